@@ -9,7 +9,7 @@
 
 import type { FieldError } from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
-import type { TypeSource } from '@dinghy/shared/schema/schema'
+import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 
 export interface ResourceDefinition {
   group: string // "" is the core group
