@@ -1,0 +1,191 @@
+// Leader election: of several candidates one does the work, agreed through a Lease.
+//
+//   the Lease is free, expired or ours ──► write ourselves into it (a conflict means that another was quicker)
+//   leading: renew every retryPeriod; unable to renew for renewDeadline ──► stop leading before others may start
+//
+// Callers may rely on: onLeading's signal aborts when leadership is lost or the caller stops; the Lease is released only
+// after onLeading has returned, so two leaders never overlap while clocks run equally fast. A Lease counts as expired
+// by the time that *we* have seen it unchanged, so the clocks of the machines need not agree.
+// Follows client-go tools/leaderelection; after losing we stand again, where upstream's processes exit.
+
+import { hasReason } from '../api/errors.ts'
+import { Leases } from '../api/resources.ts'
+import { microTime } from '../api/time.ts'
+import type { Clock } from '../api/clock.ts'
+import type { Lease } from '../api/types.ts'
+import type { ApiClient } from './api-client.ts'
+import { stderrLogger, type Logger } from './logger.ts'
+
+export interface LeaseOptions {
+  client: ApiClient
+  clock: Clock
+  name: string
+  namespace?: string
+  /** Unique among the candidates. */
+  identity: string
+  leaseDurationMs?: number
+  renewDeadlineMs?: number
+  retryPeriodMs?: number
+  log?: Logger
+}
+
+/** Runs until the signal aborts, or until onLeading returns or throws of its own accord. */
+export async function runWithLease(
+  options: LeaseOptions,
+  onLeading: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const candidate = new Candidate(options)
+  while (await candidate.acquire(signal)) {
+    if ((await lead(candidate, onLeading, signal)) === 'finished') return
+  }
+}
+
+async function lead(
+  candidate: Candidate,
+  onLeading: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<'finished' | 'lost'> {
+  const ending = new AbortController()
+  const tenure = AbortSignal.any([signal, ending.signal])
+  const renewing = candidate.renewUntilLost(tenure).then((isLost) => {
+    ending.abort()
+    return isLost
+  })
+  try {
+    await onLeading(tenure)
+  } catch (error) {
+    // Told to stop, the work may say so by throwing; anything else is its own failure.
+    if (!tenure.aborted) throw error
+    candidate.log.debug({ err: error }, 'the leader stopped')
+  } finally {
+    ending.abort()
+    await renewing
+    await candidate.release()
+  }
+  return (await renewing) ? 'lost' : 'finished'
+}
+
+class Candidate {
+  readonly log: Logger
+  readonly #options: LeaseOptions
+  readonly #clock: Clock
+  readonly #durationMs: number
+  readonly #deadlineMs: number
+  readonly #periodMs: number
+  /** The Lease as last seen, and when we first saw it so. */
+  #seen: { resourceVersion: string; atMs: number } | undefined
+
+  constructor(options: LeaseOptions) {
+    this.#options = options
+    this.#clock = options.clock
+    this.log = options.log ?? stderrLogger
+    this.#durationMs = options.leaseDurationMs ?? 15_000
+    this.#deadlineMs = options.renewDeadlineMs ?? 10_000
+    this.#periodMs = options.retryPeriodMs ?? 2_000
+  }
+
+  /** True when we lead, false when the signal aborted first. */
+  async acquire(signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted) {
+      if (await this.#tryToHold(signal)) {
+        this.log.info({ lease: this.#options.name, identity: this.#options.identity }, 'now leading')
+        return true
+      }
+      await this.#pause(signal)
+    }
+    return false
+  }
+
+  /** True when the Lease could not be renewed in time, false when the signal aborted. */
+  async renewUntilLost(signal: AbortSignal): Promise<boolean> {
+    let renewedAtMs = this.#clock.now()
+    while (!signal.aborted) {
+      await this.#pause(signal)
+      if (signal.aborted) return false
+      if (await this.#tryToHold(signal)) renewedAtMs = this.#clock.now()
+      else if (this.#clock.now() - renewedAtMs >= this.#deadlineMs) {
+        this.log.warn({ lease: this.#options.name, identity: this.#options.identity }, 'lost the lease')
+        return true
+      }
+    }
+    return false
+  }
+
+  /** Gives the Lease back, so that the next leader need not wait for it to expire. */
+  async release(): Promise<void> {
+    const { client, identity } = this.#options
+    try {
+      const lease = await client.get(Leases, this.#ref)
+      if (lease.spec.holderIdentity !== identity) return
+      await client.update(Leases, { ...lease, spec: { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 } })
+    } catch (error) {
+      // It expires by itself, only later.
+      this.log.info({ lease: this.#options.name, err: error }, 'the lease could not be released')
+    }
+  }
+
+  get #ref(): { namespace: string; name: string } {
+    return { namespace: this.#options.namespace ?? 'kube-system', name: this.#options.name }
+  }
+
+  /** One attempt to acquire or to renew. False: someone else holds it, or the server could not be asked. */
+  async #tryToHold(signal: AbortSignal): Promise<boolean> {
+    const { client } = this.#options
+    try {
+      const lease = await client.get(Leases, this.#ref, {}, signal)
+      if (!this.#isFree(lease)) return false
+      const updated = await client.update(Leases, { ...lease, spec: this.#held(lease.spec) }, {}, signal)
+      this.#see(updated)
+      return true
+    } catch (error) {
+      if (hasReason(error, 'NotFound')) return await this.#create(signal)
+      this.#noteFailure(error, signal)
+      return false
+    }
+  }
+
+  async #create(signal: AbortSignal): Promise<boolean> {
+    try {
+      const draft = { metadata: this.#ref, spec: this.#held({}) }
+      this.#see(await this.#options.client.create(Leases, draft, {}, signal))
+      return true
+    } catch (error) {
+      this.#noteFailure(error, signal)
+      return false
+    }
+  }
+
+  #isFree(lease: Lease): boolean {
+    this.#see(lease)
+    const { holderIdentity, leaseDurationSeconds } = lease.spec
+    if (!holderIdentity || holderIdentity === this.#options.identity) return true
+    const unchangedForMs = this.#clock.now() - (this.#seen?.atMs ?? 0)
+    return unchangedForMs >= (leaseDurationSeconds ?? 0) * 1_000
+  }
+
+  #see({ metadata: { resourceVersion } }: Lease): void {
+    if (this.#seen?.resourceVersion !== resourceVersion) this.#seen = { resourceVersion, atMs: this.#clock.now() }
+  }
+
+  #held(previous: Lease['spec']): Lease['spec'] {
+    const now = microTime(this.#clock)
+    const spec = { ...previous, leaseDurationSeconds: Math.ceil(this.#durationMs / 1_000), renewTime: now }
+    if (previous.holderIdentity === this.#options.identity) return spec
+    const leaseTransitions = previous.acquireTime ? (previous.leaseTransitions ?? 0) + 1 : 0
+    return { ...spec, holderIdentity: this.#options.identity, acquireTime: now, leaseTransitions }
+  }
+
+  #noteFailure(error: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return
+    this.log.debug({ lease: this.#options.name, err: error }, 'the lease could not be taken or renewed')
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#clock.sleep(this.#periodMs, signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+}

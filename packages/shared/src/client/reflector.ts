@@ -1,0 +1,131 @@
+// Reflector: keeps a copy of one resource up to date by list + watch.
+//
+//        ┌────────► list ──────► replace(all, R) ──┐
+//        │                                         ▼
+//   410 Expired                        watch from R: apply(event), R = its revision ◄──┐
+//        │                                         │                                   │
+//        └──────────────── error ◄─────────────────┴── the connection ends or breaks ──┘
+//
+// The sink may rely on: no event is lost and none is delivered twice, because a watch always resumes at the revision
+// of the last event (bookmarks move that revision along while nothing of interest happens). When the server no longer
+// remembers the revision, everything is listed anew and the sink works out what changed meanwhile.
+// Follows client-go tools/cache/reflector.go; retries are quicker (see backoff.ts).
+
+import type { Clock } from '../api/clock.ts'
+import { StatusError, hasReason } from '../api/errors.ts'
+import type { Resource } from '../api/resources.ts'
+import type { KubernetesObject, WatchEvent } from '../api/types.ts'
+import type { ApiClient } from './api-client.ts'
+import { Backoff } from './backoff.ts'
+import type { Logger } from './logger.ts'
+
+export interface ReflectorSink<T> {
+  /** The complete state at `revision`. */
+  replace(objects: T[], revision: string): void
+  apply(event: WatchEvent<T>): void
+}
+
+export interface Selection {
+  namespace?: string | undefined
+  labelSelector?: string | undefined
+  fieldSelector?: string | undefined
+}
+
+/** How long the server keeps one watch open: random in this range, so that watches do not all end together. */
+const watchSeconds = { least: 300, most: 600 }
+
+export class Reflector<T extends KubernetesObject> {
+  readonly #client: ApiClient
+  readonly #resource: Resource<T>
+  readonly #selection: Selection
+  readonly #sink: ReflectorSink<T>
+  readonly #log: Logger
+  readonly #backoff: Backoff
+  /** The last revision that the sink has seen; undefined means "list first". */
+  #revision: string | undefined
+
+  constructor(options: {
+    client: ApiClient
+    resource: Resource<T>
+    selection: Selection
+    sink: ReflectorSink<T>
+    clock: Clock
+    log: Logger
+  }) {
+    this.#client = options.client
+    this.#resource = options.resource
+    this.#selection = options.selection
+    this.#sink = options.sink
+    this.#log = options.log
+    this.#backoff = new Backoff(options.clock)
+  }
+
+  /** Everything up to here is in the sink; undefined before the first list. */
+  get revision(): string | undefined {
+    return this.#revision
+  }
+
+  /** Runs until the signal aborts; never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (this.#revision === undefined) await this.#list(signal)
+        if (await this.#watch(signal)) continue
+        // Ended without a single event: a server that does this at once must not be asked in a busy loop.
+        await this.#backoff.wait(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        await this.#recover(error, signal)
+      }
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const list = await this.#client.list(this.#resource, this.#selection, signal)
+    this.#sink.replace(list.items, list.metadata.resourceVersion)
+    this.#revision = list.metadata.resourceVersion
+  }
+
+  /** Returns whether anything arrived. */
+  async #watch(signal: AbortSignal): Promise<boolean> {
+    const { least, most } = watchSeconds
+    const options = {
+      ...this.#selection,
+      ...(this.#revision === undefined ? {} : { resourceVersion: this.#revision }),
+      allowWatchBookmarks: true,
+      timeoutSeconds: Math.round(least + Math.random() * (most - least)),
+    }
+    let arrived = false
+    for await (const event of this.#client.watch(this.#resource, options, signal)) {
+      if (event.type !== 'BOOKMARK') this.#sink.apply(event)
+      this.#revision = event.object.metadata.resourceVersion
+      arrived = true
+      this.#backoff.reset()
+    }
+    return arrived
+  }
+
+  async #recover(error: unknown, signal: AbortSignal): Promise<void> {
+    const kind = this.#resource.plural
+    if (isRevisionUnknown(error)) {
+      this.#log.info({ kind, revision: this.#revision }, 'the server no longer has this revision: listing again')
+      this.#revision = undefined
+    } else if (hasReason(error, 'ServiceUnavailable')) {
+      this.#log.debug({ kind, err: error }, 'the api-server is not reachable: trying again')
+    } else {
+      this.#log.warn({ kind, err: error }, 'list or watch failed: trying again')
+    }
+    try {
+      await this.#backoff.wait(signal)
+    } catch (interruption) {
+      if (!signal.aborted) throw interruption
+    }
+  }
+}
+
+/** Too old (compacted away), or newer than anything the server has: its database was replaced. */
+function isRevisionUnknown(error: unknown): boolean {
+  if (hasReason(error, 'Expired', 'Gone')) return true
+  const causes = error instanceof StatusError ? (error.status.details?.causes ?? []) : []
+  return causes.some((cause) => cause.reason === 'ResourceVersionTooLarge')
+}
