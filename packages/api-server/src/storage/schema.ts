@@ -1,0 +1,77 @@
+// The whole "etcd" on disk: one append-only table of revisions, and how far it has been compacted.
+//
+// UNIQUE(key, prev_revision) is the compare-and-swap: a revision of a key has at most one successor, whatever bug the
+// code above may have. Its index holds (key, prev_revision, revision), so it also finds the newest revision of every
+// key without touching the values, which is how the server starts fast in spite of a long history.
+
+import type { Database } from 'better-sqlite3'
+
+const SCHEMA_VERSION = 1
+
+const CREATE = `
+  CREATE TABLE revisions (
+    revision        INTEGER PRIMARY KEY,        -- gap-free; is metadata.resourceVersion
+    key             TEXT NOT NULL,              -- /<group>/<plural>/[<namespace>/]<name>
+    create_revision INTEGER NOT NULL,
+    prev_revision   INTEGER NOT NULL,           -- of the same key; 0 if there was none
+    deleted         INTEGER NOT NULL,           -- 1: a tombstone, whose value is the last state
+    value           BLOB NOT NULL,              -- JSON, as served
+    actor           TEXT NOT NULL,
+    cause           INTEGER,                    -- the revision that made the actor write
+    at              INTEGER NOT NULL,           -- milliseconds since 1970
+    UNIQUE (key, prev_revision)
+  );
+  CREATE TABLE compactions (
+    prefix   TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL                   -- states superseded at this revision are gone
+  ) WITHOUT ROWID;
+`
+
+export interface RevisionRow {
+  revision: number
+  key: string
+  create_revision: number
+  prev_revision: number
+  deleted: number
+  value: Buffer
+  actor: string
+  cause: number | null
+  at: number
+}
+
+export const SQL = {
+  insert: `INSERT INTO revisions (revision, key, create_revision, prev_revision, deleted, value, actor, cause, at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  newest: `SELECT max(revision) AS revision FROM revisions`,
+  newestOfKey: `SELECT revision FROM revisions WHERE key = ? ORDER BY prev_revision DESC LIMIT 1`,
+  load: `SELECT revision, key, create_revision, value FROM revisions
+         WHERE revision IN (SELECT max(revision) FROM revisions GROUP BY key) AND NOT deleted`,
+  revision: `SELECT * FROM revisions WHERE revision = ?`,
+  keyAt: `SELECT * FROM revisions WHERE key = ? AND revision <= ? ORDER BY prev_revision DESC LIMIT 1`,
+  listAt: `SELECT r.revision, r.key, r.create_revision, r.value FROM revisions r
+           JOIN (SELECT max(revision) AS revision FROM revisions
+                 WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key) newest USING (revision)
+           WHERE NOT r.deleted ORDER BY r.key`,
+  after: `SELECT * FROM revisions WHERE revision > ? AND revision <= ? AND key >= ? AND key < ?
+          ORDER BY revision LIMIT ?`,
+  history: `SELECT * FROM revisions WHERE key = ? ORDER BY prev_revision DESC`,
+  // A state may go when its successor is old enough too; a tombstone as soon as it is old.
+  compact: `DELETE FROM revisions WHERE revision < :revision AND key >= :start AND key < :end AND (deleted OR EXISTS (
+              SELECT 1 FROM revisions next WHERE next.key = revisions.key AND next.prev_revision = revisions.revision
+                AND next.revision <= :revision))`,
+  compactions: `SELECT prefix, revision FROM compactions`,
+  setCompaction: `INSERT INTO compactions (prefix, revision) VALUES (?, ?)
+                  ON CONFLICT (prefix) DO UPDATE SET revision = excluded.revision`,
+  oldestOfNewest: `SELECT revision FROM revisions WHERE key >= ? AND key < ? ORDER BY revision DESC LIMIT 1 OFFSET ?`,
+} as const
+
+/** Opens or creates the tables. Throws if the file was written by a newer version of this program. */
+export function migrate(database: Database): void {
+  const version = database.pragma('user_version', { simple: true }) as number
+  if (version === SCHEMA_VERSION) return
+  if (version !== 0) throw new Error(`${database.name} has schema ${version}; this server knows ${SCHEMA_VERSION}`)
+  database.transaction(() => {
+    database.exec(CREATE)
+    database.pragma(`user_version = ${SCHEMA_VERSION}`)
+  })()
+}

@@ -1,0 +1,239 @@
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { FakeClock } from '@dinghy/shared/api/clock'
+import { SqliteStorage } from './sqlite.ts'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { Entry, Mutation, StorageEvent } from './storage.ts'
+import { RevisionCompacted, RevisionConflict, RevisionInFuture, SlowWatcher } from './storage.ts'
+
+let storage: SqliteStorage
+const clock = new FakeClock()
+
+beforeEach(() => (storage = new SqliteStorage({ path: ':memory:', clock, maxUnreadEvents: 10 })))
+afterEach(() => storage.close())
+
+const object = (name: string, data = '') =>
+  ({ apiVersion: 'v1', kind: 'Thing', metadata: { name }, data }) as unknown as KubernetesObject
+const dataOf = (entry: Entry | undefined) => (entry?.object as unknown as { data: string } | undefined)?.data
+const put = (key: string, expected: number, data = ''): Mutation => ({
+  key,
+  expected,
+  object: object(key.split('/').at(-1)!, data),
+  actor: 'test',
+})
+const remove = (key: string, expected: number): Mutation => ({ ...put(key, expected), deleted: true })
+
+async function take(events: AsyncIterable<StorageEvent>, count: number): Promise<string[]> {
+  const seen: string[] = []
+  for await (const event of events) {
+    seen.push(
+      event.type === 'PROGRESS' ? `PROGRESS ${event.revision}` : `${event.type} ${event.entry.key} ${event.revision}`,
+    )
+    if (seen.length === count) break
+  }
+  return seen
+}
+
+describe('writing', () => {
+  test('numbers revisions from 1 and renders them into the value', async () => {
+    const [entry] = await storage.write([put('/a/1', 0)])
+    expect(entry!.revision).toBe(1)
+    expect(JSON.parse(entry!.value.toString()).metadata.resourceVersion).toBe('1')
+    expect(storage.get('/a/1')).toBe(entry)
+  })
+
+  test('a conflict fails only its own write and takes no revision', async () => {
+    await storage.write([put('/a/1', 0)])
+    const outcomes = await Promise.allSettled([
+      storage.write([put('/a/1', 1, 'first')]),
+      storage.write([put('/a/1', 1, 'second')]),
+      storage.write([put('/a/2', 0)]),
+    ])
+    expect(outcomes.map((o) => o.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect((outcomes[1] as PromiseRejectedResult).reason).toBeInstanceOf(RevisionConflict)
+    expect(dataOf(storage.get('/a/1'))).toBe('first')
+    expect(storage.revision).toBe(3)
+    expect(storage.get('/a/2')!.revision).toBe(3)
+  })
+
+  test('a batch applies as a whole or not at all', async () => {
+    await expect(storage.write([put('/a/1', 0), put('/a/2', 7)])).rejects.toBeInstanceOf(RevisionConflict)
+    expect(storage.get('/a/1')).toBeUndefined()
+    expect(storage.revision).toBe(0)
+  })
+
+  test('readers see nothing before the commit', async () => {
+    const written = storage.write([put('/a/1', 0)])
+    expect(storage.get('/a/1')).toBeUndefined()
+    await written
+    expect(storage.get('/a/1')).toBeDefined()
+  })
+
+  test('a deleted key can be created again, as a new object', async () => {
+    await storage.write([put('/a/1', 0)])
+    await storage.write([remove('/a/1', 1)])
+    expect(storage.get('/a/1')).toBeUndefined()
+    const [entry] = await storage.write([put('/a/1', 0)])
+    expect(entry!.createRevision).toBe(3)
+    expect(storage.history('/a/1').map((r) => `${r.revision} ${r.verb} after ${r.previous}`)).toEqual([
+      '3 create after 2',
+      '2 delete after 1',
+      '1 create after 0',
+    ])
+  })
+
+  test('remembers who wrote and why', async () => {
+    await storage.write([put('/a/1', 0)])
+    await storage.write([{ ...put('/a/2', 0), actor: 'scheduler', cause: 1 }])
+    expect(storage.revisionAt(2)).toMatchObject({ actor: 'scheduler', cause: 1, at: clock.now(), verb: 'create' })
+    expect(storage.revisionAt(3)).toBeUndefined()
+  })
+})
+
+describe('reading', () => {
+  beforeEach(async () => {
+    await storage.write([put('/a/1', 0, 'old'), put('/a/2', 0), put('/a/3', 0), put('/b/1', 0)])
+    await storage.write([put('/a/1', 1, 'new'), remove('/a/2', 2)])
+  })
+  const keys = (revision?: number, limit?: number, after?: string) =>
+    storage.list('/a/', { revision, limit, after }).entries.map((e) => e.key)
+
+  test('lists the present in key order', () => expect(keys()).toEqual(['/a/1', '/a/3']))
+  test('lists the past', () => expect(keys(4)).toEqual(['/a/1', '/a/2', '/a/3']))
+  test('lists a past in which half had happened', () => expect(keys(2)).toEqual(['/a/1', '/a/2']))
+  test('continues after a key', () => expect(keys(4, 1, '/a/1')).toEqual(['/a/2']))
+  test('says what the limit cut off, now and then', () => {
+    expect(storage.list('/a/', { limit: 1 })).toMatchObject({ revision: 6, remaining: 1, continue: '/a/1' })
+    expect(storage.list('/a/', { limit: 1, revision: 4 })).toMatchObject({ remaining: 2, continue: '/a/1' })
+    expect(storage.list('/a/', { limit: 5 }).continue).toBeUndefined()
+  })
+  test('gets the past', () => {
+    expect(dataOf(storage.get('/a/1', 4))).toBe('old')
+    expect(storage.get('/a/2', 4)).toBeDefined()
+    expect(storage.get('/a/2', 6)).toBeUndefined()
+  })
+  test('refuses the future', () => expect(() => storage.get('/a/1', 7)).toThrow(RevisionInFuture))
+  test('counts', () => expect(storage.count('/a/')).toBe(2))
+})
+
+describe('watching', () => {
+  test('continues from a revision, then lives', async () => {
+    await storage.write([put('/a/1', 0), put('/b/1', 0)])
+    await storage.write([put('/a/1', 1)])
+    const seen = take(storage.watch('/a/', 1, new AbortController().signal), 3)
+    await storage.write([remove('/a/1', 3)])
+    await storage.write([put('/a/2', 0)])
+    expect(await seen).toEqual(['MODIFIED /a/1 3', 'DELETED /a/1 4', 'ADDED /a/2 5'])
+  })
+
+  test('tells the previous state', async () => {
+    await storage.write([put('/a/1', 0, 'old')])
+    await storage.write([put('/a/1', 1, 'new')])
+    for await (const event of storage.watch('/a/', 1, new AbortController().signal)) {
+      if (event.type !== 'PROGRESS') expect(dataOf(event.previous)).toBe('old')
+      break
+    }
+  })
+
+  test('puts progress behind the waiting events', async () => {
+    const watch = storage.watch('/a/', 0, new AbortController().signal)
+    await storage.write([put('/a/1', 0), put('/b/1', 0)])
+    watch.requestProgress()
+    expect(await take(watch, 2)).toEqual(['ADDED /a/1 1', 'PROGRESS 2'])
+  })
+
+  test('ends when aborted', async () => {
+    const abort = new AbortController()
+    const seen = take(storage.watch('/a/', 0, abort.signal), 5)
+    await storage.write([put('/a/1', 0)])
+    // The watcher takes the event in microtasks; the next write's commit comes after them.
+    await storage.write([put('/b/1', 0)])
+    abort.abort()
+    expect(await seen).toEqual(['ADDED /a/1 1'])
+  })
+
+  test('cuts off who does not read', async () => {
+    const watch = storage.watch('/a/', 0, new AbortController().signal)
+    await storage.write(Array.from({ length: 11 }, (_, i) => put(`/a/${i}`, 0)))
+    await expect(take(watch, 20)).rejects.toBeInstanceOf(SlowWatcher)
+  })
+
+  test('reads what memory has lost from the table', async () => {
+    // Every seventh of 9,000 revisions is of /a/x: 1, 8, 15, …
+    const writes = Array.from({ length: 9000 }, (_, i) =>
+      i % 7 === 0 ? put('/a/x', Math.max(0, i - 6)) : put(`/a/${i}`, 0),
+    )
+    await Promise.all(writes.map((write) => storage.write([write])))
+    const seen = await take(storage.watch('/a/x', 1, new AbortController().signal), 1285)
+    expect(seen[0]).toBe('MODIFIED /a/x 8')
+    expect(seen.at(-1)).toBe('MODIFIED /a/x 8996')
+    expect(new Set(seen).size).toBe(1285)
+  })
+})
+
+describe('compaction', () => {
+  beforeEach(async () => {
+    await storage.write([put('/a/1', 0, 'r1'), put('/noise/1', 0)])
+    await storage.write([put('/a/1', 1, 'r3'), put('/noise/1', 2)])
+    await storage.write([put('/a/1', 3, 'r5'), remove('/noise/1', 4)])
+  })
+
+  test('keeps what was current then and refuses what came before', () => {
+    storage.compact(4)
+    expect(dataOf(storage.get('/a/1', 4))).toBe('r3')
+    expect(() => storage.get('/a/1', 3)).toThrow(RevisionCompacted)
+    expect(() => storage.watch('/a/', 3, new AbortController().signal)).toThrow(RevisionCompacted)
+    expect(storage.history('/a/1').map((r) => r.revision)).toEqual([5, 3])
+  })
+
+  test('of a noisy prefix leaves the rest readable', () => {
+    storage.compact(6, '/noise/')
+    expect(dataOf(storage.get('/a/1', 1))).toBe('r1')
+    expect(() => storage.get('/noise/1', 5)).toThrow(RevisionCompacted)
+    expect(() => storage.list('/', { revision: 5 })).toThrow(RevisionCompacted)
+  })
+
+  test('a tombstone that is gone does not hinder a new creation', async () => {
+    await storage.write([put('/a/2', 0)])
+    storage.compact(7)
+    expect(storage.history('/noise/1')).toEqual([])
+    const [entry] = await storage.write([put('/noise/1', 0)])
+    expect(entry!.revision).toBe(8)
+  })
+})
+
+describe('on disk', () => {
+  test('everything acknowledged survives a crash', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'dinghy-storage-'))
+    const path = join(dir, 'state.db')
+    const first = new SqliteStorage({ path, clock })
+    await first.write([put('/a/1', 0, 'kept'), put('/a/2', 0)])
+    await first.write([remove('/a/2', 2)])
+    first.compact(1)
+    // What a crash leaves: the files as they are, never closed.
+    for (const suffix of ['', '-wal']) copyFileSync(path + suffix, join(dir, `crashed.db${suffix}`))
+    const second = new SqliteStorage({ path: join(dir, 'crashed.db'), clock })
+    expect(second.revision).toBe(3)
+    expect(dataOf(second.get('/a/1'))).toBe('kept')
+    expect(second.get('/a/2')).toBeUndefined()
+    expect(() => second.get('/a/1', 0)).toThrow(RevisionCompacted)
+    expect(await take(second.watch('/a/', 1, new AbortController().signal), 2)).toEqual([
+      'ADDED /a/2 2',
+      'DELETED /a/2 3',
+    ])
+    first.close()
+    second.close()
+    rmSync(dir, { recursive: true })
+  })
+
+  test('a second server on the same file is refused', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'dinghy-storage-'))
+    const path = join(dir, 'state.db')
+    const first = new SqliteStorage({ path, clock })
+    expect(() => new SqliteStorage({ path, clock, lockTimeoutMs: 0 })).toThrow(/locked/)
+    first.close()
+    rmSync(dir, { recursive: true })
+  })
+})

@@ -1,0 +1,297 @@
+// Storage in one SQLite file. What callers may rely on:
+//
+// - A resolved write is on disk (WAL, synchronous=FULL); after kill -9 the file opens with every acknowledged write.
+// - Group commit: all writes queued in one turn of the event loop share one transaction and so one fsync. The SQLite
+//   library is synchronous: the transaction is one turn, nothing can come between its statements, and there are no locks.
+// - A conflict fails only the write it concerns, and takes no revision number: the numbers have no gaps.
+// - The present is served from memory (latest.ts), loaded at start; the past comes from the table.
+// - Watchers are fed here, after the commit, in revision order. They never query for new events.
+//
+// Unlike etcd this is one process on one machine. The file is locked exclusively, so a second server on the same
+// database fails at start instead of corrupting the first one's idea of the present.
+
+import BetterSqlite from 'better-sqlite3'
+import type { Database, Statement } from 'better-sqlite3'
+import type { Clock } from '@dinghy/shared/api/clock'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import { Latest } from './latest.ts'
+import type { ChangeEvent } from './recent-events.ts'
+import { RecentEvents } from './recent-events.ts'
+import type { RevisionRow } from './schema.ts'
+import { migrate, SQL } from './schema.ts'
+import type { ListOptions, ListResult, Mutation, Revision, Storage, StorageWatch } from './storage.ts'
+import { Entry, prefixEnd, RevisionCompacted, RevisionConflict, RevisionInFuture } from './storage.ts'
+import { Watcher } from './watcher.ts'
+
+const RECENT_EVENTS = 8192
+const PAGE = 500
+
+interface QueuedWrite {
+  batch: Mutation[]
+  resolve: (entries: Entry[]) => void
+  reject: (error: unknown) => void
+}
+
+export interface SqliteOptions {
+  /** A file, or ':memory:'. */
+  path: string
+  clock: Clock
+  /** A watcher that leaves more events than this unread is cut off. */
+  maxUnreadEvents?: number
+  /** How long to wait for a dying predecessor to let go of the file. */
+  lockTimeoutMs?: number
+}
+
+export class SqliteStorage implements Storage {
+  readonly #database: Database
+  readonly #clock: Clock
+  readonly #maxUnreadEvents: number
+  readonly #statements: Record<keyof typeof SQL, Statement>
+  readonly #latest = new Latest()
+  readonly #recent: RecentEvents
+  readonly #watchers = new Set<Watcher>()
+  readonly #compactions = new Map<string, number>()
+  #revision: number
+  #queue: QueuedWrite[] = []
+
+  constructor({ path, clock, maxUnreadEvents = 10_000, lockTimeoutMs = 2000 }: SqliteOptions) {
+    this.#database = new BetterSqlite(path, { timeout: lockTimeoutMs })
+    this.#database.pragma('locking_mode = EXCLUSIVE')
+    this.#database.pragma('journal_mode = WAL')
+    this.#database.pragma('synchronous = FULL')
+    this.#database.pragma('wal_autocheckpoint = 10000')
+    migrate(this.#database)
+    this.#clock = clock
+    this.#maxUnreadEvents = maxUnreadEvents
+    this.#statements = prepare(this.#database)
+    this.#revision = (this.#statements.newest.get() as { revision: number | null }).revision ?? 0
+    this.#recent = new RecentEvents(RECENT_EVENTS, this.#revision)
+    for (const row of this.#statements.load.iterate()) this.#latest.set(entryOf(row as RevisionRow))
+    for (const row of this.#statements.compactions.iterate()) {
+      const { prefix, revision } = row as { prefix: string; revision: number }
+      this.#compactions.set(prefix, revision)
+    }
+  }
+
+  get revision(): number {
+    return this.#revision
+  }
+
+  get(key: string, revision?: number): Entry | undefined {
+    if (revision === undefined || revision === this.#revision) return this.#latest.get(key)
+    this.#requireReadable(key, revision)
+    const row = this.#statements.keyAt.get(key, revision) as RevisionRow | undefined
+    return row && !row.deleted ? entryOf(row) : undefined
+  }
+
+  list(prefix: string, { revision, limit, after }: ListOptions = {}): ListResult {
+    const wanted = limit || Infinity
+    if (revision === undefined || revision === this.#revision) {
+      const page = this.#latest.list(prefix, after, wanted)
+      return listResult(this.#revision, page.entries, page.remaining)
+    }
+    this.#requireReadable(prefix, revision)
+    const start = after !== undefined && after >= prefix ? after + '\u0000' : prefix
+    const entries: Entry[] = []
+    let remaining = 0
+    for (const row of this.#statements.listAt.iterate(start, prefixEnd(prefix), revision)) {
+      if (entries.length < wanted) entries.push(entryOf(row as RevisionRow))
+      else remaining++
+    }
+    return listResult(revision, entries, remaining)
+  }
+
+  count(prefix: string): number {
+    return this.#latest.count(prefix)
+  }
+
+  write(batch: Mutation[]): Promise<Entry[]> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ batch, resolve, reject })
+      if (this.#queue.length === 1) setImmediate(this.#commit)
+    })
+  }
+
+  watch(prefix: string, from: number, signal: AbortSignal): StorageWatch {
+    if (from > this.#revision) throw new RevisionInFuture(from, this.#revision)
+    this.#requireReadable(prefix, from)
+    const watcher = new Watcher({
+      prefix,
+      past: this.#past(prefix, from, this.#revision),
+      revision: this.#revision,
+      limit: this.#maxUnreadEvents,
+      signal,
+      onEnd: (ended) => this.#watchers.delete(ended),
+    })
+    if (!signal.aborted) this.#watchers.add(watcher)
+    return watcher
+  }
+
+  history(key: string): Revision[] {
+    return (this.#statements.history.all(key) as RevisionRow[]).map(revisionOf)
+  }
+
+  revisionAt(revision: number): Revision | undefined {
+    const row = this.#statements.revision.get(revision) as RevisionRow | undefined
+    return row && revisionOf(row)
+  }
+
+  compact(revision: number, prefix = ''): void {
+    if (revision <= (this.#compactions.get(prefix) ?? 0)) return
+    if (revision > this.#revision) throw new RevisionInFuture(revision, this.#revision)
+    this.#database.transaction(() => {
+      this.#statements.compact.run({ revision, start: prefix, end: prefixEnd(prefix) })
+      this.#statements.setCompaction.run(prefix, revision)
+    })()
+    this.#compactions.set(prefix, revision)
+  }
+
+  /** The oldest of the newest `count` revisions under `prefix`; undefined if there are not that many. */
+  oldestOfNewest(count: number, prefix = ''): number | undefined {
+    const row = this.#statements.oldestOfNewest.get(prefix, prefixEnd(prefix), count - 1)
+    return (row as { revision: number } | undefined)?.revision
+  }
+
+  close(): void {
+    this.#commit()
+    this.#database.close()
+  }
+
+  /** One transaction for everything that was queued in this turn. */
+  #commit = (): void => {
+    const queue = this.#queue
+    if (queue.length === 0) return
+    this.#queue = []
+    const outcomes: { write: QueuedWrite; entries: Entry[] }[] = []
+    const conflicts: { write: QueuedWrite; conflict: RevisionConflict }[] = []
+    const events: ChangeEvent[] = []
+    // What this transaction has written so far; `latest` must not see it before it is on disk.
+    const pending = new Map<string, Entry | undefined>()
+    const current = (key: string) => (pending.has(key) ? pending.get(key) : this.#latest.get(key))
+    try {
+      this.#database.transaction(() => {
+        let revision = this.#revision
+        for (const write of queue) {
+          const conflict = findConflict(write.batch, current)
+          if (conflict) {
+            conflicts.push({ write, conflict })
+            continue
+          }
+          const entries = write.batch.map((mutation) => {
+            const previous = current(mutation.key)
+            const entry = this.#insert(++revision, mutation, previous)
+            pending.set(mutation.key, mutation.deleted ? undefined : entry)
+            events.push({ type: eventType(mutation, previous), revision, entry, previous })
+            return entry
+          })
+          outcomes.push({ write, entries })
+        }
+      })()
+    } catch (error) {
+      // Disk full, I/O error: nothing was written, and nobody may believe otherwise.
+      for (const { reject } of queue) reject(error)
+      return
+    }
+    for (const [key, entry] of pending) {
+      if (entry) this.#latest.set(entry)
+      else this.#latest.delete(key)
+    }
+    this.#revision += events.length
+    for (const event of events) this.#recent.push(event)
+    for (const watcher of this.#watchers) watcher.push(events, this.#revision)
+    for (const { write, entries } of outcomes) write.resolve(entries)
+    for (const { write, conflict } of conflicts) write.reject(conflict)
+  }
+
+  #insert(revision: number, mutation: Mutation, previous: Entry | undefined): Entry {
+    const { key, object, deleted = false, actor, cause } = mutation
+    object.metadata.resourceVersion = String(revision)
+    const value = Buffer.from(JSON.stringify(object))
+    // A key that was deleted still has its tombstone in the table: that is the predecessor of the new creation.
+    const predecessor = previous?.revision ?? this.#newestOfKey(key)
+    const created = previous?.createRevision ?? revision
+    const now = this.#clock.now()
+    this.#statements.insert.run(revision, key, created, predecessor, Number(deleted), value, actor, cause ?? null, now)
+    return new Entry(key, revision, created, value)
+  }
+
+  #newestOfKey(key: string): number {
+    return (this.#statements.newestOfKey.get(key) as { revision: number } | undefined)?.revision ?? 0
+  }
+
+  /** The events after `from` up to `to`: from memory if it reaches back that far, else page by page from the table. */
+  *#past(prefix: string, from: number, to: number): Generator<ChangeEvent> {
+    let seen = from
+    while (seen < to) {
+      if (this.#recent.reachesBackTo(seen)) {
+        yield* this.#recent.between(seen, to, prefix)
+        return
+      }
+      // The reader may have paused for so long that the next page has been compacted meanwhile.
+      this.#requireReadable(prefix, seen)
+      const rows = this.#statements.after.all(seen, to, prefix, prefixEnd(prefix), PAGE) as RevisionRow[]
+      for (const row of rows) yield this.#eventOf(row)
+      if (rows.length < PAGE) return
+      seen = rows.at(-1)!.revision
+    }
+  }
+
+  #eventOf(row: RevisionRow): ChangeEvent {
+    const before = this.#statements.revision.get(row.prev_revision) as RevisionRow | undefined
+    const previous = before && !before.deleted ? entryOf(before) : undefined
+    const type = row.deleted ? 'DELETED' : row.create_revision === row.revision ? 'ADDED' : 'MODIFIED'
+    return { type, revision: row.revision, entry: entryOf(row), previous }
+  }
+
+  #requireReadable(prefix: string, revision: number): void {
+    if (revision > this.#revision) throw new RevisionInFuture(revision, this.#revision)
+    for (const [compacted, oldest] of this.#compactions) {
+      const overlaps = prefix.startsWith(compacted) || compacted.startsWith(prefix)
+      if (overlaps && revision < oldest) throw new RevisionCompacted(revision, oldest)
+    }
+  }
+}
+
+function findConflict(batch: Mutation[], current: (key: string) => Entry | undefined): RevisionConflict | undefined {
+  for (const { key, expected } of batch) {
+    const actual = current(key)?.revision ?? 0
+    if (actual !== expected) return new RevisionConflict(key, expected, actual)
+  }
+  return undefined
+}
+
+function eventType(mutation: Mutation, previous: Entry | undefined): ChangeEvent['type'] {
+  return mutation.deleted ? 'DELETED' : previous ? 'MODIFIED' : 'ADDED'
+}
+
+function prepare(database: Database): Record<keyof typeof SQL, Statement> {
+  const names = Object.keys(SQL) as (keyof typeof SQL)[]
+  return Object.fromEntries(names.map((name) => [name, database.prepare(SQL[name])])) as Record<
+    keyof typeof SQL,
+    Statement
+  >
+}
+
+function entryOf(row: RevisionRow): Entry {
+  return new Entry(row.key, row.revision, row.create_revision, row.value)
+}
+
+function listResult(revision: number, entries: Entry[], remaining: number): ListResult {
+  const last = entries.at(-1)
+  return remaining > 0 && last
+    ? { revision, entries, remaining, continue: last.key }
+    : { revision, entries, remaining: 0 }
+}
+
+function revisionOf(row: RevisionRow): Revision {
+  return {
+    revision: row.revision,
+    key: row.key,
+    previous: row.prev_revision,
+    verb: row.deleted ? 'delete' : row.create_revision === row.revision ? 'create' : 'update',
+    actor: row.actor,
+    cause: row.cause ?? undefined,
+    at: row.at,
+    object: JSON.parse(row.value.toString()) as KubernetesObject,
+  }
+}
