@@ -9,6 +9,7 @@
 
 import type { FieldError } from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { SubresourceShape } from '@dinghy/shared/schema/schema'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 
 export interface ResourceDefinition {
@@ -52,6 +53,8 @@ export interface Subresources {
   scale?: ScalePaths
   /** Every other one: binding, log, exec, eviction, ephemeralcontainers, token, approval, finalize, resize, … */
   others: string[]
+  /** All of them as discovery and OpenAPI describe them: the kind each one speaks, and its verbs. */
+  shapes: SubresourceShape[]
 }
 
 /** Where a kind keeps the three numbers of autoscaling/v1 Scale. */

@@ -1,0 +1,43 @@
+// Every built-in resource: its shape from the schema, its rules from kinds/*, its columns from columns/*.
+//
+// A kind that is in none of those folders is still a full citizen – decoded, patched, stored and listed by its shape
+// alone; it merely has no defaults or rules of its own, and prints NAME and AGE.
+
+import type { ResourceShape, Schema } from '@dinghy/shared/schema/schema'
+import { columnsOf } from './columns/columns.ts'
+import { rulesOf } from './kinds/kinds.ts'
+import type { ResourceDefinition } from './resource-definition.ts'
+
+export function builtinDefinitions(schema: Schema): ResourceDefinition[] {
+  return schema.resources().map((shape) => define(shape, schema))
+}
+
+function define(shape: ResourceShape, schema: Schema): ResourceDefinition {
+  const rules = rulesOf(shape.group, shape.plural)
+  const subresources = shape.subresources.map((subresource) => subresource.name)
+  return {
+    group: shape.group,
+    version: shape.version,
+    kind: shape.kind,
+    listKind: `${shape.kind}List`,
+    plural: shape.plural,
+    singular: shape.singular,
+    namespaced: shape.namespaced,
+    shortNames: shape.shortNames,
+    categories: shape.categories,
+    verbs: shape.verbs,
+    type: shape.type,
+    types: schema,
+    storage: rules.storage ?? { group: shape.group, plural: shape.plural, version: shape.version },
+    strategy: rules.strategy ?? {},
+    columns: columnsOf(shape.group, shape.plural),
+    subresources: {
+      status: subresources.includes('status'),
+      ...(rules.scale && subresources.includes('scale') && { scale: rules.scale }),
+      others: subresources.filter((name) => name !== 'status' && name !== 'scale'),
+      shapes: shape.subresources,
+    },
+    createOnly: shape.verbs.length === 1 && shape.verbs[0] === 'create',
+    selectableFields: rules.selectableFields ?? {},
+  }
+}
