@@ -46,8 +46,7 @@ export function matchesRequirement({ key, operator, values }: Requirement, label
       return value !== undefined
     case '!':
       return value === undefined
-    case 'gt':
-    case 'lt':
+    default:
       return value !== undefined && compares(value, operator, values[0])
   }
 }
