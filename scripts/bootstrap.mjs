@@ -34,7 +34,12 @@ function isInstalled() {
   const have = JSON.parse(readFileSync(marker, 'utf8')).packages
   // The hidden lockfile lists what is really there; optional packages of other platforms are rightly missing.
   return Object.entries(wanted).every(
-    ([path, entry]) => path === '' || entry.optional || entry.link || !path.includes('node_modules') || have[path]?.version === entry.version,
+    ([path, entry]) =>
+      path === '' ||
+      entry.optional ||
+      entry.link ||
+      !path.includes('node_modules') ||
+      have[path]?.version === entry.version,
   )
 }
 

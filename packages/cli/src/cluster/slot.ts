@@ -1,0 +1,43 @@
+// Which part of 127.0.0.0/8 a cluster has.
+//
+// The loopback network is shared by everything on this machine, so two clusters must not give out the same addresses.
+// There are 32 slots; slot s has nodes and pods in 127.(64+s).0.0/16 and Services in 127.(96+s).0.0/16. A running
+// cluster holds its slot by listening on 127.(64+s).0.1: the kernel frees it when the supervisor dies, however it dies.
+
+import { createServer, type Server } from 'node:net'
+
+export const slots = 32
+const holdPort = 7946
+
+export const nodeAddress = (slot: number, node: number): string => `127.${64 + slot}.${node}.1`
+export const podCidr = (slot: number, node: number): string => `127.${64 + slot}.${node}.0/24`
+export const serviceCidr = (slot: number): string => `127.${96 + slot}.0.0/16`
+
+/** Takes a slot until the returned server is closed: the wanted one, or else the first that is free. */
+export async function holdSlot(wanted: number | undefined): Promise<{ slot: number; hold: Server }> {
+  const candidates = wanted === undefined ? Array.from({ length: slots }, (_, slot) => slot) : [wanted]
+  for (const slot of candidates) {
+    const hold = await listen(`127.${64 + slot}.0.1`)
+    if (hold) return { slot, hold }
+  }
+  throw new Error(
+    wanted === undefined
+      ? `all ${slots} address ranges are in use by running clusters; stop one with \`dinghy down --cluster NAME\``
+      : `this cluster's addresses (127.${64 + wanted}.0.0/16) are in use by another running cluster; stop that one first`,
+  )
+}
+
+function listen(host: string): Promise<Server | undefined> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy())
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(undefined)
+      else if (error.code === 'EADDRNOTAVAIL') reject(new Error(`${host} cannot be bound: ${noLoopbackRange}`))
+      else reject(error)
+    })
+    server.listen({ host, port: holdPort, exclusive: true }, () => resolve(server))
+  })
+}
+
+const noLoopbackRange =
+  'this system gives programs only 127.0.0.1, not the whole 127.0.0.0/8 that pods take their addresses from'

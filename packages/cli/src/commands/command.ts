@@ -1,0 +1,40 @@
+// What every command of `dinghy` is: a line of help, its flags, and a function that returns the exit code.
+
+import type { ParseArgsConfig } from 'node:util'
+import { StateDir, clusterNamePattern } from '../cluster/state-dir.ts'
+
+/** What node's parseArgs returns; which type a flag has, the command's own table says. */
+export type Flags = Record<string, string | boolean | (string | boolean)[] | undefined>
+
+/** The values of a flag that may be given several times. */
+export const several = (flags: Flags, name: string): string[] => (flags[name] as string[] | undefined) ?? []
+
+export interface Command {
+  usage: string
+  summary: string
+  flags?: NonNullable<ParseArgsConfig['options']>
+  /** Takes whatever follows as it stands (`dinghy kubectl get -o wide`): no flag of ours is looked for in it. */
+  passThrough?: boolean
+  run(flags: Flags, args: string[]): Promise<number>
+}
+
+/** A mistake of the person at the keyboard: shown as one line, without a stack, exit code 2. */
+export class UsageError extends Error {}
+
+/** The flags by which every command finds its cluster. */
+export const clusterFlags = {
+  cluster: { type: 'string' },
+  'state-dir': { type: 'string' },
+} as const
+
+export function stateOf(flags: Flags): StateDir {
+  return StateDir.of(clusterName(flags), flags['state-dir'] as string | undefined)
+}
+
+export function clusterName(flags: Flags): string {
+  const name = (flags['cluster'] as string | undefined) ?? process.env['DINGHY_CLUSTER'] ?? 'dinghy'
+  if (!clusterNamePattern.test(name)) {
+    throw new UsageError(`"${name}" is no cluster name: use up to 32 of a-z, 0-9 and -, first and last not -`)
+  }
+  return name
+}
