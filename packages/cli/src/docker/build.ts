@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
 import { several, UsageError } from '../commands/command.ts'
-import type { DockerCommand } from './docker.ts'
+import type { DockerCommand } from './docker-command.ts'
 import { isIgnored, parseIgnore } from './ignore.ts'
 
 export const build: DockerCommand = {

@@ -3,21 +3,8 @@
 
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { type Command, type Flags, stateOf, UsageError } from '../commands/command.ts'
+import type { DockerCommand } from './docker-command.ts'
 import { Engine } from './engine.ts'
-
-export interface DockerContext {
-  engine: Engine
-  flags: Flags
-  args: string[]
-}
-
-export interface DockerCommand {
-  usage: string
-  flags?: NonNullable<ParseArgsConfig['options']>
-  /** Flags end at the first word: what follows the image of `run` belongs to the container. */
-  stopsAtFirstWord?: boolean
-  run(context: DockerContext): Promise<number>
-}
 
 const commands: Record<string, () => Promise<DockerCommand>> = {
   build: async () => (await import('./build.ts')).build,

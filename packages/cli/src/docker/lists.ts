@@ -1,7 +1,7 @@
 // `docker ps` and `docker images`: lists in the real one's columns.
 
 import { alignRows } from '../kubectl/table.ts'
-import type { DockerCommand } from './docker.ts'
+import type { DockerCommand } from './docker-command.ts'
 
 interface ListedContainer {
   Id: string

@@ -1,7 +1,7 @@
 // `docker logs`.
 
 import { UsageError } from '../commands/command.ts'
-import type { DockerCommand } from './docker.ts'
+import type { DockerCommand } from './docker-command.ts'
 import { copyOutput } from './stdcopy.ts'
 
 export const logs: DockerCommand = {

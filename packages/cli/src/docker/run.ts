@@ -3,7 +3,7 @@
 
 import { readJson } from '@dinghy/shared/client/http'
 import { several, UsageError } from '../commands/command.ts'
-import type { DockerCommand } from './docker.ts'
+import type { DockerCommand } from './docker-command.ts'
 import { type Engine, EngineError } from './engine.ts'
 import { copyOutput } from './stdcopy.ts'
 

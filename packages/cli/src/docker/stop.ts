@@ -1,7 +1,7 @@
 // `docker stop` and `docker rm`.
 
 import { UsageError } from '../commands/command.ts'
-import type { DockerCommand } from './docker.ts'
+import type { DockerCommand } from './docker-command.ts'
 
 export const stop: DockerCommand = {
   usage: 'stop [-t SECONDS] CONTAINER…',

@@ -6,7 +6,7 @@ import { hasReason } from '@dinghy/shared/api/errors'
 
 import { several, UsageError } from '../commands/command.ts'
 import { resourceNameOf } from './delete.ts'
-import type { KubectlContext, Verb } from './kubectl.ts'
+import type { KubectlContext, Verb } from './verb.ts'
 import { type Manifest, readManifests } from './manifests.ts'
 import { threeWayMergePatch } from './merge-patch.ts'
 import { discover, type DiscoveredResource, findResource } from './resources.ts'

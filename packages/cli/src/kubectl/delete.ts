@@ -3,7 +3,7 @@
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { hasReason } from '@dinghy/shared/api/errors'
 import { several, UsageError } from '../commands/command.ts'
-import type { KubectlContext, Verb } from './kubectl.ts'
+import type { KubectlContext, Verb } from './verb.ts'
 import { readManifests } from './manifests.ts'
 import { discover, findResource, type DiscoveredResource } from './resources.ts'
 import { label, parseTargets } from './targets.ts'

@@ -4,7 +4,7 @@
 import { Events } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { stringify } from 'yaml'
-import type { KubectlContext, Verb } from './kubectl.ts'
+import type { KubectlContext, Verb } from './verb.ts'
 import { alignRows } from './table.ts'
 import { targetsOf } from './targets.ts'
 

@@ -4,7 +4,7 @@
 import { Pods, resourcePath } from '@dinghy/shared/api/resources'
 import { WebSocket } from 'ws'
 import { UsageError } from '../commands/command.ts'
-import type { Verb } from './kubectl.ts'
+import type { Verb } from './verb.ts'
 import { oneTarget } from './targets.ts'
 
 const stdin = 0

@@ -5,7 +5,7 @@ import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { resourcePath } from '@dinghy/shared/api/resources'
 import { stringify } from 'yaml'
 import { UsageError } from '../commands/command.ts'
-import type { KubectlContext, Verb } from './kubectl.ts'
+import type { KubectlContext, Verb } from './verb.ts'
 import { alignRows, type Table, tableRows } from './table.ts'
 import { label, type Target, targetsOf } from './targets.ts'
 

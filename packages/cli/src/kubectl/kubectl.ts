@@ -2,28 +2,11 @@
 // the real one does (discovery, server-side Tables, patches, watch) and prints the same lines. What it does not know
 // it says, and points at the real one; it never guesses.
 
-import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { parseArgs } from 'node:util'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { loadKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import type { KubectlContext, Verb } from './verb.ts'
 import { clusterFlags, type Command, type Flags, stateOf, UsageError } from '../commands/command.ts'
-
-export interface KubectlContext {
-  client: ApiClient
-  /** From -n; "default" otherwise, as in our kubeconfig. */
-  namespace: string
-  allNamespaces: boolean
-  flags: Flags
-  args: string[]
-  /** What stands behind `--`: the command of exec. */
-  rest: string[]
-  signal: AbortSignal
-}
-
-export interface Verb {
-  usage: string
-  flags?: NonNullable<ParseArgsConfig['options']>
-  run(context: KubectlContext): Promise<number>
-}
 
 const commonFlags = {
   ...clusterFlags,

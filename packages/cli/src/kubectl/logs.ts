@@ -5,7 +5,7 @@ import { Pods, resourcePath } from '@dinghy/shared/api/resources'
 import { labelSelectorFrom, selectorToString } from '@dinghy/shared/api/selectors'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
-import type { Verb } from './kubectl.ts'
+import type { Verb } from './verb.ts'
 import { oneTarget } from './targets.ts'
 
 export const logs: Verb = {

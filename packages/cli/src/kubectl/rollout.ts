@@ -4,7 +4,7 @@ import { Deployments, ReplicaSets } from '@dinghy/shared/api/resources'
 import { isControlledBy } from '@dinghy/shared/api/owners'
 import type { Deployment, ReplicaSet } from '@dinghy/shared/api/types'
 import { UsageError } from '../commands/command.ts'
-import type { KubectlContext, Verb } from './kubectl.ts'
+import type { KubectlContext, Verb } from './verb.ts'
 import { alignRows } from './table.ts'
 import { label, oneTarget } from './targets.ts'
 

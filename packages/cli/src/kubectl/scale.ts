@@ -1,7 +1,7 @@
 // `kubectl scale`: a merge patch of the scale subresource, which every scalable kind has.
 
 import { UsageError } from '../commands/command.ts'
-import type { Verb } from './kubectl.ts'
+import type { Verb } from './verb.ts'
 import { label, oneTarget } from './targets.ts'
 
 export const scale: Verb = {
