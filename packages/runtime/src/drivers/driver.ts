@@ -1,0 +1,187 @@
+/**
+ * How a container really runs: the seam between the container lifecycle and the machine.
+ *
+ * A driver turns a Rootfs (image layers plus a writable directory) and a ProcessSpec into a running process, and
+ * answers questions about it. It keeps no state of its own in memory that matters: everything that is needed to find
+ * a container again after the runtime was killed is in its run directory (drivers/shim.ts) and in `Running`.
+ *
+ * Two drivers implement it: `linux` (namespaces, overlayfs, cgroups) and `process` (a child process in a directory).
+ */
+
+/** What a container's file system is made of. The layers belong to the image store, `dir` to this container. */
+export interface Rootfs {
+  /** Unpacked layer directories, lowest first. Never written to. */
+  layers: string[]
+  /** Beneath the layers lie this machine's own files (its /usr, its node): an image made without a network. */
+  hostBase: boolean
+  /** This container's own directory; the driver keeps its writable layer (`upper/`) and its mount points there. */
+  dir: string
+}
+
+export interface Mount {
+  type: 'bind' | 'tmpfs'
+  /** Where it comes from on the host; empty for a tmpfs. A directory or a file, which must exist. */
+  source: string
+  /** Absolute path inside the container; created if missing. */
+  target: string
+  readOnly: boolean
+  /** Further mount options for a tmpfs, such as `size=64m,mode=1777`. */
+  options?: string
+}
+
+/** A program to run inside a container: its own, or an exec. */
+export interface ProcessSpec {
+  args: string[]
+  /** NAME=value, complete: nothing of the runtime's own environment is added. */
+  env: string[]
+  cwd: string
+  /** As in `docker run --user`: "", "name", "uid", "name:group", "uid:gid". Looked up in the container's own files. */
+  user: string
+  groupAdd?: string[]
+  capAdd?: string[]
+  capDrop?: string[]
+  privileged?: boolean
+  noNewPrivileges?: boolean
+  tty?: boolean
+  /** Rows and columns of a TTY at the start. */
+  consoleSize?: [number, number]
+}
+
+export interface Resources {
+  memoryBytes?: number
+  memorySwapBytes?: number
+  memoryReservationBytes?: number
+  /** CPUs × 10⁹, as `docker run --cpus`. */
+  nanoCpus?: number
+  cpuShares?: number
+  cpuQuotaUs?: number
+  cpuPeriodUs?: number
+  cpusetCpus?: string
+  pids?: number
+}
+
+/** `private`, `host`, or the namespace that another process lives in. */
+export type NamespaceMode = 'private' | 'host' | { pid: number }
+
+export interface ContainerSpec {
+  id: string
+  rootfs: Rootfs
+  /** A fresh directory for this run: the shim's FIFOs, pid and exit files live here. */
+  runDir: string
+  process: ProcessSpec
+  mounts: Mount[]
+  /** Empty: keep the machine's own. */
+  hostname: string
+  domainname?: string
+  readOnlyRoot?: boolean
+  /** Keep the program's stdin open for an attached client; otherwise it reads /dev/null. */
+  stdin: boolean
+  /** Run a small init as PID 1 that forwards signals and reaps orphans. */
+  init?: boolean
+  namespaces?: { pid?: NamespaceMode; ipc?: NamespaceMode; uts?: NamespaceMode; network?: NamespaceMode }
+  resources?: Resources
+  shmSizeBytes?: number
+  sysctls?: Record<string, string>
+  ulimits?: { name: string; soft: number; hard: number }[]
+  oomScoreAdj?: number
+  devices?: { source: string; target: string; permissions: string }[]
+  /**
+   * Confine writes of the program to its root and mounts even where the driver has no mount namespace of its own.
+   * A build's RUN asks for this: a Dockerfile must never change the machine. The driver refuses when it cannot.
+   */
+  protectHost?: boolean
+}
+
+/** A started container, as it is written to disk. */
+export interface Running {
+  /** Host pid of the container's first process. */
+  pid: number
+  /** The kernel's start time of that pid, which tells it from a later process with the same number. */
+  startTime: string
+  runDir: string
+}
+
+export interface Exit {
+  code: number
+  finishedAt: Date
+  oomKilled: boolean
+}
+
+export interface ExecProcess {
+  pid: number
+  stdin: NodeJS.WritableStream | undefined
+  stdout: NodeJS.ReadableStream
+  /** Absent with a TTY, whose one stream is stdout. */
+  stderr: NodeJS.ReadableStream | undefined
+  exited: Promise<number>
+  resize(rows: number, columns: number): Promise<void>
+}
+
+export type ChangeKind = 'add' | 'modify' | 'delete'
+export interface Change {
+  /** Absolute path inside the container. */
+  path: string
+  kind: ChangeKind
+}
+
+export interface ProcessRow {
+  pid: number
+  ppid: number
+  uid: number
+  startedAt: Date
+  cpuSeconds: number
+  terminal: string
+  command: string
+}
+
+export interface Usage {
+  cpuNanos: number
+  cpuUserNanos: number
+  cpuKernelNanos: number
+  memoryBytes: number
+  memoryPeakBytes: number
+  memoryLimitBytes: number
+  memoryCacheBytes: number
+  pids: number
+  pidsLimit: number
+  readBytes: number
+  writeBytes: number
+}
+
+export interface Driver {
+  readonly name: 'linux' | 'process'
+  /** What this driver does not isolate, and what is missing on this machine; a sentence a line. */
+  describe(): string[]
+
+  /** Makes the container's directories. Idempotent. */
+  prepare(rootfs: Rootfs): Promise<void>
+  /**
+   * Starts the program and resolves when it runs. What cannot start throws a DockerError with Docker's own texts
+   * ("executable file not found in $PATH", "permission denied", …), after everything has been undone.
+   */
+  start(spec: ContainerSpec, signal?: AbortSignal): Promise<Running>
+  /** Resolves when the container has exited, also for one that a previous runtime process started. */
+  wait(running: Running, signal?: AbortSignal): Promise<Exit>
+  isAlive(running: Running): boolean
+  /** Sends a signal to the container's first process. Unknown signals and dead processes throw. */
+  signal(running: Running, signal: NodeJS.Signals | number): Promise<void>
+  /** Ends every process of the container at once. */
+  killAll(running: Running, spec: ContainerSpec): Promise<void>
+  pause(running: Running, spec: ContainerSpec): Promise<void>
+  resume(running: Running, spec: ContainerSpec): Promise<void>
+  exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess>
+  resize(running: Running, rows: number, columns: number): Promise<void>
+  update(running: Running, spec: ContainerSpec): Promise<void>
+  usage(running: Running, spec: ContainerSpec): Promise<Usage>
+  processes(running: Running, spec: ContainerSpec): Promise<ProcessRow[]>
+
+  /** How the container's files differ from its image, parents before children. */
+  changes(rootfs: Rootfs): Promise<Change[]>
+  /**
+   * The host path at which `path` of the merged view can be read, symlinks followed inside the container only.
+   * Throws ENOENT (`code`) when there is no such file.
+   */
+  pathIn(rootfs: Rootfs, path: string): Promise<string>
+  /** Undoes `prepare`; the container must have stopped. Idempotent. */
+  cleanup(rootfs: Rootfs): Promise<void>
+}
