@@ -93,6 +93,8 @@ export class WorkQueue implements Gate {
       if (this.#closed) return undefined
       await this.#changed(signal)
     }
+    // This taker may have been woken for a key that it will not take now: pass the word on.
+    this.#wake()
     return undefined
   }
 
@@ -171,7 +173,6 @@ export class WorkQueue implements Gate {
       }
       const abort = (): void => {
         this.#takers.splice(this.#takers.indexOf(wake), 1)
-        // This taker may have been woken for a key that it will not take.
         resolve()
       }
       this.#takers.push(wake)
