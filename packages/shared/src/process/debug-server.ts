@@ -3,6 +3,7 @@
 //   GET  /livez /readyz /healthz   200 "ok" or 500 with one line a check; ?verbose shows the lines either way
 //   GET  /metrics                  Prometheus text
 //   GET  /debug/queue              every work queue of this process: {"queues": {"<name>": {…}}}; ?queue=NAME for one
+//   GET  what addPage() added      JSON; e.g. the proxy's /debug/rules
 //   POST /debug/pause|resume|step  all queues, or ?queue=NAME; answers with what each queue did
 //
 // It can stop a cluster, so it answers only to programs of this machine: a request from a web page, or for a host name
@@ -16,6 +17,8 @@ import type { Metrics } from './metrics.ts'
 export interface DebugServer {
   /** Where it listens: "http://127.0.0.1:34567". */
   readonly url: string
+  /** Adds a page of the process' own: GET `path` answers with `page()` as JSON. */
+  addPage(path: string, page: () => unknown): void
   close(): Promise<void>
 }
 
@@ -29,8 +32,9 @@ export interface DebugServerOptions {
 
 export async function startDebugServer(options: DebugServerOptions): Promise<DebugServer> {
   const { health, metrics, address, queues = debugQueues } = options
+  const pages: Served['pages'] = new Map()
   const server = createServer((request, response) => {
-    answer(request, { health, metrics, queues }).then(
+    answer(request, { health, metrics, queues, pages }).then(
       (reply) => send(response, reply),
       (error: unknown) => send(response, text(500, error instanceof Error ? error.message : String(error))),
     )
@@ -38,7 +42,7 @@ export async function startDebugServer(options: DebugServerOptions): Promise<Deb
   // A debug connection must not keep a process alive that has nothing else to do.
   server.unref()
   const url = await listen(server, address)
-  return { url, close: () => close(server) }
+  return { url, addPage: (path, page) => void pages.set(path, page), close: () => close(server) }
 }
 
 interface Reply {
@@ -47,9 +51,11 @@ interface Reply {
   body: string
 }
 
-type Served = Required<Pick<DebugServerOptions, 'health' | 'metrics' | 'queues'>>
+type Served = Required<Pick<DebugServerOptions, 'health' | 'metrics' | 'queues'>> & {
+  pages: Map<string, () => unknown>
+}
 
-async function answer(request: IncomingMessage, { health, metrics, queues }: Served): Promise<Reply> {
+async function answer(request: IncomingMessage, { health, metrics, queues, pages }: Served): Promise<Reply> {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
   if (!isLocal(request)) return text(403, 'only programs of this machine may ask')
   switch (pathname) {
@@ -70,8 +76,10 @@ async function answer(request: IncomingMessage, { health, metrics, queues }: Ser
     case '/debug/step':
       if (request.method !== 'POST') return text(405, `${pathname} changes something: POST it`)
       return onQueues(queues, searchParams, verbs[pathname])
-    default:
-      return text(404, '404 page not found')
+    default: {
+      const page = pages.get(pathname)
+      return page ? json(page()) : text(404, '404 page not found')
+    }
   }
 }
 
@@ -88,8 +96,7 @@ function onQueues(queues: ReadonlyMap<string, Gate>, query: URLSearchParams, act
     return text(404, `no queue ${JSON.stringify(missing)}; this process has: ${[...queues.keys()].join(', ')}`)
   }
   const chosen = [...queues].filter(([name]) => wanted.length === 0 || wanted.includes(name))
-  const body = { queues: Object.fromEntries(chosen.map(([name, queue]) => [name, act(queue)])) }
-  return { code: 200, type: 'application/json', body: `${JSON.stringify(body, undefined, 2)}\n` }
+  return json({ queues: Object.fromEntries(chosen.map(([name, queue]) => [name, act(queue)])) })
 }
 
 /** The Host must be an address or localhost, and there must be no foreign Origin. */
@@ -100,6 +107,10 @@ function isLocal({ headers }: IncomingMessage): boolean {
 function isLocalAuthority(value: string): boolean {
   const host = value.replace(/^https?:\/\//, '').replace(/:\d+$/, '')
   return host === 'localhost' || host === '[::1]' || /^\d+\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function json(body: unknown): Reply {
+  return { code: 200, type: 'application/json', body: `${JSON.stringify(body, undefined, 2)}\n` }
 }
 
 function text(code: number, body: string): Reply {
