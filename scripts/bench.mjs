@@ -1,0 +1,37 @@
+// `npm run bench [-- --json] [-- cluster|runtime]`: the numbers this project holds itself to, each beside its limit,
+// all measured in this one run. A benchmark, not a test: machines are noisy, so nothing here fails a build.
+
+import { prepare } from './bootstrap.mjs'
+
+const args = process.argv.slice(2)
+const json = args.includes('--json')
+const chosen = args.filter((arg) => !arg.startsWith('--'))
+const suites = { cluster: './bench/cluster.mjs', runtime: './bench/runtime.mjs' }
+
+// With --json only the result may stand on stdout.
+const log = console.log
+if (json) console.log = console.error
+prepare()
+
+const results = []
+for (const [name, path] of Object.entries(suites)) {
+  if (chosen.length > 0 && !chosen.includes(name)) continue
+  const { measure } = await import(path)
+  for await (const result of measure()) {
+    results.push(result)
+    if (!json) log(render(result))
+  }
+}
+if (json) log(JSON.stringify(results, null, 2))
+
+function render({ name, value, unit, limit, comparison }) {
+  const verdict = limit === undefined ? ' ' : value <= limit ? '\u2714' : '\u2718'
+  const against = limit === undefined ? '' : `limit ${limit} ${unit}`
+  return [verdict, name.padEnd(58), `${round(value)} ${unit}`.padStart(12), against.padEnd(18), comparison ?? '']
+    .join('  ')
+    .trimEnd()
+}
+
+function round(value) {
+  return value >= 100 ? Math.round(value) : Number(value.toPrecision(3))
+}
