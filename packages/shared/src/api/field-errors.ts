@@ -57,7 +57,8 @@ export function notFound(field: string, value: unknown): FieldError {
 }
 
 export function tooLong(field: string, maxLength: number): FieldError {
-  const detail = maxLength >= 0 ? `may not be more than ${maxLength} bytes` : 'value is too long'
+  const detail =
+    maxLength >= 0 ? `may not be more than ${maxLength} ${maxLength === 1 ? 'byte' : 'bytes'}` : 'value is too long'
   return { type: 'FieldValueTooLong', field, detail }
 }
 

@@ -46,7 +46,7 @@ export function parseFlags<S extends FlagSpec>(spec: S, argv: readonly string[])
   const given = new Map<string, string[]>()
   for (let index = 0; index < argv.length; index++) {
     const { name, value: inline } = splitArgument(argv[index] ?? '')
-    const flag = spec[name]
+    const flag = Object.hasOwn(spec, name) ? spec[name] : undefined
     if (flag === undefined) throw new FlagError(`unknown flag: --${name}`)
     const value = inline ?? (flag.type === 'boolean' ? 'true' : argv[++index])
     if (value === undefined) throw new FlagError(`flag needs an argument: --${name}`)

@@ -29,7 +29,7 @@ export interface Context<S extends FlagSpec> {
   metrics: Metrics
   debug: DebugServer
   /** Adds facts to the run file, e.g. the address that the process serves on. */
-  announce(extra: Record<string, unknown>): void
+  announce: (extra: Record<string, unknown>) => void
 }
 
 export interface Main<S extends FlagSpec> {
@@ -53,6 +53,8 @@ export interface Host {
     listener: (value: unknown) => void,
   ): unknown
   exit(code: number): void
+  /** Takes the log lines in the place of standard output. */
+  writeLog?: (line: string) => void
 }
 
 const commonFlags = {
@@ -70,7 +72,12 @@ export function runMain<const S extends FlagSpec>(main: Main<S>, host: Host = pr
   const flags = readFlags(main, host)
   if (flags === undefined) return
   const logLevel = flags.logLevel ?? host.env['LOG_LEVEL'] ?? 'info'
-  const log = createLogger({ name: main.name, level: isLevel(logLevel) ? logLevel : 'info', clock: systemClock })
+  const log = createLogger({
+    name: main.name,
+    level: isLevel(logLevel) ? logLevel : 'info',
+    clock: systemClock,
+    ...(host.writeLog && { write: host.writeLog }),
+  })
   const crash = (error: unknown) => {
     log.fatal({ err: error }, error instanceof Error ? error.message : String(error))
     host.exit(1)
