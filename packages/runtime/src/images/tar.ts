@@ -1,0 +1,136 @@
+/**
+ * Tar streams, in the two shapes the image code wants: an async iterable of entries, and a writer that waits.
+ *
+ * The one file that knows tar-stream, loaded only when the first archive is touched. Headers are what the archive
+ * says: nothing here is checked (layer-apply.ts does), except that every entry has a type we know.
+ */
+import { PassThrough, type Readable, type Writable } from 'node:stream'
+import { finished, pipeline } from 'node:stream/promises'
+
+export type TarType = 'file' | 'directory' | 'symlink' | 'link' | 'character-device' | 'block-device' | 'fifo'
+
+export interface TarHeader {
+  name: string
+  type: TarType
+  /** Permission bits with setuid, setgid and sticky. */
+  mode: number
+  uid: number
+  gid: number
+  size: number
+  mtime: Date
+  /** Of symbolic and hard links. */
+  linkname?: string
+  devmajor?: number
+  devminor?: number
+  /** Extended attributes, from pax records `SCHILY.xattr.*`. */
+  xattrs?: Record<string, string>
+}
+
+export interface TarEntry {
+  header: TarHeader
+  /** Read it or leave it, but before the next entry is asked for. */
+  body: AsyncIterable<Buffer>
+}
+
+const XATTR_PREFIX = 'SCHILY.xattr.'
+
+/** The entries of an uncompressed tar, in order. */
+export async function* readTar(source: Readable, signal?: AbortSignal): AsyncGenerator<TarEntry, void, undefined> {
+  const { extract } = await import('tar-stream')
+  const archive = extract()
+  const feeding = pipeline(source, archive, { signal })
+  // The iterator below throws the same error; without this the rejection would be reported a second time, unhandled.
+  const fed = feeding.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  for await (const entry of archive) {
+    const header = readHeader(entry.header)
+    yield { header, body: entry as AsyncIterable<Buffer> }
+    entry.resume()
+  }
+  const error = await fed
+  if (error !== undefined) throw error
+}
+
+/** Writes a tar to `output`, entry after entry, no faster than it is read. */
+export class TarWriter {
+  readonly #pack: import('tar-stream').Pack
+  readonly #delivered: Promise<void>
+
+  private constructor(pack: import('tar-stream').Pack, output: Writable, signal: AbortSignal | undefined) {
+    this.#pack = pack
+    this.#delivered = pipeline(pack, output, { signal })
+    // Reported by finish(); a writer that fails earlier rejects the entry being written.
+    this.#delivered.catch(() => undefined)
+  }
+
+  static async to(output: Writable, signal?: AbortSignal): Promise<TarWriter> {
+    const { pack } = await import('tar-stream')
+    return new TarWriter(pack(), output, signal)
+  }
+
+  async add(header: TarHeader, content?: Buffer | Readable): Promise<void> {
+    const { xattrs, ...plain } = header
+    const pax =
+      xattrs && Object.fromEntries(Object.entries(xattrs).map(([name, value]) => [XATTR_PREFIX + name, value]))
+    const written = { ...plain, ...(pax && { pax }) }
+    if (content === undefined || Buffer.isBuffer(content)) {
+      this.#pack.entry(written, content ?? Buffer.alloc(0))
+      return
+    }
+    const entry = this.#pack.entry(written)
+    // Whoever reads the archive may be gone: then the entry never drains, and only #delivered knows.
+    await Promise.race([pipeline(content, entry), this.#delivered.then(() => finished(entry))])
+  }
+
+  async finish(): Promise<void> {
+    this.#pack.finalize()
+    await this.#delivered
+  }
+}
+
+/** A tar as a stream: `write` adds the entries while the result is being read. */
+export function tarStream(write: (archive: TarWriter) => Promise<void>, signal?: AbortSignal): Readable {
+  const output = new PassThrough()
+  const writing = async (): Promise<void> => {
+    const archive = await TarWriter.to(output, signal)
+    await write(archive)
+    await archive.finish()
+  }
+  writing().catch((error: unknown) => output.destroy(error instanceof Error ? error : new Error(String(error))))
+  return output
+}
+
+const TYPES: Record<string, TarType> = {
+  file: 'file',
+  'contiguous-file': 'file',
+  directory: 'directory',
+  symlink: 'symlink',
+  link: 'link',
+  'character-device': 'character-device',
+  'block-device': 'block-device',
+  fifo: 'fifo',
+}
+
+function readHeader(raw: import('tar-stream').Header): TarHeader {
+  const type = TYPES[raw.type]
+  if (type === undefined) throw new Error(`unsupported tar entry type ${raw.type} for ${raw.name}`)
+  const xattrs = Object.entries((raw.pax ?? {}) as Record<string, string>).filter(([name]) =>
+    name.startsWith(XATTR_PREFIX),
+  )
+  return {
+    name: raw.name,
+    type,
+    mode: raw.mode & 0o7777,
+    uid: raw.uid,
+    gid: raw.gid,
+    size: type === 'file' ? raw.size : 0,
+    mtime: raw.mtime,
+    ...((type === 'symlink' || type === 'link') && { linkname: raw.linkname }),
+    ...(type.endsWith('device') && { devmajor: raw.devmajor, devminor: raw.devminor }),
+    ...(xattrs.length > 0 && {
+      xattrs: Object.fromEntries(xattrs.map(([name, value]) => [name.slice(XATTR_PREFIX.length), value])),
+    }),
+  }
+}
