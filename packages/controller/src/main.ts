@@ -1,0 +1,70 @@
+/**
+ * The controller manager: one process, many small loops that don't know of one another.
+ *
+ * Each loop compares what objects ask for with what there is, and takes a step towards it. They meet only in the store:
+ * the Deployment controller writes a ReplicaSet, which the ReplicaSet controller sees and writes Pods, which the
+ * scheduler and the node agents see. That chain is why a cluster heals: no step depends on having heard of an event.
+ *
+ * The table below is the whole process; read it from top to bottom.
+ */
+
+import { hostname } from 'node:os'
+import { ApiClient } from '@dinghy/shared/client/api-client'
+import { Informers } from '@dinghy/shared/client/informer'
+import { runWithLease } from '@dinghy/shared/client/leader-election'
+import { runMain } from '@dinghy/shared/process/main'
+import { startDeploymentController } from './deployment/deployment-controller.ts'
+import type { ControllerDeps } from './deps.ts'
+import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
+
+const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>)[] = [
+  // Workloads that run for good.
+  startReplicaSetController,
+  startDeploymentController,
+]
+
+runMain({
+  name: 'controller',
+  flags: {
+    server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'the address of the api-server' },
+    'leader-elect': { type: 'boolean', help: 'work only while holding a lease, so that several of us may run' },
+    'node-monitor-period': { type: 'duration', default: '2s', help: 'how often every node is looked at' },
+    'node-monitor-grace-period': { type: 'duration', default: '8s', help: 'silence after which a node is Unknown' },
+    'terminated-pod-gc-threshold': {
+      type: 'number',
+      default: 12_500,
+      help: 'how many finished pods may stay around; 0 means all',
+    },
+  },
+  async run({ flags, log, clock, signal, health }) {
+    const client = new ApiClient({ server: flags.server, userAgent: 'controller' })
+    let isWorking = false
+    // A candidate that waits for its turn is as ready as it can be.
+    health.addCheck('caches', () => isWorking || flags.leaderElect)
+
+    async function work(signal: AbortSignal): Promise<void> {
+      const informers = new Informers(client, { clock, log })
+      const deps: ControllerDeps = {
+        client,
+        informers,
+        clock,
+        log,
+        flags: {
+          nodeMonitorPeriodMs: flags.nodeMonitorPeriod,
+          nodeMonitorGracePeriodMs: flags.nodeMonitorGracePeriod,
+          terminatedPodGcThreshold: flags.terminatedPodGcThreshold,
+        },
+      }
+      // Every controller asks for its informers and indexes before it first waits; only then do the informers start.
+      const running = Promise.all(controllers.map((start) => start(deps, signal)))
+      informers.start(signal)
+      await Promise.race([informers.synced(), running])
+      isWorking = true
+      await running
+    }
+
+    if (!flags.leaderElect) return await work(signal)
+    const identity = `${hostname()}_${process.pid}`
+    await runWithLease({ client, clock, name: 'kube-controller-manager', identity, log }, work, signal)
+  },
+})
