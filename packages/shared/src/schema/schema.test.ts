@@ -40,6 +40,11 @@ describe('types', () => {
     expect([...(shape?.fields.keys() ?? [])]).toEqual(['apiVersion', 'kind', 'metadata', 'spec', 'status'])
   })
 
+  test('a type is found by its kind', () => {
+    expect(schema.typeOfKind('apps/v1', 'Deployment')?.name).toBe('apps.v1.Deployment')
+    expect(schema.typeOfKind('v1', 'Deployment')).toBeUndefined()
+  })
+
   test('names of Object.prototype are no types', () => {
     expect(schema.type('constructor')).toBeUndefined()
   })

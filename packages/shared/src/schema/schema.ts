@@ -76,6 +76,7 @@ const ALL_VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch
 
 export class Schema implements TypeSource {
   private readonly file: SchemaFile
+  private kinds: Map<string, string> | undefined
   private readonly parsed = new Map<string, TypeShape>()
 
   constructor(file: SchemaFile) {
@@ -90,6 +91,14 @@ export class Schema implements TypeSource {
     const shape = parseType(name, entry)
     this.parsed.set(name, shape)
     return shape
+  }
+
+  typeOfKind(apiVersion: string, kind: string): TypeShape | undefined {
+    this.kinds ??= new Map(
+      Object.entries(this.file.types).flatMap(([name, { gvk }]) => (gvk === undefined ? [] : [[gvk, name] as const])),
+    )
+    const name = this.kinds.get(`${apiVersion} ${kind}`)
+    return name === undefined ? undefined : this.type(name)
   }
 
   field(typeName: string, field: string): FieldShape | undefined {

@@ -58,4 +58,6 @@ export interface TypeShape {
 /** Where shapes are looked up by name: the built-in schema, or one made from a CustomResourceDefinition. */
 export interface TypeSource {
   type(name: string): TypeShape | undefined
+  /** The type of a kind: ("apps/v1", "Deployment"). */
+  typeOfKind(apiVersion: string, kind: string): TypeShape | undefined
 }
