@@ -105,7 +105,7 @@ describe('a newcomer', () => {
   })
 
   test('is served by every pod in turn', async () => {
-    const pods = (await readyWebPods(3)).map(({ metadata }) => metadata?.name)
+    const pods = (await readyWebPods(3)).map(({ metadata }) => metadata?.name ?? '')
     const seen = new Set<string>()
     await until('an answer from each pod', async () => {
       const { pod } = (await (await page('/whoami', { headers: { connection: 'close' } })).json()) as { pod: string }
@@ -248,9 +248,9 @@ test.runIf(isInstalled('kubectl'))('kubectl explains, describes and lists what i
 /** Asks for a page again and again until stopped; failures are retried, as a browser's user would. */
 function hammer(path: string) {
   let answered = 0
-  let running = true
+  const stopping = new AbortController()
   const loop = (async () => {
-    while (running) {
+    while (!stopping.signal.aborted) {
       const response = await page(path, { signal: AbortSignal.timeout(3000) }).catch(() => undefined)
       if (response?.status === 200) answered++
     }
@@ -258,7 +258,7 @@ function hammer(path: string) {
   return {
     answered: () => answered,
     stop: async () => {
-      running = false
+      stopping.abort()
       await loop
     },
   }
