@@ -80,8 +80,7 @@ function readField(object: JsonObject, field: FieldShape, value: WireValue, type
     Object.defineProperty(map, key, { value: item, enumerable: true, configurable: true, writable: true })
   } else {
     const decoded = readValue(type, value, types, depth)
-    // An empty non-pointer struct says nothing; leaving it out keeps `status: {}` and friends away.
-    if (decoded !== undefined && (field.keepsZero || !isEmptyObject(decoded))) object[name] = decoded
+    if (decoded !== undefined) object[name] = decoded
   }
 }
 
@@ -234,8 +233,4 @@ function asBytes(value: WireValue): Buffer {
 function asVarint(value: WireValue): bigint {
   if (typeof value !== 'bigint') throw new ShapeError('proto: wrong wireType = 2, expected 0')
   return value
-}
-
-function isEmptyObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0
 }
