@@ -6,6 +6,7 @@
  */
 import { PassThrough, type Readable, type Writable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
+import type { Header, Pack } from 'tar-stream'
 
 export type TarType = 'file' | 'directory' | 'symlink' | 'link' | 'character-device' | 'block-device' | 'fifo'
 
@@ -55,10 +56,10 @@ export async function* readTar(source: Readable, signal?: AbortSignal): AsyncGen
 
 /** Writes a tar to `output`, entry after entry, no faster than it is read. */
 export class TarWriter {
-  readonly #pack: import('tar-stream').Pack
+  readonly #pack: Pack
   readonly #delivered: Promise<void>
 
-  private constructor(pack: import('tar-stream').Pack, output: Writable, signal: AbortSignal | undefined) {
+  private constructor(pack: Pack, output: Writable, signal: AbortSignal | undefined) {
     this.#pack = pack
     this.#delivered = pipeline(pack, output, { signal })
     // Reported by finish(); a writer that fails earlier rejects the entry being written.
@@ -113,7 +114,7 @@ const TYPES: Record<string, TarType> = {
   fifo: 'fifo',
 }
 
-function readHeader(raw: import('tar-stream').Header): TarHeader {
+function readHeader(raw: Header): TarHeader {
   const type = TYPES[raw.type]
   if (type === undefined) throw new Error(`unsupported tar entry type ${raw.type} for ${raw.name}`)
   const xattrs = Object.entries((raw.pax ?? {}) as Record<string, string>).filter(([name]) =>
