@@ -1,0 +1,46 @@
+// Builders of what an engine shows, for tests of the pure parts.
+
+import { containerHash } from '../containers/labels.ts'
+import type { ObservedContainer, ObservedPod, ObservedSandbox } from '../pods/observed-pod.ts'
+import { startOfTime } from './objects.ts'
+
+export const sandbox = (overrides: Partial<ObservedSandbox> = {}): ObservedSandbox => ({
+  id: `sandbox-${overrides.attempt ?? 0}`,
+  ready: true,
+  ip: '10.244.1.7',
+  attempt: 0,
+  createdAt: startOfTime,
+  ...overrides,
+})
+
+function made(name: string, overrides: Partial<ObservedContainer>): ObservedContainer {
+  const restartCount = overrides.restartCount ?? 0
+  return {
+    id: `${name}-${restartCount}`,
+    name,
+    state: 'running',
+    createdAt: startOfTime,
+    startedAt: startOfTime,
+    exitCode: 0,
+    oomKilled: false,
+    image: 'busybox:1',
+    imageId: 'sha256:abc',
+    hash: containerHash({ name, image: 'busybox:1' }),
+    restartCount,
+    crashLoopDelayMs: 0,
+    terminationMessagePolicy: 'File',
+    ...overrides,
+  }
+}
+
+export const running = (name = 'app', overrides: Partial<ObservedContainer> = {}): ObservedContainer =>
+  made(name, overrides)
+
+export const exited = (name: string, exitCode: number, overrides: Partial<ObservedContainer> = {}): ObservedContainer =>
+  made(name, { state: 'exited', exitCode, finishedAt: startOfTime + 1000, ...overrides })
+
+/** Containers newest first, in a live sandbox unless told otherwise. */
+export const seen = (containers: ObservedContainer[], sandboxes: ObservedSandbox[] = [sandbox()]): ObservedPod => ({
+  sandboxes,
+  containers,
+})
