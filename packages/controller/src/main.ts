@@ -15,12 +15,17 @@ import { runWithLease } from '@dinghy/shared/client/leader-election'
 import { runMain } from '@dinghy/shared/process/main'
 import { startDeploymentController } from './deployment/deployment-controller.ts'
 import type { ControllerDeps } from './deps.ts'
+import { startEndpointSliceController } from './endpoint-slice/endpoint-slice-controller.ts'
+import { startEndpointsController } from './endpoints/endpoints-controller.ts'
 import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
 
 const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>)[] = [
   // Workloads that run for good.
   startReplicaSetController,
   startDeploymentController,
+  // How Services find their pods.
+  startEndpointSliceController,
+  startEndpointsController,
 ]
 
 runMain({

@@ -38,59 +38,37 @@ describe('Expectations', () => {
     const show = (pod: Pod) => pods.set(keyOf(pod), pod)
     return { cache, show, hide: (pod: Pod) => pods.delete(keyOf(pod)), expectations: new Expectations<Pod>(cache) }
   }
-  const created = () => makePod('new', { metadata: { resourceVersion: '105' } })
-
-  it('waits until the cache shows what was created', () => {
-    const { show, expectations } = world()
-    const pod = created()
-    expectations.created('default/web', pod)
-    expect(expectations.areMet('default/web')).toBe(false)
-    expect(expectations.areMet('default/other')).toBe(true)
-    show(pod)
-    expect(expectations.areMet('default/web')).toBe(true)
-  })
-
-  it('does not wait for a pod that came and went', () => {
+  it('waits until the cache has passed what was written', () => {
     const { cache, expectations } = world()
-    expectations.created('default/web', created())
+    expectations.wrote('default/web', makePod('first', { metadata: { resourceVersion: '105' } }))
+    expectations.wrote('default/web', makePod('second', { metadata: { resourceVersion: '103' } }))
     cache.revision = '104'
     expect(expectations.areMet('default/web')).toBe(false)
+    expect(expectations.areMet('default/other')).toBe(true)
     cache.revision = '105'
     expect(expectations.areMet('default/web')).toBe(true)
   })
 
   it('does not wait when the watch was quicker than the answer', () => {
-    const { show, expectations } = world()
-    const pod = created()
-    show(pod)
-    expectations.created('default/web', pod)
+    const { expectations } = world()
+    expectations.wrote('default/web', makePod('new', { metadata: { resourceVersion: '99' } }))
     expect(expectations.areMet('default/web')).toBe(true)
-  })
-
-  it('is not fooled by another pod of the same name', () => {
-    const { show, expectations } = world()
-    expectations.created('default/web', created())
-    show(makePod('new', { metadata: { resourceVersion: '90' } }))
-    expect(expectations.areMet('default/web')).toBe(false)
   })
 
   it('waits until a deletion shows: as a timestamp, an absence, or a successor', () => {
     const pod = makePod('old')
-    const endings: ((world: ReturnType<typeof makeWorld>) => void)[] = [
+    const endings: ((all: ReturnType<typeof world>) => void)[] = [
       ({ show }) => show({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: at(1) } }),
       ({ hide }) => hide(pod),
       ({ show }) => show(makePod('old')),
     ]
     for (const end of endings) {
-      const all = makeWorld()
+      const all = world()
       all.show(pod)
       all.expectations.deleted('default/web', pod)
       expect(all.expectations.areMet('default/web')).toBe(false)
       end(all)
       expect(all.expectations.areMet('default/web')).toBe(true)
-    }
-    function makeWorld() {
-      return world()
     }
   })
 })

@@ -5,8 +5,8 @@
  * before those pods show up in the cache, it sees 0 again and would create 3 more. Names can't prevent that, they are
  * random. So the controller notes what it wrote, and leaves the owner's children alone until the cache shows all of it:
  *
- *     created   the pod is in the cache, or the cache has passed the revision of its creation (it came and went);
- *     deleted   the pod is no longer in the cache, or shows a deletionTimestamp.
+ *     written   the cache has passed the revision that the write got (whether the child is still there or not);
+ *     deleted   the child is no longer in the cache, or shows a deletionTimestamp.
  *
  * Both are read from the cache's state, never counted from events, so no missed or repeated event can leave the books
  * wrong. (Upstream counts events and gives up after five minutes; here the store's revisions are totally ordered, which
@@ -25,10 +25,9 @@ export interface Cache<T> {
 }
 
 interface Expected {
-  key: string
-  uid: string
-  /** Set for a creation: the revision that it got. */
-  revision?: number
+  /** The newest of our writes. */
+  revision: number
+  deletions: { key: string; uid: string }[]
 }
 
 /** How soon to look again at an owner that is waiting, should no event come to wake it. */
@@ -36,28 +35,33 @@ export const expectationsRetryMs = 1_000
 
 export class Expectations<T extends KubernetesObject> {
   readonly #cache: Cache<T>
-  readonly #expected = new Map<string, Expected[]>()
+  readonly #expected = new Map<string, Expected>()
 
   constructor(cache: Cache<T>) {
     this.#cache = cache
   }
 
-  /** To be told as soon as the server has answered, before anything else is awaited. */
-  created(ownerKey: string, child: T): void {
-    const { uid, resourceVersion } = child.metadata
-    this.#note(ownerKey, { key: keyOf(child), uid, revision: Number(resourceVersion) })
+  /** Created or changed: `child` is what the server answered. */
+  wrote(ownerKey: string, child: T): void {
+    const expected = this.#of(ownerKey)
+    expected.revision = Math.max(expected.revision, Number(child.metadata.resourceVersion))
   }
 
   deleted(ownerKey: string, child: T): void {
-    this.#note(ownerKey, { key: keyOf(child), uid: child.metadata.uid })
+    this.#of(ownerKey).deletions.push({ key: keyOf(child), uid: child.metadata.uid })
   }
 
   /** Whether the cache shows everything that was done for this owner. */
   areMet(ownerKey: string): boolean {
-    const open = (this.#expected.get(ownerKey) ?? []).filter((expected) => !this.#isMet(expected))
-    if (open.length === 0) this.#expected.delete(ownerKey)
-    else this.#expected.set(ownerKey, open)
-    return open.length === 0
+    const expected = this.#expected.get(ownerKey)
+    if (!expected) return true
+    expected.deletions = expected.deletions.filter(({ key, uid }) => {
+      const cached = this.#cache.lister.get(key)
+      return cached?.metadata.uid === uid && cached.metadata.deletionTimestamp === undefined
+    })
+    if (expected.deletions.length > 0 || Number(this.#cache.revision ?? 0) < expected.revision) return false
+    this.#expected.delete(ownerKey)
+    return true
   }
 
   /** The owner is gone. */
@@ -65,14 +69,9 @@ export class Expectations<T extends KubernetesObject> {
     this.#expected.delete(ownerKey)
   }
 
-  #note(ownerKey: string, expected: Expected): void {
-    this.#expected.set(ownerKey, [...(this.#expected.get(ownerKey) ?? []), expected])
-  }
-
-  #isMet({ key, uid, revision }: Expected): boolean {
-    const cached = this.#cache.lister.get(key)
-    const isShown = cached?.metadata.uid === uid
-    if (revision === undefined) return !isShown || cached.metadata.deletionTimestamp !== undefined
-    return isShown || Number(this.#cache.revision ?? 0) >= revision
+  #of(ownerKey: string): Expected {
+    const expected = this.#expected.get(ownerKey) ?? { revision: 0, deletions: [] }
+    this.#expected.set(ownerKey, expected)
+    return expected
   }
 }

@@ -83,9 +83,7 @@ export async function startReplicasController<T extends Replicated>(
     const key = keyOf(owner)
     try {
       const draft = podFromTemplate(owner.spec.template, owner, kind.resource)
-      await slowStart(plan.create, async () =>
-        expectations.created(key, await createPod(control, owner, draft, signal)),
-      )
+      await slowStart(plan.create, async () => expectations.wrote(key, await createPod(control, owner, draft, signal)))
       await allOrFirstFailure(
         plan.remove.map(async (pod) => {
           await deletePod(control, owner, pod, signal)

@@ -1,0 +1,83 @@
+/**
+ * Endpoints: the same facts as the EndpointSlices of a Service, in the form that older clients read. `kubectl get
+ * endpoints` shows it; nothing in this cluster depends on it.
+ *
+ * The object has the Service's name and no owner, so it has to be removed here when the Service is gone. Only an object
+ * that carries our label is: upstream also removes one that a user wrote, and it might be meant for a Service to come.
+ */
+
+import { hasReason } from '@dinghy/shared/api/errors'
+import { keyOf } from '@dinghy/shared/api/keys'
+import { EndpointsResource, Pods, Services } from '@dinghy/shared/api/resources'
+import type { Endpoints, Pod, Service } from '@dinghy/shared/api/types'
+import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
+import { isSemanticallyEqual } from '../children/semantic-equal.ts'
+import type { ControllerDeps } from '../deps.ts'
+import { hasOwnEndpoints, podsOf, servicesOf } from '../endpoint-slice/service-pods.ts'
+import { endpointsLabels, managedBy, managedByLabel, overCapacityAnnotation, subsetsOf, truncated } from './subsets.ts'
+
+const name = 'endpoint-controller'
+
+export async function startEndpointsController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
+  const { informers, clock, log } = deps
+  const client = deps.client.as(name)
+  const services = informers.for(Services)
+  const pods = informers.for(Pods)
+  const endpoints = informers.for(EndpointsResource)
+
+  async function reconcile(key: string, { signal }: ReconcileContext) {
+    const service = services.lister.get(key)
+    const current = endpoints.lister.get(key)
+    if (!service) return current && (await removeOurs(current, signal))
+    if (!hasOwnEndpoints(service)) return
+    await write(service, current, signal)
+  }
+
+  async function write(service: Service, current: Endpoints | undefined, signal: AbortSignal): Promise<void> {
+    const { subsets, isCut } = truncated(subsetsOf(service, podsOf(service, pods.lister)))
+    const { [overCapacityAnnotation]: _before, ...others } = current?.metadata.annotations ?? {}
+    const annotations = isCut ? { ...others, [overCapacityAnnotation]: 'truncated' } : others
+    const labels = endpointsLabels(service)
+    if (!current) {
+      const { name, namespace } = service.metadata
+      const metadata = { name, namespace: namespace ?? '', labels, annotations }
+      await client.create(EndpointsResource, { metadata, subsets }, {}, signal)
+      return
+    }
+    const isSame =
+      isSemanticallyEqual(current.subsets, subsets) &&
+      isSemanticallyEqual(current.metadata.labels, labels) &&
+      isSemanticallyEqual(current.metadata.annotations ?? {}, annotations)
+    if (isSame) return
+    const metadata = { ...current.metadata, labels, annotations }
+    await client.update(EndpointsResource, { ...current, metadata, subsets }, {}, signal)
+  }
+
+  async function removeOurs({ metadata }: Endpoints, signal: AbortSignal): Promise<void> {
+    const { namespace, name, uid, labels } = metadata
+    if (labels?.[managedByLabel] !== managedBy) return
+    try {
+      await client.delete(EndpointsResource, { namespace, name }, { preconditions: { uid } }, signal)
+    } catch (error) {
+      // Already gone is what we want.
+      if (!hasReason(error, 'NotFound')) throw error
+    }
+  }
+
+  await runController(
+    {
+      name,
+      client: deps.client,
+      clock,
+      log,
+      reconciles: services,
+      watches: [
+        [pods, (pod: Pod) => servicesOf(pod, services.lister)],
+        [endpoints, (one: Endpoints) => [keyOf(one)]],
+      ],
+      workers: 5,
+      reconcile,
+    },
+    signal,
+  )
+}
