@@ -49,7 +49,7 @@ test('an image is found by name, digest, id and the beginning of its id', async 
   }
   const found = await store.resolve('me/app:1')
   expect(found).toMatchObject({ repoTags: ['me/app:1'], repoDigests: [`me/app@${digest}`], size: 5, hostBase: false })
-  expect(readdirSync(found.layers[0])).toEqual(['a'])
+  expect(readdirSync(found.layers[0] ?? '')).toEqual(['a'])
 })
 
 test.each([
