@@ -53,6 +53,24 @@ test('list items say what they are, although the wire does not repeat it', async
   expect(metadata.resourceVersion).toBe('1')
 })
 
+test('metadata only: whole objects of a server that cannot do it are cut down', async () => {
+  server.put(ConfigMaps, settings('a', { x: '1' }))
+  const { items } = await client.list(ConfigMaps, { metadataOnly: true })
+  expect(items).toEqual([{ apiVersion: 'v1', kind: 'ConfigMap', metadata: expect.objectContaining({ name: 'a' }) }])
+  expect(server.requests[0]?.headers.accept).toContain('as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,')
+  for await (const event of client.watch(ConfigMaps, { resourceVersion: '0', metadataOnly: true }, never)) {
+    expect(event.object).toEqual(items[0])
+    break
+  }
+})
+
+test('deletes a whole collection', async () => {
+  for (const name of ['a', 'b']) server.put(ConfigMaps, settings(name))
+  server.put(ConfigMaps, { metadata: { name: 'c', namespace: 'other' } })
+  await client.deleteCollection(ConfigMaps, { namespace: 'default' }, { propagationPolicy: 'Background' })
+  expect(server.all(ConfigMaps).map(({ metadata }) => metadata.name)).toEqual(['c'])
+})
+
 test.each([
   ['merge', 'application/merge-patch+json'],
   ['json', 'application/json-patch+json'],

@@ -28,6 +28,8 @@ export interface ListOptions extends GetOptions {
   fieldSelector?: string | undefined
   limit?: number
   continue?: string | undefined
+  /** Ask for the metadata of the objects and nothing else; kind and apiVersion remain those of the resource. */
+  metadataOnly?: boolean
 }
 
 export interface WatchOptions {
@@ -39,6 +41,8 @@ export interface WatchOptions {
   allowWatchBookmarks?: boolean
   sendInitialEvents?: boolean
   timeoutSeconds?: number
+  /** As for a list. */
+  metadataOnly?: boolean
 }
 
 export interface WriteOptions {
@@ -102,10 +106,12 @@ export class ApiClient {
     options: ListOptions = {},
     signal?: AbortSignal,
   ): Promise<ObjectList<T>> {
-    const { namespace, ...query } = options
+    const { namespace, metadataOnly = false, ...query } = options
     const path = resourcePath(resource, namespace) + queryString(query)
-    const list = await this.#json<ObjectList<T>>('GET', path, undefined, {}, signal)
+    const headers = metadataOnly ? metadataHeaders('PartialObjectMetadataList') : {}
+    const list = await this.#json<ObjectList<T>>('GET', path, undefined, headers, signal)
     const items = list.items ?? []
+    if (metadataOnly) return { metadata: list.metadata, items: items.map((item) => bareObject(resource, item)) }
     // A list says the kind of its items once; whoever takes one out of it wants an object that says what it is.
     const apiVersion = apiVersionOf(resource)
     for (const item of items) {
@@ -159,6 +165,18 @@ export class ApiClient {
     await this.#json('DELETE', objectPath(resource, ref), body, {}, signal)
   }
 
+  /** Deletes everything that the selection names. The server goes through it one by one: there is no "all or nothing". */
+  async deleteCollection(
+    resource: Resource,
+    selection: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>,
+    options: DeleteOptions = {},
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { namespace, ...query } = selection
+    const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...options }
+    await this.#json('DELETE', resourcePath(resource, namespace) + queryString(query), body, {}, signal)
+  }
+
   async createSubresource(
     resource: Resource,
     ref: ObjectReference,
@@ -178,14 +196,15 @@ export class ApiClient {
     options: WatchOptions,
     signal: AbortSignal,
   ): AsyncIterable<WatchEvent<T>> {
-    const { namespace, ...query } = options
+    const { namespace, metadataOnly = false, ...query } = options
     const path = resourcePath(resource, namespace) + queryString({ watch: true, ...query })
-    const response = await this.raw('GET', path, undefined, {}, signal)
+    const headers = metadataOnly ? metadataHeaders('PartialObjectMetadata') : {}
+    const response = await this.raw('GET', path, undefined, headers, signal)
     try {
       for await (const line of readLines(response.body)) {
         const event = JSON.parse(line) as WatchEvent<T>
         if (event.type === 'ERROR') throw new StatusError(event.object as unknown as Status)
-        yield event
+        yield metadataOnly ? { type: event.type, object: bareObject(resource, event.object) } : event
       }
     } catch (error) {
       throw asStatusError(error, this.server, signal)
@@ -252,6 +271,16 @@ function objectPath(resource: Resource, ref: ObjectReference, subresource?: stri
 /** Drafts and objects taken from lists may lack their kind; a body on the wire must have it. */
 function identified(resource: Resource, object: object): object {
   return { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object }
+}
+
+/** A server that cannot leave the rest out sends whole objects; bareObject() makes the two alike. */
+function metadataHeaders(as: string): Record<string, string> {
+  return { Accept: `application/json;as=${as};g=meta.k8s.io;v=v1,application/json` }
+}
+
+function bareObject<T extends KubernetesObject>(resource: Resource<T>, { metadata }: T): T {
+  // The caller asked for metadata only, and knows that T promises more than there is.
+  return { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata } as T
 }
 
 function writeQuery({ dryRun, fieldManager, force }: WriteOptions): string {

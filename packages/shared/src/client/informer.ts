@@ -147,9 +147,9 @@ export class Informers {
   }
 
   for<T extends KubernetesObject>(resource: Resource<T>, selection: Selection = {}): Informer<T> {
-    const { namespace, labelSelector, fieldSelector } = selection
+    const { namespace, labelSelector, fieldSelector, metadataOnly } = selection
     const { group, version, plural } = resource
-    const key = JSON.stringify([group, version, plural, namespace, labelSelector, fieldSelector])
+    const key = JSON.stringify([group, version, plural, namespace, labelSelector, fieldSelector, metadataOnly])
     const known = this.#informers.get(key)
     if (known) return known as unknown as Informer<T>
     const informer = new Informer(this.#client, resource, { ...selection, ...this.#options })

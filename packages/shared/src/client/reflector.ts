@@ -29,6 +29,8 @@ export interface Selection {
   namespace?: string | undefined
   labelSelector?: string | undefined
   fieldSelector?: string | undefined
+  /** Keep the metadata of the objects and nothing else: for those who look at everything (the garbage collector). */
+  metadataOnly?: boolean
 }
 
 /** How long the server keeps one watch open: random in this range, so that watches do not all end together. */

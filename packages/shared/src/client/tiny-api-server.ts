@@ -43,6 +43,8 @@ export class TinyApiServer {
   readonly requests: SeenRequest[] = []
   /** Answers the next requests for which it returns an error. */
   failNext: ((request: SeenRequest) => StatusError | undefined) | undefined
+  /** What discovery tells of; requests for others are answered all the same. */
+  resources: Resource[] = []
   revision = 0
   readonly #objects = new Map<string, KubernetesObject>()
   readonly #history: Change[] = []
@@ -137,7 +139,9 @@ export class TinyApiServer {
 
   #answer(method: string, path: string, target: Target, body: unknown): unknown {
     const { name, plural, subresource } = target
+    if (method === 'GET' && (path === '/api' || path === '/apis')) return this.#discovery(path)
     if (method === 'GET' && name === undefined) return this.#list(target)
+    if (method === 'DELETE' && name === undefined) return this.#removeAll(target)
     if (method === 'POST' && name === undefined) return this.#create(path, target, body as KubernetesObject)
     const objectPath = subresource ? path.slice(0, -subresource.length - 1) : path
     const present = this.#objects.get(objectPath)
@@ -171,6 +175,35 @@ export class TinyApiServer {
       ...draft,
       metadata: { ...meta, name, ...(namespace ? { namespace } : {}) },
     })
+  }
+
+  #removeAll({ collection, namespace }: Target): unknown {
+    for (const path of this.#objects.keys()) if (isIn(path, collection, namespace)) this.#remove(path)
+    return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 200 }
+  }
+
+  /** Aggregated discovery of `this.resources`. */
+  #discovery(path: string): unknown {
+    const served = this.resources.filter(({ group }) => (group === '') === (path === '/api'))
+    const groups = [...new Set(served.map(({ group }) => group))]
+    const items = groups.map((name) => ({
+      metadata: { name },
+      versions: [...new Set(served.filter(({ group }) => group === name).map(({ version }) => version))].map(
+        (version) => ({
+          version,
+          freshness: 'Current',
+          resources: served
+            .filter((one) => one.group === name && one.version === version)
+            .map(({ group, kind, plural, namespaced }) => ({
+              resource: plural,
+              responseKind: { group, version, kind },
+              scope: namespaced ? 'Namespaced' : 'Cluster',
+              verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
+            })),
+        }),
+      ),
+    }))
+    return { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items }
   }
 
   #update(path: string, { plural, name }: Target, present: KubernetesObject, next: KubernetesObject): KubernetesObject {

@@ -131,16 +131,16 @@ describe('coming back', () => {
 
   test('when it asked to', async () => {
     server.put(Deployments, deployment('web'))
-    let rounds = 0
+    const causes: (string | undefined)[] = []
     start(async () => {
-      rounds += 1
+      causes.push(currentCause())
       return { requeueAfterMs: 60_000 }
     })
-    await until(() => rounds === 1)
+    await until(() => causes.length === 1)
     await clock.advance(59_000)
-    expect(rounds).toBe(1)
+    expect(causes).toEqual(['1'])
     await clock.advance(2_000)
-    expect(rounds).toBe(2)
+    expect(causes).toEqual(['1', '1'])
   })
 })
 

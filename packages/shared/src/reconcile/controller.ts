@@ -40,18 +40,21 @@ export interface ChangeSource {
 /** Another resource to listen to, and the keys that one of its objects concerns: `[pods, (pod: Pod) => [...]]`. */
 export type Watch = readonly [source: ChangeSource, keysOf: (object: never) => string[]]
 
-export interface ControllerOptions {
+export interface WorkerOptions {
   /** The actor of its writes and the name of its queue: "deployment-controller". */
   name: string
   client: ApiClient
   clock: Clock
   log: Logger
+  workers?: number
+  reconcile: Reconciler
+}
+
+export interface ControllerOptions extends WorkerOptions {
   reconciles: ChangeSource
   /** Their changes concern the object that is their controller (metadata.ownerReferences). */
   owns?: ChangeSource[]
   watches?: Watch[]
-  workers?: number
-  reconcile: Reconciler
 }
 
 /** While the api-server is away nothing about the key is wrong: look again soon, and do not count it as a failure. */
@@ -59,12 +62,23 @@ const unreachableRetryMs = 500
 
 /** Runs until the signal aborts and the reconciles under way have ended. */
 export async function runController(options: ControllerOptions, signal: AbortSignal): Promise<void> {
-  const { name, clock, log, workers = 2 } = options
-  const queue = new WorkQueue({ clock })
-  debugQueues.set(name, queue)
+  const queue = new WorkQueue({ clock: options.clock })
   listen(options, queue)
+  await runWorkers(options, queue, allSynced(options), signal)
+}
+
+/** The lower half, for loops that fill their queue in a way of their own. No key is handed out before `ready`. */
+export async function runWorkers(
+  options: WorkerOptions,
+  queue: WorkQueue,
+  ready: Promise<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, log, workers = 2 } = options
+  debugQueues.set(name, queue)
+  const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
   try {
-    await allSynced(options, signal)
+    await Promise.race([ready, aborted])
     log.debug({ controller: name, keys: queue.length }, 'caches have synced')
     await Promise.all(Array.from({ length: workers }, () => work(options, queue, signal)))
   } finally {
@@ -97,23 +111,20 @@ function ownerKeysOf(object: KubernetesObject, ownerResource: Resource): string[
   return [ownerResource.namespaced ? `${object.metadata.namespace}/${owner.name}` : owner.name]
 }
 
-async function allSynced(
-  { reconciles, owns = [], watches = [] }: ControllerOptions,
-  signal: AbortSignal,
-): Promise<void> {
+async function allSynced({ reconciles, owns = [], watches = [] }: ControllerOptions): Promise<void> {
   const sources = [reconciles, ...owns, ...watches.map(([source]) => source)]
-  const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-  await Promise.race([Promise.all(sources.map((source) => source.synced())), aborted])
+  await Promise.all(sources.map((source) => source.synced()))
 }
 
-async function work(options: ControllerOptions, queue: WorkQueue, signal: AbortSignal): Promise<void> {
+async function work(options: WorkerOptions, queue: WorkQueue, signal: AbortSignal): Promise<void> {
   const client = options.client.as(options.name)
   for (let next = await queue.take(signal); next; next = await queue.take(signal)) {
     const { key, cause } = next
     try {
       const result = await withCause(cause, () => options.reconcile(key, { signal, log: options.log, client }))
       queue.forget(key)
-      if (result) queue.addAfter(key, result.requeueAfterMs)
+      // What is done later still answers to what was seen now: an eviction to the taint that was tolerated for a while.
+      if (result) queue.addAfter(key, result.requeueAfterMs, cause)
     } catch (error) {
       if (!signal.aborted) retry(options, queue, { key, cause }, error)
     } finally {
@@ -122,7 +133,7 @@ async function work(options: ControllerOptions, queue: WorkQueue, signal: AbortS
   }
 }
 
-function retry({ name, log }: ControllerOptions, queue: WorkQueue, { key, cause }: QueuedKey, error: unknown): void {
+function retry({ name, log }: WorkerOptions, queue: WorkQueue, { key, cause }: QueuedKey, error: unknown): void {
   const fields = { controller: name, key, err: error }
   if (hasReason(error, 'ServiceUnavailable')) {
     log.debug(fields, 'the api-server is not reachable: trying again')
