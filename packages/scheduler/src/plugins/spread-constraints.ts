@@ -1,0 +1,73 @@
+// Topology spread constraints, read once: the pod's own, or the defaults that every cluster has for pods of a Service
+// or a controller: spread over hosts (skew 3) and zones (skew 5), if possible.
+
+import { labelSelectorFrom, matchesLabels, type Selector } from '@dinghy/shared/api/selectors'
+import type { Node, Pod, TopologySpreadConstraint } from '@dinghy/shared/api/types'
+import { matchesPodNodeAffinity } from '../node-selector.ts'
+import { labelsOf, type NodeInfo, type Snapshot } from '../snapshot.ts'
+import { untoleratedTaint } from '../taints.ts'
+
+export const hostname = 'kubernetes.io/hostname'
+const zone = 'topology.kubernetes.io/zone'
+
+export interface Constraint {
+  readonly topologyKey: string
+  readonly maxSkew: number
+  readonly minDomains: number
+  /** Which pods are counted. */
+  readonly selector: Selector
+  /** Whether pods on this node are counted at all (nodeAffinityPolicy, nodeTaintsPolicy). */
+  includes(node: Node): boolean
+}
+
+export function readConstraints(pod: Pod, whenUnsatisfiable: 'DoNotSchedule' | 'ScheduleAnyway'): Constraint[] {
+  const own = (pod.spec.topologySpreadConstraints ?? []).filter((one) => one.whenUnsatisfiable === whenUnsatisfiable)
+  return own.map((constraint) => ({
+    topologyKey: constraint.topologyKey,
+    maxSkew: constraint.maxSkew,
+    minDomains: constraint.minDomains ?? 1,
+    selector: selectorOf(constraint, pod),
+    includes: (node) => isIncluded(constraint, pod, node),
+  }))
+}
+
+/** Only for pods that say nothing themselves, and only as a wish. */
+export function defaultConstraints(pod: Pod, { lookups }: Snapshot): Constraint[] {
+  const selector = lookups.siblingSelector(pod)
+  if (selector === undefined) return []
+  const includes = (node: Node) => matchesPodNodeAffinity(pod, node)
+  return [
+    { topologyKey: hostname, maxSkew: 3, minDomains: 1, selector, includes },
+    { topologyKey: zone, maxSkew: 5, minDomains: 1, selector, includes },
+  ]
+}
+
+/** matchLabelKeys narrow the selector to pods with the same values as this one: one revision of a Deployment, say. */
+function selectorOf({ labelSelector, matchLabelKeys = [] }: TopologySpreadConstraint, pod: Pod): Selector {
+  const selector = labelSelectorFrom(labelSelector)
+  const labels = pod.metadata.labels ?? {}
+  const same = matchLabelKeys.flatMap((key) => {
+    const value = labels[key]
+    return value === undefined ? [] : [{ key, operator: 'in' as const, values: [value] }]
+  })
+  return { ...selector, requirements: [...selector.requirements, ...same] }
+}
+
+function isIncluded(constraint: TopologySpreadConstraint, pod: Pod, node: Node): boolean {
+  if (constraint.nodeAffinityPolicy !== 'Ignore' && !matchesPodNodeAffinity(pod, node)) return false
+  const honorTaints = constraint.nodeTaintsPolicy === 'Honor'
+  return !honorTaints || untoleratedTaint(node, pod, ['NoSchedule', 'NoExecute']) === undefined
+}
+
+export function hasAllDomains(info: NodeInfo, constraints: readonly Constraint[]): boolean {
+  return constraints.every(({ topologyKey }) => topologyKey in labelsOf(info))
+}
+
+/** Pods of this namespace that the selector matches; those on their way out are not counted. An empty selector counts none. */
+export function countMatching({ pods }: NodeInfo, { selector }: Constraint, namespace: string | undefined): number {
+  if (selector.requirements.length === 0) return 0
+  return pods.filter(
+    ({ metadata }) =>
+      metadata.namespace === namespace && !metadata.deletionTimestamp && matchesLabels(selector, metadata.labels),
+  ).length
+}

@@ -1,0 +1,27 @@
+// TaintToleration: keeps pods off nodes whose taints they do not tolerate, and prefers nodes with few taints that
+// only ask not to be used (PreferNoSchedule).
+
+import { nodeIn, normalizeByMax, unresolvable, type Plugin } from '../framework.ts'
+import { untoleratedTaint, untoleratedTaints } from '../taints.ts'
+
+const hard = ['NoSchedule', 'NoExecute']
+
+export const taintToleration: Plugin = {
+  name: 'TaintToleration',
+  weight: 3,
+
+  preFilter: (pod) => (info) => {
+    const taint = untoleratedTaint(info.node, pod, hard)
+    return taint && unresolvable(`node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`)
+  },
+
+  preScore: (pod) => ({
+    score: (info) => untoleratedTaints(info.node, pod.spec.tolerations ?? [], ['PreferNoSchedule']).length,
+    normalize: (scores) => normalizeByMax(scores, { reverse: true }),
+  }),
+
+  isHelpedBy(event, pod) {
+    const node = nodeIn(event)
+    return node !== undefined && untoleratedTaint(node, pod, hard) === undefined
+  },
+}
