@@ -13,16 +13,20 @@ import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
 import { runWithLease } from '@dinghy/shared/client/leader-election'
 import { runMain } from '@dinghy/shared/process/main'
+import { startDaemonSetController } from './daemon-set/daemon-set-controller.ts'
 import { startDeploymentController } from './deployment/deployment-controller.ts'
 import type { ControllerDeps } from './deps.ts'
 import { startEndpointSliceController } from './endpoint-slice/endpoint-slice-controller.ts'
 import { startEndpointsController } from './endpoints/endpoints-controller.ts'
 import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
+import { startReplicationControllerController } from './replication-controller/replication-controller.ts'
 
 const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>)[] = [
   // Workloads that run for good.
   startReplicaSetController,
   startDeploymentController,
+  startReplicationControllerController,
+  startDaemonSetController,
   // How Services find their pods.
   startEndpointSliceController,
   startEndpointsController,

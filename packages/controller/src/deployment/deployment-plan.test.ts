@@ -29,7 +29,7 @@ function replicaSetOf(facts: Version): ReplicaSet {
     pods = replicas,
   } = facts
   const template = webTemplate(version)
-  template.metadata.labels = { ...template.metadata.labels, ...{ 'pod-template-hash': version } }
+  const labels = { ...template.metadata.labels, 'pod-template-hash': version }
   const annotations = {
     [revisionAnnotation]: String(revision),
     [desiredReplicasAnnotation]: String(desired),
@@ -37,7 +37,7 @@ function replicaSetOf(facts: Version): ReplicaSet {
   }
   return makeReplicaSet(`web-${version}`, {
     metadata: { annotations, creationTimestamp: at(-age) },
-    spec: { replicas, template },
+    spec: { replicas, template: { ...template, metadata: { labels } } },
     status: { replicas: pods, availableReplicas: available },
   })
 }

@@ -72,7 +72,7 @@ describe('an endpoint', () => {
     ['terminating and no longer serving', { ...dying, readyAt: undefined }, false, [false, false, true]],
     ['terminating, published whatever', { ...dying, readyAt: undefined }, true, [true, false, true]],
   ])('%s', (_name, facts, publishNotReadyAddresses, [ready, serving, terminating]) => {
-    const pod = servingPod('a', facts as PodFacts)
+    const pod = servingPod('a', facts)
     expect(endpointOf(pod, { publishNotReadyAddresses })?.conditions).toEqual({ ready, serving, terminating })
   })
 
@@ -101,8 +101,7 @@ describe('ports', () => {
 
   it('include those of sidecars, but not of other init containers', () => {
     const init = (restartPolicy?: string) => ({ name: 'i', ports: [{ name: 'http', containerPort: 1 }], restartPolicy })
-    const podWith = (one: ReturnType<typeof init>) =>
-      servingPod('a', { spec: { initContainers: [one as { name: string }] } })
+    const podWith = (one: ReturnType<typeof init>) => servingPod('a', { spec: { initContainers: [one] } })
     expect(planSlices(makeService({ ports }), [podWith(init('Always'))], [], noNode).create[0]?.ports).toHaveLength(1)
     expect(planSlices(makeService({ ports }), [podWith(init())], [], noNode).create[0]?.ports).toEqual([])
   })
@@ -118,8 +117,9 @@ describe('planSlices', () => {
   const plan = (pods: Pod[], existing: EndpointSlice[]) => planSlices(service, pods, existing, noNode)
 
   it('labels and owns its slices', () => {
-    const { metadata, addressType } = plan([servingPod('a')], []).create[0]!
-    expect(addressType).toBe('IPv4')
+    const [slice] = plan([servingPod('a')], []).create as [Draft<EndpointSlice>]
+    const { metadata } = slice
+    expect(slice.addressType).toBe('IPv4')
     expect(metadata).toMatchObject({ generateName: 'web-', namespace: 'default' })
     expect(metadata.ownerReferences).toMatchObject([{ kind: 'Service', name: 'web', controller: true }])
     expect(metadata.labels).toEqual({

@@ -29,7 +29,7 @@ describe('subsetsOf', () => {
     const pods = [
       pod('b', '10.0.0.2', 8080),
       pod('a', '10.0.0.1', 8080),
-      pod('starting', '10.0.0.3', 8080, { readyAt: undefined } as PodFacts),
+      pod('starting', '10.0.0.3', 8080, { readyAt: undefined }),
       pod('new', '10.0.0.4', 9090),
     ]
     const expected = [

@@ -51,7 +51,7 @@ describe('planReplicas', () => {
     [0, 0, ['a', 'b', 'c']],
     [2000, 500, []],
   ])('wanted %i of 3: creates %i, removes %j', (wanted, create, remove) => {
-    const plan = planReplicas(wanted, pods, pods, epoch)
+    const plan = planReplicas(wanted, pods, () => pods, epoch)
     expect(plan.create).toBe(create)
     expect(plan.remove.map((pod) => pod.metadata.name).sort()).toEqual(remove)
   })

@@ -56,7 +56,9 @@ export async function startReplicasController<T extends Replicated>(
 
     // Until the cache shows what we did last time, the numbers below are not true, and acting on them would do it twice.
     const mayAct = expectations.areMet(key) && owner.metadata.deletionTimestamp === undefined
-    const plan = mayAct ? planReplicas(owner.spec.replicas ?? 1, active, familyOf(owner), clock.now()) : nothingToDo
+    const plan = mayAct
+      ? planReplicas(owner.spec.replicas ?? 1, active, () => familyOf(owner), clock.now())
+      : nothingToDo
     const failure = await act(owner, plan, signal)
 
     const status = replicaStatus(owner, active, failure?.told, clock.now())
