@@ -2,9 +2,10 @@
 // Engine API over the cluster's socket, exactly as the real one would.
 
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { type Command, type Flags, stateOf, UsageError } from '../commands/command.ts'
+import { type Command, type Flags, UsageError } from '../commands/command.ts'
 import type { DockerCommand } from './docker-command.ts'
 import { Engine } from './engine.ts'
+import { socketOf } from './socket.ts'
 
 const commands: Record<string, () => Promise<DockerCommand>> = {
   build: async () => (await import('./build.ts')).build,
@@ -58,12 +59,4 @@ export function splitAtFirstWord(
   let index = 0
   while (index < words.length && words[index]?.startsWith('-')) index += takesValue(words[index] ?? '') ? 2 : 1
   return [words.slice(0, index), words.slice(index)]
-}
-
-function socketOf(): string {
-  const host = process.env['DOCKER_HOST']
-  if (!host) return stateOf({}).dockerSocket
-  if (!host.startsWith('unix://'))
-    throw new UsageError(`DOCKER_HOST is ${host}; this small docker speaks only unix sockets`)
-  return host.slice('unix://'.length)
 }

@@ -3,17 +3,25 @@
 
 import type { Readable } from 'node:stream'
 
-/** Copies a framed stream to this process' own stdout and stderr; returns when it ends. */
-export async function copyOutput(source: Readable): Promise<void> {
+export interface Frame {
+  stream: 'stdout' | 'stderr'
+  data: Buffer
+}
+
+export async function* demultiplex(source: Readable): AsyncIterable<Frame> {
   let rest: Buffer = Buffer.alloc(0)
   for await (const chunk of source) {
-    rest = Buffer.concat([rest, chunk as Buffer])
+    rest = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer])
     while (rest.length >= 8) {
-      const length = rest.readUInt32BE(4)
-      if (rest.length < 8 + length) break
-      const target = rest[0] === 2 ? process.stderr : process.stdout
-      target.write(rest.subarray(8, 8 + length))
-      rest = rest.subarray(8 + length)
+      const end = 8 + rest.readUInt32BE(4)
+      if (rest.length < end) break
+      yield { stream: rest[0] === 2 ? 'stderr' : 'stdout', data: rest.subarray(8, end) }
+      rest = rest.subarray(end)
     }
   }
+}
+
+/** Copies a framed stream to this process' own stdout and stderr; returns when it ends. */
+export async function copyOutput(source: Readable): Promise<void> {
+  for await (const { stream, data } of demultiplex(source)) process[stream].write(data)
 }
