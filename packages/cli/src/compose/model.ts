@@ -59,6 +59,8 @@ export interface Service {
   logging?: { driver?: string; options?: Record<string, string> }
   pull_policy?: string
   platform?: string
+  /** Another container runtime: the engine knows whether it has it. */
+  runtime?: string
   shm_size?: number
   ipc?: string
   pid?: string

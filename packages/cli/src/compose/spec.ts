@@ -94,6 +94,7 @@ export function createBody(project: Project, service: Service, { number, imageId
       ...(service.limits.pids !== undefined && { PidsLimit: service.limits.pids }),
       ...(service.init !== undefined && { Init: service.init }),
       ...(service.shm_size !== undefined && { ShmSize: service.shm_size }),
+      ...(service.runtime !== undefined && { Runtime: service.runtime }),
       ...(service.ipc !== undefined && { IpcMode: service.ipc }),
       ...(service.pid !== undefined && { PidMode: service.pid }),
       ...(service.logging && {

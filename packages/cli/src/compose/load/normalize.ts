@@ -107,6 +107,7 @@ const honoured = [
   'ipc',
   'pid',
   'links',
+  'runtime',
 ]
 
 /** Fields that compose knows and that mean nothing for one machine, or only tune: accepted without effect. */
@@ -152,7 +153,6 @@ const refused = [
   'group_add',
   'models',
   'provider',
-  'runtime',
   'ulimits',
   'use_api_socket',
   'userns_mode',
@@ -217,6 +217,7 @@ export function normalizeService(name: string, tree: Tree, context: NormalizeCon
     'hostname',
     'domainname',
     'user',
+    'runtime',
     'working_dir',
     'stop_signal',
     'pull_policy',
@@ -340,6 +341,7 @@ function parseMount(value: unknown, context: NormalizeContext, at: string): Moun
   const parts = String(value).split(':')
   if (parts.length === 1) return { type: 'volume', target: parts[0] ?? '', read_only: false }
   const [source = '', target = '', mode = ''] = parts
+  if (source === '') throw new ComposeError(`${at}: invalid spec: ${String(value)}: empty section between colons`)
   if (parts.length > 3 || target === '')
     throw new ComposeError(`${at}: invalid volume specification "${String(value)}"`)
   const read_only = mode.split(',').includes('ro')
