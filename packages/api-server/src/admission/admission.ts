@@ -1,0 +1,50 @@
+// Admission: what may change a write (admit) or refuse it (validate) after it is authorized and before it is stored.
+//
+// Plugins run in the order of the chain; first every admit, then, when the object is final and valid, every validate.
+// A refusal is a thrown StatusError, usually Forbidden.
+
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { ResourceDefinition } from '../registry/resource-definition.ts'
+import type { WriteContext } from '../registry/write-context.ts'
+
+export interface AdmissionRequest {
+  operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
+  definition: ResourceDefinition
+  subresource: string | undefined
+  namespace: string | undefined
+  /** Empty while a generated name has not been chosen yet. */
+  name: string
+  /** The new state; `admit` may change it in place. Undefined for DELETE and CONNECT. */
+  object: KubernetesObject | undefined
+  /** The state before. Undefined for CREATE. */
+  previous: KubernetesObject | undefined
+  context: WriteContext
+}
+
+export interface AdmissionPlugin {
+  /** Upstream's plugin name. */
+  name: string
+  admit?(request: AdmissionRequest): void | Promise<void>
+  validate?(request: AdmissionRequest): void | Promise<void>
+}
+
+export class AdmissionChain {
+  readonly #plugins: AdmissionPlugin[]
+
+  constructor(plugins: AdmissionPlugin[]) {
+    this.#plugins = plugins
+  }
+
+  async admit(request: AdmissionRequest): Promise<void> {
+    for (const plugin of this.#plugins) await plugin.admit?.(request)
+  }
+
+  async validate(request: AdmissionRequest): Promise<void> {
+    for (const plugin of this.#plugins) await plugin.validate?.(request)
+  }
+}
+
+/** Whether the request is about the kind itself (not a subresource) of this group and plural. */
+export function isAbout(request: AdmissionRequest, group: string, plural: string): boolean {
+  return request.subresource === undefined && request.definition.group === group && request.definition.plural === plural
+}

@@ -1,0 +1,40 @@
+// Who may speak to this server at all: programs of this machine.
+//
+// It listens on loopback only, so a connection is local by nature; what is left are browsers on this machine that serve
+// a stranger. A page that rebinds its own DNS name to 127.0.0.1 shows in Host, a page of another site in Origin.
+
+import type { IncomingHttpHeaders } from 'node:http'
+import { isIP } from 'node:net'
+import { StatusError } from '@dinghy/shared/api/errors'
+
+/** Throws Forbidden unless Host, and Origin if there is one, name this machine. */
+export function requireLocal(headers: IncomingHttpHeaders): void {
+  const { host, origin } = headers
+  if (host !== undefined && !isLoopbackAuthority(host)) throw refused(`Host ${JSON.stringify(host)} is not loopback`)
+  if (origin !== undefined && !isLoopbackOrigin(origin))
+    throw refused(`Origin ${JSON.stringify(origin)} is not loopback`)
+}
+
+export function isLoopbackAuthority(authority: string): boolean {
+  const host = authority.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+  if (host === 'localhost' || host.endsWith('.localhost') || host === '::1') return true
+  return isIP(host) === 4 && host.startsWith('127.')
+}
+
+function isLoopbackOrigin(origin: string): boolean {
+  const match = /^https?:\/\/([^/]+)$/.exec(origin)
+  return match !== null && isLoopbackAuthority(match[1]!)
+}
+
+function refused(why: string): StatusError {
+  const message = `only programs of this machine may ask: ${why}`
+  return new StatusError({
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    reason: 'Forbidden',
+    code: 403,
+  })
+}

@@ -1,0 +1,115 @@
+// Service account tokens: JWTs signed with the cluster's own key, in the form and with the claims of Kubernetes, so that
+// programs that look inside find what they expect.
+//
+// The key lies next to the database: it must survive restarts as long as tokens do. Verification checks signature, times,
+// issuer, and that the account (and what the token is bound to) still exists as the same object.
+
+import {
+  createPrivateKey,
+  createPublicKey,
+  createHash,
+  generateKeyPairSync,
+  randomUUID,
+  sign,
+  verify,
+} from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { Clock } from '@dinghy/shared/api/clock'
+
+export interface TokenSubject {
+  namespace: string
+  name: string
+  uid: string
+  audiences: string[]
+  expirationSeconds: number
+  bound?: { kind: string; name: string; uid: string } | undefined
+}
+
+export interface Claims {
+  iss: string
+  sub: string
+  aud: string[]
+  exp: number
+  iat: number
+  nbf: number
+  jti: string
+  'kubernetes.io': {
+    namespace: string
+    serviceaccount: { name: string; uid: string }
+    pod?: { name: string; uid: string }
+    secret?: { name: string; uid: string }
+  }
+}
+
+const ISSUER = 'https://kubernetes.default.svc.cluster.local'
+
+export class TokenIssuer {
+  readonly defaultAudiences = [ISSUER]
+  readonly #clock: Clock
+  readonly #privateKey: KeyObject
+  readonly #publicKey: KeyObject
+  readonly #keyId: string
+
+  constructor(privateKeyPem: string, clock: Clock) {
+    this.#clock = clock
+    this.#privateKey = createPrivateKey(privateKeyPem)
+    this.#publicKey = createPublicKey(this.#privateKey)
+    const der = this.#publicKey.export({ type: 'spki', format: 'der' })
+    this.#keyId = createHash('sha256').update(der).digest('base64url')
+  }
+
+  issue({ namespace, name, uid, audiences, expirationSeconds, bound }: TokenSubject): string {
+    const now = Math.floor(this.#clock.now() / 1000)
+    const claims: Claims = {
+      aud: audiences,
+      exp: now + expirationSeconds,
+      iat: now,
+      iss: ISSUER,
+      jti: randomUUID(),
+      'kubernetes.io': {
+        namespace,
+        ...(bound && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
+        serviceaccount: { name, uid },
+      },
+      nbf: now,
+      sub: `system:serviceaccount:${namespace}:${name}`,
+    }
+    const signed = `${encode({ alg: 'ES256', kid: this.#keyId, typ: 'JWT' })}.${encode(claims)}`
+    const signature = sign('sha256', Buffer.from(signed), { key: this.#privateKey, dsaEncoding: 'ieee-p1363' })
+    return `${signed}.${signature.toString('base64url')}`
+  }
+
+  /** The claims of a token that this cluster signed and that is valid now; undefined for any other text. */
+  verify(token: string): Claims | undefined {
+    const [header, payload, signature, ...rest] = token.split('.')
+    if (!header || !payload || !signature || rest.length > 0) return undefined
+    const key = { key: this.#publicKey, dsaEncoding: 'ieee-p1363' } as const
+    if (!verify('sha256', Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url')))
+      return undefined
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Claims
+    const now = this.#clock.now() / 1000
+    return claims.iss === ISSUER && claims.nbf <= now && now < claims.exp ? claims : undefined
+  }
+}
+
+/** The key in this file, which is made if it is not there. */
+export function loadSigningKey(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    const pem = newSigningKey()
+    writeFileSync(path, pem, { mode: 0o600 })
+    return pem
+  }
+}
+
+export function newSigningKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+}
+
+function encode(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
+}

@@ -1,0 +1,27 @@
+// Who makes a request: the result of authentication, the subject of authorization (upstream's user.Info).
+
+export interface UserInfo {
+  username: string
+  uid?: string
+  groups: string[]
+  extra?: Record<string, string[]>
+}
+
+/** The one who may do everything: what a loopback connection without credentials is taken for. */
+export const admin: UserInfo = {
+  username: 'kubernetes-admin',
+  groups: ['system:masters', 'system:authenticated'],
+}
+
+/** The API server itself, when it writes what it needs at start. */
+export const apiServerUser: UserInfo = { username: 'system:apiserver', groups: ['system:masters'] }
+
+const SERVICE_ACCOUNT_PREFIX = 'system:serviceaccount:'
+
+export function serviceAccountUser(namespace: string, name: string, uid?: string): UserInfo {
+  return {
+    username: `${SERVICE_ACCOUNT_PREFIX}${namespace}:${name}`,
+    ...(uid && { uid }),
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+  }
+}

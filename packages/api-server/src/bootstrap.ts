@@ -1,0 +1,129 @@
+// What a cluster has from the first moment on: its own namespaces, the two priority classes of the system, and the
+// Service "kubernetes", by which programs in pods find this server.
+//
+// Level-triggered: each start makes what is missing and corrects what has moved.
+
+import type { Resource } from '@dinghy/shared/api/resources'
+import {
+  apiVersionOf,
+  EndpointSlices,
+  EndpointsResource,
+  Namespaces,
+  PriorityClasses,
+  Services,
+} from '@dinghy/shared/api/resources'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { Ipv4Range } from './registry/ipv4-range.ts'
+import { numberToIp } from './registry/ipv4-range.ts'
+import type { Resources } from './registry/resources.ts'
+import type { Store } from './registry/store.ts'
+import { serverContext } from './registry/write-context.ts'
+
+export interface Bootstrap {
+  store: Store
+  resources: Resources
+  /** Where this server listens. */
+  host: string
+  port: number
+  serviceRange: Ipv4Range
+}
+
+const SYSTEM_NAMESPACES = ['default', 'kube-node-lease', 'kube-public', 'kube-system']
+
+const SYSTEM_PRIORITY_CLASSES = [
+  {
+    name: 'system-node-critical',
+    value: 2_000_001_000,
+    for: 'Used for system critical pods that must not be moved from their current node.',
+  },
+  {
+    name: 'system-cluster-critical',
+    value: 2_000_000_000,
+    for: 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+  },
+]
+
+type Content = { metadata: { name: string; namespace?: string; labels?: Record<string, string> } } & Record<
+  string,
+  unknown
+>
+
+export async function bootstrap(cluster: Bootstrap): Promise<void> {
+  // Namespaces first: the rest lives in them. Otherwise together, so that they share one commit.
+  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(cluster, Namespaces, { metadata: { name } })))
+  await Promise.all([
+    ...SYSTEM_PRIORITY_CLASSES.map(({ name, value, for: description }) =>
+      ensure(cluster, PriorityClasses, { metadata: { name }, value, description }),
+    ),
+    kubernetesService(cluster),
+  ])
+}
+
+/** As upstream, the first address of the range, port 443; its endpoint is this server, which speaks plain HTTP. */
+async function kubernetesService(cluster: Bootstrap): Promise<void> {
+  const { host, port, serviceRange } = cluster
+  const metadata = { name: 'kubernetes', namespace: 'default' }
+  const labels = { component: 'apiserver', provider: 'kubernetes' }
+  await ensure(
+    cluster,
+    Services,
+    {
+      metadata: { ...metadata, labels },
+      spec: {
+        clusterIP: numberToIp(serviceRange.first),
+        ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: port }],
+        sessionAffinity: 'None',
+        type: 'ClusterIP',
+      },
+    },
+    ['spec', 'ports'],
+  )
+  await ensure(
+    cluster,
+    EndpointsResource,
+    {
+      metadata: { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+      subsets: [{ addresses: [{ ip: host }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
+    },
+    ['subsets'],
+  )
+  const slice = {
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [host], conditions: { ready: true } }],
+    ports: [{ name: 'https', port, protocol: 'TCP' }],
+  }
+  await ensure(cluster, EndpointSlices, slice, ['endpoints'], ['ports'])
+}
+
+/** Creates the object; if it is there, only what stands at `paths` is brought up to date. */
+async function ensure(
+  { store, resources }: Bootstrap,
+  resource: Resource,
+  content: Content,
+  ...paths: string[][]
+): Promise<void> {
+  const definition = resources.get(resource.group, resource.version, resource.plural)!
+  const { name, namespace } = content.metadata
+  const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, ...content } as unknown as KubernetesObject
+  await store.update(
+    definition,
+    { namespace, name },
+    (current) => {
+      if (!current) return object
+      for (const path of paths) setAt(current, path, valueAt(object, path))
+      return current
+    },
+    serverContext,
+    { createIfMissing: true },
+  )
+}
+
+function valueAt(object: object, path: string[]): unknown {
+  return path.reduce<unknown>((value, field) => (value as Record<string, unknown>)[field], object)
+}
+
+function setAt(object: object, path: string[], value: unknown): void {
+  const parent = valueAt(object, path.slice(0, -1)) as Record<string, unknown>
+  parent[path.at(-1)!] = value
+}

@@ -1,0 +1,70 @@
+// /debug: what no other cluster shows.
+//
+//   GET /debug/why?resource=pods&namespace=default&name=web     the chain of causes, newest first
+//   GET /debug/history?resource=…&namespace=…&name=…            every revision: who, when, why, what it changed
+//   GET /debug/queue                                            the work queues of this process: it has none
+//
+// `resource` is a plural, a singular or a short name; plural.group where two groups share one.
+
+import { badRequest, notFound } from '@dinghy/shared/api/errors'
+import type { Exchange } from '../http/exchange.ts'
+import type { PathHandler } from '../http/path-routes.ts'
+import type { Reply } from '../http/reply.ts'
+import { jsonReply } from '../http/reply.ts'
+import { objectKey } from '../registry/object-key.ts'
+import type { ResourceDefinition } from '../registry/resource-definition.ts'
+import type { Resources } from '../registry/resources.ts'
+import type { Storage } from '../storage/storage.ts'
+import { changesOf, why } from './why.ts'
+
+export function debugRoutes(storage: Storage, resources: Resources): PathHandler {
+  const pages: Record<string, (exchange: Exchange) => Reply> = {
+    '/debug': () => jsonReply({ paths: Object.keys(pages) }),
+    '/debug/why': (exchange) => {
+      const { key, definition, name } = subjectOf(exchange, resources)
+      const chain = why(storage, key)
+      if (chain.length === 0) throw notFound(definition.group, definition.plural, name)
+      return jsonReply({ chain })
+    },
+    '/debug/history': (exchange) => {
+      const { key, definition, name } = subjectOf(exchange, resources)
+      const revisions = storage.history(key)
+      if (revisions.length === 0) throw notFound(definition.group, definition.plural, name)
+      return jsonReply({
+        revisions: revisions.map((revision) => ({
+          revision: revision.revision,
+          actor: revision.actor,
+          cause: revision.cause ?? null,
+          at: new Date(revision.at).toISOString(),
+          verb: revision.verb,
+          changed: changesOf(storage, revision),
+        })),
+      })
+    },
+    '/debug/queue': () => jsonReply({ queues: {} }),
+  }
+  return (exchange) => (exchange.info.verb === 'get' ? pages[exchange.info.path]?.(exchange) : undefined)
+}
+
+function subjectOf(
+  exchange: Exchange,
+  resources: Resources,
+): { key: string; definition: ResourceDefinition; name: string } {
+  const resource = exchange.parameter('resource')
+  const name = exchange.parameter('name')
+  if (!resource || !name) throw badRequest('resource and name are required')
+  const definition = findByAnyName(resources, resource)
+  if (!definition) throw badRequest(`the server doesn't have a resource type ${JSON.stringify(resource)}`)
+  const namespace = definition.namespaced ? (exchange.parameter('namespace') ?? 'default') : undefined
+  return { key: objectKey(definition.storage, namespace, name), definition, name }
+}
+
+function findByAnyName(resources: Resources, wanted: string): ResourceDefinition | undefined {
+  const [plural = '', ...group] = wanted.toLowerCase().split('.')
+  return resources
+    .all()
+    .filter((definition) => group.length === 0 || definition.group === group.join('.'))
+    .find(
+      ({ plural: name, singular, shortNames }) => name === plural || singular === plural || shortNames.includes(plural),
+    )
+}

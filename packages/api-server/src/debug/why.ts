@@ -1,0 +1,81 @@
+// "Why is this object as it is?": from its newest revision back to the write that nobody's write caused.
+//
+// The chain follows causes from one object to the next. Within the object that was asked about it also goes back in time
+// where a write had no cause (a container simply ended), since its creation is what one wants to see; beyond it, a write
+// without a cause is the root: somebody outside wanted it.
+
+import type { Revision, Storage } from '../storage/storage.ts'
+import { changedPaths } from './changed-paths.ts'
+
+export interface Link {
+  revision: number
+  key: string
+  verb: Revision['verb']
+  actor: string
+  cause: number | null
+  /** RFC 3339. */
+  at: string
+  kind: string
+  namespace: string | null
+  name: string
+  /** One line: what happened. */
+  summary: string
+}
+
+const MAX_LINKS = 100
+
+/** Newest first. Empty if nothing is known of the key. */
+export function why(storage: Storage, key: string): Link[] {
+  const chain: Link[] = []
+  let current = storage.history(key)[0]
+  while (current && chain.length < MAX_LINKS) {
+    chain.push(linkOf(storage, current))
+    current = storage.revisionAt(predecessorOf(current, key))
+  }
+  return chain
+}
+
+/** 0, which is no revision, where the chain ends. */
+function predecessorOf({ revision, cause, key, verb, previous }: Revision, asked: string): number {
+  // A cause lies in the past; anything else is a client's mistake and would go round in circles.
+  if (cause !== undefined && cause < revision) return cause
+  return key === asked && verb !== 'create' ? previous : 0
+}
+
+function linkOf(storage: Storage, revision: Revision): Link {
+  const { key, verb, actor, cause, at, object } = revision
+  return {
+    revision: revision.revision,
+    key,
+    verb,
+    actor,
+    cause: cause ?? null,
+    at: new Date(at).toISOString(),
+    kind: object.kind,
+    namespace: object.metadata.namespace ?? null,
+    name: object.metadata.name,
+    summary: summaryOf(storage, revision),
+  }
+}
+
+function summaryOf(storage: Storage, revision: Revision): string {
+  const { verb, actor, object } = revision
+  const what = `${object.kind} ${object.metadata.name}`
+  if (verb !== 'update') return `${what} ${verb}d by ${actor}`
+  const paths = changesOf(storage, revision)
+  if (paths.includes('/spec/nodeName') && object.kind === 'Pod') {
+    const { nodeName } = (object as unknown as { spec: { nodeName?: string } }).spec
+    return `${what} bound to ${nodeName} by ${actor}`
+  }
+  if (paths.includes('/metadata/deletionTimestamp')) return `${what} marked for deletion by ${actor}`
+  if (paths.length === 0) return `${what} updated by ${actor}`
+  const shown = paths.slice(0, 3).join(', ')
+  return `${what} changed by ${actor}: ${paths.length > 3 ? `${shown} and ${paths.length - 3} more` : shown}`
+}
+
+/** JSON pointers to what this revision changed; [""] for a creation or deletion, which is everything. */
+export function changesOf(storage: Storage, { verb, previous, object }: Revision): string[] {
+  if (verb !== 'update') return ['']
+  const before = storage.revisionAt(previous)
+  return before ? changedPaths(before.object, object) : ['']
+}

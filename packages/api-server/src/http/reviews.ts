@@ -1,0 +1,126 @@
+// Reviews: questions to the server about identity and rights, sent as objects that come back with their status filled in.
+// Nothing is stored. They ask the same authenticators and the same authorizer as the pipeline does.
+
+import { badRequest, invalid } from '@dinghy/shared/api/errors'
+import * as fieldErrors from '@dinghy/shared/api/field-errors'
+import { rfc3339 } from '@dinghy/shared/api/time'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { AccessAttributes } from '../auth/authorize.ts'
+import { verifyServiceAccountToken } from '../auth/service-account-tokens.ts'
+import type { UserInfo } from '../auth/user.ts'
+import type { ResourceDefinition } from '../registry/resource-definition.ts'
+import { readBody } from './body.ts'
+import { decodeBody } from './decode.ts'
+import type { Exchange } from './exchange.ts'
+import type { Handler } from './handler.ts'
+import { jsonReply } from './reply.ts'
+import { fieldValidation } from './request-options.ts'
+import type { Services } from './services.ts'
+
+interface Review<Spec> extends KubernetesObject {
+  spec?: Spec
+}
+
+/** A handler that fills in the status which `judge` returns. */
+function review<Spec>(judge: (spec: Spec, services: Services, exchange: Exchange) => object): Handler {
+  return async (exchange, definition, services) => {
+    const object = await decode<Spec>(exchange, definition)
+    const status = judge(object.spec ?? ({} as Spec), services, exchange)
+    const metadata = { ...object.metadata, creationTimestamp: rfc3339(services.clock.now()) }
+    return jsonReply({ ...object, metadata, status }, 201)
+  }
+}
+
+interface ResourceAttributes {
+  namespace?: string
+  verb?: string
+  group?: string
+  version?: string
+  resource?: string
+  subresource?: string
+  name?: string
+}
+
+interface AccessSpec {
+  resourceAttributes?: ResourceAttributes
+  nonResourceAttributes?: { path?: string; verb?: string }
+  user?: string
+  groups?: string[]
+  uid?: string
+  extra?: Record<string, string[]>
+}
+
+export const tokenReview = review<{ token?: string; audiences?: string[] }>(({ token, audiences }, services) => {
+  if (!token) throw badRequest('token is required for TokenReview in authentication')
+  const verified = verifyServiceAccountToken(services.tokens, services.reader, token)
+  const wanted = audiences?.length ? audiences : services.tokens.defaultAudiences
+  const matching = verified?.audiences.filter((audience) => wanted.includes(audience)) ?? []
+  if (!verified || matching.length === 0) return { user: {}, error: 'invalid bearer token' }
+  return { authenticated: true, user: verified.user, audiences: matching }
+})
+
+export const selfSubjectReview = review((_spec, _services, { user }) => ({ userInfo: user }))
+
+export const selfSubjectAccessReview = review<AccessSpec>((spec, services, { user }) => decide(spec, user, services))
+
+export const subjectAccessReview = review<AccessSpec>((spec, services) => decide(spec, subjectOf(spec), services))
+
+export const localSubjectAccessReview = review<AccessSpec>((spec, services, { info }) => {
+  const { namespace = '' } = spec.resourceAttributes ?? {}
+  if (namespace !== info.namespace) {
+    const problem = fieldErrors.invalid('spec.resourceAttributes.namespace', namespace, 'must match metadata.namespace')
+    throw invalid('authorization.k8s.io', 'LocalSubjectAccessReview', '', [problem])
+  }
+  return decide(spec, subjectOf(spec), services)
+})
+
+/** What `kubectl auth can-i --list` shows. As long as everything is allowed, this is the whole truth. */
+export const selfSubjectRulesReview = review<{ namespace?: string }>(({ namespace }) => {
+  if (!namespace) throw badRequest('no namespace on request')
+  return {
+    resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],
+    nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+    incomplete: false,
+  }
+})
+
+function decide(spec: AccessSpec, user: UserInfo, { authorizer }: Services): object {
+  const { resourceAttributes, nonResourceAttributes } = spec
+  if (Boolean(resourceAttributes) === Boolean(nonResourceAttributes)) {
+    const problem = fieldErrors.invalid(
+      'spec.resourceAttributes',
+      resourceAttributes,
+      'exactly one of nonResourceAttributes or resourceAttributes must be specified',
+    )
+    throw invalid('authorization.k8s.io', 'SubjectAccessReview', '', [problem])
+  }
+  const decision = authorizer({
+    user,
+    ...attributesOf(resourceAttributes ?? {}),
+    path: nonResourceAttributes?.path,
+    ...(nonResourceAttributes && { verb: nonResourceAttributes.verb ?? '' }),
+  })
+  return { allowed: decision.allowed, ...(decision.reason && { reason: decision.reason }) }
+}
+
+function attributesOf(sent: ResourceAttributes): Omit<AccessAttributes, 'user' | 'path'> {
+  const { verb = '', group = '', version = '', resource = '', subresource, namespace, name } = sent
+  return { verb, group, version, resource, subresource, namespace, name }
+}
+
+function subjectOf({ user, groups, uid, extra }: AccessSpec): UserInfo {
+  if (!user && !groups?.length) {
+    const problem = fieldErrors.invalid('spec.user', '', 'at least one of user or group must be specified')
+    throw invalid('authorization.k8s.io', 'SubjectAccessReview', '', [problem])
+  }
+  return { username: user ?? '', groups: groups ?? [], ...(uid && { uid }), ...(extra && { extra }) }
+}
+
+async function decode<Spec>(exchange: Exchange, definition: ResourceDefinition): Promise<Review<Spec>> {
+  const body = await readBody(exchange.request)
+  const validation = fieldValidation(exchange, 'CreateOptions')
+  const contentType = exchange.request.headers['content-type']
+  const { object, warnings } = decodeBody(body, contentType, definition, { fieldValidation: validation })
+  exchange.warnings.push(...warnings)
+  return object as Review<Spec>
+}

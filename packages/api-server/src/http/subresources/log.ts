@@ -1,0 +1,29 @@
+// pods/log: fetched from the kubelet of the pod's node, as it comes.
+
+import { Pods } from '@dinghy/shared/api/resources'
+import { notFound } from '@dinghy/shared/api/errors'
+import type { ResourceDefinition } from '../../registry/resource-definition.ts'
+import type { Exchange } from '../exchange.ts'
+import { pipeHttp } from '../pipe.ts'
+import type { Reply } from '../reply.ts'
+import { textReply } from '../reply.ts'
+import type { Services } from '../services.ts'
+import { chooseContainer, kubeletOf } from './pod-location.ts'
+
+export async function podLog(
+  exchange: Exchange,
+  _definition: ResourceDefinition,
+  { reader }: Services,
+): Promise<Reply | undefined> {
+  const { namespace = '', name = '' } = exchange.info
+  const pod = reader.get(Pods, namespace, name)
+  if (!pod) throw notFound('', 'pods', name)
+  const container = chooseContainer(pod, exchange.parameter('container'))
+  // No node, no containers, no output: as upstream, an empty log rather than an error.
+  if (!pod.spec.nodeName) return textReply('')
+  const query = new URLSearchParams(exchange.query)
+  query.delete('container')
+  const path = `/containerLogs/${namespace}/${name}/${container}?${query}`
+  await pipeHttp(exchange, { ...kubeletOf(reader, pod.spec.nodeName), path })
+  return undefined
+}

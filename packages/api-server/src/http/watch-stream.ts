@@ -1,0 +1,147 @@
+// A watch on the wire: one JSON line an event, for as long as both sides like.
+//
+// Callers may rely on: the headers go out at once; an event's bytes are rendered once and shared by all watchers that
+// want the same form; a client that reads slowly slows only its own stream, and is cut off when storage gives up on it.
+// Errors after the headers travel as an ERROR event, as upstream; clients then list and watch anew.
+
+import { once } from 'node:events'
+import { toStatus } from '@dinghy/shared/api/errors'
+import type { Clock } from '@dinghy/shared/api/clock'
+import { apiVersionOf } from '@dinghy/shared/api/resources'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { ResourceDefinition } from '../registry/resource-definition.ts'
+import { bytesOf, objectOf } from '../registry/resources.ts'
+import type { ObjectEvent } from '../registry/watch.ts'
+import type { Entry } from '../storage/storage.ts'
+import { SlowWatcher } from '../storage/storage.ts'
+import type { Exchange } from './exchange.ts'
+import type { Format } from './negotiation.ts'
+import { setHeaders } from './reply.ts'
+import type { TableOptions } from './represent.ts'
+import { metadataOnly, tableOf } from './represent.ts'
+
+const BOOKMARK_INTERVAL_MS = 60_000
+const MIN_TIMEOUT_SECONDS = 1800
+
+export interface WatchStreamOptions {
+  clock: Clock
+  format: Format
+  table: TableOptions
+  allowBookmarks: boolean
+  timeoutSeconds: number | undefined
+  requestBookmark: () => void
+}
+
+/** Resolves when the stream has ended, for whatever reason. `stop` ends the events. */
+export async function streamWatch(
+  exchange: Exchange,
+  definition: ResourceDefinition,
+  events: AsyncIterable<ObjectEvent>,
+  stop: () => void,
+  options: WatchStreamOptions,
+): Promise<void> {
+  const { clock, allowBookmarks } = options
+  // Upstream spreads the ends of endless watches over half an hour, lest all clients come back at once.
+  const seconds = options.timeoutSeconds ?? MIN_TIMEOUT_SECONDS * (1 + Math.random())
+  const timeout = clock.setTimeout(stop, seconds * 1000)
+  const bookmarks = allowBookmarks ? repeat(clock, BOOKMARK_INTERVAL_MS, options.requestBookmark) : undefined
+  const render = renderer(definition, options)
+  const { response } = exchange
+  setHeaders(exchange, { 'content-type': options.format.mediaType })
+  response.writeHead(200)
+  response.flushHeaders()
+  try {
+    for await (const event of events) {
+      if (event.type === 'BOOKMARK' && !allowBookmarks) continue
+      if (!response.write(render(event))) await drained(exchange)
+      if (exchange.signal.aborted) return
+    }
+  } catch (error) {
+    if (error instanceof SlowWatcher) response.destroy()
+    else response.write(line('ERROR', JSON.stringify(toStatus(error))))
+  } finally {
+    clock.clear(timeout)
+    bookmarks?.()
+    response.end()
+  }
+}
+
+/** Waits until the client has read what was written, or is gone. */
+async function drained({ response, signal }: Exchange): Promise<void> {
+  try {
+    await once(response, 'drain', { signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+function repeat(clock: Clock, ms: number, act: () => void): () => void {
+  let timer = clock.setTimeout(tick, ms)
+  function tick() {
+    timer = clock.setTimeout(tick, ms)
+    act()
+  }
+  return () => clock.clear(timer)
+}
+
+function renderer(
+  definition: ResourceDefinition,
+  { format, table }: WatchStreamOptions,
+): (event: ObjectEvent) => Buffer {
+  const { transform } = format
+  // Like upstream, only the first Table of a stream explains its columns.
+  let withDefinitions = true
+  return (event) => {
+    if (event.type === 'BOOKMARK') return line('BOOKMARK', JSON.stringify(bookmark(definition, event, format)))
+    if (!transform) return plainLine(definition, event)
+    const object = objectOf(definition, event.entry)
+    if (transform.kind !== 'Table') return line(event.type, JSON.stringify(metadataOnly(object, transform.apiVersion)))
+    const { resourceVersion } = object.metadata
+    const row = tableOf(transform.apiVersion, definition, [object], { resourceVersion }, table, withDefinitions)
+    withDefinitions = false
+    return line(event.type, JSON.stringify(row))
+  }
+}
+
+/** Lines of events in their stored form, kept as long as their entry is. */
+const lines = new WeakMap<Entry, Map<string, Buffer>>()
+
+function plainLine(
+  definition: ResourceDefinition,
+  { type, entry }: Exclude<ObjectEvent, { type: 'BOOKMARK' }>,
+): Buffer {
+  const bytes = bytesOf(definition, entry)
+  if (bytes !== entry.value) return line(type, bytes)
+  let cached = lines.get(entry)
+  if (!cached) lines.set(entry, (cached = new Map()))
+  let bytesOfLine = cached.get(type)
+  if (!bytesOfLine) cached.set(type, (bytesOfLine = line(type, bytes)))
+  return bytesOfLine
+}
+
+function line(type: string, object: Buffer | string): Buffer {
+  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), Buffer.from(object), Buffer.from('}\n')])
+}
+
+function bookmark(
+  definition: ResourceDefinition,
+  { revision, initialEventsEnd }: Extract<ObjectEvent, { type: 'BOOKMARK' }>,
+  { transform }: Format,
+): Partial<KubernetesObject> | object {
+  const metadata = {
+    resourceVersion: String(revision),
+    creationTimestamp: null,
+    ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
+  }
+  if (transform?.kind === 'Table') {
+    return {
+      kind: 'Table',
+      apiVersion: transform.apiVersion,
+      metadata: { resourceVersion: String(revision) },
+      columnDefinitions: null,
+      rows: [],
+    }
+  }
+  if (transform) return { kind: 'PartialObjectMetadata', apiVersion: transform.apiVersion, metadata }
+  return { kind: definition.kind, apiVersion: apiVersionOf(definition), metadata }
+}

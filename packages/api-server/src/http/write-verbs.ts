@@ -1,0 +1,156 @@
+// create, update, patch, delete: from the bytes of a request to the store and back.
+
+import { badRequest, success } from '@dinghy/shared/api/errors'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import { applyPatch } from '../patch/patch.ts'
+import type { ResourceDefinition } from '../registry/resource-definition.ts'
+import type { ObjectRef } from '../registry/store-parts.ts'
+import type { Change } from '../registry/update.ts'
+import type { WriteContext } from '../registry/write-context.ts'
+import type { Entry } from '../storage/storage.ts'
+import { readBody } from './body.ts'
+import type { DecodeTarget, FieldValidation } from './decode.ts'
+import { decodeBody, decodeObject } from './decode.ts'
+import type { Exchange } from './exchange.ts'
+import { negotiate } from './negotiation.ts'
+import { tableOptions } from './read-verbs.ts'
+import type { Reply } from './reply.ts'
+import { encoded, jsonReply } from './reply.ts'
+import { representList, representObject } from './represent.ts'
+import { deleteOptions, fieldValidation, isDryRun, listRequest } from './request-options.ts'
+import type { Services } from './services.ts'
+
+export async function create(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
+  const context = exchange.writeContext(isDryRun(exchange, 'CreateOptions'))
+  const object = await decode(exchange, definition, 'CreateOptions')
+  const entry = await services.store.create(definition, scopeOf(exchange, definition), object, context)
+  return shown(exchange, definition, services, entry, 201)
+}
+
+export async function update(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
+  const context = exchange.writeContext(isDryRun(exchange, 'UpdateOptions'))
+  const object = await decode(exchange, definition, 'UpdateOptions')
+  const createIfMissing = definition.strategy.allowCreateOnUpdate ?? false
+  return change(exchange, definition, services, () => structuredClone(object), context, createIfMissing)
+}
+
+export async function patch(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
+  const context = exchange.writeContext(isDryRun(exchange, 'PatchOptions'))
+  const body = await readBody(exchange.request)
+  const validation = fieldValidation(exchange, 'PatchOptions')
+  const patched: Change = (current) => {
+    const result = applyPatch({
+      contentType: exchange.request.headers['content-type'],
+      patch: body,
+      original: current!,
+      type: definition.type,
+      types: definition.types,
+    })
+    return conformPatched(exchange, result, definition, validation)
+  }
+  return change(exchange, definition, services, patched, context, false)
+}
+
+/** What a patch made must be as well-formed as what is sent whole. */
+export function conformPatched(
+  exchange: Exchange,
+  patched: unknown,
+  target: DecodeTarget,
+  validation: FieldValidation,
+): KubernetesObject {
+  const { object, warnings } = decodeObject(patched, target, validation)
+  exchange.warnings.push(...warnings)
+  return object
+}
+
+async function change(
+  exchange: Exchange,
+  definition: ResourceDefinition,
+  services: Services,
+  make: Change,
+  context: WriteContext,
+  createIfMissing: boolean,
+): Promise<Reply> {
+  const { subresource } = exchange.info
+  const options = { subresource, createIfMissing: createIfMissing && subresource === undefined }
+  const { entry, created } = await services.store.update(
+    definition,
+    refOf(exchange, definition),
+    make,
+    context,
+    options,
+  )
+  return shown(exchange, definition, services, entry, created ? 201 : 200)
+}
+
+export async function remove(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
+  const { options, dryRun } = deleteOptions(exchange, services.types, await readBody(exchange.request))
+  const context = exchange.writeContext(dryRun)
+  const ref = refOf(exchange, definition)
+  const { entry, removed } = await services.store.delete(definition, ref, options, context)
+  if (!removed || RETURNS_DELETED.has(`${definition.group}/${definition.plural}`)) {
+    return shown(exchange, definition, services, entry, 200)
+  }
+  const { group, plural: kind } = definition
+  return jsonReply(success({ name: ref.name, ...(group && { group }), kind, uid: entry.object.metadata.uid }))
+}
+
+/** The kinds that show what was deleted; the others answer with a Status. The list is upstream's, grown by history. */
+const RETURNS_DELETED = new Set([
+  '/pods',
+  '/persistentvolumes',
+  '/persistentvolumeclaims',
+  '/podtemplates',
+  '/resourcequotas',
+  '/services',
+  '/serviceaccounts',
+  'storage.k8s.io/csidrivers',
+  'storage.k8s.io/csinodes',
+  'storage.k8s.io/storageclasses',
+  'storage.k8s.io/volumeattachments',
+])
+
+export async function removeCollection(
+  exchange: Exchange,
+  definition: ResourceDefinition,
+  services: Services,
+): Promise<Reply> {
+  const { options, dryRun } = deleteOptions(exchange, services.types, await readBody(exchange.request))
+  const format = negotiate(exchange.request.headers.accept)
+  const request = listRequest(exchange, definition)
+  const entries = await services.store.deleteCollection(definition, request, options, exchange.writeContext(dryRun))
+  const page = { revision: services.storage.revision, entries }
+  return encoded(format, representList(format, definition, page, tableOptions(exchange, services)))
+}
+
+async function decode(exchange: Exchange, definition: ResourceDefinition, options: string): Promise<KubernetesObject> {
+  const body = await readBody(exchange.request)
+  const validation = fieldValidation(exchange, options)
+  const { object, warnings } = decodeBody(body, exchange.request.headers['content-type'], definition, {
+    fieldValidation: validation,
+  })
+  exchange.warnings.push(...warnings)
+  return object
+}
+
+function shown(
+  exchange: Exchange,
+  definition: ResourceDefinition,
+  services: Services,
+  entry: Entry,
+  code: number,
+): Reply {
+  const format = negotiate(exchange.request.headers.accept)
+  return encoded(format, representObject(format, definition, entry, tableOptions(exchange, services)), code)
+}
+
+/** The namespace an object is created in. */
+function scopeOf({ info }: Exchange, definition: ResourceDefinition): string | undefined {
+  if (!definition.namespaced) return undefined
+  if (info.namespace === undefined) throw badRequest('an empty namespace may not be set during creation')
+  return info.namespace
+}
+
+export function refOf({ info }: Exchange, definition: ResourceDefinition): ObjectRef {
+  return { namespace: definition.namespaced ? info.namespace : undefined, name: info.name! }
+}

@@ -1,0 +1,22 @@
+// The opaque bookmark between two pages of a list: which revision the list shows and after which key to go on.
+//
+// The key is kept without the list's own prefix, so that a token cannot lead out of the namespace it was given for.
+
+import { badRequest } from '@dinghy/shared/api/errors'
+
+export interface Bookmark {
+  revision: number
+  after: string
+}
+
+export function encodeContinue(bookmark: Bookmark, prefix: string): string {
+  const token = { v: 'meta.k8s.io/v1', rv: bookmark.revision, start: bookmark.after.slice(prefix.length) }
+  return Buffer.from(JSON.stringify(token)).toString('base64url')
+}
+
+export function decodeContinue(text: string, prefix: string): Bookmark {
+  const json = Buffer.from(text, 'base64url').toString()
+  const match = /^\{"v":"meta\.k8s\.io\/v1","rv":(\d+),"start":("[^"\\]+")\}$/.exec(json)
+  if (!match) throw badRequest(`continue key is not valid: ${text}`)
+  return { revision: Number(match[1]), after: prefix + (JSON.parse(match[2]!) as string) }
+}

@@ -1,0 +1,75 @@
+// Create: default → mutating admission → server's metadata → prepare → reserve → name → validate → validating
+// admission → storage. Each stage may refuse by throwing.
+
+import { alreadyExists, generateNameConflict } from '@dinghy/shared/api/errors'
+import { generateName } from '@dinghy/shared/api/names'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { AdmissionRequest } from '../admission/admission.ts'
+import type { Entry } from '../storage/storage.ts'
+import { insert } from './compare-and-swap.ts'
+import { applyScope, fillForCreate, sentMetadata } from './object-meta.ts'
+import { objectKey } from './object-key.ts'
+import type { ResourceDefinition } from './resource-definition.ts'
+import { inVersionOf } from './resources.ts'
+import type { StoreParts } from './store-parts.ts'
+import { requireValidCreate } from './validation.ts'
+import type { WriteContext } from './write-context.ts'
+
+/** As many names as upstream tries before it gives up. */
+const GENERATE_NAME_ATTEMPTS = 8
+
+/** Returns the stored entry; on a dry run, the one that would have been stored. */
+export async function createObject(
+  parts: StoreParts,
+  requested: ResourceDefinition,
+  namespace: string | undefined,
+  sent: KubernetesObject,
+  context: WriteContext,
+): Promise<Entry> {
+  applyScope(requested, sent, { namespace })
+  requested.strategy.defaults?.(sent)
+  const definition = parts.resources.stored(requested)
+  const object = inVersionOf(definition, sent)
+  const metadata = sentMetadata(object)
+  const request: AdmissionRequest = {
+    operation: 'CREATE',
+    definition,
+    subresource: undefined,
+    namespace,
+    name: metadata.name ?? '',
+    object,
+    previous: undefined,
+    context,
+  }
+  await parts.admission.admit(request)
+  fillForCreate(definition, object, parts.clock.now())
+  if (definition.subresources.status) delete (object as { status?: unknown }).status
+  fillStructs(definition, object)
+  definition.strategy.prepareForCreate?.(object)
+
+  const release = parts.reservations.reserve(definition, object)
+  try {
+    const generated = !metadata.name && Boolean(metadata.generateName)
+    for (let attempt = 1; ; attempt++) {
+      if (generated) metadata.name = generateName(metadata.generateName!)
+      requireValidCreate(definition, object, context)
+      await parts.admission.validate({ ...request, name: metadata.name ?? '' })
+      const key = objectKey(definition.storage, namespace, object.metadata.name)
+      const entry = await insert(parts.storage, key, object, context)
+      if (entry) return entry
+      const { group, plural } = definition
+      if (!generated) throw alreadyExists(group, plural, object.metadata.name)
+      if (attempt === GENERATE_NAME_ATTEMPTS) throw generateNameConflict(group, plural, object.metadata.name)
+    }
+  } finally {
+    release()
+  }
+}
+
+/** Go writes a struct that is not a pointer even when it is empty, so clients find a spec and a status to look into. */
+function fillStructs({ types, type }: ResourceDefinition, object: KubernetesObject): void {
+  for (const name of ['spec', 'status'] as const) {
+    const field = types.type(type)?.fields.get(name)
+    if (field?.type.kind === 'object' && !field.keepsZero) (object as { spec?: object; status?: object })[name] ??= {}
+  }
+}

@@ -1,0 +1,105 @@
+// Delete: deletion-plan.ts decides, this file checks the preconditions and writes.
+
+import { conflict, hasReason, notFound } from '@dinghy/shared/api/errors'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { Entry } from '../storage/storage.ts'
+import { replace } from './compare-and-swap.ts'
+import type { DeleteOptions } from './deletion-plan.ts'
+import { planDeletion } from './deletion-plan.ts'
+import { listPage } from './list.ts'
+import type { ListRequest } from './list-request.ts'
+import { objectKey } from './object-key.ts'
+import type { ResourceDefinition } from './resource-definition.ts'
+import type { ObjectRef, StoreParts } from './store-parts.ts'
+import type { WriteContext } from './write-context.ts'
+
+const ATTEMPTS = 10
+
+/** The object as the delete left it: `removed`, or still there and marked. */
+export async function deleteObject(
+  parts: StoreParts,
+  requested: ResourceDefinition,
+  ref: ObjectRef,
+  options: DeleteOptions,
+  context: WriteContext,
+): Promise<{ entry: Entry; removed: boolean }> {
+  const { storage, clock } = parts
+  const { group, plural } = requested
+  const definition = parts.resources.stored(requested)
+  const key = objectKey(definition.storage, ref.namespace, ref.name)
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const current = storage.get(key)
+    if (!current) throw notFound(group, plural, ref.name)
+    requirePreconditions(requested, current.object, options)
+    await parts.admission.validate({
+      operation: 'DELETE',
+      definition,
+      subresource: undefined,
+      namespace: ref.namespace,
+      name: ref.name,
+      object: undefined,
+      previous: current.object,
+      context,
+    })
+    const plan = planDeletion(definition, current.copy(), options, clock.now())
+    if (plan.action === 'wait') {
+      requireNamespaceNotTerminating(requested, ref.name)
+      return { entry: current, removed: false }
+    }
+    const removed = plan.action === 'remove'
+    const entry = await replace(storage, current, removed ? current.copy() : plan.object, removed, context)
+    if (entry) return { entry, removed }
+  }
+  throw conflict(
+    group,
+    plural,
+    ref.name,
+    'the object has been modified; please apply your changes to the latest version and try again',
+  )
+}
+
+/** Deletes what a list would show. The entries are those of the list. */
+export async function deleteCollection(
+  parts: StoreParts,
+  definition: ResourceDefinition,
+  request: ListRequest,
+  options: DeleteOptions,
+  context: WriteContext,
+): Promise<Entry[]> {
+  const { entries } = listPage(parts, definition, request)
+  const deletions = entries.map(async (entry) => {
+    const { namespace, name } = entry.object.metadata
+    await deleteObject(parts, definition, { namespace, name }, options, context)
+  })
+  for (const outcome of await Promise.allSettled(deletions)) {
+    if (outcome.status === 'rejected' && !hasReason(outcome.reason, 'NotFound')) throw outcome.reason
+  }
+  return entries
+}
+
+function requirePreconditions(
+  { group, plural }: ResourceDefinition,
+  { metadata }: KubernetesObject,
+  { preconditions }: DeleteOptions,
+): void {
+  const { uid, resourceVersion } = preconditions ?? {}
+  const failed = (field: string, wanted: string, actual: string) =>
+    conflict(
+      group,
+      plural,
+      metadata.name,
+      `Precondition failed: ${field} in precondition: ${wanted}, ${field} in object meta: ${actual}`,
+    )
+  if (uid !== undefined && uid !== metadata.uid) throw failed('UID', uid, metadata.uid)
+  if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) {
+    throw failed('ResourceVersion', resourceVersion, metadata.resourceVersion)
+  }
+}
+
+/** Asking twice for a namespace to go is refused, so that nobody waits for what is already happening. */
+function requireNamespaceNotTerminating({ group, plural }: ResourceDefinition, name: string): void {
+  if (group !== '' || plural !== 'namespaces') return
+  const message =
+    'The system is ensuring all content is removed from this namespace.  Upon completion, this namespace will automatically be purged by the system.'
+  throw conflict(group, plural, name, message)
+}

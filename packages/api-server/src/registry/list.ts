@@ -1,0 +1,97 @@
+// List: one consistent look at many objects, in pages if asked.
+//
+// All pages of a list show the same revision: the first page's continue token carries it, and later pages read the
+// past. A selection is applied before the limit, so a page is full unless it is the last; upstream does the same.
+
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import { badRequest } from '@dinghy/shared/api/errors'
+import type { Entry, Storage } from '../storage/storage.ts'
+import { decodeContinue, encodeContinue } from './continue-token.ts'
+import type { ListRequest } from './list-request.ts'
+import { readRevision } from './list-request.ts'
+import { keyPrefix, objectKey } from './object-key.ts'
+import type { ResourceDefinition } from './resource-definition.ts'
+import { objectOf } from './resources.ts'
+import { expiredWhenCompacted } from './revision-errors.ts'
+import type { Selection } from './selection.ts'
+import { pinnedName } from './selection.ts'
+
+export interface ListPage {
+  revision: number
+  entries: Entry[]
+  continue?: string
+  /** How many more there are; unknown, as upstream, when there is a selection. */
+  remainingItemCount?: number
+}
+
+export function listPage(
+  { storage }: { storage: Storage },
+  definition: ResourceDefinition,
+  request: ListRequest,
+): ListPage {
+  const prefix = keyPrefix(definition.storage, request.namespace)
+  if (request.continue && request.resourceVersion && request.resourceVersion !== '0') {
+    throw badRequest('specifying resource version is not allowed when using continue')
+  }
+  const bookmark = request.continue ? decodeContinue(request.continue, prefix) : undefined
+  const revision = bookmark?.revision ?? readRevision(storage, request)
+  return expiredWhenCompacted(bookmark ? 'continue' : 'list', () =>
+    request.selection.isEverything
+      ? wholePage(storage, prefix, revision, request.limit, bookmark?.after)
+      : selectedPage(storage, prefix, definition, { ...request, revision, after: bookmark?.after }),
+  )
+}
+
+function wholePage(
+  storage: Storage,
+  prefix: string,
+  revision: number | undefined,
+  limit?: number,
+  after?: string,
+): ListPage {
+  const page = storage.list(prefix, { revision, limit, after })
+  if (page.continue === undefined) return { revision: page.revision, entries: page.entries }
+  return {
+    revision: page.revision,
+    entries: page.entries,
+    continue: encodeContinue({ revision: page.revision, after: page.continue }, prefix),
+    remainingItemCount: page.remaining,
+  }
+}
+
+function selectedPage(
+  storage: Storage,
+  prefix: string,
+  definition: ResourceDefinition,
+  request: ListRequest & { revision: number | undefined; after: string | undefined },
+): ListPage {
+  const { selection, limit, revision, after } = request
+  const shown = revision ?? storage.revision
+  const candidates = pinned(storage, definition, request, revision) ?? storage.list(prefix, { revision, after }).entries
+  const matching = candidates.filter((entry) => matches(selection, definition, entry))
+  if (!limit || matching.length <= limit) return { revision: shown, entries: matching }
+  const entries = matching.slice(0, limit)
+  return { revision: shown, entries, continue: encodeContinue({ revision: shown, after: entries.at(-1)!.key }, prefix) }
+}
+
+/** A list by name in a known place is a get: kubectl's `get NAME -w` and `wait` ask this way. */
+function pinned(
+  storage: Storage,
+  definition: ResourceDefinition,
+  request: ListRequest,
+  revision: number | undefined,
+): Entry[] | undefined {
+  const name = pinnedName(request.selection)
+  if (!name || (definition.namespaced && !request.namespace)) return undefined
+  const entry = storage.get(objectKey(definition.storage, request.namespace, name), revision)
+  return entry ? [entry] : []
+}
+
+export function matches(selection: Selection, definition: ResourceDefinition, entry: Entry): boolean {
+  return selection.isEverything || selection.matches(objectOf(definition, entry))
+}
+
+/** The objects of a page, in the version of the definition. */
+export function objectsOf(definition: ResourceDefinition, entries: Entry[]): KubernetesObject[] {
+  return entries.map((entry) => objectOf(definition, entry))
+}

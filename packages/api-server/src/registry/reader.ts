@@ -1,0 +1,28 @@
+// Typed reads of the present for the server's own code: admission, allocators, subresources.
+//
+// The objects are the ones everybody reads: never change them.
+
+import type { Resource } from '@dinghy/shared/api/resources'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { Storage } from '../storage/storage.ts'
+import { keyPrefix, objectKey } from './object-key.ts'
+
+export class Reader {
+  readonly #storage: Storage
+
+  constructor(storage: Storage) {
+    this.#storage = storage
+  }
+
+  get<T extends KubernetesObject>(resource: Resource<T>, namespace: string | undefined, name: string): T | undefined {
+    return this.#storage.get(objectKey(resource, namespace, name))?.object as T | undefined
+  }
+
+  list<T extends KubernetesObject>(resource: Resource<T>, namespace?: string): T[] {
+    return this.#storage.list(keyPrefix(resource, namespace)).entries.map((entry) => entry.object as T)
+  }
+
+  count(resource: Resource, namespace?: string): number {
+    return this.#storage.count(keyPrefix(resource, namespace))
+  }
+}

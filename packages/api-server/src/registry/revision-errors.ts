@@ -1,0 +1,41 @@
+// Storage speaks of revisions; clients are told in upstream's words.
+
+import { expired, StatusError } from '@dinghy/shared/api/errors'
+import { RevisionCompacted, RevisionInFuture } from '../storage/storage.ts'
+
+const TOO_OLD = {
+  get: 'The provided resource version is too old.',
+  list: 'The resourceVersion for the provided list is too old.',
+  watch: 'The resourceVersion for the provided watch is too old.',
+  continue:
+    'The provided continue parameter is too old to display a consistent list result. Start a new list without the continue parameter.',
+} as const
+
+export function expiredWhenCompacted<T>(what: keyof typeof TOO_OLD, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw asStatusError(what, error)
+  }
+}
+
+export function asStatusError(what: keyof typeof TOO_OLD, error: unknown): unknown {
+  if (error instanceof RevisionCompacted) return expired(TOO_OLD[what])
+  if (error instanceof RevisionInFuture) return tooLargeResourceVersion(error.revision, error.current)
+  return error
+}
+
+/** Upstream's answer when a cache has not caught up within its patience; client-go knows to try again. */
+export function tooLargeResourceVersion(wanted: number, current: number): StatusError {
+  const message = 'Too large resource version'
+  return new StatusError({
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message: `Timeout: ${message}: ${wanted}, current: ${current}`,
+    reason: 'Timeout',
+    details: { causes: [{ reason: 'ResourceVersionTooLarge', message }], retryAfterSeconds: 1 },
+    code: 504,
+  })
+}

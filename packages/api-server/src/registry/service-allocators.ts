@@ -1,0 +1,230 @@
+// What Services take from a common stock: cluster IPs out of the service network, node ports out of a range of ports.
+//
+// What is taken is read off the stored Services each time (a map that is built once a write), so nothing leaks, nothing
+// has to be repaired, and a deleted Service's address is free at once. Upstream keeps bitmaps in etcd and repairs them.
+// Automatic choices stay out of the lower band of the range as upstream's do, so that a hand-picked address is likely free.
+
+import { invalid } from '@dinghy/shared/api/errors'
+import type { FieldError } from '@dinghy/shared/api/field-errors'
+import * as fieldErrors from '@dinghy/shared/api/field-errors'
+import { Services } from '@dinghy/shared/api/resources'
+import type { KubernetesObject, Service, ServicePort } from '@dinghy/shared/api/types'
+import type { Ipv4Range } from './ipv4-range.ts'
+import { contains, numberToIp } from './ipv4-range.ts'
+import type { Reader } from './reader.ts'
+import type { Allocator } from './reservations.ts'
+
+export interface PortRange {
+  first: number
+  last: number
+}
+
+/** "30000-32767". */
+export function parsePortRange(text: string): PortRange {
+  const [, first, last] = /^(\d+)-(\d+)$/.exec(text)?.map(Number) ?? []
+  if (!first || !last || first > last || last > 65535) throw new Error(`not a range of ports: ${text}`)
+  return { first, last }
+}
+
+export class ServiceAllocator implements Allocator {
+  readonly group = ''
+  readonly plural = 'services'
+  readonly #reader: Reader
+  readonly #addresses: Ipv4Range
+  readonly #ports: PortRange
+  readonly #random: () => number
+  /** Taken by writes that are not over yet. */
+  readonly #reserved = new Set<string>()
+
+  constructor(reader: Reader, addresses: Ipv4Range, ports: PortRange, random: () => number = Math.random) {
+    this.#reader = reader
+    this.#addresses = addresses
+    this.#ports = ports
+    this.#random = random
+  }
+
+  reserve(object: KubernetesObject, previous: KubernetesObject | undefined): () => void {
+    const service = object as Service
+    const before = previous as Service | undefined
+    releaseUnwanted(service, before)
+    const taken = this.#takenByOthers(service)
+    const mine = [...this.#reserveAddress(service, taken), ...this.#reservePorts(service, before, taken)]
+    for (const key of mine) this.#reserved.add(key)
+    return () => mine.forEach((key) => this.#reserved.delete(key))
+  }
+
+  /** Everything that other Services hold or are about to hold, as "ip 10.96.0.1" and "port TCP 30080". */
+  #takenByOthers({ metadata }: Service): Set<string> {
+    const taken = new Set(this.#reserved)
+    for (const other of this.#reader.list(Services)) {
+      if (other.metadata.name === metadata.name && other.metadata.namespace === metadata.namespace) continue
+      for (const address of other.spec.clusterIPs ?? []) taken.add(`ip ${address}`)
+      for (const { protocol, port } of nodePortsOf(other)) taken.add(portKey(protocol, port))
+    }
+    return taken
+  }
+
+  #reserveAddress(service: Service, taken: Set<string>): string[] {
+    const { spec } = service
+    if (!needsClusterIp(service)) {
+      if (spec.type !== 'ExternalName' && spec.clusterIP === 'None') spec.clusterIPs = ['None']
+      return []
+    }
+    const wanted = spec.clusterIP || spec.clusterIPs?.[0]
+    if (wanted) this.#requireFree(service, wanted, taken)
+    const address = wanted || this.#freeAddress(service, taken)
+    spec.clusterIP = address
+    spec.clusterIPs = [address]
+    spec.ipFamilies = ['IPv4']
+    spec.ipFamilyPolicy ??= 'SingleStack'
+    return [`ip ${address}`]
+  }
+
+  #requireFree(service: Service, address: string, taken: Set<string>): void {
+    const refuse = (detail: string) => refused(service, [fieldErrors.invalid('spec.clusterIPs', [address], detail)])
+    if (!contains(this.#addresses, address)) {
+      const why = `provided IP is not in the valid range. The range of valid IPs is ${this.#addresses.text}`
+      throw refuse(`failed to allocate IP ${address}: ${why}`)
+    }
+    if (taken.has(`ip ${address}`)) {
+      throw refuse(`failed to allocate IP ${address}: provided IP is already allocated`)
+    }
+  }
+
+  #freeAddress(service: Service, taken: Set<string>): string {
+    const { first, last } = this.#addresses
+    const isFree = (number: number) => !taken.has(`ip ${numberToIp(number)}`)
+    const found = pickFree(first, last, isFree, this.#random)
+    if (found === undefined) {
+      const problem = fieldErrors.internal(
+        'spec.clusterIPs',
+        new Error('failed to allocate a serviceIP: range is full'),
+      )
+      throw refused(service, [problem])
+    }
+    return numberToIp(found)
+  }
+
+  #reservePorts(service: Service, before: Service | undefined, taken: Set<string>): string[] {
+    if (!needsNodePorts(service)) return []
+    const mine = new Map<string, number>()
+    const held = new Set(before ? nodePortsOf(before).map(({ protocol, port }) => portKey(protocol, port)) : [])
+    const ports = service.spec.ports ?? []
+    // Wishes first, so that no automatic choice takes a port that another entry of the same Service asks for.
+    ports.forEach((port, i) => {
+      if (port.nodePort) this.#requireFreePort(service, port, i, held, taken)
+      if (port.nodePort) mine.set(portKey(port.protocol, port.nodePort), port.nodePort)
+    })
+    for (const port of ports) {
+      // The same port number serves TCP and UDP of one Service port, as DNS servers want it.
+      const twin = ports.find((other) => other.port === port.port && other.nodePort && other.protocol !== port.protocol)
+      const shared =
+        twin?.nodePort !== undefined && !taken.has(portKey(port.protocol, twin.nodePort)) ? twin.nodePort : undefined
+      port.nodePort ||= shared ?? this.#freePort(service, port, mine, taken)
+      mine.set(portKey(port.protocol, port.nodePort), port.nodePort)
+    }
+    return [...mine.keys()]
+  }
+
+  #requireFreePort(service: Service, port: ServicePort, index: number, held: Set<string>, taken: Set<string>): void {
+    const { protocol, nodePort = 0 } = port
+    const key = portKey(protocol, nodePort)
+    const refuse = (detail: string) =>
+      refused(service, [fieldErrors.invalid(`spec.ports[${index}].nodePort`, nodePort, detail)])
+    if (taken.has(key)) throw refuse('provided port is already allocated')
+    const { first, last } = this.#ports
+    // A port that was allowed when the Service got it stays, even if the range has been moved since.
+    if (!held.has(key) && (nodePort < first || nodePort > last)) {
+      throw refuse(`provided port is not in the valid range. The range of valid ports is ${first}-${last}`)
+    }
+  }
+
+  #freePort(service: Service, { protocol }: ServicePort, mine: Map<string, number>, taken: Set<string>): number {
+    const isFree = (port: number) => !taken.has(portKey(protocol, port)) && !mine.has(portKey(protocol, port))
+    const found = pickFree(this.#ports.first, this.#ports.last, isFree, this.#random)
+    if (found === undefined) {
+      throw refused(service, [
+        fieldErrors.internal('spec.ports', new Error('failed to allocate a nodePort: range is full')),
+      ])
+    }
+    return found
+  }
+}
+
+/**
+ * A random free number, from the upper band of the range as long as that has one. Pure but for `random`.
+ * The lower band is at least 16 and at most 256 numbers, a sixteenth of the range (KEP-3070).
+ */
+export function pickFree(
+  first: number,
+  last: number,
+  isFree: (number: number) => boolean,
+  random: () => number,
+): number | undefined {
+  const size = last - first + 1
+  const band = Math.min(Math.max(16, Math.floor(size / 16)), 256)
+  const upper = size > band ? first + band : first
+  return scan(upper, last, isFree, random) ?? scan(first, upper - 1, isFree, random)
+}
+
+/** The first free number from a random start, going round. */
+function scan(
+  first: number,
+  last: number,
+  isFree: (number: number) => boolean,
+  random: () => number,
+): number | undefined {
+  const size = last - first + 1
+  const start = Math.floor(random() * size)
+  for (let i = 0; i < size; i++) {
+    const candidate = first + ((start + i) % size)
+    if (isFree(candidate)) return candidate
+  }
+  return undefined
+}
+
+/** A changed type gives back what the new type does not have, unless the client asks to keep it. */
+function releaseUnwanted(service: Service, before: Service | undefined): void {
+  const { spec } = service
+  if (!before) return
+  if (spec.type === 'ExternalName') {
+    delete spec.clusterIP
+    delete spec.clusterIPs
+  } else if (before.spec.type !== 'ExternalName' && !spec.clusterIP) {
+    // Clients that build an update from scratch leave out what was allocated; it stays what it was.
+    if (before.spec.clusterIP) spec.clusterIP = before.spec.clusterIP
+    if (before.spec.clusterIPs) spec.clusterIPs = before.spec.clusterIPs
+  }
+  if (needsNodePorts(service)) keepNodePorts(spec.ports ?? [], before.spec.ports ?? [])
+  else for (const port of spec.ports ?? []) if (needsNodePorts(before)) delete port.nodePort
+}
+
+function keepNodePorts(ports: ServicePort[], before: ServicePort[]): void {
+  const asked = new Set(ports.map((port) => port.nodePort).filter(Boolean))
+  for (const port of ports) {
+    if (port.nodePort) continue
+    const old = before.find((one) => one.port === port.port && one.protocol === port.protocol)
+    if (old?.nodePort && !asked.has(old.nodePort)) port.nodePort = old.nodePort
+  }
+}
+
+function needsClusterIp({ spec }: Service): boolean {
+  return spec.type !== 'ExternalName' && spec.clusterIP !== 'None' && spec.clusterIPs?.[0] !== 'None'
+}
+
+function needsNodePorts({ spec }: Service): boolean {
+  return spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)
+}
+
+function nodePortsOf({ spec }: Service): { protocol: string | undefined; port: number }[] {
+  const ports = (spec.ports ?? []).flatMap(({ protocol, nodePort }) => (nodePort ? [{ protocol, port: nodePort }] : []))
+  return spec.healthCheckNodePort ? [...ports, { protocol: 'TCP', port: spec.healthCheckNodePort }] : ports
+}
+
+function portKey(protocol: string | undefined, port: number): string {
+  return `port ${protocol ?? 'TCP'} ${port}`
+}
+
+function refused({ metadata }: Service, problems: FieldError[]) {
+  return invalid('', 'Service', metadata.name, problems)
+}

@@ -1,0 +1,149 @@
+// Update, in all its forms: PUT, PATCH, /status, /scale, and every other subresource that changes the object.
+//
+// A `change` makes the next state from the present one. If somebody else writes in between, it is made again from the
+// new present: upstream's GuaranteedUpdate. Only a client that pinned a resourceVersion is told of a conflict. A change
+// that changes nothing is not written. If the object is being deleted and its last finalizer goes, so does the object.
+
+import { conflict, invalid, notFound } from '@dinghy/shared/api/errors'
+import * as fieldErrors from '@dinghy/shared/api/field-errors'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { AdmissionRequest } from '../admission/admission.ts'
+import type { Entry } from '../storage/storage.ts'
+import { replace } from './compare-and-swap.ts'
+import { createObject } from './create.ts'
+import { isReadyToGo } from './deletion-plan.ts'
+import { applyScope, bumpGeneration, carryOver, sentMetadata } from './object-meta.ts'
+import { objectKey } from './object-key.ts'
+import type { ResourceDefinition } from './resource-definition.ts'
+import { inVersionOf } from './resources.ts'
+import { sameJson } from './same-json.ts'
+import type { ObjectRef, StoreParts } from './store-parts.ts'
+import { requireValidUpdate } from './validation.ts'
+import type { WriteContext } from './write-context.ts'
+
+/** Makes the next state. `current` belongs to the callee, in the version of the definition; undefined if there is none. */
+export type Change = (current: KubernetesObject | undefined) => KubernetesObject | Promise<KubernetesObject>
+
+export interface UpdateOptions {
+  subresource?: string | undefined
+  /** Write although the object does not exist (PUT of some kinds, server-side apply). */
+  createIfMissing?: boolean
+}
+
+const ATTEMPTS = 10
+const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again'
+
+export async function updateObject(
+  parts: StoreParts,
+  requested: ResourceDefinition,
+  ref: ObjectRef,
+  change: Change,
+  context: WriteContext,
+  options: UpdateOptions = {},
+): Promise<{ entry: Entry; created: boolean }> {
+  const { group, plural } = requested
+  const key = objectKey(requested.storage, ref.namespace, ref.name)
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const current = parts.storage.get(key)
+    if (!current) {
+      if (!options.createIfMissing) throw notFound(group, plural, ref.name)
+      const object = await change(undefined)
+      applyScope(requested, object, ref)
+      return { entry: await createObject(parts, requested, ref.namespace, object, context), created: true }
+    }
+    const entry = await attemptUpdate(parts, requested, ref, current, change, context, options.subresource)
+    if (entry) return { entry, created: false }
+  }
+  throw conflict(group, plural, ref.name, MODIFIED)
+}
+
+/** Undefined if somebody else wrote first. */
+async function attemptUpdate(
+  parts: StoreParts,
+  requested: ResourceDefinition,
+  ref: ObjectRef,
+  current: Entry,
+  change: Change,
+  context: WriteContext,
+  subresource: string | undefined,
+): Promise<Entry | undefined> {
+  const definition = parts.resources.stored(requested)
+  const previous = current.object
+  const sent = await change(inVersionOf(requested, current.copy()))
+  applyScope(requested, sent, ref)
+  requireSameRevision(requested, sent, current)
+  requested.strategy.defaults?.(sent)
+  const next = select(definition, subresource, inVersionOf(definition, sent), previous)
+  const request: AdmissionRequest = {
+    operation: 'UPDATE',
+    definition,
+    subresource,
+    namespace: ref.namespace,
+    name: ref.name,
+    object: next,
+    previous,
+    context,
+  }
+  await parts.admission.admit(request)
+  carryOver(definition, next, previous)
+  prepare(definition, subresource, next, previous)
+  const release = parts.reservations.reserve(definition, next, previous)
+  try {
+    bumpGeneration(definition, next, previous)
+    requireValidUpdate(definition, next, previous, subresource, context)
+    await parts.admission.validate(request)
+    next.metadata.resourceVersion = previous.metadata.resourceVersion
+    const deleted = isReadyToGo(next, previous)
+    if (!deleted && sameJson(next, previous)) return current
+    return await replace(parts.storage, current, next, deleted, context)
+  } finally {
+    release()
+  }
+}
+
+/** A client that sends the resourceVersion it has seen must have seen the present one. */
+function requireSameRevision(definition: ResourceDefinition, sent: KubernetesObject, current: Entry): void {
+  const { group, plural, kind, strategy } = definition
+  const seen = sentMetadata(sent).resourceVersion
+  if (!seen || seen === '0') {
+    if (!strategy.requiresResourceVersion) return
+    const problem = fieldErrors.invalid('metadata.resourceVersion', 0, 'must be specified for an update')
+    throw invalid(group, kind, sent.metadata.name, [problem])
+  }
+  if (seen !== String(current.revision)) throw conflict(group, plural, sent.metadata.name, MODIFIED)
+}
+
+/** The part of what was sent that this way of writing may change; everything else stays as it was. */
+function select(
+  definition: ResourceDefinition,
+  subresource: string | undefined,
+  next: KubernetesObject,
+  previous: KubernetesObject,
+): KubernetesObject {
+  if (subresource === 'status') {
+    const { labels, annotations, managedFields } = next.metadata
+    const metadata = { ...structuredClone(previous.metadata), labels, annotations, managedFields }
+    return { ...structuredClone(previous), metadata, status: (next as WithStatus).status } as KubernetesObject
+  }
+  if (subresource === undefined && definition.subresources.status) {
+    const { status } = previous as WithStatus
+    if (status === undefined) delete (next as WithStatus).status
+    else (next as WithStatus).status = structuredClone(status)
+  }
+  return next
+}
+
+interface WithStatus {
+  status?: unknown
+}
+
+function prepare(
+  { strategy }: ResourceDefinition,
+  subresource: string | undefined,
+  next: KubernetesObject,
+  previous: KubernetesObject,
+): void {
+  if (subresource === 'status') strategy.prepareForStatusUpdate?.(next, previous)
+  else if (subresource === undefined || subresource === 'scale') strategy.prepareForUpdate?.(next, previous)
+  else strategy.subresources?.[subresource]?.prepareForUpdate?.(next, previous)
+}

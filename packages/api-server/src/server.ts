@@ -1,0 +1,121 @@
+// The API server, put together: storage below, the store on it, admission in its way, HTTP in front.
+
+import type { Clock } from '@dinghy/shared/api/clock'
+import type { Health } from '@dinghy/shared/process/health'
+import type { Logger } from '@dinghy/shared/process/logger'
+import type { Metrics } from '@dinghy/shared/process/metrics'
+import type { Schema } from '@dinghy/shared/schema/schema'
+import { AdmissionChain } from './admission/admission.ts'
+import { defaultTolerationSeconds } from './admission/default-toleration-seconds.ts'
+import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
+import { priority } from './admission/priority.ts'
+import { serviceAccount } from './admission/service-account.ts'
+import { bearerTokens, loopbackAdmin } from './auth/authenticate.ts'
+import { alwaysAllow } from './auth/authorize.ts'
+import { verifyServiceAccountToken } from './auth/service-account-tokens.ts'
+import { TokenIssuer } from './auth/token-issuer.ts'
+import { bootstrap } from './bootstrap.ts'
+import { debugRoutes } from './debug/debug-routes.ts'
+import { discoveryRoutes } from './http/discovery-routes.ts'
+import { FlowControl } from './http/flow-control.ts'
+import type { HttpServer } from './http/listener.ts'
+import { serveHttp } from './http/listener.ts'
+import { pathRoutes } from './http/path-routes.ts'
+import { requestMetrics } from './http/request-metrics.ts'
+import type { Services } from './http/services.ts'
+import { builtinDefinitions } from './registry/definitions.ts'
+import { parseIpv4Range } from './registry/ipv4-range.ts'
+import { Reader } from './registry/reader.ts'
+import { Reservations } from './registry/reservations.ts'
+import { Resources } from './registry/resources.ts'
+import { parsePortRange, ServiceAllocator } from './registry/service-allocators.ts'
+import { Store } from './registry/store.ts'
+import type { Storage } from './storage/storage.ts'
+
+export interface ServerOptions {
+  /** host:port; port 0 takes any. */
+  listen: string
+  /** "127.96.0.0/16" */
+  serviceCidr: string
+  /** "30000-32767" */
+  nodePortRange: string
+  /** How long pods stay on a node that went away, unless they say otherwise. */
+  defaultTolerationSeconds: number
+  /** The PEM of the key that signs service account tokens. */
+  signingKey: string
+}
+
+export interface ServerParts {
+  schema: Schema
+  storage: Storage
+  clock: Clock
+  log: Logger
+  health: Health
+  metrics: Metrics
+}
+
+export interface ApiServer extends HttpServer {
+  services: Services
+}
+
+/** Resolves once it listens and the cluster's own objects are stored. */
+export async function startServer(
+  options: ServerOptions,
+  parts: ServerParts,
+  stopping: AbortSignal,
+): Promise<ApiServer> {
+  const { storage, clock, log, health, metrics } = parts
+  const serviceRange = parseIpv4Range(options.serviceCidr)
+  const services = wire(options, parts)
+  const handlers = [discoveryRoutes(services.resources), debugRoutes(storage, services.resources)]
+  const pipeline = {
+    services,
+    log,
+    flowControl: new FlowControl(),
+    metrics: requestMetrics(metrics, clock),
+    paths: pathRoutes({ health, metrics, handlers }),
+  }
+  metrics.observed(
+    'apiserver_storage_revision',
+    'The newest revision, which is the number of writes so far.',
+    () => storage.revision,
+  )
+  metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
+  const http = await serveHttp(options.listen, pipeline, stopping)
+  await bootstrap({
+    store: services.store,
+    resources: services.resources,
+    host: http.host,
+    port: http.port,
+    serviceRange,
+  })
+  return { ...http, services }
+}
+
+function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): Services {
+  const reader = new Reader(storage)
+  const resources = new Resources(builtinDefinitions(schema))
+  // In upstream's order.
+  const admission = new AdmissionChain([
+    namespaceLifecycle(reader),
+    serviceAccount(reader),
+    priority(reader),
+    defaultTolerationSeconds(options.defaultTolerationSeconds),
+  ])
+  const ports = parsePortRange(options.nodePortRange)
+  const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)
+  const reservations = new Reservations([allocator])
+  const tokens = new TokenIssuer(options.signingKey, clock)
+  return {
+    clock,
+    types: schema,
+    storage,
+    resources,
+    store: new Store({ storage, resources, admission, reservations, clock }),
+    reader,
+    admission,
+    authenticators: [bearerTokens((token) => verifyServiceAccountToken(tokens, reader, token)?.user), loopbackAdmin],
+    authorizer: alwaysAllow,
+    tokens,
+  }
+}
