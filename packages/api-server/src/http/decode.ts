@@ -8,7 +8,9 @@
 // them from the URL, as upstream's typed decoders do.
 
 import { createRequire } from 'node:module'
-import { badRequest, unsupportedMediaType } from '@dinghy/shared/api/errors'
+import type * as Yaml from 'yaml'
+import { badRequest, invalid, unsupportedMediaType, type StatusError } from '@dinghy/shared/api/errors'
+import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { conform, isObject, ShapeError } from './conform.ts'
@@ -44,7 +46,18 @@ export function decodeBody(
   const mediaType = contentType?.split(';')[0]?.trim().toLowerCase() || 'application/json'
   const parse = parsers[mediaType]
   if (!parse) throw unsupportedMediaType(ACCEPTED_MEDIA_TYPES)
-  return finish(parse(body, target), target, options.fieldValidation)
+  const parsed = parse(body, target)
+  return finish(parsed, target, options.fieldValidation, (message) => {
+    return badRequest(`${handled(withDefaults(parsed, target), target)}: ${message}`)
+  })
+}
+
+/** The same for an object that a patch made; upstream blames the patch for what is wrong with it, with 422. */
+export function decodeObject(value: unknown, target: DecodeTarget, fieldValidation: FieldValidation): Decoded {
+  const parsed = { ...versionAndKind(value), value, problems: [] }
+  return finish(parsed, target, fieldValidation, (message) => {
+    return invalid('', '', '', [fieldErrors.invalid('patch', JSON.stringify(value), message)])
+  })
 }
 
 interface Parsed {
@@ -74,9 +87,7 @@ function parseJson(body: Buffer, target: DecodeTarget): Parsed {
 
 function parseYaml(body: Buffer, target: DecodeTarget): Parsed {
   // Loading the library takes longer than starting the rest of this process; almost nobody sends YAML.
-  const { parseDocument, LineCounter, visit, isScalar } = createRequire(import.meta.url)(
-    'yaml',
-  ) as typeof import('yaml')
+  const { parseDocument, LineCounter, visit, isScalar } = createRequire(import.meta.url)('yaml') as typeof Yaml
   const lines = new LineCounter()
   const document = parseDocument(body.toString(), {
     version: '1.1', // as Go's YAML: yes, no, on and off are booleans, 0777 is octal – but no dates and no base-60 numbers
@@ -121,23 +132,30 @@ function parseProtobuf(body: Buffer, target: DecodeTarget): Parsed {
   }
 }
 
-function finish(parsed: Parsed, target: DecodeTarget, validation: FieldValidation): Decoded {
+function finish(
+  parsed: Parsed,
+  target: DecodeTarget,
+  validation: FieldValidation,
+  refuse: (message: string) => StatusError,
+): Decoded {
   const mismatch = mismatchMessage(parsed, target)
   if (mismatch !== undefined) throw badRequest(mismatch)
-  const apiVersion = parsed.apiVersion || groupVersion(target)
-  const kind = parsed.kind || target.kind
-  const refuse = (message: string) => badRequest(`${handled({ apiVersion, kind }, target)}: ${message}`)
   try {
     const { object, unknownFields } = conform(parsed.value, target.type, target.types)
     const problems = validation === 'Ignore' ? [] : [...parsed.problems, ...unknownFields]
     if (validation === 'Strict' && problems.length > 0) {
       throw refuse(`strict decoding error: ${problems.join(', ')}`)
     }
-    const whole = Object.assign({ apiVersion, kind, metadata: {} }, object, { apiVersion, kind })
+    const typeMeta = withDefaults(parsed, target)
+    const whole = Object.assign({ ...typeMeta, metadata: {} }, object, typeMeta)
     return { object: whole as unknown as KubernetesObject, warnings: problems }
   } catch (error) {
     throw error instanceof ShapeError ? refuse(error.message) : error
   }
+}
+
+function withDefaults({ apiVersion, kind }: Parsed, target: DecodeTarget): { apiVersion: string; kind: string } {
+  return { apiVersion: apiVersion || groupVersion(target), kind: kind || target.kind }
 }
 
 /** Why this body is not of the target's kind; undefined if it is. */

@@ -74,6 +74,7 @@ export interface Column {
   format: string
   description: string
   priority: number
+  /** Only ever given objects of the definition's own kind. */
   cell(object: KubernetesObject, now: number): Cell
 }
 

@@ -1,0 +1,56 @@
+// A PATCH request: which of the three patch languages it speaks, and what it makes of the object.
+//
+// The result is raw: decodeObject() must check and normalize it before it is stored. Server-side apply is a fourth
+// language that needs to know who speaks; it lives in apply.ts.
+
+import { badRequest, unsupportedMediaType } from '@dinghy/shared/api/errors'
+import type { TypeSource } from '@dinghy/shared/schema/type-shape'
+import { isObject, type JsonObject } from '../http/conform.ts'
+import { applyJsonPatch } from './json-patch.ts'
+import { mergePatch } from './merge.ts'
+import { strategicMergePatch } from './strategic.ts'
+
+export const JSON_PATCH = 'application/json-patch+json'
+export const MERGE_PATCH = 'application/merge-patch+json'
+export const STRATEGIC_MERGE_PATCH = 'application/strategic-merge-patch+json'
+export const APPLY_PATCH = 'application/apply-patch+yaml'
+
+export interface PatchRequest {
+  contentType: string | undefined
+  patch: Buffer
+  original: object
+  /** The schema type of the object, which tells strategic merge patch how its lists merge. */
+  type: string
+  types: TypeSource
+}
+
+export function applyPatch(request: PatchRequest): JsonObject {
+  const patched = patchedValue(request)
+  if (!isObject(patched)) throw badRequest('the patch leaves no object')
+  return patched
+}
+
+function patchedValue({ contentType, patch, original, type, types }: PatchRequest): unknown {
+  switch (mediaTypeOf(contentType)) {
+    case JSON_PATCH:
+      return applyJsonPatch(original, parse(patch))
+    case MERGE_PATCH:
+      return mergePatch(original, parse(patch))
+    case STRATEGIC_MERGE_PATCH:
+      return strategicMergePatch(original, parse(patch), type, types)
+    default:
+      throw unsupportedMediaType([JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH])
+  }
+}
+
+export function mediaTypeOf(contentType: string | undefined): string {
+  return contentType?.split(';')[0]?.trim().toLowerCase() ?? ''
+}
+
+function parse(patch: Buffer): unknown {
+  try {
+    return JSON.parse(patch.toString())
+  } catch (error) {
+    throw badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
