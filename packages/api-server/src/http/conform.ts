@@ -58,7 +58,7 @@ function conformValue(value: unknown, type: TypeRef, at: Position, walk: Walk): 
       }
       return result
     }
-    case 'scalar':
+    default:
       return conformScalar(value, type.scalar, at)
   }
 }
@@ -124,7 +124,7 @@ function conformScalar(value: unknown, scalar: Scalar, at: Position): unknown {
     case 'object':
       if (!isObject(value)) throw mismatch(value, { kind: 'map', of: { kind: 'scalar', scalar: 'any' } }, at)
       return value
-    case 'any':
+    default:
       return value
   }
 }
@@ -221,7 +221,7 @@ function goType(type: TypeRef): string {
       return `map[string]${goType(type.of)}`
     case 'object':
       return goTypeName(type.type)
-    case 'scalar':
+    default:
       return GO_SCALARS[type.scalar] ?? type.scalar
   }
 }
@@ -246,7 +246,7 @@ export function isObject(value: unknown): value is JsonObject {
 }
 
 /** Assigning "__proto__" would set the prototype instead of a key. */
-function setOwn(object: JsonObject, key: string, value: unknown): void {
+export function setOwn(object: JsonObject, key: string, value: unknown): void {
   if (key === '__proto__')
     Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
   else object[key] = value

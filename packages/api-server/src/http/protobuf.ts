@@ -134,8 +134,8 @@ function readScalar(scalar: Scalar, value: WireValue): unknown {
     case 'time':
     case 'microTime':
       return readTime(asBytes(value))
-    case 'object':
-    case 'any': {
+    default: {
+      // An object of no fixed shape travels as JSON inside the protobuf.
       const json = firstField(asBytes(value))
       return json === undefined || json.length === 0 ? undefined : (JSON.parse(json.toString()) as unknown)
     }

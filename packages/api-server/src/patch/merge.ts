@@ -1,6 +1,6 @@
 // JSON merge patch (RFC 7386): objects merge, null deletes, everything else – lists included – replaces.
 
-import { isObject, type JsonObject } from '../http/conform.ts'
+import { isObject } from '../http/conform.ts'
 
 /** Neither argument is changed; the result may share parts with both. */
 export function mergePatch(original: unknown, patch: unknown): unknown {
@@ -10,5 +10,5 @@ export function mergePatch(original: unknown, patch: unknown): unknown {
     if (value === null) merged.delete(key)
     else merged.set(key, mergePatch(merged.get(key), value))
   }
-  return Object.fromEntries(merged) as JsonObject
+  return Object.fromEntries(merged)
 }

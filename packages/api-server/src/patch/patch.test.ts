@@ -21,6 +21,7 @@ describe('JSON patch', () => {
     ['remove', [{ op: 'remove', path: '/spec/list' }], { replicas: 1 }],
     ['move', [{ op: 'move', from: '/spec/replicas', path: '/spec/n' }], { n: 1, list: ['a', 'b'] }],
     ['a key with a slash', [{ op: 'add', path: '/spec/a~1b', value: 1 }], { replicas: 1, list: ['a', 'b'], 'a/b': 1 }],
+    ['copy', [{ op: 'copy', from: '/spec/list', path: '/spec/m' }], { replicas: 1, list: ['a', 'b'], m: ['a', 'b'] }],
     ['a test that holds', [{ op: 'test', path: '/spec/replicas', value: 1 }], original.spec],
   ])('%s', (_, patch, spec) => {
     expect(patched(JSON_PATCH, original, patch)).toEqual({ spec })
@@ -32,6 +33,10 @@ describe('JSON patch', () => {
     ['adding below what is not there', [{ op: 'add', path: '/metadata/labels/a', value: 'b' }]],
     ['an operation nobody knows', [{ op: 'increment', path: '/spec/replicas' }]],
     ['a path into the prototype', [{ op: 'add', path: '/__proto__/polluted', value: true }]],
+    ['a path through a number', [{ op: 'add', path: '/spec/replicas/x', value: true }]],
+    ['an index beyond the end', [{ op: 'add', path: '/spec/list/3', value: 'x' }]],
+    ['moving a value into itself', [{ op: 'move', from: '/spec', path: '/spec/list/0' }]],
+    ['no value', [{ op: 'add', path: '/spec/x' }]],
   ])('%s is 422', (_, patch) => {
     expect(() => patched(JSON_PATCH, original, patch)).toThrow(
       expect.objectContaining({ code: 422, reason: 'Invalid' }),

@@ -54,7 +54,7 @@ function mergeObject(
     if (key.startsWith(SET_ORDER))
       setElementOrder(merged, original, patch, key.slice(SET_ORDER.length), value, type, types)
   }
-  return Object.fromEntries(merged) as JsonObject
+  return Object.fromEntries(merged)
 }
 
 /** What the schema says of one entry of an object: a field of a type, or a value of a map. */

@@ -2,7 +2,7 @@
 
 import { humanDuration } from '@dinghy/shared/api/duration'
 import { selectorToString, labelSelectorFrom } from '@dinghy/shared/api/selectors'
-import type { Container, KubernetesObject, LabelSelector } from '@dinghy/shared/api/types'
+import type { KubernetesObject, LabelSelector, PodTemplateSpec } from '@dinghy/shared/api/types'
 import type { Cell, Column } from '../resource-definition.ts'
 
 type ReadCell<T> = (object: T, now: number) => Cell
@@ -55,14 +55,16 @@ export function formatSelector(selector: LabelSelector | undefined): string {
   return selector === undefined ? '<none>' : orNone(selectorToString(labelSelectorFrom(selector)))
 }
 
-/** Containers, images and, if asked for, a selector: what every workload shows with `-o wide`. */
-export function containerColumns<T extends KubernetesObject>(
-  containers: (object: T) => Container[] | undefined,
-): Column[] {
-  const list = (object: T, field: 'name' | 'image') => (containers(object) ?? []).map((c) => c[field] ?? '').join(',')
+/** Containers and images of the pod template at this path: what every workload shows with `-o wide`. */
+export function containerColumns(...path: string[]): Column[] {
+  const list = (object: KubernetesObject, field: 'name' | 'image') => {
+    const template = path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], object)
+    const containers = (template as PodTemplateSpec | undefined)?.spec?.containers ?? []
+    return containers.map((container) => container[field] ?? '').join(',')
+  }
   return [
-    wide<T>('Containers', 'Names of the containers in the template.', (object) => list(object, 'name')),
-    wide<T>('Images', 'Images of the containers in the template.', (object) => list(object, 'image')),
+    wide('Containers', 'Names of the containers in the template.', (object) => list(object, 'name')),
+    wide('Images', 'Images of the containers in the template.', (object) => list(object, 'image')),
   ]
 }
 

@@ -39,7 +39,7 @@ export const deploymentColumns: Column[] = [
     return status?.availableReplicas ?? 0
   }),
   ageColumn,
-  ...containerColumns<Deployment>(({ spec }) => spec?.template.spec?.containers),
+  ...containerColumns('spec', 'template'),
   wide<Deployment>('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(spec?.selector)),
 ]
 
@@ -49,13 +49,13 @@ export const replicaSetColumns: Column[] = [
   count<ReplicaSet>('Current', 'Pods that exist.', ({ status }) => status?.replicas ?? 0),
   count<ReplicaSet>('Ready', 'Pods that are ready.', ({ status }) => status?.readyReplicas ?? 0),
   ageColumn,
-  ...containerColumns<ReplicaSet>(({ spec }) => spec?.template?.spec?.containers),
+  ...containerColumns('spec', 'template'),
   wide<ReplicaSet>('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(spec?.selector)),
 ]
 
 export const replicationControllerColumns: Column[] = [
   ...replicaSetColumns.slice(0, -3),
-  ...containerColumns<ReplicationController>(({ spec }) => spec?.template?.spec?.containers),
+  ...containerColumns('spec', 'template'),
   wide<ReplicationController>('Selector', 'Which pods belong to it.', ({ spec }) => formatLabels(spec?.selector)),
 ]
 
@@ -65,7 +65,7 @@ export const statefulSetColumns: Column[] = [
     return `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`
   }),
   ageColumn,
-  ...containerColumns<StatefulSet>(({ spec }) => spec?.template.spec?.containers),
+  ...containerColumns('spec', 'template'),
 ]
 
 export const daemonSetColumns: Column[] = [
@@ -87,7 +87,7 @@ export const daemonSetColumns: Column[] = [
     formatLabels(spec?.template.spec?.nodeSelector),
   ),
   ageColumn,
-  ...containerColumns<DaemonSet>(({ spec }) => spec?.template.spec?.containers),
+  ...containerColumns('spec', 'template'),
   wide<DaemonSet>('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(spec?.selector)),
 ]
 
@@ -97,7 +97,7 @@ export const jobColumns: Column[] = [
   column<Job>('Completions', 'Pods that succeeded, of all that must.', jobCompletions),
   column<Job>('Duration', 'How long the job took, or has been running.', jobDuration),
   ageColumn,
-  ...containerColumns<Job>(({ spec }) => spec?.template.spec?.containers),
+  ...containerColumns('spec', 'template'),
   wide<Job>('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(spec?.selector)),
 ]
 
@@ -116,7 +116,7 @@ export const cronJobColumns: Column[] = [
     status?.lastScheduleTime ? age(status.lastScheduleTime, now) : '<none>',
   ),
   ageColumn,
-  ...containerColumns<CronJob>(({ spec }) => spec?.jobTemplate.spec?.template.spec?.containers),
+  ...containerColumns('spec', 'jobTemplate', 'spec', 'template'),
   wide<CronJob>('Selector', 'Which pods belong to its jobs.', ({ spec }) =>
     formatSelector(spec?.jobTemplate.spec?.selector),
   ),
@@ -124,7 +124,7 @@ export const cronJobColumns: Column[] = [
 
 export const podTemplateColumns: Column[] = [
   nameColumn,
-  ...containerColumns<PodTemplate>(({ template }) => template?.spec?.containers).map((c) => ({ ...c, priority: 0 })),
+  ...containerColumns('template').map((c) => ({ ...c, priority: 0 })),
   column<PodTemplate>('Pod Labels', 'Labels of the pods made from it.', ({ template }) =>
     formatLabels(template?.metadata?.labels),
   ),
