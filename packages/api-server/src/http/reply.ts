@@ -42,7 +42,7 @@ export async function send(exchange: Exchange, reply: Reply): Promise<void> {
   if (reply.contentType === 'application/yaml') body = await toYaml(body)
   response.statusCode = reply.code
   setHeaders(exchange, { 'content-type': reply.contentType, ...reply.headers })
-  if (body.length >= COMPRESS_FROM_BYTES && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
+  if (body.length >= COMPRESS_FROM_BYTES && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
     body = await gzipAsync(body, { level: constants.Z_BEST_SPEED })
     response.setHeader('content-encoding', 'gzip')
     response.setHeader('vary', 'Accept-Encoding')

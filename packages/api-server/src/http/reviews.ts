@@ -17,15 +17,15 @@ import { jsonReply } from './reply.ts'
 import { fieldValidation } from './request-options.ts'
 import type { Services } from './services.ts'
 
-interface Review<Spec> extends KubernetesObject {
-  spec?: Spec
+interface Review extends KubernetesObject {
+  spec?: ReviewSpec
 }
 
 /** A handler that fills in the status which `judge` returns. */
-function review<Spec>(judge: (spec: Spec, services: Services, exchange: Exchange) => object): Handler {
+function review(judge: (spec: ReviewSpec, services: Services, exchange: Exchange) => object): Handler {
   return async (exchange, definition, services) => {
-    const object = await decode<Spec>(exchange, definition)
-    const status = judge(object.spec ?? ({} as Spec), services, exchange)
+    const object = await decode(exchange, definition)
+    const status = judge(object.spec ?? {}, services, exchange)
     const metadata = { ...object.metadata, creationTimestamp: rfc3339(services.clock.now()) }
     return jsonReply({ ...object, metadata, status }, 201)
   }
@@ -41,7 +41,11 @@ interface ResourceAttributes {
   name?: string
 }
 
-interface AccessSpec {
+/** What the specs of all reviews may hold; each kind has its part. */
+interface ReviewSpec {
+  token?: string
+  audiences?: string[]
+  namespace?: string
   resourceAttributes?: ResourceAttributes
   nonResourceAttributes?: { path?: string; verb?: string }
   user?: string
@@ -50,7 +54,7 @@ interface AccessSpec {
   extra?: Record<string, string[]>
 }
 
-export const tokenReview = review<{ token?: string; audiences?: string[] }>(({ token, audiences }, services) => {
+export const tokenReview = review(({ token, audiences }, services) => {
   if (!token) throw badRequest('token is required for TokenReview in authentication')
   const verified = verifyServiceAccountToken(services.tokens, services.reader, token)
   const wanted = audiences?.length ? audiences : services.tokens.defaultAudiences
@@ -61,11 +65,11 @@ export const tokenReview = review<{ token?: string; audiences?: string[] }>(({ t
 
 export const selfSubjectReview = review((_spec, _services, { user }) => ({ userInfo: user }))
 
-export const selfSubjectAccessReview = review<AccessSpec>((spec, services, { user }) => decide(spec, user, services))
+export const selfSubjectAccessReview = review((spec, services, { user }) => decide(spec, user, services))
 
-export const subjectAccessReview = review<AccessSpec>((spec, services) => decide(spec, subjectOf(spec), services))
+export const subjectAccessReview = review((spec, services) => decide(spec, subjectOf(spec), services))
 
-export const localSubjectAccessReview = review<AccessSpec>((spec, services, { info }) => {
+export const localSubjectAccessReview = review((spec, services, { info }) => {
   const { namespace = '' } = spec.resourceAttributes ?? {}
   if (namespace !== info.namespace) {
     const problem = fieldErrors.invalid('spec.resourceAttributes.namespace', namespace, 'must match metadata.namespace')
@@ -75,7 +79,7 @@ export const localSubjectAccessReview = review<AccessSpec>((spec, services, { in
 })
 
 /** What `kubectl auth can-i --list` shows. As long as everything is allowed, this is the whole truth. */
-export const selfSubjectRulesReview = review<{ namespace?: string }>(({ namespace }) => {
+export const selfSubjectRulesReview = review(({ namespace }) => {
   if (!namespace) throw badRequest('no namespace on request')
   return {
     resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],
@@ -84,7 +88,7 @@ export const selfSubjectRulesReview = review<{ namespace?: string }>(({ namespac
   }
 })
 
-function decide(spec: AccessSpec, user: UserInfo, { authorizer }: Services): object {
+function decide(spec: ReviewSpec, user: UserInfo, { authorizer }: Services): object {
   const { resourceAttributes, nonResourceAttributes } = spec
   if (Boolean(resourceAttributes) === Boolean(nonResourceAttributes)) {
     const problem = fieldErrors.invalid(
@@ -108,7 +112,7 @@ function attributesOf(sent: ResourceAttributes): Omit<AccessAttributes, 'user' |
   return { verb, group, version, resource, subresource, namespace, name }
 }
 
-function subjectOf({ user, groups, uid, extra }: AccessSpec): UserInfo {
+function subjectOf({ user, groups, uid, extra }: ReviewSpec): UserInfo {
   if (!user && !groups?.length) {
     const problem = fieldErrors.invalid('spec.user', '', 'at least one of user or group must be specified')
     throw invalid('authorization.k8s.io', 'SubjectAccessReview', '', [problem])
@@ -116,11 +120,11 @@ function subjectOf({ user, groups, uid, extra }: AccessSpec): UserInfo {
   return { username: user ?? '', groups: groups ?? [], ...(uid && { uid }), ...(extra && { extra }) }
 }
 
-async function decode<Spec>(exchange: Exchange, definition: ResourceDefinition): Promise<Review<Spec>> {
+async function decode(exchange: Exchange, definition: ResourceDefinition): Promise<Review> {
   const body = await readBody(exchange.request)
   const validation = fieldValidation(exchange, 'CreateOptions')
   const contentType = exchange.request.headers['content-type']
   const { object, warnings } = decodeBody(body, contentType, definition, { fieldValidation: validation })
   exchange.warnings.push(...warnings)
-  return object as Review<Spec>
+  return object
 }

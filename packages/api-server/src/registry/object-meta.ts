@@ -60,6 +60,15 @@ export function fillForCreate(definition: ResourceDefinition, object: Kubernetes
   else delete metadata.generation
 }
 
+const OWNED_BY_SERVER = [
+  'uid',
+  'creationTimestamp',
+  'generateName',
+  'generation',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+] as const
+
 /** Throws Conflict if the client spoke of another incarnation of the object. */
 export function carryOver(definition: ResourceDefinition, next: KubernetesObject, previous: KubernetesObject): void {
   const metadata = sentMetadata(next)
@@ -69,12 +78,10 @@ export function carryOver(definition: ResourceDefinition, next: KubernetesObject
     throw conflict(definition.group, definition.plural, old.name, message)
   }
   delete metadata.selfLink
-  keep(metadata, old, 'uid')
-  keep(metadata, old, 'creationTimestamp')
-  keep(metadata, old, 'generateName')
-  keep(metadata, old, 'generation')
-  keep(metadata, old, 'deletionTimestamp')
-  keep(metadata, old, 'deletionGracePeriodSeconds')
+  for (const field of OWNED_BY_SERVER) {
+    if (old[field] === undefined) delete metadata[field]
+    else Object.assign(metadata, { [field]: old[field] })
+  }
 }
 
 /** Counts a change of what the author wants, as opposed to what is. Call when `next` is final. */
@@ -83,12 +90,7 @@ export function bumpGeneration(
   next: KubernetesObject,
   previous: KubernetesObject,
 ): void {
-  const { generationOf } = definition.strategy
-  if (!generationOf || sameJson(generationOf(next), generationOf(previous))) return
+  const { strategy } = definition
+  if (!strategy.generationOf || sameJson(strategy.generationOf(next), strategy.generationOf(previous))) return
   next.metadata.generation = (previous.metadata.generation ?? 0) + 1
-}
-
-function keep<K extends keyof ObjectMeta>(metadata: Sent, old: ObjectMeta, field: K): void {
-  if (old[field] === undefined) delete metadata[field]
-  else metadata[field] = old[field] as Sent[K]
 }

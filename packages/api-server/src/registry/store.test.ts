@@ -164,24 +164,13 @@ describe('update', () => {
     await fixture.create('pods', pod('a'))
     const { store, definition, context } = fixture
     const pods = definition('pods')
-    const change = (current: KubernetesObject | undefined) => {
-      const next = current as Pod
-      next.spec.containers[0]!.image = 'other'
-      next.status.message = 'hello'
-      return next
-    }
-    const { entry: main } = await store.update(pods, ref('a'), change, context)
-    expect((main.object as Pod).spec.containers[0]!.image).toBe('other')
-    expect((main.object as Pod).status.message).toBeUndefined()
-    const changeBoth = (current: KubernetesObject | undefined) => {
-      const next = current as Pod
-      next.spec.containers[0]!.image = 'third'
-      next.status.message = 'hello'
-      return next
-    }
-    const { entry: status } = await store.update(pods, ref('a'), changeBoth, context, { subresource: 'status' })
-    expect((status.object as Pod).spec.containers[0]!.image).toBe('other')
-    expect((status.object as Pod).status.message).toBe('hello')
+    const change = (image: string) => (current: KubernetesObject | undefined) =>
+      ({ ...current, spec: { containers: [{ name: 'c', image }] }, status: { message: 'hello' } }) as unknown as Pod
+    const { entry: main } = await store.update(pods, ref('a'), change('other'), context)
+    expect(main.object).toMatchObject({ spec: { containers: [{ image: 'other' }] } })
+    expect(main.object).not.toHaveProperty('status.message')
+    const { entry: status } = await store.update(pods, ref('a'), change('third'), context, { subresource: 'status' })
+    expect(status.object).toMatchObject({ spec: { containers: [{ image: 'other' }] }, status: { message: 'hello' } })
   })
 })
 

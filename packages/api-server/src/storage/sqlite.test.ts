@@ -23,6 +23,11 @@ const put = (key: string, expected: number, data = ''): Mutation => ({
   object: object(key.split('/').at(-1)!, data),
   actor: 'test',
 })
+async function writeOne(mutation: Mutation): Promise<Entry> {
+  const [entry] = await storage.write([mutation])
+  if (!entry) throw new Error('nothing was written')
+  return entry
+}
 const remove = (key: string, expected: number): Mutation => ({ ...put(key, expected), deleted: true })
 
 async function take(events: AsyncIterable<StorageEvent>, count: number): Promise<string[]> {
@@ -38,9 +43,9 @@ async function take(events: AsyncIterable<StorageEvent>, count: number): Promise
 
 describe('writing', () => {
   test('numbers revisions from 1 and renders them into the value', async () => {
-    const [entry] = await storage.write([put('/a/1', 0)])
-    expect(entry!.revision).toBe(1)
-    expect(JSON.parse(entry!.value.toString()).metadata.resourceVersion).toBe('1')
+    const entry = await writeOne(put('/a/1', 0))
+    expect(entry.revision).toBe(1)
+    expect(JSON.parse(entry.value.toString()).metadata.resourceVersion).toBe('1')
     expect(storage.get('/a/1')).toBe(entry)
   })
 
@@ -75,8 +80,8 @@ describe('writing', () => {
     await storage.write([put('/a/1', 0)])
     await storage.write([remove('/a/1', 1)])
     expect(storage.get('/a/1')).toBeUndefined()
-    const [entry] = await storage.write([put('/a/1', 0)])
-    expect(entry!.createRevision).toBe(3)
+    const entry = await writeOne(put('/a/1', 0))
+    expect(entry.createRevision).toBe(3)
     expect(storage.history('/a/1').map((r) => `${r.revision} ${r.verb} after ${r.previous}`)).toEqual([
       '3 create after 2',
       '2 delete after 1',
@@ -199,8 +204,8 @@ describe('compaction', () => {
     await storage.write([put('/a/2', 0)])
     storage.compact(7)
     expect(storage.history('/noise/1')).toEqual([])
-    const [entry] = await storage.write([put('/noise/1', 0)])
-    expect(entry!.revision).toBe(8)
+    const entry = await writeOne(put('/noise/1', 0))
+    expect(entry.revision).toBe(8)
   })
 })
 

@@ -40,7 +40,7 @@ export async function updateScale(
   const { object } = decodeBody(body, exchange.request.headers['content-type'], scaleTarget(services.types), {
     fieldValidation: validation,
   })
-  return writeScale(exchange, definition, services, dryRun, () => object as Scale)
+  return writeScale(exchange, definition, services, dryRun, () => object)
 }
 
 export async function patchScale(
@@ -61,7 +61,7 @@ export async function patchScale(
       type: target.type,
       types: services.types,
     })
-    return conformPatched(exchange, patched, target, validation) as Scale
+    return conformPatched(exchange, patched, target, validation)
   })
 }
 

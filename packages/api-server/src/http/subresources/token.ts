@@ -67,7 +67,9 @@ export async function createToken(
     creationTimestamp: rfc3339(services.clock.now()),
   }
   const answer = {
-    ...{ kind: 'TokenRequest', apiVersion: 'authentication.k8s.io/v1', metadata },
+    kind: 'TokenRequest',
+    apiVersion: 'authentication.k8s.io/v1',
+    metadata,
     spec: { ...spec, audiences, expirationSeconds: seconds, boundObjectRef: spec.boundObjectRef ?? null },
     status: { token, expirationTimestamp },
   }
