@@ -20,6 +20,7 @@ import { startEndpointSliceController } from './endpoint-slice/endpoint-slice-co
 import { startEndpointsController } from './endpoints/endpoints-controller.ts'
 import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { startReplicationControllerController } from './replication-controller/replication-controller.ts'
+import { startStatefulSetController } from './stateful-set/stateful-set-controller.ts'
 
 const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>)[] = [
   // Workloads that run for good.
@@ -27,6 +28,7 @@ const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>
   startDeploymentController,
   startReplicationControllerController,
   startDaemonSetController,
+  startStatefulSetController,
   // How Services find their pods.
   startEndpointSliceController,
   startEndpointsController,

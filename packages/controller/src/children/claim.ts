@@ -55,6 +55,8 @@ export interface ClaimOptions<O extends KubernetesObject, T extends KubernetesOb
   owner: O
   selector: Selector
   children: Informer<T>
+  /** Whether an orphan that matches could be ours at all; a StatefulSet asks for a name with an ordinal. */
+  accepts?: (child: T) => boolean
   /** Finalizers that an adopted child must have from then on. */
   finalizers?: string[]
   signal: AbortSignal
@@ -64,7 +66,7 @@ export interface ClaimOptions<O extends KubernetesObject, T extends KubernetesOb
 export async function claimChildren<O extends KubernetesObject, T extends KubernetesObject>(
   options: ClaimOptions<O, T>,
 ): Promise<T[]> {
-  const { owner, selector, children } = options
+  const { owner, selector, children, accepts = () => true } = options
   const orphans = children.lister.byIndex(controllerIndex, orphansOf(owner.metadata.namespace))
   const claimed: T[] = []
   let hasCheckedOwner = false
@@ -72,7 +74,7 @@ export async function claimChildren<O extends KubernetesObject, T extends Kubern
     const claim = decideClaim(owner, selector, child)
     if (claim === 'ours') claimed.push(child)
     if (claim === 'release') await release(options, child)
-    if (claim === 'adopt') {
+    if (claim === 'adopt' && accepts(child)) {
       if (!hasCheckedOwner) await checkOwnerIsStillThere(options)
       hasCheckedOwner = true
       const adopted = await adopt(options, child)
