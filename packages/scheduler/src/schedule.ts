@@ -150,5 +150,5 @@ export function scoreNodes(
 function selectHost(scores: ReadonlyMap<string, number>, random: Random): string | undefined {
   const highest = Math.max(...scores.values())
   const best = [...scores.keys()].filter((name) => scores.get(name) === highest)
-  return best[Math.floor(random() * best.length)]
+  return best.length < 2 ? best[0] : best[Math.floor(random() * best.length)]
 }

@@ -1,7 +1,7 @@
 // The small functions over metadata and status: keys, owners, conditions, hashes, times, paths.
 import { describe, expect, test } from 'vitest'
 import { FakeClock } from './clock.ts'
-import { getCondition, isConditionTrue, setCondition } from './conditions.ts'
+import { getCondition, isConditionTrue, setCondition, type ConditionLike } from './conditions.ts'
 import { humanDuration, parseDuration } from './duration.ts'
 import { canonicalJson, podTemplateHash } from './hash.ts'
 import { keyOf, splitKey } from './keys.ts'
@@ -53,7 +53,7 @@ test('owners are known by uid, and only one controls', () => {
 })
 
 describe('conditions', () => {
-  const ready = { type: 'Ready', status: 'True', reason: 'Up', lastTransitionTime: 't0' }
+  const ready: ConditionLike = { type: 'Ready', status: 'True', reason: 'Up', lastTransitionTime: 't0' }
 
   test('a new one is added with the time of now', () => {
     expect(setCondition(undefined, { type: 'Ready', status: 'True' }, 't1')).toEqual([

@@ -8,6 +8,7 @@
 // process is gone (stdin ends); a second signal exits at once. An error that nobody caught ends the process with
 // one line that says so: a component that is half dead would be worse than one that is started again.
 
+import { setMaxListeners } from 'node:events'
 import { systemClock, type Clock } from '../api/clock.ts'
 import { debugQueues } from '../reconcile/gate.ts'
 import { startDebugServer, type DebugServer } from './debug-server.ts'
@@ -143,6 +144,8 @@ function isAbort(error: unknown, signal: AbortSignal): boolean {
 
 function stopSignal(host: Host, exitWithParent: boolean, log: Logger, timeoutMs: number): AbortSignal {
   const controller = new AbortController()
+  // Every loop of the process listens to this one signal; node would warn of a leak at the eleventh.
+  setMaxListeners(0, controller.signal)
   const stop = (why: string) => {
     if (controller.signal.aborted) {
       log.warn({ why }, 'told to stop a second time: exiting at once')

@@ -1,0 +1,77 @@
+// startScheduler: puts the parts together: informers feed the cache and the queue, the loop empties the queue.
+
+import type { Clock } from '@dinghy/shared/api/clock'
+import { PodDisruptionBudgets } from '@dinghy/shared/api/resources'
+import type { ApiClient } from '@dinghy/shared/client/api-client'
+import { EventRecorder } from '@dinghy/shared/client/events'
+import { Informers } from '@dinghy/shared/client/informer'
+import type { Health } from '@dinghy/shared/process/health'
+import type { Logger } from '@dinghy/shared/process/logger'
+import type { Metrics } from '@dinghy/shared/process/metrics'
+import { debugQueues } from '@dinghy/shared/reconcile/gate'
+import { SchedulerCache } from './cache.ts'
+import { schedulerName, watchCluster } from './event-handlers.ts'
+import { informerLookups } from './lookups.ts'
+import { schedulerMetrics } from './metrics.ts'
+import { Nominations } from './nominations.ts'
+import { defaultPlugins } from './plugins/default-plugins.ts'
+import type { Random } from './schedule.ts'
+import { runScheduler } from './scheduler.ts'
+import { SchedulingQueue } from './scheduling-queue.ts'
+import { VolumeBinder } from './volume-binder.ts'
+
+export interface StartOptions {
+  /** Its user agent is the actor of all writes: "default-scheduler". */
+  client: ApiClient
+  clock: Clock
+  log: Logger
+  health: Health
+  metrics: Metrics
+  random: Random
+}
+
+/** Runs until the signal aborts. Places nothing before it has seen the whole cluster. */
+export async function startScheduler(options: StartOptions, signal: AbortSignal): Promise<void> {
+  const { client, clock, log, health, metrics, random } = options
+  const informers = new Informers(client, { clock, log })
+  const lookups = informerLookups(informers)
+  const disruptionBudgets = informers.for(PodDisruptionBudgets).lister
+  const queue = new SchedulingQueue({
+    clock,
+    isHelpedBy: (event, pod, refusedBy) =>
+      defaultPlugins.some((plugin) => refusedBy.has(plugin.name) && plugin.isHelpedBy?.(event, pod)),
+  })
+  const state = { cache: new SchedulerCache(), queue, nominations: new Nominations() }
+  debugQueues.set(schedulerName, queue)
+  watchCluster(informers, state)
+
+  let synced = false
+  health.addCheck('informers', () => synced)
+  informers.start(signal)
+  await Promise.race([informers.synced(), aborted(signal)])
+  synced = true
+
+  const events = new EventRecorder(client, { component: schedulerName, clock, log })
+  await runScheduler(
+    {
+      ...state,
+      client,
+      clock,
+      log,
+      lookups,
+      plugins: defaultPlugins,
+      volumes: new VolumeBinder({ client, informers, lookups, clock }),
+      events,
+      metrics: schedulerMetrics(metrics, queue),
+      disruptionBudgets: () => disruptionBudgets.list(),
+      random,
+    },
+    signal,
+  )
+  events.stop()
+  debugQueues.delete(schedulerName)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
