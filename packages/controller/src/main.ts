@@ -8,6 +8,7 @@
  * The table below is the whole process; read it from top to bottom.
  */
 
+import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
@@ -66,6 +67,8 @@ runMain({
           terminatedPodGcThreshold: flags.terminatedPodGcThreshold,
         },
       }
+      // One listener for each watch and each idle worker is no leak.
+      setMaxListeners(0, signal)
       // Every controller asks for its informers and indexes before it first waits; only then do the informers start.
       const running = Promise.all(controllers.map((start) => start(deps, signal)))
       informers.start(signal)
