@@ -7,6 +7,7 @@ import type { Metrics } from '@dinghy/shared/process/metrics'
 import type { Schema } from '@dinghy/shared/schema/schema'
 import { AdmissionChain } from './admission/admission.ts'
 import { defaultTolerationSeconds } from './admission/default-toleration-seconds.ts'
+import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { priority } from './admission/priority.ts'
 import { serviceAccount } from './admission/service-account.ts'
@@ -18,6 +19,7 @@ import { bootstrap } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { FlowControl } from './http/flow-control.ts'
+import { openApiRoutes } from './http/openapi-routes.ts'
 import type { HttpServer } from './http/listener.ts'
 import { serveHttp } from './http/listener.ts'
 import { pathRoutes } from './http/path-routes.ts'
@@ -67,7 +69,8 @@ export async function startServer(
   const { storage, clock, log, health, metrics } = parts
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
-  const handlers = [discoveryRoutes(services.resources), debugRoutes(storage, services.resources)]
+  const { resources } = services
+  const handlers = [discoveryRoutes(resources), openApiRoutes(resources, clock), debugRoutes(storage, resources)]
   const pipeline = {
     services,
     log,
@@ -98,6 +101,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
   // In upstream's order.
   const admission = new AdmissionChain([
     namespaceLifecycle(reader),
+    limitRanger(reader),
     serviceAccount(reader),
     priority(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),

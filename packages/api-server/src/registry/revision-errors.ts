@@ -21,6 +21,8 @@ export function expiredWhenCompacted<T>(what: keyof typeof TOO_OLD, read: () => 
 
 export function asStatusError(what: keyof typeof TOO_OLD, error: unknown): unknown {
   if (error instanceof RevisionCompacted) return expired(TOO_OLD[what])
+  // A watcher from the future remembers another database. Upstream would let it wait; told to list anew, it recovers.
+  if (error instanceof RevisionInFuture && what === 'watch') return expired(TOO_OLD[what])
   if (error instanceof RevisionInFuture) return tooLargeResourceVersion(error.revision, error.current)
   return error
 }

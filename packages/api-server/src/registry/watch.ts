@@ -13,7 +13,7 @@ import { listPage, matches } from './list.ts'
 import { parseResourceVersion } from './list-request.ts'
 import { keyPrefix } from './object-key.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
-import { asStatusError, tooLargeResourceVersion } from './revision-errors.ts'
+import { asStatusError } from './revision-errors.ts'
 import type { Selection } from './selection.ts'
 
 export type ObjectEvent =
@@ -93,7 +93,6 @@ function start(
   request: WatchRequest,
 ): { initial: Entry[]; from: number } {
   const wanted = parseResourceVersion(request.resourceVersion) ?? 0
-  if (wanted > storage.revision) throw tooLargeResourceVersion(wanted, storage.revision)
   if (request.sendInitialEvents === false && wanted === 0) return { initial: [], from: storage.revision }
   if (wanted > 0 && !request.sendInitialEvents) return { initial: [], from: wanted }
   const { selection, namespace } = request
