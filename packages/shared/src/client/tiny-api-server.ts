@@ -1,8 +1,9 @@
 // TinyApiServer: for tests only. A real HTTP server that speaks just enough of the Kubernetes API (CRUD with
 // resourceVersion conflicts, list, resumable watch, bookmarks, 410) to hold clients to the protocol, in one process.
 //
-// It stores what it is given: no defaults, no validation, finalizers are not honoured. Whatever those matter to is
-// tested against the real api-server. `requests` and the knobs (compact, breakWatches, failNext) are for assertions.
+// It stores what it is given: no defaults, no validation, and a DELETE deletes at once, whatever the finalizers. What
+// depends on those is tested against the real api-server. `requests` and the knobs (compact, breakWatches, failNext)
+// are for assertions.
 
 import {
   createServer,
@@ -211,7 +212,10 @@ export class TinyApiServer {
     if (expected && expected !== present.metadata.resourceVersion) {
       throw conflict('', plural, name ?? '', 'the object has been modified')
     }
-    return this.#store(path, next)
+    const stored = this.#store(path, next)
+    // What was being deleted goes with its last finalizer.
+    const { deletionTimestamp, finalizers = [] } = stored.metadata
+    return deletionTimestamp !== undefined && finalizers.length === 0 ? this.#remove(path) : stored
   }
 
   #store(path: string, object: KubernetesObject): KubernetesObject {

@@ -1,0 +1,180 @@
+import { FakeClock } from '@dinghy/shared/api/clock'
+import { ConfigMaps, Nodes, Leases, type Resource } from '@dinghy/shared/api/resources'
+import type { ConfigMap, ObjectMeta, OwnerReference } from '@dinghy/shared/api/types'
+import { ApiClient } from '@dinghy/shared/client/api-client'
+import { Informers } from '@dinghy/shared/client/informer'
+import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import { createLogger } from '@dinghy/shared/process/logger'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { startGarbageCollector } from './garbage-collector.ts'
+
+let server: TinyApiServer
+let clock: FakeClock
+let stop: AbortController
+let running: Promise<void> | undefined
+
+beforeEach(async () => {
+  server = await TinyApiServer.start()
+  server.resources = [ConfigMaps, Nodes, Leases]
+  clock = new FakeClock()
+  stop = new AbortController()
+})
+afterEach(async () => {
+  stop.abort()
+  await running
+  await server.close()
+})
+
+function start(): void {
+  const log = createLogger({ name: 'test', clock, write: () => undefined })
+  const client = new ApiClient({ server: server.url, userAgent: 'controller' })
+  const flags = { nodeMonitorPeriodMs: 1, nodeMonitorGracePeriodMs: 1, terminatedPodGcThreshold: 0 }
+  running = startGarbageCollector(
+    { client, informers: new Informers(client, { clock, log }), clock, log, flags },
+    stop.signal,
+  )
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5_000
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`still not so: ${String(condition)}`)
+    await clock.advance(20)
+  }
+}
+
+const settings = (name: string, owners: OwnerReference[] = [], more: Partial<ObjectMeta> = {}) =>
+  server.put(ConfigMaps, { metadata: { name, namespace: 'default', ownerReferences: owners, ...more } })
+
+function ref(
+  resource: Resource,
+  { metadata: { name, uid } }: { metadata: ObjectMeta },
+  blockOwnerDeletion = true,
+): OwnerReference {
+  const apiVersion = resource.group ? `${resource.group}/${resource.version}` : resource.version
+  return { apiVersion, kind: resource.kind, name, uid, blockOwnerDeletion }
+}
+
+const names = (): string[] =>
+  server
+    .all(ConfigMaps)
+    .map(({ metadata }) => metadata.name)
+    .sort()
+const deletions = (): string[] =>
+  server.requests
+    .filter(({ method }) => method === 'DELETE')
+    .map(({ path, body }) => {
+      return `${path.split('/').at(-1)} ${(body as { propagationPolicy: string }).propagationPolicy}`
+    })
+
+test('background: dependents go after their owner, and theirs after them, each because of the last', async () => {
+  const owner = settings('owner')
+  const child = settings('child', [ref(ConfigMaps, owner)])
+  settings('grandchild', [ref(ConfigMaps, child)])
+  settings('stranger')
+  start()
+  await until(() => server.watchers === 3)
+  server.remove(ConfigMaps, 'owner', 'default')
+  const removedAt = String(server.revision)
+  await until(() => names().length === 1)
+  expect(names()).toEqual(['stranger'])
+  expect(deletions()).toEqual(['child Background', 'grandchild Background'])
+  const causes = server.requests
+    .filter(({ method }) => method === 'DELETE')
+    .map(({ headers }) => headers['x-dinghy-cause'])
+  expect(causes).toEqual([removedAt, String(Number(removedAt) + 1)])
+})
+
+test('garbage that was made while nobody looked is found at the start; what is owned is left alone', async () => {
+  const owner = settings('owner')
+  settings('kept', [ref(ConfigMaps, owner)])
+  settings('garbage', [{ ...ref(ConfigMaps, owner), name: 'gone', uid: 'gone' }])
+  settings('impostor', [{ ...ref(ConfigMaps, owner), uid: 'another object of the same name' }])
+  start()
+  await until(() => names().length === 2)
+  expect(names()).toEqual(['kept', 'owner'])
+  // What the caches can answer is not asked of the server.
+  expect(server.requests.filter(({ method, path }) => method === 'GET' && path.endsWith('/kept'))).toEqual([])
+})
+
+test('with another owner left, only the reference goes', async () => {
+  const [first, second] = [settings('first'), settings('second')]
+  settings('child', [ref(ConfigMaps, first), ref(ConfigMaps, second)])
+  start()
+  await until(() => server.watchers === 3)
+  server.remove(ConfigMaps, 'first', 'default')
+  const child = (): ConfigMap | undefined => server.read(ConfigMaps, 'child', 'default')
+  await until(() => child()?.metadata.ownerReferences?.length === 1)
+  expect(child()?.metadata.ownerReferences).toEqual([ref(ConfigMaps, second)])
+})
+
+test('foreground: the owner stays until the dependents that block it are gone', async () => {
+  const owner = settings('owner')
+  settings('child', [ref(ConfigMaps, owner)], { finalizers: ['example.com/slow'] })
+  settings('free', [ref(ConfigMaps, owner, false)])
+  start()
+  await until(() => server.watchers === 3)
+  server.put(ConfigMaps, {
+    ...owner,
+    metadata: { ...owner.metadata, deletionTimestamp: 'now', finalizers: ['foregroundDeletion'] },
+  } as ConfigMap)
+  await until(() => names().length === 0)
+  expect(deletions().sort()).toEqual(['child Background', 'free Background'])
+  const order = server.requests
+    .filter(({ method }) => method === 'DELETE' || method === 'PATCH')
+    .map(({ path }) => path.split('/').at(-1))
+  expect(order.at(-1)).toBe('owner')
+})
+
+test('orphan: the dependents live on without their reference', async () => {
+  const owner = settings('owner')
+  settings('child', [ref(ConfigMaps, owner)])
+  start()
+  await until(() => server.watchers === 3)
+  server.put(ConfigMaps, {
+    ...owner,
+    metadata: { ...owner.metadata, deletionTimestamp: 'now', finalizers: ['orphan'] },
+  } as ConfigMap)
+  await until(() => names().length === 1)
+  expect(server.read(ConfigMaps, 'child', 'default')?.metadata).not.toHaveProperty('ownerReferences')
+  expect(deletions()).toEqual([])
+})
+
+test('a cluster-scoped owner takes its namespaced dependents along', async () => {
+  const node = server.put(Nodes, { metadata: { name: 'node-1' } })
+  server.put(Leases, {
+    metadata: { name: 'node-1', namespace: 'kube-node-lease', ownerReferences: [ref(Nodes, node)] },
+    spec: {},
+  })
+  start()
+  await until(() => server.watchers === 3)
+  server.remove(Nodes, 'node-1')
+  await until(() => server.all(Leases).length === 0)
+})
+
+test('an owner in another namespace is no owner; a kind that nobody knows decides nothing', async () => {
+  const owner = settings('owner', [], { namespace: 'other' })
+  settings('crossing', [ref(ConfigMaps, owner)])
+  settings('mystery', [{ apiVersion: 'example.com/v1', kind: 'Mystery', name: 'x', uid: 'x' }])
+  const node = server.put(Nodes, { metadata: { name: 'node-1', ownerReferences: [ref(ConfigMaps, owner)] } })
+  start()
+  await until(() => !names().includes('crossing'))
+  await clock.advance(60_000)
+  expect(names()).toEqual(['mystery', 'owner'])
+  expect(server.read(Nodes, 'node-1')?.metadata.uid).toBe(node.metadata.uid)
+})
+
+test('a kind that appears later is looked after too', async () => {
+  server.resources = [ConfigMaps]
+  const owner = settings('owner')
+  start()
+  await until(() => server.watchers === 1)
+  server.resources = [ConfigMaps, Leases]
+  server.put(Leases, {
+    metadata: { name: 'late', namespace: 'default', ownerReferences: [ref(ConfigMaps, owner)] },
+    spec: {},
+  })
+  server.remove(ConfigMaps, 'owner', 'default')
+  await clock.advance(30_000)
+  await until(() => server.all(Leases).length === 0)
+})
