@@ -1,47 +1,22 @@
-import { FakeClock } from '@dinghy/shared/api/clock'
 import { ConfigMaps, Nodes, Leases, type Resource } from '@dinghy/shared/api/resources'
 import type { ConfigMap, ObjectMeta, OwnerReference } from '@dinghy/shared/api/types'
-import { ApiClient } from '@dinghy/shared/client/api-client'
-import { Informers } from '@dinghy/shared/client/informer'
-import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
-import { createLogger } from '@dinghy/shared/process/logger'
+import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { LoopTest } from '../loop-testing.ts'
 import { startGarbageCollector } from './garbage-collector.ts'
 
+let loop: LoopTest
 let server: TinyApiServer
-let clock: FakeClock
-let stop: AbortController
-let running: Promise<void> | undefined
 
 beforeEach(async () => {
-  server = await TinyApiServer.start()
+  loop = await LoopTest.create()
+  server = loop.server
   server.resources = [ConfigMaps, Nodes, Leases]
-  clock = new FakeClock()
-  stop = new AbortController()
 })
-afterEach(async () => {
-  stop.abort()
-  await running
-  await server.close()
-})
+afterEach(() => loop.end())
 
-function start(): void {
-  const log = createLogger({ name: 'test', clock, write: () => undefined })
-  const client = new ApiClient({ server: server.url, userAgent: 'controller' })
-  const flags = { nodeMonitorPeriodMs: 1, nodeMonitorGracePeriodMs: 1, terminatedPodGcThreshold: 0 }
-  running = startGarbageCollector(
-    { client, informers: new Informers(client, { clock, log }), clock, log, flags },
-    stop.signal,
-  )
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`still not so: ${String(condition)}`)
-    await clock.advance(20)
-  }
-}
+const start = (): void => loop.start(startGarbageCollector)
+const until = (condition: () => boolean): Promise<void> => loop.until(condition)
 
 const settings = (name: string, owners: OwnerReference[] = [], more: Partial<ObjectMeta> = {}) =>
   server.put(ConfigMaps, { metadata: { name, namespace: 'default', ownerReferences: owners, ...more } })
@@ -159,7 +134,7 @@ test('an owner in another namespace is no owner; a kind that nobody knows decide
   const node = server.put(Nodes, { metadata: { name: 'node-1', ownerReferences: [ref(ConfigMaps, owner)] } })
   start()
   await until(() => !names().includes('crossing'))
-  await clock.advance(60_000)
+  await loop.clock.advance(60_000)
   expect(names()).toEqual(['mystery', 'owner'])
   expect(server.read(Nodes, 'node-1')?.metadata.uid).toBe(node.metadata.uid)
 })
@@ -175,6 +150,6 @@ test('a kind that appears later is looked after too', async () => {
     spec: {},
   })
   server.remove(ConfigMaps, 'owner', 'default')
-  await clock.advance(30_000)
+  await loop.clock.advance(30_000)
   await until(() => server.all(Leases).length === 0)
 })

@@ -18,7 +18,7 @@ import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/c
 import type { ControllerDeps } from '../deps.ts'
 import { EvictionLimiter, zoneStateOf } from './disruption.ts'
 import { conditionsAfterSilence, observeHeartbeat, readyCondition, type Heartbeat } from './heartbeat.ts'
-import { taintsOf } from './node-taints.ts'
+import { taintsToSet } from './node-taints.ts'
 
 const name = 'node-controller'
 export const podsOfNodeIndex = 'spec.nodeName'
@@ -65,8 +65,8 @@ export async function startNodeLifecycleController(deps: ControllerDeps, signal:
 
   async function followConditions(node: Node, { client, signal }: ReconcileContext) {
     const mode = limiter.modeFor(node, zoneStateOf(nodes.lister.list()), clock.now())
-    const taints = taintsOf(node, mode, nowRfc3339(clock))
-    if (taints !== (node.spec.taints ?? taints)) {
+    const taints = taintsToSet(node, mode, nowRfc3339(clock))
+    if (taints) {
       await client.update(Nodes, { ...node, spec: { ...node.spec, taints } }, {}, signal)
     }
     const ready = readyCondition(node)

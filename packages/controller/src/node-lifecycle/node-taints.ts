@@ -29,8 +29,8 @@ const taintOfCondition: Record<string, string> = {
 const noScheduleKeys = new Set([notReady, unreachable, `${prefix}unschedulable`, ...Object.values(taintOfCondition)])
 const noExecuteKeys = new Set([notReady, unreachable])
 
-/** All taints that the node should have: the same list (same identity) when they are right already. */
-export function taintsOf(node: Node, mode: EvictionMode, now: string): Taint[] {
+/** All taints that the node should have; undefined when they are right already. */
+export function taintsToSet(node: Node, mode: EvictionMode, now: string): Taint[] | undefined {
   const present = node.spec.taints ?? []
   const foreign = present.filter((taint) => !isOurs(taint))
   const ours = [...noScheduleTaints(node), ...noExecuteTaints(node, mode)].map(
@@ -38,7 +38,7 @@ export function taintsOf(node: Node, mode: EvictionMode, now: string): Taint[] {
     (taint) => present.find((one) => isSame(one, taint)) ?? { ...taint, timeAdded: now },
   )
   const next = [...foreign, ...ours]
-  return next.length === present.length && next.every((taint) => present.includes(taint)) ? present : next
+  return next.length === present.length && next.every((taint) => present.includes(taint)) ? undefined : next
 }
 
 /** Has the node been told to let its pods go? */

@@ -33,13 +33,17 @@ export async function startTaintEvictionController(deps: ControllerDeps, signal:
   const recorder = new EventRecorder(deps.client.as(name), { component: name, clock, log })
   /** Pods whose time runs out; only so that a reprieve can be told. */
   const scheduled = new Set<string>()
+  /** Pods that we have deleted, by uid, until the cache shows it: our own writes bring us back here before it does. */
+  const evicted = new Map<string, string>()
 
   async function reconcile(key: string, context: ReconcileContext) {
     const pod = pods.lister.get(key)
     if (!pod || pod.metadata.deletionTimestamp !== undefined || !pod.spec.nodeName) {
       scheduled.delete(key)
+      evicted.delete(key)
       return undefined
     }
+    if (evicted.get(key) === pod.metadata.uid) return undefined
     const evictAtMs = evictionTimeOf(pod, nodes.lister.get(pod.spec.nodeName)?.spec.taints, clock.now())
     if (evictAtMs === undefined) {
       if (scheduled.delete(key))
@@ -52,6 +56,7 @@ export async function startTaintEvictionController(deps: ControllerDeps, signal:
     }
     scheduled.delete(key)
     await evict(pod, context)
+    evicted.set(key, pod.metadata.uid)
     return undefined
   }
 

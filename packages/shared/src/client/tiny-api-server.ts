@@ -214,8 +214,8 @@ export class TinyApiServer {
     }
     const stored = this.#store(path, next)
     // What was being deleted goes with its last finalizer.
-    const { deletionTimestamp, finalizers = [] } = stored.metadata
-    return deletionTimestamp !== undefined && finalizers.length === 0 ? this.#remove(path) : stored
+    const isReleased = finalizersOf(present).length > 0 && finalizersOf(next).length === 0
+    return isReleased && stored.metadata.deletionTimestamp !== undefined ? this.#remove(path) : stored
   }
 
   #store(path: string, object: KubernetesObject): KubernetesObject {
@@ -261,6 +261,11 @@ export class TinyApiServer {
 function isIn(path: string, collection: string, namespace: string | undefined): boolean {
   const target = parsePath(path)
   return target.collection === collection && (namespace === undefined || target.namespace === namespace)
+}
+
+/** Those of a namespace are in its spec. */
+function finalizersOf(object: KubernetesObject & { spec?: { finalizers?: string[] } }): string[] {
+  return [...(object.metadata.finalizers ?? []), ...(object.spec?.finalizers ?? [])]
 }
 
 const namespaceSubresources = new Set(['finalize', 'status'])
