@@ -10,6 +10,7 @@ import { defaultTolerationSeconds } from './admission/default-toleration-seconds
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { priority } from './admission/priority.ts'
+import { resourceQuota } from './admission/resource-quota.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { bearerTokens, loopbackAdmin } from './auth/authenticate.ts'
 import { alwaysAllow } from './auth/authorize.ts'
@@ -105,6 +106,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     serviceAccount(reader),
     priority(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
+    resourceQuota(reader),
   ])
   const ports = parsePortRange(options.nodePortRange)
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)

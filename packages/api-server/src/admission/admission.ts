@@ -25,8 +25,11 @@ export interface AdmissionPlugin {
   /** Upstream's plugin name. */
   name: string
   admit?(request: AdmissionRequest): void | Promise<void>
-  validate?(request: AdmissionRequest): void | Promise<void>
+  /** May hold something until the write is over, by returning how to let go of it. */
+  validate?(request: AdmissionRequest): Release | undefined | void | Promise<Release | undefined | void>
 }
+
+export type Release = () => void
 
 export class AdmissionChain {
   readonly #plugins: AdmissionPlugin[]
@@ -39,8 +42,20 @@ export class AdmissionChain {
     for (const plugin of this.#plugins) await plugin.admit?.(request)
   }
 
-  async validate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) await plugin.validate?.(request)
+  /** Call the returned function when the write is over. */
+  async validate(request: AdmissionRequest): Promise<Release> {
+    const held: Release[] = []
+    const release = () => held.forEach((letGo) => letGo())
+    try {
+      for (const plugin of this.#plugins) {
+        const letGo = await plugin.validate?.(request)
+        if (letGo) held.push(letGo)
+      }
+    } catch (error) {
+      release()
+      throw error
+    }
+    return release
   }
 }
 

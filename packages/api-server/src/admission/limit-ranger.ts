@@ -94,11 +94,11 @@ function claimProblems({ spec }: PersistentVolumeClaim, { spec: { limits } }: Li
 function requirementProblems(limit: Limit, { requests = {}, limits = {} }: ResourceRequirements): string[] {
   const { type, min = {}, max = {}, maxLimitRequestRatio = {} } = limit
   const problems: string[] = []
-  for (const [name, value] of Object.entries(min as Quantities)) {
+  for (const [name, value] of Object.entries(min)) {
     problems.push(...tooLow(type, name, value, requests[name], 'request'))
     if (limits[name] !== undefined) problems.push(...tooLow(type, name, value, limits[name], 'limit'))
   }
-  for (const [name, value] of Object.entries(max as Quantities)) {
+  for (const [name, value] of Object.entries(max)) {
     problems.push(...tooHigh(type, name, value, limits[name]))
     if (requests[name] !== undefined && compareQuantities(requests[name], value) > 0) {
       problems.push(
@@ -106,7 +106,7 @@ function requirementProblems(limit: Limit, { requests = {}, limits = {} }: Resou
       )
     }
   }
-  for (const [name, value] of Object.entries(maxLimitRequestRatio as Quantities)) {
+  for (const [name, value] of Object.entries(maxLimitRequestRatio)) {
     problems.push(...ratioProblems(type, name, value, requests[name], limits[name]))
   }
   return problems

@@ -53,9 +53,9 @@ export async function createObject(
     for (let attempt = 1; ; attempt++) {
       if (generated) metadata.name = generateName(metadata.generateName!)
       requireValidCreate(definition, object, context)
-      await parts.admission.validate({ ...request, name: metadata.name ?? '' })
+      const settle = await parts.admission.validate({ ...request, name: metadata.name ?? '' })
       const key = objectKey(definition.storage, namespace, object.metadata.name)
-      const entry = await insert(parts.storage, key, object, context)
+      const entry = await insert(parts.storage, key, object, context).finally(settle)
       if (entry) return entry
       const { group, plural } = definition
       if (!generated) throw alreadyExists(group, plural, object.metadata.name)

@@ -23,39 +23,52 @@ export async function deleteObject(
   options: DeleteOptions,
   context: WriteContext,
 ): Promise<{ entry: Entry; removed: boolean }> {
-  const { storage, clock } = parts
   const { group, plural } = requested
-  const definition = parts.resources.stored(requested)
-  const key = objectKey(definition.storage, ref.namespace, ref.name)
+  const key = objectKey(requested.storage, ref.namespace, ref.name)
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const current = storage.get(key)
+    const current = parts.storage.get(key)
     if (!current) throw notFound(group, plural, ref.name)
     requirePreconditions(requested, current.object, options)
-    await parts.admission.validate({
-      operation: 'DELETE',
-      definition,
-      subresource: undefined,
-      namespace: ref.namespace,
-      name: ref.name,
-      object: undefined,
-      previous: current.object,
-      context,
-    })
-    const plan = planDeletion(definition, current.copy(), options, clock.now())
+    const outcome = await attemptDelete(parts, requested, ref, current, options, context)
+    if (outcome) return outcome
+  }
+  const message = 'the object has been modified; please apply your changes to the latest version and try again'
+  throw conflict(group, plural, ref.name, message)
+}
+
+/** Undefined if somebody else wrote first. */
+async function attemptDelete(
+  parts: StoreParts,
+  requested: ResourceDefinition,
+  ref: ObjectRef,
+  current: Entry,
+  options: DeleteOptions,
+  context: WriteContext,
+): Promise<{ entry: Entry; removed: boolean } | undefined> {
+  const definition = parts.resources.stored(requested)
+  const plan = planDeletion(definition, current.copy(), options, parts.clock.now())
+  const settle = await parts.admission.validate({
+    operation: 'DELETE',
+    definition,
+    subresource: undefined,
+    namespace: ref.namespace,
+    name: ref.name,
+    object: undefined,
+    previous: current.object,
+    context,
+  })
+  try {
     if (plan.action === 'wait') {
       requireNamespaceNotTerminating(requested, ref.name)
       return { entry: current, removed: false }
     }
     const removed = plan.action === 'remove'
-    const entry = await replace(storage, current, removed ? current.copy() : plan.object, removed, context)
-    if (entry) return { entry, removed }
+    const last = removed ? current.copy() : plan.object
+    const entry = await replace(parts.storage, current, last, removed, context)
+    return entry && { entry, removed }
+  } finally {
+    settle()
   }
-  throw conflict(
-    group,
-    plural,
-    ref.name,
-    'the object has been modified; please apply your changes to the latest version and try again',
-  )
 }
 
 /** Deletes what a list would show. The entries are those of the list. */

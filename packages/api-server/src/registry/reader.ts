@@ -5,6 +5,7 @@
 import type { Resource } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { Storage } from '../storage/storage.ts'
+import type { Location } from './object-key.ts'
 import { keyPrefix, objectKey } from './object-key.ts'
 
 export class Reader {
@@ -19,7 +20,12 @@ export class Reader {
   }
 
   list<T extends KubernetesObject>(resource: Resource<T>, namespace?: string): T[] {
-    return this.#storage.list(keyPrefix(resource, namespace)).entries.map((entry) => entry.object as T)
+    return this.listAt(resource, namespace) as T[]
+  }
+
+  /** The same for kinds that have no typed resource. */
+  listAt(location: Location, namespace?: string): KubernetesObject[] {
+    return this.#storage.list(keyPrefix(location, namespace)).entries.map((entry) => entry.object)
   }
 
   count(resource: Resource, namespace?: string): number {

@@ -5,6 +5,7 @@
 // Automatic choices stay out of the lower band of the range as upstream's do, so that a hand-picked address is likely free.
 
 import { invalid } from '@dinghy/shared/api/errors'
+import { keyOf } from '@dinghy/shared/api/keys'
 import type { FieldError } from '@dinghy/shared/api/field-errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import { Services } from '@dinghy/shared/api/resources'
@@ -33,8 +34,8 @@ export class ServiceAllocator implements Allocator {
   readonly #addresses: Ipv4Range
   readonly #ports: PortRange
   readonly #random: () => number
-  /** Taken by writes that are not over yet. */
-  readonly #reserved = new Set<string>()
+  /** What writes that are not over yet are about to take. */
+  readonly #reserved = new Set<{ owner: string; keys: string[] }>()
 
   constructor(reader: Reader, addresses: Ipv4Range, ports: PortRange, random: () => number = Math.random) {
     this.#reader = reader
@@ -48,16 +49,19 @@ export class ServiceAllocator implements Allocator {
     const before = previous as Service | undefined
     releaseUnwanted(service, before)
     const taken = this.#takenByOthers(service)
-    const mine = [...this.#reserveAddress(service, taken), ...this.#reservePorts(service, before, taken)]
-    for (const key of mine) this.#reserved.add(key)
-    return () => mine.forEach((key) => this.#reserved.delete(key))
+    const keys = [...this.#reserveAddress(service, taken), ...this.#reservePorts(service, before, taken)]
+    const reservation = { owner: keyOf(service), keys }
+    this.#reserved.add(reservation)
+    return () => this.#reserved.delete(reservation)
   }
 
   /** Everything that other Services hold or are about to hold, as "ip 10.96.0.1" and "port TCP 30080". */
-  #takenByOthers({ metadata }: Service): Set<string> {
-    const taken = new Set(this.#reserved)
+  #takenByOthers(service: Service): Set<string> {
+    const me = keyOf(service)
+    const flying = [...this.#reserved].filter(({ owner }) => owner !== me)
+    const taken = new Set(flying.flatMap(({ keys }) => keys))
     for (const other of this.#reader.list(Services)) {
-      if (other.metadata.name === metadata.name && other.metadata.namespace === metadata.namespace) continue
+      if (keyOf(other) === me) continue
       for (const address of other.spec.clusterIPs ?? []) taken.add(`ip ${address}`)
       for (const { protocol, port } of nodePortsOf(other)) taken.add(portKey(protocol, port))
     }

@@ -91,11 +91,15 @@ async function attemptUpdate(
   try {
     bumpGeneration(definition, next, previous)
     requireValidUpdate(definition, next, previous, subresource, context)
-    await parts.admission.validate(request)
     next.metadata.resourceVersion = previous.metadata.resourceVersion
     const deleted = isReadyToGo(next, previous)
-    if (!deleted && sameJson(next, previous)) return current
-    return await replace(parts.storage, current, next, deleted, context)
+    const settle = await parts.admission.validate(request)
+    try {
+      if (!deleted && sameJson(next, previous)) return current
+      return await replace(parts.storage, current, next, deleted, context)
+    } finally {
+      settle()
+    }
   } finally {
     release()
   }

@@ -20,7 +20,7 @@ export async function connectToContainer(
   if (!pod) throw notFound('', 'pods', name)
   const path = kubeletPath(exchange, pod)
   const context = exchange.writeContext(false)
-  await admission.validate({
+  const settle = await admission.validate({
     operation: 'CONNECT',
     definition,
     subresource,
@@ -30,6 +30,7 @@ export async function connectToContainer(
     previous: pod,
     context,
   })
+  settle()
   if (!pod.spec.nodeName) throw badRequest(`pod ${name} does not have a host assigned`)
   const target = { ...kubeletOf(reader, pod.spec.nodeName), path }
   await (exchange.upgrade ? pipeUpgrade(exchange, target) : pipeHttp(exchange, target))

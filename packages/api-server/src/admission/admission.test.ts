@@ -1,0 +1,186 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { pod, storeFixture } from '../registry/store-fixture.ts'
+import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
+import { limitRanger } from './limit-ranger.ts'
+import { namespaceLifecycle } from './namespace-lifecycle.ts'
+import { priority } from './priority.ts'
+import { resourceQuota } from './resource-quota.ts'
+import { serviceAccount } from './service-account.ts'
+
+let fixture: ReturnType<typeof storeFixture>
+beforeEach(async () => {
+  fixture = storeFixture((reader) => [
+    namespaceLifecycle(reader),
+    limitRanger(reader),
+    serviceAccount(reader),
+    priority(reader),
+    defaultTolerationSeconds(10),
+    resourceQuota(reader),
+  ])
+  await fixture.create('namespaces', { metadata: { name: 'default' } })
+})
+afterEach(() => fixture.storage.close())
+
+const container = (name: string, resources: object = {}) => ({ name, image: 'busybox', resources })
+const podOf = (name: string, ...containers: object[]) => ({ metadata: { name }, spec: { containers } })
+
+describe('NamespaceLifecycle', () => {
+  test('a namespace that is going takes nothing new', async () => {
+    const { store, definition, context } = fixture
+    await store.update(
+      definition('namespaces'),
+      { name: 'default' },
+      (current) => ({ ...current!, metadata: { ...current!.metadata, finalizers: ['example.com/x'] } }),
+      context,
+    )
+    await fixture.create('namespaces', { metadata: { name: 'other', finalizers: ['example.com/x'] } })
+    await store.delete(definition('namespaces'), { name: 'other' }, {}, context)
+    const attempt = store.create(definition('configmaps'), 'other', { metadata: { name: 'a' } } as never, context)
+    await expect(attempt).rejects.toMatchObject({
+      message:
+        'configmaps "a" is forbidden: unable to create new content in namespace other because it is being terminated',
+      status: { code: 403, details: { causes: [{ reason: 'NamespaceTerminating', field: 'metadata.namespace' }] } },
+    })
+    const again = store.delete(definition('namespaces'), { name: 'other' }, {}, context)
+    await expect(again).rejects.toThrow('The system is ensuring all content is removed from this namespace.')
+  })
+})
+
+describe('pods get what they did not ask for', () => {
+  test('a service account, a priority and patience with dead nodes', async () => {
+    expect(await fixture.create('pods', pod('a'))).toMatchObject({
+      spec: {
+        serviceAccountName: 'default',
+        serviceAccount: 'default',
+        priority: 0,
+        preemptionPolicy: 'PreemptLowerPriority',
+        tolerations: [
+          { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 10 },
+          { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 10 },
+        ],
+      },
+    })
+  })
+
+  test('but not what they asked for otherwise', async () => {
+    const tolerations = [{ operator: 'Exists' }]
+    const created = await fixture.create('pods', {
+      metadata: { name: 'a' },
+      spec: { containers: [container('c')], tolerations },
+    })
+    expect(created).toMatchObject({ spec: { tolerations } })
+    expect((created as unknown as { spec: { tolerations: object[] } }).spec.tolerations).toHaveLength(1)
+  })
+
+  test('a service account that does not exist is refused', async () => {
+    const attempt = fixture.create('pods', {
+      metadata: { name: 'a' },
+      spec: { containers: [container('c')], serviceAccountName: 'robot' },
+    })
+    await expect(attempt).rejects.toThrow(
+      'pods "a" is forbidden: error looking up service account default/robot: serviceaccount "robot" not found',
+    )
+  })
+
+  test('the priority of their class', async () => {
+    await fixture.create('priorityclasses', { metadata: { name: 'high' }, value: 1000 })
+    const sent = (more: object) => ({ metadata: { name: 'a' }, spec: { containers: [container('c')], ...more } })
+    await expect(fixture.create('pods', sent({ priorityClassName: 'none' }))).rejects.toThrow(
+      'pods "a" is forbidden: no PriorityClass with name none was found',
+    )
+    await expect(fixture.create('pods', sent({ priority: 7 }))).rejects.toThrow(
+      'the integer value of priority (7) must not be provided',
+    )
+    expect(await fixture.create('pods', sent({ priorityClassName: 'high' }))).toMatchObject({
+      spec: { priority: 1000 },
+    })
+  })
+})
+
+describe('LimitRanger', () => {
+  beforeEach(async () => {
+    await fixture.create('limitranges', {
+      metadata: { name: 'limits' },
+      spec: {
+        limits: [
+          {
+            type: 'Container',
+            default: { cpu: '500m' },
+            defaultRequest: { cpu: '100m' },
+            min: { cpu: '50m' },
+            max: { cpu: '1' },
+            maxLimitRequestRatio: { cpu: '5' },
+          },
+        ],
+      },
+    })
+  })
+
+  test('fills in and says so', async () => {
+    expect(await fixture.create('pods', podOf('a', container('c')))).toMatchObject({
+      metadata: {
+        annotations: {
+          'kubernetes.io/limit-ranger':
+            'LimitRanger plugin set: cpu request for container c; cpu limit for container c',
+        },
+      },
+      spec: { containers: [{ resources: { limits: { cpu: '500m' }, requests: { cpu: '100m' } } }] },
+    })
+  })
+
+  test.each([
+    [
+      { requests: { cpu: '10m' }, limits: { cpu: '40m' } },
+      'minimum cpu usage per Container is 50m, but request is 10m',
+    ],
+    [{ requests: { cpu: '500m' }, limits: { cpu: '2' } }, 'maximum cpu usage per Container is 1, but limit is 2'],
+    [
+      { requests: { cpu: '100m' }, limits: { cpu: '1' } },
+      'cpu max limit to request ratio per Container is 5, but provided ratio is 10.000000',
+    ],
+  ])('refuses %o', async (resources, message) => {
+    await expect(fixture.create('pods', podOf('a', container('c', resources)))).rejects.toThrow(message)
+  })
+})
+
+describe('ResourceQuota', () => {
+  const quota = (hard: Record<string, string>, more: object = {}) =>
+    fixture.create('resourcequotas', { metadata: { name: 'quota' }, spec: { hard, ...more } })
+
+  test('counts what is there', async () => {
+    await quota({ pods: '1' })
+    await fixture.create('pods', pod('a'))
+    await expect(fixture.create('pods', pod('b'))).rejects.toThrow(
+      'pods "b" is forbidden: exceeded quota: quota, requested: pods=1, used: pods=1, limited: pods=1',
+    )
+    const { store, definition, context } = fixture
+    await store.delete(definition('pods'), { namespace: 'default', name: 'a' }, { gracePeriodSeconds: 0 }, context)
+    await fixture.create('pods', pod('b'))
+  })
+
+  test('cannot be passed by two at the same moment', async () => {
+    await quota({ 'count/configmaps': '1' })
+    const both = await Promise.allSettled(
+      ['a', 'b'].map((name) => fixture.create('configmaps', { metadata: { name } })),
+    )
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  })
+
+  test('adds up requests, and wants them said', async () => {
+    await quota({ 'requests.cpu': '1', 'limits.memory': '1Gi' })
+    await expect(fixture.create('pods', pod('a'))).rejects.toThrow(
+      'failed quota: quota: must specify limits.memory for: c; requests.cpu for: c',
+    )
+    const resources = { requests: { cpu: '600m' }, limits: { memory: '400Mi' } }
+    await fixture.create('pods', podOf('a', container('c', resources)))
+    await expect(fixture.create('pods', podOf('b', container('c', resources)))).rejects.toThrow(
+      'exceeded quota: quota, requested: requests.cpu=600m, used: requests.cpu=600m, limited: requests.cpu=1',
+    )
+  })
+
+  test('is about the pods of its scope only', async () => {
+    await quota({ pods: '0' }, { scopes: ['BestEffort'] })
+    await expect(fixture.create('pods', pod('a'))).rejects.toThrow('exceeded quota')
+    await fixture.create('pods', podOf('b', container('c', { requests: { cpu: '1m' } })))
+  })
+})
