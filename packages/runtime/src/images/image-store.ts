@@ -16,8 +16,7 @@ import { systemClock } from '@dinghy/shared/api/clock'
 import { badParameter, DockerError, notFound } from '../docker/errors.ts'
 import { ContentStore } from './content-store.ts'
 import type { ApplyLimits } from './layer-apply.ts'
-import { LayerStore, viewLayer } from './layer-store.ts'
-import { LayerView } from './layer-view.ts'
+import { LayerStore } from './layer-store.ts'
 import { LockedDocument } from './locked-document.ts'
 import type { OciImageConfig } from './oci.ts'
 import { isHostBase } from './oci.ts'
@@ -198,11 +197,6 @@ export class ImageStore {
       }
       return freed
     })
-  }
-
-  /** The image's files as one tree. `base` lies beneath all layers. */
-  view(image: Pick<Image, 'layers'>, base: ConstructorParameters<typeof LayerView>[0] = []): LayerView {
-    return new LayerView([...base, ...image.layers.map(viewLayer)])
   }
 
   async #removeLayers(diffIds: string[]): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Unpacks one layer's tar into a directory of its own.
+ * Unpacks one layer's tar (or a plain archive) into a directory of its own.
  *
  * The tar is a stranger's. Whatever it holds, nothing is read, written, linked or changed outside `directory`:
  * names must be relative and may not climb, links on the way to an entry are resolved inside the directory, hard
@@ -41,6 +41,8 @@ export interface ApplyOptions {
   whiteouts?: WhiteoutDevices
   /** Keep owners, set-id bits and device nodes: root on Linux. Otherwise everything belongs to this user. */
   privileged: boolean
+  /** An ordinary archive (a build context, ADD): `.wh.` names mean nothing and a leading slash is dropped, as tar does. */
+  isPlainArchive?: boolean
   limits?: ApplyLimits
 }
 
@@ -95,7 +97,8 @@ class Unpacking {
 
   async add({ header, body }: TarEntry): Promise<void> {
     this.#count(header)
-    const components = entryComponents(header.name)
+    const { isPlainArchive = false } = this.#options
+    const components = entryComponents(isPlainArchive ? header.name.replace(/^\/+/, '') : header.name)
     const name = components.at(-1)
     if (name === undefined) {
       if (header.type !== 'directory') throw new InvalidLayerError(`invalid layer: the root is a ${header.type}`)
@@ -105,7 +108,7 @@ class Unpacking {
     const parent = resolveBeneath(this.#root, components.slice(0, -1))
     mkdirSync(parent, { recursive: true, mode: 0o755 })
 
-    if (name.startsWith(WHITEOUT_PREFIX)) this.#addWhiteout(parent, name)
+    if (name.startsWith(WHITEOUT_PREFIX) && !isPlainArchive) this.#addWhiteout(parent, name)
     else await this.#addFile(join(parent, name), header, body)
   }
 

@@ -50,6 +50,8 @@ export interface Copy {
   parents: boolean
   exclude: string[]
   checksum: string | undefined
+  keepGitDir: boolean
+  /** ADD unpacks local archives unless told otherwise. */
   unpack: boolean | undefined
 }
 
@@ -166,6 +168,7 @@ function parseCopy(raw: RawInstruction, kind: 'COPY' | 'ADD'): Copy {
       parents: flags.boolean('parents'),
       exclude: flags.list('exclude'),
       checksum: flags.text('checksum'),
+      keepGitDir: flags.boolean('keep-git-dir'),
       unpack: flags.text('unpack') === undefined ? undefined : flags.boolean('unpack'),
     }
   })

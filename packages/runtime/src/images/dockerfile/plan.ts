@@ -38,12 +38,15 @@ export interface PlanOptions {
   target?: string | undefined
   buildArgs: GivenArgs
   platformArgs: Record<string, string>
+  /** `--label`: as if the target ended in LABEL instructions. */
+  labels?: Record<string, string>
 }
 
 export function planBuild(dockerfile: Dockerfile, options: PlanOptions): BuildPlan {
   const globalArgs = evaluateGlobalArgs(dockerfile, options)
   const names: string[] = []
-  const stages = dockerfile.stages.map((stage, index) => {
+  const stages = dockerfile.stages.map((parsed, index) => {
+    const stage = { ...parsed, commands: [...parsed.commands] }
     if (stage.from.name !== undefined && names.includes(stage.from.name)) {
       throw new DockerfileError(`duplicate name ${stage.from.name}`)
     }
@@ -55,6 +58,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions): BuildPl
   const target = findTarget(stages, options.target)
   const needed = new Set<number>()
   collect(target, stages, needed)
+  target.stage.commands.push(...labelCommands(options.labels ?? {}))
 
   let nextStep = dockerfile.metaArgs.length + 1
   const kept = stages.filter(({ index }) => needed.has(index))
@@ -114,6 +118,17 @@ function planStage(
     dependencies: [...new Set(dependencies)],
     firstStep: 0,
   }
+}
+
+/** In order of their names, so that the cache does not depend on how the client sorts. */
+function labelCommands(labels: Record<string, string>): Command[] {
+  return Object.entries(labels)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => {
+      // Values are literal here, and LABEL expands its words.
+      const quoted = [name, value].map((text) => `'${text.replaceAll("'", `'"'"'`)}'`) as [string, string]
+      return { kind: 'LABEL', pairs: [quoted], line: 0, text: `LABEL ${name}=${value}` }
+    })
 }
 
 function evaluateGlobalArgs(dockerfile: Dockerfile, options: PlanOptions): BuildPlan['globalArgs'] {

@@ -1,0 +1,70 @@
+/**
+ * The build cache: which image a step gave the last time it was run on the same image with the same input.
+ *
+ * A key is a digest of the image the step starts from, the step's text with everything expanded, and the digest of
+ * the files it copies. Steps are thereby found again whatever Dockerfile they stand in. An entry whose image is gone
+ * is a miss. Like Docker's, the cache takes it for granted that the same RUN gives the same result.
+ */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clock } from '@dinghy/shared/api/clock'
+import type { Image, ImageStore } from '../image-store.ts'
+import { LockedDocument } from '../locked-document.ts'
+
+export interface StepKey {
+  /** Id of the image the step starts from; empty for scratch. */
+  parent: string
+  /** What stands in the history, or the command with its build arguments. */
+  step: string
+  /** Digest of copied files. */
+  content?: string | undefined
+}
+
+interface Entries {
+  /** Key → image id and when it was last used, in milliseconds. */
+  [key: string]: { image: string; usedAt: number }
+}
+
+const MAX_ENTRIES = 5000
+
+export class BuildCache {
+  readonly #document: LockedDocument<Entries>
+  readonly #images: ImageStore
+  readonly #clock: Clock
+
+  constructor(root: string, images: ImageStore, clock: Clock) {
+    this.#document = new LockedDocument(join(root, 'images', 'build-cache.json'), () => ({}), clock)
+    this.#images = images
+    this.#clock = clock
+  }
+
+  async find(key: StepKey): Promise<Image | undefined> {
+    const entry = (await this.#document.read())[cacheKey(key)]
+    return entry && this.#images.find(entry.image)
+  }
+
+  async remember(key: StepKey, image: string): Promise<void> {
+    await this.#document.update((entries) => {
+      entries[cacheKey(key)] = { image, usedAt: this.#clock.now() }
+      const keys = Object.keys(entries)
+      if (keys.length <= MAX_ENTRIES) return
+      keys.sort((a, b) => (entries[a]?.usedAt ?? 0) - (entries[b]?.usedAt ?? 0))
+      for (const old of keys.slice(0, keys.length - MAX_ENTRIES)) delete entries[old]
+    })
+  }
+
+  /** Forgets everything; returns the ids of the images that only the cache may still have known. */
+  async clear(): Promise<string[]> {
+    return this.#document.update((entries) => {
+      const images = Object.values(entries).map(({ image }) => image)
+      for (const key of Object.keys(entries)) delete entries[key]
+      return [...new Set(images)]
+    })
+  }
+}
+
+export function cacheKey({ parent, step, content }: StepKey): string {
+  return createHash('sha256')
+    .update(JSON.stringify([parent, step, content ?? null]))
+    .digest('hex')
+}

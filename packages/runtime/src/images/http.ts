@@ -1,0 +1,127 @@
+/**
+ * HTTP to the outside world: registries and `ADD https://…`. node:http and node:https directly, because fetch would
+ * cost every runtime the start-up time of undici.
+ *
+ * Redirects are followed for GET and HEAD; credentials never follow to another host. Names that do not resolve and
+ * hosts that do not answer throw Go's messages, which is what Docker's users know.
+ */
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import { Agent, request as httpRequest } from 'node:http'
+import { Agent as TlsAgent, request as httpsRequest } from 'node:https'
+import type { Readable } from 'node:stream'
+
+export interface WebRequest {
+  method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  headers?: OutgoingHttpHeaders
+  body?: Buffer | Readable
+  /** How long the other side may take to connect, and between two bytes. */
+  timeoutMs?: number
+}
+
+export interface WebResponse {
+  status: number
+  headers: IncomingHttpHeaders
+  body: IncomingMessage
+  /** Where it came from in the end. */
+  url: string
+}
+
+/** The other side could not be reached at all. */
+export class UnreachableError extends Error {}
+
+const MAX_REDIRECTS = 10
+const DEFAULT_TIMEOUT_MS = 30_000
+const agents = { 'http:': new Agent({ keepAlive: true }), 'https:': new TlsAgent({ keepAlive: true }) }
+
+export async function webRequest(url: string, options: WebRequest = {}, signal?: AbortSignal): Promise<WebResponse> {
+  const method = options.method ?? 'GET'
+  let target = url
+  let headers = options.headers ?? {}
+  for (let hop = 0; ; hop++) {
+    const response = await send(target, { ...options, method, headers }, signal)
+    const location = response.headers.location
+    const isRedirect = [301, 302, 303, 307, 308].includes(response.status) && location !== undefined
+    if (!isRedirect || (method !== 'GET' && method !== 'HEAD')) return response
+    if (hop >= MAX_REDIRECTS) throw new Error(`Get ${JSON.stringify(url)}: stopped after ${MAX_REDIRECTS} redirects`)
+    response.body.resume()
+    const next = new URL(location, target)
+    if (next.host !== new URL(target).host) headers = withoutCredentials(headers)
+    target = next.href
+  }
+}
+
+export async function readAll(body: Readable, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maxBytes) throw new Error(`response is larger than ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function send(url: string, options: WebRequest & { method: string }, signal?: AbortSignal): Promise<WebResponse> {
+  const { protocol } = new URL(url)
+  if (protocol !== 'http:' && protocol !== 'https:')
+    throw new Error(`unsupported protocol scheme ${JSON.stringify(protocol)}`)
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  return new Promise((resolve, reject) => {
+    const request = (protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+      method: options.method,
+      headers: options.headers,
+      agent: agents[protocol],
+      timeout: timeoutMs,
+      ...(signal && { signal }),
+    })
+    request.once('response', (body) => resolve({ status: body.statusCode ?? 0, headers: body.headers, body, url }))
+    request.once('timeout', () =>
+      request.destroy(new UnreachableError(unreachable(options.method, url, 'i/o timeout'))),
+    )
+    // Stays on: an abort after the response has begun errors the request once more.
+    request.on('error', (error: NodeJS.ErrnoException) => reject(describe(error, options.method, url)))
+    if (options.body === undefined || Buffer.isBuffer(options.body)) request.end(options.body)
+    else options.body.once('error', (error) => request.destroy(error)).pipe(request)
+  })
+}
+
+function describe(error: NodeJS.ErrnoException, method: string, url: string): Error {
+  const { hostname, host, port } = new URL(url)
+  const address = port === '' ? `${host}:${url.startsWith('https:') ? 443 : 80}` : host
+  switch (error.code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new UnreachableError(unreachable(method, url, `dial tcp: lookup ${hostname}: no such host`), {
+        cause: error,
+      })
+    case 'ECONNREFUSED':
+      return new UnreachableError(unreachable(method, url, `dial tcp ${address}: connect: connection refused`), {
+        cause: error,
+      })
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return new UnreachableError(unreachable(method, url, `dial tcp ${address}: connect: network is unreachable`), {
+        cause: error,
+      })
+    case 'ETIMEDOUT':
+      return new UnreachableError(unreachable(method, url, `dial tcp ${address}: i/o timeout`), { cause: error })
+    case 'EPROTO':
+      // TLS spoken to a server that does not, like a local registry.
+      return new UnreachableError(unreachable(method, url, 'http: server gave HTTP response to HTTPS client'), {
+        cause: error,
+      })
+    default:
+      return error
+  }
+}
+
+function unreachable(method: string, url: string, reason: string): string {
+  const verb = method.charAt(0) + method.slice(1).toLowerCase()
+  return `${verb} ${JSON.stringify(url)}: ${reason}`
+}
+
+function withoutCredentials(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !['authorization', 'cookie'].includes(name.toLowerCase())),
+  )
+}

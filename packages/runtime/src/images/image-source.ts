@@ -1,0 +1,99 @@
+/**
+ * Where images come from: the local store, then the image's registry, then (when no registry answers) a host base made
+ * of this machine's own programs. The caller sees an Image, and progress messages in Docker's shape on the way.
+ */
+import type { Logger } from '@dinghy/shared/process/logger'
+import type { Machine } from './host-base.ts'
+import { hostBaseFor } from './host-base.ts'
+import { UnreachableError } from './http.ts'
+import type { Image, ImageStore } from './image-store.ts'
+import type { Platform } from './oci.ts'
+import type { Reference } from './reference.ts'
+import { familiarName, parseReference, withDefaultTag } from './reference.ts'
+import type { Credentials } from './registry/credentials.ts'
+import { pullImage } from './registry/pull.ts'
+
+/** One line of a pull's or push's stream. */
+export interface Progress {
+  status?: string
+  id?: string
+  progress?: string
+  progressDetail?: { current?: number; total?: number }
+  aux?: unknown
+}
+
+export type OnProgress = (progress: Progress) => void
+
+/**
+ * When well-known bases are made from this machine's files: 'fallback', when their registry cannot be reached;
+ * 'prefer', before asking it, for a driver that cannot run foreign root file systems anyway; or 'never'.
+ */
+export type HostBasePolicy = 'fallback' | 'prefer' | 'never'
+
+export interface EnsureOptions {
+  /** Ask the registry even if there is a local image. */
+  alwaysPull?: boolean
+  platform?: Platform | undefined
+  /** Credentials for a registry host. */
+  credentials?: (domain: string) => Credentials | undefined
+}
+
+export interface ImageSourceOptions {
+  images: ImageStore
+  machine: Machine
+  log: Pick<Logger, 'warn'>
+  hostBases?: HostBasePolicy
+}
+
+export class ImageSource {
+  readonly #images: ImageStore
+  readonly #machine: Machine
+  readonly #log: Pick<Logger, 'warn'>
+  readonly #hostBases: HostBasePolicy
+
+  constructor({ images, machine, log, hostBases = 'fallback' }: ImageSourceOptions) {
+    this.#images = images
+    this.#machine = machine
+    this.#log = log
+    this.#hostBases = hostBases
+  }
+
+  /** The image of that name, from wherever it can be had. Throws a DockerError with Docker's message. */
+  async ensure(name: string, options: EnsureOptions, onProgress: OnProgress, signal?: AbortSignal): Promise<Image> {
+    const local = options.alwaysPull ? undefined : await this.#images.find(name)
+    return local ?? this.pull(parseReference(name), options, onProgress, signal)
+  }
+
+  /** From the registry even if it is here already. */
+  async pull(named: Reference, options: EnsureOptions, onProgress: OnProgress, signal?: AbortSignal): Promise<Image> {
+    const reference = withDefaultTag(named)
+    if (this.#hostBases === 'prefer') {
+      const local = await this.#images.find(familiarName(reference))
+      // A real image that was loaded or built here is better than any stand-in.
+      const image = local && !local.hostBase ? local : await this.#standIn(reference, onProgress)
+      if (image) return image
+    }
+    try {
+      const credentials = options.credentials?.(reference.domain)
+      return await pullImage(this.#images, reference, { platform: options.platform, credentials }, onProgress, signal)
+    } catch (error) {
+      if (!(error instanceof UnreachableError) || this.#hostBases === 'never') throw error
+      const local = await this.#images.find(familiarName(reference))
+      // The name already means a real image: a stand-in must not take it away.
+      const image = local && !local.hostBase ? undefined : await this.#standIn(reference, onProgress)
+      if (image) return image
+      throw error
+    }
+  }
+
+  async #standIn(reference: Reference, onProgress: OnProgress): Promise<Image | undefined> {
+    const base = hostBaseFor(reference, this.#machine)
+    if (!base) return undefined
+    const { id } = await this.#images.create(base.config)
+    await this.#images.tag(id, reference)
+    this.#log.warn({ image: familiarName(reference) }, base.warning)
+    onProgress({ status: base.warning })
+    onProgress({ status: `Status: Using a host base for ${familiarName(reference)}` })
+    return this.#images.resolve(id)
+  }
+}
