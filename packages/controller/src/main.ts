@@ -14,11 +14,14 @@ import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
 import { runWithLease } from '@dinghy/shared/client/leader-election'
 import { runMain } from '@dinghy/shared/process/main'
+import { startCronJobController } from './cron-job/cron-job-controller.ts'
 import { startDaemonSetController } from './daemon-set/daemon-set-controller.ts'
 import { startDeploymentController } from './deployment/deployment-controller.ts'
 import type { ControllerDeps } from './deps.ts'
 import { startEndpointSliceController } from './endpoint-slice/endpoint-slice-controller.ts'
 import { startEndpointsController } from './endpoints/endpoints-controller.ts'
+import { startJobController } from './job/job-controller.ts'
+import { startTtlAfterFinishedController } from './job/ttl-after-finished.ts'
 import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { startReplicationControllerController } from './replication-controller/replication-controller.ts'
 import { startStatefulSetController } from './stateful-set/stateful-set-controller.ts'
@@ -30,6 +33,10 @@ const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>
   startReplicationControllerController,
   startDaemonSetController,
   startStatefulSetController,
+  // Workloads that come to an end.
+  startJobController,
+  startTtlAfterFinishedController,
+  startCronJobController,
   // How Services find their pods.
   startEndpointSliceController,
   startEndpointsController,

@@ -1,0 +1,148 @@
+// When a CronJob is due: the five fields of cron, read once and then asked for times. Pure.
+//
+//     ┌ minute 0–59 │ hour 0–23 │ day of month 1–31 │ month 1–12 or JAN–DEC │ day of week 0–6 or SUN–SAT (7 is no day)
+//     │ each: `*` or `?`, `5`, `1-5`, `*/15`, `10-20/2`, `5/10` (from 5 on), lists with commas
+//     │ or a macro: @hourly @daily @midnight @weekly @monthly @yearly @annually, or `@every 1h30m`
+//
+// If both the day of month and the day of week are restricted, either may match; otherwise both must.
+// The dialect is that of robfig/cron, which Kubernetes uses. Times of day that a change to summer time skips are skipped;
+// one that comes twice in autumn runs twice if the hour is a wildcard.
+
+import { parseDuration } from '@dinghy/shared/api/duration'
+import { wallClock, type WallClock } from './wall-clock.ts'
+
+export interface CronSchedule {
+  /** The first time after `afterMs`, both in milliseconds since the epoch; undefined if there is none in five years. */
+  next(afterMs: number, timeZone: string | undefined): number | undefined
+}
+
+/** Throws a RangeError that says what is wrong. */
+export function parseSchedule(text: string): CronSchedule {
+  const trimmed = text.trim()
+  if (trimmed.startsWith('@every ')) return every(trimmed.slice('@every '.length))
+  const fields = (macros[trimmed] ?? trimmed).split(/\s+/)
+  if (fields.length !== 5) throw new RangeError(`expected exactly 5 fields, found ${fields.length}: [${trimmed}]`)
+  const [minute, hour, day, month, weekday] = fields.map((field, index) => parseField(field, ranges[index] as Range))
+  return fromFields({ minute, hour, day, month, weekday } as Fields)
+}
+
+const macros: Record<string, string> = {
+  '@yearly': '0 0 1 1 *',
+  '@annually': '0 0 1 1 *',
+  '@monthly': '0 0 1 * *',
+  '@weekly': '0 0 * * 0',
+  '@daily': '0 0 * * *',
+  '@midnight': '0 0 * * *',
+  '@hourly': '0 * * * *',
+}
+
+interface Range {
+  least: number
+  most: number
+  names?: string[]
+}
+
+const months = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC']
+const weekdays = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']
+const ranges: Range[] = [
+  { least: 0, most: 59 },
+  { least: 0, most: 23 },
+  { least: 1, most: 31 },
+  { least: 1, most: 12, names: months },
+  { least: 0, most: 6, names: weekdays },
+]
+
+interface Field {
+  values: Set<number>
+  /** Written as a wildcard: it does not restrict the days. */
+  isAny: boolean
+}
+
+type Fields = Record<'minute' | 'hour' | 'day' | 'month' | 'weekday', Field>
+
+function parseField(text: string, range: Range): Field {
+  const values = new Set<number>()
+  let isAny = false
+  for (const part of text.split(',')) {
+    const [span = '', stepText, ...more] = part.split('/')
+    const step = stepText === undefined ? 1 : parseNumber(stepText)
+    if (more.length > 0 || step === 0) throw new RangeError(`not a step: ${JSON.stringify(part)}`)
+    const isWildcard = span === '*' || span === '?'
+    const [from, to] = isWildcard ? [range.least, range.most] : parseSpan(span, range, stepText !== undefined)
+    if (from < range.least || to > range.most || from > to) {
+      throw new RangeError(`${JSON.stringify(part)} is not within ${range.least}-${range.most}`)
+    }
+    isAny ||= isWildcard && step === 1
+    for (let value = from; value <= to; value += step) values.add(value)
+  }
+  return { values, isAny }
+}
+
+function parseSpan(text: string, range: Range, hasStep: boolean): [number, number] {
+  const [first = '', last, ...more] = text.split('-')
+  if (more.length > 0) throw new RangeError(`too many hyphens: ${JSON.stringify(text)}`)
+  const from = parseValue(first, range)
+  if (last !== undefined) return [from, parseValue(last, range)]
+  return [from, hasStep ? range.most : from]
+}
+
+function parseValue(text: string, { least, names }: Range): number {
+  const index = names?.indexOf(text.toUpperCase()) ?? -1
+  return index < 0 ? parseNumber(text) : index + least
+}
+
+function parseNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new RangeError(`failed to parse ${JSON.stringify(text)} as a number`)
+  return Number(text)
+}
+
+/** At a fixed distance; counted from the last time, not from a clock's full hours. */
+function every(text: string): CronSchedule {
+  const duration = parseDuration(text)
+  if (duration === undefined) throw new RangeError(`failed to parse duration @every ${text}`)
+  const step = Math.max(1000, Math.floor(duration / 1000) * 1000)
+  return { next: (after) => Math.floor(after / 1000) * 1000 + step }
+}
+
+const minuteMs = 60_000
+const hourMs = 60 * minuteMs
+const yearsAhead = 5
+
+function fromFields(fields: Fields): CronSchedule {
+  return {
+    next(afterMs, timeZone) {
+      let time = Math.floor(afterMs / minuteMs) * minuteMs + minuteMs
+      const limit = time + yearsAhead * 366 * 24 * hourMs
+      while (time < limit) {
+        const wall = wallClock(time, timeZone)
+        if (!matchesDay(fields, wall)) time = nextDay(time, wall, timeZone)
+        // In real time, so that an hour which the wall clock skips or repeats is simply passed through.
+        else if (!fields.hour.values.has(wall.hour)) time += hourMs - wall.minute * minuteMs
+        else if (!fields.minute.values.has(wall.minute)) time += minuteMs
+        else return time
+      }
+      return undefined
+    },
+  }
+}
+
+function matchesDay({ day, month, weekday }: Fields, wall: WallClock): boolean {
+  if (!month.values.has(wall.month)) return false
+  const [isDay, isWeekday] = [day.values.has(wall.day), weekday.values.has(wall.weekday)]
+  return day.isAny || weekday.isAny ? isDay && isWeekday : isDay || isWeekday
+}
+
+/** The first moment of the next day on the wall; not always 24 hours on, and not always at 00:00. */
+function nextDay(time: number, { hour, minute, day }: WallClock, timeZone: string | undefined): number {
+  let next = time + (24 - hour) * hourMs - minute * minuteMs
+  const landed = wallClock(next, timeZone)
+  if (landed.day === day) {
+    // The day has 25 hours: still an hour to go.
+    next += hourMs - landed.minute * minuteMs
+  } else if (landed.hour > 0) {
+    // It has 23, or the new day begins at one o'clock: back to its first moment, if that exists.
+    const back = next - landed.hour * hourMs
+    if (wallClock(back, timeZone).day === landed.day) next = back
+  }
+  return next
+}
