@@ -1,0 +1,42 @@
+/**
+ * Answers that report progress: JSON objects, one a line, for as long as the work takes.
+ *
+ * Until the first line is sent nothing is decided, and an error becomes an ordinary error answer. After it the status
+ * is 200 whatever happens, and an error is a line of its own: `{"errorDetail":{"message"},"error"}`. So it is in
+ * Docker, and its clients look for both.
+ */
+import type { ServerResponse } from 'node:http'
+import { messageOf } from './errors.ts'
+
+export class JsonStream {
+  readonly #response: ServerResponse
+
+  constructor(response: ServerResponse) {
+    this.#response = response
+  }
+
+  send(line: object): void {
+    if (!this.#response.headersSent) this.#response.writeHead(200, { 'Content-Type': 'application/json' })
+    // A client that has gone is noticed through the request's signal, not here.
+    if (!this.#response.writableEnded && !this.#response.destroyed) this.#response.write(`${JSON.stringify(line)}\r\n`)
+  }
+
+  /** Does the work and ends the answer; what it throws before the first line goes to the caller. */
+  async run(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+      if (!this.#response.headersSent) this.#response.writeHead(200, { 'Content-Type': 'application/json' })
+    } catch (error) {
+      if (!this.#response.headersSent) throw error
+      this.send(errorLine(error))
+    }
+    this.#response.end()
+  }
+}
+
+/** `code` is the exit code of a RUN that failed: the client exits with it. */
+function errorLine(error: unknown): object {
+  const message = messageOf(error)
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined
+  return { errorDetail: { ...(code !== undefined && { code }), message }, error: message }
+}
