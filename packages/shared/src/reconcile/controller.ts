@@ -140,8 +140,8 @@ function retry({ name, log }: WorkerOptions, queue: WorkQueue, { key, cause }: Q
     queue.addAfter(key, unreachableRetryMs, cause)
     return
   }
-  // A conflict is the ordinary way to learn that our cache was behind.
-  if (hasReason(error, 'Conflict')) log.debug(fields, 'someone else wrote first: trying again')
+  // The ordinary ways to learn that our cache was behind: somebody else wrote, or deleted, first.
+  if (hasReason(error, 'Conflict', 'NotFound')) log.debug(fields, 'someone else was quicker: trying again')
   else log.warn(fields, 'reconciling failed: trying again')
   queue.addRateLimited(key, cause)
 }
