@@ -9,7 +9,6 @@
 // one line that says so: a component that is half dead would be worse than one that is started again.
 
 import { setMaxListeners } from 'node:events'
-import { setMaxListeners } from 'node:events'
 import { systemClock, type Clock } from '../api/clock.ts'
 import { debugQueues } from '../reconcile/gate.ts'
 import { startDebugServer, type DebugServer } from './debug-server.ts'
