@@ -18,12 +18,12 @@ export class Exchange {
   readonly info: RequestInfo
   /** Shown to the client as Warning headers. */
   readonly warnings: string[] = []
-  /** Aborted when the client is gone or the server stops. */
-  readonly signal: AbortSignal
   readonly auditId: string
   /** Set if the client wants to leave HTTP (exec, attach, port-forward): its raw connection. */
   readonly upgrade: { socket: Duplex; head: Buffer } | undefined
   user: UserInfo = admin
+  readonly #stopping: AbortSignal
+  #signal: AbortSignal | undefined
 
   constructor(
     request: IncomingMessage,
@@ -40,7 +40,12 @@ export class Exchange {
     this.info = parseRequestInfo(request.method ?? 'GET', this.url)
     const auditId = request.headers['audit-id']
     this.auditId = typeof auditId === 'string' && auditId !== '' ? auditId : randomUUID()
-    this.signal = AbortSignal.any([stopping, closeSignal(response)])
+    this.#stopping = stopping
+  }
+
+  /** Aborted when the client is gone or the server stops. Made when first asked for: only lasting requests need it. */
+  get signal(): AbortSignal {
+    return (this.#signal ??= AbortSignal.any([this.#stopping, closeSignal(this.response)]))
   }
 
   /** A query parameter; an empty one counts as absent. */
@@ -65,6 +70,7 @@ export class Exchange {
 
 function closeSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController()
-  response.once('close', () => controller.abort())
+  if (response.closed) controller.abort()
+  else response.once('close', () => controller.abort())
   return controller.signal
 }

@@ -66,7 +66,7 @@ export class SqliteStorage implements Storage {
     this.#statements = prepare(this.#database)
     this.#revision = (this.#statements.newest.get() as { revision: number | null }).revision ?? 0
     this.#recent = new RecentEvents(RECENT_EVENTS, this.#revision)
-    for (const row of this.#statements.load.iterate()) this.#latest.set(entryOf(row as RevisionRow))
+    this.#latest.load((this.#statements.load.all() as RevisionRow[]).map(entryOf))
     for (const row of this.#statements.compactions.iterate()) {
       const { prefix, revision } = row as { prefix: string; revision: number }
       this.#compactions.set(prefix, revision)
