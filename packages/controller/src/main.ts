@@ -18,16 +18,31 @@ import { startCronJobController } from './cron-job/cron-job-controller.ts'
 import { startDaemonSetController } from './daemon-set/daemon-set-controller.ts'
 import { startDeploymentController } from './deployment/deployment-controller.ts'
 import type { ControllerDeps } from './deps.ts'
+import { startDisruptionController } from './disruption/disruption-controller.ts'
 import { startEndpointSliceController } from './endpoint-slice/endpoint-slice-controller.ts'
 import { startEndpointsController } from './endpoints/endpoints-controller.ts'
+import { startGarbageCollector } from './garbage-collector/garbage-collector.ts'
+import { startGarbageCollector } from './garbage-collector/garbage-collector.ts'
 import { startJobController } from './job/job-controller.ts'
 import { startTtlAfterFinishedController } from './job/ttl-after-finished.ts'
+import { startNamespaceController } from './namespace/namespace-controller.ts'
+import { startNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
+import { startTaintEvictionController } from './node-lifecycle/taint-eviction-controller.ts'
+import { startPodGcController } from './pod-gc.ts'
+import { startNamespaceController } from './namespace/namespace-controller.ts'
+import { startNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
+import { startTaintEvictionController } from './node-lifecycle/taint-eviction-controller.ts'
+import { startPodGcController } from './pod-gc.ts'
 import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { startReplicationControllerController } from './replication-controller/replication-controller.ts'
+import { startRootCaController } from './root-ca.ts'
+import { startServiceAccountController } from './service-account.ts'
+import { startRootCaController } from './root-ca.ts'
+import { startServiceAccountController } from './service-account.ts'
 import { startStatefulSetController } from './stateful-set/stateful-set-controller.ts'
 
 const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>)[] = [
-  // Workloads that run for good.
+  // Workloads that run for good: from "three of these" to pods, and from one version to the next.
   startReplicaSetController,
   startDeploymentController,
   startReplicationControllerController,
@@ -40,6 +55,17 @@ const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>
   // How Services find their pods.
   startEndpointSliceController,
   startEndpointsController,
+  // Nodes fail, and their pods move.
+  startNodeLifecycleController,
+  startTaintEvictionController,
+  startDisruptionController,
+  // What every namespace has, and how it goes.
+  startServiceAccountController,
+  startRootCaController,
+  startNamespaceController,
+  // Nobody else cleans up.
+  startGarbageCollector,
+  startPodGcController,
 ]
 
 runMain({
