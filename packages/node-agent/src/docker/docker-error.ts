@@ -15,6 +15,6 @@ export function isDockerStatus(error: unknown, ...statuses: number[]): error is 
   return error instanceof DockerError && statuses.includes(error.status)
 }
 
-export function isUnreachable(error: unknown): error is DockerError {
+export function isUnreachable(error: unknown): boolean {
   return isDockerStatus(error, 0)
 }

@@ -26,6 +26,7 @@ export interface ContainerSummary {
   Created: number
   State: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead'
   Labels: Record<string, string>
+  HostConfig?: { NetworkMode?: string }
   NetworkSettings?: { Networks?: Record<string, { IPAddress?: string } | undefined> }
 }
 

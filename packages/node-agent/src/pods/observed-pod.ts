@@ -61,9 +61,9 @@ export function isSandbox(summary: ContainerSummary): boolean {
   return summary.Labels[label.type] === 'podsandbox'
 }
 
-export function readSandbox(summary: ContainerSummary): ObservedSandbox {
-  const addresses = Object.values(summary.NetworkSettings?.Networks ?? {}).map((network) => network?.IPAddress)
-  const ip = addresses.find((address) => address !== undefined && address !== '')
+/** `inspect` is only needed where the engine's list does not tell addresses. */
+export function readSandbox(summary: ContainerSummary, inspect?: ContainerInspect): ObservedSandbox {
+  const ip = addressOf(summary) ?? (inspect && addressOf(inspect)) ?? (inspect?.NetworkSettings?.IPAddress || undefined)
   return {
     id: summary.Id,
     ready: isRunning(summary.State),
@@ -71,6 +71,11 @@ export function readSandbox(summary: ContainerSummary): ObservedSandbox {
     attempt: numberOf(summary.Labels[label.restartCount]),
     createdAt: summary.Created * 1000,
   }
+}
+
+export function addressOf({ NetworkSettings }: Pick<ContainerSummary, 'NetworkSettings'>): string | undefined {
+  const addresses = Object.values(NetworkSettings?.Networks ?? {}).map((network) => network?.IPAddress)
+  return addresses.find((address) => address !== undefined && address !== '')
 }
 
 export function readContainer(summary: ContainerSummary, inspect: ContainerInspect): ObservedContainer {

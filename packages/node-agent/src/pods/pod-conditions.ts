@@ -14,11 +14,11 @@ export interface ConditionFacts {
   sandboxReady: boolean
 }
 
-const ownedTypes = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']
+export const ownedConditions = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']
 
 /** The new list: what others set stays in front, ours follow in upstream's order. */
 export function podConditions(facts: ConditionFacts, previous: readonly PodCondition[], now: string): PodCondition[] {
-  const others = previous.filter(({ type }) => !ownedTypes.includes(type))
+  const others = previous.filter(({ type }) => !ownedConditions.includes(type))
   const containersReady = containersReadyCondition(facts)
   const ours: PodCondition[] = [
     { type: 'PodReadyToStartContainers', status: facts.sandboxReady && !isTerminal(facts.phase) ? 'True' : 'False' },

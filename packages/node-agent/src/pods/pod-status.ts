@@ -12,7 +12,7 @@ import type { Container, ContainerStatus, EphemeralContainer, Pod, PodStatus } f
 import { isSidecar, type ContainerRole } from './container-actions.ts'
 import { containerStatus, type WaitingReason } from './container-status.ts'
 import type { ObservedPod } from './observed-pod.ts'
-import { isTerminal, podConditions } from './pod-conditions.ts'
+import { isTerminal, ownedConditions, podConditions } from './pod-conditions.ts'
 import { podPhase } from './pod-phase.ts'
 
 export interface StatusFacts {
@@ -81,8 +81,28 @@ export function podStatus(facts: StatusFacts): PodStatus {
   }
 }
 
+/** Empty objects say nothing, and servers leave them out. */
 export function isSameStatus(a: PodStatus, b: PodStatus): boolean {
-  return canonicalJson(a) === canonicalJson(b)
+  return canonicalJson(withoutEmpty(a)) === canonicalJson(withoutEmpty(b))
+}
+
+function withoutEmpty(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutEmpty)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).map(([key, item]) => [key, withoutEmpty(item)] as const)
+  const kept = entries.filter(([, item]) => item !== undefined && item !== null)
+  return kept.length === 0 ? undefined : Object.fromEntries(kept)
+}
+
+const ourKeys = ['reason', 'message', 'initContainerStatuses', 'ephemeralContainerStatuses', 'podIP', 'podIPs'] as const
+
+/** Our part of a status laid over the server's version: conditions of others may have come meanwhile. */
+export function withOurPart(server: PodStatus, ours: PodStatus): PodStatus {
+  const rest: PodStatus = { ...server }
+  for (const key of ourKeys) delete rest[key]
+  const foreign = (server.conditions ?? []).filter(({ type }) => !ownedConditions.includes(type))
+  const own = (ours.conditions ?? []).filter(({ type }) => ownedConditions.includes(type))
+  return { ...rest, ...ours, conditions: [...foreign, ...own] }
 }
 
 function readinessOf({ observed, readinessOf }: StatusFacts, container: Container | EphemeralContainer) {

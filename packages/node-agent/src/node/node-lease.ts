@@ -1,0 +1,72 @@
+// The lease: a small object that the node renews every two seconds. When it stops, the node lifecycle controller takes
+// the node for lost. Follows upstream's component-helpers/apimachinery/lease (which renews every ten seconds).
+
+import type { Clock } from '@dinghy/shared/api/clock'
+import { hasReason } from '@dinghy/shared/api/errors'
+import { Leases, Nodes } from '@dinghy/shared/api/resources'
+import { microTime } from '@dinghy/shared/api/time'
+import type { Draft, Lease } from '@dinghy/shared/api/types'
+import type { ApiClient } from '@dinghy/shared/client/api-client'
+import type { Logger } from '@dinghy/shared/client/logger'
+
+const namespace = 'kube-node-lease'
+/** How many renewals may fail before the lease has run out. */
+const patience = 4
+
+export interface NodeLeaseOptions {
+  client: ApiClient
+  clock: Clock
+  log: Logger
+  node: string
+  periodMs: number
+}
+
+export class NodeLease {
+  readonly #options: NodeLeaseOptions
+  #lease: Lease | undefined
+
+  constructor(options: NodeLeaseOptions) {
+    this.#options = options
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, periodMs } = this.#options
+    while (!signal.aborted) {
+      let pauseMs = periodMs
+      try {
+        await this.#renew(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        log.debug({ err: error }, 'the node lease could not be renewed')
+        this.#lease = undefined
+        pauseMs = Math.min(200, periodMs)
+      }
+      await clock.sleep(pauseMs, signal).catch(() => undefined)
+    }
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
+    const { client, clock, node, periodMs } = this.#options
+    const spec = {
+      holderIdentity: node,
+      leaseDurationSeconds: Math.max(1, Math.ceil((periodMs * patience) / 1000)),
+      renewTime: microTime(clock),
+    }
+    this.#lease ??= await this.#find(spec, signal)
+    this.#lease = await client.update(Leases, { ...this.#lease, spec: { ...this.#lease.spec, ...spec } }, {}, signal)
+  }
+
+  async #find(spec: Lease['spec'], signal: AbortSignal): Promise<Lease> {
+    const { client, node } = this.#options
+    try {
+      return await client.get(Leases, { namespace, name: node }, {}, signal)
+    } catch (error) {
+      if (!hasReason(error, 'NotFound')) throw error
+    }
+    // The lease goes with its node.
+    const { metadata } = await client.get(Nodes, { name: node }, {}, signal)
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name: node, uid: metadata.uid }]
+    const draft: Draft<Lease> = { metadata: { namespace, name: node, ownerReferences }, spec }
+    return await client.create(Leases, draft, {}, signal)
+  }
+}

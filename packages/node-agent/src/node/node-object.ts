@@ -1,0 +1,157 @@
+// The Node object: what a node tells the cluster about itself. Pure. Reasons and messages are upstream's
+// (pkg/kubelet/nodestatus).
+
+import { getCondition } from '@dinghy/shared/api/conditions'
+import { rfc3339 } from '@dinghy/shared/api/time'
+import type { Draft, Node, NodeCondition, NodeStatus } from '@dinghy/shared/api/types'
+import type { ImageSummary } from '../docker/docker-types.ts'
+import type { Machine, Pressure } from './machine.ts'
+
+export interface NodeIdentity {
+  name: string
+  address: string
+  podCidr: string
+  kubeletPort: number
+}
+
+export interface NodeStatusFacts {
+  identity: NodeIdentity
+  machine: Machine
+  pressure: Pressure
+  /** "docker://28.2.2" */
+  runtimeVersion: string
+  /** Why the container runtime cannot be used; undefined when it can. */
+  runtimeDown: string | undefined
+  images: readonly ImageSummary[]
+  nowMs: number
+}
+
+const mostPods = 110
+const mostImages = 50
+const mebibyte = 1024 * 1024
+
+/** Below this there is pressure. Upstream's for disks is a tenth of the disk; a developer's laptop is always that full. */
+const least = { memoryBytes: 100 * mebibyte, diskBytes: 100 * mebibyte }
+
+export const kubeletVersion = 'v1.33.0'
+
+export function nodeLabels(name: string, machine: Pick<Machine, 'operatingSystem' | 'architecture'>) {
+  return {
+    'beta.kubernetes.io/arch': machine.architecture,
+    'beta.kubernetes.io/os': machine.operatingSystem,
+    'kubernetes.io/arch': machine.architecture,
+    'kubernetes.io/hostname': name,
+    'kubernetes.io/os': machine.operatingSystem,
+  }
+}
+
+export function nodeDraft({ name, podCidr }: NodeIdentity, machine: Machine, status: NodeStatus): Draft<Node> {
+  const annotations = {
+    'node.alpha.kubernetes.io/ttl': '0',
+    'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
+  }
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, labels: nodeLabels(name, machine), annotations },
+    spec: { podCIDR: podCidr, podCIDRs: [podCidr] },
+    status,
+  }
+}
+
+export function capacityOf(machine: Machine): Record<string, string> {
+  return {
+    cpu: String(machine.cpus),
+    'ephemeral-storage': `${Math.floor(machine.diskBytes / 1024)}Ki`,
+    memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
+    pods: String(mostPods),
+  }
+}
+
+/** What pods may have: the capacity without what must stay free lest the machine suffers. Upstream's hard limits. */
+export function allocatableOf(machine: Machine): Record<string, string> {
+  return {
+    ...capacityOf(machine),
+    'ephemeral-storage': String(Math.floor(machine.diskBytes * 0.9)),
+    memory: `${Math.floor((machine.memoryBytes - least.memoryBytes) / 1024)}Ki`,
+  }
+}
+
+export function nodeStatus(facts: NodeStatusFacts, previous: NodeStatus | undefined): NodeStatus {
+  const { identity, machine, runtimeVersion, images } = facts
+  return {
+    ...previous,
+    addresses: [
+      { type: 'InternalIP', address: identity.address },
+      { type: 'Hostname', address: identity.name },
+    ],
+    capacity: capacityOf(machine),
+    allocatable: allocatableOf(machine),
+    conditions: conditions(facts, previous?.conditions ?? []),
+    daemonEndpoints: { kubeletEndpoint: { Port: identity.kubeletPort } },
+    nodeInfo: {
+      machineID: machine.machineId,
+      systemUUID: machine.machineId,
+      bootID: machine.bootId,
+      kernelVersion: machine.kernelVersion,
+      osImage: machine.osImage,
+      containerRuntimeVersion: runtimeVersion,
+      kubeletVersion,
+      kubeProxyVersion: '',
+      operatingSystem: machine.operatingSystem,
+      architecture: machine.architecture,
+    },
+    images: images
+      .map(({ RepoDigests, RepoTags, Size }) => ({
+        names: [...(RepoDigests ?? []), ...(RepoTags ?? [])],
+        sizeBytes: Size,
+      }))
+      .filter(({ names }) => names.length > 0)
+      .sort((a, b) => b.sizeBytes - a.sizeBytes)
+      .slice(0, mostImages),
+  }
+}
+
+/** Everything but the times of the last heartbeat. */
+export function isSameNodeStatus(a: NodeStatus, b: NodeStatus): boolean {
+  const still = (status: NodeStatus) =>
+    JSON.stringify({
+      ...status,
+      conditions: status.conditions?.map(({ lastHeartbeatTime: _lastHeartbeatTime, ...rest }) => rest),
+    })
+  return still(a) === still(b)
+}
+
+function conditions(
+  { pressure, runtimeDown, nowMs }: NodeStatusFacts,
+  previous: readonly NodeCondition[],
+): NodeCondition[] {
+  const lowMemory = pressure.memoryAvailableBytes < least.memoryBytes
+  const lowDisk = pressure.diskAvailableBytes < least.diskBytes
+  const now = rfc3339(nowMs)
+  const own: NodeCondition[] = [
+    lowMemory
+      ? condition('MemoryPressure', 'True', 'KubeletHasInsufficientMemory', 'kubelet has insufficient memory available')
+      : condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
+    lowDisk
+      ? condition('DiskPressure', 'True', 'KubeletHasDiskPressure', 'kubelet has disk pressure')
+      : condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
+    condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
+    runtimeDown === undefined
+      ? condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status')
+      : condition('Ready', 'False', 'KubeletNotReady', runtimeDown),
+  ]
+  const others = previous.filter(({ type }) => !own.some((one) => one.type === type))
+  return [...others, ...own.map((next) => timed(next, getCondition(previous, next.type), now))]
+}
+
+function condition(type: string, status: string, reason: string, message: string): NodeCondition {
+  return { type, status, reason, message }
+}
+
+function timed(next: NodeCondition, before: NodeCondition | undefined, now: string): NodeCondition {
+  const { type, status, reason, message } = next
+  const unchanged = before?.status === status && before.lastTransitionTime !== undefined
+  const lastTransitionTime = unchanged ? before.lastTransitionTime! : now
+  return { type, status, lastHeartbeatTime: now, lastTransitionTime, reason: reason!, message: message! }
+}

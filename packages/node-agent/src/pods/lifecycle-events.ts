@@ -1,0 +1,90 @@
+// Notices what happens to the containers of this node, whoever caused it. Two ways, as upstream's PLEG has them: the
+// engine's event stream, which tells at once but may break; and a look at the whole list every now and then, which
+// misses nothing for long.
+//
+// Callers may rely on: whatever a container's state changes to, `onChange` is called with its pod within a relist
+// period; being called does not mean that anything has changed.
+
+import type { Clock } from '@dinghy/shared/api/clock'
+import { Backoff } from '@dinghy/shared/client/backoff'
+import type { Logger } from '@dinghy/shared/client/logger'
+import { label } from '../containers/labels.ts'
+import type { DockerClient } from '../docker/docker-client.ts'
+import { isUnreachable } from '../docker/docker-error.ts'
+import { identityOf, type PodIdentity } from './observed-pod.ts'
+
+export interface LifecycleEventsOptions {
+  docker: DockerClient
+  node: string
+  relistMs: number
+  clock: Clock
+  log: Logger
+  onChange: (pod: PodIdentity, containerId: string) => void
+  /** All pods of which the engine has anything, after each relist. */
+  onRelist: (pods: PodIdentity[]) => void
+  /** Whether the engine answered. */
+  onHealth: (isUp: boolean) => void
+}
+
+export class LifecycleEvents {
+  readonly #options: LifecycleEventsOptions
+  /** container id → pod and state, as last seen */
+  #seen = new Map<string, { pod: PodIdentity; state: string }>()
+
+  constructor(options: LifecycleEventsOptions) {
+    this.#options = options
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#listen(signal), this.#relistAgainAndAgain(signal)])
+  }
+
+  async #listen(signal: AbortSignal): Promise<void> {
+    const { docker, node, clock, log, onChange } = this.#options
+    const backoff = new Backoff(clock)
+    const actions = ['start', 'die', 'oom', 'destroy']
+    while (!signal.aborted) {
+      try {
+        for await (const { Actor } of docker.events([`${label.node}=${node}`], actions, signal)) {
+          backoff.reset()
+          const pod = identityOf(Actor.Attributes)
+          if (pod) onChange(pod, Actor.ID)
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        log.debug({ err: error }, 'the event stream of the container runtime broke')
+      }
+      await backoff.wait(signal).catch(() => undefined)
+    }
+  }
+
+  async #relistAgainAndAgain(signal: AbortSignal): Promise<void> {
+    const { clock, log, relistMs, onHealth } = this.#options
+    while (!signal.aborted) {
+      try {
+        await this.#relist(signal)
+        onHealth(true)
+      } catch (error) {
+        if (signal.aborted) return
+        // The node's condition says that the runtime is down; repeating it every second helps nobody.
+        onHealth(false)
+        if (isUnreachable(error)) log.debug({ err: error }, 'relisting failed')
+        else log.warn({ err: error }, 'relisting failed')
+      }
+      await clock.sleep(relistMs, signal).catch(() => undefined)
+    }
+  }
+
+  async #relist(signal: AbortSignal): Promise<void> {
+    const { docker, node, onChange, onRelist } = this.#options
+    const now = new Map<string, { pod: PodIdentity; state: string }>()
+    for (const { Id, Labels, State } of await docker.listContainers([`${label.node}=${node}`], signal)) {
+      const pod = identityOf(Labels)
+      if (pod) now.set(Id, { pod, state: State })
+    }
+    for (const [id, { pod, state }] of now) if (this.#seen.get(id)?.state !== state) onChange(pod, id)
+    for (const [id, { pod }] of this.#seen) if (!now.has(id)) onChange(pod, id)
+    this.#seen = now
+    onRelist([...new Map([...now.values()].map(({ pod }) => [pod.uid, pod])).values()])
+  }
+}

@@ -1,0 +1,142 @@
+// The kubelet's own HTTP server, on the node's address, port 10250. The API server comes here for logs, exec, attach and
+// port forwarding; nobody else should, and since there is no TLS, the address is one that only this machine can reach.
+//
+// Differs from upstream: errors are Status objects, not plain text, so that the API server can hand them on as they are.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { badRequest, notFound, toStatus } from '@dinghy/shared/api/errors'
+import type { Logger } from '@dinghy/shared/client/logger'
+import type { AttachStreams, DockerClient } from '../docker/docker-client.ts'
+import { chooseProtocol } from './channels.ts'
+import type { ContainerLookup } from './container-lookup.ts'
+import { serveContainerLogs } from './container-logs.ts'
+import { portsOf, servePortForward } from './port-forward.ts'
+import { attachProcess, execProcess, serveRemoteCommand } from './remote-command.ts'
+import type { StatsSummary } from './stats-summary.ts'
+
+export interface KubeletServerOptions {
+  docker: DockerClient
+  lookup: ContainerLookup
+  stats: StatsSummary
+  log: Logger
+}
+
+export class KubeletServer {
+  readonly #options: KubeletServerOptions
+  readonly #server: Server
+
+  constructor(options: KubeletServerOptions) {
+    this.#options = options
+    this.#server = createServer((request, response) => {
+      this.#serve(request, response).catch((error: unknown) => this.#refuse(response, error))
+    })
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#upgrade(request, socket, head).catch((error: unknown) => refuseUpgrade(socket, error))
+    })
+  }
+
+  listen(host: string, port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(port, host, () => resolve())
+    })
+  }
+
+  close(): void {
+    this.#server.close()
+    this.#server.closeAllConnections()
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { lookup, stats } = this.#options
+    const { url, verb, rest } = parse(request)
+    switch (verb) {
+      case 'healthz':
+        return void response.end('ok')
+      case 'pods':
+        return json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: lookup.pods() })
+      case 'stats':
+        return json(response, await stats.read(lookup.pods()))
+      case 'containerLogs':
+        return await serveContainerLogs(this.#options, rest, url, request, response)
+      case 'exec':
+      case 'attach':
+      case 'portForward':
+        throw badRequest(
+          'you must specify at least 1 of stdin, stdout, stderr, and upgrade the connection to a WebSocket',
+        )
+      default:
+        throw notFound('', url.pathname, '')
+    }
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { docker, lookup, log } = this.#options
+    const { url, verb, rest } = parse(request)
+    const [namespace = '', podName = '', containerName = ''] = rest
+    const query = url.searchParams
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+      throw badRequest(`unable to upgrade: only WebSocket is spoken here, not ${request.headers.upgrade}`)
+    }
+    if (verb === 'portForward') {
+      const podIP = lookup.pod(namespace, podName).status.podIP
+      if (!podIP) throw badRequest(`pod ${podName} has no address yet`)
+      const client = await accept(request, socket, head)
+      return servePortForward(client, podIP, portsOf(query))
+    }
+    if (verb !== 'exec' && verb !== 'attach') throw notFound('', url.pathname, '')
+    const { seen } = await lookup.running(namespace, podName, containerName)
+    const streams = streamsOf(query)
+    const command = query.getAll('command')
+    if (verb === 'exec' && command.length === 0) throw badRequest('you must specify a command for the container')
+    const client = await accept(request, socket, head)
+    const start = () =>
+      verb === 'exec' ? execProcess(docker, seen.id, command, streams) : attachProcess(docker, seen.id, streams)
+    await serveRemoteCommand(client, start, { tty: streams.tty, log })
+  }
+
+  #refuse(response: ServerResponse, error: unknown): void {
+    const status = toStatus(error)
+    if ((status.code ?? 500) >= 500) this.#options.log.warn({ err: error }, 'a request to the kubelet server failed')
+    if (response.headersSent) return void response.destroy()
+    json(response, status, status.code ?? 500)
+  }
+}
+
+function parse(request: IncomingMessage): { url: URL; verb: string; rest: string[] } {
+  const url = new URL(request.url ?? '/', 'http://kubelet')
+  const [verb = '', ...rest] = url.pathname.split('/').slice(1).map(decodeURIComponent)
+  return { url, verb, rest }
+}
+
+/** The API server's names for the streams, and the kubelet's own older ones. */
+function streamsOf(query: URLSearchParams): AttachStreams {
+  const has = (...names: string[]) => names.some((name) => ['1', 'true'].includes(query.get(name) ?? ''))
+  const tty = has('tty')
+  // A terminal has one stream: what a program says to stderr comes out of stdout.
+  return { stdin: has('stdin', 'input'), stdout: has('stdout', 'output'), stderr: !tty && has('stderr', 'error'), tty }
+}
+
+async function accept(request: IncomingMessage, socket: Duplex, head: Buffer) {
+  // Loaded when first needed: most of the time nobody is watching.
+  const { WebSocketServer } = await import('ws')
+  const server = new WebSocketServer({ noServer: true, handleProtocols: (offered) => chooseProtocol(offered) ?? false })
+  return await new Promise<import('ws').WebSocket>((resolve) => {
+    server.handleUpgrade(request, socket, head, (client) => {
+      client.on('error', () => client.terminate())
+      resolve(client)
+    })
+  })
+}
+
+function refuseUpgrade(socket: Duplex, error: unknown): void {
+  const status = toStatus(error)
+  const body = JSON.stringify(status)
+  const headers = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`
+  socket.end(`HTTP/1.1 ${status.code ?? 500} ${status.reason ?? 'Error'}\r\n${headers}\r\n\r\n${body}`)
+}
+
+function json(response: ServerResponse, body: unknown, code = 200): void {
+  response.writeHead(code, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+}
