@@ -10,7 +10,7 @@ import { ownerReferenceTo } from '@dinghy/shared/api/owners'
 import { DaemonSets } from '@dinghy/shared/api/resources'
 import type { DaemonSet, Draft, Node, Pod, PodSpec, Toleration } from '@dinghy/shared/api/types'
 import { revisionHashLabel } from '../history/revision-history.ts'
-import { matchesNodeAffinity, toleratesTaints } from '../nodes/node-fit.ts'
+import { matchesNodeAffinity, toleratesTaints } from './node-fit.ts'
 
 export interface Wanted {
   /** A node that lacks a pod should get one. */

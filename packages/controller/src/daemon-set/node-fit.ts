@@ -50,10 +50,3 @@ export function toleratesTaints(tolerations: Toleration[] | undefined, node: Nod
   const taints = (node.spec.taints ?? []).filter(({ effect }) => effects.includes(effect))
   return taints.every((taint) => (tolerations ?? []).some((toleration) => tolerates(toleration, taint)))
 }
-
-/** An absent key tolerates every key, an absent effect every effect; Equal is the default operator. */
-export function tolerates({ key, effect, operator, value }: Toleration, taint: Taint): boolean {
-  if (effect && effect !== taint.effect) return false
-  if (key && key !== taint.key) return false
-  return operator === 'Exists' || (value ?? '') === (taint.value ?? '')
-}
