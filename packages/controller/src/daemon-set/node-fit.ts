@@ -4,14 +4,8 @@
  */
 
 import { matchesRequirement, type Operator } from '@dinghy/shared/api/selectors'
-import type {
-  Node,
-  NodeSelectorRequirement,
-  NodeSelectorTerm,
-  PodSpec,
-  Taint,
-  Toleration,
-} from '@dinghy/shared/api/types'
+import type { Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Toleration } from '@dinghy/shared/api/types'
+import { tolerates } from '../node-lifecycle/tolerations.ts'
 
 /** All labels of nodeSelector, and one term of the required affinity. */
 export function matchesNodeAffinity(spec: PodSpec, node: Node): boolean {
