@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { runMain } from '@dinghy/shared/process/main'
 import { loadSchema } from '@dinghy/shared/schema/schema'
 import { loadSigningKey } from './auth/token-issuer.ts'
+import { runEventTtl } from './registry/event-ttl.ts'
 import { startServer } from './server.ts'
 import { runCompaction } from './storage/compaction.ts'
 import { SqliteStorage } from './storage/sqlite.ts'
@@ -51,7 +52,7 @@ runMain({
     announce({ server: server.url })
     log.info({ server: server.url, revision: storage.revision }, 'serving')
     try {
-      await runCompaction(storage, clock, log, signal)
+      await Promise.all([runCompaction(storage, clock, log, signal), runEventTtl(storage, clock, signal)])
     } finally {
       await server.close()
       storage.close()

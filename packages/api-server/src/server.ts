@@ -6,6 +6,7 @@ import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
 import type { Schema } from '@dinghy/shared/schema/schema'
 import { AdmissionChain } from './admission/admission.ts'
+import { defaultIngressClass, defaultStorageClass } from './admission/default-classes.ts'
 import { defaultTolerationSeconds } from './admission/default-toleration-seconds.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
@@ -105,6 +106,8 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     limitRanger(reader),
     serviceAccount(reader),
     priority(reader),
+    defaultStorageClass(reader),
+    defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     resourceQuota(reader),
   ])

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { pod, storeFixture } from '../registry/store-fixture.ts'
+import { defaultIngressClass, defaultStorageClass } from './default-classes.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
 import { limitRanger } from './limit-ranger.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
@@ -15,6 +16,8 @@ beforeEach(async () => {
     serviceAccount(reader),
     priority(reader),
     defaultTolerationSeconds(10),
+    defaultStorageClass(reader),
+    defaultIngressClass(reader),
     resourceQuota(reader),
   ])
   await fixture.create('namespaces', { metadata: { name: 'default' } })
@@ -94,6 +97,45 @@ describe('pods get what they did not ask for', () => {
     expect(await fixture.create('pods', sent({ priorityClassName: 'high' }))).toMatchObject({
       spec: { priority: 1000 },
     })
+  })
+})
+
+describe('default classes', () => {
+  const storageClass = (name: string, isDefault: boolean) =>
+    fixture.create('storageclasses', {
+      metadata: { name, annotations: { 'storageclass.kubernetes.io/is-default-class': String(isDefault) } },
+      provisioner: 'example.com/disk',
+    })
+  const claim = (name: string, more: object = {}) =>
+    fixture.create('persistentvolumeclaims', {
+      metadata: { name },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, ...more },
+    })
+
+  test('a claim without a class gets the default one', async () => {
+    expect(await claim('early')).not.toHaveProperty('spec.storageClassName')
+    await storageClass('slow', false)
+    await storageClass('fast', true)
+    expect(await claim('a')).toMatchObject({ spec: { storageClassName: 'fast' } })
+    expect(await claim('b', { storageClassName: 'slow' })).toMatchObject({ spec: { storageClassName: 'slow' } })
+    expect(await claim('c', { storageClassName: '' })).not.toMatchObject({ spec: { storageClassName: 'fast' } })
+  })
+
+  test('an Ingress, too, unless there are two defaults', async () => {
+    const ingressClass = (name: string) =>
+      fixture.create('ingressclasses', {
+        metadata: { name, annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
+        spec: { controller: 'example.com/ingress' },
+      })
+    const ingress = (name: string) =>
+      fixture.create('ingresses', {
+        metadata: { name },
+        spec: { defaultBackend: { service: { name: 'web', port: { number: 80 } } } },
+      })
+    await ingressClass('one')
+    expect(await ingress('a')).toMatchObject({ spec: { ingressClassName: 'one' } })
+    await ingressClass('two')
+    await expect(ingress('b')).rejects.toThrow('2 default IngressClasses were found, only 1 allowed')
   })
 })
 

@@ -27,7 +27,7 @@ const MAX_LINKS = 100
 /** Newest first. Empty if nothing is known of the key. */
 export function why(storage: Storage, key: string): Link[] {
   const chain: Link[] = []
-  let current = storage.history(key)[0]
+  let current = storage.revisionAt(storage.newestOf(key))
   while (current && chain.length < MAX_LINKS) {
     chain.push(linkOf(storage, current))
     current = storage.revisionAt(predecessorOf(current, key))

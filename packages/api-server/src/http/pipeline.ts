@@ -45,7 +45,10 @@ export async function handle(exchange: Exchange, pipeline: Pipeline): Promise<vo
     if (exchange.response.headersSent) exchange.response.destroy()
     else await send(exchange, statusReply(status))
   } finally {
-    observe(exchange.response.statusCode)
+    const { method, url } = exchange.request
+    const { statusCode: code } = exchange.response
+    observe(code)
+    pipeline.log.debug({ method, url, code, user: exchange.user.username }, 'answered')
   }
 }
 

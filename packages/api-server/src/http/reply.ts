@@ -31,7 +31,12 @@ export function textReply(text: string, code = 200): Reply {
 
 export function statusReply(status: Status): Reply {
   const seconds = status.details?.retryAfterSeconds
-  return jsonReply(status, status.code, seconds ? { 'retry-after': String(seconds) } : undefined)
+  const headers = {
+    ...(seconds && { 'retry-after': String(seconds) }),
+    // The rest of a body that was too large is not read; the connection is of no more use.
+    ...(status.code === 413 && { connection: 'close' }),
+  }
+  return jsonReply(status, status.code, headers)
 }
 
 export async function send(exchange: Exchange, reply: Reply): Promise<void> {

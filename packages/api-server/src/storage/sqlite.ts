@@ -131,6 +131,10 @@ export class SqliteStorage implements Storage {
     return (this.#statements.history.all(key) as RevisionRow[]).map(revisionOf)
   }
 
+  newestOf(key: string): number {
+    return (this.#statements.newestOfKey.get(key) as { revision: number } | undefined)?.revision ?? 0
+  }
+
   revisionAt(revision: number): Revision | undefined {
     const row = this.#statements.revision.get(revision) as RevisionRow | undefined
     return row && revisionOf(row)
@@ -208,15 +212,11 @@ export class SqliteStorage implements Storage {
     object.metadata.resourceVersion = String(revision)
     const value = Buffer.from(JSON.stringify(object))
     // A key that was deleted still has its tombstone in the table: that is the predecessor of the new creation.
-    const predecessor = previous?.revision ?? this.#newestOfKey(key)
+    const predecessor = previous?.revision ?? this.newestOf(key)
     const created = previous?.createRevision ?? revision
     const now = this.#clock.now()
     this.#statements.insert.run(revision, key, created, predecessor, Number(deleted), value, actor, cause ?? null, now)
     return new Entry(key, revision, created, value)
-  }
-
-  #newestOfKey(key: string): number {
-    return (this.#statements.newestOfKey.get(key) as { revision: number } | undefined)?.revision ?? 0
   }
 
   /** The events after `from` up to `to`: from memory if it reaches back that far, else page by page from the table. */

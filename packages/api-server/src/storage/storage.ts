@@ -109,6 +109,8 @@ export interface Storage {
   watch(prefix: string, from: number, signal: AbortSignal): StorageWatch
   /** All known revisions of a key, newest first. */
   history(key: string): Revision[]
+  /** The newest revision of a key, its deletion included; 0 if nothing is known of it. */
+  newestOf(key: string): number
   revisionAt(revision: number): Revision | undefined
   /** Forgets superseded states older than `revision` of the keys under `prefix` (default: all). */
   compact(revision: number, prefix?: string): void
