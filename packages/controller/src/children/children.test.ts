@@ -125,6 +125,10 @@ describe('isSemanticallyEqual', () => {
     [{ a: [] }, {}, true],
     [{ a: null }, {}, true],
     [{ emptyDir: {} }, {}, false],
+    [{ resources: {} }, {}, true],
+    [{ metadata: { labels: {}, creationTimestamp: null } }, {}, true],
+    [{ metadata: { labels: { a: 'b' } } }, {}, false],
+    [{ resources: { limits: { cpu: '1' } } }, { resources: {} }, false],
     [[1, 2], [2, 1], false],
     [{ a: { b: [{ c: 1 }] } }, { a: { b: [{ c: 2 }] } }, false],
   ])('%j and %j: %s', (a, b, expected) => {
