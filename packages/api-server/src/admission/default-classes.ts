@@ -5,8 +5,8 @@ import { forbidden } from '@dinghy/shared/api/errors'
 import { IngressClasses, StorageClasses } from '@dinghy/shared/api/resources'
 import type { Ingress, KubernetesObject, PersistentVolumeClaim } from '@dinghy/shared/api/types'
 import type { Reader } from '../registry/reader.ts'
-import type { AdmissionPlugin } from './admission.ts'
-import { isAbout } from './admission.ts'
+import type { AdmissionPlugin } from '../registry/admission.ts'
+import { isAbout } from '../registry/admission.ts'
 
 export function defaultStorageClass(reader: Reader): AdmissionPlugin {
   return {

@@ -2,8 +2,8 @@
 // minutes; a flag of the server shortens it, so that one can watch a cluster heal.
 
 import type { Pod, Toleration } from '@dinghy/shared/api/types'
-import type { AdmissionPlugin } from './admission.ts'
-import { isAbout } from './admission.ts'
+import type { AdmissionPlugin } from '../registry/admission.ts'
+import { isAbout } from '../registry/admission.ts'
 
 const TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']
 

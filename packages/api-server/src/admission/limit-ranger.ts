@@ -6,8 +6,8 @@ import { addQuantities, canonicalQuantity, compareQuantities, quantityToNumber }
 import { LimitRanges } from '@dinghy/shared/api/resources'
 import type { Container, LimitRange, PersistentVolumeClaim, Pod, ResourceRequirements } from '@dinghy/shared/api/types'
 import type { Reader } from '../registry/reader.ts'
-import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
-import { isAbout } from './admission.ts'
+import type { AdmissionPlugin, AdmissionRequest } from '../registry/admission.ts'
+import { isAbout } from '../registry/admission.ts'
 
 type Quantities = Record<string, string>
 type Limit = LimitRange['spec']['limits'][number]

@@ -4,8 +4,8 @@
 import { forbidden, notFound, StatusError } from '@dinghy/shared/api/errors'
 import { Namespaces } from '@dinghy/shared/api/resources'
 import type { Reader } from '../registry/reader.ts'
-import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
-import { isAbout } from './admission.ts'
+import type { AdmissionPlugin, AdmissionRequest } from '../registry/admission.ts'
+import { isAbout } from '../registry/admission.ts'
 
 const IMMORTAL = new Set(['default', 'kube-system', 'kube-public'])
 

@@ -4,8 +4,8 @@ import { forbidden } from '@dinghy/shared/api/errors'
 import { PriorityClasses } from '@dinghy/shared/api/resources'
 import type { Pod, PriorityClass } from '@dinghy/shared/api/types'
 import type { Reader } from '../registry/reader.ts'
-import type { AdmissionPlugin } from './admission.ts'
-import { isAbout } from './admission.ts'
+import type { AdmissionPlugin } from '../registry/admission.ts'
+import { isAbout } from '../registry/admission.ts'
 
 const DEFAULT_PRIORITY = 0
 

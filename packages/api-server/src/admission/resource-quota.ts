@@ -10,7 +10,7 @@ import { ResourceQuotas } from '@dinghy/shared/api/resources'
 import type { Container, KubernetesObject, Pod, ResourceQuota } from '@dinghy/shared/api/types'
 import type { Reader } from '../registry/reader.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
-import type { AdmissionPlugin } from './admission.ts'
+import type { AdmissionPlugin } from '../registry/admission.ts'
 import type { Quantities } from './quota-usage.ts'
 import { isInScope, usageOf } from './quota-usage.ts'
 

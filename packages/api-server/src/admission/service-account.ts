@@ -8,8 +8,8 @@ import { forbidden } from '@dinghy/shared/api/errors'
 import { ServiceAccounts } from '@dinghy/shared/api/resources'
 import type { Pod } from '@dinghy/shared/api/types'
 import type { Reader } from '../registry/reader.ts'
-import type { AdmissionPlugin } from './admission.ts'
-import { isAbout } from './admission.ts'
+import type { AdmissionPlugin } from '../registry/admission.ts'
+import { isAbout } from '../registry/admission.ts'
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror'
 

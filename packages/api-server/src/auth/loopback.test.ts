@@ -5,6 +5,7 @@ test.each([
   { host: '127.0.0.1:6443' },
   { host: 'localhost:6443' },
   { host: '[::1]:6443' },
+  { host: 'kubernetes.default.svc:443' },
   { host: '127.64.0.1' },
   { host: 'api.localhost:1' },
   { host: '127.0.0.1:6443', origin: 'http://localhost:3000' },

@@ -15,9 +15,18 @@ export function requireLocal(headers: IncomingHttpHeaders): void {
     throw refused(`Origin ${JSON.stringify(origin)} is not loopback`)
 }
 
+/** How pods call this server. No stranger can own these names, so none can rebind them. */
+const IN_CLUSTER_NAMES = new Set([
+  'kubernetes',
+  'kubernetes.default',
+  'kubernetes.default.svc',
+  'kubernetes.default.svc.cluster.local',
+])
+
 export function isLoopbackAuthority(authority: string): boolean {
   const host = authority.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
   if (host === 'localhost' || host.endsWith('.localhost') || host === '::1') return true
+  if (IN_CLUSTER_NAMES.has(host)) return true
   return isIP(host) === 4 && host.startsWith('127.')
 }
 

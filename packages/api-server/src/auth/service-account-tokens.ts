@@ -1,11 +1,17 @@
 // Whose token is this? A token is good only while its account, and the pod or secret it is bound to, are the very same
 // objects that it names.
 
+import type { Resource } from '@dinghy/shared/api/resources'
 import { Pods, Secrets, ServiceAccounts } from '@dinghy/shared/api/resources'
-import type { Reader } from '../registry/reader.ts'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { Claims, TokenIssuer } from './token-issuer.ts'
 import type { UserInfo } from './user.ts'
 import { serviceAccountUser } from './user.ts'
+
+/** Where the objects are looked up. */
+interface Reader {
+  get<T extends KubernetesObject>(resource: Resource<T>, namespace: string | undefined, name: string): T | undefined
+}
 
 export interface VerifiedToken {
   user: UserInfo

@@ -2,7 +2,7 @@
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
-import type { AdmissionChain } from '../admission/admission.ts'
+import type { AdmissionChain } from '../registry/admission.ts'
 import type { Authenticator } from '../auth/authenticate.ts'
 import type { Authorizer } from '../auth/authorize.ts'
 import type { TokenIssuer } from '../auth/token-issuer.ts'

@@ -4,7 +4,7 @@
 import { alreadyExists, generateNameConflict } from '@dinghy/shared/api/errors'
 import { generateName } from '@dinghy/shared/api/names'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
-import type { AdmissionRequest } from '../admission/admission.ts'
+import type { AdmissionRequest } from './admission.ts'
 import type { Entry } from '../storage/storage.ts'
 import { insert } from './compare-and-swap.ts'
 import { applyScope, fillForCreate, sentMetadata } from './object-meta.ts'

@@ -7,7 +7,7 @@
 import { conflict, invalid, notFound } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
-import type { AdmissionRequest } from '../admission/admission.ts'
+import type { AdmissionRequest } from './admission.ts'
 import type { Entry } from '../storage/storage.ts'
 import { replace } from './compare-and-swap.ts'
 import { createObject } from './create.ts'
