@@ -165,19 +165,21 @@ export class ImageStore {
   /**
    * Takes the image out of the index, with every name it still has, and removes what no other image shares.
    * `keepLayers` leaves the layers: a container still stands on them, and `sweep` finds them later.
+   * Resolves with the diff ids of the layers that went, and their size.
    */
-  async remove(id: string, options: { keepLayers?: boolean } = {}): Promise<void> {
-    await this.#index.update(async (index) => {
-      if (!index.images[id]) return
-      const { layers, config } = await this.#load(id, index)
+  async remove(id: string, options: { keepLayers?: boolean } = {}): Promise<{ layers: string[]; size: number }> {
+    return this.#index.update(async (index) => {
+      if (!index.images[id]) return { layers: [], size: 0 }
+      const config = await this.#config(id)
       delete index.images[id]
       for (const names of [index.tags, index.digests]) {
         for (const name of Object.keys(names)) if (names[name] === id) delete names[name]
       }
-      if (options.keepLayers || layers.length === 0) return
-      const kept = await this.#layersOf(index)
-      await this.#removeLayers(config.rootfs.diff_ids.filter((diffId) => !kept.has(diffId)))
       await this.content.remove(id)
+      if (options.keepLayers) return { layers: [], size: 0 }
+      const kept = await this.#layersOf(index)
+      const layers = config.rootfs.diff_ids.filter((diffId) => !kept.has(diffId))
+      return { layers, size: await this.#removeLayers(layers) }
     })
   }
 
@@ -192,20 +194,22 @@ export class ImageStore {
       for (const { layer, unpackedAt } of await this.layers.list()) {
         const isYoung = this.#clock.now() - unpackedAt.getTime() < minAgeMs
         if (isYoung || kept.has(layer.diffId) || inUse.has(this.layers.directory(layer.diffId))) continue
-        await this.#removeLayers([layer.diffId])
-        freed += layer.size
+        freed += await this.#removeLayers([layer.diffId])
       }
       return freed
     })
   }
 
-  async #removeLayers(diffIds: string[]): Promise<void> {
+  async #removeLayers(diffIds: string[]): Promise<number> {
+    let freed = 0
     for (const diffId of diffIds) {
       const layer = await this.layers.get(diffId)
       if (!layer) continue
       await this.layers.remove(diffId)
       await this.content.remove(layer.blob.digest)
+      freed += layer.size
     }
+    return freed
   }
 
   async #layersOf(index: Index): Promise<Set<string>> {
