@@ -143,20 +143,20 @@ class LoadedArchive {
     const docker = this.#view.readFile('/manifest.json')
     if (docker) {
       const lines: string[] = []
-      for (const { Config, Layers, RepoTags } of parseJson<DockerManifest[]>(docker)) {
+      for (const { Config, Layers, RepoTags } of parseJson(docker) as DockerManifest[]) {
         lines.push(...(await this.#enter(this.#read(Config), Layers, RepoTags ?? [])))
       }
       return lines
     }
     const index = this.#view.readFile('/index.json')
     if (!index) throw badParameter('invalid archive: does not contain a manifest.json file')
-    return this.#loadIndex(parseJson<ManifestIndex>(index))
+    return this.#loadIndex(parseJson(index) as ManifestIndex)
   }
 
   async #loadIndex(index: ManifestIndex): Promise<string[]> {
     const lines: string[] = []
     for (const { digest, annotations } of index.manifests) {
-      const document = parseJson<Manifest | ManifestIndex>(this.#read(blobPath(digest)))
+      const document = parseJson(this.#read(blobPath(digest))) as Manifest | ManifestIndex
       if (isIndex(document)) {
         lines.push(...(await this.#loadIndex(document)))
         continue
@@ -169,7 +169,7 @@ class LoadedArchive {
   }
 
   async #enter(config: Buffer, layers: readonly string[], tags: readonly string[]): Promise<string[]> {
-    const { diff_ids: diffIds } = parseJson<OciImageConfig>(config).rootfs
+    const { diff_ids: diffIds } = (parseJson(config) as OciImageConfig).rootfs
     if (diffIds.length !== layers.length) {
       throw badParameter(`invalid manifest, layers length mismatch: expected ${diffIds.length}, got ${layers.length}`)
     }
@@ -242,9 +242,9 @@ function blobPath(digest: string): string {
   return `blobs/sha256/${hexOf(digest)}`
 }
 
-function parseJson<T>(bytes: Buffer): T {
+function parseJson(bytes: Buffer): unknown {
   try {
-    return JSON.parse(bytes.toString()) as T
+    return JSON.parse(bytes.toString())
   } catch (error) {
     if (error instanceof SyntaxError) throw badParameter(`invalid archive: ${error.message}`)
     throw error

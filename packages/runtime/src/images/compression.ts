@@ -32,7 +32,7 @@ export async function decompressed(
   source: Readable,
   signal?: AbortSignal,
 ): Promise<{ stream: Readable; compression: Compression }> {
-  const head = await peek(source)
+  const head = await peek(source, LONGEST_MAGIC)
   const compression = detectCompression(head)
   if (compression === 'none') return { stream: source, compression }
   return { stream: decompressor(compression, source, signal), compression }
@@ -65,10 +65,10 @@ async function runProgram(program: string, source: Readable, output: PassThrough
   output.end()
 }
 
-/** The first bytes, put back so that the next reader sees the whole stream. */
-async function peek(source: Readable): Promise<Buffer> {
+/** At least `bytes` bytes from the beginning, if there are, put back so that the next reader sees the whole stream. */
+export async function peek(source: Readable, bytes: number): Promise<Buffer> {
   let head = Buffer.alloc(0)
-  while (head.length < LONGEST_MAGIC) {
+  while (head.length < bytes) {
     const chunk = (await nextChunk(source)) as Buffer | undefined
     if (chunk === undefined) break
     head = Buffer.concat([head, chunk])

@@ -207,6 +207,7 @@ export class ImageStore {
       if (!layer) continue
       await this.layers.remove(diffId)
       await this.content.remove(layer.blob.digest)
+      if (layer.compressed) await this.content.remove(layer.compressed.digest)
       freed += layer.size
     }
     return freed

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { PassThrough } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
 import { decompressed } from './compression.ts'
 import type { ContentStore } from './content-store.ts'
 import { DigestMeter, hexOf } from './content-store.ts'
@@ -32,6 +33,8 @@ export interface Layer {
   opaque: string[]
   /** The tar as it came (pulled: mostly gzip) or was made here (plain), in the content store. */
   blob: Descriptor
+  /** The plain tar of a layer made here as it was pushed: the same bytes must go to every registry. */
+  compressed?: Descriptor
 }
 
 export interface LayerStoreOptions {
@@ -77,6 +80,22 @@ export class LayerStore {
   async add(tar: Readable, signal?: AbortSignal): Promise<Layer> {
     const { digest, size } = await this.#content.writeStream(tar, {}, signal)
     return this.unpack({ mediaType: MEDIA_TYPE.layer, digest, size }, digest, signal)
+  }
+
+  /** The layer in the form that registries keep: as it was pulled, or a plain tar with gzip around it. */
+  async compressed(layer: Layer, signal?: AbortSignal): Promise<Descriptor> {
+    if (layer.compressed) return layer.compressed
+    if (layer.blob.mediaType !== MEDIA_TYPE.layer && layer.blob.mediaType !== MEDIA_TYPE.dockerLayer) return layer.blob
+    const gzip = createGzip()
+    pipeline(this.#content.stream(layer.blob.digest), gzip, { signal }).catch((error: unknown) => {
+      gzip.destroy(error instanceof Error ? error : new Error(String(error)))
+    })
+    const compressed = { mediaType: MEDIA_TYPE.layerGzip, ...(await this.#content.writeStream(gzip, {}, signal)) }
+    const path = join(this.#path(layer.diffId), 'layer.json')
+    const temporary = this.#content.temporaryPath()
+    await writeFile(temporary, `${JSON.stringify({ ...layer, compressed })}\n`)
+    await rename(temporary, path)
+    return compressed
   }
 
   /** Removes the directory; the blob stays. */

@@ -1,18 +1,17 @@
 /** ADD unpacks local archives: a tar, plain or compressed, is replaced by what is in it. */
 import { createReadStream } from 'node:fs'
-import type { Readable } from 'node:stream'
-import { decompressed } from '../compression.ts'
+import { decompressed, peek } from '../compression.ts'
 import { applyLayer } from '../layer-apply.ts'
 import { LayerView } from '../layer-view.ts'
 
-const TAR_BLOCK = 512
+export const TAR_BLOCK = 512
 
 /** Looks at the content, as Docker does; the file's name says nothing. */
 export async function isArchive(path: string): Promise<boolean> {
   const file = createReadStream(path)
   const { stream, compression } = await decompressed(file)
   try {
-    return hasTarHeader(await head(stream))
+    return hasTarHeader(await peek(stream, TAR_BLOCK))
   } catch (error) {
     // Something that only begins like a compressed file is copied as it is.
     if (compression !== 'none') return false
@@ -37,13 +36,4 @@ export function hasTarHeader(block: Buffer): boolean {
   let sum = 0
   for (let at = 0; at < TAR_BLOCK; at++) sum += at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0)
   return sum === stored
-}
-
-async function head(stream: Readable): Promise<Buffer> {
-  let bytes = Buffer.alloc(0)
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    bytes = Buffer.concat([bytes, chunk])
-    if (bytes.length >= TAR_BLOCK) break
-  }
-  return bytes.subarray(0, TAR_BLOCK)
 }

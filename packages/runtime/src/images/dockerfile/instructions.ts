@@ -75,6 +75,11 @@ export interface Workdir {
 }
 
 export type Command = (Run | Copy | Workdir | Metadata) & { line: number; text: string }
+/** Neither RUN, COPY, ADD nor WORKDIR: nothing but the config is concerned. */
+export function isMetadata(command: Command): command is Metadata & { line: number; text: string } {
+  return !['RUN', 'COPY', 'ADD', 'WORKDIR'].includes(command.kind)
+}
+
 export type Instruction = (From & { line: number; text: string }) | Command
 
 type Parse = (raw: RawInstruction, escape: string) => From | Run | Copy | Workdir | Metadata

@@ -1,0 +1,140 @@
+/**
+ * POST /build: a context comes in, lines about the build go out. Also /build/prune.
+ *
+ * This is the API of the builder without BuildKit, which every docker client still speaks; what BuildKit brought to
+ * Dockerfiles (heredocs, `RUN --mount`, stages in parallel, unneeded stages left out) works all the same.
+ */
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { EventBus } from '../events.ts'
+import { BuildContext } from '../images/build/build-context.ts'
+import type { BuildOptions, BuildServices } from '../images/build/builder.ts'
+import { prepareBuild, runBuild } from '../images/build/builder.ts'
+import { receiveRemote } from '../images/build/remote-context.ts'
+import { ExpansionError } from '../images/dockerfile/expand.ts'
+import { DockerfileError } from '../images/dockerfile/parse.ts'
+import type { Reference } from '../images/reference.ts'
+import { decodeCredentialMap } from '../images/registry/credentials.ts'
+import { parsePlatform } from '../images/registry/platform.ts'
+import { badParameter } from './errors.ts'
+import { referenceOr400 } from './images.ts'
+import { JsonStream } from './json-stream.ts'
+import type { DockerRequest, Router } from './router.ts'
+import { isTrue, sendJson } from './router.ts'
+
+export interface BuildRouteDeps extends BuildServices {
+  events: EventBus
+}
+
+export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
+  mkdirSync(deps.directory, { recursive: true, mode: 0o711 })
+
+  router.add('POST', '/build', async (request, response) => {
+    const options = buildOptions(request)
+    const tags = request.query.getAll('t').filter(Boolean).map(referenceOr400)
+    const context = await receiveContext(request, options, deps)
+    try {
+      const prepared = orBadRequest(() => prepareBuild(context, options))
+      const isQuiet = isTrue(request.query.get('q'))
+      const stream = new JsonStream(response)
+      await stream.run(async () => {
+        const withheld: string[] = []
+        const show = (text: string): void => (isQuiet ? void withheld.push(text) : stream.send({ stream: text }))
+        const events = {
+          onText: show,
+          onProgress: (progress: object) => (isQuiet ? undefined : stream.send(progress)),
+          onImage: (ID: string) => (isQuiet ? undefined : stream.send({ aux: { ID } })),
+        }
+        try {
+          const { id } = await runBuild(prepared, context, deps, events, request.signal)
+          await tagImage(id, tags, deps)
+          const short = id.slice('sha256:'.length, 'sha256:'.length + 12)
+          if (isQuiet) stream.send({ stream: `${id}\n` })
+          else {
+            stream.send({ stream: `Successfully built ${short}\n` })
+            for (const name of await namesOf(id, tags, deps)) stream.send({ stream: `Successfully tagged ${name}\n` })
+          }
+        } catch (error) {
+          // What --quiet held back is needed to understand the error.
+          for (const text of withheld) stream.send({ stream: text })
+          throw error
+        }
+      })
+    } finally {
+      context.remove()
+    }
+  })
+
+  router.add('POST', '/build/prune', async (_request, response) => {
+    const CachesDeleted = await deps.cache.clear()
+    rmSync(join(deps.directory, 'cache-mounts'), { recursive: true, force: true })
+    sendJson(response, 200, { CachesDeleted, SpaceReclaimed: 0 })
+  })
+}
+
+function buildOptions({ query, headers }: DockerRequest): BuildOptions {
+  const platform = query.get('platform') ?? ''
+  return {
+    dockerfile: query.get('dockerfile') || 'Dockerfile',
+    target: query.get('target') || undefined,
+    buildArgs: parseMap(query.get('buildargs'), 'buildargs') as Record<string, string | null>,
+    labels: parseMap(query.get('labels'), 'labels') as Record<string, string>,
+    noCache: isTrue(query.get('nocache')),
+    pull: isTrue(query.get('pull')),
+    ...(platform !== '' && { platform: parsePlatform(platform) }),
+    credentials: decodeCredentialMap(headers['x-registry-config']?.toString()),
+  }
+}
+
+async function receiveContext(
+  request: DockerRequest,
+  options: BuildOptions,
+  deps: BuildRouteDeps,
+): Promise<BuildContext> {
+  const parent = join(deps.directory, 'contexts')
+  const remote = request.query.get('remote') ?? ''
+  if (remote !== '') return receiveRemote(remote, parent, options.dockerfile, request.signal)
+  try {
+    return await BuildContext.receive(request.stream, parent, options.dockerfile, request.signal)
+  } catch (error) {
+    if (request.signal.aborted) throw error
+    throw badParameter(`Error processing tar file(${error instanceof Error ? error.message : String(error)})`)
+  }
+}
+
+async function tagImage(id: string, tags: readonly Reference[], { images, events }: BuildRouteDeps): Promise<void> {
+  for (const reference of tags) {
+    await images.tag(id, reference)
+    events.publish('image', 'tag', id, { name: (await images.resolve(id)).repoTags[0] ?? '' })
+  }
+}
+
+/** Names as people write them, with the tag that was left out. */
+async function namesOf(id: string, tags: readonly Reference[], { images }: BuildRouteDeps): Promise<string[]> {
+  if (tags.length === 0) return []
+  const { repoTags } = await images.resolve(id)
+  return repoTags.filter((name) => tags.some((tag) => sameName(referenceOr400(name), tag)))
+}
+
+function sameName(a: Reference, b: Reference): boolean {
+  return a.domain === b.domain && a.path === b.path && a.tag === (b.tag ?? 'latest')
+}
+
+/** What is wrong with the Dockerfile itself is the client's mistake. */
+function orBadRequest<T>(prepare: () => T): T {
+  try {
+    return prepare()
+  } catch (error) {
+    if (error instanceof DockerfileError || error instanceof ExpansionError) throw badParameter(error.message)
+    throw error
+  }
+}
+
+function parseMap(text: string | null, name: string): Record<string, unknown> {
+  if (text === null || text === '') return {}
+  try {
+    return (JSON.parse(text) as Record<string, unknown> | null) ?? {}
+  } catch (error) {
+    throw badParameter(`error reading ${name}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}

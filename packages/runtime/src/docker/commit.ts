@@ -1,0 +1,118 @@
+/** POST /commit: a container's changes on top of its image, as a new image. */
+import type { Clock } from '@dinghy/shared/api/clock'
+import type { Container } from '../containers/container.ts'
+import type { Containers } from '../containers/containers.ts'
+import type { EventBus } from '../events.ts'
+import type { Driver, Rootfs } from '../drivers/driver.ts'
+import { DockerfileError } from '../images/dockerfile/parse.ts'
+import type { ImageStore } from '../images/image-store.ts'
+import { applyChanges } from '../images/import.ts'
+import { diffLayer } from '../images/layer-diff.ts'
+import type { Layer } from '../images/layer-store.ts'
+import type { RunConfig } from '../images/oci.ts'
+import { badParameter } from './errors.ts'
+import { referenceOr400 } from './images.ts'
+import type { Router } from './router.ts'
+import { isTrue, sendJson } from './router.ts'
+
+export interface CommitDeps {
+  images: ImageStore
+  containers: Pick<Containers, 'get'>
+  driver: Driver
+  events: EventBus
+  clock: Clock
+}
+
+export function commitRoutes(router: Router, deps: CommitDeps): void {
+  const { images, containers, events, clock } = deps
+
+  router.add('POST', '/commit', async (request, response) => {
+    const { query, signal } = request
+    const container = containers.get(query.get('container') ?? '')
+    const repo = query.get('repo') ?? ''
+    const tag = query.get('tag') ?? ''
+    const reference = repo === '' ? undefined : referenceOr400(repo + (tag === '' ? '' : `:${tag}`))
+    const given = (await request.json<RunConfig | null>()) ?? {}
+    const config = changed({ ...imageConfig(container), ...withoutEmpty(given) }, query.getAll('changes'))
+
+    const pause = query.get('pause') === null || isTrue(query.get('pause'))
+    const layer = await commitLayer(container, pause, deps, signal)
+    const base = await images.resolve(container.record.imageId)
+    const created = new Date(clock.now()).toISOString()
+    const author = query.get('author') ?? ''
+    const comment = query.get('comment') ?? ''
+    const createdBy = (container.record.config.Cmd ?? []).join(' ')
+    const { id } = await images.create(
+      {
+        ...base.config,
+        created,
+        ...(author !== '' && { author }),
+        config,
+        rootfs: { type: 'layers', diff_ids: [...base.config.rootfs.diff_ids, layer.diffId] },
+        history: [
+          ...(base.config.history ?? []),
+          { created, created_by: createdBy, ...(author !== '' && { author }), ...(comment !== '' && { comment }) },
+        ],
+      },
+      { parent: base.id },
+    )
+    if (reference) await images.tag(id, reference)
+    events.publish('container', 'commit', container.id, { comment, imageID: id, imageRef: repo, name: container.name })
+    sendJson(response, 201, { Id: id })
+  })
+}
+
+async function commitLayer(
+  container: Container,
+  pause: boolean,
+  deps: CommitDeps,
+  signal: AbortSignal,
+): Promise<Layer> {
+  const { driver, images } = deps
+  const { record, state, spec } = container
+  const rootfs: Rootfs = { layers: record.imageLayers, hostBase: record.hostBase, dir: container.rootfsDir }
+  // Files that change while they are read would make a layer of no moment at all.
+  const paused =
+    pause && state.status === 'running' && state.running && spec ? { running: state.running, spec } : undefined
+  if (paused) await driver.pause(paused.running, paused.spec)
+  try {
+    const changes = await driver.changes(rootfs)
+    const tar = diffLayer(changes, (path) => driver.pathIn(rootfs, path, state.running), signal)
+    return await images.layers.add(tar, signal)
+  } finally {
+    if (paused) await driver.resume(paused.running, paused.spec)
+  }
+}
+
+/** Of a container's config, what an image keeps. */
+function imageConfig({ record: { config } }: Container): RunConfig {
+  const { User, ExposedPorts, Env, Cmd, Entrypoint, Volumes, WorkingDir, Labels, StopSignal, Healthcheck, Shell } =
+    config
+  return withoutEmpty({
+    User,
+    ExposedPorts,
+    Env,
+    Cmd,
+    Entrypoint,
+    Volumes,
+    WorkingDir,
+    Labels,
+    StopSignal,
+    Healthcheck,
+    Shell,
+  })
+}
+
+function withoutEmpty(config: { [K in keyof RunConfig]: RunConfig[K] | undefined }): RunConfig {
+  const kept = Object.entries(config).filter(([, value]) => value !== undefined && value !== null && value !== '')
+  return Object.fromEntries(kept) as RunConfig
+}
+
+function changed(config: RunConfig, changes: readonly string[]): RunConfig {
+  try {
+    return applyChanges(config, changes)
+  } catch (error) {
+    if (error instanceof DockerfileError) throw badParameter(error.message)
+    throw error
+  }
+}

@@ -1,0 +1,47 @@
+/** GET /distribution/{name}/json: what a registry has under a name, without pulling it. */
+import { digestOf } from '../images/content-store.ts'
+import { UnreachableError } from '../images/http.ts'
+import type { Manifest, ManifestIndex, OciImageConfig, Platform } from '../images/oci.ts'
+import { isIndex } from '../images/oci.ts'
+import { familiarName, withDefaultTag } from '../images/reference.ts'
+import { decodeCredentials } from '../images/registry/credentials.ts'
+import { RegistryClient } from '../images/registry/registry-client.ts'
+import { RegistryError } from '../images/registry/registry-error.ts'
+import { readAll } from '../images/http.ts'
+import { DockerError, serverError } from './errors.ts'
+import { referenceOr400 } from './images.ts'
+import type { Router } from './router.ts'
+import { sendJson } from './router.ts'
+
+const MAX_CONFIG_BYTES = 8 * 2 ** 20
+
+export function distributionRoutes(router: Router): void {
+  router.add('GET', '/distribution/{name...}/json', async ({ params, headers, signal }, response) => {
+    const reference = withDefaultTag(referenceOr400(params['name'] ?? ''))
+    const credentials = decodeCredentials(headers['x-registry-auth']?.toString())
+    const client = new RegistryClient(reference, { credentials, actions: 'pull' })
+    try {
+      const { bytes, mediaType } = await client.manifest(reference.digest ?? reference.tag ?? 'latest', signal)
+      const document = JSON.parse(bytes.toString()) as Manifest | ManifestIndex
+      sendJson(response, 200, {
+        Descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length },
+        Platforms: await platformsOf(document, client, signal),
+      })
+    } catch (error) {
+      if (error instanceof UnreachableError) throw serverError(error.message, error)
+      if (!(error instanceof RegistryError)) throw error
+      throw new DockerError(error.status, `${familiarName(reference)}: ${error.message}`, { cause: error })
+    }
+  })
+}
+
+async function platformsOf(
+  document: Manifest | ManifestIndex,
+  client: RegistryClient,
+  signal: AbortSignal,
+): Promise<Platform[]> {
+  if (isIndex(document)) return document.manifests.flatMap(({ platform }) => platform ?? [])
+  const { body } = await client.blob(document.config.digest, 0, signal)
+  const { os, architecture, variant } = JSON.parse((await readAll(body, MAX_CONFIG_BYTES)).toString()) as OciImageConfig
+  return [{ os, architecture, ...(variant !== undefined && { variant }) }]
+}

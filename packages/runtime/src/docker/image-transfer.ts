@@ -1,0 +1,166 @@
+/** Images in and out: pull, import, push, save, load; and docker login. */
+import type { Clock } from '@dinghy/shared/api/clock'
+import type { EventBus } from '../events.ts'
+import { imagesToSave, loadImages, saveImages } from '../images/archive.ts'
+import { DockerfileError } from '../images/dockerfile/parse.ts'
+import { webRequest } from '../images/http.ts'
+import { importImage } from '../images/import.ts'
+import type { ImageSource } from '../images/image-source.ts'
+import type { ImageStore } from '../images/image-store.ts'
+import type { Reference } from '../images/reference.ts'
+import { familiarName, familiarRepository, parseReference, repositoryOf, withDefaultTag } from '../images/reference.ts'
+import type { Credentials } from '../images/registry/credentials.ts'
+import { decodeCredentials } from '../images/registry/credentials.ts'
+import { checkLogin } from '../images/registry/login.ts'
+import { parsePlatform } from '../images/registry/platform.ts'
+import { pushImage } from '../images/registry/push.ts'
+import { UnreachableError } from '../images/http.ts'
+import { badParameter, notFound, serverError } from './errors.ts'
+import { referenceOr400 } from './images.ts'
+import { JsonStream } from './json-stream.ts'
+import type { DockerRequest, Router } from './router.ts'
+import { sendJson } from './router.ts'
+import type { ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+
+export interface ImageTransferDeps {
+  images: ImageStore
+  source: ImageSource
+  events: EventBus
+  clock: Clock
+}
+
+export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): void {
+  const { images, events } = deps
+
+  router.add('POST', '/images/create', async (request, response) => {
+    const { query } = request
+    if (query.get('fromImage')) await pull(request, response, deps)
+    else if (query.get('fromSrc')) await importFrom(request, response, deps)
+    else throw badParameter('either fromImage or fromSrc must be given')
+  })
+
+  router.add('POST', '/images/{name...}/push', async ({ params, query, headers, signal }, response) => {
+    const named = referenceOr400(params['name'] ?? '')
+    const tag = query.get('tag') || named.tag
+    const references = tag ? [{ ...named, tag }] : await localTags(named, images)
+    if (references.length === 0) {
+      throw notFound(`An image does not exist locally with the tag: ${familiarRepository(named)}`)
+    }
+    const credentials = decodeCredentials(headers['x-registry-auth']?.toString())
+    const stream = new JsonStream(response)
+    for (const reference of references) await requireLocal(reference, images)
+    await stream.run(async () => {
+      for (const reference of references) {
+        const image = await images.resolve(familiarName(reference))
+        await asDockerError(() =>
+          pushImage(images, image, reference, credentials, (progress) => stream.send(progress), signal),
+        )
+        events.publish('image', 'push', familiarName(reference), { name: familiarName(reference) })
+      }
+    })
+  })
+
+  const save = async (names: string[], { signal }: DockerRequest, response: ServerResponse): Promise<void> => {
+    if (names.length === 0) throw badParameter('no image names were given')
+    const saved = await imagesToSave(images, names)
+    response.writeHead(200, { 'Content-Type': 'application/x-tar' })
+    for (const { image } of saved) events.publish('image', 'save', image.id, { name: image.id })
+    await pipeline(saveImages(images, saved, signal), response)
+  }
+  router.add('GET', '/images/get', (request, response) => {
+    const names = request.query.getAll('names').flatMap((text) => text.split(','))
+    return save(names.filter(Boolean), request, response)
+  })
+  router.add('GET', '/images/{name...}/get', (request, response) =>
+    save([request.params['name'] ?? ''], request, response),
+  )
+
+  router.add('POST', '/images/load', async (request, response) => {
+    const stream = new JsonStream(response)
+    await stream.run(async () => {
+      for (const line of await loadImages(images, request.stream, request.signal)) {
+        events.publish('image', 'load', line.trim().split(': ')[1] ?? '', {})
+        stream.send({ stream: line })
+      }
+    })
+  })
+
+  router.add('POST', '/auth', async (request, response) => {
+    const credentials = await request.json<Credentials>()
+    await asDockerError(() => checkLogin(credentials, request.signal))
+    sendJson(response, 200, { Status: 'Login Succeeded', IdentityToken: '' })
+  })
+}
+
+async function pull(
+  { query, headers, signal }: DockerRequest,
+  response: ServerResponse,
+  deps: ImageTransferDeps,
+): Promise<void> {
+  const tag = query.get('tag') ?? ''
+  const reference = withTag(referenceOr400(query.get('fromImage') ?? ''), tag)
+  const platform = query.get('platform') ?? ''
+  const credentials = decodeCredentials(headers['x-registry-auth']?.toString())
+  const options = {
+    ...(platform !== '' && { platform: parsePlatform(platform) }),
+    ...(credentials && { credentials: () => credentials }),
+  }
+  const stream = new JsonStream(response)
+  await stream.run(async () => {
+    await asDockerError(() => deps.source.pull(reference, options, (progress) => stream.send(progress), signal))
+    const name = familiarName(withDefaultTag(reference))
+    deps.events.publish('image', 'pull', name, { name: familiarRepository(reference) })
+  })
+}
+
+async function importFrom(
+  { query, stream: body, signal }: DockerRequest,
+  response: ServerResponse,
+  deps: ImageTransferDeps,
+): Promise<void> {
+  const { images, events, clock } = deps
+  const from = query.get('fromSrc') ?? ''
+  const repo = query.get('repo') ?? ''
+  const reference = repo === '' ? undefined : withTag(referenceOr400(repo), query.get('tag') ?? '')
+  const stream = new JsonStream(response)
+  await stream.run(async () => {
+    const tar =
+      from === '-'
+        ? body
+        : (await asDockerError(() => webRequest(from.includes('://') ? from : `http://${from}`, {}, signal))).body
+    const message = query.get('message') || `Imported from ${from}`
+    const options = { message, changes: query.getAll('changes'), now: new Date(clock.now()) }
+    const { id } = await asDockerError(() => importImage(images, tar, options, signal))
+    if (reference) await images.tag(id, reference)
+    events.publish('image', 'import', id, { name: id })
+    stream.send({ status: id })
+  })
+}
+
+/** A tag parameter may also be a digest. */
+function withTag(reference: Reference, tag: string): Reference {
+  if (tag === '') return reference
+  return parseReference(`${repositoryOf(reference)}${tag.includes(':') ? '@' : ':'}${tag}`)
+}
+
+async function localTags(reference: Reference, images: ImageStore): Promise<Reference[]> {
+  const tags = (await images.list()).flatMap(({ repoTags }) => repoTags).map(parseReference)
+  return tags.filter((tag) => repositoryOf(tag) === repositoryOf(reference))
+}
+
+async function requireLocal(reference: Reference, images: ImageStore): Promise<void> {
+  if (await images.find(familiarName(reference))) return
+  throw notFound(`An image does not exist locally with the tag: ${familiarRepository(reference)}`)
+}
+
+/** Errors that have nothing to do with the runtime itself keep their words and get a status. */
+async function asDockerError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof DockerfileError) throw badParameter(error.message)
+    if (error instanceof UnreachableError) throw serverError(error.message, error)
+    throw error
+  }
+}
