@@ -6,7 +6,6 @@
 import { readFile, writeFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Container, EphemeralContainer, Pod, Service } from '@dinghy/shared/api/types'
-import type { Logger } from '@dinghy/shared/client/logger'
 import { containerConfig } from '../containers/container-config.ts'
 import type { PlaceFacts } from '../containers/downward.ts'
 import { EnvError, makeEnvironment } from '../containers/env.ts'
@@ -43,7 +42,6 @@ export interface PodRuntimeOptions {
   volumes: PodVolumes
   objects: ReferencedObjects
   services: { list(): Service[] }
-  log: Logger
   node: string
   nodeAddress: string
   network: string

@@ -99,6 +99,11 @@ export class PodSync {
     }
   }
 
+  /** Whether the pod takes room on this node, rather than asking for it. */
+  hasTaken({ metadata, status }: Pod): boolean {
+    return status.startTime !== undefined || this.#progress.get(metadata.uid)?.admitted === true
+  }
+
   /** Somebody deletes the pod: a pull or a hook under way must not hold that up. */
   interrupt(podUid: string): void {
     this.#progress.get(podUid)?.interrupt.abort()

@@ -1,6 +1,6 @@
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
-import { createServer as createTcpServer, type AddressInfo } from 'node:net'
+import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { container } from '../testing/objects.ts'
 import { portOf } from './check.ts'
@@ -13,9 +13,9 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close()
 })
 
-async function listen(server: Pick<Server, 'listen' | 'address' | 'close'>): Promise<number> {
+async function listen(server: Server): Promise<number> {
   servers.push(server)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
   return (server.address() as AddressInfo).port
 }
 

@@ -1,21 +1,21 @@
 // GET /containerLogs/{namespace}/{pod}/{container}: what a container has written, as plain text. The engine mixes two
 // streams in one (stdcopy); a kubelet gives the lines of both in the order in which they came.
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { once } from 'node:events'
+import type { Clock } from '@dinghy/shared/api/clock'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { StdcopyParser } from '../docker/stdcopy.ts'
 import type { ContainerLookup } from './container-lookup.ts'
 import { logOptions } from './log-query.ts'
 
 export async function serveContainerLogs(
-  { docker, lookup }: { docker: DockerClient; lookup: ContainerLookup },
+  { docker, lookup, clock }: { docker: DockerClient; lookup: ContainerLookup; clock: Clock },
   [namespace = '', pod = '', name = '']: readonly string[],
   url: URL,
-  request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const options = logOptions(url.searchParams, Date.now())
+  const options = logOptions(url.searchParams, clock.now())
   const { container, seen } = await lookup.forLogs(namespace, pod, name, options.previous)
   const gone = new AbortController()
   response.once('close', () => gone.abort())
@@ -33,14 +33,15 @@ export async function serveContainerLogs(
     if (!gone.signal.aborted) response.destroy(error as Error)
   } finally {
     stream.destroy()
-    request.resume()
   }
 }
 
 async function* payloads(stream: AsyncIterable<Buffer>, tty: boolean): AsyncIterable<Buffer> {
-  if (tty) return yield* stream
   const parser = new StdcopyParser()
-  for await (const chunk of stream) for (const { data } of parser.push(chunk)) yield data
+  for await (const chunk of stream) {
+    if (tty) yield chunk
+    else for (const { data } of parser.push(chunk)) yield data
+  }
 }
 
 async function* limited(pieces: AsyncIterable<Buffer>, limitBytes: number | undefined): AsyncIterable<Buffer> {

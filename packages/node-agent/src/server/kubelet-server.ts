@@ -5,6 +5,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Clock } from '@dinghy/shared/api/clock'
 import { badRequest, notFound, toStatus } from '@dinghy/shared/api/errors'
 import type { Logger } from '@dinghy/shared/client/logger'
 import type { AttachStreams, DockerClient } from '../docker/docker-client.ts'
@@ -14,11 +15,13 @@ import { serveContainerLogs } from './container-logs.ts'
 import { portsOf, servePortForward } from './port-forward.ts'
 import { attachProcess, execProcess, serveRemoteCommand } from './remote-command.ts'
 import type { StatsSummary } from './stats-summary.ts'
+import type { WebSocket } from 'ws'
 
 export interface KubeletServerOptions {
   docker: DockerClient
   lookup: ContainerLookup
   stats: StatsSummary
+  clock: Clock
   log: Logger
 }
 
@@ -59,7 +62,7 @@ export class KubeletServer {
       case 'stats':
         return json(response, await stats.read(lookup.pods()))
       case 'containerLogs':
-        return await serveContainerLogs(this.#options, rest, url, request, response)
+        return await serveContainerLogs(this.#options, rest, url, response)
       case 'exec':
       case 'attach':
       case 'portForward':
@@ -122,7 +125,7 @@ async function accept(request: IncomingMessage, socket: Duplex, head: Buffer) {
   // Loaded when first needed: most of the time nobody is watching.
   const { WebSocketServer } = await import('ws')
   const server = new WebSocketServer({ noServer: true, handleProtocols: (offered) => chooseProtocol(offered) ?? false })
-  return await new Promise<import('ws').WebSocket>((resolve) => {
+  return await new Promise<WebSocket>((resolve) => {
     server.handleUpgrade(request, socket, head, (client) => {
       client.on('error', () => client.terminate())
       resolve(client)

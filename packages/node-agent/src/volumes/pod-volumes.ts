@@ -10,7 +10,6 @@ import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Pod, Volume } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
-import type { Logger } from '@dinghy/shared/client/logger'
 import type { PlaceFacts } from '../containers/downward.ts'
 import { payloadDigest, writePayload } from './atomic-writer.ts'
 import { ClaimError, resolveClaim } from './claims.ts'
@@ -39,7 +38,6 @@ export interface PodVolumesOptions {
   objects: ReferencedObjects
   tokens: ServiceAccountTokens
   clock: Clock
-  log: Logger
 }
 
 export class PodVolumes {

@@ -1,0 +1,67 @@
+// The node agent process: the kubelet of one node. Its flags, and nothing else; node-agent.ts puts the parts together.
+// When it is told to stop it stops alone: the containers of its node run on, and the next agent finds them.
+
+import { runMain } from '@dinghy/shared/process/main'
+import { runNodeAgent } from './node-agent.ts'
+import { upstreamCrashLoop } from './pods/crash-loop.ts'
+
+runMain({
+  name: 'node-agent',
+  flags: {
+    server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'the address of the api-server' },
+    'node-name': { type: 'string', required: true, help: 'the name of the Node object' },
+    'node-address': {
+      type: 'string',
+      required: true,
+      help: "the node's own address; the kubelet server listens on it",
+    },
+    'pod-cidr': {
+      type: 'string',
+      required: true,
+      help: 'the range that the pods of this node get their addresses from',
+    },
+    'docker-socket': { type: 'string', required: true, help: 'the unix socket of the container runtime' },
+    root: { type: 'string', required: true, help: 'the directory for volumes and other files of pods' },
+    'kubelet-port': { type: 'number', default: 10250, help: 'the port of the kubelet server' },
+    'sandbox-image': {
+      type: 'string',
+      default: 'registry.k8s.io/pause:3.10',
+      help: 'the image that holds a pod together',
+    },
+    'cluster-dns': { type: 'list', help: 'name servers for pods; without any, pods use those of the machine' },
+    'cluster-domain': { type: 'string', default: 'cluster.local', help: 'the domain of cluster names' },
+    'crash-loop-backoff-base': {
+      type: 'duration',
+      default: '10s',
+      help: 'first delay of a container that keeps ending; it doubles up to 5m. Shorten it for workshops',
+    },
+    'lease-renew-interval': { type: 'duration', default: '2s', help: 'how often the node says that it is alive' },
+    'node-status-update-frequency': { type: 'duration', default: '10s', help: 'how often the node looks at itself' },
+    'relist-period': { type: 'duration', default: '1500ms', help: 'how often all containers are looked at' },
+  },
+  async run({ flags, log, clock, signal, health }) {
+    let isReady = () => false
+    health.addCheck('node', () => isReady())
+    await runNodeAgent(
+      {
+        server: flags.server,
+        node: flags.nodeName,
+        address: flags.nodeAddress,
+        podCidr: flags.podCidr,
+        kubeletPort: flags.kubeletPort,
+        dockerSocket: flags.dockerSocket,
+        root: flags.root,
+        sandboxImage: flags.sandboxImage,
+        dns: { servers: flags.clusterDns, domain: flags.clusterDomain },
+        crashLoop: { ...upstreamCrashLoop, baseMs: flags.crashLoopBackoffBase },
+        leasePeriodMs: flags.leaseRenewInterval,
+        statusPeriodMs: flags.nodeStatusUpdateFrequency,
+        relistMs: flags.relistPeriod,
+        clock,
+        log,
+        onStarting: (check) => (isReady = check),
+      },
+      signal,
+    )
+  },
+})

@@ -1,0 +1,352 @@
+// The whole agent, against a small API server and a small engine, both over real sockets.
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '@dinghy/shared/api/clock'
+import { getCondition } from '@dinghy/shared/api/conditions'
+import { ConfigMaps, Events, Leases, Nodes, Pods } from '@dinghy/shared/api/resources'
+import type { Pod, PodSpec } from '@dinghy/shared/api/types'
+import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import { createLogger } from '@dinghy/shared/process/logger'
+import { runNodeAgent } from './node-agent.ts'
+import { FakeEngine } from './testing/fake-engine.ts'
+import { configMap, container, pod } from './testing/objects.ts'
+
+let directory: string
+let api: TinyApiServer
+let engine: FakeEngine
+let stop: AbortController
+let running: Promise<void>
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'node-agent-'))
+  api = await TinyApiServer.start()
+  engine = new FakeEngine()
+  await engine.listen(join(directory, 'docker.sock'))
+  startAgent()
+})
+
+afterEach(async () => {
+  await stopAgent()
+  await engine.close()
+  await api.close()
+  await rm(directory, { recursive: true })
+})
+
+function startAgent(): void {
+  stop = new AbortController()
+  running = runNodeAgent(
+    {
+      server: api.url,
+      node: 'node-1',
+      address: '127.0.0.1',
+      podCidr: '127.0.0.0/24',
+      kubeletPort: 0,
+      dockerSocket: join(directory, 'docker.sock'),
+      root: join(directory, 'node-1'),
+      sandboxImage: 'registry.k8s.io/pause:3.10',
+      dns: { servers: [], domain: 'cluster.local' },
+      crashLoop: { baseMs: 60, maxMs: 1000 },
+      leasePeriodMs: 50,
+      statusPeriodMs: 1000,
+      relistMs: 50,
+      clock: systemClock,
+      log: createLogger({ name: 'test', clock: systemClock, write: () => undefined }),
+      onStarting: () => undefined,
+    },
+    stop.signal,
+  )
+}
+
+async function stopAgent(): Promise<void> {
+  stop.abort()
+  await running.catch((error: unknown) => {
+    if (!stop.signal.aborted) throw error
+  })
+}
+
+async function until(condition: () => unknown): Promise<void> {
+  const deadline = Date.now() + 5_000
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`still not so: ${String(condition)}\n${describeAll()}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** For the message of a failed test. */
+function describeAll(): string {
+  const events = api.all(Events).map(({ type, reason, message }) => `${type} ${reason} ${message}`)
+  return [JSON.stringify(current()?.status, null, 1), ...events, ...engine.requests.slice(-20)].join('\n')
+}
+
+const create = (spec: Partial<PodSpec>, metadata: Partial<Pod['metadata']> = {}) =>
+  api.put(Pods, pod(spec, {}, metadata))
+const serving = (overrides = {}) => container({ command: ['serve'], ...overrides })
+const current = () => api.read(Pods, 'web', 'default')
+const status = () => current()?.status
+const first = () => status()?.containerStatuses?.[0]
+const isReady = () => getCondition(status()?.conditions, 'Ready')?.status === 'True'
+const reasons = () => api.all(Events).map(({ reason }) => reason)
+const eventText = (reason: string) => api.all(Events).find((event) => event.reason === reason)?.message
+
+/** As the api-server does it for a pod: the object stays until the node lets it go. */
+function remove(graceSeconds: number): void {
+  const object = current()!
+  const deletionTimestamp = new Date(Date.now() + graceSeconds * 1000).toISOString()
+  const metadata = { ...object.metadata, deletionTimestamp, deletionGracePeriodSeconds: graceSeconds }
+  api.put(Pods, { ...object, metadata })
+}
+
+describe('a node', () => {
+  test('registers, reports Ready, renews its lease and makes its network', async () => {
+    await until(() => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')?.status === 'True')
+    const node = api.read(Nodes, 'node-1')!
+    expect(node.status.nodeInfo?.containerRuntimeVersion).toBe('docker://0.0.1-fake')
+    expect(node.spec.podCIDR).toBe('127.0.0.0/24')
+    await until(() => api.read(Leases, 'node-1', 'kube-node-lease'))
+    const renewed = api.read(Leases, 'node-1', 'kube-node-lease')?.spec.renewTime
+    await until(() => api.read(Leases, 'node-1', 'kube-node-lease')?.spec.renewTime !== renewed)
+    expect(engine.networks.get('node-1')).toMatchObject({
+      Driver: 'loopback',
+      IPAM: { Config: [{ Subnet: '127.0.0.0/24' }] },
+    })
+  })
+
+  test('is not Ready while its runtime is away', async () => {
+    const ready = () => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')
+    await until(() => ready()?.status === 'True')
+    await engine.close()
+    await until(() => ready()?.status === 'False')
+    expect(ready()).toMatchObject({ reason: 'KubeletNotReady', message: 'container runtime is down' })
+    await engine.listen(join(directory, 'docker.sock'))
+    await until(() => ready()?.status === 'True')
+  })
+})
+
+describe('a pod', () => {
+  test('becomes Running and Ready, with upstream’s events and few requests', async () => {
+    create({ containers: [serving()] })
+    await until(isReady)
+    expect(status()).toMatchObject({ phase: 'Running', hostIP: '127.0.0.1' })
+    expect(first()).toMatchObject({ ready: true, started: true, restartCount: 0 })
+    expect(first()?.containerID).toBe(`docker://${engine.find('app')!.id}`)
+    await until(() => reasons().includes('Started'))
+    expect(reasons().filter((reason) => !reason?.startsWith('Node'))).toEqual([
+      'Starting',
+      'Pulled',
+      'Created',
+      'Started',
+    ])
+    expect(engine.find('app')!.body.HostConfig.NetworkMode).toBe(`container:${engine.find('POD')!.id}`)
+    const writes = api.requests.filter(({ method, path }) => method === 'PUT' && path.endsWith('/pods/web/status'))
+    expect(writes.length).toBeLessThanOrEqual(3)
+  })
+
+  test('shows why its image cannot be had, and backs off', async () => {
+    create({ containers: [serving({ image: 'broken:1' })] })
+    await until(() => first()?.state?.waiting?.reason === 'ErrImagePull')
+    expect(first()?.state?.waiting?.message).toBe('pull access denied for broken:1')
+    await until(() => first()?.state?.waiting?.reason === 'ImagePullBackOff')
+    expect(first()?.state?.waiting?.message).toMatch(/^Back-off pulling image "broken:1"/)
+    expect(eventText('Failed')).toBe('Failed to pull image "broken:1": pull access denied for broken:1')
+    expect(engine.pulled).toEqual(['broken:1'])
+  })
+
+  test('that keeps ending is restarted ever more slowly', async () => {
+    create({ containers: [container({ command: ['exit', '3', 'bye'] })] })
+    await until(() => first()?.state?.waiting?.reason === 'CrashLoopBackOff')
+    expect(first()?.lastState?.terminated).toMatchObject({ exitCode: 3, reason: 'Error' })
+    expect(first()?.state?.waiting?.message).toMatch(/^back-off 60ms restarting failed container=app pod=web_default/)
+    await until(() => (first()?.restartCount ?? 0) >= 3)
+    expect(engine.all('app').length).toBeLessThanOrEqual(3)
+    expect(status()?.phase).toBe('Running')
+  })
+
+  test('that cannot be started says so', async () => {
+    create({ containers: [container({ command: ['missing'] })] })
+    await until(() => first()?.state?.waiting?.reason === 'RunContainerError')
+    expect(first()?.state?.waiting?.message).toContain('executable file not found in $PATH')
+    await until(() => first()?.lastState?.terminated?.reason === 'StartError')
+    expect(first()?.lastState?.terminated?.exitCode).toBe(127)
+  })
+
+  test('shows what the engine refuses', async () => {
+    create({ containers: [serving({ resources: { limits: { cpu: '666m' } } })] })
+    await until(() => first()?.state?.waiting?.reason === 'CreateContainerError')
+    expect(first()?.state?.waiting?.message).toBe('this engine cannot limit CPUs')
+  })
+
+  test('runs its init containers first, in order', async () => {
+    const initContainers = ['a', 'b'].map((name) => container({ name, command: ['exit', '0'] }))
+    create({ initContainers, containers: [serving()] })
+    await until(isReady)
+    const names = [...engine.containers.values()].map(({ body }) => body.Labels['io.kubernetes.container.name'])
+    expect(names).toEqual(['POD', 'a', 'b', 'app'])
+    expect(status()?.initContainerStatuses?.map(({ ready }) => ready)).toEqual([true, true])
+  })
+
+  test('that is done has Succeeded, and its sandbox is gone', async () => {
+    create({ restartPolicy: 'Never', containers: [container({ command: ['exit', '0'] })] })
+    await until(() => status()?.phase === 'Succeeded')
+    expect(first()?.state?.terminated).toMatchObject({ exitCode: 0, reason: 'Completed' })
+    await until(() => engine.find('POD')?.state.Running === false)
+    expect(engine.find('app')).toBeDefined()
+  })
+
+  test('waits for a missing ConfigMap, and starts the moment it is there', async () => {
+    create({
+      volumes: [{ name: 'cfg', configMap: { name: 'settings' } }],
+      containers: [serving({ volumeMounts: [{ name: 'cfg', mountPath: '/cfg' }] })],
+    })
+    await until(() => reasons().includes('FailedMount'))
+    expect(eventText('FailedMount')).toBe('MountVolume.SetUp failed for volume "cfg" : configmap "settings" not found')
+    expect(engine.find('app')).toBeUndefined()
+    api.put(ConfigMaps, configMap('settings', { color: 'blue' }))
+    await until(isReady)
+    const source = engine.find('app')!.body.HostConfig.Mounts!.find(({ Target }) => Target === '/cfg')!.Source!
+    expect(await readFile(join(source, 'color'), 'utf8')).toBe('blue')
+    api.put(ConfigMaps, configMap('settings', { color: 'red' }))
+    for (let text = ''; text !== 'red';) text = await readFile(join(source, 'color'), 'utf8')
+  })
+
+  test('with a missing variable source shows CreateContainerConfigError', async () => {
+    const valueFrom = { configMapKeyRef: { name: 'settings', key: 'color' } }
+    create({ containers: [serving({ env: [{ name: 'COLOR', valueFrom }] })] })
+    await until(() => first()?.state?.waiting?.reason === 'CreateContainerConfigError')
+    expect(first()?.state?.waiting?.message).toBe('configmap "settings" not found')
+    api.put(ConfigMaps, configMap('settings', { color: 'blue' }))
+    await until(isReady)
+    expect(engine.find('app')!.body.Env).toContain('COLOR=blue')
+  })
+
+  test('whose image is changed in place gets a new container', async () => {
+    const created = create({ containers: [serving()] })
+    await until(isReady)
+    engine.images.add('busybox:2')
+    api.put(Pods, { ...current()!, spec: { ...created.spec, containers: [serving({ image: 'busybox:2' })] } })
+    await until(() => first()?.image === 'busybox:2' && first()?.ready)
+    expect(first()?.restartCount).toBe(1)
+    await until(() => eventText('Killing'))
+    expect(eventText('Killing')).toBe('Container app definition changed, will be restarted')
+  })
+
+  test('is restarted when its liveness probe fails', async () => {
+    const livenessProbe = { exec: { command: ['exit', '1', 'ill'] }, periodSeconds: 1, failureThreshold: 1 }
+    create({ containers: [serving({ livenessProbe })] })
+    await until(() => (first()?.restartCount ?? 0) > 0)
+    expect(eventText('Unhealthy')).toBe('Liveness probe failed: ill')
+    expect(eventText('Killing')).toBe('Container app failed liveness probe, will be restarted')
+  })
+
+  test('is ready when its readiness probe says so', async () => {
+    const readinessProbe = { exec: { command: ['exit', '0'] }, periodSeconds: 10 }
+    create({ containers: [serving({ readinessProbe })] })
+    await until(isReady)
+    expect(engine.executed).toEqual([['exit', '0']])
+  })
+
+  test('runs its hooks', async () => {
+    const exec = (word: string) => ({ exec: { command: ['exit', '0', word] } })
+    create({ containers: [serving({ lifecycle: { postStart: exec('hello'), preStop: exec('goodbye') } })] })
+    await until(isReady)
+    remove(5)
+    await until(() => !current())
+    expect(engine.executed).toEqual([
+      ['exit', '0', 'hello'],
+      ['exit', '0', 'goodbye'],
+    ])
+  })
+
+  test('ends at its deadline', async () => {
+    create({ activeDeadlineSeconds: 1, containers: [serving()] })
+    await until(() => status()?.phase === 'Failed')
+    expect(status()).toMatchObject({ reason: 'DeadlineExceeded' })
+    await until(() => engine.find('app')?.state.Running === false)
+  })
+
+  test('that does not fit is refused', async () => {
+    create({ containers: [serving({ resources: { requests: { cpu: '10k' } } })] })
+    await until(() => status()?.phase === 'Failed')
+    expect(status()?.reason).toBe('OutOfcpu')
+    expect(status()?.message).toMatch(/^Pod was rejected: Node didn't have enough resource: cpu, requested: 10000000/)
+    expect(engine.containers.size).toBe(0)
+  })
+})
+
+describe('the end of a pod', () => {
+  test('leaves nothing behind: no object, no container, no file', async () => {
+    create({ volumes: [{ name: 'tmp', emptyDir: {} }], containers: [serving()] })
+    await until(isReady)
+    const app = engine.find('app')!
+    remove(30)
+    await until(() => !current())
+    expect(app.signals).toEqual(['TERM'])
+    await until(() => engine.containers.size === 0)
+    await expect(readFile(join(directory, 'node-1/pods', app.body.Labels['io.kubernetes.pod.uid']!))).rejects.toThrow(
+      'ENOENT',
+    )
+    const last = api.requests.filter(({ method, path }) => method === 'PUT' && path.endsWith('/status')).at(-1)
+    expect((last?.body as Pod).status.containerStatuses?.[0]?.state?.terminated?.exitCode).toBe(143)
+  })
+
+  test('can be hastened', async () => {
+    create({ containers: [container({ command: ['stubborn'] })] })
+    await until(isReady)
+    remove(3600)
+    await until(() => engine.find('app')?.signals.includes('TERM'))
+    remove(0)
+    await until(() => !current())
+  })
+
+  test('comes too when the object vanished at once', async () => {
+    create({ containers: [serving()] })
+    await until(isReady)
+    api.remove(Pods, 'web', 'default')
+    await until(() => engine.containers.size === 0)
+  })
+
+  test('comes too when the object vanished while the agent was away', async () => {
+    create({ containers: [serving()] })
+    await until(isReady)
+    await stopAgent()
+    api.remove(Pods, 'web', 'default')
+    startAgent()
+    await until(() => engine.containers.size === 0)
+  })
+})
+
+describe('an agent that is killed and started again', () => {
+  test('goes on: nothing is lost, nothing doubled, nothing restarted', async () => {
+    create({ containers: [serving()] })
+    await until(isReady)
+    const before = { ids: [...engine.containers.keys()], revision: current()!.metadata.resourceVersion }
+    await stopAgent()
+    engine.requests.length = 0
+    startAgent()
+    await until(() => engine.requests.filter((request) => request === 'GET /containers/json').length >= 5)
+    expect([...engine.containers.keys()]).toEqual(before.ids)
+    expect(current()!.metadata.resourceVersion).toBe(before.revision)
+  })
+
+  test('restarts what ended meanwhile, and counts on', async () => {
+    create({ containers: [serving()] })
+    await until(isReady)
+    await stopAgent()
+    engine.end(engine.find('app')!, 1)
+    startAgent()
+    await until(() => first()?.restartCount === 1 && first()?.ready)
+    expect(engine.all('app')).toHaveLength(2)
+  })
+
+  test('begins anew when everything died with the machine', async () => {
+    create({ containers: [serving()] })
+    await until(isReady)
+    await stopAgent()
+    for (const one of engine.containers.values()) engine.end(one, 137)
+    startAgent()
+    await until(() => first()?.restartCount === 1 && first()?.ready)
+    expect(engine.all('POD').filter(({ state }) => state.Running)).toHaveLength(1)
+  })
+})

@@ -1,0 +1,190 @@
+// The node agent put together: which part is given which. Read it as the map of this package.
+//
+//   api-server ──watch──► SyncLoop ──► PodSync ──► PodRuntime ──► DockerClient ──► engine
+//       ▲  ▲                 ▲           │  ▲                          │
+//       │  └── StatusWriter ─┼───────────┘  └── Probes, PodVolumes     │
+//       └── NodeRegistration │                                         │
+//           NodeLease        └─────────── LifecycleEvents ◄────────────┘
+//
+// It keeps no state of its own that matters: killed and started again it finds everything in the API and in the labels
+// of the containers, and goes on where it was. Containers run on without it.
+
+import { mkdir } from 'node:fs/promises'
+import type { Clock } from '@dinghy/shared/api/clock'
+import { Pods, Services } from '@dinghy/shared/api/resources'
+import { ApiClient } from '@dinghy/shared/client/api-client'
+import { EventRecorder } from '@dinghy/shared/client/events'
+import { Informers } from '@dinghy/shared/client/informer'
+import type { Logger } from '@dinghy/shared/client/logger'
+import { ImagePuller } from './containers/image-puller.ts'
+import type { DnsSettings } from './containers/pod-dns.ts'
+import { DockerClient } from './docker/docker-client.ts'
+import { readMachine } from './node/machine.ts'
+import { NodeLease } from './node/node-lease.ts'
+import { allocatableOf, nodeLabels } from './node/node-object.ts'
+import { NodeRegistration } from './node/node-registration.ts'
+import { prepareRuntime, RuntimeHealth } from './node/runtime-health.ts'
+import { admission } from './pods/admission.ts'
+import { ContainerStopper } from './pods/container-stopper.ts'
+import type { CrashLoopLimits } from './pods/crash-loop.ts'
+import { LifecycleEvents } from './pods/lifecycle-events.ts'
+import { PodRuntime } from './pods/pod-runtime.ts'
+import { PodSync } from './pods/pod-sync.ts'
+import { StatusWriter } from './pods/status-writer.ts'
+import { SyncLoop } from './pods/sync-loop.ts'
+import { Probes } from './probes/probes.ts'
+import { ContainerLookup } from './server/container-lookup.ts'
+import { KubeletServer } from './server/kubelet-server.ts'
+import { StatsSummary } from './server/stats-summary.ts'
+import { PodVolumes } from './volumes/pod-volumes.ts'
+import { ReferencedObjects } from './volumes/referenced-objects.ts'
+import { ServiceAccountTokens } from './volumes/service-account-tokens.ts'
+
+export interface NodeAgentOptions {
+  server: string
+  node: string
+  address: string
+  podCidr: string
+  kubeletPort: number
+  dockerSocket: string
+  root: string
+  sandboxImage: string
+  dns: DnsSettings
+  crashLoop: CrashLoopLimits
+  leasePeriodMs: number
+  statusPeriodMs: number
+  relistMs: number
+  clock: Clock
+  log: Logger
+  /** Called with a check that says whether the node is registered and its server listens. */
+  onStarting: (isReady: () => boolean) => void
+}
+
+/** Runs until the signal aborts. */
+export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSignal): Promise<void> {
+  const { clock, log, node, address, root, crashLoop, dockerSocket, dns, sandboxImage } = options
+  let isListening = false
+  options.onStarting(() => isListening && registration.isRegistered)
+  await mkdir(root, { recursive: true })
+  const machine = await readMachine(root)
+  const allocatable = allocatableOf(machine)
+  const client = new ApiClient({ server: options.server, userAgent: `kubelet/${node}` })
+  const docker = new DockerClient(dockerSocket)
+  const events = new EventRecorder(client, { component: 'kubelet', host: node, clock, log })
+  const health = new RuntimeHealth()
+  const informers = new Informers(client, { clock, log })
+  const pods = informers.for(Pods, { fieldSelector: `spec.nodeName=${node}` })
+  const services = informers.for(Services)
+
+  const objects = new ReferencedObjects(client, { clock, log }, (uid, revision) => loop.wakeUid(uid, revision))
+  const tokens = new ServiceAccountTokens(client, clock)
+  const volumes = new PodVolumes({ root, client, objects, tokens, clock })
+  const images = new ImagePuller(docker, clock)
+  const network = { name: node, subnet: options.podCidr, gateway: address, node }
+  const runtime = new PodRuntime({
+    docker,
+    images,
+    volumes,
+    objects,
+    services: services.lister,
+    node,
+    nodeAddress: address,
+    network: network.name,
+    sandboxImage,
+    dns,
+    allocatable,
+  })
+  const probes = new Probes({
+    docker,
+    clock,
+    onChange: ({ metadata }) => loop.wake(metadata),
+    onUnhealthy: (pod, container, message) =>
+      events.event(pod, 'Warning', 'Unhealthy', message, `spec.containers{${container.name}}`),
+  })
+  const stopper = new ContainerStopper({ docker, clock, log, signal, onStopped: ({ metadata }) => loop.wake(metadata) })
+  const statuses = new StatusWriter({ client, clock, log, signal })
+  const facts = { name: node, labels: nodeLabels(node, machine), allocatable }
+  const sync: PodSync = new PodSync({
+    client,
+    docker,
+    runtime,
+    volumes,
+    objects,
+    images,
+    probes,
+    stopper,
+    statuses,
+    events,
+    clock,
+    log,
+    nodeAddress: address,
+    crashLoop,
+    // Only those count that have been taken: a pod that came at the same moment must not refuse this one, and vice versa.
+    admit: (pod) =>
+      admission(
+        pod,
+        pods.lister.list().filter(({ status }) => status.startTime !== undefined),
+        facts,
+      ),
+  })
+  const loop: SyncLoop = new SyncLoop({ name: `kubelet/${node}`, pods, sync, statuses, clock, log })
+
+  const prepare = () => prepareRuntime(docker, network, { health, clock, log }, signal)
+  const lifecycle = new LifecycleEvents({
+    docker,
+    node,
+    relistMs: options.relistMs,
+    clock,
+    log,
+    onChange: (pod, containerId) => {
+      runtime.forgetContainer(containerId)
+      loop.wake(pod)
+    },
+    onRelist: (seen) => loop.onRelist(seen),
+    onHealth: (isUp) => {
+      if (!isUp) health.set('container runtime is down')
+      // It may have come back without anything that it had.
+      else if (health.down !== undefined) prepare().catch((error: unknown) => log.debug({ err: error }, 'stopped'))
+    },
+  })
+  const identity = { name: node, address, podCidr: options.podCidr, kubeletPort: options.kubeletPort }
+  const registration = new NodeRegistration({
+    client,
+    docker,
+    health,
+    events,
+    clock,
+    log,
+    identity,
+    machine,
+    root,
+    periodMs: options.statusPeriodMs,
+  })
+  const lease = new NodeLease({ client, clock, log, node, periodMs: options.leasePeriodMs })
+  const stats = new StatsSummary({ docker, runtime, clock, node })
+  const server = new KubeletServer({ docker, lookup: new ContainerLookup(pods.lister, runtime), stats, clock, log })
+
+  await server.listen(address, options.kubeletPort)
+  isListening = true
+  log.info({ node, address, port: options.kubeletPort }, 'serving logs and exec')
+  informers.start(signal)
+  const started = Promise.all([prepare(), services.synced()])
+  // The node is Ready or it is not: that must be known from the beginning, whatever else is still on its way.
+  const beats = [registration.run(signal), lease.run(signal)]
+  try {
+    await Promise.race([started, aborted(signal)])
+    await Promise.all([loop.run(signal), lifecycle.run(signal), ...beats])
+  } finally {
+    server.close()
+    probes.stop()
+    objects.stop()
+    events.stop()
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
