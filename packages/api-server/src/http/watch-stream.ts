@@ -103,8 +103,9 @@ function renderer(
   }
 }
 
-/** Lines of events in their stored form, kept as long as their entry is. */
-const lines = new WeakMap<Entry, Map<string, Buffer>>()
+/** The lines of the newest changes, which all watchers are about to want. Older ones would only cost memory. */
+const recentLines = new Map<Entry, Map<string, Buffer>>()
+const MAX_RECENT_LINES = 256
 
 function plainLine(
   definition: ResourceDefinition,
@@ -112,11 +113,16 @@ function plainLine(
 ): Buffer {
   const bytes = bytesOf(definition, entry)
   if (bytes !== entry.value) return line(type, bytes)
-  let cached = lines.get(entry)
-  if (!cached) lines.set(entry, (cached = new Map()))
-  let bytesOfLine = cached.get(type)
-  if (!bytesOfLine) cached.set(type, (bytesOfLine = line(type, bytes)))
-  return bytesOfLine
+  const known = recentLines.get(entry)?.get(type)
+  if (known) return known
+  const made = line(type, bytes)
+  const ofEntry = recentLines.get(entry) ?? new Map<string, Buffer>()
+  recentLines.set(entry, ofEntry.set(type, made))
+  for (const oldest of recentLines.keys()) {
+    if (recentLines.size <= MAX_RECENT_LINES) break
+    recentLines.delete(oldest)
+  }
+  return made
 }
 
 function line(type: string, object: Buffer | string): Buffer {

@@ -23,7 +23,8 @@ import type { ListOptions, ListResult, Mutation, Revision, Storage, StorageWatch
 import { Entry, prefixEnd, RevisionCompacted, RevisionConflict, RevisionInFuture } from './storage.ts'
 import { Watcher } from './watcher.ts'
 
-const RECENT_EVENTS = 8192
+/** Enough for a client that reconnects; each event keeps two states of its object in memory. */
+const RECENT_EVENTS = 1024
 const PAGE = 500
 
 interface QueuedWrite {
@@ -55,12 +56,7 @@ export class SqliteStorage implements Storage {
   #queue: QueuedWrite[] = []
 
   constructor({ path, clock, maxUnreadEvents = 10_000, lockTimeoutMs = 2000 }: SqliteOptions) {
-    this.#database = new BetterSqlite(path, { timeout: lockTimeoutMs })
-    this.#database.pragma('locking_mode = EXCLUSIVE')
-    this.#database.pragma('journal_mode = WAL')
-    this.#database.pragma('synchronous = FULL')
-    this.#database.pragma('wal_autocheckpoint = 10000')
-    migrate(this.#database)
+    this.#database = open(path, lockTimeoutMs)
     this.#clock = clock
     this.#maxUnreadEvents = maxUnreadEvents
     this.#statements = prepare(this.#database)
@@ -250,6 +246,22 @@ export class SqliteStorage implements Storage {
       if (overlaps && revision < oldest) throw new RevisionCompacted(revision, oldest)
     }
   }
+}
+
+function open(path: string, lockTimeoutMs: number): Database {
+  const database = new BetterSqlite(path, { timeout: lockTimeoutMs })
+  try {
+    database.pragma('locking_mode = EXCLUSIVE')
+    database.pragma('journal_mode = WAL')
+    database.pragma('synchronous = FULL')
+    database.pragma('wal_autocheckpoint = 10000')
+    migrate(database)
+  } catch (error) {
+    database.close()
+    const isLocked = error instanceof BetterSqlite.SqliteError && error.code === 'SQLITE_BUSY'
+    throw isLocked ? new Error(`${path} is locked: another server is using it`, { cause: error }) : error
+  }
+  return database
 }
 
 function findConflict(batch: Mutation[], current: (key: string) => Entry | undefined): RevisionConflict | undefined {
