@@ -4,7 +4,7 @@
 //   GET /debug/history?resource=…&namespace=…&name=…            every revision: who, when, why, what it changed
 //   GET /debug/queue                                            the work queues of this process: it has none
 //
-// `resource` is a plural, a singular or a short name; plural.group where two groups share one.
+// `resource` is a plural, a singular or a short name; `group=` or plural.group where two groups share one.
 
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import type { Exchange } from '../http/exchange.ts'
@@ -34,7 +34,7 @@ export function debugRoutes(storage: Storage, resources: Resources): PathHandler
         revisions: revisions.map((revision) => ({
           revision: revision.revision,
           actor: revision.actor,
-          cause: revision.cause ?? null,
+          ...(revision.cause !== undefined && { cause: revision.cause }),
           at: new Date(revision.at).toISOString(),
           verb: revision.verb,
           changed: changesOf(storage, revision),
@@ -53,17 +53,18 @@ function subjectOf(
   const resource = exchange.parameter('resource')
   const name = exchange.parameter('name')
   if (!resource || !name) throw badRequest('resource and name are required')
-  const definition = findByAnyName(resources, resource)
+  const definition = findByAnyName(resources, resource, exchange.query.get('group'))
   if (!definition) throw badRequest(`the server doesn't have a resource type ${JSON.stringify(resource)}`)
   const namespace = definition.namespaced ? (exchange.parameter('namespace') ?? 'default') : undefined
   return { key: objectKey(definition.storage, namespace, name), definition, name }
 }
 
-function findByAnyName(resources: Resources, wanted: string): ResourceDefinition | undefined {
-  const [plural = '', ...group] = wanted.toLowerCase().split('.')
+function findByAnyName(resources: Resources, wanted: string, group: string | null): ResourceDefinition | undefined {
+  const [plural = '', ...suffix] = wanted.toLowerCase().split('.')
+  const inGroup = group ?? (suffix.length > 0 ? suffix.join('.') : undefined)
   return resources
     .all()
-    .filter((definition) => group.length === 0 || definition.group === group.join('.'))
+    .filter((definition) => inGroup === undefined || definition.group === inGroup)
     .find(
       ({ plural: name, singular, shortNames }) => name === plural || singular === plural || shortNames.includes(plural),
     )

@@ -4,6 +4,7 @@
 // where a write had no cause (a container simply ended), since its creation is what one wants to see; beyond it, a write
 // without a cause is the root: somebody outside wanted it.
 
+import type { KubernetesObject, Pod } from '@dinghy/shared/api/types'
 import type { Revision, Storage } from '../storage/storage.ts'
 import { changedPaths } from './changed-paths.ts'
 
@@ -12,13 +13,14 @@ export interface Link {
   key: string
   verb: Revision['verb']
   actor: string
-  cause: number | null
+  /** The revision that made the actor write; absent if nothing of this cluster did. */
+  cause?: number
   /** RFC 3339. */
   at: string
   kind: string
-  namespace: string | null
+  namespace?: string
   name: string
-  /** One line: what happened. */
+  /** What an update did, in a few words; empty for a creation or deletion, which need none. */
   summary: string
 }
 
@@ -44,33 +46,26 @@ function predecessorOf({ revision, cause, key, verb, previous }: Revision, asked
 
 function linkOf(storage: Storage, revision: Revision): Link {
   const { key, verb, actor, cause, at, object } = revision
+  const { name, namespace } = object.metadata
   return {
     revision: revision.revision,
     key,
     verb,
     actor,
-    cause: cause ?? null,
+    ...(cause !== undefined && { cause }),
     at: new Date(at).toISOString(),
     kind: object.kind,
-    namespace: object.metadata.namespace ?? null,
-    name: object.metadata.name,
-    summary: summaryOf(storage, revision),
+    ...(namespace && { namespace }),
+    name,
+    summary: verb === 'update' ? summaryOf(changesOf(storage, revision), object) : '',
   }
 }
 
-function summaryOf(storage: Storage, revision: Revision): string {
-  const { verb, actor, object } = revision
-  const what = `${object.kind} ${object.metadata.name}`
-  if (verb !== 'update') return `${what} ${verb}d by ${actor}`
-  const paths = changesOf(storage, revision)
-  if (paths.includes('/spec/nodeName') && object.kind === 'Pod') {
-    const { nodeName } = (object as unknown as { spec: { nodeName?: string } }).spec
-    return `${what} bound to ${nodeName} by ${actor}`
-  }
-  if (paths.includes('/metadata/deletionTimestamp')) return `${what} marked for deletion by ${actor}`
-  if (paths.length === 0) return `${what} updated by ${actor}`
-  const shown = paths.slice(0, 3).join(', ')
-  return `${what} changed by ${actor}: ${paths.length > 3 ? `${shown} and ${paths.length - 3} more` : shown}`
+function summaryOf(changed: string[], object: KubernetesObject): string {
+  if (changed.includes('/spec/nodeName') && object.kind === 'Pod') return `bound to ${(object as Pod).spec.nodeName}`
+  if (changed.includes('/metadata/deletionTimestamp')) return 'marked for deletion'
+  const shown = changed.slice(0, 3).join(', ')
+  return changed.length > 3 ? `changed ${shown} and ${changed.length - 3} more` : `changed ${shown}`
 }
 
 /** JSON pointers to what this revision changed; [""] for a creation or deletion, which is everything. */

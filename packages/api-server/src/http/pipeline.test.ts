@@ -294,15 +294,14 @@ describe('history', () => {
       { data: { a: 'b' } },
       { ...as('other-controller'), 'content-type': 'application/merge-patch+json' },
     )
-    const why = await ask('GET', '/debug/why?resource=cm&name=child')
+    const why = await ask('GET', '/debug/why?group=&resource=cm&name=child')
     expect(why.json['chain']).toMatchObject([
-      { actor: 'other-controller', verb: 'update', summary: 'ConfigMap child changed by other-controller: /data' },
+      { actor: 'other-controller', verb: 'update', summary: 'changed /data' },
       { actor: 'some-controller', verb: 'create', cause },
       {
         actor: 'kubectl-create',
         verb: 'create',
         revision: cause,
-        cause: null,
         name: 'root',
         namespace: 'default',
         kind: 'ConfigMap',
