@@ -172,7 +172,10 @@ export class TinyApiServer {
     const meta = draft.metadata
     const name = meta.name ?? `${meta.generateName}${this.revision + 1}`
     if (this.#objects.has(`${path}/${name}`)) throw alreadyExists('', plural, name)
+    // Readers count on a status wherever there is a spec.
+    const status = 'spec' in draft ? { status: {} } : {}
     return this.#store(`${path}/${name}`, {
+      ...status,
       ...draft,
       metadata: { ...meta, name, ...(namespace ? { namespace } : {}) },
     })
