@@ -40,14 +40,15 @@ export class Watcher implements StorageWatch {
   /** Called for each commit, also when no event concerns this watcher, so that it knows how far it has seen. */
   push(events: ChangeEvent[], revision: number): void {
     this.#revision = revision
-    let woken = false
-    for (const event of events) {
-      if (!event.entry.key.startsWith(this.prefix)) continue
-      this.#queue.push(event)
-      woken = true
+    if (this.#failure) return
+    const mine = events.filter((event) => event.entry.key.startsWith(this.prefix))
+    if (mine.length === 0) return
+    this.#queue.push(...mine)
+    if (this.#queue.length > this.#limit) {
+      this.#failure = new SlowWatcher(this.#queue.length)
+      this.#queue = []
     }
-    if (this.#queue.length > this.#limit) this.#failure ??= new SlowWatcher(this.#queue.length)
-    if (woken) this.#wake?.()
+    this.#wake?.()
   }
 
   requestProgress(): void {
