@@ -1,5 +1,6 @@
 /** For the tests of whole control loops: a small API server, a clock that is turned by hand, and a loop running on both. */
 
+import { setMaxListeners } from 'node:events'
 import { FakeClock } from '@dinghy/shared/api/clock'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
@@ -17,6 +18,8 @@ export class LoopTest {
 
   private constructor(server: TinyApiServer) {
     this.server = server
+    // One for each watch and idle worker, as in a real process.
+    setMaxListeners(0, this.#stop.signal)
   }
 
   static async create(): Promise<LoopTest> {
