@@ -1,46 +1,52 @@
-/** The `filters` parameter of list and prune calls: a JSON object of lists, or of sets in the older spelling. */
+/**
+ * The `filters` parameter: JSON, either {"label": ["a", "b"]} or, from older clients, {"label": {"a": true}}. Pure.
+ */
 import { badParameter } from './errors.ts'
 
 export type Filters = Map<string, string[]>
 
-/** `{"label":["a=b"]}` or `{"label":{"a=b":true}}`. Throws a 400 on anything else, and on names that are not `known`. */
-export function parseFilters(text: string | null, known: readonly string[]): Filters {
-  if (text === null || text === '') return new Map()
+/** Throws a 400 for malformed JSON and for names that this list does not know. */
+export function parseFilters(text: string | null, known: string[]): Filters {
   const filters: Filters = new Map()
-  for (const [name, values] of Object.entries(parseObject(text))) {
+  if (text === null || text === '') return filters
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch (error) {
+    throw badParameter(`invalid filter: ${error instanceof Error ? error.message : text}`)
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw badParameter('invalid filter')
+  for (const [name, value] of Object.entries(parsed)) {
     if (!known.includes(name)) throw badParameter(`invalid filter '${name}'`)
-    if (Array.isArray(values)) filters.set(name, values.map(String))
-    else if (typeof values === 'object' && values !== null) filters.set(name, Object.keys(values))
-    else throw badParameter(`invalid filter '${name}'`)
+    const values = Array.isArray(value)
+      ? value.map(String)
+      : Object.entries((value ?? {}) as Record<string, boolean>).flatMap(([key, on]) => (on ? [key] : []))
+    filters.set(name, values)
   }
   return filters
 }
 
-/** A filter that is yes or no; undefined when it was not given. */
-export function booleanFilter(filters: Filters, name: string): boolean | undefined {
-  const value = filters.get(name)?.[0]?.toLowerCase()
-  if (value === undefined) return undefined
-  if (['1', 't', 'true'].includes(value)) return true
-  if (['0', 'f', 'false'].includes(value)) return false
-  throw badParameter(`invalid filter '${name}=[${value}]'`)
+/** No such filter, or one of its values satisfies the predicate. */
+export function anyOf(filters: Filters, name: string, matches: (value: string) => boolean): boolean {
+  const values = filters.get(name)
+  return values === undefined || values.length === 0 || values.some(matches)
 }
 
-/** All of `name` or `name=value` must be among the labels. */
-export function matchesLabelFilters(labels: Record<string, string> | undefined, wanted: readonly string[]): boolean {
-  return wanted.every((text) => {
-    const equals = text.indexOf('=')
-    if (equals < 0) return labels !== undefined && Object.hasOwn(labels, text)
-    return labels?.[text.slice(0, equals)] === text.slice(equals + 1)
-  })
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const parsed = JSON.parse(text) as unknown
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
-      return parsed as Record<string, unknown>
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
+/** Every `label` filter ("key" or "key=value") holds, and no `label!` does. */
+export function labelsMatch(filters: Filters, labels: Record<string, string>): boolean {
+  const holds = (wanted: string) => {
+    const [key = '', ...rest] = wanted.split('=')
+    return key in labels && (rest.length === 0 || labels[key] === rest.join('='))
   }
-  throw badParameter('invalid filter')
+  return (filters.get('label') ?? []).every(holds) && !(filters.get('label!') ?? []).some(holds)
+}
+
+/** Docker matches most texts as regular expressions, and those that are none literally. */
+export function matchesText(pattern: string, text: string): boolean {
+  try {
+    return new RegExp(pattern).test(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return text === pattern
+    throw error
+  }
 }

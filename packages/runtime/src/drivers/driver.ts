@@ -66,7 +66,7 @@ export type NamespaceMode = 'private' | 'host' | { pid: number }
 export interface ContainerSpec {
   id: string
   rootfs: Rootfs
-  /** A fresh directory for this run: the shim's FIFOs, pid and exit files live here. */
+  /** Made by shim.ts' createRunDir for this run: FIFOs, pid and exit files live here. */
   runDir: string
   process: ProcessSpec
   mounts: Mount[]
@@ -74,8 +74,8 @@ export interface ContainerSpec {
   hostname: string
   domainname?: string
   readOnlyRoot?: boolean
-  /** Keep the program's stdin open for an attached client; otherwise it reads /dev/null. */
-  stdin: boolean
+  /** `null`: /dev/null. `once`: ends with the runtime's writing end. `keep`: never ends. See shim.sh. */
+  stdin: 'null' | 'once' | 'keep'
   /** Run a small init as PID 1 that forwards signals and reaps orphans. */
   init?: boolean
   namespaces?: { pid?: NamespaceMode; ipc?: NamespaceMode; uts?: NamespaceMode; network?: NamespaceMode }
@@ -94,6 +94,7 @@ export interface ContainerSpec {
 
 /** A started container, as it is written to disk. */
 export interface Running {
+  id: string
   /** Host pid of the container's first process. */
   pid: number
   /** The kernel's start time of that pid, which tells it from a later process with the same number. */
@@ -115,6 +116,8 @@ export interface ExecProcess {
   stderr: NodeJS.ReadableStream | undefined
   exited: Promise<number>
   resize(rows: number, columns: number): Promise<void>
+  /** Ends it and everything it started. */
+  kill(): Promise<void>
 }
 
 export type ChangeKind = 'add' | 'modify' | 'delete'
@@ -167,6 +170,8 @@ export interface Driver {
   signal(running: Running, signal: NodeJS.Signals | number): Promise<void>
   /** Ends every process of the container at once. */
   killAll(running: Running, spec: ContainerSpec): Promise<void>
+  /** Frees what belongs to containers that no longer exist; called once, at start-up. */
+  sweep(knownIds: ReadonlySet<string>): Promise<void>
   pause(running: Running, spec: ContainerSpec): Promise<void>
   resume(running: Running, spec: ContainerSpec): Promise<void>
   exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess>
@@ -179,9 +184,11 @@ export interface Driver {
   changes(rootfs: Rootfs): Promise<Change[]>
   /**
    * The host path at which `path` of the merged view can be read, symlinks followed inside the container only.
-   * Throws ENOENT (`code`) when there is no such file.
+   * Throws ENOENT (`code`) when there is no such file. With `running`, the container's mounts are seen too.
    */
-  pathIn(rootfs: Rootfs, path: string): Promise<string>
+  pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string>
+  /** Copies a directory of the image into a directory of the host, owners and modes too; nothing if it has none. */
+  copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void>
   /** Undoes `prepare`; the container must have stopped. Idempotent. */
   cleanup(rootfs: Rootfs): Promise<void>
 }

@@ -1,0 +1,256 @@
+/**
+ * All containers of this runtime: making, finding and removing them. Their running is lifecycle.ts' business.
+ */
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '@dinghy/shared/api/clock'
+import type { Logger } from '@dinghy/shared/process/logger'
+import { badParameter, conflict, notFound } from '../docker/errors.ts'
+import type { Driver } from '../drivers/driver.ts'
+import type { EventBus } from '../events.ts'
+import type { Image, ImageStore } from '../images/image-store.ts'
+import type { Networks } from '../networks/networks.ts'
+import type { PortProxies } from '../networks/port-proxy.ts'
+import { mountPointsOf } from '../volumes/binds.ts'
+import type { Volumes } from '../volumes/volumes.ts'
+import { Container } from './container.ts'
+import { completeConfig, completeHostConfig, type CreateBody } from './create-body.ts'
+import { checkName, inventName, newId } from './names.ts'
+import { Networking, newEndpoint } from './networking.ts'
+import { NEVER, type ContainerRecord, type Endpoint, type HostConfig, type MountPoint } from './record.ts'
+import { refusal } from './state.ts'
+
+export interface ContainersOptions {
+  root: string
+  clock: Clock
+  log: Logger
+  driver: Driver
+  images: Pick<ImageStore, 'resolve'>
+  networks: Networks
+  proxies: PortProxies
+  volumes: Volumes
+  events: EventBus
+  /** File of the Node preload on this machine. */
+  preload: string
+}
+
+export class Containers {
+  readonly #root: string
+  readonly #clock: Clock
+  readonly #images: Pick<ImageStore, 'resolve'>
+  readonly #networks: Networks
+  readonly #events: EventBus
+  readonly #byId = new Map<string, Container>()
+  /** Names whose containers are being made. */
+  readonly #reserved = new Set<string>()
+  readonly driver: Driver
+  readonly volumes: Volumes
+  readonly networking: Networking
+
+  constructor(options: ContainersOptions) {
+    this.#root = join(options.root, 'containers')
+    this.#clock = options.clock
+    this.#images = options.images
+    this.#networks = options.networks
+    this.#events = options.events
+    this.driver = options.driver
+    this.volumes = options.volumes
+    this.networking = new Networking({ ...options, all: () => this.list() })
+    mkdirSync(this.#root, { recursive: true, mode: 0o711 })
+  }
+
+  /** Reads what an earlier runtime left, and removes what it had not finished making. */
+  async load(): Promise<void> {
+    for (const id of readdirSync(this.#root)) {
+      const dir = join(this.#root, id)
+      const container = Container.load(dir, this.#clock)
+      if (container === undefined) rmSync(dir, { recursive: true, force: true })
+      else this.#byId.set(id, container)
+    }
+  }
+
+  /** Newest first, as `docker ps` shows them. */
+  list(): Container[] {
+    return [...this.#byId.values()].toSorted((a, b) => (a.record.created < b.record.created ? 1 : -1))
+  }
+
+  /** By id, name or unambiguous beginning of an id; 404 otherwise. */
+  get(reference: string): Container {
+    const bare = reference.replace(/^\//, '')
+    const exact = this.#byId.get(bare) ?? this.list().find(({ name }) => name === bare)
+    if (exact !== undefined) return exact
+    const matching = this.list().filter(({ id }) => bare !== '' && id.startsWith(bare))
+    if (matching.length > 1) throw badParameter(`multiple IDs found with provided prefix: ${bare}`)
+    if (matching[0] === undefined) throw notFound(`No such container: ${reference}`)
+    return matching[0]
+  }
+
+  async create(body: CreateBody, requestedName: string): Promise<{ container: Container; warnings: string[] }> {
+    const name = requestedName === '' ? inventName((candidate) => this.#isTaken(candidate)) : checkName(requestedName)
+    if (!body.Image) throw badParameter('no image specified')
+    const id = newId()
+    this.#reserve(name, id)
+    try {
+      const image = await this.#images.resolve(body.Image)
+      const container = this.#make(id, name, body, image)
+      try {
+        await this.driver.prepare({ layers: image.layers, hostBase: image.hostBase, dir: container.rootfsDir })
+        await this.#provideVolumes(container)
+        container.save()
+      } catch (error) {
+        await this.driver.cleanup({ layers: image.layers, hostBase: image.hostBase, dir: container.rootfsDir })
+        rmSync(container.dir, { recursive: true, force: true })
+        throw error
+      }
+      this.#byId.set(id, container)
+      this.publish(container, 'create')
+      return { container, warnings: [] }
+    } finally {
+      this.#reserved.delete(name)
+    }
+  }
+
+  rename(container: Container, requested: string): void {
+    if (requested === '') throw badParameter('Neither old nor new names may be empty')
+    const name = checkName(requested)
+    if (name === container.name) {
+      throw badParameter('Renaming a container with the same name as its current name')
+    }
+    this.#reserve(name, container.id)
+    this.#reserved.delete(name)
+    const oldName = container.name
+    container.record.name = name
+    for (const endpoint of Object.values(container.record.networks)) {
+      endpoint.DNSNames = endpoint.DNSNames?.map((dnsName) => (dnsName === oldName ? name : dnsName)) ?? null
+    }
+    container.save()
+    this.#networks.rename(container.id, name)
+    this.networking.refresh(container.record)
+    this.publish(container, 'rename', { oldName: `/${oldName}` })
+  }
+
+  /** The container must not run. `volumes`: its anonymous volumes too. */
+  async remove(container: Container, options: { volumes: boolean }): Promise<void> {
+    const refused = refusal('remove', container.state.status, container.id, container.name)
+    if (refused !== undefined) throw refused
+    if (container.state.status === 'removing') return
+    container.transition('removing')
+    await this.networking.release(container)
+    const { imageLayers: layers, hostBase } = container.record
+    await this.driver.cleanup({ layers, hostBase, dir: container.rootfsDir })
+    container.log?.close()
+    rmSync(container.dir, { recursive: true, force: true })
+    this.#byId.delete(container.id)
+    if (options.volumes) this.#removeAnonymousVolumes(container)
+    this.publish(container, 'destroy')
+    container.notifyRemoved()
+  }
+
+  /** Ids of the containers that use a volume. */
+  usersOf(volume: string): string[] {
+    return this.list()
+      .filter(({ record }) => record.mounts.some((mount) => mount.volume === volume))
+      .map(({ id }) => id)
+  }
+
+  publish(container: Container, action: string, attributes: Record<string, string> = {}): void {
+    const { config, name } = container.record
+    this.#events.publish('container', action, container.id, { ...config.Labels, image: config.Image, name, ...attributes })
+  }
+
+  #isTaken(name: string): boolean {
+    return this.#reserved.has(name) || this.list().some((container) => container.name === name)
+  }
+
+  #reserve(name: string, id: string): void {
+    const other = this.list().find((container) => container.name === name)
+    if (this.#isTaken(name)) {
+      throw conflict(
+        `Conflict. The container name "/${name}" is already in use by container "${other?.id ?? id}". You have to remove (or rename) that container to be able to reuse that name.`,
+      )
+    }
+    this.#reserved.add(name)
+  }
+
+  #make(id: string, name: string, body: CreateBody, image: Image): Container {
+    const config = completeConfig(body, image.config.config, id)
+    const hostConfig = completeHostConfig(body.HostConfig)
+    const inherited = (hostConfig.VolumesFrom ?? []).flatMap((from) => this.#mountsFrom(from))
+    if (hostConfig.NetworkMode.startsWith('container:')) {
+      // By id from now on: names may change.
+      hostConfig.NetworkMode = `container:${this.get(hostConfig.NetworkMode.slice('container:'.length)).id}`
+    }
+    const draft = { id, name, config }
+    const record: ContainerRecord = {
+      ...draft,
+      created: new Date(this.#clock.now()).toISOString(),
+      imageId: image.id,
+      imageLayers: image.layers,
+      hostBase: image.hostBase,
+      driver: this.driver.name,
+      hostConfig,
+      networks: this.#endpoints(draft, hostConfig, body),
+      mounts: mountPointsOf(hostConfig, Object.keys(config.Volumes ?? {}), inherited),
+      state: { status: 'created', exitCode: 0, error: '', oomKilled: false, startedAt: NEVER, finishedAt: NEVER },
+      restartCount: 0,
+      stoppedByUser: false,
+      startedByUser: false,
+    }
+    return new Container(join(this.#root, id), record, this.#clock)
+  }
+
+  #mountsFrom(reference: string): MountPoint[] {
+    const [name = '', mode = ''] = reference.split(':')
+    return this.get(name).record.mounts.map((mount) => ({ ...mount, readOnly: mount.readOnly || mode === 'ro', anonymous: false }))
+  }
+
+  /** The networks to join: the one of NetworkMode, and every other that the client configured. */
+  #endpoints(draft: Pick<ContainerRecord, 'id' | 'name' | 'config'>, hostConfig: HostConfig, body: CreateBody): Record<string, Endpoint> {
+    const { NetworkMode } = hostConfig
+    const configured = new Map(Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {}))
+    if (NetworkMode.startsWith('container:')) return {}
+    const endpoints: Record<string, Endpoint> = {}
+    const add = (reference: string, config: Partial<Endpoint> | null | undefined) => {
+      // Clients configure the default network under the name "default".
+      const network = this.#networks.get(reference === 'default' ? 'bridge' : reference)
+      endpoints[network.name] ??= newEndpoint(draft, network, config ?? {})
+    }
+    add(NetworkMode, configured.get(NetworkMode) ?? configured.get('default'))
+    for (const [reference, config] of configured) add(reference, config)
+    return endpoints
+  }
+
+  /** Directories for binds that lack one, volumes for those that are named and for those that are not. */
+  async #provideVolumes(container: Container): Promise<void> {
+    for (const mount of container.record.mounts) {
+      if (mount.type === 'bind') {
+        const isStrict = container.record.hostConfig.Mounts?.some(
+          ({ Target, Type, BindOptions }) => Type === 'bind' && Target === mount.target && !BindOptions?.CreateMountpoint,
+        )
+        if (existsSync(mount.source)) continue
+        if (isStrict) {
+          throw badParameter(`invalid mount config for type "bind": bind source path does not exist: ${mount.source}`)
+        }
+        mkdirSync(mount.source, { recursive: true })
+      } else if (mount.type === 'volume') {
+        const volume = this.volumes.create(mount.volume === undefined ? {} : { Name: mount.volume })
+        mount.volume = volume.name
+        mount.source = volume.mountpoint
+        if (mount.seed) await this.#seed(container, mount)
+      }
+    }
+  }
+
+  /** An empty volume starts with what the image has at its place, owner and mode included. */
+  async #seed(container: Container, mount: MountPoint): Promise<void> {
+    if (readdirSync(mount.source).length > 0) return
+    const { imageLayers: layers, hostBase } = container.record
+    await this.driver.copyOut({ layers, hostBase, dir: container.rootfsDir }, mount.target, mount.source)
+  }
+
+  #removeAnonymousVolumes(container: Container): void {
+    for (const { volume, anonymous } of container.record.mounts) {
+      if (volume !== undefined && anonymous && this.usersOf(volume).length === 0) this.volumes.remove(volume, [], true)
+    }
+  }
+}

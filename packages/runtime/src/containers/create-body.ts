@@ -1,0 +1,171 @@
+/**
+ * The body of POST /containers/create: checked, and completed from the image. Pure.
+ */
+import { badParameter } from '../docker/errors.ts'
+import { signalNumber } from '../drivers/exit-code.ts'
+import { DEFAULT_PATH } from '../drivers/executable.ts'
+import type { RunConfig } from '../images/oci.ts'
+import { parsePort } from '../networks/ports.ts'
+import type { ContainerConfig, Endpoint, HostConfig } from './record.ts'
+import { checkRestartPolicy } from './restart-policy.ts'
+
+export interface CreateBody extends Partial<Omit<ContainerConfig, 'Entrypoint' | 'Cmd'>> {
+  /** Old clients send a plain string. */
+  Entrypoint?: string[] | string | null
+  Cmd?: string[] | string | null
+  HostConfig?: Partial<HostConfig>
+  NetworkingConfig?: { EndpointsConfig?: Record<string, Partial<Endpoint> | null> | null } | null
+}
+
+const MIN_MEMORY_BYTES = 6 * 1024 * 1024
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024
+
+/** `Config` with everything decided. `id` gives the default host name. */
+export function completeConfig(body: CreateBody, image: RunConfig, id: string): ContainerConfig {
+  const entrypoint = asList(body.Entrypoint)
+  const cmd = asList(body.Cmd)
+  // A new entrypoint makes the image's arguments meaningless; [""] is the CLI's way to say "none at all".
+  const ownEntrypoint = entrypoint !== null && entrypoint.length > 0
+  const config: ContainerConfig = {
+    Hostname: body.Hostname || id.slice(0, 12),
+    Domainname: body.Domainname ?? '',
+    User: body.User || (image.User ?? ''),
+    AttachStdin: body.AttachStdin ?? false,
+    AttachStdout: body.AttachStdout ?? false,
+    AttachStderr: body.AttachStderr ?? false,
+    Tty: body.Tty ?? false,
+    OpenStdin: body.OpenStdin ?? false,
+    StdinOnce: body.StdinOnce ?? false,
+    Env: mergeEnv(image.Env ?? [], body.Env ?? []),
+    Cmd: cmd !== null && cmd.length > 0 ? cmd : ownEntrypoint ? null : (image.Cmd ?? null),
+    Image: body.Image ?? '',
+    Volumes: { ...image.Volumes, ...body.Volumes },
+    WorkingDir: body.WorkingDir || image.WorkingDir || '',
+    Entrypoint: ownEntrypoint ? (entrypoint.join('') === '' ? null : entrypoint) : (image.Entrypoint ?? null),
+    Labels: { ...image.Labels, ...body.Labels },
+    ExposedPorts: { ...image.ExposedPorts, ...body.ExposedPorts },
+  }
+  const optional = {
+    StopSignal: body.StopSignal || image.StopSignal,
+    StopTimeout: body.StopTimeout ?? image.StopTimeout,
+    Healthcheck: mergeHealthcheck(image.Healthcheck, body.Healthcheck),
+    OnBuild: image.OnBuild ?? undefined,
+    Shell: body.Shell ?? image.Shell,
+  }
+  for (const [key, value] of Object.entries(optional)) if (value !== undefined) Object.assign(config, { [key]: value })
+  checkConfig(config)
+  return config
+}
+
+/** The program and its arguments. */
+export function commandOf(config: Pick<ContainerConfig, 'Entrypoint' | 'Cmd'>): string[] {
+  return [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])]
+}
+
+function checkConfig(config: ContainerConfig): void {
+  if (commandOf(config).length === 0) throw badParameter('no command specified')
+  if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/')) {
+    throw badParameter(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`)
+  }
+  for (const entry of config.Env) {
+    if (entry.startsWith('=') || entry === '') throw badParameter(`invalid environment variable: ${entry}`)
+  }
+  if (config.StopSignal !== undefined && signalNumber(config.StopSignal) === undefined) {
+    throw badParameter(`Invalid signal: ${config.StopSignal}`)
+  }
+  for (const port of Object.keys(config.ExposedPorts ?? {})) parsePort(port)
+}
+
+/** Values of the second replace those of the first, in the first's order; an image without PATH gets Docker's. */
+export function mergeEnv(image: string[], own: string[]): string[] {
+  const merged = new Map<string, string>()
+  // "NAME" without a value takes a variable of the image away.
+  for (const entry of [...image, ...own]) {
+    const [name = ''] = entry.split('=', 1)
+    if (entry.includes('=')) merged.set(name, entry)
+    else merged.delete(name)
+  }
+  return merged.has('PATH') ? [...merged.values()] : [`PATH=${DEFAULT_PATH}`, ...merged.values()]
+}
+
+function mergeHealthcheck(
+  image: RunConfig['Healthcheck'],
+  own: RunConfig['Healthcheck'],
+): RunConfig['Healthcheck'] | undefined {
+  if (own === undefined || own === null) return image
+  if (image === undefined || own.Test?.[0] === 'NONE') return own
+  const given = Object.entries(own).filter(([, value]) => (Array.isArray(value) ? value.length > 0 : Boolean(value)))
+  return { ...image, ...Object.fromEntries(given) }
+}
+
+function asList(value: string[] | string | null | undefined): string[] | null {
+  if (value === null || value === undefined) return null
+  return typeof value === 'string' ? [value] : value
+}
+
+export function completeHostConfig(body: Partial<HostConfig> = {}): HostConfig {
+  const hostConfig: HostConfig = {
+    ...body,
+    Binds: body.Binds ?? null,
+    LogConfig: {
+      Type: body.LogConfig?.Type || 'json-file',
+      Config: body.LogConfig?.Config ?? {},
+    },
+    NetworkMode: body.NetworkMode === undefined || body.NetworkMode === '' || body.NetworkMode === 'default' ? 'bridge' : body.NetworkMode,
+    PortBindings: body.PortBindings ?? {},
+    PublishAllPorts: body.PublishAllPorts ?? false,
+    RestartPolicy: checkRestartPolicy(body.RestartPolicy, body.AutoRemove ?? false),
+    AutoRemove: body.AutoRemove ?? false,
+    CapAdd: body.CapAdd ?? null,
+    CapDrop: body.CapDrop ?? null,
+    Privileged: body.Privileged ?? false,
+    ReadonlyRootfs: body.ReadonlyRootfs ?? false,
+    SecurityOpt: body.SecurityOpt ?? null,
+    GroupAdd: body.GroupAdd ?? null,
+    Dns: body.Dns ?? null,
+    DnsSearch: body.DnsSearch ?? null,
+    DnsOptions: body.DnsOptions ?? null,
+    ExtraHosts: body.ExtraHosts ?? null,
+    Links: body.Links ?? null,
+    PidMode: body.PidMode ?? '',
+    IpcMode: body.IpcMode || 'private',
+    UTSMode: body.UTSMode ?? '',
+    ShmSize: body.ShmSize || DEFAULT_SHM_BYTES,
+    Ulimits: body.Ulimits ?? null,
+    Devices: body.Devices ?? null,
+    OomScoreAdj: body.OomScoreAdj ?? 0,
+    Memory: body.Memory ?? 0,
+    MemorySwap: body.MemorySwap ?? 0,
+    MemoryReservation: body.MemoryReservation ?? 0,
+    NanoCpus: body.NanoCpus ?? 0,
+    CpuShares: body.CpuShares ?? 0,
+    CpuQuota: body.CpuQuota ?? 0,
+    CpuPeriod: body.CpuPeriod ?? 0,
+    CpusetCpus: body.CpusetCpus ?? '',
+    PidsLimit: body.PidsLimit ?? null,
+  }
+  checkHostConfig(hostConfig)
+  return hostConfig
+}
+
+export function checkHostConfig(hostConfig: HostConfig): void {
+  const { Memory, MemorySwap, NanoCpus, LogConfig, PortBindings, NetworkMode } = hostConfig
+  if (Memory !== 0 && Memory < MIN_MEMORY_BYTES) throw badParameter('Minimum memory limit allowed is 6MB')
+  if (MemorySwap > 0 && Memory > 0 && MemorySwap < Memory) {
+    throw badParameter('Minimum memoryswap limit should be larger than memory limit, see usage')
+  }
+  if (MemorySwap !== 0 && Memory === 0 && MemorySwap > 0) {
+    throw badParameter('You should always set the Memory limit when using Memoryswap limit, see usage')
+  }
+  if (NanoCpus < 0) throw badParameter('range of CPUs is from 0.01 to the number of CPUs of this machine')
+  if (NanoCpus > 0 && (hostConfig.CpuQuota > 0 || hostConfig.CpuPeriod > 0)) {
+    throw badParameter('Conflicting options: Nano CPUs and CPU Period cannot both be set')
+  }
+  if (!['json-file', 'local', 'none'].includes(LogConfig.Type)) {
+    throw badParameter(`logger: no log driver named '${LogConfig.Type}' is registered`)
+  }
+  for (const port of Object.keys(PortBindings)) parsePort(port)
+  if (NetworkMode.startsWith('container:') && NetworkMode.length === 'container:'.length) {
+    throw badParameter('Invalid network mode: invalid container format container:<name|id>')
+  }
+}

@@ -1,0 +1,13 @@
+import type { Mount } from '../drivers/driver.ts'
+import type { MountPoint } from './record.ts'
+
+/** The mounts of a record as the driver wants them. */
+export function driverMounts(mounts: MountPoint[]): Mount[] {
+  return mounts.map(({ type, source, target, readOnly, options }) => ({
+    type: type === 'tmpfs' ? 'tmpfs' : 'bind',
+    source,
+    target,
+    readOnly,
+    ...(options !== undefined && { options }),
+  }))
+}

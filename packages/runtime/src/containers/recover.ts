@@ -1,0 +1,96 @@
+/**
+ * What the runtime does with the containers that it finds when it starts: takes up those that still run, notes the end
+ * of those that ended meanwhile, finishes what was interrupted, and starts what its restart policy wants up.
+ */
+import type { Clock } from '@dinghy/shared/api/clock'
+import type { Logger } from '@dinghy/shared/process/logger'
+import type { Running } from '../drivers/driver.ts'
+import { readExitCode, readRunning } from '../drivers/shim.ts'
+import type { Container } from './container.ts'
+import type { Containers } from './containers.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import { startsAtBoot } from './restart-policy.ts'
+import { hasProcess } from './state.ts'
+
+export type Finding =
+  | { kind: 'adopt'; running: Running }
+  /** It was about to be started when the runtime died, and did not get far enough to run. */
+  | { kind: 'lost' }
+  | { kind: 'restarting' | 'removing' | 'boot' | 'down' }
+
+/** Decides from the record and what is in the run directory. Pure but for `run`. */
+export function findingOf(
+  record: Container['record'],
+  run: { running: Running | undefined; ended: boolean; isAlive: boolean },
+): Finding {
+  const { state, hostConfig, startedByUser, stoppedByUser } = record
+  const { running } = run
+  if (state.status === 'removing') return { kind: 'removing' }
+  if (hasProcess(state.status)) {
+    // adopt() notices by itself that it has ended.
+    return running === undefined ? { kind: 'lost' } : { kind: 'adopt', running }
+  }
+  // Killed between the start of the process and the note of it: the process is right, the note is old.
+  if (running !== undefined && run.isAlive && !run.ended) return { kind: 'adopt', running }
+  if (state.status === 'restarting') return { kind: 'restarting' }
+  return { kind: startsAtBoot(hostConfig.RestartPolicy, startedByUser, stoppedByUser) ? 'boot' : 'down' }
+}
+
+export async function recover(options: {
+  containers: Containers
+  lifecycle: Lifecycle
+  clock: Clock
+  log: Logger
+  /** Opens published ports of a container that kept running. */
+  republish: (container: Container) => Promise<void>
+}): Promise<void> {
+  const { containers, lifecycle, log } = options
+  const { driver } = containers
+  const all = containers.list()
+  const findings = all.map((container) => ({ container, finding: look(container) }))
+  const up = findings.filter(({ finding }) => finding.kind === 'adopt').map(({ container }) => container.id)
+  containers.networking.retain(new Set(up))
+  await driver.sweep(new Set(all.map(({ id }) => id)))
+  for (const { container, finding } of findings) {
+    try {
+      await settle(container, finding)
+    } catch (error) {
+      log.error({ err: error, container: container.id }, 'could not recover a container')
+    }
+  }
+
+  function look(container: Container): Finding {
+    const running = readRunning(container.id, container.runDir)
+    return findingOf(container.record, {
+      running,
+      ended: readExitCode(container.runDir) !== undefined,
+      isAlive: running !== undefined && driver.isAlive(running),
+    })
+  }
+
+  async function settle(container: Container, finding: Finding): Promise<void> {
+    switch (finding.kind) {
+      case 'adopt':
+        await lifecycle.adopt(container, finding.running)
+        await options.republish(container)
+        return
+      case 'lost':
+        container.transition('exited', { exitCode: 255, finishedAt: new Date(options.clock.now()).toISOString() })
+        return
+      case 'removing':
+        await lifecycle.remove(container, { force: true, volumes: container.record.hostConfig.AutoRemove })
+        return
+      case 'restarting':
+        lifecycle.resumeRestart(container)
+        return
+      case 'boot':
+        await lifecycle.start(container)
+        return
+      case 'down':
+        // It ended while nobody was there to remove it.
+        if (container.record.hostConfig.AutoRemove && container.record.startedByUser) {
+          await lifecycle.remove(container, { force: false, volumes: true })
+        }
+    }
+  }
+}

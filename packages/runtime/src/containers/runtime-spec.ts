@@ -1,0 +1,98 @@
+/**
+ * A container's record as the ContainerSpec that a driver starts. Pure, apart from what is passed in.
+ */
+import type { ContainerSpec, Mount, NamespaceMode, ProcessSpec, Resources } from '../drivers/driver.ts'
+import { badParameter } from '../docker/errors.ts'
+import { commandOf } from './create-body.ts'
+import type { ContainerRecord, HostConfig } from './record.ts'
+
+export interface SpecInput {
+  record: ContainerRecord
+  rootfsDir: string
+  runDir: string
+  mounts: Mount[]
+  /** Added to the container's own environment, such as its address. */
+  extraEnv: string[]
+  hostname: string
+  /** Finds the host pid of the container that a `container:<name>` mode refers to. */
+  pidOf: (reference: string) => number
+}
+
+export function containerSpecOf(input: SpecInput): ContainerSpec {
+  const { record, rootfsDir, runDir, mounts, hostname, pidOf } = input
+  const { config, hostConfig } = record
+  return {
+    id: record.id,
+    rootfs: { layers: record.imageLayers, hostBase: record.hostBase, dir: rootfsDir },
+    runDir,
+    process: {
+      ...privilegesOf(hostConfig),
+      args: commandOf(config),
+      env: [...terminalEnv(config.Tty), `HOSTNAME=${hostname}`, ...config.Env, ...input.extraEnv],
+      cwd: config.WorkingDir || '/',
+      user: config.User,
+      tty: config.Tty,
+      ...(hostConfig.ConsoleSize !== undefined && { consoleSize: hostConfig.ConsoleSize }),
+    },
+    mounts,
+    hostname: hostConfig.UTSMode === 'host' ? '' : hostname,
+    domainname: config.Domainname,
+    readOnlyRoot: hostConfig.ReadonlyRootfs,
+    stdin: !config.OpenStdin ? 'null' : config.StdinOnce ? 'once' : 'keep',
+    init: hostConfig.Init ?? false,
+    namespaces: {
+      pid: namespaceMode(hostConfig.PidMode, pidOf),
+      ipc: namespaceMode(hostConfig.IpcMode, pidOf),
+      uts: hostConfig.UTSMode === 'host' ? 'host' : 'private',
+    },
+    resources: resourcesOf(hostConfig),
+    shmSizeBytes: hostConfig.ShmSize,
+    sysctls: hostConfig.Sysctls ?? {},
+    ulimits: (hostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard })),
+    oomScoreAdj: hostConfig.OomScoreAdj,
+    devices: (hostConfig.Devices ?? []).map(({ PathOnHost, PathInContainer, CgroupPermissions }) => ({
+      source: PathOnHost,
+      target: PathInContainer || PathOnHost,
+      permissions: CgroupPermissions,
+    })),
+  }
+}
+
+/** What an exec shares with the container's own process. */
+export function privilegesOf(
+  hostConfig: HostConfig,
+): Pick<ProcessSpec, 'groupAdd' | 'capAdd' | 'capDrop' | 'privileged' | 'noNewPrivileges'> {
+  const options = (hostConfig.SecurityOpt ?? []).map((option) => option.replace('=', ':'))
+  return {
+    groupAdd: hostConfig.GroupAdd ?? [],
+    capAdd: hostConfig.CapAdd ?? [],
+    capDrop: hostConfig.CapDrop ?? [],
+    privileged: hostConfig.Privileged,
+    noNewPrivileges: options.some((option) => option === 'no-new-privileges' || option === 'no-new-privileges:true'),
+  }
+}
+
+export const terminalEnv = (tty: boolean): string[] => (tty ? ['TERM=xterm'] : [])
+
+/** Only what was asked for: a limit that the machine cannot enforce is an error. */
+export function resourcesOf(hostConfig: HostConfig): Resources {
+  const all: Resources = {
+    memoryBytes: hostConfig.Memory,
+    memorySwapBytes: hostConfig.MemorySwap,
+    memoryReservationBytes: hostConfig.MemoryReservation,
+    nanoCpus: hostConfig.NanoCpus,
+    cpuShares: hostConfig.CpuShares,
+    cpuQuotaUs: hostConfig.CpuQuota,
+    cpuPeriodUs: hostConfig.CpuPeriod,
+    cpusetCpus: hostConfig.CpusetCpus,
+    pids: hostConfig.PidsLimit ?? 0,
+  }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== 0 && value !== '')) as Resources
+}
+
+function namespaceMode(mode: string, pidOf: (reference: string) => number): NamespaceMode {
+  if (['', 'private', 'shareable', 'none'].includes(mode)) return 'private'
+  if (mode === 'host') return 'host'
+  if (mode.startsWith('container:')) return { pid: pidOf(mode.slice('container:'.length)) }
+  throw badParameter(`invalid namespace mode: ${mode}`)
+}

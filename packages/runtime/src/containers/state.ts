@@ -1,0 +1,75 @@
+/**
+ * The life of a container, as a table of what may follow what. Pure: no clock, no process, no disk.
+ *
+ *   created ──started──▶ running ──exited──▶ exited ──started──▶ running …
+ *                          │ ▲                 ▲
+ *                    paused│ │resumed          │exited
+ *                          ▼ │                 │
+ *                         paused           restarting ◀──willRestart── running
+ *
+ *   created, exited, dead ──removing──▶ removing ──removeFailed──▶ dead
+ */
+import { conflict, type DockerError } from '../docker/errors.ts'
+import type { State, Status } from './record.ts'
+
+export const isUp = (status: Status): boolean => status === 'running' || status === 'paused' || status === 'restarting'
+
+/** A process of the container exists: `restarting` is up, but waiting. */
+export const hasProcess = (status: Status): boolean => status === 'running' || status === 'paused'
+
+export type Transition = 'started' | 'exited' | 'willRestart' | 'paused' | 'resumed' | 'removing' | 'removeFailed'
+
+const ALLOWED: Record<Transition, { from: Status[]; to: Status }> = {
+  started: { from: ['created', 'exited', 'restarting', 'dead'], to: 'running' },
+  exited: { from: ['created', 'running', 'paused', 'restarting'], to: 'exited' },
+  willRestart: { from: ['running', 'paused', 'restarting'], to: 'restarting' },
+  paused: { from: ['running'], to: 'paused' },
+  resumed: { from: ['paused'], to: 'running' },
+  removing: { from: ['created', 'exited', 'dead', 'removing'], to: 'removing' },
+  removeFailed: { from: ['removing'], to: 'dead' },
+}
+
+/** The state after a transition. Throws if it cannot follow, which is a bug of the caller or a lost race. */
+export function after(state: State, transition: Transition, change: Partial<State> = {}): State {
+  const { from, to } = ALLOWED[transition]
+  if (!from.includes(state.status)) throw new Error(`a container that is ${state.status} cannot have ${transition}`)
+  return { ...state, ...change, status: to }
+}
+
+/** Why a user's request does not fit the state, in Docker's words; undefined when it does. */
+export function refusal(
+  request: 'kill' | 'pause' | 'unpause' | 'exec' | 'remove' | 'top' | 'attach',
+  status: Status,
+  id: string,
+  name: string,
+): DockerError | undefined {
+  const notRunning = !hasProcess(status)
+  switch (request) {
+    case 'kill':
+      return notRunning ? conflict(`cannot kill container: ${name}: container ${id} is not running`) : undefined
+    case 'pause':
+      if (status === 'paused') return conflict(`Container ${id} is already paused`)
+      return notRunning ? conflict(`Container ${id} is not running`) : undefined
+    case 'unpause':
+      return status === 'paused' ? undefined : conflict(`Container ${id} is not paused`)
+    case 'exec':
+      if (status === 'restarting') return conflict(`Container ${id} is restarting, wait until the container is running`)
+      if (status === 'paused') return conflict(`container ${id} is paused, unpause the container before exec`)
+      return notRunning ? conflict(`container ${id} is not running`) : undefined
+    case 'top':
+      if (status === 'restarting') return conflict(`Container ${id} is restarting, wait until the container is running`)
+      return notRunning ? conflict(`container ${id} is not running`) : undefined
+    case 'attach':
+      if (status === 'paused') return conflict(`container ${id} is paused, unpause the container before attach`)
+      return status === 'restarting'
+        ? conflict(`container ${id} is restarting, wait until the container is running`)
+        : undefined
+    case 'remove':
+      if (status === 'paused') {
+        return conflict(`cannot remove container "${name}": container is paused and must be unpaused first`)
+      }
+      return isUp(status)
+        ? conflict(`cannot remove container "${name}": container is ${status}: stop the container before removing or force remove`)
+        : undefined
+  }
+}

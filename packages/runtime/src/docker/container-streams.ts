@@ -1,0 +1,175 @@
+/**
+ * /containers: the answers that take their time: attach, logs, wait, stats.
+ */
+import type { ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Container, WaitCondition } from '../containers/container.ts'
+import type { LogEntry, StreamName } from '../containers/log-file.ts'
+import { matches, readEntries, type LogQuery } from '../containers/log-reader.ts'
+import { hasProcess, refusal } from '../containers/state.ts'
+import { statsJson } from '../containers/stats.ts'
+import { parseMoment, parseRfc3339 } from '../containers/timestamps.ts'
+import type { Deps } from './deps.ts'
+import { badParameter, DockerError } from './errors.ts'
+import { isTrue, sendJson, type DockerRequest, type Router } from './router.ts'
+import { MULTIPLEXED_STREAM, RAW_STREAM } from './server.ts'
+import { frame } from './stdcopy.ts'
+
+export function containerStreamRoutes(router: Router, deps: Deps): void {
+  const { containers, clock } = deps
+  const find = (request: DockerRequest): Container => containers.get(request.params['id'] ?? '')
+
+  router.add('POST', '/containers/{id}/wait', async (request, response) => {
+    const container = find(request)
+    const condition = request.query.get('condition') || 'not-running'
+    if (!['not-running', 'next-exit', 'removed'].includes(condition)) {
+      throw badParameter(`invalid condition: "${condition}"`)
+    }
+    const waiting = container.wait(condition as WaitCondition, request.signal)
+    // `docker run` starts the container only after it has seen these headers.
+    response.writeHead(200, { 'Content-Type': 'application/json' })
+    response.flushHeaders()
+    const { exitCode, error } = await waiting
+    response.end(`${JSON.stringify({ StatusCode: exitCode, ...(error !== undefined && { Error: { Message: error } }) })}\n`)
+  })
+
+  router.add('POST', '/containers/{id}/attach', (request) => attach(find(request), request))
+
+  router.add('GET', '/containers/{id}/logs', (request, response) => sendLogs(deps, find(request), request, response))
+
+  router.add('GET', '/containers/{id}/stats', async (request, response) => {
+    const container = find(request)
+    const { query, signal } = request
+    const isStream = query.get('stream') === null || isTrue(query.get('stream'))
+    const sample = async () => {
+      const { running } = container.state
+      const usage =
+        running !== undefined && container.spec !== undefined
+          ? await containers.driver.usage(running, container.spec)
+          : undefined
+      return { usage, at: clock.now() }
+    }
+    let previous = isTrue(query.get('one-shot')) ? undefined : await sample()
+    if (!isStream) {
+      if (previous !== undefined && hasProcess(container.state.status)) await clock.sleep(1000, signal)
+      sendJson(response, 200, statsJson(container, await sample(), previous))
+      return
+    }
+    response.writeHead(200, { 'Content-Type': 'application/json' })
+    while (!signal.aborted && containers.list().includes(container)) {
+      const current = await sample()
+      response.write(`${JSON.stringify(statsJson(container, current, previous))}\n`)
+      previous = current
+      await clock.sleep(1000, signal)
+    }
+    response.end()
+  })
+}
+
+function attach(container: Container, request: DockerRequest): void {
+  const { query } = request
+  const refused = refusal('attach', container.state.status, container.id, container.name)
+  if (refused !== undefined) throw refused
+  const { Tty, OpenStdin } = container.record.config
+  const wanted = (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream)))
+  const socket = request.hijack(Tty ? RAW_STREAM : MULTIPLEXED_STREAM)
+  const encode = (stream: StreamName, chunk: Buffer) => (Tty ? chunk : frame(stream, chunk))
+  if (isTrue(query.get('logs')) && container.log !== undefined) {
+    const all: LogQuery = { streams: wanted, since: undefined, until: undefined, tail: undefined }
+    for (const { stream, log } of readEntries(container.log, all)) socket.write(encode(stream, Buffer.from(log)))
+  }
+  if (!isTrue(query.get('stream'))) {
+    socket.end()
+    return
+  }
+  const gone = new AbortController()
+  socket.on('close', () => gone.abort())
+  socket.on('error', () => socket.destroy())
+  container.attachments.subscribe(
+    (stream, chunk) => {
+      if (!wanted.includes(stream) || socket.destroyed) return
+      if (!socket.write(encode(stream, chunk))) holdUntilDrained(container, socket)
+    },
+    () => socket.end(),
+    gone.signal,
+  )
+  if (isTrue(query.get('stdin')) && OpenStdin) container.attachments.addInput(socket)
+  // Without stdin the client half-closes at once: that must be read to be noticed, and does not end the output.
+  else socket.resume()
+}
+
+function holdUntilDrained(container: Container, socket: Duplex): void {
+  const { stdio } = container
+  if (stdio === undefined) return
+  stdio.hold()
+  let isHeld = true
+  const release = () => {
+    if (isHeld) stdio.release()
+    isHeld = false
+  }
+  socket.once('drain', release)
+  socket.once('close', release)
+}
+
+function sendLogs(deps: Deps, container: Container, request: DockerRequest, response: ServerResponse): void {
+  const { query, signal } = request
+  const streams = (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream)))
+  if (streams.length === 0) throw badParameter('Bad parameters: you must choose at least one stream')
+  const { log } = container
+  if (log === undefined) throw new DockerError(501, 'configured logging driver does not support reading')
+  const now = deps.clock.now()
+  const tail = query.get('tail') ?? 'all'
+  const wanted: LogQuery = {
+    streams,
+    since: parseMoment(query.get('since'), now),
+    until: parseMoment(query.get('until'), now),
+    // Anything but a number means all, as in Docker.
+    tail: /^\d+$/.test(tail) ? Number(tail) : undefined,
+  }
+  const isRaw = container.record.config.Tty
+  const withTime = isTrue(query.get('timestamps'))
+  response.writeHead(200, { 'Content-Type': isRaw ? RAW_STREAM : MULTIPLEXED_STREAM })
+  response.flushHeaders()
+  const send = ({ stream, time, log: text }: LogEntry) => {
+    const bytes = Buffer.from(withTime ? `${time} ${text}` : text)
+    return response.write(isRaw ? bytes : frame(stream, bytes))
+  }
+  const entries = readEntries(log, wanted)
+  for (const entry of entries) send(entry)
+  if (!isTrue(query.get('follow')) || !hasProcess(container.state.status)) {
+    response.end()
+    return
+  }
+  // Output that a slow reader has not taken is in the log anyway: let it go by, and read it again later.
+  let lastTime = entries.at(-1)?.time
+  let isBehind = false
+  const catchUp = () => {
+    isBehind = false
+    const since = lastTime === undefined ? wanted.since : parseRfc3339(lastTime) + 1n
+    for (const entry of readEntries(log, { ...wanted, since, tail: undefined })) {
+      lastTime = entry.time
+      send(entry)
+    }
+  }
+  log.follow(
+    (entry) => {
+      if (isBehind || !matches(entry, wanted)) return
+      lastTime = entry.time
+      if (send(entry)) return
+      isBehind = true
+      response.once('drain', catchUp)
+    },
+    () => {
+      if (isBehind) catchUp()
+      response.end()
+    },
+    signal,
+  )
+  const { until } = wanted
+  if (until === undefined) return
+  const remainingMs = Math.max(0, Number(until / 1_000_000n) - now)
+  deps.clock.sleep(remainingMs, signal).then(
+    () => response.end(),
+    () => undefined, // the client went first
+  )
+}

@@ -1,0 +1,118 @@
+/**
+ * /exec: create, start, inspect, resize.
+ */
+import type { Duplex } from 'node:stream'
+import type { ExecProcess } from '../drivers/driver.ts'
+import type { Exec, ExecRequest } from '../containers/exec.ts'
+import type { Deps } from './deps.ts'
+import { conflict } from './errors.ts'
+import { sizeOf } from './containers.ts'
+import { sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
+import { MULTIPLEXED_STREAM, RAW_STREAM } from './server.ts'
+import { frame } from './stdcopy.ts'
+
+export function execRoutes(router: Router, { containers, execs }: Deps): void {
+  const find = (request: DockerRequest): Exec => execs.get(request.params['id'] ?? '')
+
+  router.add('POST', '/containers/{id}/exec', async (request, response) => {
+    const container = containers.get(request.params['id'] ?? '')
+    const exec = execs.create(container, await request.json<ExecRequest>())
+    sendJson(response, 201, { Id: exec.id })
+  })
+
+  router.add('POST', '/exec/{id}/start', async (request, response) => {
+    const exec = find(request)
+    const { Detach = false, Tty = false, ConsoleSize } = await request.json<{
+      Detach?: boolean
+      Tty?: boolean
+      ConsoleSize?: [number, number] | null
+    }>()
+    if (ConsoleSize) exec.request.ConsoleSize = ConsoleSize
+    const process = await execs.start(exec)
+    if (Detach) {
+      discard(process)
+      sendEmpty(response, 200)
+      return
+    }
+    connect(process, exec, request.hijack(Tty ? RAW_STREAM : MULTIPLEXED_STREAM))
+  })
+
+  router.add('GET', '/exec/{id}/json', (request, response) => {
+    const { id, container, request: asked, command, running, exitCode, pid } = find(request)
+    const [entrypoint = '', ...args] = command
+    sendJson(response, 200, {
+      ID: id,
+      Running: running,
+      ExitCode: exitCode,
+      ProcessConfig: {
+        tty: asked.Tty ?? false,
+        entrypoint,
+        arguments: args,
+        privileged: asked.Privileged ?? false,
+        user: asked.User ?? '',
+      },
+      OpenStdin: asked.AttachStdin ?? false,
+      OpenStderr: asked.AttachStderr ?? false,
+      OpenStdout: asked.AttachStdout ?? false,
+      CanRemove: false,
+      ContainerID: container.id,
+      DetachKeys: '',
+      Pid: pid,
+    })
+  })
+
+  router.add('POST', '/exec/{id}/resize', async (request, response) => {
+    const { process, id } = find(request)
+    if (process === undefined) throw conflict(`exec ${id} is not running`)
+    await process.resize(...sizeOf(request))
+    sendEmpty(response, 200)
+  })
+}
+
+function discard({ stdin, stdout, stderr }: ExecProcess): void {
+  stdin?.end()
+  stdout.resume()
+  stderr?.resume()
+}
+
+/** Pipes both ways until the process and its output have ended. A client that leaves does not end the process. */
+function connect(process: ExecProcess, exec: Exec, socket: Duplex): void {
+  const { AttachStdin, AttachStdout, AttachStderr, Tty } = exec.request
+  const outputs = [
+    { stream: 'stdout', readable: process.stdout, attached: AttachStdout },
+    { stream: 'stderr', readable: process.stderr, attached: AttachStderr },
+  ] as const
+  let open = 0
+  for (const { stream, readable, attached } of outputs) {
+    if (readable === undefined) continue
+    if (!attached && !(Tty && stream === 'stdout')) {
+      readable.resume()
+      continue
+    }
+    open++
+    readable.on('data', (chunk: Buffer) => {
+      if (socket.destroyed) return
+      if (!socket.write(Tty ? chunk : frame(stream, chunk))) {
+        readable.pause()
+        const resume = () => readable.resume()
+        socket.once('drain', resume)
+        socket.once('close', resume)
+      }
+    })
+    readable.on('end', () => {
+      if (--open === 0) endAfterExit()
+    })
+  }
+  // The CLI asks for the exit code as soon as the connection ends, so the code has to be known by then.
+  const endAfterExit = () => void process.exited.finally(() => socket.end())
+  if (open === 0) endAfterExit()
+  socket.on('error', () => socket.destroy())
+  const { stdin } = process
+  if (AttachStdin && stdin !== undefined) {
+    stdin.on('error', () => socket.unpipe(stdin)) // the program has closed its input
+    socket.pipe(stdin)
+  } else {
+    stdin?.end()
+    socket.resume()
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * /networks
+ */
+import type { Endpoint } from '../containers/record.ts'
+import type { Network } from '../networks/network.ts'
+import type { NetworkRequest } from '../networks/networks.ts'
+import { untilMs } from './containers.ts'
+import type { Deps } from './deps.ts'
+import { notFound } from './errors.ts'
+import { anyOf, labelsMatch, matchesText, parseFilters } from './filters.ts'
+import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
+
+const LIST_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
+
+export function networkRoutes(router: Router, deps: Deps): void {
+  const { networks, containers, clock } = deps
+  const find = (request: DockerRequest): Network => networks.get(request.params['id'] ?? '')
+  const isUsed = ({ name }: Network) => containers.list().some(({ record }) => name in record.networks)
+
+  router.add('GET', '/networks', ({ query }, response) => {
+    const filters = parseFilters(query.get('filters'), LIST_FILTERS)
+    const selected = networks.list().filter(
+      (network) =>
+        anyOf(filters, 'driver', (driver) => network.driver === driver) &&
+        anyOf(filters, 'id', (id) => network.id.startsWith(id)) &&
+        anyOf(filters, 'name', (name) => matchesText(name, network.name)) &&
+        anyOf(filters, 'scope', (scope) => scope === 'local') &&
+        anyOf(filters, 'type', (type) => (type === 'builtin') === network.predefined) &&
+        anyOf(filters, 'dangling', (dangling) => isTrue(dangling) !== (network.predefined || isUsed(network))) &&
+        labelsMatch(filters, network.labels),
+    )
+    // The list leaves the containers out, as dockerd does since API 1.28.
+    sendJson(response, 200, selected.map((network) => ({ ...networkJson(network), Containers: {} })))
+  })
+
+  router.add('GET', '/networks/{id}', (request, response) => sendJson(response, 200, networkJson(find(request))))
+
+  router.add('POST', '/networks/create', async (request, response) => {
+    const network = networks.create(await request.json<NetworkRequest>())
+    sendJson(response, 201, { Id: network.id, Warning: '' })
+  })
+
+  router.add('DELETE', '/networks/{id}', (request, response) => {
+    networks.remove(find(request).id)
+    sendEmpty(response, 204)
+  })
+
+  router.add('POST', '/networks/{id}/connect', async (request, response) => {
+    const { Container, EndpointConfig } = await request.json<{ Container: string; EndpointConfig?: Partial<Endpoint> }>()
+    deps.containers.networking.connect(containers.get(Container), find(request).id, EndpointConfig ?? {})
+    sendEmpty(response, 200)
+  })
+
+  router.add('POST', '/networks/{id}/disconnect', async (request, response) => {
+    const { Container, Force } = await request.json<{ Container: string; Force?: boolean }>()
+    const network = find(request)
+    const container = containers.list().find(({ id, name }) => id === Container || name === Container || id.startsWith(Container))
+    if (container !== undefined) deps.containers.networking.disconnect(container, network.id)
+    else if (!Force) throw notFound(`No such container: ${Container}`)
+    sendEmpty(response, 200)
+  })
+
+  router.add('POST', '/networks/prune', ({ query }, response) => {
+    const filters = parseFilters(query.get('filters'), ['label', 'label!', 'until'])
+    const [until] = filters.get('until') ?? []
+    const limit = until === undefined ? Infinity : untilMs(until, clock.now())
+    const unused = networks
+      .list()
+      .filter((network) => !network.predefined && !isUsed(network) && labelsMatch(filters, network.labels))
+      .filter(({ createdAt }) => Date.parse(createdAt) <= limit)
+    for (const { id } of unused) networks.remove(id)
+    sendJson(response, 200, { NetworksDeleted: unused.length === 0 ? null : unused.map(({ name }) => name) })
+  })
+}
+
+function networkJson(network: Network): object {
+  return {
+    Name: network.name,
+    Id: network.id,
+    Created: network.createdAt,
+    Scope: 'local',
+    Driver: network.driver,
+    EnableIPv4: true,
+    EnableIPv6: network.enableIPv6,
+    IPAM: {
+      Driver: network.ipamDriver,
+      Options: network.ipamOptions,
+      Config: network.subnet === '' ? [] : [{ Subnet: network.subnet, Gateway: network.gateway }],
+    },
+    Internal: network.internal,
+    Attachable: network.attachable,
+    Ingress: false,
+    ConfigFrom: { Network: '' },
+    ConfigOnly: false,
+    Containers: Object.fromEntries(
+      Object.entries(network.endpoints).map(([id, { name, endpointId, ip }]) => [
+        id,
+        {
+          Name: name,
+          EndpointID: endpointId,
+          MacAddress: '',
+          IPv4Address: ip === '' ? '' : `${ip}/${network.subnet.split('/')[1] ?? ''}`,
+          IPv6Address: '',
+        },
+      ]),
+    ),
+    Options: network.options,
+    Labels: network.labels,
+  }
+}

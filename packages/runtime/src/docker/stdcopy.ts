@@ -1,0 +1,40 @@
+/**
+ * How stdout and stderr share one connection: frames of an 8-byte header [stream, 0, 0, 0, length as 32-bit big-endian]
+ * and that many bytes. With a TTY there is only one stream and it is sent as it is.
+ */
+
+export const STREAM = { stdin: 0, stdout: 1, stderr: 2 } as const
+const HEADER_BYTES = 8
+
+export function frame(stream: keyof typeof STREAM, payload: Uint8Array): Buffer {
+  const framed = Buffer.allocUnsafe(HEADER_BYTES + payload.length)
+  framed.writeUInt32BE(STREAM[stream] * 0x1000000, 0)
+  framed.writeUInt32BE(payload.length, 4)
+  framed.set(payload, HEADER_BYTES)
+  return framed
+}
+
+export interface Frame {
+  stream: keyof typeof STREAM
+  payload: Buffer
+}
+
+/** Takes frames out of a byte stream that arrives in pieces cut anywhere. */
+export class FrameReader {
+  #rest = Buffer.alloc(0)
+
+  /** The frames that are complete now. Throws on a stream number that does not exist. */
+  push(chunk: Uint8Array): Frame[] {
+    this.#rest = Buffer.concat([this.#rest, chunk])
+    const frames: Frame[] = []
+    while (this.#rest.length >= HEADER_BYTES) {
+      const length = this.#rest.readUInt32BE(4)
+      if (this.#rest.length < HEADER_BYTES + length) break
+      const stream = (['stdin', 'stdout', 'stderr'] as const)[this.#rest[0] ?? 0]
+      if (stream === undefined) throw new Error(`unrecognized stream: ${this.#rest[0]}`)
+      frames.push({ stream, payload: this.#rest.subarray(HEADER_BYTES, HEADER_BYTES + length) })
+      this.#rest = this.#rest.subarray(HEADER_BYTES + length)
+    }
+    return frames
+  }
+}

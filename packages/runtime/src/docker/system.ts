@@ -1,0 +1,153 @@
+/**
+ * /_ping, /version, /info, /system/df, and the answers for what this runtime is not: a swarm.
+ */
+import { arch, cpus, hostname, release, totalmem, type as osType } from 'node:os'
+import { summaryJson } from '../containers/inspect.ts'
+import { directorySize } from '../containers/sizes.ts'
+import type { Deps } from './deps.ts'
+import { DockerError, notFound } from './errors.ts'
+import { sendJson, type Handler, type Router } from './router.ts'
+import { API_VERSION, MIN_API_VERSION } from './server.ts'
+import { volumeJson } from './volumes.ts'
+
+export function systemRoutes(router: Router, deps: Deps): void {
+  const ping: Handler = ({ method }, response) => {
+    const headers = { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-cache, no-store, must-revalidate', Pragma: 'no-cache', Swarm: 'inactive', 'Content-Length': 2 }
+    response.writeHead(200, headers).end(method === 'HEAD' ? undefined : 'OK')
+  }
+  router.add('GET', '/_ping', ping)
+  router.add('HEAD', '/_ping', ping)
+
+  router.add('GET', '/version', (_request, response) => sendJson(response, 200, versionJson(deps.version)))
+  router.add('GET', '/info', async (_request, response) => sendJson(response, 200, await infoJson(deps)))
+
+  router.add('GET', '/system/df', async (_request, response) => {
+    const { containers, images, volumes, proxies, clock } = deps
+    const all = await images.list()
+    const usersOf = (id: string) => containers.list().filter(({ record }) => record.imageId === id).length
+    sendJson(response, 200, {
+      LayersSize: [...new Set(all.flatMap(({ layers }) => layers))].reduce((sum, layer) => sum + directorySize(layer), 0),
+      Images: all.map((image) => ({
+        Id: image.id,
+        ParentId: image.parent ?? '',
+        RepoTags: image.repoTags,
+        RepoDigests: image.repoDigests,
+        Created: Math.floor(Date.parse(image.created) / 1000),
+        Size: image.size,
+        SharedSize: 0,
+        Labels: image.config.config.Labels ?? null,
+        Containers: usersOf(image.id),
+      })),
+      Containers: containers.list().map((container) => {
+        const rw = directorySize(container.writableDir)
+        return summaryJson(container, { published: proxies.published(container.id), now: clock.now(), sizes: { rw, root: rw } })
+      }),
+      Volumes: volumes.list().map((volume) =>
+        volumeJson(volume, { Size: directorySize(volume.mountpoint), RefCount: containers.usersOf(volume.name).length }),
+      ),
+      BuildCache: [],
+    })
+  })
+
+  // `docker inspect` ends its search here.
+  router.add('GET', '/plugins', (_request, response) => sendJson(response, 200, []))
+  router.add('GET', '/plugins/{name...}/json', ({ params }) => {
+    throw notFound(`plugin "${params['name']}" not found`)
+  })
+  for (const path of ['/swarm', '/nodes', '/services', '/tasks', '/secrets', '/configs']) {
+    router.add('GET', path, () => {
+      throw new DockerError(503, 'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.')
+    })
+  }
+}
+
+/** Architectures as Go, and so Docker, names them. */
+const goArch = (): string => ({ x64: 'amd64', ia32: '386' })[arch() as string] ?? arch()
+const unameArch = (): string => ({ x64: 'x86_64', arm64: 'aarch64' })[arch() as string] ?? arch()
+
+function versionJson(version: string): object {
+  const details = {
+    ApiVersion: API_VERSION,
+    MinAPIVersion: MIN_API_VERSION,
+    Os: 'linux',
+    Arch: goArch(),
+    KernelVersion: release(),
+    Experimental: 'false',
+    // The CLI prints these of every server.
+    GitCommit: '',
+    GoVersion: '',
+    BuildTime: '',
+  }
+  return {
+    Platform: { Name: 'Dinghy' },
+    Components: [{ Name: 'Engine', Version: version, Details: details }],
+    Version: version,
+    ...details,
+    Experimental: false,
+    NodeVersion: process.versions.node,
+  }
+}
+
+async function infoJson(deps: Deps): Promise<object> {
+  const { containers, images, root } = deps
+  const { driver, driverReason, network, warnings } = deps.describe()
+  const all = containers.list()
+  const count = (...statuses: string[]) => all.filter(({ state }) => statuses.includes(state.status)).length
+  return {
+    ID: hostname(),
+    Containers: all.length,
+    ContainersRunning: count('running', 'restarting'),
+    ContainersPaused: count('paused'),
+    ContainersStopped: count('created', 'exited', 'dead', 'removing'),
+    Images: (await images.list()).length,
+    Driver: driver === 'linux' ? 'overlay2' : 'vfs',
+    DriverStatus: [
+      ['Container driver', driver],
+      ['Chosen because', driverReason],
+      ['Network', network],
+    ],
+    Plugins: { Volume: ['local'], Network: ['bridge', 'host', network, 'null'], Authorization: null, Log: ['json-file', 'none'] },
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    IPv4Forwarding: true,
+    OomKillDisable: false,
+    Debug: false,
+    NFd: -1,
+    NGoroutines: -1,
+    SystemTime: new Date(deps.clock.now()).toISOString(),
+    LoggingDriver: 'json-file',
+    CgroupDriver: driver === 'linux' ? 'cgroupfs' : 'none',
+    NEventsListener: 0,
+    KernelVersion: release(),
+    OperatingSystem: osType(),
+    OSVersion: '',
+    OSType: 'linux',
+    Architecture: unameArch(),
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: ['127.0.0.0/8'], Mirrors: [] },
+    NCPU: cpus().length,
+    MemTotal: totalmem(),
+    GenericResources: null,
+    DockerRootDir: root,
+    HttpProxy: '',
+    HttpsProxy: '',
+    NoProxy: '',
+    Name: hostname(),
+    Labels: [],
+    ExperimentalBuild: false,
+    ServerVersion: deps.version,
+    Runtimes: { [driver]: { path: driver } },
+    DefaultRuntime: driver,
+    Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
+    LiveRestoreEnabled: true,
+    Isolation: '',
+    InitBinary: '',
+    SecurityOptions: [],
+    Warnings: warnings,
+  }
+}

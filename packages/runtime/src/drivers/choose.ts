@@ -1,0 +1,72 @@
+/**
+ * Which driver this machine gets: the one that was asked for, or the best that works. "Works" is not guessed from
+ * versions and permissions but tried, by running `true` in a container once.
+ */
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import type { Clock } from '@dinghy/shared/api/clock'
+import { messageOf } from '../docker/errors.ts'
+import type { Driver } from './driver.ts'
+import { acknowledge, createRunDir } from './shim.ts'
+
+export interface Chosen {
+  driver: Driver
+  /** For people: why this one. */
+  reason: string
+}
+
+export async function chooseDriver(wanted: 'auto' | 'linux' | 'process', root: string, clock: Clock): Promise<Chosen> {
+  if (wanted === 'process') return { driver: await processDriver(clock), reason: 'asked for' }
+  if (wanted === 'linux') return { driver: await linuxDriver(root, clock), reason: 'asked for' }
+  if (process.platform !== 'linux') {
+    return { driver: await processDriver(clock), reason: `the linux driver needs Linux, this is ${process.platform}` }
+  }
+  try {
+    const driver = await linuxDriver(root, clock)
+    await tryOnce(driver, join(root, 'trial'))
+    return { driver, reason: 'namespaces and overlayfs work on this machine' }
+  } catch (error) {
+    const reason = `the linux driver does not work here: ${messageOf(error)}`
+    return { driver: await processDriver(clock), reason }
+  }
+}
+
+async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
+  const [{ LinuxDriver }, { detectCgroups }] = await Promise.all([
+    import('./linux/linux-driver.ts'),
+    import('./linux/cgroups.ts'),
+  ])
+  // Several runtimes may run on one machine; each has cgroups of its own.
+  const name = `dinghy-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
+  return new LinuxDriver({ clock, root: join(root, 'linux'), cgroups: detectCgroups(name) })
+}
+
+async function processDriver(clock: Clock): Promise<Driver> {
+  const { ProcessDriver } = await import('./process/process-driver.ts')
+  return new ProcessDriver({ clock })
+}
+
+async function tryOnce(driver: Driver, dir: string): Promise<void> {
+  const runDir = join(dir, 'run')
+  const rootfs = { layers: [], hostBase: true, dir: join(dir, 'rootfs') }
+  mkdirSync(dir, { recursive: true })
+  try {
+    await createRunDir(runDir)
+    const running = await driver.start({
+      id: 'trial',
+      rootfs,
+      runDir,
+      process: { args: ['true'], env: ['PATH=/usr/bin:/bin'], cwd: '/', user: '' },
+      mounts: [],
+      hostname: 'trial',
+      stdin: 'null',
+    })
+    const { code } = await driver.wait(running)
+    if (code !== 0) throw new Error(`a first container exited with ${code}`)
+  } finally {
+    acknowledge(runDir)
+    await driver.cleanup(rootfs)
+    rmSync(dir, { recursive: true, force: true })
+  }
+}

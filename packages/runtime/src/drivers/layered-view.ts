@@ -1,0 +1,111 @@
+/**
+ * A stack of directories read as one, the way overlayfs will show it: for looking things up before a container
+ * runs (its executable, its /etc/passwd, whether a mount point exists) without mounting anything.
+ *
+ * Links are followed inside the view only. Whiteouts of both spellings hide what lies below. Whether a directory is
+ * opaque is an xattr, which Node cannot read, so files hidden only by that still show up here; callers that must know
+ * exactly ask the driver's `pathIn`, which mounts.
+ */
+import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
+import { join } from 'node:path'
+
+export interface Branch {
+  /** A directory of the host … */
+  dir: string
+  /** … and the directory of the view whose content it is, such as `/` or `/usr`. */
+  at: string
+}
+
+export interface Found {
+  /** Where it is in the view, after following links: absolute, without `.` and `..`. */
+  path: string
+  /** Where it is on the host: the uppermost of the branches that have it. */
+  hostPath: string
+  stat: Stats
+}
+
+const MAX_LINKS = 40
+
+export class LayeredView {
+  readonly #branches: Branch[]
+
+  /** Uppermost branch first. */
+  constructor(branches: Branch[]) {
+    this.#branches = branches
+  }
+
+  /** What is at `path`, following links (the last one too); undefined when there is nothing. */
+  find(path: string): Found | undefined {
+    const resolved = this.resolve(path)
+    return resolved.found && { path: resolved.path, ...resolved.found }
+  }
+
+  /** The real path behind `path`, as far as it exists; what does not exist is taken literally. */
+  resolve(path: string): { path: string; found: { hostPath: string; stat: Stats } | undefined } {
+    const done: string[] = []
+    const pending = path.split('/').reverse()
+    let links = 0
+    while (pending.length > 0) {
+      const part = pending.pop() ?? ''
+      if (part === '' || part === '.') continue
+      if (part === '..') {
+        done.pop()
+        continue
+      }
+      done.push(part)
+      const entry = this.#lookup(done)
+      if (!entry?.stat.isSymbolicLink()) continue
+      if (++links > MAX_LINKS) return { path: `/${done.join('/')}`, found: undefined }
+      done.pop()
+      const target = readlinkSync(entry.hostPath)
+      if (target.startsWith('/')) done.length = 0
+      pending.push(...target.split('/').reverse())
+    }
+    return { path: `/${done.join('/')}`, found: this.#lookup(done) }
+  }
+
+  /** What is at exactly this path, links not followed; its parents must be real directories. */
+  entry(path: string): { hostPath: string; stat: Stats } | undefined {
+    return this.#lookup(path.split('/').filter(Boolean))
+  }
+
+  /** The names in a directory (a real path), all branches together. */
+  names(path: string): string[] {
+    const all = this.#branches.flatMap(({ dir, at }) => {
+      if (at !== '/' && path !== at && !path.startsWith(`${at}/`)) return []
+      const directory = join(dir, at === '/' ? path : path.slice(at.length))
+      return lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(directory) : []
+    })
+    const shown = all.filter((name) => !name.startsWith('.wh.') && this.entry(join(path, name)) !== undefined)
+    return [...new Set(shown)]
+  }
+
+  /** The uppermost entry at exactly this path, whose parents are all real directories. */
+  #lookup(parts: string[]): { hostPath: string; stat: Stats } | undefined {
+    const path = `/${parts.join('/')}`
+    for (const { dir, at } of this.#branches) {
+      if (at !== '/' && path !== at && !path.startsWith(`${at}/`)) continue
+      const below = (at === '/' ? path : path.slice(at.length)).split('/').filter(Boolean)
+      const result = lookupIn(dir, below)
+      if (result === 'hidden') return undefined
+      if (result !== undefined) return result
+    }
+    return undefined
+  }
+}
+
+/** `hidden`: this branch says that nothing below it counts. */
+function lookupIn(dir: string, parts: string[]): { hostPath: string; stat: Stats } | 'hidden' | undefined {
+  let hostPath = dir
+  let stat = lstatSync(dir, { throwIfNoEntry: false })
+  if (stat === undefined) return undefined
+  for (const part of parts) {
+    if (!stat.isDirectory()) return 'hidden'
+    if (lstatSync(join(hostPath, `.wh.${part}`), { throwIfNoEntry: false }) !== undefined) return 'hidden'
+    hostPath = join(hostPath, part)
+    stat = lstatSync(hostPath, { throwIfNoEntry: false })
+    if (stat === undefined) return undefined
+    if (stat.isCharacterDevice() && stat.rdev === 0) return 'hidden'
+  }
+  return { hostPath, stat }
+}

@@ -1,0 +1,173 @@
+/**
+ * Directories that all containers of the linux driver share, made once at start-up under the driver's own root:
+ *
+ *   pivot/   becomes `/` of a container's mount namespace (see init.sh): `rootfs/`, `old/`, and links to this machine's
+ *            top-level directories by way of `old/`
+ *   init/    a layer above every image, as Docker's "-init" layer: mount points and devices a container expects
+ *   host/    a layer below host-base images: links, users and configuration that go with this machine's /usr
+ */
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+
+export interface BaseRoot {
+  pivot: string
+  init: string
+  host: string
+  /** This machine's top-level directories that hold programs and libraries and are no links: always `usr`. */
+  hostDirectories: string[]
+  /** Where this Node is installed, when that is not in one of hostDirectories. */
+  nodePrefix: string | undefined
+}
+
+const PROGRAM_DIRECTORIES = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'nix', 'gnu']
+const DEVICES: [name: string, major: number, minor: number][] = [
+  ['null', 1, 3],
+  ['zero', 1, 5],
+  ['full', 1, 7],
+  ['random', 1, 8],
+  ['urandom', 1, 9],
+  ['tty', 5, 0],
+]
+
+export function prepareBaseRoot(root: string): BaseRoot {
+  const pivot = join(root, 'pivot')
+  const init = join(root, 'init')
+  const host = join(root, 'host')
+  for (const dir of [pivot, init, host]) mkdirSync(dir, { recursive: true, mode: 0o755 })
+  const present = PROGRAM_DIRECTORIES.filter((name) => existsSync(`/${name}`))
+  const hostDirectories = present.filter((name) => !lstatSync(`/${name}`).isSymbolicLink())
+  const nodePrefix = dirname(dirname(process.execPath))
+  const base: BaseRoot = {
+    pivot,
+    init,
+    host,
+    hostDirectories,
+    nodePrefix: hostDirectories.some((name) => nodePrefix === `/${name}` || nodePrefix.startsWith(`/${name}/`))
+      ? undefined
+      : nodePrefix,
+  }
+  makePivot(pivot)
+  makeInitLayer(init)
+  makeHostLayer(base, present)
+  return base
+}
+
+function makePivot(pivot: string): void {
+  for (const name of ['old', 'rootfs']) mkdirSync(join(pivot, name), { recursive: true })
+  for (const name of readdirSync('/')) {
+    if (name !== 'old' && name !== 'rootfs') link(`old/${name}`, join(pivot, name))
+  }
+}
+
+function makeInitLayer(init: string): void {
+  for (const dir of ['dev/pts', 'dev/shm', 'dev/mqueue', 'proc', 'sys', 'etc']) {
+    mkdirSync(join(init, dir), { recursive: true })
+  }
+  for (const file of ['etc/hosts', 'etc/hostname', 'etc/resolv.conf', 'dev/console', '.dockerenv']) {
+    if (!existsSync(join(init, file))) writeFileSync(join(init, file), '')
+  }
+  link('/proc/mounts', join(init, 'etc/mtab'))
+  link('/proc/self/fd', join(init, 'dev/fd'))
+  for (const [fd, name] of ['stdin', 'stdout', 'stderr'].entries()) link(`/proc/self/fd/${fd}`, join(init, 'dev', name))
+  link('pts/ptmx', join(init, 'dev/ptmx'))
+  for (const [name, major, minor] of DEVICES) {
+    const path = join(init, 'dev', name)
+    if (existsSync(path)) continue
+    execFileSync('mknod', ['-m', '666', path, 'c', String(major), String(minor)])
+    chmodSync(path, 0o666) // whatever our umask is
+  }
+}
+
+/** Small, and nobody's secrets: no shadow file, no keys, no configuration of this machine's services. */
+const HOST_ETC_FILES = [
+  'ld.so.cache',
+  'ld.so.conf',
+  'services',
+  'protocols',
+  'mime.types',
+  'localtime',
+  'timezone',
+  'os-release',
+  'debian_version',
+  'alpine-release',
+  'nsswitch.conf',
+  'profile',
+  'ssl/certs/ca-certificates.crt',
+  'ssl/openssl.cnf',
+  'pki/tls/certs/ca-bundle.crt',
+]
+const PASSWD = `root:x:0:0:root:/root:/bin/sh
+daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
+bin:x:2:2:bin:/bin:/usr/sbin/nologin
+sys:x:3:3:sys:/dev:/usr/sbin/nologin
+mail:x:8:8:mail:/var/mail:/usr/sbin/nologin
+www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin
+node:x:1000:1000:node:/home/node:/bin/sh
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+`
+const GROUP = `root:x:0:
+daemon:x:1:
+bin:x:2:
+sys:x:3:
+adm:x:4:
+tty:x:5:
+disk:x:6:
+mail:x:8:
+www-data:x:33:
+staff:x:50:
+users:x:100:
+node:x:1000:
+nogroup:x:65534:
+`
+
+function makeHostLayer({ host, hostDirectories, nodePrefix }: BaseRoot, present: string[]): void {
+  for (const dir of ['etc', 'home', 'mnt', 'media', 'opt', 'run', 'srv', 'var/cache', 'var/lib', 'var/log', 'var/spool']) {
+    mkdirSync(join(host, dir), { recursive: true })
+  }
+  for (const [dir, mode] of [['root', 0o700], ['tmp', 0o1777], ['var/tmp', 0o1777]] as const) {
+    mkdirSync(join(host, dir), { recursive: true })
+    chmodSync(join(host, dir), mode)
+  }
+  mkdirSync(join(host, 'home/node'), { recursive: true })
+  execFileSync('chown', ['1000:1000', join(host, 'home/node')])
+  link('/run', join(host, 'var/run'))
+  for (const name of present) {
+    if (hostDirectories.includes(name)) mkdirSync(join(host, name), { recursive: true })
+    else link(readlinkSync(`/${name}`), join(host, name))
+  }
+  writeFileSync(join(host, 'etc/passwd'), PASSWD)
+  writeFileSync(join(host, 'etc/group'), GROUP)
+  for (const file of HOST_ETC_FILES) {
+    if (!existsSync(join('/etc', file))) continue
+    mkdirSync(dirname(join(host, 'etc', file)), { recursive: true })
+    copyFileSync(join('/etc', file), join(host, 'etc', file))
+  }
+  // Debian's `awk`, `vi` and friends are links by way of here.
+  const alternatives = existsSync('/etc/alternatives') ? readdirSync('/etc/alternatives', { withFileTypes: true }) : []
+  mkdirSync(join(host, 'etc/alternatives'), { recursive: true })
+  for (const entry of alternatives.filter((candidate) => candidate.isSymbolicLink())) {
+    link(readlinkSync(join('/etc/alternatives', entry.name)), join(host, 'etc/alternatives', entry.name))
+  }
+  if (nodePrefix !== undefined) {
+    mkdirSync(join(host, nodePrefix), { recursive: true })
+    mkdirSync(join(host, 'usr/local/bin'), { recursive: true })
+    for (const name of ['node', 'npm', 'npx', 'corepack']) {
+      if (existsSync(join(nodePrefix, 'bin', name))) link(join(nodePrefix, 'bin', name), join(host, 'usr/local/bin', name))
+    }
+  }
+}
+
+function link(target: string, path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(target, path)
+}

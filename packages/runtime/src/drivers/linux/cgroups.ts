@@ -1,0 +1,285 @@
+/**
+ * Control groups, versions 1 and 2 and the mixture of both: limits, accounting, freezing, killing.
+ *
+ * A container has one directory `dinghy/<id>` in each hierarchy, beneath the cgroup that the runtime itself lives in if that may
+ * have children, else beneath the root. On version 2 there is one hierarchy with all controllers; on version 1 each
+ * controller has its own; mixed machines also have a version 2 tree without controllers, which still can freeze and kill.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DockerError, messageOf } from '../../docker/errors.ts'
+import type { Resources, Usage } from '../driver.ts'
+import { limitWrites, type Controller } from './cgroup-limits.ts'
+
+export interface Hierarchy {
+  version: 1 | 2
+  /** Directory under which containers get theirs. */
+  parent: string
+  controllers: Controller[]
+}
+
+const WANTED: Controller[] = ['memory', 'cpu', 'cpuset', 'pids']
+/** null, zero, full, random, urandom, tty, console, ptmx and the pts; anything may be made. */
+const ALLOWED_DEVICES = [
+  ...['c *:* m', 'b *:* m', 'c 1:3 rwm', 'c 1:5 rwm', 'c 1:7 rwm', 'c 1:8 rwm', 'c 1:9 rwm'],
+  ...['c 5:0 rwm', 'c 5:1 rwm', 'c 5:2 rwm', 'c 136:* rwm'],
+]
+const V1_WANTED = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids', 'freezer', 'devices']
+
+export class Cgroups {
+  readonly #hierarchies: Hierarchy[]
+  /** What could not be used, for describe(). */
+  readonly missing: string[]
+
+  constructor(hierarchies: Hierarchy[]) {
+    this.#hierarchies = hierarchies
+    const available = new Set(hierarchies.flatMap((hierarchy) => hierarchy.controllers))
+    this.missing = WANTED.filter((controller) => !available.has(controller))
+  }
+
+  get available(): boolean {
+    return this.#hierarchies.length > 0
+  }
+
+  has(controller: Controller): boolean {
+    return !this.missing.includes(controller)
+  }
+
+  /** Makes the container's cgroups with their limits. Throws a 400 for a limit that this machine cannot enforce. */
+  create(id: string, resources: Resources): void {
+    for (const { parent } of this.#hierarchies) mkdirSync(join(parent, id), { recursive: true })
+    this.limit(id, resources)
+  }
+
+  /** Whether device files made inside a container can be kept from working; only version 1 does that by files. */
+  get canRestrictDevices(): boolean {
+    return this.#versionOf('devices') === 1
+  }
+
+  /** Allows the harmless devices, and `extra` in the form "c 10:200 rwm"; making nodes stays possible, as in Docker. */
+  restrictDevices(id: string, extra: string[]): void {
+    const directory = this.#directory(id, 'devices')
+    if (directory === undefined) return
+    writeFileSync(join(directory, 'devices.deny'), 'a')
+    for (const rule of [...ALLOWED_DEVICES, ...extra]) writeFileSync(join(directory, 'devices.allow'), rule)
+  }
+
+  limit(id: string, resources: Resources): void {
+    for (const write of limitWrites(resources, (controller) => this.#versionOf(controller))) {
+      const directory = this.#directory(id, write.controller)
+      if (directory === undefined) {
+        throw new DockerError(400, `cannot limit ${write.what}: the ${write.controller} cgroup controller is not available on this machine`)
+      }
+      if (write.optional && !existsSync(join(directory, write.file))) continue
+      try {
+        writeFileSync(join(directory, write.file), write.value)
+      } catch (error) {
+        throw new DockerError(400, `cannot limit ${write.what} to ${write.value}: ${messageOf(error)}`)
+      }
+    }
+  }
+
+  /** The directories whose cgroup.procs a process of the container must join. */
+  directories(id: string): string[] {
+    return this.#hierarchies.map(({ parent }) => join(parent, id))
+  }
+
+  /** What to show a container as its /sys/fs/cgroup. */
+  mounts(id: string): { source: string; target: string }[] {
+    const unified = this.#hierarchies.find(({ version, controllers }) => version === 2 && controllers.length > 0)
+    if (unified !== undefined) return [{ source: join(unified.parent, id), target: '/sys/fs/cgroup' }]
+    return this.#hierarchies
+      .filter(({ version }) => version === 1)
+      .map(({ parent, controllers }) => ({ source: join(parent, id), target: `/sys/fs/cgroup/${controllers.join(',')}` }))
+  }
+
+  /** Removes the cgroups of an ended container. Idempotent; a cgroup that still has processes stays and throws. */
+  remove(id: string): void {
+    for (const directory of this.directories(id)) {
+      try {
+        rmdirSync(directory)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
+    }
+  }
+
+  /** Ids that have a cgroup, so that those of containers which no longer exist can be removed. */
+  ids(): string[] {
+    const names = this.#hierarchies.flatMap(({ parent }) =>
+      existsSync(parent)
+        ? readdirSync(parent, { withFileTypes: true })
+            .filter((entry) => entry.isDirectory())
+            .map((entry) => entry.name)
+        : [],
+    )
+    return [...new Set(names)]
+  }
+
+  pids(id: string): number[] {
+    const [directory] = this.directories(id)
+    const text = directory === undefined ? undefined : read(join(directory, 'cgroup.procs'))
+    return text?.split('\n').filter(Boolean).map(Number) ?? []
+  }
+
+  freeze(id: string, frozen: boolean): void {
+    const v2 = this.#v2(id)
+    if (v2 !== undefined) return writeFileSync(join(v2, 'cgroup.freeze'), frozen ? '1' : '0')
+    const freezer = this.#directory(id, 'freezer')
+    if (freezer === undefined) throw new DockerError(500, 'cannot pause: this machine has no cgroup freezer')
+    writeFileSync(join(freezer, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED')
+  }
+
+  /** Kills every process at once, forks included; false when this kernel cannot. */
+  kill(id: string): boolean {
+    const v2 = this.#v2(id)
+    if (v2 === undefined || !existsSync(join(v2, 'cgroup.kill'))) return false
+    writeFileSync(join(v2, 'cgroup.kill'), '1')
+    return true
+  }
+
+  oomKills(id: string): number {
+    const directory = this.#directory(id, 'memory')
+    if (directory === undefined) return 0
+    const file = this.#versionOf('memory') === 2 ? 'memory.events' : 'memory.oom_control'
+    return Number(/^oom_kill (\d+)$/m.exec(read(join(directory, file)) ?? '')?.[1] ?? 0)
+  }
+
+  usage(id: string): Usage {
+    const v2 = this.#versionOf('memory') === 2
+    const memory = this.#directory(id, 'memory') ?? ''
+    const cpu = (v2 ? this.#v2(id) : this.#directory(id, 'cpuacct')) ?? ''
+    const pids = this.#directory(id, 'pids') ?? ''
+    const stat = keyed(read(join(memory, 'memory.stat')))
+    const cpuStat = keyed(read(join(cpu, v2 ? 'cpu.stat' : 'cpuacct.stat')))
+    // cpuacct.stat counts in USER_HZ.
+    const ticks = 1e7
+    return {
+      cpuNanos: v2 ? (cpuStat['usage_usec'] ?? 0) * 1000 : number(read(join(cpu, 'cpuacct.usage'))),
+      cpuUserNanos: v2 ? (cpuStat['user_usec'] ?? 0) * 1000 : (cpuStat['user'] ?? 0) * ticks,
+      cpuKernelNanos: v2 ? (cpuStat['system_usec'] ?? 0) * 1000 : (cpuStat['system'] ?? 0) * ticks,
+      memoryBytes: number(read(join(memory, v2 ? 'memory.current' : 'memory.usage_in_bytes'))),
+      memoryPeakBytes: number(read(join(memory, v2 ? 'memory.peak' : 'memory.max_usage_in_bytes'))),
+      memoryLimitBytes: number(read(join(memory, v2 ? 'memory.max' : 'memory.limit_in_bytes'))),
+      memoryCacheBytes: stat['inactive_file'] ?? stat['total_inactive_file'] ?? 0,
+      pids: number(read(join(pids, 'pids.current'))),
+      pidsLimit: number(read(join(pids, 'pids.max'))),
+      readBytes: 0,
+      writeBytes: 0,
+    }
+  }
+
+  #versionOf(controller: Controller): 1 | 2 | undefined {
+    return this.#hierarchies.find(({ controllers }) => controllers.includes(controller))?.version
+  }
+
+  #directory(id: string, controller: Controller): string | undefined {
+    const parent = this.#hierarchies.find(({ controllers }) => controllers.includes(controller))?.parent
+    return parent === undefined ? undefined : join(parent, id)
+  }
+
+  #v2(id: string): string | undefined {
+    const parent = this.#hierarchies.find(({ version }) => version === 2)?.parent
+    return parent === undefined ? undefined : join(parent, id)
+  }
+}
+
+/** The hierarchies of this machine in which we may make cgroups, tried out. `name` becomes part of their path. */
+export function detectCgroups(name: string): Cgroups {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' '))
+  const own = ownCgroups(readFileSync('/proc/self/cgroup', 'utf8'))
+  const found: Hierarchy[] = []
+  for (const [, mountPoint = '', type, options = ''] of mounts) {
+    if (type === 'cgroup2') {
+      const usable = tryParents(mountPoint, [own.get('') ?? '/', '/'], name, enableControllers)
+      if (usable !== undefined) found.push({ version: 2, parent: usable.parent, controllers: usable.result })
+    } else if (type === 'cgroup') {
+      const controllers = options.split(',').filter((option) => V1_WANTED.includes(option)) as Controller[]
+      const [first] = controllers
+      if (first === undefined) continue
+      const usable = tryParents(mountPoint, [own.get(first) ?? '/', '/'], name, prepareV1)
+      if (usable !== undefined) found.push({ version: 1, parent: usable.parent, controllers })
+    }
+  }
+  return new Cgroups(found)
+}
+
+/** /proc/self/cgroup as controller → path; version 2's is the empty name. */
+export function ownCgroups(text: string): Map<string, string> {
+  const own = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
+    if (controllers === undefined || path === undefined) continue
+    for (const controller of controllers.split(',')) own.set(controller, path)
+  }
+  return own
+}
+
+/** The first place that takes a cgroup; being refused is the expected answer of most machines. */
+function tryParents<T>(
+  mountPoint: string,
+  places: string[],
+  name: string,
+  prepare: (place: string, parent: string) => T | undefined,
+): { parent: string; result: T } | undefined {
+  for (const place of new Set(places)) {
+    const parent = join(mountPoint, place, name)
+    try {
+      mkdirSync(parent, { recursive: true })
+      const result = prepare(join(mountPoint, place), parent)
+      if (result !== undefined) return { parent, result }
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException
+      if (!['EACCES', 'EPERM', 'EROFS', 'EBUSY', 'ENOENT', 'EINVAL', 'ENOTSUP'].includes(code)) throw error
+    }
+    removeEmpty(parent)
+  }
+  return undefined
+}
+
+/** Hands the controllers down to the containers' cgroups; undefined where processes of others forbid that. */
+function enableControllers(place: string, parent: string): Controller[] | undefined {
+  const offered = (read(join(place, 'cgroup.controllers')) ?? '').trim().split(' ')
+  const wanted = WANTED.filter((controller) => offered.includes(controller))
+  if (wanted.length === 0) return []
+  const enable = wanted.map((controller) => `+${controller}`).join(' ')
+  writeFileSync(join(place, 'cgroup.subtree_control'), enable)
+  writeFileSync(join(parent, 'cgroup.subtree_control'), enable)
+  return wanted
+}
+
+/** A new cpuset has no CPUs and would take no process: it starts as a copy of its parent's. */
+function prepareV1(place: string, parent: string): true {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    const value = read(join(place, file))
+    if (value !== undefined) writeFileSync(join(parent, file), value.trim())
+  }
+  if (existsSync(join(parent, 'cgroup.clone_children'))) writeFileSync(join(parent, 'cgroup.clone_children'), '1')
+  return true
+}
+
+function removeEmpty(directory: string): void {
+  if (!existsSync(directory)) return
+  rmdirSync(directory)
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (['ENOENT', 'ENODEV', 'EOPNOTSUPP'].includes(code)) return undefined
+    throw error
+  }
+}
+
+/** `max`, and what does not exist, is no limit: 0. */
+function number(text: string | undefined): number {
+  const value = Number(text?.trim())
+  return Number.isFinite(value) ? value : 0
+}
+
+function keyed(text: string | undefined): Record<string, number> {
+  const pairs = (text ?? '').split('\n').map((line) => line.split(' '))
+  return Object.fromEntries(pairs.map(([key = '', value]) => [key, Number(value)]))
+}

@@ -1,0 +1,55 @@
+/**
+ * `docker exec`: a process that joins the namespaces of a running container, sheds its privileges and changes into the
+ * container's root. It is the runtime's child and talks to it over pipes.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { ContainerSpec, ExecProcess, Running } from '../driver.ts'
+import { exitCodeOf } from '../exit-code.ts'
+import { descendantsOf, isAlive } from '../process-table.ts'
+import { onTerminal, resizeTerminal } from '../terminal.ts'
+
+/** First into the cgroups, so that nothing of it ever runs outside; then everything else in place of the shell. */
+const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 126; shift; done; shift; exec "$@"'
+
+interface Options {
+  cgroups: string[]
+  stdin: boolean
+  tty: boolean
+}
+
+export async function execIn(
+  running: Running,
+  spec: ContainerSpec,
+  command: string[],
+  options: Options,
+): Promise<ExecProcess> {
+  const { pid } = running
+  const namespaces = ['--mount', '--ipc', '--uts', '--pid', ...(spec.namespaces?.network ? ['--net'] : [])]
+  // The root directory stays this machine's until `command` leaves it; only the working directory is the container's.
+  const enter = ['nsenter', `--target=${pid}`, ...namespaces, '--root=/', `--wd=/proc/${pid}/root`, '--']
+  const session = options.tty ? ['setsid', '--ctty'] : []
+  const joined = ['sh', '-c', JOIN, 'sh', ...options.cgroups, '--', ...enter, ...session, ...command]
+  const [program = '', ...args] = options.tty ? onTerminal(joined) : joined
+  const child = spawn(program, args, { cwd: '/', stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
+  await once(child, 'spawn')
+  const { stdin, stdout, stderr } = child
+  if (stdout === null || stderr === null) throw new Error('an exec has pipes')
+  // `script` says nothing of its own on stderr; drain it so that it can never block.
+  if (options.tty) stderr.resume()
+  const resize = (rows: number, columns: number) => resizeTerminal(descendantsOf(child.pid ?? 0), rows, columns)
+  return {
+    pid: child.pid ?? 0,
+    stdin: stdin ?? undefined,
+    stdout,
+    stderr: options.tty ? undefined : stderr,
+    exited: once(child, 'exit').then(([code, signal]) =>
+      exitCodeOf(code as number | null, signal as NodeJS.Signals | null),
+    ),
+    resize,
+    kill: async () => {
+      // Killing nsenter alone would leave the process inside alive.
+      for (const pid of descendantsOf(child.pid ?? 0).reverse()) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+    },
+  }
+}

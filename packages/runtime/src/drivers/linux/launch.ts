@@ -1,0 +1,193 @@
+/**
+ * A ContainerSpec as the text that starts it: RUN_DIR/fstab (every mount, in order), RUN_DIR/prelude (names, limits,
+ * cgroups) and the command line that sheds privileges. Pure, so a table test can read what a container will get, and
+ * so can anybody in the run directory of a live one. init.sh puts the three to work.
+ */
+import { posix } from 'node:path'
+import type { ContainerSpec, Mount, ProcessSpec, Rootfs } from '../driver.ts'
+import { startError } from '../executable.ts'
+import { quote } from '../terminal.ts'
+import type { BaseRoot } from './base-root.ts'
+import { capabilitiesOf } from './capabilities.ts'
+import type { Identity } from './user.ts'
+
+/** Paths of /proc and /sys that Docker hides from containers, and those that it shows read-only. */
+export const MASKED_PATHS = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+]
+export const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+
+export interface MountPlan {
+  base: BaseRoot
+  rootfs: Rootfs
+  /** Names of `hostDirectories` per layer (index into the overlay's lower directories) that have such a directory. */
+  lowerCount: number
+  hostOverlays: { name: string; lowers: number[] }[]
+  mounts: Mount[]
+  readOnlyRoot: boolean
+  privileged: boolean
+  shmSizeBytes: number
+  /** Of MASKED_PATHS, those that this kernel has: `directory` is covered by an empty tmpfs, a file by /dev/null. */
+  masked: { path: string; directory: boolean }[]
+  readonly: string[]
+  devices: { source: string; target: string }[]
+  /** Shown read-only at /sys/fs/cgroup. */
+  cgroups: { source: string; target: string }[]
+}
+
+/** The fstab of a container. Relative overlay directories are relative to the rootfs' own directory (the prelude's cd). */
+export function fstabOf(plan: MountPlan): string {
+  const { base, privileged } = plan
+  const root = posix.join(base.pivot, 'rootfs')
+  const inside = (path: string) => posix.join(root, path)
+  const lines = [
+    line(base.pivot, base.pivot, 'none', 'bind'),
+    line('overlay', root, 'overlay', overlayOptions(range(plan.lowerCount).map((n) => `lower/${n}`), '', plan)),
+  ]
+  for (const { name, lowers } of plan.hostOverlays) {
+    const dirs = [...lowers.map((n) => `lower/${n}/${name}`), `/${name}`]
+    lines.push(line('overlay', inside(name), 'overlay', overlayOptions(dirs, name, plan)))
+  }
+  if (plan.rootfs.hostBase && base.nodePrefix !== undefined) {
+    lines.push(line(base.nodePrefix, inside(base.nodePrefix), 'none', 'rbind,ro'))
+  }
+  if (privileged) lines.push(line('/dev', inside('/dev'), 'none', 'bind'))
+  lines.push(
+    line('proc', inside('/proc'), 'proc', 'nosuid,nodev,noexec'),
+    line('devpts', inside('/dev/pts'), 'devpts', 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5'),
+    line('shm', inside('/dev/shm'), 'tmpfs', `nosuid,nodev,noexec,mode=1777,size=${plan.shmSizeBytes}`),
+    line('mqueue', inside('/dev/mqueue'), 'mqueue', 'nosuid,nodev,noexec'),
+    line('sysfs', inside('/sys'), 'sysfs', `nosuid,nodev,noexec${privileged ? '' : ',ro'}`),
+  )
+  if (plan.cgroups.length > 1) lines.push(line('tmpfs', inside('/sys/fs/cgroup'), 'tmpfs', 'nosuid,nodev,noexec,mode=755'))
+  for (const { source, target } of plan.cgroups) lines.push(line(source, inside(target), 'none', 'bind,ro,X-mount.mkdir'))
+  if (!privileged) {
+    for (const path of plan.readonly) lines.push(line(inside(path), inside(path), 'none', 'bind,ro'))
+    for (const { path, directory } of plan.masked) {
+      lines.push(
+        directory
+          ? line('tmpfs', inside(path), 'tmpfs', 'ro,size=0')
+          : line('/dev/null', inside(path), 'none', 'bind'),
+      )
+    }
+  }
+  for (const { source, target } of plan.devices) lines.push(line(source, inside(target), 'none', 'bind'))
+  for (const mount of plan.mounts) lines.push(mountLine(mount, inside(mount.target)))
+  return `${lines.join('\n')}\n`
+}
+
+function mountLine(mount: Mount, target: string): string {
+  const readOnly = mount.readOnly ? ',ro' : ''
+  if (mount.type === 'tmpfs') return line('tmpfs', target, 'tmpfs', (mount.options ?? 'nosuid,nodev,noexec') + readOnly)
+  return line(mount.source, target, 'none', `rbind${readOnly}`)
+}
+
+/** `part` is the top-level directory that has an overlay of its own; all share one upper tree. */
+function overlayOptions(lowers: string[], part: string, plan: MountPlan): string {
+  const upper = posix.join('upper', part)
+  const work = part === '' ? 'work' : `work-${part}`
+  const options = `lowerdir=${lowers.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`
+  return plan.readOnlyRoot ? `${options},ro` : options
+}
+
+/** A line of fstab(5), in which blanks and backslashes are written in octal. */
+function line(source: string, target: string, type: string, options: string): string {
+  const escape = (text: string) =>
+    text.replace(/[\\ \t\n]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
+  return [escape(source), escape(target), type, escape(options), '0', '0'].join(' ')
+}
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
+
+/** Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. */
+export function preludeOf(spec: ContainerSpec, cgroups: string[]): string {
+  const lines = [`cd ${quote(spec.rootfs.dir)}`]
+  if (cgroups.length > 0) {
+    const join = (who: number) =>
+      `for group in ${cgroups.map(quote).join(' ')}; do echo ${who} >"$group/cgroup.procs" || exit 1; done`
+    // The kernel takes its time to move a process (it waits for an RCU grace period), so another one moves us, PID 1,
+    // while we mount. Who shares a pid namespace has to move itself: it does not know what it is called there.
+    if ((spec.namespaces?.pid ?? 'private') === 'private') lines.push(`${join(1)} &`, 'joining=$!')
+    else lines.push(join(0))
+  }
+  if (spec.hostname !== '') lines.push(`echo ${quote(spec.hostname)} >/proc/sys/kernel/hostname`)
+  if (spec.domainname) lines.push(`echo ${quote(spec.domainname)} >/proc/sys/kernel/domainname`)
+  if (spec.oomScoreAdj) lines.push(`echo ${spec.oomScoreAdj} >"/proc/$pid/oom_score_adj"`)
+  for (const [name, value] of Object.entries(spec.sysctls ?? {})) {
+    lines.push(`echo ${quote(value)} >${quote(`/proc/sys/${name.replaceAll('.', '/')}`)}`)
+  }
+  if (spec.ulimits !== undefined && spec.ulimits.length > 0) {
+    const limits = spec.ulimits.map(({ name, soft, hard }) => quote(`--${name}=${limit(soft)}:${limit(hard)}`))
+    lines.push(`prlimit --pid "$pid" ${limits.join(' ')}`)
+  }
+  lines.push('umask 0022')
+  return `${lines.join('\n')}\n`
+}
+
+const limit = (value: number): string => (value < 0 ? 'unlimited' : String(value))
+
+/** Absolute paths of the machine's tools that the last steps of a start use. */
+export interface Tools {
+  setpriv: string
+  env: string
+  nsenter: string
+}
+
+/**
+ * Variables that make a dynamic loader or libc do things. This machine's own tools must not see a container's values of
+ * these, so they are set by the container's own `env` when everything else is done.
+ */
+const LOADER_VARIABLE = /^(?:LD_|GLIBC_TUNABLES=|GCONV_PATH=|GETCONF_DIR=|HOSTALIASES=|LOCALDOMAIN=|LOCPATH=|MALLOC_|NIS_PATH=|NLSPATH=|RESOLV_HOST_CONF=|RES_OPTIONS=|TZDIR=)/
+
+/**
+ * The command that turns a privileged process, whose working directory is the container's root, into the program.
+ * `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env.
+ */
+export function dropCommand(
+  spec: ProcessSpec,
+  identity: Identity,
+  executable: string,
+  tools: Tools,
+  hasEnv: boolean,
+): string[] {
+  const own = spec.env.filter((entry) => LOADER_VARIABLE.test(entry))
+  if (own.length > 0 && !hasEnv) {
+    throw startError(`the variables ${own.map((entry) => entry.split('=')[0]).join(', ')} need an /usr/bin/env in the image`)
+  }
+  return [
+    tools.setpriv,
+    ...(spec.privileged ? [] : [`--bounding-set=${capabilityList(spec)}`]),
+    '--inh-caps=-all',
+    `--regid=${identity.gid}`,
+    identity.groups.length > 0 ? `--groups=${identity.groups.join(',')}` : '--clear-groups',
+    ...(spec.noNewPrivileges ? ['--no-new-privs'] : []),
+    '--',
+    tools.env,
+    '-i',
+    ...spec.env.filter((entry) => !LOADER_VARIABLE.test(entry)),
+    tools.nsenter,
+    '--root=.',
+    `--wdns=${spec.cwd}`,
+    `--setuid=${identity.uid}`,
+    '--',
+    ...(own.length > 0 ? ['/usr/bin/env', ...own] : []),
+    executable,
+    ...spec.args.slice(1),
+  ]
+}
+
+function capabilityList(spec: ProcessSpec): string {
+  const names = capabilitiesOf(spec.capAdd, spec.capDrop).map((name) => `,+${name.toLowerCase()}`)
+  return `-all${names.join('')}`
+}

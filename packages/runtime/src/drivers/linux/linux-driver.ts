@@ -1,0 +1,328 @@
+/**
+ * The linux driver: namespaces, overlayfs, cgroups, capabilities, put together from the tools of util-linux by one
+ * short shell script (init.sh). There is no helper binary and no process of ours per container but the waiting shim.
+ *
+ * Differences from runc that a container can notice: no seccomp or AppArmor profile, and on machines with cgroups
+ * version 2 only, no device filter (so no CAP_MKNOD either). describe() says so.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Clock } from '@dinghy/shared/api/clock'
+import { DockerError, serverError } from '../../docker/errors.ts'
+import type {
+  Change,
+  ContainerSpec,
+  Driver,
+  ExecProcess,
+  Exit,
+  NamespaceMode,
+  ProcessRow,
+  ProcessSpec,
+  Rootfs,
+  Running,
+  Usage,
+} from '../driver.ts'
+import { findExecutable, type Lookup } from '../executable.ts'
+import { LayeredView, type Branch } from '../layered-view.ts'
+import { allPids, isSameProcess, rowsOf } from '../process-table.ts'
+import { onTerminal, resizeTerminal } from '../terminal.ts'
+import { assetPath, launch, waitForExit } from '../shim.ts'
+import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
+import type { Cgroups } from './cgroups.ts'
+import { dropCommand, fstabOf, MASKED_PATHS, preludeOf, READONLY_PATHS, type MountPlan, type Tools } from './launch.ts'
+import { MergedViews } from './merged-views.ts'
+import { prepareMountPoint } from './mount-points.ts'
+import { changesOf } from './overlay-changes.ts'
+import { execIn } from './exec.ts'
+import { identityOf, type Identity } from './user.ts'
+
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024
+
+export class LinuxDriver implements Driver {
+  readonly name = 'linux'
+  readonly #clock: Clock
+  readonly #base: BaseRoot
+  readonly #tools: Tools
+  readonly #cgroups: Cgroups
+  readonly #views: MergedViews
+
+  /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
+  constructor(options: { clock: Clock; root: string; cgroups: Cgroups }) {
+    this.#clock = options.clock
+    this.#cgroups = options.cgroups
+    this.#base = prepareBaseRoot(options.root)
+    this.#tools = findTools()
+    this.#views = new MergedViews((rootfs) => this.#viewFstab(rootfs))
+  }
+
+  describe(): string[] {
+    const facts = ['seccomp and AppArmor profiles are not applied']
+    if (!this.#cgroups.available) facts.push('no cgroups: memory, CPU and process limits are refused')
+    else if (this.#cgroups.missing.length > 0) facts.push(`no cgroup controller for: ${this.#cgroups.missing.join(', ')}`)
+    if (!this.#cgroups.canRestrictDevices) {
+      facts.push('devices cannot be filtered here, so containers do not get CAP_MKNOD')
+    }
+    return facts
+  }
+
+  async prepare(rootfs: Rootfs): Promise<void> {
+    const { dir } = rootfs
+    for (const name of ['upper', 'work', 'lower']) mkdirSync(join(dir, name), { recursive: true })
+    // Short names: all of them must fit into the one page that mount(2) takes for its options.
+    for (const [index, layer] of this.#lowers(rootfs).entries()) {
+      const link = join(dir, 'lower', String(index))
+      if (!existsSync(link)) symlinkSync(layer, link)
+    }
+    if (!rootfs.hostBase) return
+    for (const name of this.#base.hostDirectories) {
+      mkdirSync(join(dir, 'upper', name), { recursive: true })
+      mkdirSync(join(dir, `work-${name}`), { recursive: true })
+    }
+  }
+
+  async start(spec: ContainerSpec): Promise<Running> {
+    await this.#views.close(spec.rootfs)
+    await this.prepare(spec.rootfs)
+    const mounts = spec.mounts.map((mount) => ({ ...mount, target: prepareMountPoint(this.#view(spec.rootfs), spec.rootfs, mount) }))
+    const lookup = lookupThrough(this.#view(spec.rootfs, mounts))
+    const command = this.#programCommand(spec.process, lookup)
+    this.#cgroups.create(spec.id, spec.resources ?? {})
+    try {
+      if (!spec.process.privileged) this.#cgroups.restrictDevices(spec.id, (spec.devices ?? []).map(deviceRule))
+      const devices = (spec.devices ?? []).map(({ source, target }) => {
+        const mount = { type: 'bind', source, target, readOnly: false } as const
+        return { source, target: prepareMountPoint(this.#view(spec.rootfs), spec.rootfs, mount) }
+      })
+      writeFileSync(join(spec.runDir, 'fstab'), fstabOf({ ...this.#plan(spec), mounts, devices }))
+      writeFileSync(join(spec.runDir, 'prelude'), preludeOf(spec, this.#cgroups.directories(spec.id)))
+      const init = ['sh', assetPath('linux/init.sh'), spec.runDir, this.#base.pivot, ...command]
+      const inNamespaces = [...namespaceCommand(spec), ...init]
+      const whole = spec.process.tty ? onTerminal(inNamespaces) : inNamespaces
+      return await launch(this.#clock, spec.id, spec.runDir, spec.stdin, whole)
+    } catch (error) {
+      this.#cgroups.remove(spec.id)
+      throw error
+    }
+  }
+
+  async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
+    const { code, at } = await waitForExit(this.#clock, running, signal)
+    const oomKilled = this.#cgroups.oomKills(running.id) > 0
+    // In a pid namespace of its own everything has died with the first process; in a shared one, end the rest.
+    if (this.#cgroups.pids(running.id).length > 0) this.#cgroups.kill(running.id)
+    await this.#removeCgroups(running.id)
+    return { code, finishedAt: at, oomKilled }
+  }
+
+  isAlive(running: Running): boolean {
+    return isSameProcess(running.pid, running.startTime)
+  }
+
+  async signal(running: Running, signal: NodeJS.Signals | number): Promise<void> {
+    if (!this.isAlive(running)) throw new DockerError(409, `container ${running.id} is not running`)
+    process.kill(running.pid, signal)
+  }
+
+  async killAll(running: Running): Promise<void> {
+    if (this.isAlive(running)) process.kill(running.pid, 'SIGKILL')
+    this.#cgroups.kill(running.id)
+  }
+
+  async pause(running: Running): Promise<void> {
+    this.#cgroups.freeze(running.id, true)
+  }
+
+  async resume(running: Running): Promise<void> {
+    this.#cgroups.freeze(running.id, false)
+  }
+
+  async exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
+    const lookup = lookupThrough(new LayeredView([{ dir: `/proc/${running.pid}/root`, at: '/' }]))
+    return execIn(running, spec, this.#programCommand(process, lookup), {
+      cgroups: this.#cgroups.directories(running.id),
+      stdin,
+      tty: process.tty ?? false,
+    })
+  }
+
+  async resize(running: Running, rows: number, columns: number): Promise<void> {
+    await resizeTerminal([running.pid], rows, columns)
+  }
+
+  async update(running: Running, spec: ContainerSpec): Promise<void> {
+    this.#cgroups.limit(running.id, spec.resources ?? {})
+  }
+
+  async usage(running: Running): Promise<Usage> {
+    return this.#cgroups.usage(running.id)
+  }
+
+  async processes(running: Running): Promise<ProcessRow[]> {
+    const inCgroup = this.#cgroups.pids(running.id)
+    return rowsOf(inCgroup.length > 0 ? inCgroup : samePidNamespace(running.pid))
+  }
+
+  async changes(rootfs: Rootfs): Promise<Change[]> {
+    const lower = new LayeredView(this.#branches(rootfs).slice(1))
+    return changesOf(join(rootfs.dir, 'upper'), lower, () => this.#views.open(rootfs))
+  }
+
+  async pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string> {
+    const root = running === undefined ? await this.#views.open(rootfs) : `/proc/${running.pid}/root`
+    const found = new LayeredView([{ dir: root, at: '/' }]).find(path)
+    if (found === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })
+    return found.hostPath
+  }
+
+  async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
+    if (!this.#view(rootfs).find(path)?.stat.isDirectory()) return
+    const source = await this.pathIn(rootfs, path)
+    await promisify(execFile)('cp', ['-a', '--', `${source}/.`, destination])
+  }
+
+  async cleanup(rootfs: Rootfs): Promise<void> {
+    await this.#views.close(rootfs)
+    rmSync(rootfs.dir, { recursive: true, force: true })
+  }
+
+  /** Removes cgroups of containers that are no longer known; called once at start-up. */
+  async sweep(knownIds: ReadonlySet<string>): Promise<void> {
+    for (const id of this.#cgroups.ids()) if (!knownIds.has(id)) await this.#removeCgroups(id)
+  }
+
+  /** Privileges, environment, root directory and program, in this order; see launch.ts. */
+  #programCommand(spec: ProcessSpec, lookup: Lookup): string[] {
+    const read = (path: string) => {
+      const found = lookup(path)
+      return found?.isFile ? readFileSync(found.hostPath, 'utf8') : ''
+    }
+    const identity: Identity = identityOf(spec.user, spec.groupAdd ?? [], read('/etc/passwd'), read('/etc/group'))
+    const env = spec.env.some((entry) => entry.startsWith('HOME=')) ? spec.env : [...spec.env, `HOME=${identity.home}`]
+    const capDrop = this.#cgroups.canRestrictDevices ? spec.capDrop : [...(spec.capDrop ?? []), 'MKNOD']
+    const executable = findExecutable({ ...spec, env }, lookup)
+    return dropCommand({ ...spec, env, capDrop }, identity, executable, this.#tools, lookup('/usr/bin/env') !== undefined)
+  }
+
+  #plan(spec: ContainerSpec): Omit<MountPlan, 'mounts' | 'devices'> {
+    return {
+      ...this.#rootPlan(spec.rootfs),
+      readOnlyRoot: spec.readOnlyRoot ?? false,
+      privileged: spec.process.privileged ?? false,
+      shmSizeBytes: spec.shmSizeBytes || DEFAULT_SHM_BYTES,
+      masked: MASKED_PATHS.flatMap((path) => {
+        const stat = statSync(path, { throwIfNoEntry: false })
+        return stat === undefined ? [] : [{ path, directory: stat.isDirectory() }]
+      }),
+      readonly: READONLY_PATHS.filter((path) => existsSync(path)),
+      cgroups: Object.keys(spec.resources ?? {}).length > 0 ? this.#cgroups.mounts(spec.id) : [],
+    }
+  }
+
+  #rootPlan(rootfs: Rootfs): Pick<MountPlan, 'base' | 'rootfs' | 'lowerCount' | 'hostOverlays'> {
+    const lowers = this.#lowers(rootfs)
+    const overlays = rootfs.hostBase ? this.#base.hostDirectories : []
+    return {
+      base: this.#base,
+      rootfs,
+      lowerCount: lowers.length,
+      hostOverlays: overlays.map((name) => ({
+        name,
+        lowers: lowers.flatMap((layer, index) => (existsSync(join(layer, name)) ? [index] : [])),
+      })),
+    }
+  }
+
+  #viewFstab(rootfs: Rootfs): { fstab: string; base: BaseRoot } {
+    const bare = { mounts: [], devices: [], cgroups: [], masked: [], readonly: [], readOnlyRoot: false, privileged: false, shmSizeBytes: 0 }
+    const lines = fstabOf({ ...this.#rootPlan(rootfs), ...bare }).split('\n')
+    return { fstab: `${lines.filter((line) => !line.includes(' /proc') && / (overlay|none) /.test(line)).join('\n')}\n`, base: this.#base }
+  }
+
+  /** Lower directories, uppermost first. */
+  #lowers(rootfs: Rootfs): string[] {
+    return [this.#base.init, ...rootfs.layers.toReversed(), ...(rootfs.hostBase ? [this.#base.host] : [])]
+  }
+
+  #branches(rootfs: Rootfs): Branch[] {
+    const branches = [join(rootfs.dir, 'upper'), ...this.#lowers(rootfs)].map((dir) => ({ dir, at: '/' }))
+    if (!rootfs.hostBase) return branches
+    const { hostDirectories, nodePrefix } = this.#base
+    const own = [...hostDirectories.map((name) => `/${name}`), ...(nodePrefix === undefined ? [] : [nodePrefix])]
+    return [...branches, ...own.map((dir) => ({ dir, at: dir }))]
+  }
+
+  #view(rootfs: Rootfs, mounts: { source: string; target: string }[] = []): LayeredView {
+    const mounted = mounts.filter(({ source }) => source !== '').map(({ source, target }) => ({ dir: source, at: target }))
+    return new LayeredView([...mounted, ...this.#branches(rootfs)])
+  }
+
+  /** The last process may still be on its way out of the cgroup. */
+  async #removeCgroups(id: string): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return this.#cgroups.remove(id)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || attempt === 50) throw error
+        await this.#clock.sleep(10)
+      }
+    }
+  }
+}
+
+/** `unshare` for what is the container's own, `nsenter` before it for what it shares. */
+function namespaceCommand({ namespaces = {}, hostname }: ContainerSpec): string[] {
+  const modes: [flag: string, mode: NamespaceMode][] = [
+    ['pid', namespaces.pid ?? 'private'],
+    ['ipc', namespaces.ipc ?? 'private'],
+    ['uts', namespaces.uts ?? (hostname === '' ? 'host' : 'private')],
+    ['net', namespaces.network ?? 'host'],
+  ]
+  const shared = modes.flatMap(([flag, mode]) => (typeof mode === 'object' ? [`--${flag}=/proc/${mode.pid}/ns/${flag}`] : []))
+  const own = modes.filter(([, mode]) => mode === 'private').map(([flag]) => `--${flag}`)
+  const unshare = ['unshare', '--mount', '--propagation', 'private', ...own]
+  return shared.length === 0 ? unshare : ['nsenter', ...shared, '--', ...unshare]
+}
+
+function lookupThrough(view: LayeredView): Lookup {
+  return (path) => {
+    const found = view.find(path)
+    return found && { path: found.path, hostPath: found.hostPath, mode: found.stat.mode, isFile: found.stat.isFile() }
+  }
+}
+
+function deviceRule({ source, permissions }: { source: string; permissions: string }): string {
+  const { rdev, isBlockDevice } = statSync(source)
+  const major = (rdev >> 8) & 0xfff
+  const minor = (rdev & 0xff) | ((rdev >> 12) & 0xfff00)
+  return `${isBlockDevice.call(statSync(source)) ? 'b' : 'c'} ${major}:${minor} ${permissions || 'rwm'}`
+}
+
+function samePidNamespace(pid: number): number[] {
+  const namespace = (of: number): string | undefined => {
+    try {
+      return readlinkSync(`/proc/${of}/ns/pid`)
+    } catch (error) {
+      if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+      throw error
+    }
+  }
+  const own = namespace(pid)
+  return own === undefined ? [] : allPids().filter((other) => namespace(other) === own)
+}
+
+/** Programs that a start needs; the error names what to install. */
+export const REQUIRED_TOOLS = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setpriv', 'env', 'mkfifo', 'mknod']
+
+function findTools(): Tools {
+  const paths = new Map(REQUIRED_TOOLS.map((name) => [name, which(name)]))
+  const missing = REQUIRED_TOOLS.filter((name) => paths.get(name) === undefined)
+  if (missing.length > 0) throw serverError(`the linux driver needs these programs: ${missing.join(', ')}`)
+  return { setpriv: paths.get('setpriv') ?? '', env: paths.get('env') ?? '', nsenter: paths.get('nsenter') ?? '' }
+}
+
+function which(name: string): string | undefined {
+  const directories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+  return directories.map((directory) => join(directory, name)).find((path) => existsSync(path))
+}

@@ -1,0 +1,64 @@
+/**
+ * The merged file system of a container that is not running, as a directory: overlayfs mounted in a mount namespace
+ * that a helper process keeps. It is exact where reading the layers one by one would have to guess (opaque
+ * directories are an xattr), it can be written to, and it cannot be left behind: the helper ends with its stdin.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { serverError } from '../../docker/errors.ts'
+import type { Rootfs } from '../driver.ts'
+import type { BaseRoot } from './base-root.ts'
+
+interface View {
+  root: string
+  helper: ChildProcess
+}
+
+export class MergedViews {
+  readonly #fstab: (rootfs: Rootfs) => { fstab: string; base: BaseRoot }
+  readonly #open = new Map<string, Promise<View>>()
+
+  constructor(fstab: (rootfs: Rootfs) => { fstab: string; base: BaseRoot }) {
+    this.#fstab = fstab
+  }
+
+  /** The host path of the merged root; valid until close(). */
+  async open(rootfs: Rootfs): Promise<string> {
+    let view = this.#open.get(rootfs.dir)
+    if (view === undefined) {
+      view = this.#mount(rootfs)
+      this.#open.set(rootfs.dir, view)
+      view.catch(() => this.#open.delete(rootfs.dir))
+    }
+    return (await view).root
+  }
+
+  /** Must come before a start: two overlays may not share a writable layer. */
+  async close(rootfs: Rootfs): Promise<void> {
+    const opening = this.#open.get(rootfs.dir)
+    if (opening === undefined) return
+    this.#open.delete(rootfs.dir)
+    const { helper } = await opening
+    const closed = once(helper, 'close')
+    helper.stdin?.end()
+    await closed
+  }
+
+  async #mount(rootfs: Rootfs): Promise<View> {
+    const { fstab, base } = this.#fstab(rootfs)
+    const helper = spawn(
+      'unshare',
+      ['--mount', '--propagation', 'private', 'sh', '-c', 'printf %s "$1" | mount -n -a -T /dev/stdin && echo ready && read -r _', 'sh', fstab],
+      { cwd: rootfs.dir, stdio: ['pipe', 'pipe', 'pipe'] },
+    )
+    let errors = ''
+    helper.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+    const ready = once(helper.stdout, 'data').then(() => true)
+    const isReady = await Promise.race([ready, once(helper, 'close').then(() => false)])
+    if (!isReady) throw serverError(`cannot mount the container's file system: ${errors.trim()}`)
+    // Neither pipe shall keep the runtime alive.
+    helper.unref()
+    return { root: join(`/proc/${helper.pid}/root`, base.pivot, 'rootfs'), helper }
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * The process driver: a container is a child process in a directory. Works on any system and for any user, and isolates
+ * next to nothing; describe() says what.
+ *
+ * There is no file system of its own, so paths are translated on the way in (translate.ts), and mounts are links. What
+ * Docker promises beyond that (names, networks, limits) is either kept elsewhere or said to be missing.
+ */
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Clock } from '@dinghy/shared/api/clock'
+import { DockerError } from '../../docker/errors.ts'
+import type { Change, ContainerSpec, Driver, ExecProcess, Exit, ProcessRow, ProcessSpec, Rootfs, Running, Usage } from '../driver.ts'
+import { findExecutable, type Lookup } from '../executable.ts'
+import { exitCodeOf } from '../exit-code.ts'
+import { LayeredView } from '../layered-view.ts'
+import { descendantsOf, isAlive, isSameProcess, rowsOf } from '../process-table.ts'
+import { assetPath, launch, readShimPid, waitForExit } from '../shim.ts'
+import { onTerminal, resizeTerminal } from '../terminal.ts'
+import { protectedCommand } from './host-protection.ts'
+import { changesSince, materialise, writeManifest } from './materialise.ts'
+import { sessionPids, usageOf } from './session.ts'
+import { translateArgument, translateVariable, type Places } from './translate.ts'
+
+export class ProcessDriver implements Driver {
+  readonly name = 'process'
+  readonly #clock: Clock
+
+  constructor(options: { clock: Clock }) {
+    this.#clock = options.clock
+  }
+
+  describe(): string[] {
+    return [
+      'containers are ordinary processes: they see this machine’s files and processes, and can change what you can change',
+      'no limits of memory, CPU or processes are enforced',
+      'a container’s own files are reached by translating absolute paths in arguments and variables; paths inside programs and scripts mean this machine’s',
+      'USER, capabilities, host names and /etc/hosts of containers have no effect',
+    ]
+  }
+
+  async prepare(rootfs: Rootfs): Promise<void> {
+    const root = rootOf(rootfs)
+    if (existsSync(manifestOf(rootfs))) return
+    // Begun and not finished by a runtime that was killed.
+    rmSync(root, { recursive: true, force: true })
+    materialise(rootfs.layers, root)
+    for (const directory of ['tmp', 'etc']) mkdirSync(join(root, directory), { recursive: true })
+    writeManifest(root, manifestOf(rootfs))
+  }
+
+  async start(spec: ContainerSpec): Promise<Running> {
+    await this.prepare(spec.rootfs)
+    const root = rootOf(spec.rootfs)
+    for (const { source, target } of mountsOf(spec)) linkMount(join(root, target), source)
+    const { command, cwd, env } = this.#programCommand(spec, spec.process)
+    mkdirSync(cwd, { recursive: true })
+    const program = ['env', '-i', ...env, ...command]
+    const guarded = spec.protectHost
+      ? protectedCommand(program, [spec.rootfs.dir, spec.runDir, ...mountsOf(spec).filter(({ readOnly }) => !readOnly).map(({ source }) => source)])
+      : program
+    const init = ['sh', assetPath('process/init.sh'), spec.runDir, cwd, ...guarded]
+    return launch(this.#clock, spec.id, spec.runDir, spec.stdin, spec.process.tty ? onTerminal(init) : init)
+  }
+
+  async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
+    const { code, at } = await waitForExit(this.#clock, running, signal)
+    // The end of PID 1 is the end of all, as it would be in a pid namespace.
+    this.#signalSession(running, 'SIGKILL')
+    return { code, finishedAt: at, oomKilled: false }
+  }
+
+  isAlive(running: Running): boolean {
+    return isSameProcess(running.pid, running.startTime)
+  }
+
+  async signal(running: Running, signal: NodeJS.Signals | number): Promise<void> {
+    if (!this.isAlive(running)) throw new DockerError(409, `container ${running.id} is not running`)
+    process.kill(running.pid, signal)
+  }
+
+  async killAll(running: Running): Promise<void> {
+    this.#signalSession(running, 'SIGKILL')
+  }
+
+  async pause(running: Running): Promise<void> {
+    this.#signalSession(running, 'SIGSTOP')
+  }
+
+  async resume(running: Running): Promise<void> {
+    this.#signalSession(running, 'SIGCONT')
+  }
+
+  async exec(_running: Running, spec: ContainerSpec, process_: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
+    const { command, cwd, env } = this.#programCommand(spec, process_)
+    const whole = ['env', '-i', ...env, ...command]
+    const [program = '', ...args] = process_.tty ? onTerminal(whole) : whole
+    const child = spawn(program, args, { cwd, detached: true, stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
+    await once(child, 'spawn')
+    if (child.stdout === null || child.stderr === null) throw new Error('an exec has pipes')
+    if (process_.tty) child.stderr.resume()
+    const pid = child.pid ?? 0
+    return {
+      pid,
+      stdin: child.stdin ?? undefined,
+      stdout: child.stdout,
+      stderr: process_.tty ? undefined : child.stderr,
+      exited: once(child, 'exit').then(([code, signal]) => exitCodeOf(code as number | null, signal as NodeJS.Signals | null)),
+      resize: (rows, columns) => resizeTerminal(descendantsOf(pid), rows, columns),
+      kill: async () => {
+        for (const one of descendantsOf(pid).reverse()) if (isAlive(one)) process.kill(one, 'SIGKILL')
+      },
+    }
+  }
+
+  async resize(running: Running, rows: number, columns: number): Promise<void> {
+    await resizeTerminal([running.pid], rows, columns)
+  }
+
+  /** Limits are not enforced, which describe() and the warnings of create say. */
+  async update(): Promise<void> {}
+
+  async usage(running: Running): Promise<Usage> {
+    return usageOf(this.#pids(running))
+  }
+
+  async processes(running: Running): Promise<ProcessRow[]> {
+    return rowsOf(this.#pids(running))
+  }
+
+  async sweep(): Promise<void> {}
+
+  async changes(rootfs: Rootfs): Promise<Change[]> {
+    const root = rootOf(rootfs)
+    const own = new Set(['/tmp', '/etc'].filter((path) => !existsSync(join(root, path))))
+    return changesSince(root, manifestOf(rootfs), own)
+  }
+
+  async pathIn(rootfs: Rootfs, path: string): Promise<string> {
+    const found = new LayeredView([{ dir: rootOf(rootfs), at: '/' }, ...hostBranches(rootfs)]).find(path)
+    if (found === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })
+    return found.hostPath
+  }
+
+  async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
+    const found = new LayeredView([{ dir: rootOf(rootfs), at: '/' }]).find(path)
+    if (found?.stat.isDirectory()) await promisify(execFile)('cp', ['-a', `${found.hostPath}/.`, destination])
+  }
+
+  async cleanup(rootfs: Rootfs): Promise<void> {
+    rmSync(rootfs.dir, { recursive: true, force: true })
+  }
+
+  #programCommand(spec: ContainerSpec, process_: ProcessSpec): { command: string[]; cwd: string; env: string[] } {
+    const root = rootOf(spec.rootfs)
+    const places: Places = { root, mounts: mountsOf(spec), exists: (path) => existsSync(path) }
+    const view = new LayeredView([
+      ...mountsOf(spec).map(({ source, target }) => ({ dir: source, at: target })),
+      { dir: root, at: '/' },
+    ])
+    // The container's own file, else this machine's: every image stands on its programs here.
+    const lookup: Lookup = (path) => {
+      const hostPath = view.find(path)?.hostPath ?? path
+      const stat = statSync(hostPath, { throwIfNoEntry: false })
+      return stat && { path: hostPath, hostPath, mode: stat.mode, isFile: stat.isFile() }
+    }
+    const found = findExecutable(process_, lookup)
+    const executable = lookup(found)?.hostPath ?? found
+    const cwd = view.find(process_.cwd)?.hostPath ?? join(root, process_.cwd)
+    return {
+      command: [executable, ...process_.args.slice(1).map((argument) => translateArgument(argument, places))],
+      cwd,
+      env: process_.env.map((entry) => translateVariable(entry, places)),
+    }
+  }
+
+  #pids(running: Running): number[] {
+    const session = sessionPids(running, readShimPid(running.runDir))
+    return session.length > 0 ? session : [running.pid]
+  }
+
+  #signalSession(running: Running, signal: NodeJS.Signals): void {
+    for (const pid of sessionPids(running, readShimPid(running.runDir))) if (isAlive(pid)) process.kill(pid, signal)
+  }
+}
+
+const rootOf = ({ dir }: Rootfs): string => join(dir, 'root')
+const manifestOf = ({ dir }: Rootfs): string => join(dir, 'manifest.json')
+
+/** A host base shows this machine's programs. */
+function hostBranches({ hostBase }: Rootfs): { dir: string; at: string }[] {
+  if (!hostBase) return []
+  const directories = ['/usr', '/bin', '/sbin', '/lib', '/lib64'].filter((dir) => existsSync(dir))
+  return directories.map((dir) => ({ dir, at: dir }))
+}
+
+/** A tmpfs is a directory of the container, there being nothing to mount. */
+function mountsOf(spec: ContainerSpec): { source: string; target: string; readOnly: boolean }[] {
+  return spec.mounts.map(({ type, source, target, readOnly }) => {
+    if (type === 'bind') return { source, target, readOnly }
+    const directory = join(spec.rootfs.dir, 'tmpfs', target)
+    mkdirSync(directory, { recursive: true })
+    return { source: directory, target, readOnly }
+  })
+}
+
+/** Programs that reach the target by a relative path find the mount there too. */
+function linkMount(path: string, source: string): void {
+  const existing = lstatSync(path, { throwIfNoEntry: false })
+  if (existing?.isSymbolicLink()) rmSync(path)
+  // What the image has at that place would be hidden by a mount; here it stays, and translated paths go past it.
+  else if (existing !== undefined) return
+  mkdirSync(dirname(path), { recursive: true })
+  symlinkSync(source, path)
+}
+

@@ -1,0 +1,177 @@
+/**
+ * The runtime's view of shim.sh: one run of a container, as a directory that outlives the runtime.
+ *
+ *   stdin stdout stderr ack   FIFOs; `ack` tells the shim that everything has been read and it may go
+ *   pid                       "<host pid> <start time>", written once the program runs
+ *   exit                      the exit code, written when it has ended
+ *   error                     what went wrong before the program ran
+ *
+ * Nothing here depends on who started the run: a new runtime process calls waitForExit() just like the old one.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { Clock, Timer } from '@dinghy/shared/api/clock'
+import { serverError } from '../docker/errors.ts'
+import type { Running } from './driver.ts'
+import { isAlive, isSameProcess } from './process-table.ts'
+
+/** What the program's stdin is; see shim.sh. */
+export type StdinMode = 'null' | 'once' | 'keep'
+
+export const assetPath = (relative: string): string =>
+  // Both src/drivers and dist/drivers are two levels below the package.
+  new URL(`../../src/drivers/${relative}`, import.meta.url).pathname
+
+/** Makes the run directory and its FIFOs, replacing what an earlier run left. */
+export async function createRunDir(runDir: string): Promise<void> {
+  rmSync(runDir, { recursive: true, force: true })
+  mkdirSync(runDir, { recursive: true, mode: 0o711 })
+  // Any user of the container may open /dev/stdout again; the directories above keep everybody else out.
+  const names = ['stdin', 'stdout', 'stderr', 'ack'].map((name) => join(runDir, name))
+  const child = spawn('mkfifo', ['-m', '666', ...names], { stdio: 'ignore' })
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw serverError(`cannot make FIFOs in ${runDir}: mkfifo exited with ${code}`)
+}
+
+/**
+ * Starts `command` under a shim and resolves when the program runs. Rejects with the text of the `error` file when it
+ * ended before that. With stdin 'once' the caller holds the FIFO open already, or the shim would wait for it.
+ */
+export async function launch(clock: Clock, id: string, runDir: string, stdin: StdinMode, command: string[]): Promise<Running> {
+  const errors = openSync(join(runDir, 'error'), 'a')
+  const child = spawn('/bin/sh', [assetPath('shim.sh'), runDir, stdin, ...command], {
+    cwd: '/',
+    detached: true,
+    env: { PATH: TOOLS_PATH },
+    stdio: ['ignore', 'ignore', errors],
+  })
+  child.unref()
+  closeSync(errors)
+  await once(child, 'spawn')
+  writeFileSync(join(runDir, 'shim'), `${child.pid}\n`)
+  await waitForFiles(clock, runDir, () => readRunning(id, runDir) !== undefined || readExitCode(runDir) !== undefined)
+  const running = readRunning(id, runDir)
+  if (running !== undefined) return running
+  acknowledge(runDir)
+  const reason = readFileSync(join(runDir, 'error'), 'utf8').trim()
+  throw serverError(reason || `the container's first process exited with ${readExitCode(runDir)}`)
+}
+
+/** The process of a run, or undefined when it has not got that far. */
+export function readRunning(id: string, runDir: string): Running | undefined {
+  const line = readLine(join(runDir, 'pid'))
+  const [pid, startTime] = line?.split(' ') ?? []
+  return pid === undefined || startTime === undefined ? undefined : { id, pid: Number(pid), startTime, runDir }
+}
+
+export function readExitCode(runDir: string): number | undefined {
+  const line = readLine(join(runDir, 'exit'))
+  return line === undefined ? undefined : Number(line)
+}
+
+/**
+ * Resolves with the exit code and the moment of the exit. If program and shim were both killed from outside nobody
+ * knows how the program ended; then the code is 255, as Docker says after losing a shim.
+ */
+export async function waitForExit(
+  clock: Clock,
+  running: Running,
+  signal?: AbortSignal,
+): Promise<{ code: number; at: Date }> {
+  const { runDir } = running
+  let deadSince: number | undefined
+  const isLost = () => {
+    if (isSameProcess(running.pid, running.startTime)) return false
+    if (!isShimAlive(runDir)) return true
+    // A living shim is about to write the code, unless its pid belongs to somebody else by now.
+    deadSince ??= clock.now()
+    return clock.now() - deadSince > 2 * LOST_SHIM_POLL_MS
+  }
+  await waitForFiles(clock, runDir, () => readExitCode(runDir) !== undefined || isLost(), signal)
+  const code = readExitCode(runDir)
+  return code === undefined
+    ? { code: 255, at: new Date(clock.now()) }
+    : { code, at: statSync(join(runDir, 'exit')).mtime }
+}
+
+function isShimAlive(runDir: string): boolean {
+  const pid = readShimPid(runDir)
+  return pid !== undefined && isAlive(pid)
+}
+
+/** The shim leads the session of everything it started. */
+export function readShimPid(runDir: string): number | undefined {
+  const line = readLine(join(runDir, 'shim'))
+  return line === undefined ? undefined : Number(line)
+}
+
+/** Lets the shim go. Call it after the last byte of output has been read; harmless when it has gone already. */
+export function acknowledge(runDir: string): void {
+  let fd: number
+  try {
+    fd = openSync(join(runDir, 'ack'), constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENXIO' || code === 'ENOENT') return // no shim any more, or no run
+    throw error
+  }
+  writeSync(fd, '\n')
+  closeSync(fd)
+}
+
+/** A file's content, if it is one complete line. */
+function readLine(path: string): string | undefined {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  return text.endsWith('\n') ? text.trim() : undefined
+}
+
+/** Resolves when `done()` holds, looking again at every change in the directory. */
+function waitForFiles(clock: Clock, directory: string, done: () => boolean, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const watcher = watch(directory)
+    let timer: Timer | undefined
+    const stop = (settle: () => void) => {
+      watcher.close()
+      clock.clear(timer)
+      signal?.removeEventListener('abort', abort)
+      settle()
+    }
+    const abort = () => stop(() => reject(signal?.reason))
+    const check = () => {
+      if (done()) stop(resolve)
+    }
+    // A shim that was killed together with its program changes no file.
+    const poll = () => {
+      timer = clock.setTimeout(poll, LOST_SHIM_POLL_MS)
+      check()
+    }
+    watcher.on('change', check)
+    watcher.on('error', (error) => stop(() => reject(error)))
+    signal?.addEventListener('abort', abort, { once: true })
+    poll() // it may also have happened before the watch began
+  })
+}
+
+const LOST_SHIM_POLL_MS = 5_000
+/** Where the tools of a start are looked up; the container's own PATH comes later. */
+const TOOLS_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

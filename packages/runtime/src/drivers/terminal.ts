@@ -1,0 +1,58 @@
+/**
+ * Terminals for `docker run -t` and `docker exec -t`. Node has no openpty, so the pseudo terminal is made and pumped by
+ * `script` (util-linux, or BSD's on macOS), which every system has; its size is set from outside with `stty`.
+ */
+import { execFile, execFileSync } from 'node:child_process'
+import { readlinkSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { DockerError } from '../docker/errors.ts'
+
+/** The command line that runs `command` on a new terminal, whose other side is stdin and stdout of that line. */
+export function onTerminal(command: string[]): string[] {
+  checkScript()
+  if (process.platform === 'darwin') return ['script', '-q', '/dev/null', ...command]
+  // -e: exit as the command does. -f: hold nothing back. The command comes as text, for /bin/sh.
+  return ['script', '-q', '-e', '-f', '-c', `exec ${command.map(quote).join(' ')}`, '/dev/null']
+}
+
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+/** Sets the size of the terminal that one of these processes has as stdin, stdout or stderr; the kernel tells its readers. */
+export async function resizeTerminal(pids: number[], rows: number, columns: number): Promise<void> {
+  const terminal = pids.map(terminalOf).find((path) => path !== undefined)
+  if (terminal === undefined) throw new DockerError(500, 'cannot resize: the process has no terminal')
+  const option = process.platform === 'darwin' ? '-f' : '-F'
+  await promisify(execFile)('stty', [option, terminal, 'rows', String(rows), 'cols', String(columns)])
+}
+
+function terminalOf(pid: number): string | undefined {
+  if (process.platform !== 'linux') {
+    const name = execFileSync('ps', ['-o', 'tty=', '-p', String(pid)], { encoding: 'utf8' }).trim()
+    return name === '' || name.startsWith('?') ? undefined : `/dev/${name}`
+  }
+  for (const fd of [0, 1, 2]) {
+    try {
+      const target = readlinkSync(`/proc/${pid}/fd/${fd}`)
+      if (target.startsWith('/dev/pts/')) return target
+    } catch (error) {
+      if (!['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+  }
+  return undefined
+}
+
+let hasScript: boolean | undefined
+function checkScript(): void {
+  if (hasScript === undefined) {
+    try {
+      execFileSync('script', ['--version'], { stdio: 'ignore' })
+      hasScript = true
+    } catch (error) {
+      // BSD's knows no --version, and fails differently from a program that is not there.
+      hasScript = (error as NodeJS.ErrnoException).code !== 'ENOENT'
+    }
+  }
+  if (!hasScript) throw new DockerError(500, 'a TTY needs the program "script" (package bsdutils or util-linux)')
+}

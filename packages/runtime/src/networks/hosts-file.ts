@@ -1,0 +1,46 @@
+/**
+ * /etc/hosts and /etc/resolv.conf of a container. Pure.
+ */
+
+const FIXED = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback', 'fe00::0\tip6-localnet', 'ff00::0\tip6-mcastprefix', 'ff02::1\tip6-allnodes', 'ff02::2\tip6-allrouters']
+
+export interface HostEntry {
+  ip: string
+  names: string[]
+}
+
+/** `extra` are the "name:ip" of --add-host; `peers` the containers that can be reached by name. */
+export function hostsFile(own: HostEntry[], extra: string[], peers: HostEntry[], gateway: string): string {
+  const lines = [
+    ...FIXED,
+    ...extra.map((entry) => {
+      const [name = '', ...ip] = entry.split(/[:=]/)
+      const address = ip.join(':')
+      return `${address === 'host-gateway' ? gateway : address}\t${name}`
+    }),
+    ...own.map(entryLine),
+    ...peers.map(entryLine),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function entryLine({ ip, names }: HostEntry): string {
+  return `${ip}\t${[...new Set(names)].join(' ')}`
+}
+
+/** `host` is the machine's own file, of which options that a container sets replace the like. */
+export function resolvConf(host: string, dns: string[], search: string[], options: string[]): string {
+  const kept = host.split('\n').filter((line) => {
+    const keyword = line.split(/\s+/)[0] ?? ''
+    if (keyword === 'nameserver') return dns.length === 0
+    if (keyword === 'search' || keyword === 'domain') return search.length === 0
+    if (keyword === 'options') return options.length === 0
+    return false
+  })
+  const own = [
+    ...dns.map((server) => `nameserver ${server}`),
+    ...(search.length > 0 && search[0] !== '.' ? [`search ${search.join(' ')}`] : []),
+    ...(options.length > 0 ? [`options ${options.join(' ')}`] : []),
+  ]
+  return `${[...kept, ...own].join('\n')}\n`
+}

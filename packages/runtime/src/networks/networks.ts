@@ -1,0 +1,209 @@
+/**
+ * The networks of the Docker API and who is on them; persisted in `<root>/networks.json`.
+ *
+ * A dynamic address belongs to a container while it runs, as in Docker: attach() at the start, detach() at the end. Endpoints
+ * of containers that no longer run are forgotten when the runtime starts.
+ */
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import type { Clock } from '@dinghy/shared/api/clock'
+import { badParameter, conflict, DockerError, notFound } from '../docker/errors.ts'
+import type { EventBus } from '../events.ts'
+import { allocate, chooseSubnet, contains, formatAddress, overlap, parseAddress, parseSubnet } from './ipam.ts'
+import type { AddressSpace, Attachment, Network } from './network.ts'
+
+export interface NetworkRequest {
+  Name?: string
+  Driver?: string
+  Internal?: boolean
+  Attachable?: boolean
+  EnableIPv6?: boolean
+  Labels?: Record<string, string>
+  Options?: Record<string, string>
+  IPAM?: {
+    Driver?: string
+    Options?: Record<string, string>
+    Config?: { Subnet?: string; Gateway?: string; IPRange?: string }[]
+  }
+}
+
+const newId = (): string => randomBytes(32).toString('hex')
+
+export class Networks {
+  readonly #file: string
+  readonly #clock: Clock
+  readonly #events: EventBus
+  readonly #space: AddressSpace
+  readonly #networks = new Map<string, Network>()
+
+  constructor(options: { file: string; clock: Clock; events: EventBus; space: AddressSpace }) {
+    this.#file = options.file
+    this.#clock = options.clock
+    this.#events = options.events
+    this.#space = options.space
+    const stored = existsSync(this.#file) ? (JSON.parse(readFileSync(this.#file, 'utf8')) as Network[]) : []
+    for (const network of stored) this.#networks.set(network.id, network)
+    if (stored.length === 0) this.#createPredefined()
+  }
+
+  list(): Network[] {
+    return [...this.#networks.values()]
+  }
+
+  /** By name, id or unambiguous beginning of an id. */
+  get(reference: string): Network {
+    const all = this.list()
+    const exact = all.find(({ id, name }) => id === reference || name === reference)
+    if (exact !== undefined) return exact
+    const matching = all.filter(({ id }) => reference !== '' && id.startsWith(reference))
+    if (matching.length > 1) throw badParameter(`network ${reference} is ambiguous (${matching.length} matches found on ID prefix)`)
+    if (matching[0] === undefined) throw notFound(`network ${reference} not found`)
+    return matching[0]
+  }
+
+  create(request: NetworkRequest): Network {
+    const { Name: name = '', Driver: driver = '', IPAM } = request
+    if (name.trim() === '') throw badParameter('invalid network name: name is empty')
+    if (this.list().some((network) => network.name === name)) {
+      throw conflict(`network with name ${name} already exists`)
+    }
+    if (driver === 'host' || driver === 'null') {
+      throw new DockerError(403, `only one instance of "${driver}" network is allowed`)
+    }
+    if (!['', 'default', 'bridge', this.#space.name].includes(driver)) {
+      throw notFound(`could not find plugin ${driver} in v1 plugin registry: plugin "${driver}" not found`)
+    }
+    const config = IPAM?.Config?.find((entry) => entry.Subnet !== undefined && entry.Subnet !== '')
+    const subnet = config?.Subnet ?? this.#freeSubnet()
+    this.#checkSubnet(subnet)
+    const network = this.#make({
+      name,
+      driver: driver === '' || driver === 'default' ? 'bridge' : driver,
+      subnet,
+      ...(config?.Gateway !== undefined && config.Gateway !== '' && { gateway: config.Gateway }),
+      internal: request.Internal ?? false,
+      attachable: request.Attachable ?? false,
+      enableIPv6: request.EnableIPv6 ?? false,
+      labels: request.Labels ?? {},
+      options: request.Options ?? {},
+      ipamDriver: IPAM?.Driver ?? 'default',
+      ipamOptions: IPAM?.Options ?? {},
+    })
+    this.#save()
+    this.#events.publish('network', 'create', network.id, { name, type: network.driver })
+    return network
+  }
+
+  remove(reference: string): void {
+    const network = this.get(reference)
+    if (network.predefined) throw new DockerError(403, `${network.name} is a pre-defined network and cannot be removed`)
+    const users = Object.keys(network.endpoints).length
+    if (users > 0) {
+      const names = Object.values(network.endpoints).map(({ name, endpointId }) => `name:"${name}" id:"${endpointId.slice(0, 12)}"`)
+      throw new DockerError(403, `error while removing network: network ${network.name} has active endpoints (${names.join(', ')})`)
+    }
+    this.#networks.delete(network.id)
+    this.#save()
+    this.#events.publish('network', 'destroy', network.id, { name: network.name, type: network.driver })
+  }
+
+  /** Gives the container an address on the network; the one it has if it is attached already. */
+  attach(
+    reference: string,
+    container: { id: string; name: string; requestedIp?: string },
+  ): Attachment & { endpointId: string; network: Network } {
+    const network = this.get(reference)
+    const existing = network.endpoints[container.id]
+    if (existing !== undefined) return { ip: existing.ip, endpointId: existing.endpointId, network }
+    const ip = this.#allocate(network, container.requestedIp)
+    const endpointId = newId()
+    network.endpoints[container.id] = { endpointId, name: container.name, ip }
+    this.#save()
+    this.#events.publish('network', 'connect', network.id, { container: container.id, name: network.name, type: network.driver })
+    return { ip, endpointId, network }
+  }
+
+  /** Idempotent. */
+  detach(reference: string, containerId: string): void {
+    const network = this.list().find(({ id, name }) => id === reference || name === reference)
+    if (network === undefined || !(containerId in network.endpoints)) return
+    delete network.endpoints[containerId]
+    this.#save()
+    this.#events.publish('network', 'disconnect', network.id, { container: containerId, name: network.name, type: network.driver })
+  }
+
+  rename(containerId: string, name: string): void {
+    for (const network of this.list()) {
+      const endpoint = network.endpoints[containerId]
+      if (endpoint !== undefined) endpoint.name = name
+    }
+    this.#save()
+  }
+
+  /** Drops the endpoints of containers that do not run any more. */
+  retain(running: ReadonlySet<string>): void {
+    for (const network of this.list()) {
+      for (const id of Object.keys(network.endpoints)) if (!running.has(id)) delete network.endpoints[id]
+    }
+    this.#save()
+  }
+
+  #allocate(network: Network, requested: string | undefined): string {
+    if (network.subnet === '') return ''
+    const taken = Object.values(network.endpoints).map(({ ip }) => ip)
+    const all = new Set([...taken, network.gateway].filter((ip) => ip !== '').map(parseAddress))
+    return formatAddress(allocate(parseSubnet(network.subnet), all, requested))
+  }
+
+  #freeSubnet(): string {
+    const used = this.list().flatMap(({ subnet }) => (subnet === '' ? [] : [parseSubnet(subnet)]))
+    const { first, prefix } = chooseSubnet([...this.#space.pools()].map(parseSubnet), used)
+    return `${formatAddress(first)}/${prefix}`
+  }
+
+  #checkSubnet(subnet: string): void {
+    this.#space.check(subnet)
+    const wanted = parseSubnet(subnet)
+    const clash = this.list().find((network) => network.subnet !== '' && overlap(parseSubnet(network.subnet), wanted))
+    if (clash !== undefined) {
+      throw new DockerError(403, `invalid pool request: Pool overlaps with other one on this address space`)
+    }
+  }
+
+  #make(options: Partial<Network> & { name: string; driver: string; subnet: string }): Network {
+    const { subnet } = options
+    const gateway = options.gateway ?? (subnet === '' ? '' : formatAddress(parseSubnet(subnet).first + 1))
+    if (gateway !== '' && !contains(parseSubnet(subnet), parseAddress(gateway))) {
+      throw badParameter(`invalid network config: no matching subnet for gateway ${gateway}`)
+    }
+    const network: Network = {
+      id: newId(),
+      createdAt: new Date(this.#clock.now()).toISOString(),
+      internal: false,
+      attachable: false,
+      enableIPv6: false,
+      labels: {},
+      options: {},
+      ipamDriver: 'default',
+      ipamOptions: {},
+      predefined: false,
+      ...options,
+      gateway,
+      endpoints: {},
+    }
+    this.#networks.set(network.id, network)
+    return network
+  }
+
+  #createPredefined(): void {
+    this.#make({ name: 'bridge', driver: 'bridge', subnet: this.#space.defaultSubnet, predefined: true })
+    this.#make({ name: 'host', driver: 'host', subnet: '', predefined: true })
+    this.#make({ name: 'none', driver: 'null', subnet: '', predefined: true })
+    this.#save()
+  }
+
+  #save(): void {
+    writeFileSync(`${this.#file}.tmp`, JSON.stringify(this.list()))
+    renameSync(`${this.#file}.tmp`, this.#file)
+  }
+}

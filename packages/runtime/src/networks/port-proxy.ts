@@ -1,0 +1,198 @@
+/**
+ * Published ports: a proxy in the runtime listens where the user asked and carries bytes to the container's address.
+ *
+ * "All addresses" is taken literally: one listener for each address of the machine instead of one wildcard, because on a shared
+ * loopback a wildcard would take the port away from every container's own address.
+ */
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { serverError } from '../docker/errors.ts'
+import type { PublishRequest } from './ports.ts'
+
+export interface Published {
+  containerPort: number
+  protocol: 'tcp' | 'udp'
+  hostIp: string
+  hostPort: number
+}
+
+type Listener = { close(): Promise<void> }
+
+const UDP_IDLE_MS = 90_000
+
+export class PortProxies {
+  readonly #byContainer = new Map<string, { published: Published[]; listeners: Listener[] }>()
+
+  /** Opens all ports of a container, or none: throws Docker's "port is already allocated" after closing what was open. */
+  async publish(containerId: string, targetIp: string, requests: PublishRequest[]): Promise<Published[]> {
+    const published: Published[] = []
+    const listeners: Listener[] = []
+    this.#byContainer.set(containerId, { published, listeners })
+    try {
+      for (const request of requests) {
+        const { hostPort, opened } = await openFirst(request, targetIp, (port) => this.#isTaken(request, port))
+        listeners.push(...opened)
+        const { containerPort, protocol, hostIp } = request
+        published.push({ containerPort, protocol, hostIp, hostPort })
+      }
+    } catch (error) {
+      await this.unpublish(containerId)
+      throw error
+    }
+    return published
+  }
+
+  published(containerId: string): Published[] {
+    return this.#byContainer.get(containerId)?.published ?? []
+  }
+
+  async unpublish(containerId: string): Promise<void> {
+    const entry = this.#byContainer.get(containerId)
+    this.#byContainer.delete(containerId)
+    await Promise.all((entry?.listeners ?? []).map((listener) => listener.close()))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#byContainer.keys()].map((id) => this.unpublish(id)))
+  }
+
+  #isTaken({ protocol, hostIp }: PublishRequest, port: number): boolean {
+    const all = [...this.#byContainer.values()].flatMap(({ published }) => published)
+    return all.some(
+      (other) =>
+        other.protocol === protocol &&
+        other.hostPort === port &&
+        (isWildcard(other.hostIp) || isWildcard(hostIp) || other.hostIp === hostIp),
+    )
+  }
+}
+
+const isWildcard = (ip: string): boolean => ip === '' || ip === '0.0.0.0' || ip === '::'
+
+async function openFirst(
+  request: PublishRequest,
+  targetIp: string,
+  isTaken: (port: number) => boolean,
+): Promise<{ hostPort: number; opened: Listener[] }> {
+  const shown = request.hostIp === '' ? '0.0.0.0' : request.hostIp
+  let failure: Error | undefined
+  for (const candidate of request.hostPorts) {
+    if (candidate !== 0 && isTaken(candidate)) {
+      failure = serverError(`Bind for ${shown}:${candidate} failed: port is already allocated`)
+      continue
+    }
+    // An unspecified port is chosen by the kernel for the first address; the others may have it in use, so try again.
+    for (let attempt = 0; attempt < (candidate === 0 ? 16 : 1); attempt++) {
+      const result = await openAll(request, candidate, targetIp)
+      if (!(result instanceof Error)) return result
+      failure = serverError(`failed to bind host port for ${shown}:${candidate}:${targetIp}:${request.containerPort}/${request.protocol}: ${result.message}`)
+    }
+  }
+  throw failure ?? serverError(`no port to publish ${request.containerPort}/${request.protocol} on`)
+}
+
+/** On every address asked for; those opened are closed again when one cannot be. */
+async function openAll(
+  { hostIp, protocol, containerPort }: PublishRequest,
+  port: number,
+  targetIp: string,
+): Promise<{ hostPort: number; opened: Listener[] } | Error> {
+  const opened: Listener[] = []
+  let hostPort = port
+  try {
+    for (const address of isWildcard(hostIp) ? machineAddresses() : [hostIp]) {
+      const open = protocol === 'tcp' ? openTcp : openUdp
+      const { listener, port: actual } = await open(address, hostPort, targetIp, containerPort)
+      hostPort = actual
+      opened.push(listener)
+    }
+    return { hostPort, opened }
+  } catch (error) {
+    await Promise.all(opened.map((listener) => listener.close()))
+    const { code, message } = error as NodeJS.ErrnoException
+    return new Error(code === 'EADDRINUSE' ? 'address already in use' : code === 'EACCES' ? 'permission denied' : message)
+  }
+}
+
+function machineAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((entries) => entries ?? [])
+  // Link-local IPv6 addresses exist once per interface and cannot be bound without naming it.
+  return all.map(({ address }) => address).filter((address) => !address.startsWith('fe80'))
+}
+
+async function openTcp(
+  address: string,
+  port: number,
+  targetIp: string,
+  targetPort: number,
+): Promise<{ listener: Listener; port: number }> {
+  const connections = new Set<Socket>()
+  const server: Server = createServer({ allowHalfOpen: true }, (client) => {
+    const target = connect({ host: targetIp, port: targetPort, allowHalfOpen: true })
+    for (const [socket, other] of [[client, target], [target, client]] as const) {
+      connections.add(socket)
+      socket.on('error', () => other.destroy())
+      socket.on('close', () => {
+        connections.delete(socket)
+        other.destroySoon()
+      })
+    }
+    client.pipe(target).pipe(client)
+  })
+  server.listen({ host: address, port, exclusive: true, ipv6Only: true })
+  await once(server, 'listening')
+  const listener = {
+    close: async () => {
+      for (const socket of connections) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+  return { listener, port: (server.address() as { port: number }).port }
+}
+
+async function openUdp(
+  address: string,
+  port: number,
+  targetIp: string,
+  targetPort: number,
+): Promise<{ listener: Listener; port: number }> {
+  const type = address.includes(':') ? 'udp6' : 'udp4'
+  const server = createSocket({ type, ipv6Only: true })
+  /** One socket towards the container per client, so that answers find their way back. */
+  const clients = new Map<string, { socket: UdpSocket; lastUsed: number }>()
+  const sweep = setInterval(() => {
+    for (const [key, { socket, lastUsed }] of clients) {
+      if (performance.now() - lastUsed < UDP_IDLE_MS) continue
+      socket.close()
+      clients.delete(key)
+    }
+  }, UDP_IDLE_MS)
+  sweep.unref()
+  server.on('message', (message, from) => {
+    const key = `${from.address}:${from.port}`
+    let client = clients.get(key)
+    if (client === undefined) {
+      const socket = createSocket('udp4')
+      socket.on('message', (answer) => server.send(answer, from.port, from.address))
+      socket.on('error', () => undefined) // nobody listens in the container: as on a real network, silence
+      client = { socket, lastUsed: 0 }
+      clients.set(key, client)
+    }
+    client.lastUsed = performance.now()
+    client.socket.send(message, targetPort, targetIp)
+  })
+  server.bind({ address, port, exclusive: true })
+  await once(server, 'listening')
+  const listener = {
+    close: async () => {
+      clearInterval(sweep)
+      for (const { socket } of clients.values()) socket.close()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+  return { listener, port: server.address().port }
+}

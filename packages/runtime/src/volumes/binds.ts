@@ -1,0 +1,102 @@
+/**
+ * `-v`, `--mount`, `--tmpfs` and an image's VOLUMEs, all as MountPoints. Pure; volumes get their directories later.
+ */
+import { posix } from 'node:path'
+import type { HostConfig, MountPoint, MountRequest } from '../containers/record.ts'
+import { badParameter } from '../docker/errors.ts'
+
+const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
+/** What may follow the second colon of -v. Consistency and labels have no meaning here and are accepted. */
+const MODES = new Set(['ro', 'rw', 'z', 'Z', 'nocopy', 'consistent', 'cached', 'delegated', 'rprivate', 'private', 'rslave', 'slave', 'rshared', 'shared'])
+
+/** The mounts of a container, later ones of the same target replacing earlier: volumes-from, image volumes, -v, --mount. */
+export function mountPointsOf(
+  hostConfig: Pick<HostConfig, 'Binds' | 'Mounts' | 'Tmpfs'>,
+  volumes: string[],
+  inherited: MountPoint[] = [],
+): MountPoint[] {
+  const byTarget = new Map<string, MountPoint>()
+  const explicit = [
+    ...(hostConfig.Binds ?? []).map(parseBind),
+    ...(hostConfig.Mounts ?? []).map(fromRequest),
+    ...Object.entries(hostConfig.Tmpfs ?? {}).map(([target, options]) => tmpfs(target, options)),
+  ]
+  for (const mount of inherited) byTarget.set(mount.target, mount)
+  const seen = new Set<string>()
+  for (const mount of explicit) {
+    if (seen.has(mount.target)) throw badParameter(`Duplicate mount point: ${mount.target}`)
+    seen.add(mount.target)
+    byTarget.set(mount.target, mount)
+  }
+  for (const target of volumes.map(cleanTarget)) {
+    if (!byTarget.has(target)) byTarget.set(target, anonymousVolume(target))
+  }
+  // Parents first, or a mount would hide what has been mounted inside its target.
+  return [...byTarget.values()].toSorted((a, b) => depth(a.target) - depth(b.target) || (a.target < b.target ? -1 : 1))
+}
+
+const depth = (path: string): number => path.split('/').filter(Boolean).length
+
+/** "source:target[:modes]", "name:target[:modes]" or just "target". */
+export function parseBind(bind: string): MountPoint {
+  const parts = bind.split(':')
+  if (parts.length > 3 || parts.some((part) => part === '')) {
+    throw badParameter(`invalid volume specification: '${bind}'`)
+  }
+  if (parts.length === 1) return anonymousVolume(cleanTarget(parts[0] ?? ''))
+  const [source = '', target = '', modes = ''] = parts
+  const flags = modes.split(',').filter(Boolean)
+  for (const flag of flags) if (!MODES.has(flag)) throw badParameter(`invalid mode: ${modes}`)
+  const common = { target: cleanTarget(target), readOnly: flags.includes('ro'), mode: modes }
+  if (source.startsWith('/')) return { ...common, type: 'bind', source: posix.normalize(source) }
+  checkVolumeName(source)
+  return { ...common, type: 'volume', source: '', volume: source, seed: !flags.includes('nocopy') }
+}
+
+export function checkVolumeName(name: string): void {
+  if (!VOLUME_NAME.test(name)) {
+    throw badParameter(
+      `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+    )
+  }
+}
+
+function fromRequest(request: MountRequest): MountPoint {
+  const invalid = (reason: string) => badParameter(`invalid mount config for type "${request.Type}": ${reason}`)
+  if (!request.Target) throw invalid('field Target must not be empty')
+  const common = { target: cleanTarget(request.Target), readOnly: request.ReadOnly ?? false, mode: '' }
+  switch (request.Type) {
+    case 'bind':
+      if (!request.Source) throw invalid('field Source must not be empty')
+      if (!request.Source.startsWith('/')) throw invalid(`invalid mount path: '${request.Source}' mount path must be absolute`)
+      return { ...common, type: 'bind', source: posix.normalize(request.Source) }
+    case 'volume':
+      if (!request.Source) return { ...anonymousVolume(common.target), readOnly: common.readOnly }
+      checkVolumeName(request.Source)
+      return { ...common, type: 'volume', source: '', volume: request.Source, seed: !request.VolumeOptions?.NoCopy }
+    case 'tmpfs': {
+      const { SizeBytes, Mode } = request.TmpfsOptions ?? {}
+      const options = [SizeBytes ? `size=${SizeBytes}` : '', Mode ? `mode=${Mode.toString(8)}` : ''].filter(Boolean)
+      return { ...tmpfs(common.target, options.join(',')), readOnly: common.readOnly }
+    }
+    default:
+      throw badParameter(`mount type unknown: "${String(request.Type)}"`)
+  }
+}
+
+function tmpfs(target: string, options: string): MountPoint {
+  const given = options.split(',').filter((option) => option !== '' && option !== 'ro' && option !== 'rw')
+  const all = ['nosuid', 'nodev', 'noexec', ...given].join(',')
+  return { type: 'tmpfs', source: '', target: cleanTarget(target), readOnly: options.split(',').includes('ro'), mode: '', options: all }
+}
+
+function anonymousVolume(target: string): MountPoint {
+  return { type: 'volume', source: '', target, readOnly: false, mode: '', anonymous: true, seed: true }
+}
+
+function cleanTarget(target: string): string {
+  if (!target.startsWith('/')) throw badParameter(`invalid mount path: '${target}' mount path must be absolute`)
+  const clean = posix.normalize(target).replace(/(?<=.)\/+$/, '')
+  if (clean === '/') throw badParameter(`invalid specification: destination can't be '/'`)
+  return clean
+}
