@@ -12,7 +12,7 @@ import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { runNodeAgent } from './node-agent.ts'
 import { FakeEngine } from './testing/fake-engine.ts'
-import { configMap, container, pod } from './testing/objects.ts'
+import { configMap, container, pod, podUid } from './testing/objects.ts'
 
 let directory: string
 let api: TinyApiServer
@@ -284,11 +284,10 @@ describe('the end of a pod', () => {
     await until(() => !current())
     expect(app.signals).toEqual(['TERM'])
     await until(() => engine.containers.size === 0)
-    await expect(readFile(join(directory, 'node-1/pods', app.body.Labels['io.kubernetes.pod.uid']!))).rejects.toThrow(
-      'ENOENT',
-    )
-    const last = api.requests.filter(({ method, path }) => method === 'PUT' && path.endsWith('/status')).at(-1)
-    expect((last?.body as Pod).status.containerStatuses?.[0]?.state?.terminated?.exitCode).toBe(143)
+    await expect(readFile(join(directory, 'node-1/pods', podUid))).rejects.toThrow('ENOENT')
+    const writes = api.requests.filter(({ method, path }) => method === 'PUT' && path.endsWith('/pods/web/status'))
+    const last = writes.at(-1)?.body as Pod | undefined
+    expect(last?.status.containerStatuses?.[0]?.state?.terminated?.exitCode).toBe(143)
   })
 
   test('can be hastened', async () => {

@@ -1,10 +1,11 @@
 // The node agent put together: which part is given which. Read it as the map of this package.
 //
-//   api-server ──watch──► SyncLoop ──► PodSync ──► PodRuntime ──► DockerClient ──► engine
-//       ▲  ▲                 ▲           │  ▲                          │
-//       │  └── StatusWriter ─┼───────────┘  └── Probes, PodVolumes     │
-//       └── NodeRegistration │                                         │
-//           NodeLease        └─────────── LifecycleEvents ◄────────────┘
+//   api-server ──watch──► SyncLoop ──► PodSync ──► PodObserver ◄──────────┐
+//       ▲  ▲                 ▲           │  ├────► ContainerStarter ──► DockerClient ──► engine
+//       │  └── StatusWriter ◄┼─ PodReport┘  ├────► PodEnding ─────────────┘                │
+//       │                    │              └────► Probes, PodVolumes                      │
+//       └── NodeRegistration └───────────────────── LifecycleEvents ◄──────────────────────┘
+//           NodeLease
 //
 // It keeps no state of its own that matters: killed and started again it finds everything in the API and in the labels
 // of the containers, and goes on where it was. Containers run on without it.
@@ -25,10 +26,14 @@ import { allocatableOf, nodeLabels } from './node/node-object.ts'
 import { NodeRegistration } from './node/node-registration.ts'
 import { prepareRuntime, RuntimeHealth } from './node/runtime-health.ts'
 import { admission } from './pods/admission.ts'
+import { ContainerMaker } from './pods/container-maker.ts'
+import { ContainerStarter } from './pods/container-starter.ts'
 import { ContainerStopper } from './pods/container-stopper.ts'
 import type { CrashLoopLimits } from './pods/crash-loop.ts'
 import { LifecycleEvents } from './pods/lifecycle-events.ts'
-import { PodRuntime } from './pods/pod-runtime.ts'
+import { PodEnding } from './pods/pod-ending.ts'
+import { PodObserver } from './pods/pod-observer.ts'
+import { PodReport } from './pods/pod-report.ts'
 import { PodSync } from './pods/pod-sync.ts'
 import { StatusWriter } from './pods/status-writer.ts'
 import { SyncLoop } from './pods/sync-loop.ts'
@@ -81,8 +86,10 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
   const volumes = new PodVolumes({ root, client, objects, tokens, clock })
   const images = new ImagePuller(docker, clock)
   const network = { name: node, subnet: options.podCidr, gateway: address, node }
-  const runtime = new PodRuntime({
+  const observer = new PodObserver(docker, (uid) => volumes.podDirectory(uid))
+  const maker = new ContainerMaker({
     docker,
+    observer,
     images,
     volumes,
     objects,
@@ -103,27 +110,43 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
   })
   const stopper = new ContainerStopper({ docker, clock, log, signal, onStopped: ({ metadata }) => loop.wake(metadata) })
   const statuses = new StatusWriter({ client, clock, log, signal })
-  const facts = { name: node, labels: nodeLabels(node, machine), allocatable }
-  const sync: PodSync = new PodSync({
+  const report = new PodReport({ observer, probes, statuses, events, clock, nodeAddress: address })
+  const ending = new PodEnding({
     client,
     docker,
-    runtime,
+    observer,
     volumes,
     objects,
     images,
     probes,
     stopper,
     statuses,
-    events,
+    report,
     clock,
     log,
     nodeAddress: address,
+  })
+  const starter = new ContainerStarter({ docker, maker, ending, report, clock, crashLoop })
+  const facts = { name: node, labels: nodeLabels(node, machine), allocatable }
+  const sync: PodSync = new PodSync({
+    docker,
+    observer,
+    maker,
+    starter,
+    ending,
+    report,
+    volumes,
+    objects,
+    probes,
+    stopper,
+    statuses,
+    events,
+    clock,
     crashLoop,
-    // Only those count that have been taken: a pod that came at the same moment must not refuse this one, and vice versa.
     admit: (pod) =>
       admission(
         pod,
-        pods.lister.list().filter(({ status }) => status.startTime !== undefined),
+        pods.lister.list().filter((other) => sync.hasTaken(other)),
         facts,
       ),
   })
@@ -137,7 +160,7 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     clock,
     log,
     onChange: (pod, containerId) => {
-      runtime.forgetContainer(containerId)
+      observer.forget(containerId)
       loop.wake(pod)
     },
     onRelist: (seen) => loop.onRelist(seen),
@@ -161,8 +184,8 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     periodMs: options.statusPeriodMs,
   })
   const lease = new NodeLease({ client, clock, log, node, periodMs: options.leasePeriodMs })
-  const stats = new StatsSummary({ docker, runtime, clock, node })
-  const server = new KubeletServer({ docker, lookup: new ContainerLookup(pods.lister, runtime), stats, clock, log })
+  const stats = new StatsSummary({ docker, observer, clock, node })
+  const server = new KubeletServer({ docker, lookup: new ContainerLookup(pods.lister, observer), stats, clock, log })
 
   await server.listen(address, options.kubeletPort)
   isListening = true

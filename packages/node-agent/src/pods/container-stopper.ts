@@ -60,16 +60,18 @@ export class ContainerStopper {
   stop(request: StopRequest): void {
     const { containerId, graceSeconds } = request
     const killAt = this.#clock.now() + graceSeconds * 1000
-    const underWay = this.#stopping.get(containerId)
-    if (underWay) return this.#hasten(containerId, underWay, killAt)
+    if (this.#stopping.has(containerId)) return this.hasten(containerId, graceSeconds)
     const stopping: Stopping = { killAt, timer: undefined }
     this.#stopping.set(containerId, stopping)
     void this.#run(request, stopping)
   }
 
   /** Less patience than before: the kill comes earlier than the engine's own. */
-  #hasten(containerId: string, stopping: Stopping, killAt: number): void {
-    if (killAt >= stopping.killAt - 500) return
+  hasten(containerId: string, graceSeconds: number): void {
+    const stopping = this.#stopping.get(containerId)
+    const killAt = this.#clock.now() + graceSeconds * 1000
+    // The same deadline, rounded another way, is no reason to hurry.
+    if (!stopping || killAt >= stopping.killAt - 1000) return
     stopping.killAt = killAt
     this.#clock.clear(stopping.timer)
     const kill = (): void => {

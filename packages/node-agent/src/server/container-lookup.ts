@@ -5,7 +5,7 @@ import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'
 import type { Lister } from '@dinghy/shared/client/lister'
 import { latestOf, previousOf, type ObservedContainer } from '../pods/observed-pod.ts'
-import type { PodRuntime } from '../pods/pod-runtime.ts'
+import type { PodObserver } from '../pods/pod-observer.ts'
 
 export interface Found {
   pod: Pod
@@ -15,11 +15,11 @@ export interface Found {
 
 export class ContainerLookup {
   readonly #pods: Lister<Pod>
-  readonly #runtime: PodRuntime
+  readonly #observer: PodObserver
 
-  constructor(pods: Lister<Pod>, runtime: PodRuntime) {
+  constructor(pods: Lister<Pod>, observer: PodObserver) {
     this.#pods = pods
-    this.#runtime = runtime
+    this.#observer = observer
   }
 
   pod(namespace: string, name: string): Pod {
@@ -34,7 +34,7 @@ export class ContainerLookup {
 
   async forLogs(namespace: string, podName: string, name: string, previous: boolean): Promise<Found> {
     const { pod, container } = this.#defined(namespace, podName, name)
-    const observed = await this.#runtime.observe(pod.metadata.uid)
+    const observed = await this.#observer.observe(pod.metadata.uid)
     const latest = latestOf(observed, name)
     if (previous) {
       // While it waits for its next start, the run that ended last is the previous one.
@@ -51,7 +51,7 @@ export class ContainerLookup {
 
   async running(namespace: string, podName: string, name: string): Promise<Found> {
     const { pod, container } = this.#defined(namespace, podName, name)
-    const seen = latestOf(await this.#runtime.observe(pod.metadata.uid), name)
+    const seen = latestOf(await this.#observer.observe(pod.metadata.uid), name)
     if (seen?.state === 'running') return { pod, container, seen }
     throw badRequest(`container not found (${JSON.stringify(name)})`)
   }

@@ -7,7 +7,7 @@ import type { Pod } from '@dinghy/shared/api/types'
 import type { DockerClient } from '../docker/docker-client.ts'
 import type { ContainerStats } from '../docker/docker-types.ts'
 import type { ObservedContainer } from '../pods/observed-pod.ts'
-import type { PodRuntime } from '../pods/pod-runtime.ts'
+import type { PodObserver } from '../pods/pod-observer.ts'
 
 interface Sample {
   atMs: number
@@ -16,14 +16,14 @@ interface Sample {
 
 export class StatsSummary {
   readonly #docker: DockerClient
-  readonly #runtime: PodRuntime
+  readonly #observer: PodObserver
   readonly #clock: Clock
   readonly #node: string
   #samples = new Map<string, Sample>()
 
-  constructor(options: { docker: DockerClient; runtime: PodRuntime; clock: Clock; node: string }) {
+  constructor(options: { docker: DockerClient; observer: PodObserver; clock: Clock; node: string }) {
     this.#docker = options.docker
-    this.#runtime = options.runtime
+    this.#observer = options.observer
     this.#clock = options.clock
     this.#node = options.node
   }
@@ -37,7 +37,7 @@ export class StatsSummary {
 
   async #pod(pod: Pod, samples: Map<string, Sample>) {
     const { name, namespace, uid } = pod.metadata
-    const observed = await this.#runtime.observe(uid)
+    const observed = await this.#observer.observe(uid)
     const running = observed.containers.filter(({ state }) => state === 'running')
     const containers = await Promise.all(running.map((container) => this.#container(container, samples)))
     return {

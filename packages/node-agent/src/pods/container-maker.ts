@@ -1,7 +1,7 @@
-// The hands of the node agent: what it does to sandboxes and containers, and how it looks at them, through the engine.
+// The hands of the node agent: they make and start sandboxes and containers, with everything that belongs to them.
 //
-// Callers may rely on: observe() asks the engine, every time, and remembers only what cannot have changed; what is made
-// carries labels (containers/labels.ts) by which any later agent will know it.
+// Callers may rely on: what is made carries labels (containers/labels.ts) by which any later agent will know it; a
+// container that cannot be had throws StartError with the reason that its pod shall show.
 
 import { readFile, writeFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,33 +11,26 @@ import type { PlaceFacts } from '../containers/downward.ts'
 import { EnvError, makeEnvironment } from '../containers/env.ts'
 import { hostsFile } from '../containers/etc-hosts.ts'
 import type { ImagePuller, RecordEvent } from '../containers/image-puller.ts'
-import { containerLabels, containerNameFor, label, sandboxNameFor } from '../containers/labels.ts'
+import { containerLabels, containerNameFor, sandboxNameFor } from '../containers/labels.ts'
 import type { DnsSettings } from '../containers/pod-dns.ts'
 import { hostnameOf, sandboxConfig } from '../containers/sandbox-config.ts'
 import { ConfigError } from '../containers/security.ts'
 import { serviceEnv } from '../containers/service-env.ts'
 import { StartError } from '../containers/start-error.ts'
-import { createMessageFile, messageFile, readMessage } from '../containers/termination-message.ts'
+import { createMessageFile, messageFile } from '../containers/termination-message.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { DockerError, isDockerStatus, isUnreachable } from '../docker/docker-error.ts'
-import type { ContainerInspect, ContainerSummary, DockerMount, ImageInspect } from '../docker/docker-types.ts'
+import type { DockerMount } from '../docker/docker-types.ts'
 import { containerMounts } from '../volumes/mounts.ts'
 import type { MountedVolumes, PodVolumes } from '../volumes/pod-volumes.ts'
 import type { ReferencedObjects } from '../volumes/referenced-objects.ts'
 import type { ContainerStart } from './container-actions.ts'
-import {
-  addressOf,
-  isSandbox,
-  newestFirst,
-  readContainer,
-  readSandbox,
-  type ObservedContainer,
-  type ObservedPod,
-  type ObservedSandbox,
-} from './observed-pod.ts'
+import type { ObservedSandbox } from './observed-pod.ts'
+import type { PodObserver } from './pod-observer.ts'
 
-export interface PodRuntimeOptions {
+export interface ContainerMakerOptions {
   docker: DockerClient
+  observer: PodObserver
   images: ImagePuller
   volumes: PodVolumes
   objects: ReferencedObjects
@@ -50,48 +43,11 @@ export interface PodRuntimeOptions {
   allocatable: Readonly<Record<string, string>>
 }
 
-interface Remembered {
-  state: ContainerSummary['State']
-  container: ObservedContainer
-}
+export class ContainerMaker {
+  readonly #options: ContainerMakerOptions
 
-export class PodRuntime {
-  readonly #options: PodRuntimeOptions
-  /** By container id: what an inspect said, for as long as the list says that the state is the same. */
-  readonly #inspected = new Map<string, Remembered>()
-  /** Image id → how the API names it. */
-  readonly #imageIds = new Map<string, string>()
-
-  constructor(options: PodRuntimeOptions) {
+  constructor(options: ContainerMakerOptions) {
     this.#options = options
-  }
-
-  async observe(podUid: string, signal?: AbortSignal): Promise<ObservedPod> {
-    const summaries = await this.#options.docker.listContainers([`${label.podUid}=${podUid}`], signal)
-    const containers = await Promise.all(
-      summaries.filter((summary) => !isSandbox(summary)).map((summary) => this.#look(podUid, summary, signal)),
-    )
-    const sandboxes = await Promise.all(
-      summaries.filter(isSandbox).map(async (summary) => {
-        const isSilent =
-          summary.State === 'running' && summary.HostConfig?.NetworkMode !== 'host' && !addressOf(summary)
-        return readSandbox(summary, isSilent ? await this.#inspect(summary.Id, signal) : undefined)
-      }),
-    )
-    return {
-      sandboxes: sandboxes.sort((a, b) => b.attempt - a.attempt || b.createdAt - a.createdAt),
-      containers: containers.filter((container) => container !== undefined).sort(newestFirst),
-    }
-  }
-
-  /** An event said that something happened to it. */
-  forgetContainer(id: string): void {
-    this.#inspected.delete(id)
-  }
-
-  /** "docker-pullable://nginx@sha256:…" if the image came from a registry, else "docker://sha256:…". */
-  imageIdOf(imageId: string): string {
-    return this.#imageIds.get(imageId) ?? `docker://${imageId}`
   }
 
   placeOf(pod: Pod, sandbox: ObservedSandbox | undefined): PlaceFacts {
@@ -127,10 +83,10 @@ export class PodRuntime {
     record: RecordEvent,
     signal: AbortSignal,
   ): Promise<string> {
-    const { docker, images } = this.#options
+    const { docker, images, observer } = this.#options
     const { container } = start
     const image = await images.ensure(pod, container, record, signal)
-    this.#rememberImage(image)
+    observer.rememberImage(image)
     const body = await this.#config(pod, start, facts, image.Config?.User ?? '', record)
     const name = containerNameFor(pod, container.name, start.restartCount)
     const id = await this.#create(name, body, record, signal)
@@ -145,53 +101,6 @@ export class PodRuntime {
     }
     record('Normal', 'Started', `Started container ${container.name}`)
     return id
-  }
-
-  async remove(id: string, signal?: AbortSignal): Promise<void> {
-    await this.#options.docker.removeContainer(id, signal)
-    this.#inspected.delete(id)
-  }
-
-  async #look(
-    podUid: string,
-    summary: ContainerSummary,
-    signal: AbortSignal | undefined,
-  ): Promise<ObservedContainer | undefined> {
-    const remembered = this.#inspected.get(summary.Id)
-    if (remembered?.state === summary.State) return remembered.container
-    const inspect = await this.#inspect(summary.Id, signal)
-    if (!inspect) return undefined
-    const container = readContainer(summary, inspect)
-    await this.#learnImage(container.imageId, signal)
-    if (container.state === 'exited') {
-      const directory = this.#options.volumes.podDirectory(podUid)
-      const message = await readMessage(this.#options.docker, directory, container)
-      if (message) container.message = message
-    }
-    this.#inspected.set(summary.Id, { state: inspect.State.Status, container })
-    return container
-  }
-
-  /** A container that an earlier agent started: its image is known to the engine only. */
-  async #learnImage(imageId: string, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#imageIds.has(imageId)) return
-    const image = await this.#options.docker.inspectImage(imageId, signal)
-    if (image) this.#rememberImage(image)
-  }
-
-  #rememberImage({ Id, RepoDigests }: ImageInspect): void {
-    const [digest] = RepoDigests ?? []
-    this.#imageIds.set(Id, digest ? `docker-pullable://${digest}` : `docker://${Id}`)
-  }
-
-  /** undefined: removed between the list and now. */
-  async #inspect(id: string, signal: AbortSignal | undefined): Promise<ContainerInspect | undefined> {
-    try {
-      return await this.#options.docker.inspectContainer(id, signal)
-    } catch (error) {
-      if (isDockerStatus(error, 404)) return undefined
-      throw error
-    }
   }
 
   /** Everything that can be wrong with the definition itself becomes CreateContainerConfigError. */

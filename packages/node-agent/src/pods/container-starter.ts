@@ -1,0 +1,112 @@
+// Starts the containers that a pod needs, one after the other, and remembers for each that could not be started why,
+// and when to try again. Follows upstream's SyncPod, whose order this is.
+
+import type { Clock } from '@dinghy/shared/api/clock'
+import type { Pod } from '@dinghy/shared/api/types'
+import { runHook } from '../containers/lifecycle-hooks.ts'
+import { StartError } from '../containers/start-error.ts'
+import type { DockerClient } from '../docker/docker-client.ts'
+import { isUnreachable } from '../docker/docker-error.ts'
+import type { MountedVolumes } from '../volumes/pod-volumes.ts'
+import type { ContainerStart } from './container-actions.ts'
+import type { ContainerMaker } from './container-maker.ts'
+import type { CrashLoopLimits } from './crash-loop.ts'
+import { latestOf, type ObservedPod, type ObservedSandbox } from './observed-pod.ts'
+import type { PodEnding } from './pod-ending.ts'
+import type { PodProgress } from './pod-progress.ts'
+import type { PodReport } from './pod-report.ts'
+
+export interface ContainerStarterOptions {
+  docker: DockerClient
+  maker: ContainerMaker
+  ending: PodEnding
+  report: PodReport
+  clock: Clock
+  crashLoop: CrashLoopLimits
+}
+
+/** How long a failed pull shows as ErrImagePull before it shows as ImagePullBackOff. */
+const pullErrorMs = 2_000
+
+export class ContainerStarter {
+  readonly #options: ContainerStarterOptions
+
+  constructor(options: ContainerStarterOptions) {
+    this.#options = options
+  }
+
+  /** Returns whether the engine has something new to show. */
+  async startAll(
+    pod: Pod,
+    observed: ObservedPod,
+    starts: readonly ContainerStart[],
+    volumes: MountedVolumes,
+    progress: PodProgress,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { clock } = this.#options
+    const [sandbox] = observed.sandboxes
+    if (!sandbox) return false
+    let isNew = false
+    for (const start of starts) {
+      const { name } = start.container
+      const failure = progress.failures.get(name)
+      if (failure && clock.now() < failure.retryAt) continue
+      try {
+        await this.#start(pod, start, observed, sandbox, volumes, signal)
+        progress.failures.delete(name)
+        isNew = true
+      } catch (error) {
+        if (!(error instanceof StartError)) throw error
+        progress.failures.set(name, this.#failure(pod, name, error))
+        // What the engine could not start is there all the same, with its exit code: look at it.
+        if (error.reason === 'RunContainerError') isNew = true
+        // Init containers come one after the other: the next one is not to overtake this one.
+        if (start.role === 'init') break
+      }
+    }
+    return isNew
+  }
+
+  async #start(
+    pod: Pod,
+    start: ContainerStart,
+    observed: ObservedPod,
+    sandbox: ObservedSandbox,
+    volumes: MountedVolumes,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { maker, docker, clock, ending, report } = this.#options
+    const { container } = start
+    const record = report.recorder(pod, container.name)
+    const target = 'targetContainerName' in container ? container.targetContainerName : undefined
+    const targetId = target ? latestOf(observed, target)?.id : undefined
+    const id = await maker.startContainer(pod, start, { sandbox, volumes, targetId }, record, signal)
+    const postStart = container.lifecycle?.postStart
+    if (!postStart) return
+    const [podIP = ''] = maker.placeOf(pod, sandbox).podIPs
+    try {
+      await runHook(docker, clock, postStart, { pod, container, containerId: id, podIP }, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (isUnreachable(error)) throw error
+      record('Warning', 'FailedPostStartHook', 'PostStartHook failed')
+      ending.stop(pod, observed, { id, name: container.name }, 'FailedPostStartHook')
+      throw new StartError('PostStartHookError', (error as Error).message, { cause: error })
+    }
+  }
+
+  #failure(pod: Pod, name: string, { reason, message, retryAt }: StartError) {
+    const { report, clock } = this.#options
+    if (reason.startsWith('ErrImage') || reason.startsWith('ImagePull')) {
+      report.recorder(pod, name)('Warning', 'Failed', `Error: ${reason}`)
+    }
+    return { reason, message, retryAt: retryAt ?? clock.now() + this.#pauseAfter(reason) }
+  }
+
+  #pauseAfter(reason: string): number {
+    // This one is being stopped: its restart is a matter of the crash loop.
+    if (reason === 'PostStartHookError') return 0
+    return reason === 'ErrImagePull' ? pullErrorMs : this.#options.crashLoop.baseMs
+  }
+}
