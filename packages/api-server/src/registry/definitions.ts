@@ -3,10 +3,12 @@
 // A kind that is in none of those folders is still a full citizen – decoded, patched, stored and listed by its shape
 // alone; it merely has no defaults or rules of its own, and prints NAME and AGE.
 
+import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { ResourceShape, Schema } from '@dinghy/shared/schema/schema'
 import { columnsOf } from './columns/columns.ts'
-import { rulesOf } from './kinds/kinds.ts'
-import type { ResourceDefinition } from './resource-definition.ts'
+import { rulesOf, type KindRules } from './kinds/kinds.ts'
+import { validateFinalizerIsQualified } from './kinds/object-meta.ts'
+import type { ResourceDefinition, Strategy } from './resource-definition.ts'
 
 export function builtinDefinitions(schema: Schema): ResourceDefinition[] {
   return schema.resources().map((shape) => define(shape, schema))
@@ -29,7 +31,7 @@ function define(shape: ResourceShape, schema: Schema): ResourceDefinition {
     type: shape.type,
     types: schema,
     storage: rules.storage ?? { group: shape.group, plural: shape.plural, version: shape.version },
-    strategy: rules.strategy ?? {},
+    strategy: completed(rules.strategy ?? {}, shape.type, schema),
     columns: columnsOf(shape.group, shape.plural),
     subresources: {
       status: subresources.includes('status'),
@@ -38,6 +40,29 @@ function define(shape: ResourceShape, schema: Schema): ResourceDefinition {
       shapes: shape.subresources,
     },
     createOnly: shape.verbs.length === 1 && shape.verbs[0] === 'create',
-    selectableFields: rules.selectableFields ?? {},
+    selectableFields: selectableFields(rules),
   }
+}
+
+function selectableFields({ selectableFields = {} }: KindRules): ResourceDefinition['selectableFields'] {
+  const fields = Object.entries(selectableFields)
+  return Object.fromEntries(fields.map(([path, read]) => [path, (object: KubernetesObject) => read(object) ?? '']))
+}
+
+/** What holds for every built-in kind, besides its own rules. */
+function completed(strategy: Strategy, type: string, schema: Schema): Strategy {
+  return {
+    ...strategy,
+    defaults(object) {
+      fillStructs(object, type, schema)
+      strategy.defaults?.(object)
+    },
+    validate: (object) => [...validateFinalizerIsQualified(object), ...(strategy.validate?.(object) ?? [])],
+  }
+}
+
+/** Go has a spec even where the author wrote none, so the rules of a kind need not ask whether there is one. */
+function fillStructs(object: KubernetesObject, type: string, schema: Schema): void {
+  const spec = schema.field(type, 'spec')
+  if (spec?.type.kind === 'object' && !spec.keepsZero) (object as { spec?: object }).spec ??= {}
 }

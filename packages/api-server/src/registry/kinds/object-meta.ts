@@ -3,11 +3,11 @@
 // They run on the object as it is about to be stored: generateName has been turned into a name, the namespace of the
 // URL filled in, server-set fields set.
 
-import { isDeepStrictEqual } from 'node:util'
 import { forbidden, invalid, required, tooLong, type FieldError } from '@dinghy/shared/api/field-errors'
-import { isDns1123Label, isDns1123Subdomain, isLabelValue, isQualifiedName } from '@dinghy/shared/api/names'
+import { isDns1123Label, isDns1123Subdomain, isQualifiedName } from '@dinghy/shared/api/names'
 import type { KubernetesObject, ObjectMeta, OwnerReference } from '@dinghy/shared/api/types'
 import type { ResourceDefinition } from '../resource-definition.ts'
+import { labels, unchanged } from './checks.ts'
 
 const TOTAL_ANNOTATION_SIZE = 256 * 1024
 
@@ -16,7 +16,9 @@ export function validateObjectMeta(
   object: KubernetesObject,
 ): FieldError[] {
   const meta: Partial<ObjectMeta> = object.metadata
-  const validateName = definition.strategy.validateName ?? nameIsDnsSubdomain
+  const { strategy } = definition
+  const validateName = (name: string, prefix: boolean) =>
+    strategy.validateName?.(name, prefix) ?? nameIsDnsSubdomain(name, prefix)
   const at = (field: string) => `metadata.${field}`
   const errors: FieldError[] = []
   if (meta.generateName) {
@@ -28,7 +30,7 @@ export function validateObjectMeta(
   if ((meta.generation ?? 0) < 0) {
     errors.push(invalid(at('generation'), meta.generation, 'must be greater than or equal to 0'))
   }
-  errors.push(...validateLabels(meta.labels, at('labels')))
+  errors.push(...labels(at('labels'), meta.labels))
   errors.push(...validateAnnotations(meta.annotations, at('annotations')))
   errors.push(...validateOwnerReferences(meta.ownerReferences ?? [], at('ownerReferences')))
   errors.push(...validateFinalizers(meta.finalizers ?? [], at('finalizers')))
@@ -57,20 +59,8 @@ export function validateObjectMetaUpdate(next: KubernetesObject, previous: Kuber
     'deletionTimestamp',
     'deletionGracePeriodSeconds',
   ] as const
-  for (const field of fixed) errors.push(...immutable(`metadata.${field}`, meta[field], old[field]))
+  for (const field of fixed) errors.push(...unchanged(`metadata.${field}`, meta[field], old[field]))
   return errors
-}
-
-/** `field is immutable`, unless both are equal. */
-export function immutable(field: string, next: unknown, previous: unknown): FieldError[] {
-  return isDeepStrictEqual(next, previous) ? [] : [invalid(field, next, 'field is immutable')]
-}
-
-export function validateLabels(labels: Record<string, string> | undefined, path: string): FieldError[] {
-  return Object.entries(labels ?? {}).flatMap(([key, value]) => [
-    ...isQualifiedName(key).map((message) => invalid(path, key, message)),
-    ...isLabelValue(value).map((message) => invalid(path, value, message)),
-  ])
 }
 
 export function validateAnnotations(annotations: Record<string, string> | undefined, path: string): FieldError[] {

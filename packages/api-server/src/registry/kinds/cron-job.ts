@@ -1,0 +1,83 @@
+// CronJobs: a schedule, and the job to start.
+
+import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import type { CronJob, CronJobSpec } from '@dinghy/shared/api/types'
+import { nonNegative, requiredOneOf } from './checks.ts'
+import { cronScheduleFault } from './cron-schedule.ts'
+import { defaultJobSpec, validateJobSpec } from './job.ts'
+import type { KindRules } from './kinds.ts'
+import { nameIsDnsSubdomain } from './object-meta.ts'
+import { podWarnings } from './pod-spec/warnings.ts'
+
+export const cronJobs: KindRules<CronJob> = {
+  strategy: {
+    defaults({ spec }) {
+      if (!spec) return
+      spec.concurrencyPolicy ||= 'Allow'
+      spec.suspend ??= false
+      spec.successfulJobsHistoryLimit ??= 3
+      spec.failedJobsHistoryLimit ??= 1
+      if (spec.jobTemplate?.spec) defaultCronJobTemplate(spec)
+    },
+    validateName,
+    generationOf: ({ spec }) => spec,
+    validate: ({ spec }) => [
+      ...validateSchedule(spec),
+      ...nonNegative('spec.startingDeadlineSeconds', spec.startingDeadlineSeconds),
+      ...requiredOneOf('spec.concurrencyPolicy', spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']),
+      ...(spec.jobTemplate?.spec
+        ? validateJobSpec(spec.jobTemplate.spec, 'spec.jobTemplate.spec')
+        : [required('spec.jobTemplate.spec')]),
+      ...nonNegative('spec.successfulJobsHistoryLimit', spec.successfulJobsHistoryLimit),
+      ...nonNegative('spec.failedJobsHistoryLimit', spec.failedJobsHistoryLimit),
+    ],
+    warnings: ({ spec }) => podWarnings(spec.jobTemplate.spec?.template.spec, 'spec.jobTemplate.spec.template.spec'),
+  },
+}
+
+/** What a Job gets at its own creation stays out of the template, as upstream's defaulting leaves it. */
+function defaultCronJobTemplate(spec: CronJobSpec): void {
+  const { spec: job } = spec.jobTemplate
+  if (!job) return
+  const sent = { ...job }
+  defaultJobSpec(job)
+  const ofTheJob = [
+    'completions',
+    'parallelism',
+    'backoffLimit',
+    'completionMode',
+    'suspend',
+    'podReplacementPolicy',
+  ] as const
+  for (const field of ofTheJob) if (sent[field] === undefined) delete job[field]
+}
+
+/** The name of a job is the CronJob's and eleven characters more, and must still fit a label. */
+function validateName(name: string, prefix: boolean): string[] {
+  return [...nameIsDnsSubdomain(name, prefix), ...(name.length > 52 ? ['must be no more than 52 characters'] : [])]
+}
+
+function validateSchedule({ schedule, timeZone }: CronJobSpec): FieldError[] {
+  if (!schedule) return [required('spec.schedule')]
+  const errors: FieldError[] = []
+  if (/(^|\s)(CRON_)?TZ=/.test(schedule)) {
+    const detail = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'
+    errors.push(invalid('spec.schedule', schedule, detail))
+  } else {
+    const fault = cronScheduleFault(schedule)
+    if (fault !== undefined) errors.push(invalid('spec.schedule', schedule, fault))
+  }
+  if (timeZone !== undefined && !isTimeZone(timeZone)) {
+    errors.push(invalid('spec.timeZone', timeZone, `unknown time zone ${timeZone}`))
+  }
+  return errors
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
+  } catch (error) {
+    if (error instanceof RangeError) return false // Intl has no other way to ask
+    throw error
+  }
+}

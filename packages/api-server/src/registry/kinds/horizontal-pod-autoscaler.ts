@@ -1,0 +1,177 @@
+// HorizontalPodAutoscalers. autoscaling/v1 knows one metric, CPU; v2 knows many. Stored as v2; in v1, what it has no field
+// for travels in an annotation, so that a v1 client can write back what it has read.
+
+import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import type { HorizontalPodAutoscaler, KubernetesObject } from '@dinghy/shared/api/types'
+import type { HorizontalPodAutoscalerSpec, HPAScalingRules, MetricSpec } from 'kubernetes-types/autoscaling/v2.js'
+import { nonNegative, oneOf, positive, requiredText, without } from './checks.ts'
+import type { KindRules } from './kinds.ts'
+
+export const horizontalPodAutoscalers: KindRules<HorizontalPodAutoscaler> = {
+  strategy: {
+    defaults({ apiVersion, spec }) {
+      if (!spec) return
+      spec.minReplicas ??= 1
+      if (apiVersion !== 'autoscaling/v2') return
+      if (!spec.metrics?.length) spec.metrics = [cpuMetric(80)]
+      if (spec.behavior) defaultBehavior(spec.behavior)
+    },
+    validate: ({ spec }) => validateSpec(spec),
+  },
+  storage: {
+    group: 'autoscaling',
+    plural: 'horizontalpodautoscalers',
+    version: 'v2',
+    convert: convertAutoscaler,
+  },
+}
+
+function cpuMetric(averageUtilization: number): MetricSpec {
+  return { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization } } }
+}
+
+/** Up as fast as it takes, down as slowly as upstream thinks wise. */
+function defaultBehavior(behavior: NonNullable<HorizontalPodAutoscalerSpec['behavior']>): void {
+  behavior.scaleUp = {
+    stabilizationWindowSeconds: 0,
+    selectPolicy: 'Max',
+    policies: [
+      { type: 'Pods', value: 4, periodSeconds: 15 },
+      { type: 'Percent', value: 100, periodSeconds: 15 },
+    ],
+    ...behavior.scaleUp,
+  }
+  behavior.scaleDown = {
+    selectPolicy: 'Max',
+    policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }],
+    ...behavior.scaleDown,
+  }
+}
+
+function validateSpec(spec: Partial<HorizontalPodAutoscalerSpec>): FieldError[] {
+  const { minReplicas, maxReplicas = 0, scaleTargetRef, metrics = [], behavior } = spec
+  const errors: FieldError[] = []
+  if (minReplicas !== undefined && minReplicas < 1) {
+    errors.push(invalid('spec.minReplicas', minReplicas, 'must be greater than or equal to 1'))
+  }
+  errors.push(...positive('spec.maxReplicas', maxReplicas))
+  if (minReplicas !== undefined && maxReplicas < minReplicas) {
+    errors.push(invalid('spec.maxReplicas', maxReplicas, 'must be greater than or equal to `minReplicas`'))
+  }
+  errors.push(...requiredText('spec.scaleTargetRef.kind', scaleTargetRef?.kind))
+  errors.push(...requiredText('spec.scaleTargetRef.name', scaleTargetRef?.name))
+  for (const [i, metric] of metrics.entries()) errors.push(...validateMetric(metric, `spec.metrics[${i}]`))
+  errors.push(...validateRules(behavior?.scaleUp, 'spec.behavior.scaleUp'))
+  return [...errors, ...validateRules(behavior?.scaleDown, 'spec.behavior.scaleDown')]
+}
+
+const SOURCES: Record<string, keyof MetricSpec> = {
+  ContainerResource: 'containerResource',
+  External: 'external',
+  Object: 'object',
+  Pods: 'pods',
+  Resource: 'resource',
+}
+
+function validateMetric(metric: MetricSpec, path: string): FieldError[] {
+  if (!metric.type) return [required(`${path}.type`, 'must specify a metric source type')]
+  const errors = oneOf(`${path}.type`, metric.type, Object.keys(SOURCES))
+  const source = SOURCES[metric.type]
+  if (source && !metric[source]) {
+    const detail = `must populate information for the given metric source`
+    errors.push(required(`${path}.${source}`, detail))
+  }
+  return errors
+}
+
+function validateRules(rules: HPAScalingRules | undefined, path: string): FieldError[] {
+  if (!rules) return []
+  return [
+    ...nonNegative(`${path}.stabilizationWindowSeconds`, rules.stabilizationWindowSeconds),
+    ...oneOf(`${path}.selectPolicy`, rules.selectPolicy, ['Disabled', 'Max', 'Min']),
+    ...(rules.policies ?? []).flatMap(({ type, value, periodSeconds }, i) => [
+      ...oneOf(`${path}.policies[${i}].type`, type, ['Percent', 'Pods']),
+      ...positive(`${path}.policies[${i}].value`, value),
+      ...positive(`${path}.policies[${i}].periodSeconds`, periodSeconds),
+    ]),
+  ]
+}
+
+// ---- conversion
+
+const METRICS_ANNOTATION = 'autoscaling.alpha.kubernetes.io/metrics'
+const BEHAVIOR_ANNOTATION = 'autoscaling.alpha.kubernetes.io/behavior'
+
+type OldSpec = Omit<HorizontalPodAutoscalerSpec, 'metrics' | 'behavior'> & { targetCPUUtilizationPercentage?: number }
+interface OldAutoscaler extends KubernetesObject {
+  spec: OldSpec
+  status: { currentCPUUtilizationPercentage?: number }
+}
+
+export function convertAutoscaler(object: KubernetesObject, apiVersion: string): KubernetesObject {
+  if (object.apiVersion === apiVersion) return object
+  return apiVersion === 'autoscaling/v1' ? toV1(object as HorizontalPodAutoscaler) : toV2(object as OldAutoscaler)
+}
+
+function toV1({ spec, status, metadata, ...rest }: HorizontalPodAutoscaler): KubernetesObject {
+  const { metrics = [], behavior, ...common } = spec ?? {}
+  const cpu = metrics.find(isCpuUtilization)
+  const others = metrics.filter((metric) => metric !== cpu)
+  const annotations = {
+    ...metadata.annotations,
+    ...(others.length > 0 && { [METRICS_ANNOTATION]: JSON.stringify(others) }),
+    ...(behavior && { [BEHAVIOR_ANNOTATION]: JSON.stringify(behavior) }),
+  }
+  const target = cpu?.resource?.target.averageUtilization
+  const counts = without(status ?? {}, 'currentMetrics', 'conditions')
+  const current = status?.currentMetrics?.find(({ resource }) => resource?.name === 'cpu')?.resource?.current
+    .averageUtilization
+  return {
+    ...rest,
+    apiVersion: 'autoscaling/v1',
+    metadata: { ...metadata, ...(Object.keys(annotations).length > 0 && { annotations }) },
+    spec: { ...common, ...(target !== undefined && { targetCPUUtilizationPercentage: target }) },
+    status: { ...counts, ...(current !== undefined && { currentCPUUtilizationPercentage: current }) },
+  } as KubernetesObject
+}
+
+function toV2({ spec, metadata, ...rest }: OldAutoscaler): KubernetesObject {
+  const { targetCPUUtilizationPercentage: target, ...common } = spec ?? {}
+  const {
+    [METRICS_ANNOTATION]: metricsText,
+    [BEHAVIOR_ANNOTATION]: behaviorText,
+    ...others
+  } = metadata.annotations ?? {}
+  const metrics = [...(target === undefined ? [] : [cpuMetric(target)]), ...parseList(metricsText)]
+  const behavior = parse(behaviorText)
+  const meta = without(metadata, 'annotations')
+  return {
+    ...rest,
+    apiVersion: 'autoscaling/v2',
+    metadata: { ...meta, ...(Object.keys(others).length > 0 && { annotations: others }) },
+    spec: {
+      ...common,
+      metrics: metrics.length > 0 ? metrics : [cpuMetric(80)],
+      ...(behavior !== undefined && { behavior }),
+    },
+  } as KubernetesObject
+}
+
+function isCpuUtilization({ type, resource }: MetricSpec): boolean {
+  return type === 'Resource' && resource?.name === 'cpu' && resource.target.averageUtilization !== undefined
+}
+
+/** People can write anything into an annotation; what is no JSON is no metric. */
+function parse(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as unknown)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+function parseList(text: string | undefined): MetricSpec[] {
+  const value = parse(text)
+  return Array.isArray(value) ? (value as MetricSpec[]) : []
+}

@@ -1,0 +1,56 @@
+// Security contexts, of a pod and of a container.
+
+import { invalid, type FieldError } from '@dinghy/shared/api/field-errors'
+import type { PodSecurityContext, PodSpec, SecurityContext } from '@dinghy/shared/api/types'
+import { between, oneOf, requiredText } from '../checks.ts'
+
+const MAX_ID = 2147483647
+
+export function validatePodSecurity(spec: PodSpec, path: string): FieldError[] {
+  const context: PodSecurityContext = spec.securityContext ?? {}
+  const at = `${path}.securityContext`
+  const errors = (['fsGroup', 'runAsUser', 'runAsGroup'] as const).flatMap((field) =>
+    between(`${at}.${field}`, context[field], 0, MAX_ID),
+  )
+  for (const [i, group] of (context.supplementalGroups ?? []).entries()) {
+    errors.push(...between(`${at}.supplementalGroups[${i}]`, group, 0, MAX_ID))
+  }
+  if (spec.shareProcessNamespace && spec.hostPID) {
+    const message = 'ShareProcessNamespace and HostPID cannot both be enabled'
+    errors.push(invalid(`${at}.shareProcessNamespace`, true, message))
+  }
+  errors.push(...oneOf(`${at}.fsGroupChangePolicy`, context.fsGroupChangePolicy, ['OnRootMismatch', 'Always']))
+  errors.push(...profile(context.seccompProfile, `${at}.seccompProfile`))
+  return errors
+}
+
+export function validateContainerSecurity(context: SecurityContext | undefined, path: string): FieldError[] {
+  if (!context) return []
+  const errors = [
+    ...between(`${path}.runAsUser`, context.runAsUser, 0, MAX_ID),
+    ...between(`${path}.runAsGroup`, context.runAsGroup, 0, MAX_ID),
+    ...oneOf(`${path}.procMount`, context.procMount, ['Default', 'Unmasked']),
+    ...profile(context.seccompProfile, `${path}.seccompProfile`),
+  ]
+  if (context.allowPrivilegeEscalation === false) {
+    const prefix = 'cannot set `allowPrivilegeEscalation` to false and'
+    if (context.privileged) errors.push(invalid(path, context, `${prefix} \`privileged\` to true`))
+    if (context.capabilities?.add?.includes('CAP_SYS_ADMIN')) {
+      errors.push(invalid(path, context, `${prefix} \`capabilities.Add\` CAP_SYS_ADMIN`))
+    }
+  }
+  return errors
+}
+
+function profile(seccomp: { type?: string; localhostProfile?: string } | undefined, path: string): FieldError[] {
+  if (!seccomp) return []
+  const errors = oneOf(`${path}.type`, seccomp.type, ['Localhost', 'RuntimeDefault', 'Unconfined'])
+  if (seccomp.type === 'Localhost') {
+    const detail = 'must be set when seccomp type is Localhost'
+    errors.push(...requiredText(`${path}.localhostProfile`, seccomp.localhostProfile, detail))
+  } else if (seccomp.localhostProfile) {
+    const detail = 'can only be set when seccomp type is Localhost'
+    errors.push(invalid(`${path}.localhostProfile`, seccomp, detail))
+  }
+  return errors
+}

@@ -1,0 +1,51 @@
+// Pods. What they mean where they say nothing, what they must not say, how they end.
+
+import type { Pod, PodSpec } from '@dinghy/shared/api/types'
+import { without } from './checks.ts'
+import type { KindRules } from './kinds.ts'
+import { defaultPod } from './pod-spec/defaults.ts'
+import { validatePodSpec } from './pod-spec/pod-spec.ts'
+import { podWarnings } from './pod-spec/warnings.ts'
+import { ephemeralContainersStrategy, resizeStrategy, validatePodUpdate } from './pod-update.ts'
+import { qosClass } from './qos.ts'
+
+export const pods: KindRules<Pod> = {
+  strategy: {
+    defaults: ({ spec }) => {
+      if (spec) defaultPod(spec)
+    },
+    prepareForCreate(pod) {
+      pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) }
+    },
+    // Being bound to a node is not the author changing their mind.
+    generationOf: ({ spec }) => without(spec ?? {}, 'nodeName'),
+    validate: (pod) => validatePodSpec(pod.spec ?? {}, 'spec'),
+    validateUpdate: validatePodUpdate,
+    warnings: (pod) => podWarnings(pod.spec, 'spec'),
+    gracefulDelete,
+    subresources: { ephemeralcontainers: ephemeralContainersStrategy, resize: resizeStrategy },
+  },
+  selectableFields: {
+    'spec.nodeName': ({ spec }) => spec.nodeName,
+    'spec.restartPolicy': ({ spec }) => spec.restartPolicy,
+    'spec.schedulerName': ({ spec }) => spec.schedulerName,
+    'spec.serviceAccountName': ({ spec }) => spec.serviceAccountName,
+    'spec.hostNetwork': ({ spec }) => String(spec.hostNetwork ?? false),
+    'status.phase': ({ status }) => status.phase,
+    'status.podIP': ({ status }) => status.podIP,
+    'status.nominatedNodeName': ({ status }) => status.nominatedNodeName,
+  },
+}
+
+const DEFAULT_GRACE_SECONDS = 30
+
+/** A pod that never reached a node, or has come to its end, has nobody who would need time to stop it. */
+function gracefulDelete({ spec, status }: Pod, requestedSeconds: number | undefined): number {
+  const seconds = requestedSeconds ?? gracePeriod(spec)
+  if (!spec.nodeName || status.phase === 'Failed' || status.phase === 'Succeeded') return 0
+  return seconds < 0 ? 1 : seconds
+}
+
+function gracePeriod(spec: PodSpec): number {
+  return spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS
+}

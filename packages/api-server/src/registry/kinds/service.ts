@@ -1,0 +1,156 @@
+// Services: a name and an address that stay while pods come and go. Addresses and node ports are handed out by the
+// allocator (service-allocators.ts) between prepareForCreate and validate.
+
+import { duplicate, forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { isDns1035Label, isDns1123Label, isDns1123Subdomain, isIpAddress, isPortNumber } from '@dinghy/shared/api/names'
+import type { Service, ServicePort, ServiceSpec } from '@dinghy/shared/api/types'
+import { between, labels, named, oneOf, portNumberOrName, requiredOneOf, requiredText } from './checks.ts'
+import type { KindRules } from './kinds.ts'
+import { maskTrailingDash } from './object-meta.ts'
+
+export const services: KindRules<Service> = {
+  strategy: {
+    defaults({ spec }) {
+      if (spec) defaultSpec(spec)
+    },
+    prepareForCreate({ spec }) {
+      if (!spec.clusterIP && spec.clusterIPs?.[0]) spec.clusterIP = spec.clusterIPs[0]
+      if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP]
+    },
+    prepareForUpdate({ spec }, previous) {
+      const before = previous.spec
+      // Whoever changes only one of the two means both.
+      const changed = spec.clusterIP !== before.clusterIP
+      if (spec.clusterIP && changed && spec.clusterIPs?.[0] === before.clusterIPs?.[0])
+        spec.clusterIPs = [spec.clusterIP]
+      if (spec.type === 'ExternalName') clearCluster(spec)
+    },
+    validateName: (name, prefix) => isDns1035Label(prefix ? maskTrailingDash(name) : name),
+    validate: ({ spec }) => validateSpec(spec),
+    validateUpdate: (next, previous) => fixedAddress(next.spec, previous.spec),
+  },
+  selectableFields: {
+    'spec.clusterIP': ({ spec }) => spec.clusterIP,
+    'spec.type': ({ spec }) => spec.type,
+  },
+}
+
+const IS_EXPOSED = new Set(['NodePort', 'LoadBalancer'])
+const THREE_HOURS = 10800
+
+function defaultSpec(spec: ServiceSpec): void {
+  spec.type ||= 'ClusterIP'
+  spec.sessionAffinity ||= 'None'
+  if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig
+  else {
+    spec.sessionAffinityConfig ??= {}
+    spec.sessionAffinityConfig.clientIP ??= {}
+    spec.sessionAffinityConfig.clientIP.timeoutSeconds ??= THREE_HOURS
+  }
+  for (const port of spec.ports ?? []) {
+    port.protocol ||= 'TCP'
+    port.targetPort ||= port.port
+  }
+  if (spec.type === 'ExternalName') return
+  spec.internalTrafficPolicy ??= 'Cluster'
+  if (IS_EXPOSED.has(spec.type) || spec.externalIPs?.length) spec.externalTrafficPolicy ||= 'Cluster'
+  if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true
+  spec.ipFamilyPolicy ??= 'SingleStack'
+  spec.ipFamilies ??= ['IPv4']
+}
+
+/** A Service that becomes a mere alias gives up what only a real one has. */
+function clearCluster(spec: ServiceSpec): void {
+  for (const field of ['internalTrafficPolicy', 'externalTrafficPolicy', 'ipFamilies', 'ipFamilyPolicy'] as const) {
+    delete spec[field]
+  }
+}
+
+function validateSpec(spec: ServiceSpec): FieldError[] {
+  const { type, ports = [] } = spec
+  const headless = spec.clusterIP === 'None' || spec.clusterIPs?.[0] === 'None'
+  const errors: FieldError[] = []
+  if (ports.length === 0 && !headless && type !== 'ExternalName') errors.push(required('spec.ports'))
+  if (headless && (type === 'LoadBalancer' || type === 'NodePort')) {
+    errors.push(invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`))
+  }
+  errors.push(...validateExternalName(spec), ...validatePorts(spec))
+  errors.push(...labels('spec.selector', spec.selector))
+  errors.push(...requiredOneOf('spec.sessionAffinity', spec.sessionAffinity, ['ClientIP', 'None']))
+  if (spec.sessionAffinity === 'ClientIP') {
+    const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds
+    errors.push(...between('spec.sessionAffinityConfig.clientIP.timeoutSeconds', seconds, 1, 86400))
+  }
+  errors.push(...requiredOneOf('spec.type', type, ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']))
+  for (const [i, ip] of (spec.clusterIPs ?? []).entries()) {
+    if (ip !== 'None') errors.push(...named(`spec.clusterIPs[${i}]`, ip, isIpAddress(ip)))
+  }
+  for (const [i, ip] of (spec.externalIPs ?? []).entries()) {
+    errors.push(...named(`spec.externalIPs[${i}]`, ip, isIpAddress(ip)))
+  }
+  return [...errors, ...validateTrafficPolicies(spec)]
+}
+
+function validateExternalName({ type, externalName, clusterIPs }: ServiceSpec): FieldError[] {
+  if (type !== 'ExternalName') return []
+  const errors = requiredText('spec.externalName', externalName)
+  // A name may end in the dot of the DNS root.
+  const name = externalName?.replace(/\.$/, '') ?? ''
+  if (name !== '') errors.push(...named('spec.externalName', externalName, isDns1123Subdomain(name)))
+  if (clusterIPs?.length) errors.push(forbidden('spec.clusterIPs', 'may not be set for ExternalName services'))
+  return errors
+}
+
+function validatePorts({ type, ports = [] }: ServiceSpec): FieldError[] {
+  const names = new Set<string>()
+  const seen = new Set<string>()
+  const nodePorts = new Set<string>()
+  return ports.flatMap((port, i) => {
+    const path = `spec.ports[${i}]`
+    const errors = validatePort(port, ports.length > 1, names, path)
+    const key = `${port.protocol}/${port.port}`
+    if (seen.has(key)) errors.push(duplicate(path, { protocol: port.protocol, port: port.port }))
+    seen.add(key)
+    if (!port.nodePort) return errors
+    const nodeKey = `${port.protocol}/${port.nodePort}`
+    if (nodePorts.has(nodeKey)) errors.push(duplicate(`${path}.nodePort`, port.nodePort))
+    nodePorts.add(nodeKey)
+    if (type === 'ClusterIP') {
+      errors.push(forbidden(`${path}.nodePort`, "may not be used when `type` is 'ClusterIP'"))
+    }
+    return errors
+  })
+}
+
+function validatePort(port: ServicePort, requireName: boolean, names: Set<string>, path: string): FieldError[] {
+  const { name = '', protocol, targetPort } = port
+  const errors: FieldError[] = []
+  if (requireName && name === '') errors.push(required(`${path}.name`))
+  else if (name !== '') {
+    errors.push(...named(`${path}.name`, name, isDns1123Label(name)))
+    if (names.has(name)) errors.push(duplicate(`${path}.name`, name))
+    names.add(name)
+  }
+  errors.push(...named(`${path}.port`, port.port ?? 0, isPortNumber(port.port ?? 0)))
+  errors.push(...requiredOneOf(`${path}.protocol`, protocol, ['SCTP', 'TCP', 'UDP']))
+  return [...errors, ...portNumberOrName(`${path}.targetPort`, targetPort)]
+}
+
+function validateTrafficPolicies(spec: ServiceSpec): FieldError[] {
+  const { type = '', externalTrafficPolicy, internalTrafficPolicy, externalIPs } = spec
+  const policies = ['Cluster', 'Local']
+  const errors = oneOf('spec.internalTrafficPolicy', internalTrafficPolicy, policies)
+  if (!externalTrafficPolicy) return errors
+  if (!IS_EXPOSED.has(type) && !externalIPs?.length) {
+    const detail = 'may only be set for externally-accessible services'
+    return [...errors, invalid('spec.externalTrafficPolicy', externalTrafficPolicy, detail)]
+  }
+  return [...errors, ...oneOf('spec.externalTrafficPolicy', externalTrafficPolicy, policies)]
+}
+
+/** Clients remember a Service's address; it changes only with a type that has none. */
+function fixedAddress(next: ServiceSpec, previous: ServiceSpec): FieldError[] {
+  const [now, before] = [next.clusterIPs?.[0], previous.clusterIPs?.[0]]
+  if (next.type === 'ExternalName' || previous.type === 'ExternalName' || before === undefined) return []
+  return now === before ? [] : [invalid('spec.clusterIPs[0]', [now ?? ''], 'may not change once set')]
+}
