@@ -10,7 +10,7 @@ import { insert } from './compare-and-swap.ts'
 import { applyScope, fillForCreate, sentMetadata } from './object-meta.ts'
 import { objectKey } from './object-key.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
-import { inVersionOf } from './resources.ts'
+import { defaultAndConvert } from './resources.ts'
 import type { StoreParts } from './store-parts.ts'
 import { requireValidCreate } from './validation.ts'
 import type { WriteContext } from './write-context.ts'
@@ -27,9 +27,8 @@ export async function createObject(
   context: WriteContext,
 ): Promise<Entry> {
   applyScope(requested, sent, { namespace })
-  requested.strategy.defaults?.(sent)
   const definition = parts.resources.stored(requested)
-  const object = inVersionOf(definition, sent)
+  const object = defaultAndConvert(requested, definition, sent)
   const metadata = sentMetadata(object)
   const request: AdmissionRequest = {
     operation: 'CREATE',

@@ -67,6 +67,18 @@ export function inVersionOf(definition: ResourceDefinition, object: KubernetesOb
   return convert && object.apiVersion !== apiVersion ? convert(object, apiVersion) : object
 }
 
+/** What was sent, with the defaults of the version it was sent in and, if that is another one, of the stored version. */
+export function defaultAndConvert(
+  sent: ResourceDefinition,
+  stored: ResourceDefinition,
+  object: KubernetesObject,
+): KubernetesObject {
+  sent.strategy.defaults?.(object)
+  const converted = inVersionOf(stored, object)
+  if (stored !== sent) stored.strategy.defaults?.(converted)
+  return converted
+}
+
 function id(group: string, version: string, plural: string): string {
   return `${group}/${version}/${plural}`
 }

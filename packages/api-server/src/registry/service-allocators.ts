@@ -14,6 +14,7 @@ import type { Ipv4Range } from './ipv4-range.ts'
 import { contains, numberToIp } from './ipv4-range.ts'
 import type { Reader } from './reader.ts'
 import type { Allocator } from './reservations.ts'
+import { adaptToType, needsClusterIp, needsNodePorts, nodePortsOf } from './service-type.ts'
 
 export interface PortRange {
   first: number
@@ -47,7 +48,7 @@ export class ServiceAllocator implements Allocator {
   reserve(object: KubernetesObject, previous: KubernetesObject | undefined): () => void {
     const service = object as Service
     const before = previous as Service | undefined
-    releaseUnwanted(service, before)
+    if (before) adaptToType(service, before)
     const taken = this.#takenByOthers(service)
     const keys = [...this.#reserveAddress(service, taken), ...this.#reservePorts(service, before, taken)]
     const reservation = { owner: keyOf(service), keys }
@@ -185,44 +186,6 @@ function scan(
     if (isFree(candidate)) return candidate
   }
   return undefined
-}
-
-/** A changed type gives back what the new type does not have, unless the client asks to keep it. */
-function releaseUnwanted(service: Service, before: Service | undefined): void {
-  const { spec } = service
-  if (!before) return
-  if (spec.type === 'ExternalName') {
-    delete spec.clusterIP
-    delete spec.clusterIPs
-  } else if (before.spec.type !== 'ExternalName' && !spec.clusterIP) {
-    // Clients that build an update from scratch leave out what was allocated; it stays what it was.
-    if (before.spec.clusterIP) spec.clusterIP = before.spec.clusterIP
-    if (before.spec.clusterIPs) spec.clusterIPs = before.spec.clusterIPs
-  }
-  if (needsNodePorts(service)) keepNodePorts(spec.ports ?? [], before.spec.ports ?? [])
-  else for (const port of spec.ports ?? []) if (needsNodePorts(before)) delete port.nodePort
-}
-
-function keepNodePorts(ports: ServicePort[], before: ServicePort[]): void {
-  const asked = new Set(ports.map((port) => port.nodePort).filter(Boolean))
-  for (const port of ports) {
-    if (port.nodePort) continue
-    const old = before.find((one) => one.port === port.port && one.protocol === port.protocol)
-    if (old?.nodePort && !asked.has(old.nodePort)) port.nodePort = old.nodePort
-  }
-}
-
-function needsClusterIp({ spec }: Service): boolean {
-  return spec.type !== 'ExternalName' && spec.clusterIP !== 'None' && spec.clusterIPs?.[0] !== 'None'
-}
-
-function needsNodePorts({ spec }: Service): boolean {
-  return spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)
-}
-
-function nodePortsOf({ spec }: Service): { protocol: string | undefined; port: number }[] {
-  const ports = (spec.ports ?? []).flatMap(({ protocol, nodePort }) => (nodePort ? [{ protocol, port: nodePort }] : []))
-  return spec.healthCheckNodePort ? [...ports, { protocol: 'TCP', port: spec.healthCheckNodePort }] : ports
 }
 
 function portKey(protocol: string | undefined, port: number): string {

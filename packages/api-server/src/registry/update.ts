@@ -15,7 +15,7 @@ import { isReadyToGo } from './deletion-plan.ts'
 import { applyScope, bumpGeneration, carryOver, sentMetadata } from './object-meta.ts'
 import { objectKey } from './object-key.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
-import { inVersionOf } from './resources.ts'
+import { defaultAndConvert, inVersionOf } from './resources.ts'
 import { sameJson } from './same-json.ts'
 import type { ObjectRef, StoreParts } from './store-parts.ts'
 import { requireValidUpdate } from './validation.ts'
@@ -72,8 +72,7 @@ async function attemptUpdate(
   const sent = await change(inVersionOf(requested, current.copy()))
   applyScope(requested, sent, ref)
   requireSameRevision(requested, sent, current)
-  requested.strategy.defaults?.(sent)
-  const next = select(definition, subresource, inVersionOf(definition, sent), previous)
+  const next = select(definition, subresource, defaultAndConvert(requested, definition, sent), previous)
   const request: AdmissionRequest = {
     operation: 'UPDATE',
     definition,
