@@ -4,6 +4,7 @@
 // Differs from upstream: errors are Status objects, not plain text, so that the API server can hand them on as they are.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { badRequest, notFound, toStatus } from '@dinghy/shared/api/errors'
@@ -39,10 +40,11 @@ export class KubeletServer {
     })
   }
 
-  listen(host: string, port: number): Promise<void> {
+  /** Resolves to the port, which is another one only if 0 was asked for. */
+  listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen(port, host, () => resolve())
+      this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port))
     })
   }
 

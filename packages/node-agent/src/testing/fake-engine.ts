@@ -8,6 +8,7 @@
 // An image exists if it is in `images`; one whose name begins with "broken" cannot be pulled.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { ContainerCreate, ContainerInspect } from '../docker/docker-types.ts'
 import { stdcopyFrame } from '../docker/stdcopy.ts'
@@ -278,7 +279,9 @@ export class FakeEngine {
     const [program, exitCode = '0', ...words] = exec?.words ?? []
     this.executed.push(exec?.words ?? [])
     if (program === 'cat') {
-      for await (const chunk of socket) input = Buffer.concat([input, chunk as Buffer])
+      // Not `for await`: it would close the connection for writing, too, when the input ends.
+      socket.on('data', (chunk: Buffer) => (input = Buffer.concat([input, chunk])))
+      await once(socket, 'end')
       socket.write(stdcopyFrame('stdout', input.subarray(length)))
     } else if (words.length > 0) socket.write(stdcopyFrame('stdout', Buffer.from(words.join(' '))))
     if (exec) exec.exitCode = Number(exitCode)
