@@ -3,7 +3,13 @@
  * a record or a log: a run directory, a start, the output as it comes, an exit code. What the command changed is
  * afterwards in `driver.changes(rootfs)`; the caller owns the rootfs and cleans it up.
  */
-import type { Driver, Mount, Rootfs } from '../drivers/driver.ts'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ContainerSpec, Driver, Mount, Rootfs, Running } from '../drivers/driver.ts'
+import { createRunDir } from '../drivers/shim.ts'
+import { hostsFile, resolvConf } from '../networks/hosts-file.ts'
+import { newId } from './names.ts'
+import { Stdio } from './stdio.ts'
 
 export interface RunOnceOptions {
   rootfs: Rootfs
@@ -22,5 +28,56 @@ export interface RunOnceOptions {
  * started at all; when `signal` aborts, kills the command and throws the abort reason.
  */
 export async function runOnce(driver: Driver, options: RunOnceOptions, signal?: AbortSignal): Promise<number> {
-  throw new Error(`not wired yet: ${driver.name} ${options.args.join(' ')} ${String(signal?.aborted)}`)
+  signal?.throwIfAborted()
+  const { rootfs, args, env, workdir, user, mounts = [], onOutput } = options
+  const id = newId()
+  const runDir = join(rootfs.dir, 'run')
+  await driver.prepare(rootfs)
+  await createRunDir(runDir)
+  const spec: ContainerSpec = {
+    id,
+    rootfs,
+    runDir,
+    process: { args, env, cwd: workdir || '/', user },
+    mounts: [...networkFiles(rootfs.dir, id), ...mounts],
+    hostname: id.slice(0, 12),
+    stdin: 'null',
+    protectHost: true,
+  }
+  const stdio = new Stdio(runDir)
+  const running = await driver.start(spec)
+  stdio.openOutput(onOutput)
+  const kill = () => killQuietly(driver, running, spec)
+  signal?.addEventListener('abort', kill, { once: true })
+  // Aborted while it was being started: nobody has told it yet.
+  if (signal?.aborted) kill()
+  try {
+    const { code } = await driver.wait(running)
+    signal?.throwIfAborted()
+    return code
+  } finally {
+    signal?.removeEventListener('abort', kill)
+    stdio.finish()
+    rmSync(runDir, { recursive: true, force: true })
+  }
+}
+
+/** The end of the command is what the caller waits for, so a failure to kill shows as a command that goes on. */
+function killQuietly(driver: Driver, running: Running, spec: ContainerSpec): void {
+  void driver.killAll(running, spec)
+}
+
+/** A build needs the network of the machine, and names of its own. */
+function networkFiles(dir: string, id: string): Mount[] {
+  const resolv = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : ''
+  const files = {
+    hosts: hostsFile([{ ip: '127.0.0.1', names: [id.slice(0, 12)] }], [], [], '127.0.0.1'),
+    'resolv.conf': resolvConf(resolv, [], [], []),
+    hostname: `${id.slice(0, 12)}\n`,
+  }
+  return Object.entries(files).map(([name, text]) => {
+    const source = join(dir, name)
+    writeFileSync(source, text)
+    return { type: 'bind', source, target: `/etc/${name}`, readOnly: false }
+  })
 }

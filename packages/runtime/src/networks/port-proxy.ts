@@ -8,6 +8,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import type { Clock } from '@dinghy/shared/api/clock'
 import { serverError } from '../docker/errors.ts'
 import type { PublishRequest } from './ports.ts'
 
@@ -23,7 +24,12 @@ type Listener = { close(): Promise<void> }
 const UDP_IDLE_MS = 90_000
 
 export class PortProxies {
+  readonly #clock: Clock
   readonly #byContainer = new Map<string, { published: Published[]; listeners: Listener[] }>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /** Opens all ports of a container, or none: throws Docker's "port is already allocated" after closing what was open. */
   async publish(containerId: string, targetIp: string, requests: PublishRequest[]): Promise<Published[]> {
@@ -32,7 +38,7 @@ export class PortProxies {
     this.#byContainer.set(containerId, { published, listeners })
     try {
       for (const request of requests) {
-        const { hostPort, opened } = await openFirst(request, targetIp, (port) => this.#isTaken(request, port))
+        const { hostPort, opened } = await openFirst(this.#clock, request, targetIp, (port) => this.#isTaken(request, port))
         listeners.push(...opened)
         const { containerPort, protocol, hostIp } = request
         published.push({ containerPort, protocol, hostIp, hostPort })
@@ -72,6 +78,7 @@ export class PortProxies {
 const isWildcard = (ip: string): boolean => ip === '' || ip === '0.0.0.0' || ip === '::'
 
 async function openFirst(
+  clock: Clock,
   request: PublishRequest,
   targetIp: string,
   isTaken: (port: number) => boolean,
@@ -85,7 +92,7 @@ async function openFirst(
     }
     // An unspecified port is chosen by the kernel for the first address; the others may have it in use, so try again.
     for (let attempt = 0; attempt < (candidate === 0 ? 16 : 1); attempt++) {
-      const result = await openAll(request, candidate, targetIp)
+      const result = await openAll(clock, request, candidate, targetIp)
       if (!(result instanceof Error)) return result
       failure = serverError(`failed to bind host port for ${shown}:${candidate}:${targetIp}:${request.containerPort}/${request.protocol}: ${result.message}`)
     }
@@ -95,6 +102,7 @@ async function openFirst(
 
 /** On every address asked for; those opened are closed again when one cannot be. */
 async function openAll(
+  clock: Clock,
   { hostIp, protocol, containerPort }: PublishRequest,
   port: number,
   targetIp: string,
@@ -104,7 +112,7 @@ async function openAll(
   try {
     for (const address of isWildcard(hostIp) ? machineAddresses() : [hostIp]) {
       const open = protocol === 'tcp' ? openTcp : openUdp
-      const { listener, port: actual } = await open(address, hostPort, targetIp, containerPort)
+      const { listener, port: actual } = await open(clock, address, hostPort, targetIp, containerPort)
       hostPort = actual
       opened.push(listener)
     }
@@ -123,6 +131,7 @@ function machineAddresses(): string[] {
 }
 
 async function openTcp(
+  _clock: Clock,
   address: string,
   port: number,
   targetIp: string,
@@ -154,6 +163,7 @@ async function openTcp(
 }
 
 async function openUdp(
+  clock: Clock,
   address: string,
   port: number,
   targetIp: string,
@@ -163,14 +173,15 @@ async function openUdp(
   const server = createSocket({ type, ipv6Only: true })
   /** One socket towards the container per client, so that answers find their way back. */
   const clients = new Map<string, { socket: UdpSocket; lastUsed: number }>()
-  const sweep = setInterval(() => {
+  const sweep = () => {
     for (const [key, { socket, lastUsed }] of clients) {
-      if (performance.now() - lastUsed < UDP_IDLE_MS) continue
+      if (clock.now() - lastUsed < UDP_IDLE_MS) continue
       socket.close()
       clients.delete(key)
     }
-  }, UDP_IDLE_MS)
-  sweep.unref()
+    timer = clock.setTimeout(sweep, UDP_IDLE_MS)
+  }
+  let timer = clock.setTimeout(sweep, UDP_IDLE_MS)
   server.on('message', (message, from) => {
     const key = `${from.address}:${from.port}`
     let client = clients.get(key)
@@ -181,14 +192,14 @@ async function openUdp(
       client = { socket, lastUsed: 0 }
       clients.set(key, client)
     }
-    client.lastUsed = performance.now()
+    client.lastUsed = clock.now()
     client.socket.send(message, targetPort, targetIp)
   })
   server.bind({ address, port, exclusive: true })
   await once(server, 'listening')
   const listener = {
     close: async () => {
-      clearInterval(sweep)
+      clock.clear(timer)
       for (const { socket } of clients.values()) socket.close()
       server.close()
       await once(server, 'close')

@@ -1,0 +1,115 @@
+/**
+ * /containers/{id}/archive and /export: files of a container as tars, in and out (`docker cp`, `docker export`).
+ */
+import { lstatSync, readlinkSync, type Stats } from 'node:fs'
+import { posix } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { Container } from '../containers/container.ts'
+import { packTree, unpackInto } from '../containers/tar-tree.ts'
+import type { Rootfs } from '../drivers/driver.ts'
+import type { Deps } from './deps.ts'
+import { badParameter, messageOf, notFound } from './errors.ts'
+import { isTrue, type DockerRequest, type Router } from './router.ts'
+
+/** Mounted over in every container, and nobody's files. */
+const NOT_EXPORTED = new Set(['dev', 'proc', 'sys'])
+
+export function archiveRoutes(router: Router, { containers }: Deps): void {
+  const { driver } = containers
+  const find = (request: DockerRequest): Container => containers.get(request.params['id'] ?? '')
+
+  /** The file as the container sees it: the directory's links followed, its own not. */
+  const locate = async (container: Container, path: string): Promise<{ hostPath: string; stat: Stats; name: string }> => {
+    if (path === '') throw badParameter('missing path')
+    const clean = posix.resolve('/', path)
+    const { dir, base } = posix.parse(clean)
+    const directory = await pathIn(container, dir)
+    const hostPath = posix.join(directory, base)
+    const stat = lstatSync(hostPath, { throwIfNoEntry: false })
+    if (stat === undefined) throw missing(path, container)
+    // "/link/." and "/link/" mean what the link leads to.
+    if (stat.isSymbolicLink() && /\/\.?$/.test(path)) {
+      const target = await pathIn(container, clean)
+      return { hostPath: target, stat: lstatSync(target), name: base }
+    }
+    return { hostPath, stat, name: base }
+  }
+  const missing = (path: string, container: Container) =>
+    notFound(`Could not find the file ${path} in container ${container.name}`)
+  const pathIn = async (container: Container, path: string): Promise<string> => {
+    try {
+      return await driver.pathIn(rootfsOf(container), path, container.state.running)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw missing(path, container)
+      throw error
+    }
+  }
+
+  const sendStat = async (request: DockerRequest) => {
+    const container = find(request)
+    const located = await locate(container, request.query.get('path') ?? '')
+    return { container, ...located, header: statHeader(located.name, located.stat, located.hostPath) }
+  }
+
+  router.add('HEAD', '/containers/{id}/archive', async (request, response) => {
+    const { header } = await sendStat(request)
+    response.writeHead(200, { 'X-Docker-Container-Path-Stat': header }).end()
+  })
+
+  router.add('GET', '/containers/{id}/archive', async (request, response) => {
+    const { header, hostPath, name } = await sendStat(request)
+    response.writeHead(200, { 'Content-Type': 'application/x-tar', 'X-Docker-Container-Path-Stat': header })
+    await pipeline(packTree(hostPath, name === '' ? '.' : name, undefined, request.signal), response, { signal: request.signal })
+  })
+
+  router.add('PUT', '/containers/{id}/archive', async (request, response) => {
+    const container = find(request)
+    const path = request.query.get('path') ?? ''
+    const directory = await pathIn(container, path)
+    if (!lstatSync(directory).isDirectory()) throw badParameter('extraction point is not a directory')
+    if (container.record.hostConfig.ReadonlyRootfs) throw badParameter('container rootfs is marked read-only')
+    try {
+      await unpackInto(request.stream, directory, {
+        keepTypes: isTrue(request.query.get('noOverwriteDirNonDir')),
+        // Owners in the tar are those of the client's machine, unless it asks to keep them (`docker cp -a`).
+        owners: isTrue(request.query.get('copyUIDGID')) ? 'archive' : 'root',
+      })
+    } catch (error) {
+      throw badParameter(messageOf(error))
+    }
+    response.writeHead(200, { 'Content-Length': 0 }).end()
+  })
+
+  router.add('GET', '/containers/{id}/export', async (request, response) => {
+    const root = await pathIn(find(request), '/')
+    response.writeHead(200, { 'Content-Type': 'application/octet-stream' })
+    await pipeline(packTree(root, '', NOT_EXPORTED, request.signal), response, { signal: request.signal })
+  })
+}
+
+function rootfsOf({ record, rootfsDir }: Container): Rootfs {
+  return { layers: record.imageLayers, hostBase: record.hostBase, dir: rootfsDir }
+}
+
+/** Base64 JSON whose mode is Go's: permission bits below, the type in the upper bits. */
+function statHeader(name: string, stat: Stats, hostPath: string): string {
+  const json = {
+    name: name === '' ? '/' : name,
+    size: stat.size,
+    mode: goFileMode(stat),
+    mtime: stat.mtime.toISOString(),
+    linkTarget: stat.isSymbolicLink() ? readlinkSync(hostPath) : '',
+  }
+  return Buffer.from(JSON.stringify(json)).toString('base64')
+}
+
+export function goFileMode(stat: Pick<Stats, 'mode' | 'isDirectory' | 'isSymbolicLink'>): number {
+  let mode = stat.mode & 0o777
+  // 2 ** n instead of shifts: bit 31 is the sign in JavaScript's.
+  if (stat.isDirectory()) mode += 2 ** 31
+  if (stat.isSymbolicLink()) mode += 2 ** 27
+  if (stat.mode & 0o4000) mode += 2 ** 23
+  if (stat.mode & 0o2000) mode += 2 ** 22
+  if (stat.mode & 0o1000) mode += 2 ** 20
+  return mode
+}

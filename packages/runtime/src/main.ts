@@ -1,0 +1,40 @@
+/**
+ * The runtime: images, containers, networks and volumes behind the Docker Engine API.
+ *
+ *   dinghy runtime --socket <dir>/docker.sock --root <dir>/runtime [--driver auto|linux|process]
+ *
+ * It owns everything under --root. Stopping it (or killing it) leaves all containers running; the next one goes on
+ * where it was.
+ */
+import { mkdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import { runMain } from '@dinghy/shared/process/main'
+import { startRuntime } from './runtime.ts'
+
+runMain({
+  name: 'runtime',
+  flags: {
+    socket: { type: 'string', required: true, help: 'unix socket to serve the Docker Engine API on' },
+    root: { type: 'string', required: true, help: 'directory for images, containers and volumes' },
+    driver: { type: 'string', default: 'auto', oneOf: ['auto', 'linux', 'process'], help: 'how containers are run' },
+    network: { type: 'string', default: 'loopback', oneOf: ['loopback'], help: 'where container addresses come from' },
+  },
+  async run({ flags, log, clock, signal, health, announce }) {
+    let isReady = false
+    health.addCheck('socket', () => isReady)
+    mkdirSync(flags.root, { recursive: true, mode: 0o711 })
+    const runtime = await startRuntime({
+      socket: flags.socket,
+      // Mounts show real paths, and links on the way to our own files must not lead containers astray.
+      root: realpathSync(flags.root),
+      driver: flags.driver as 'auto' | 'linux' | 'process',
+      log,
+      clock,
+      signal,
+    })
+    isReady = true
+    announce({ socket: join(flags.socket), driver: runtime.driver })
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    await runtime.close()
+  },
+})

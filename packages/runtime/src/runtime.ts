@@ -1,0 +1,129 @@
+/**
+ * Puts the runtime together: stores, driver, containers, routes, socket. The only file that knows all parts.
+ */
+import { copyFileSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '@dinghy/shared/api/clock'
+import type { Logger } from '@dinghy/shared/process/logger'
+import { Containers } from './containers/containers.ts'
+import { Execs } from './containers/exec.ts'
+import { HealthChecks } from './containers/health.ts'
+import { Lifecycle } from './containers/lifecycle.ts'
+import { recover } from './containers/recover.ts'
+import { runOnce } from './containers/run-once.ts'
+import { archiveRoutes } from './docker/archive.ts'
+import { buildRoutes } from './docker/build.ts'
+import { commitRoutes } from './docker/commit.ts'
+import { containerStreamRoutes } from './docker/container-streams.ts'
+import { containerRoutes } from './docker/containers.ts'
+import type { Deps } from './docker/deps.ts'
+import { distributionRoutes } from './docker/distribution.ts'
+import { eventRoutes } from './docker/events.ts'
+import { execRoutes } from './docker/exec.ts'
+import { imageTransferRoutes } from './docker/image-transfer.ts'
+import { imageRoutes } from './docker/images.ts'
+import { networkRoutes } from './docker/networks.ts'
+import { Router } from './docker/router.ts'
+import { createDockerServer, listenOnSocket } from './docker/server.ts'
+import { systemRoutes } from './docker/system.ts'
+import { volumeRoutes } from './docker/volumes.ts'
+import { chooseDriver } from './drivers/choose.ts'
+import { EventBus } from './events.ts'
+import { BuildCache } from './images/build/build-cache.ts'
+import { thisMachine } from './images/host-base.ts'
+import { ImageSource } from './images/image-source.ts'
+import { ImageStore } from './images/image-store.ts'
+import { loopback } from './networks/loopback.ts'
+import { Networks } from './networks/networks.ts'
+import { PortProxies } from './networks/port-proxy.ts'
+import { Volumes } from './volumes/volumes.ts'
+
+/** Shown to clients; the engine's numbers mean nothing here, but CLIs compare them. */
+const VERSION = '28.0.0-dinghy'
+
+export interface RuntimeOptions {
+  socket: string
+  root: string
+  driver: 'auto' | 'linux' | 'process'
+  log: Logger
+  clock: Clock
+  /** Aborting lets go of the containers without ending them. */
+  signal: AbortSignal
+}
+
+export async function startRuntime(options: RuntimeOptions): Promise<{ driver: string; close(): Promise<void> }> {
+  const { root, log, clock, signal } = options
+  const { driver, reason } = await chooseDriver(options.driver, root, clock)
+  const warnings = [...driver.describe(), ...loopback.describe()]
+  log.info({ driver: driver.name, reason, warnings }, 'driver chosen')
+
+  const events = new EventBus(clock)
+  const images = new ImageStore({ root, clock })
+  const networks = new Networks({ file: join(root, 'networks.json'), clock, events, space: loopback })
+  const volumes = new Volumes({ root: join(root, 'volumes'), clock, events })
+  const proxies = new PortProxies(clock)
+  const preload = installPreload(root)
+  const containers = new Containers({ root, clock, log, driver, images, networks, proxies, volumes, events, preload })
+  const health = new HealthChecks(containers, clock, log)
+  const lifecycle = new Lifecycle({ containers, clock, log, health, signal })
+  const execs = new Execs(containers, clock)
+  await containers.load()
+  const republish = (container: Parameters<typeof containers.networking.publish>[0]) =>
+    containers.networking.publish(container)
+  await recover({ containers, lifecycle, clock, log, republish })
+
+  const router = new Router()
+  const deps: Deps = {
+    root,
+    clock,
+    log,
+    containers,
+    lifecycle,
+    execs,
+    images,
+    networks,
+    proxies,
+    volumes,
+    events,
+    describe: () => ({ driver: driver.name, driverReason: reason, network: loopback.name, warnings }),
+    version: VERSION,
+  }
+  systemRoutes(router, deps)
+  containerRoutes(router, deps)
+  containerStreamRoutes(router, deps)
+  archiveRoutes(router, deps)
+  execRoutes(router, deps)
+  networkRoutes(router, deps)
+  volumeRoutes(router, deps)
+  eventRoutes(router, deps)
+
+  const cache = new BuildCache(root, images, clock)
+  const hostBases = driver.name === 'linux' ? 'fallback' : 'prefer'
+  const source = new ImageSource({ images, machine: thisMachine(), log, hostBases })
+  imageRoutes(router, { images, source, cache, containers, events, clock })
+  imageTransferRoutes(router, { images, source, events, clock })
+  buildRoutes(router, { images, source, cache, driver, runCommand: runOnce, clock, directory: join(root, 'build'), events })
+  commitRoutes(router, { images, containers, driver, events, clock })
+  distributionRoutes(router)
+
+  const server = createDockerServer({ router, log, version: VERSION })
+  await listenOnSocket(server, options.socket)
+  log.info({ socket: options.socket }, 'serving the Docker Engine API')
+  return {
+    driver: driver.name,
+    close: async () => {
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await Promise.all([closed, proxies.close()])
+    },
+  }
+}
+
+/** A copy, because containers keep it mounted while this program may be replaced. */
+function installPreload(root: string): string {
+  const source = new URL('../src/networks/preload.cjs', import.meta.url).pathname
+  const path = join(root, 'preload.cjs')
+  mkdirSync(root, { recursive: true })
+  copyFileSync(source, path)
+  return path
+}
