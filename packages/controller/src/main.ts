@@ -20,6 +20,7 @@ import { startDeploymentController } from './deployment/deployment-controller.ts
 import type { ControllerDeps } from './deps.ts'
 import { startDisruptionController } from './disruption/disruption-controller.ts'
 import { startEndpointSliceController } from './endpoint-slice/endpoint-slice-controller.ts'
+import { startEndpointSliceMirroringController } from './endpoint-slice/mirroring-controller.ts'
 import { startEndpointsController } from './endpoints/endpoints-controller.ts'
 import { startGarbageCollector } from './garbage-collector/garbage-collector.ts'
 import { startJobController } from './job/job-controller.ts'
@@ -48,6 +49,7 @@ const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>
   // How Services find their pods.
   startEndpointSliceController,
   startEndpointsController,
+  startEndpointSliceMirroringController,
   // Nodes fail, and their pods move.
   startNodeLifecycleController,
   startTaintEvictionController,

@@ -11,6 +11,7 @@ import { keyOf } from '@dinghy/shared/api/keys'
 import { EndpointsResource, Pods, Services } from '@dinghy/shared/api/resources'
 import type { Endpoints, Pod, Service } from '@dinghy/shared/api/types'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
+import { Expectations, expectationsRetryMs } from '../children/expectations.ts'
 import { isSemanticallyEqual } from '../children/semantic-equal.ts'
 import type { ControllerDeps } from '../deps.ts'
 import { hasOwnEndpoints, podsOf, servicesOf } from '../endpoint-slice/service-pods.ts'
@@ -24,13 +25,20 @@ export async function startEndpointsController(deps: ControllerDeps, signal: Abo
   const services = informers.for(Services)
   const pods = informers.for(Pods)
   const endpoints = informers.for(EndpointsResource)
+  const expectations = new Expectations(endpoints)
 
   async function reconcile(key: string, { signal }: ReconcileContext) {
     const service = services.lister.get(key)
     const current = endpoints.lister.get(key)
-    if (!service) return current && (await removeOurs(current, signal))
-    if (!hasOwnEndpoints(service)) return
+    if (!service) {
+      expectations.forget(key)
+      if (current) await removeOurs(current, signal)
+      return undefined
+    }
+    if (!hasOwnEndpoints(service)) return undefined
+    if (!expectations.areMet(key)) return { requeueAfterMs: expectationsRetryMs }
     await write(service, current, signal)
+    return undefined
   }
 
   async function write(service: Service, current: Endpoints | undefined, signal: AbortSignal): Promise<void> {
@@ -41,7 +49,7 @@ export async function startEndpointsController(deps: ControllerDeps, signal: Abo
     if (!current) {
       const { name, namespace } = service.metadata
       const metadata = { name, namespace: namespace ?? '', labels, annotations }
-      await client.create(EndpointsResource, { metadata, subsets }, {}, signal)
+      expectations.wrote(keyOf(service), await client.create(EndpointsResource, { metadata, subsets }, {}, signal))
       return
     }
     const isSame =
@@ -50,7 +58,8 @@ export async function startEndpointsController(deps: ControllerDeps, signal: Abo
       isSemanticallyEqual(current.metadata.annotations ?? {}, annotations)
     if (isSame) return
     const metadata = { ...current.metadata, labels, annotations }
-    await client.update(EndpointsResource, { ...current, metadata, subsets }, {}, signal)
+    const written = await client.update(EndpointsResource, { ...current, metadata, subsets }, {}, signal)
+    expectations.wrote(keyOf(service), written)
   }
 
   async function removeOurs({ metadata }: Endpoints, signal: AbortSignal): Promise<void> {
