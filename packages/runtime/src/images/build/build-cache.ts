@@ -53,12 +53,12 @@ export class BuildCache {
     })
   }
 
-  /** Forgets everything; returns the ids of the images that only the cache may still have known. */
+  /** Forgets everything; returns the forgotten keys. The images stay, as dangling ones. */
   async clear(): Promise<string[]> {
     return this.#document.update((entries) => {
-      const images = Object.values(entries).map(({ image }) => image)
-      for (const key of Object.keys(entries)) delete entries[key]
-      return [...new Set(images)]
+      const keys = Object.keys(entries)
+      for (const key of keys) delete entries[key]
+      return keys
     })
   }
 }

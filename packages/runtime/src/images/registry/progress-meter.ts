@@ -1,4 +1,4 @@
-/** Passes bytes through and reports how many there were, not more often than anyone can read. */
+/** Counts bytes and reports how many there were, not more often than anyone can read; also as a stream's step. */
 import { Transform } from 'node:stream'
 
 const REPORT_BYTES = 512 * 1024
@@ -17,15 +17,21 @@ export class ProgressMeter extends Transform {
     this.#report = report
   }
 
+  /** Throws when there is more than there should be. */
+  count(bytes: number): void {
+    this.#current += bytes
+    if (this.#current > this.#total) throw new Error(`content is larger than the ${this.#total} bytes it should have`)
+    if (this.#current - this.#reported < REPORT_BYTES && this.#current !== this.#total) return
+    this.#reported = this.#current
+    this.#report(this.#current)
+  }
+
   override _transform(chunk: Buffer, _encoding: string, done: (error?: Error | null, data?: Buffer) => void): void {
-    this.#current += chunk.length
-    if (this.#current > this.#total) {
-      done(new Error(`content is larger than the ${this.#total} bytes it should have`))
+    try {
+      this.count(chunk.length)
+    } catch (error) {
+      done(error as Error)
       return
-    }
-    if (this.#current - this.#reported >= REPORT_BYTES || this.#current === this.#total) {
-      this.#reported = this.#current
-      this.#report(this.#current)
     }
     done(null, chunk)
   }

@@ -5,9 +5,8 @@
  * digest) down to the unpacked layers. A download that breaks off is continued where it stopped. The image is entered
  * into the store when everything is there, so a pull that fails leaves only unused content behind.
  */
-import { createReadStream, createWriteStream } from 'node:fs'
+import { closeSync, createReadStream, openSync, writeSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
 import { DigestMismatchError, digestOf } from '../content-store.ts'
 import type { Image, ImageStore } from '../image-store.ts'
 import type { OnProgress } from '../image-source.ts'
@@ -195,6 +194,16 @@ class Pull {
     const meter = new ProgressMeter(offset, size, (current) =>
       this.#onProgress({ status: 'Downloading', progressDetail: { current, total: size }, id }),
     )
-    await pipeline(body, meter, createWriteStream(path, { flags: offset > 0 ? 'a' : 'w' }), { signal: this.#signal })
+    const file = openSync(path, offset > 0 ? 'a' : 'w')
+    try {
+      // Written as it comes, so that a connection that breaks takes nothing with it that had arrived.
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        this.#signal?.throwIfAborted()
+        meter.count(chunk.length)
+        writeSync(file, chunk)
+      }
+    } finally {
+      closeSync(file)
+    }
   }
 }
