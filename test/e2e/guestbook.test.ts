@@ -142,11 +142,27 @@ describe('a newcomer', () => {
   test('asks why a pod exists', async () => {
     const [pod] = await readyWebPods(3)
     const { stdout } = cluster.dinghy('why', `pod/${pod?.metadata?.name}`, '-o', 'json')
-    const chain = JSON.parse(stdout) as { kind: string; actor: string; revision: number; cause?: number }[]
-    expect(chain.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['Pod', 'ReplicaSet', 'Deployment']))
-    expect(chain.at(-1)?.actor).toContain('kubectl')
-    // Each write names the one before it as its cause.
-    for (const [index, write] of chain.slice(0, -1).entries()) expect(write.cause).toBe(chain[index + 1]?.revision)
+    const chain = JSON.parse(stdout) as {
+      kind: string
+      name: string
+      verb: string
+      actor: string
+      revision: number
+      cause?: number
+    }[]
+    const created = chain.filter(({ verb }) => verb === 'create')
+    expect(created.map(({ kind }) => kind)).toEqual(['Pod', 'ReplicaSet', 'Deployment'])
+    expect(created.map(({ actor }) => actor.split('-')[0])).toEqual([
+      'replicaset',
+      'deployment',
+      expect.stringContaining('kubectl'),
+    ])
+    // Each creation names the write that caused it; a write that nobody's event caused follows its object's previous one.
+    for (const [index, write] of chain.slice(0, -1).entries()) {
+      const next = chain[index + 1]
+      if (write.cause === undefined) expect(next).toMatchObject({ kind: write.kind, name: write.name })
+      else expect(write.cause).toBe(next?.revision)
+    }
   })
 
   test('restarts a rollout and undoes it', async () => {
@@ -211,7 +227,8 @@ describe('a newcomer', () => {
   test.each(['scheduler', 'controller', 'runtime', 'node-agent-node-1', 'proxy-node-1'])(
     'kills %s: no container dies and the cluster heals',
     async (component) => {
-      const running = async () => (await cluster.engine.listContainers()).map(({ Id }) => Id).toSorted()
+      const filters = { label: ['io.kubernetes.container.name'], name: ['guestbook', 'web', 'api'] }
+      const running = async () => (await cluster.engine.listContainers({ filters })).map(({ Id }) => Id).toSorted()
       const before = await running()
       const pid = cluster.pid(component)
       process.kill(pid, 'SIGKILL')
@@ -224,7 +241,7 @@ describe('a newcomer', () => {
       await until(`pod ${name}`, async () =>
         isReady(await cluster.core.readNamespacedPod({ namespace: 'default', name })),
       )
-      expect(cluster.kubectl(['delete', 'pod', name, '--grace-period=0', '--force']).code).toBe(0)
+      expect(cluster.kubectl(['delete', 'pod', name, '--now']).code).toBe(0)
     },
   )
 

@@ -1,0 +1,227 @@
+// The runtime's numbers: one container from create to exit, exec, build, many at once, log throughput. Beside them the
+// cost of the bare kernel operations, and of other runtimes where they are installed.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { root } from '../bootstrap.mjs'
+import { isInstalled, median, run, time, times, until } from './measure.mjs'
+
+export async function* measure() {
+  const directory = await mkdtemp(join(tmpdir(), 'dinghy-bench-'))
+  const engine = await startRuntime(directory)
+  try {
+    const { driver } = await engine.info()
+    const of = `(${driver} driver)`
+    await engine.call('POST', '/images/create?fromImage=busybox')
+    await engine.runOnce(['true'])
+
+    const bare = process.getuid?.() === 0 && isInstalled('unshare') ? median(await times(20, bareUnshare)) : undefined
+    yield {
+      name: `container create + start + exit of "true" ${of}`,
+      value: median(await times(40, () => engine.runOnce(['true']))),
+      unit: 'ms',
+      limit: 25,
+      comparison: [bare && `bare unshare + chroot here ${bare.toFixed(1)} ms`, ...(await otherRuntimes())]
+        .filter(Boolean)
+        .join(', '),
+    }
+
+    const id = await engine.start(['sleep', 'infinity'])
+    yield {
+      name: `exec of "true" ${of}`,
+      value: median(await times(40, () => engine.exec(id, ['true']))),
+      unit: 'ms',
+      limit: 15,
+      comparison: 'docker 69 ms',
+    }
+    await engine.remove(id)
+
+    const build = (query = '') => engine.build(fiveSteps, query)
+    await build()
+    yield {
+      name: `build of 5 steps, no cache ${of}`,
+      value: median(await times(5, () => build('&nocache=1'))),
+      unit: 'ms',
+      limit: 120,
+      comparison: 'docker 581 ms',
+    }
+    yield {
+      name: `build of 5 steps, all cached ${of}`,
+      value: median(await times(10, () => build())),
+      unit: 'ms',
+      limit: 25,
+      comparison: 'docker 64 ms',
+    }
+
+    const codes = []
+    const hundred = await time(async () => {
+      codes.push(...(await Promise.all(Array.from({ length: 100 }, () => engine.runOnce(['true'])))))
+    })
+    yield {
+      name: `100 containers side by side: failures ${of}`,
+      value: codes.filter((code) => code !== 0).length,
+      unit: '',
+      limit: 0,
+      comparison: `all ended after ${(hundred / 1000).toFixed(2)} s`,
+    }
+
+    const megabytes = 200
+    const line = 'x'.repeat(99)
+    const lines = megabytes * 10_000
+    let received = 0
+    const taken = await time(async () => {
+      const noisy = await engine.start(['sh', '-c', `yes ${line} | head -n ${lines}`])
+      await engine.logs(noisy, (bytes) => (received += bytes))
+      await engine.remove(noisy)
+    })
+    yield {
+      name: `seconds for ${megabytes} MB of logs, written and followed ${of}`,
+      value: taken / 1000,
+      unit: 's',
+      limit: megabytes / 100,
+      comparison: `${Math.round(received / 1e6 / (taken / 1000))} MB/s, ${lines - received / 100} lines lost`,
+    }
+  } finally {
+    await engine.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+const fiveSteps = `FROM busybox
+WORKDIR /app
+RUN echo one > one
+RUN echo two > two
+ENV A=b
+CMD ["cat", "one", "two"]
+`
+
+async function startRuntime(directory) {
+  const socketPath = join(directory, 'docker.sock')
+  const runFile = join(directory, 'run.json')
+  const args = [
+    '--socket',
+    socketPath,
+    '--root',
+    join(directory, 'runtime'),
+    '--run-file',
+    runFile,
+    '--exit-with-parent',
+  ]
+  const child = spawn(process.execPath, [join(root, 'packages/runtime/dist/main.js'), ...args], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  await until(() => existsSync(runFile) && existsSync(socketPath), 'the runtime')
+
+  const open = (method, path, body) =>
+    new Promise((resolve, reject) => {
+      const sent = request(
+        {
+          socketPath,
+          method,
+          path: `/v1.50${path}`,
+          headers: body && { 'content-type': Buffer.isBuffer(body) ? 'application/x-tar' : 'application/json' },
+        },
+        resolve,
+      )
+      sent.on('error', reject)
+      sent.end(body && !Buffer.isBuffer(body) ? JSON.stringify(body) : body)
+    })
+  const call = async (method, path, body) => {
+    const response = await open(method, path, body)
+    const text = (await response.toArray()).join('')
+    if (response.statusCode >= 400) throw new Error(`${method} ${path}: ${response.statusCode} ${text}`)
+    return text
+  }
+  const create = async (command) =>
+    JSON.parse(await call('POST', '/containers/create', { Image: 'busybox', Cmd: command })).Id
+  const remove = (id) => call('DELETE', `/containers/${id}?force=1`)
+
+  return {
+    call,
+    remove,
+    async info() {
+      const info = JSON.parse(await call('GET', '/info'))
+      return { driver: info.DefaultRuntime ?? info.Driver }
+    },
+    async start(command) {
+      const id = await create(command)
+      await call('POST', `/containers/${id}/start`)
+      return id
+    },
+    async runOnce(command) {
+      const id = await create(command)
+      const waited = call('POST', `/containers/${id}/wait?condition=next-exit`)
+      await call('POST', `/containers/${id}/start`)
+      const { StatusCode } = JSON.parse(await waited)
+      await remove(id)
+      return StatusCode
+    },
+    async exec(container, command) {
+      const { Id } = JSON.parse(
+        await call('POST', `/containers/${container}/exec`, { Cmd: command, AttachStdout: true, AttachStderr: true }),
+      )
+      await call('POST', `/exec/${Id}/start`, { Detach: false, Tty: false })
+    },
+    async build(dockerfile, query) {
+      const answer = await call('POST', `/build?t=bench&version=1${query}`, tarOf('Dockerfile', dockerfile))
+      if (answer.includes('"error"')) throw new Error(answer)
+    },
+    async logs(id, onBytes) {
+      const response = await open('GET', `/containers/${id}/logs?stdout=1&stderr=1&follow=1`)
+      let rest = Buffer.alloc(0)
+      for await (const chunk of response) {
+        rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+        while (rest.length >= 8 && rest.length >= 8 + rest.readUInt32BE(4)) {
+          const length = rest.readUInt32BE(4)
+          onBytes(length)
+          rest = rest.subarray(8 + length)
+        }
+      }
+    },
+    async stop() {
+      for (const { Id } of JSON.parse(await call('GET', '/containers/json?all=1'))) await remove(Id)
+      child.kill('SIGTERM')
+      await once(child, 'exit')
+    },
+  }
+}
+
+/** A tar with one file: 512 bytes of header, the content padded to 512, two empty blocks. */
+function tarOf(name, text) {
+  const body = Buffer.from(text)
+  const header = Buffer.alloc(512)
+  header.write(name, 0)
+  header.write('0000644\0', 100)
+  header.write('0000000\0', 108)
+  header.write('0000000\0', 116)
+  header.write(`${body.length.toString(8).padStart(11, '0')}\0`, 124)
+  header.write('00000000000\0', 136)
+  header.write('        ', 148)
+  header.write('0', 156)
+  header.write('ustar\x0000', 257)
+  const sum = header.reduce((total, byte) => total + byte, 0)
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return Buffer.concat([header, body, Buffer.alloc((512 - (body.length % 512)) % 512), Buffer.alloc(1024)])
+}
+
+const bareUnshare = () =>
+  run('unshare', ['--fork', '--pid', '--mount', '--uts', '--ipc', '--cgroup', '--mount-proc', 'chroot', '/', 'true'])
+
+async function otherRuntimes() {
+  const found = []
+  for (const [name, ...args] of [
+    ['podman', 'run', '--rm', '--network', 'none', 'busybox', 'true'],
+    ['crun', '--version'],
+    ['runc', '--version'],
+  ]) {
+    if (!isInstalled(name)) continue
+    const taken = await times(5, () => run(name, args)).catch(() => undefined)
+    if (taken && args[0] === 'run') found.push(`${name} here ${Math.round(median(taken))} ms`)
+  }
+  return [...found, 'crun 18 ms, podman 138 ms, docker 211-307 ms elsewhere']
+}
