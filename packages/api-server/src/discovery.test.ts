@@ -93,7 +93,5 @@ describe('legacy discovery', () => {
 
 test('versions sort by stability, then number, then name', () => {
   const versions = ['v1alpha1', 'foo', 'v1', 'v10', 'v1beta2', 'v2beta1', 'v2', 'bar', 'v1beta1']
-  expect(versions.sort(compareVersions)).toEqual([
-    ...['v10', 'v2', 'v1', 'v2beta1', 'v1beta2', 'v1beta1', 'v1alpha1', 'bar', 'foo'],
-  ])
+  expect(versions.sort(compareVersions)).toEqual('v10 v2 v1 v2beta1 v1beta2 v1beta1 v1alpha1 bar foo'.split(' '))
 })

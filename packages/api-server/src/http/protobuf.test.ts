@@ -112,7 +112,7 @@ describe('the wire format', () => {
     [
       'an inlined message: Volume{name=1, volumeSource=2{emptyDir=2{}}}',
       'core.v1.Volume',
-      '0a01761202' + '1200',
+      '0a017612021200',
       { name: 'v', emptyDir: {} },
     ],
     [
@@ -124,7 +124,7 @@ describe('the wire format', () => {
     ['packed numbers', 'core.v1.PodSecurityContext', '220301ac02', { supplementalGroups: [1, 300] }],
     ['a map', 'core.v1.ConfigMap', '12060a0161120162', { data: { a: 'b' } }],
     ['a map of lists', 'authentication.v1.UserInfo', '220c0a016112070a01620a026363', { extra: { a: ['b', 'cc'] } }],
-    ['a time', 'meta.v1.ObjectMeta', '4206' + '088097e7bb06', { creationTimestamp: '2025-01-05T00:00:00.000000Z' }],
+    ['a time', 'meta.v1.ObjectMeta', '4206088097e7bb06', { creationTimestamp: '2025-01-05T00:00:00.000000Z' }],
     ['a field of the future', 'core.v1.ConfigMap', 'fa3f0161', {}],
   ])('%s', (_, type, hex, object) => {
     expect(decodeMessage(Buffer.from(hex, 'hex'), type, types)).toEqual(object)

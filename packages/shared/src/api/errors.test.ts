@@ -90,7 +90,12 @@ test.each([
   [field.invalid('a', 'x', 'bad'), 'a: Invalid value: "x": bad'],
   [field.invalid('a', 3, ''), 'a: Invalid value: 3'],
   [field.invalid('a', undefined, 'bad'), 'a: Invalid value: "null": bad'],
-  [field.invalid('a', { b: '1', a: '2' }, 'bad'), 'a: Invalid value: map[string]string{"a":"2", "b":"1"}: bad'],
+  [field.invalid('a', { b: '1' }, 'bad'), 'a: Invalid value: {"b":"1"}: bad'],
+  [
+    field.invalid('a', new field.StringMap({ b: '1', a: '2' }), 'bad'),
+    'a: Invalid value: map[string]string{"a":"2", "b":"1"}: bad',
+  ],
+  [field.invalid('a', new field.StringMap(undefined), 'bad'), 'a: Invalid value: map[string]string(nil): bad'],
   [field.notSupported('a', 'x', ['A', 'B']), 'a: Unsupported value: "x": supported values: "A", "B"'],
   [field.duplicate('a', 'x'), 'a: Duplicate value: "x"'],
   [field.forbidden('a', 'no'), 'a: Forbidden: no'],

@@ -103,23 +103,23 @@ const hidesValue = new Set<FieldErrorType>([
   'InternalError',
 ])
 
-/** Values look as Go prints them: a missing one is the quoted word null, a map of strings carries its Go type. */
-function showValue(value: unknown): string {
-  if (value === undefined || value === null) return '"null"'
-  if (isStringMap(value)) {
-    const pairs = Object.keys(value)
-      .sort()
-      .map((key) => `${JSON.stringify(key)}:${JSON.stringify(value[key])}`)
-    return `map[string]string{${pairs.join(', ')}}`
+/** A value of Go type map[string]string – labels, mostly – which is shown differently from an object of the same fields. */
+export class StringMap {
+  readonly entries: Readonly<Record<string, string>> | undefined
+
+  constructor(entries: Readonly<Record<string, string>> | undefined) {
+    this.entries = entries
   }
-  return JSON.stringify(value)
+
+  toString(): string {
+    if (this.entries === undefined) return 'map[string]string(nil)'
+    const pairs = Object.entries(this.entries).map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`)
+    return `map[string]string{${pairs.sort().join(', ')}}`
+  }
 }
 
-function isStringMap(value: unknown): value is Record<string, string> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((item) => typeof item === 'string')
-  )
+/** Values look as Go prints them: a missing one is the quoted word null, an object is JSON. */
+function showValue(value: unknown): string {
+  if (value === undefined || value === null) return '"null"'
+  return value instanceof StringMap ? value.toString() : JSON.stringify(value)
 }

@@ -1,7 +1,7 @@
 // What all workloads have in common: a selector that must find the pods their template makes.
 
 import { isDeepStrictEqual } from 'node:util'
-import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { forbidden, invalid, notSupported, required, StringMap, type FieldError } from '@dinghy/shared/api/field-errors'
 import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
 import type { LabelSelector, PodTemplateSpec } from '@dinghy/shared/api/types'
 import { isEmptySelector, labelSelector } from './checks.ts'
@@ -42,9 +42,10 @@ export function templateMatches(
 ): FieldError[] {
   // An invalid selector has been reported already, and cannot be evaluated.
   if (!template || !selector || isEmptySelector(selector) || labelSelector('', selector).length > 0) return []
-  const labels = template.metadata?.labels ?? {}
+  const labels = template.metadata?.labels
   if (matchesLabels(labelSelectorFrom(selector), labels)) return []
-  return [invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`')]
+  const path = 'spec.template.metadata.labels'
+  return [invalid(path, new StringMap(labels), '`selector` does not match template `labels`')]
 }
 
 /** Fields of `next` other than the named ones that differ from `previous`. */
