@@ -28,4 +28,6 @@ export interface ControllerFlags {
   nodeMonitorGracePeriodMs: number
   /** Finished pods beyond this number are deleted, oldest first; 0 never deletes. */
   terminatedPodGcThreshold: number
+  /** Where volumes are made for claims that ask for one; without it claims only get volumes that exist already. */
+  volumeDirectory?: string | undefined
 }

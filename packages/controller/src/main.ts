@@ -10,6 +10,7 @@
 
 import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
+import { resolve } from 'node:path'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
 import { runWithLease } from '@dinghy/shared/client/leader-election'
@@ -28,6 +29,8 @@ import { startTtlAfterFinishedController } from './job/ttl-after-finished.ts'
 import { startNamespaceController } from './namespace/namespace-controller.ts'
 import { startNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
 import { startTaintEvictionController } from './node-lifecycle/taint-eviction-controller.ts'
+import { startEphemeralVolumeController } from './persistent-volume/ephemeral-volume-controller.ts'
+import { startPersistentVolumeController } from './persistent-volume/persistent-volume-controller.ts'
 import { startPodGcController } from './pod-gc.ts'
 import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { startReplicationControllerController } from './replication-controller/replication-controller.ts'
@@ -50,6 +53,9 @@ const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>
   startEndpointSliceController,
   startEndpointsController,
   startEndpointSliceMirroringController,
+  // How claims find their volumes.
+  startPersistentVolumeController,
+  startEphemeralVolumeController,
   // Nodes fail, and their pods move.
   startNodeLifecycleController,
   startTaintEvictionController,
@@ -75,6 +81,10 @@ runMain({
       default: 12_500,
       help: 'how many finished pods may stay around; 0 means all',
     },
+    'volume-directory': {
+      type: 'string',
+      help: 'where volumes are made for claims that ask for one; without it none are made',
+    },
   },
   async run({ flags, log, clock, signal, health }) {
     const client = new ApiClient({ server: flags.server, userAgent: 'controller' })
@@ -93,6 +103,7 @@ runMain({
           nodeMonitorPeriodMs: flags.nodeMonitorPeriod,
           nodeMonitorGracePeriodMs: flags.nodeMonitorGracePeriod,
           terminatedPodGcThreshold: flags.terminatedPodGcThreshold,
+          volumeDirectory: flags.volumeDirectory ? resolve(flags.volumeDirectory) : undefined,
         },
       }
       // One listener for each watch and each idle worker is no leak.
