@@ -97,6 +97,7 @@ export class NodeRegistration {
     const status = await this.#status(undefined, signal)
     try {
       const created = await client.create(Nodes, nodeDraft(identity, machine, status), {}, signal)
+      this.#writtenAt = this.#options.clock.now()
       log.info({ node: identity.name }, 'registered the node')
       events.event(eventTarget(created), 'Normal', 'Starting', 'Starting kubelet.')
       return created
