@@ -6,7 +6,7 @@
  * program of that name, and an error that says so when there is none.
  */
 import { spawn } from 'node:child_process'
-import { PassThrough, type Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import zlib from 'node:zlib'
 
@@ -32,10 +32,10 @@ export async function decompressed(
   source: Readable,
   signal?: AbortSignal,
 ): Promise<{ stream: Readable; compression: Compression }> {
-  const head = await peek(source, LONGEST_MAGIC)
+  const { head, stream } = await peek(source, LONGEST_MAGIC)
   const compression = detectCompression(head)
-  if (compression === 'none') return { stream: source, compression }
-  return { stream: decompressor(compression, source, signal), compression }
+  if (compression === 'none') return { stream, compression }
+  return { stream: decompressor(compression, stream, signal), compression }
 }
 
 function decompressor(compression: Exclude<Compression, 'none'>, source: Readable, signal?: AbortSignal): Readable {
@@ -65,34 +65,25 @@ async function runProgram(program: string, source: Readable, output: PassThrough
   output.end()
 }
 
-/** At least `bytes` bytes from the beginning, if there are, put back so that the next reader sees the whole stream. */
-export async function peek(source: Readable, bytes: number): Promise<Buffer> {
-  let head = Buffer.alloc(0)
-  while (head.length < bytes) {
-    const chunk = (await nextChunk(source)) as Buffer | undefined
-    if (chunk === undefined) break
-    head = Buffer.concat([head, chunk])
+/**
+ * At least `bytes` bytes from the beginning, if there are that many, and the whole stream once more. It takes the place of
+ * `source`: destroying it destroys the source, and the source's errors are its own.
+ */
+export async function peek(source: Readable, bytes: number): Promise<{ head: Buffer; stream: Readable }> {
+  const chunks = (source as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+  const taken: Buffer[] = []
+  for (let size = 0; size < bytes;) {
+    const next = await chunks.next()
+    if (next.done) break
+    taken.push(next.value)
+    size += next.value.length
   }
-  if (head.length > 0) source.unshift(head)
-  return head
-}
-
-function nextChunk(source: Readable): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const settle = (): void => {
-      const chunk: unknown = source.read()
-      if (chunk === null && !source.readableEnded && !source.destroyed) return
-      stop()
-      resolve(chunk ?? undefined)
-    }
-    const fail = (error: Error): void => {
-      stop()
-      reject(error)
-    }
-    const stop = (): void => {
-      source.off('readable', settle).off('end', settle).off('error', fail)
-    }
-    source.on('readable', settle).on('end', settle).on('error', fail)
-    if (source.readableEnded || source.destroyed) settle()
-  })
+  async function* again(): AsyncGenerator<Buffer, void, undefined> {
+    yield* taken
+    yield* { [Symbol.asyncIterator]: () => chunks }
+  }
+  const stream = Readable.from(again(), { objectMode: false })
+  // A generator that was never begun does not end its source when it is dropped.
+  stream.once('close', () => source.destroy())
+  return { head: Buffer.concat(taken), stream }
 }

@@ -8,8 +8,9 @@
  * - 'files' (anywhere else): the `.wh.` files stay as they are.
  * Node cannot read xattrs, so opaque directories are also listed beside the unpacked layer (see layer-store.ts).
  */
-import { spawn } from 'node:child_process'
-import { linkSync, renameSync, rmSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { linkSync, lstatSync, renameSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { once } from 'node:events'
 
@@ -35,25 +36,43 @@ export function isOverlayWhiteout(stat: Stats): boolean {
  */
 export class WhiteoutDevices {
   readonly #template: string
-  #ready = false
+  #prepared: Promise<void> | undefined
 
   /** `template` is a path on the file system of the layers where the shared device may stand. */
   constructor(template: string) {
     this.#template = template
   }
 
-  async prepare(): Promise<void> {
-    if (this.#ready) return
-    const fresh = `${this.#template}.${process.pid}`
-    rmSync(fresh, { force: true })
-    await makeDevice(fresh, 'c', 0, 0)
-    renameSync(fresh, this.#template)
-    this.#ready = true
+  prepare(): Promise<void> {
+    this.#prepared ??= this.#prepare()
+    return this.#prepared
   }
 
   /** After prepare(). */
   place(path: string): void {
-    linkSync(this.#template, path)
+    try {
+      linkSync(this.#template, path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EMLINK') throw error
+      // This one has as many names as a file can have (65,000 on ext4): on with the next.
+      const fresh = this.#freshPath()
+      execFileSync('mknod', [fresh, 'c', '0', '0'])
+      renameSync(fresh, this.#template)
+      linkSync(this.#template, path)
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    const existing = lstatSync(this.#template, { throwIfNoEntry: false })
+    if (existing && isOverlayWhiteout(existing)) return
+    const fresh = this.#freshPath()
+    await makeDevice(fresh, 'c', 0, 0)
+    renameSync(fresh, this.#template)
+  }
+
+  /** Another process may be making one, too; the last to rename wins, and both are good. */
+  #freshPath(): string {
+    return `${this.#template}.${randomUUID()}`
   }
 }
 

@@ -11,7 +11,8 @@ export async function isArchive(path: string): Promise<boolean> {
   const file = createReadStream(path)
   const { stream, compression } = await decompressed(file)
   try {
-    return hasTarHeader(await peek(stream, TAR_BLOCK))
+    const { head } = await peek(stream, TAR_BLOCK)
+    return hasTarHeader(head)
   } catch (error) {
     // Something that only begins like a compressed file is copied as it is.
     if (compression !== 'none') return false

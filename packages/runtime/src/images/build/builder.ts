@@ -6,6 +6,7 @@
  * Parsing and planning fail before anything is shown, so a mistake in the Dockerfile is an ordinary API error.
  * When one stage fails the others are stopped, and the first failure is the build's.
  */
+import { setMaxListeners } from 'node:events'
 import { rmSync } from 'node:fs'
 import type { Driver } from '../../drivers/driver.ts'
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -121,6 +122,8 @@ class Build {
     this.#events = events
     this.#directory = BuildContext.newDirectory(services.directory)
     this.#signal = AbortSignal.any([signal, this.#failure.signal])
+    // Every step of every stage listens.
+    setMaxListeners(0, this.#signal)
     this.#output = new StageOutput(
       prepared.plan.stages.map(({ index }) => index),
       events.onText,

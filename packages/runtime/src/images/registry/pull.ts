@@ -5,6 +5,7 @@
  * digest) down to the unpacked layers. A download that breaks off is continued where it stopped. The image is entered
  * into the store when everything is there, so a pull that fails leaves only unused content behind.
  */
+import { setMaxListeners } from 'node:events'
 import { closeSync, createReadStream, openSync, writeSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { DigestMismatchError, digestOf } from '../content-store.ts'
@@ -39,6 +40,8 @@ export async function pullImage(
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<Image> {
+  // Every request, download and layer listens.
+  if (signal) setMaxListeners(0, signal)
   const client = new RegistryClient(reference, {
     credentials: options.credentials,
     actions: 'pull',

@@ -4,6 +4,7 @@
  * Layers that were built here are compressed on their first push and keep that form, so pushing again sends nothing
  * and changes no digest. An upload that breaks off is continued from what the registry says it has.
  */
+import { setMaxListeners } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { PassThrough } from 'node:stream'
@@ -33,6 +34,8 @@ export async function pushImage(
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<string> {
+  // Every request and upload listens.
+  if (signal) setMaxListeners(0, signal)
   const client = new RegistryClient(reference, { credentials, actions: 'pull,push' })
   onProgress({ status: `The push refers to repository [${repositoryOf(reference)}]` })
   try {
