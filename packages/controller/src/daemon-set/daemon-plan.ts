@@ -9,8 +9,8 @@
  */
 
 import type { DaemonSet, Node, Pod } from '@dinghy/shared/api/types'
+import { resolveIntOrPercent } from '../children/int-or-percent.ts'
 import { isPodAvailable, isPodReady, isPodTerminal } from '../children/pod-state.ts'
-import { resolveIntOrPercent } from '../deployment/rolling-update.ts'
 import { revisionHashLabel } from '../history/revision-history.ts'
 import { isWantedOn, nodeOf } from './daemon-pod.ts'
 

@@ -14,6 +14,8 @@
  * Follows rolling.go and deployment_util.go of the Deployment controller.
  */
 
+import { resolveIntOrPercent } from '../children/int-or-percent.ts'
+
 export interface Size {
   /** What its spec asks for. */
   replicas: number
@@ -93,15 +95,6 @@ export function resolveBounds(
     maxSurge: surge,
     maxUnavailable: Math.min(replicas, surge === 0 && unavailable === 0 ? 1 : unavailable),
   }
-}
-
-/** `3` or `"25%"` of `total`. */
-export function resolveIntOrPercent(value: number | string, total: number, round: (value: number) => number): number {
-  if (typeof value === 'number') return value
-  const percent = /^(\d+)%$/.exec(value)?.[1]
-  if (percent === undefined)
-    throw new TypeError(`invalid value for IntOrString: ${JSON.stringify(value)} is not a percentage`)
-  return round((Number(percent) * total) / 100)
 }
 
 function clamp(value: number, low: number, high: number): number {

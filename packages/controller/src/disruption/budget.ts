@@ -10,8 +10,8 @@
 import { setCondition } from '@dinghy/shared/api/conditions'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { Pod, PodDisruptionBudget } from '@dinghy/shared/api/types'
+import { resolveIntOrPercent } from '../children/int-or-percent.ts'
 import { isPodReady } from '../children/pod-state.ts'
-import { resolveIntOrPercent } from '../deployment/rolling-update.ts'
 
 /** An evicted pod that is still there after this time was not deleted after all, and counts again. */
 export const disruptionTimeoutMs = 2 * 60_000

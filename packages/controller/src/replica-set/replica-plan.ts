@@ -1,7 +1,7 @@
 /** What is missing, or too much: the whole decision of a ReplicaSet. Pure. */
 
 import type { Pod } from '@dinghy/shared/api/types'
-import { podsToDelete } from './deletion-order.ts'
+import { podsToDelete } from '../children/deletion-order.ts'
 
 export interface ReplicaPlan {
   create: number

@@ -7,7 +7,7 @@
  */
 
 import type { Pod } from '@dinghy/shared/api/types'
-import { isPodReady, readySinceMs } from '../children/pod-state.ts'
+import { isPodReady, readySinceMs } from './pod-state.ts'
 
 /**
  * The `count` pods to delete out of `pods` (active ones of one owner).
