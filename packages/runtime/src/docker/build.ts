@@ -30,6 +30,9 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
   mkdirSync(deps.directory, { recursive: true, mode: 0o711 })
 
   router.add('POST', '/build', async (request, response) => {
+    // A client that speaks BuildKit's own protocol would wait for a session that nobody opens.
+    if (request.query.get('version') === '2')
+      throw badParameter('BuildKit is not available here: use DOCKER_BUILDKIT=0')
     const options = buildOptions(request)
     const tags = request.query.getAll('t').filter(Boolean).map(referenceOr400)
     const context = await receiveContext(request, options, deps)

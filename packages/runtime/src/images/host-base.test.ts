@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Machine } from './host-base.ts'
-import { hostBaseFor, hostBaseLayer, thisMachine } from './host-base.ts'
+import { hostBaseFor, hostBaseLayer, hostBaseWarning, thisMachine } from './host-base.ts'
 import { isHostBase } from './oci.ts'
 import { parseReference } from './reference.ts'
 
@@ -45,8 +45,12 @@ test('programs outside the usual directories are found first', () => {
 test('the same machine gives the same image, and the warning names both sides', () => {
   const first = hostBaseFor(parseReference('node:18'), full)
   expect(first?.config).toEqual(hostBaseFor(parseReference('node:20'), full)?.config)
-  expect(first?.warning).toContain('node:18')
-  expect(first?.warning).toContain('/opt/n/bin/node')
+  if (!first) throw new Error('node cannot be played')
+  for (const why of ['unreachable', 'preferred'] as const) {
+    const warning = hostBaseWarning(parseReference('node:18'), first, why)
+    expect(warning).toContain('node:18')
+    expect(warning).toContain('/opt/n/bin/node')
+  }
 })
 
 test('this machine plays at least node', () => {

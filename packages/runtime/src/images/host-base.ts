@@ -25,8 +25,8 @@ export interface Machine {
 
 export interface HostBase {
   config: OciImageConfig
-  /** For people: what was asked for, and what they get. */
-  warning: string
+  /** For people: "node of this machine (/usr/bin/node)". */
+  madeOf: string
 }
 
 interface Role {
@@ -89,7 +89,7 @@ export function hostBaseFor(reference: Reference, machine: Machine): HostBase | 
   const run = role.run(machine)
   const created = machine.modifiedAt(program).toISOString()
   const { os, architecture, variant } = hostPlatform()
-  const by = `${role.program} of this machine (${program})`
+  const madeOf = `${role.program} of this machine (${program})`
   return {
     config: {
       created,
@@ -99,12 +99,20 @@ export function hostBaseFor(reference: Reference, machine: Machine): HostBase | 
       'os.features': [HOST_BASE_FEATURE],
       config: { ...run, Env: [`PATH=${searchPath(program).join(':')}`, ...(run.Env ?? [])], WorkingDir: '/' },
       rootfs: { type: 'layers', diff_ids: [] },
-      history: [{ created, created_by: by, comment: 'host base', empty_layer: true }],
+      history: [{ created, created_by: madeOf, comment: 'host base', empty_layer: true }],
     },
-    warning:
-      `WARNING: no registry answers for ${familiarName(withDefaultTag(reference))}: standing in for it with ${by} ` +
-      'and its system files. What is built on it runs on this machine only.',
+    madeOf,
   }
+}
+
+/** What people are told, and why: no registry, or a driver for which the files of an image are of no use. */
+export function hostBaseWarning(reference: Reference, { madeOf }: HostBase, why: 'unreachable' | 'preferred'): string {
+  const name = familiarName(withDefaultTag(reference))
+  const reason =
+    why === 'unreachable'
+      ? `no registry answers for ${name}`
+      : `containers here run this machine's own programs, not ${name}'s`
+  return `WARNING: ${reason}: standing in for it with ${madeOf} and its system files. What is built on it runs on this machine only.`
 }
 
 /** Which official image a name stands for; other people's images called "node" are not node. */

@@ -4,7 +4,7 @@
  */
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Machine } from './host-base.ts'
-import { hostBaseFor } from './host-base.ts'
+import { hostBaseFor, hostBaseWarning } from './host-base.ts'
 import { UnreachableError } from './http.ts'
 import type { Image, ImageStore } from './image-store.ts'
 import type { Platform } from './oci.ts'
@@ -70,7 +70,7 @@ export class ImageSource {
     if (this.#hostBases === 'prefer') {
       const local = await this.#images.find(familiarName(reference))
       // A real image that was loaded or built here is better than any stand-in.
-      const image = local && !local.hostBase ? local : await this.#standIn(reference, onProgress)
+      const image = local && !local.hostBase ? local : await this.#standIn(reference, 'preferred', onProgress)
       if (image) return image
     }
     try {
@@ -80,19 +80,24 @@ export class ImageSource {
       if (!(error instanceof UnreachableError) || this.#hostBases === 'never') throw error
       const local = await this.#images.find(familiarName(reference))
       // The name already means a real image: a stand-in must not take it away.
-      const image = local && !local.hostBase ? undefined : await this.#standIn(reference, onProgress)
+      const image = local && !local.hostBase ? undefined : await this.#standIn(reference, 'unreachable', onProgress)
       if (image) return image
       throw error
     }
   }
 
-  async #standIn(reference: Reference, onProgress: OnProgress): Promise<Image | undefined> {
+  async #standIn(
+    reference: Reference,
+    why: 'unreachable' | 'preferred',
+    onProgress: OnProgress,
+  ): Promise<Image | undefined> {
     const base = hostBaseFor(reference, this.#machine)
     if (!base) return undefined
     const { id } = await this.#images.create(base.config)
     await this.#images.tag(id, reference)
-    this.#log.warn({ image: familiarName(reference) }, base.warning)
-    onProgress({ status: base.warning })
+    const warning = hostBaseWarning(reference, base, why)
+    this.#log.warn({ image: familiarName(reference) }, warning)
+    onProgress({ status: warning })
     onProgress({ status: `Status: Using a host base for ${familiarName(reference)}` })
     return this.#images.resolve(id)
   }
