@@ -51,4 +51,5 @@ export function prepare() {
   }
   if (!isInstalled()) run('installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
   run('building', tool('tsc'), ['-b'])
+  run('bundling', process.execPath, [join(root, 'scripts', 'bundle.mjs')])
 }

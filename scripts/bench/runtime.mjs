@@ -112,7 +112,7 @@ async function startRuntime(directory) {
     runFile,
     '--exit-with-parent',
   ]
-  const child = spawn(process.execPath, [join(root, 'packages/runtime/dist/main.js'), ...args], {
+  const child = spawn(process.execPath, [join(root, 'packages/runtime/dist/bundle/main.js'), ...args], {
     stdio: ['pipe', 'ignore', 'inherit'],
   })
   await until(() => existsSync(runFile) && existsSync(socketPath), 'the runtime')

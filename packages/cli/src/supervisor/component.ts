@@ -25,7 +25,7 @@ const firstPauseMs = 100
 const longestPauseMs = 5_000
 const settledAfterMs = 10_000
 const killAfterMs = 5_000
-const readyPollMs = 10
+const readyPollMs = 20
 
 export class Component {
   readonly spec: ComponentSpec

@@ -60,5 +60,5 @@ function component(name: string, entry: string, state: StateDir, flags: Record<s
 // Components are separate packages that this one never imports; it only knows where their built entry stands.
 function main(entry: string): string {
   const packageJson = createRequire(import.meta.url).resolve(`@dinghy/${entry}/package.json`)
-  return join(dirname(packageJson), 'dist', 'main.js')
+  return join(dirname(packageJson), 'dist', 'bundle', 'main.js')
 }

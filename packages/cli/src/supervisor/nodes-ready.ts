@@ -9,7 +9,7 @@ import { ApiClient } from '@dinghy/shared/client/api-client'
 import type { ClusterConfig } from '../cluster/state-dir.ts'
 import { apiServerUrl } from './components.ts'
 
-const pollMs = 15
+const pollMs = 25
 
 /** True when all nodes are Ready, false when `signal` came first. */
 export async function untilNodesReady(config: ClusterConfig, signal: AbortSignal): Promise<boolean> {
