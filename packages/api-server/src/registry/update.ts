@@ -14,6 +14,7 @@ import { createObject } from './create.ts'
 import { isReadyToGo } from './deletion-plan.ts'
 import { applyScope, bumpGeneration, carryOver, sentMetadata } from './object-meta.ts'
 import { objectKey } from './object-key.ts'
+import { recordOwners } from './ownership.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
 import { defaultAndConvert, inVersionOf } from './resources.ts'
 import { sameJson } from './same-json.ts'
@@ -88,9 +89,11 @@ async function attemptUpdate(
   prepare(definition, subresource, next, previous)
   const release = parts.reservations.reserve(definition, next, previous)
   try {
-    bumpGeneration(definition, next, previous)
+    // What a controller notes down about an object is no new wish: a Deployment's revision annotation comes this way.
+    if (subresource !== 'status') bumpGeneration(definition, next, previous)
     requireValidUpdate(definition, next, previous, subresource, context)
     next.metadata.resourceVersion = previous.metadata.resourceVersion
+    recordOwners(definition, next, previous, subresource, context, parts.clock.now())
     const deleted = isReadyToGo(next, previous)
     const settle = await parts.admission.validate(request)
     try {
