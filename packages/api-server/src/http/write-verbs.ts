@@ -8,6 +8,7 @@ import type { ObjectRef } from '../registry/store-parts.ts'
 import type { Change } from '../registry/update.ts'
 import type { WriteContext } from '../registry/write-context.ts'
 import type { Entry } from '../storage/storage.ts'
+import { applyChange, isApply, requireValidPatchOptions } from './apply-patch.ts'
 import { readBody } from './body.ts'
 import type { DecodeTarget, FieldValidation } from './decode.ts'
 import { decodeBody, decodeObject } from './decode.ts'
@@ -35,9 +36,14 @@ export async function update(exchange: Exchange, definition: ResourceDefinition,
 }
 
 export async function patch(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
+  requireValidPatchOptions(exchange)
   const context = exchange.writeContext(isDryRun(exchange, 'PatchOptions'))
   const body = await readBody(exchange.request)
   const validation = fieldValidation(exchange, 'PatchOptions')
+  if (isApply(exchange)) {
+    const make = applyChange(exchange, body, definition, validation, context, services.clock.now())
+    return change(exchange, definition, services, make, { ...context, isApply: true }, true)
+  }
   const patched: Change = (current) => {
     const result = applyPatch({
       contentType: exchange.request.headers['content-type'],

@@ -1,4 +1,4 @@
-// Create: default → mutating admission → server's metadata → prepare → reserve → name → validate → validating
+// Create: default → mutating admission → server's metadata → name → prepare → reserve → validate → validating
 // admission → storage. Each stage may refuse by throwing.
 
 import { alreadyExists, generateNameConflict } from '@dinghy/shared/api/errors'
@@ -9,6 +9,7 @@ import type { Entry } from '../storage/storage.ts'
 import { insert } from './compare-and-swap.ts'
 import { applyScope, fillForCreate, sentMetadata } from './object-meta.ts'
 import { objectKey } from './object-key.ts'
+import { recordOwners } from './ownership.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
 import { defaultAndConvert } from './resources.ts'
 import type { StoreParts } from './store-parts.ts'
@@ -44,15 +45,20 @@ export async function createObject(
   fillForCreate(definition, object, parts.clock.now())
   if (definition.subresources.status) delete (object as { status?: unknown }).status
   fillStructs(definition, object)
-  definition.strategy.prepareForCreate?.(object)
+  const generated = !metadata.name && Boolean(metadata.generateName)
+  const prepare = () => {
+    if (generated) metadata.name = generateName(metadata.generateName!)
+    definition.strategy.prepareForCreate?.(object) // a Job writes its own name into its template
+  }
+  prepare()
 
   const release = parts.reservations.reserve(definition, object)
   try {
-    const generated = !metadata.name && Boolean(metadata.generateName)
     for (let attempt = 1; ; attempt++) {
-      if (generated) metadata.name = generateName(metadata.generateName!)
+      if (attempt > 1) prepare()
       requireValidCreate(definition, object, context)
       const settle = await parts.admission.validate({ ...request, name: metadata.name ?? '' })
+      recordOwners(definition, object, undefined, undefined, context, parts.clock.now())
       const key = objectKey(definition.storage, namespace, object.metadata.name)
       const entry = await insert(parts.storage, key, object, context).finally(settle)
       if (entry) return entry

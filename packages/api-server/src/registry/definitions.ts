@@ -64,5 +64,5 @@ function completed(strategy: Strategy, type: string, schema: Schema): Strategy {
 /** Go has a spec even where the author wrote none, so the rules of a kind need not ask whether there is one. */
 function fillStructs(object: KubernetesObject, type: string, schema: Schema): void {
   const spec = schema.field(type, 'spec')
-  if (spec?.type.kind === 'object' && !spec.keepsZero) (object as { spec?: object }).spec ??= {}
+  if (spec?.type.kind === 'object' && !spec.isPointer) (object as { spec?: object }).spec ??= {}
 }

@@ -38,6 +38,7 @@ describe('create', () => {
       uid: expect.stringMatching(/^[0-9a-f-]{36}$/),
       creationTimestamp: '2025-01-01T00:00:00Z',
       resourceVersion: '1',
+      managedFields: [expect.objectContaining({ manager: 'test', operation: 'Update' })],
     })
   })
 

@@ -12,6 +12,8 @@ export interface WriteContext {
   /** Do everything, with all its errors, but do not store the outcome. */
   dryRun: boolean
   fieldManager?: string | undefined
+  /** A server-side apply, which has settled who owns which field itself. */
+  isApply?: boolean
   /** Shown to the client as a Warning header. */
   warn(message: string): void
 }

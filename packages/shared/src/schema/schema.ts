@@ -149,6 +149,7 @@ function parseField(name: string, text: string): FieldShape {
     type: parseTypeRef(required ? type.slice(0, -1) : type),
     required,
     keepsZero: required || number.endsWith('p') || number === '-',
+    isPointer: number.endsWith('p') || number === '-',
     listType: 'atomic',
     listMapKeys: [],
     atomic: false,

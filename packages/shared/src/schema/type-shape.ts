@@ -30,6 +30,8 @@ export interface FieldShape {
    * neither do we – otherwise an object sent as JSON and the same one sent as protobuf would be stored differently.
    */
   keepsZero: boolean
+  /** A pointer in Go: an object of this type can be absent, where a plain one is merely empty. */
+  isPointer: boolean
   /** How server-side apply merges a list: as one value, as a set of scalars, or by its items' keys. */
   listType: 'atomic' | 'set' | 'map'
   listMapKeys: string[]

@@ -1,17 +1,20 @@
 // Namespaces. They are emptied before they go: the finalizer "kubernetes" stands in spec, and only the namespace
 // controller takes it out, through the finalize subresource.
 
-import type { Namespace } from '@dinghy/shared/api/types'
+import type { Namespace, ObjectMeta } from '@dinghy/shared/api/types'
 import type { KindRules } from './kinds.ts'
 import { nameIsDnsLabel } from './object-meta.ts'
 
+/** Lets policies select one namespace by its name. */
+function labelWithName(metadata: ObjectMeta): void {
+  if (metadata.name) metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name }
+}
+
 export const namespaces: KindRules<Namespace> = {
   strategy: {
-    defaults({ metadata }) {
-      // Lets policies select one namespace by its name.
-      if (metadata.name) metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name }
-    },
+    defaults: ({ metadata }) => labelWithName(metadata),
     prepareForCreate(namespace) {
+      labelWithName(namespace.metadata) // the name may have been generated only now
       namespace.spec = {
         ...namespace.spec,
         finalizers: [...new Set([...(namespace.spec?.finalizers ?? []), 'kubernetes'])],

@@ -1,0 +1,113 @@
+// A set of fields of an object: what a manager owns. Kept as a tree of path elements, as fieldsV1 writes them:
+//
+//   f:replicas                 a field, or a key of a map
+//   k:{"name":"web"}           the item of a list with these keys
+//   v:"example.com/finalizer"  a value in a set
+//   .                          the node itself is in the set, besides what is below it
+//
+// A leaf that is in the set is written {}. Immutable: every operation returns a new set.
+
+import { isObject, type JsonObject } from '../http/conform.ts'
+
+export class FieldSet {
+  static readonly empty = new FieldSet(false, new Map())
+
+  readonly isMember: boolean
+  readonly children: ReadonlyMap<string, FieldSet>
+
+  constructor(isMember: boolean, children: ReadonlyMap<string, FieldSet>) {
+    this.isMember = isMember
+    this.children = children
+  }
+
+  /** Of a node with these children; empty ones are left out. */
+  static of(isMember: boolean, children: Iterable<readonly [string, FieldSet]>): FieldSet {
+    return new FieldSet(isMember, new Map([...children].filter(([, child]) => !child.isEmpty)))
+  }
+
+  get isEmpty(): boolean {
+    return !this.isMember && this.children.size === 0
+  }
+
+  child(element: string): FieldSet {
+    return this.children.get(element) ?? FieldSet.empty
+  }
+
+  union(other: FieldSet): FieldSet {
+    const elements = new Set([...this.children.keys(), ...other.children.keys()])
+    return this.combine(other, elements, this.isMember || other.isMember, (a, b) => a.union(b))
+  }
+
+  intersection(other: FieldSet): FieldSet {
+    return this.combine(other, this.children.keys(), this.isMember && other.isMember, (a, b) => a.intersection(b))
+  }
+
+  difference(other: FieldSet): FieldSet {
+    return this.combine(other, this.children.keys(), this.isMember && !other.isMember, (a, b) => a.difference(b))
+  }
+
+  /** Without these nodes and everything below them. */
+  without(removed: FieldSet): FieldSet {
+    if (removed.isMember) return FieldSet.empty
+    return this.combine(removed, this.children.keys(), this.isMember, (a, b) => a.without(b))
+  }
+
+  equals(other: FieldSet): boolean {
+    if (this.isMember !== other.isMember || this.children.size !== other.children.size) return false
+    return [...this.children].every(([element, child]) => child.equals(other.child(element)))
+  }
+
+  /** Every member as people read it: `.spec.containers[name="web"].image` */
+  paths(prefix = ''): string[] {
+    const own = this.isMember ? [prefix] : []
+    return [...own, ...[...this.children].flatMap(([element, child]) => child.paths(prefix + readable(element)))]
+  }
+
+  toFieldsV1(): JsonObject {
+    const entries = [...this.children].sort(([a], [b]) => (a < b ? -1 : 1)).map(([e, child]) => [e, child.toFieldsV1()])
+    const self = this.isMember && this.children.size > 0 ? [['.', {}]] : []
+    return Object.fromEntries([...self, ...entries]) as JsonObject
+  }
+
+  /** Anything that is no field set reads as an empty one: clients may have written it. */
+  static fromFieldsV1(value: unknown): FieldSet {
+    if (!isObject(value)) return FieldSet.empty
+    const entries = Object.entries(value)
+    const children = entries
+      .filter(([element]) => element !== '.')
+      .map(([element, child]) => [element, FieldSet.fromFieldsV1(child).orLeaf()] as const)
+    return new FieldSet(Object.hasOwn(value, '.'), new Map(children))
+  }
+
+  private orLeaf(): FieldSet {
+    return this.children.size === 0 ? LEAF : this
+  }
+
+  private combine(
+    other: FieldSet,
+    elements: Iterable<string>,
+    isMember: boolean,
+    join: (a: FieldSet, b: FieldSet) => FieldSet,
+  ): FieldSet {
+    return FieldSet.of(
+      isMember,
+      Array.from(elements, (e) => [e, join(this.child(e), other.child(e))] as const),
+    )
+  }
+}
+
+/** A field without parts. */
+export const LEAF = new FieldSet(true, new Map())
+
+export const fieldElement = (name: string) => `f:${name}`
+export const valueElement = (value: unknown) => `v:${JSON.stringify(value)}`
+export const keyElement = (keys: JsonObject) => `k:${JSON.stringify(keys)}`
+
+function readable(element: string): string {
+  const rest = element.slice(2)
+  if (element.startsWith('f:')) return `.${rest}`
+  if (element.startsWith('v:')) return `[=${rest}]`
+  if (!element.startsWith('k:')) return `[${rest}]`
+  const keys = Object.entries(JSON.parse(rest) as JsonObject)
+  return `[${keys.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(',')}]`
+}

@@ -1,0 +1,41 @@
+// Who wrote which field: keeps metadata.managedFields true to every write, whatever way it came.
+//
+// Server-side apply has settled ownership by the time its object gets here (patch/apply.ts); any other write owns what it
+// changed. Defaults and admission count as the writer's doing, as they do upstream.
+
+import type { KubernetesObject } from '@dinghy/shared/api/types'
+import { apiVersionOf } from '@dinghy/shared/api/resources'
+import { rfc3339 } from '@dinghy/shared/api/time'
+import { ownersAfterUpdate, writeOwners } from '../patch/managed-fields.ts'
+import type { ResourceDefinition } from './resource-definition.ts'
+import type { WriteContext } from './write-context.ts'
+
+/** Upstream's limit for the name of a manager. */
+const MAX_NAME = 128
+
+export function managerName({ fieldManager, actor }: WriteContext): string {
+  return (fieldManager ?? actor.split('/')[0] ?? '').slice(0, MAX_NAME)
+}
+
+/** Call when `next` is final. `previous` is undefined on creation. */
+export function recordOwners(
+  definition: ResourceDefinition,
+  next: KubernetesObject,
+  previous: KubernetesObject | undefined,
+  subresource: string | undefined,
+  context: WriteContext,
+  nowMs: number,
+): void {
+  if (context.isApply) return
+  const { type, types } = definition
+  const manager = {
+    name: managerName(context),
+    operation: 'Update' as const,
+    apiVersion: apiVersionOf(definition),
+    // A Scale is a view of the object's own spec, but upstream names it all the same.
+    subresource,
+  }
+  const owners = writeOwners(ownersAfterUpdate(previous, next, manager, rfc3339(nowMs), type, types))
+  if (owners.length > 0) next.metadata.managedFields = owners
+  else delete next.metadata.managedFields
+}
