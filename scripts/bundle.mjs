@@ -12,34 +12,42 @@ const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'node-agen
 /** Further entries of a package, besides main. */
 const entries = { runtime: ['registry-main'] }
 
-await Promise.all(
-  packages.map(async (name) => {
-    const dist = join(root, 'packages', name, 'dist')
-    const outdir = join(dist, 'bundle')
-    const { metafile } = await build({
-      metafile: true,
-      entryPoints: ['main', ...(entries[name] ?? [])].map((entry) => join(dist, `${entry}.js`)),
-      outdir,
-      bundle: true,
-      splitting: true,
-      format: 'esm',
-      platform: 'node',
-      target: 'node20',
-      logLevel: 'warning',
-      // A native addon is found by its own package.
-      external: ['better-sqlite3'],
-      // CommonJS dependencies ask for node's modules by `require`.
-      banner: {
-        js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",
-      },
-      plugins: [keepOwnUrls(outdir)],
-    })
-    // Chunks are named by their content: those of earlier builds would pile up.
-    const current = new Set(Object.keys(metafile.outputs).map((path) => basename(path)))
-    const stale = (await readdir(outdir)).filter((file) => !current.has(file))
-    await Promise.all(stale.map((file) => rm(join(outdir, file))))
-  }),
-)
+async function bundle(name) {
+  const dist = join(root, 'packages', name, 'dist')
+  const outdir = join(dist, 'bundle')
+  const { metafile } = await build({
+    metafile: true,
+    entryPoints: ['main', ...(entries[name] ?? [])].map((entry) => join(dist, `${entry}.js`)),
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'warning',
+    // A native addon is found by its own package.
+    external: ['better-sqlite3'],
+    // CommonJS dependencies ask for node's modules by `require`.
+    banner: {
+      js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",
+    },
+    plugins: [keepOwnUrls(outdir), leaveLazyPackagesOut],
+  })
+  // Chunks are named by their content: those of earlier builds would pile up.
+  const current = new Set(Object.keys(metafile.outputs).map((path) => basename(path)))
+  const stale = (await readdir(outdir)).filter((file) => !current.has(file))
+  await Promise.all(stale.map((file) => rm(join(outdir, file))))
+}
+
+/** A package that is imported only when it is needed is found by node then, with the names node gives its exports. */
+const leaveLazyPackagesOut = {
+  name: 'leave-lazy-packages-out',
+  setup({ onResolve }) {
+    onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+      kind === 'dynamic-import' ? { path, external: true } : undefined,
+    )
+  },
+}
 
 /** A file that finds its assets by `import.meta.url` must still find them from inside a bundle. */
 function keepOwnUrls(outdir) {
@@ -55,3 +63,5 @@ function keepOwnUrls(outdir) {
     },
   }
 }
+
+await Promise.all(packages.map(bundle))

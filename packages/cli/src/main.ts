@@ -14,6 +14,8 @@ const commands: Record<string, () => Promise<Command>> = {
   why: async () => (await import('./commands/why.ts')).why,
   history: async () => (await import('./commands/why.ts')).history,
   node: async () => (await import('./commands/node.ts')).node,
+  runtime: async () => (await import('./commands/runtime.ts')).runtime,
+  registry: async () => (await import('./commands/runtime.ts')).registry,
   compose: async () => (await import('./compose/compose.ts')).compose,
   docker: async () => (await import('./docker/docker.ts')).docker,
   kubectl: async () => (await import('./kubectl/kubectl.ts')).kubectl,

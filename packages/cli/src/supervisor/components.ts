@@ -28,7 +28,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       'default-toleration-seconds': '10',
     }),
     component('scheduler', 'scheduler', state, { server }),
-    component('controller', 'controller', state, { server }),
+    component('controller', 'controller', state, { server, 'volume-root': join(state.root, 'volumes') }),
     component('runtime', 'runtime', state, {
       socket: state.dockerSocket,
       root: state.runtimeRoot,
@@ -54,11 +54,11 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
 
 function component(name: string, entry: string, state: StateDir, flags: Record<string, string>): ComponentSpec {
   const own = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])
-  return { name, args: [main(entry), ...own, '--exit-with-parent', '--run-file', state.runFile(name)] }
+  return { name, args: [componentEntry(entry), ...own, '--exit-with-parent', '--run-file', state.runFile(name)] }
 }
 
 // Components are separate packages that this one never imports; it only knows where their built entry stands.
-function main(entry: string): string {
-  const packageJson = createRequire(import.meta.url).resolve(`@dinghy/${entry}/package.json`)
-  return join(dirname(packageJson), 'dist', 'bundle', 'main.js')
+export function componentEntry(component: string, entry = 'main'): string {
+  const packageJson = createRequire(import.meta.url).resolve(`@dinghy/${component}/package.json`)
+  return join(dirname(packageJson), 'dist', 'bundle', `${entry}.js`)
 }

@@ -1,0 +1,66 @@
+// `dinghy runtime`: the container runtime alone, without a cluster, in this terminal. `dinghy registry`: our image
+// registry, so that another machine can pull what was built here. Both are processes of their own; this starts one with
+// sensible places and passes every other flag on.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { StateDir } from '../cluster/state-dir.ts'
+import { componentEntry } from '../supervisor/components.ts'
+import { bold, dim } from '../supervisor/colors.ts'
+import type { Command } from './command.ts'
+import { quote } from './env.ts'
+
+export const runtime: Command = {
+  usage: 'runtime [--socket PATH] [--root DIR] [--driver auto|process|linux]',
+  summary: 'run the container runtime alone, for the docker CLI',
+  passThrough: true,
+  async run(_flags, words) {
+    const home = StateDir.of('runtime-alone', undefined)
+    const socket = valueOf(words, 'socket') ?? home.dockerSocket
+    const root = valueOf(words, 'root') ?? home.runtimeRoot
+    if (!words.includes('--help')) {
+      mkdirSync(home.root, { recursive: true, mode: 0o700 })
+      console.log(`${bold('dinghy runtime')} ${dim(`in ${root}; Ctrl-C stops it, containers go on`)}\n`)
+      console.log(`  export DOCKER_HOST=${quote(`unix://${socket}`)} DOCKER_BUILDKIT=0\n`)
+    }
+    return inForeground('main', withDefault(withDefault(words, 'socket', socket), 'root', root))
+  },
+}
+
+export const registry: Command = {
+  usage: 'registry [--listen HOST:PORT] [--root DIR] [--username NAME --password WORD]',
+  summary: 'run an image registry (plain HTTP, 127.0.0.1:5000)',
+  passThrough: true,
+  async run(_flags, words) {
+    const root = valueOf(words, 'root') ?? join(StateDir.of('registry', undefined).root, 'images')
+    if (!words.includes('--help')) {
+      const listen = valueOf(words, 'listen') ?? '127.0.0.1:5000'
+      console.log(
+        `${bold('dinghy registry')} ${dim(`in ${root}`)}\n\n  docker tag NAME ${listen}/NAME && docker push ${listen}/NAME\n`,
+      )
+    }
+    return inForeground('registry-main', withDefault(words, 'root', root))
+  },
+}
+
+async function inForeground(entry: string, args: string[]): Promise<number> {
+  const child = spawn(process.execPath, [componentEntry('runtime', entry), ...args], { stdio: 'inherit' })
+  // The terminal sends Ctrl-C to both; the child's own end is the answer.
+  process.on('SIGINT', () => undefined)
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  const [code] = (await once(child, 'exit')) as [number | null]
+  return code ?? 1
+}
+
+function valueOf(words: string[], flag: string): string | undefined {
+  const inline = words.find((word) => word.startsWith(`--${flag}=`))
+  if (inline) return inline.slice(flag.length + 3)
+  const at = words.indexOf(`--${flag}`)
+  return at < 0 ? undefined : words[at + 1]
+}
+
+function withDefault(words: string[], flag: string, value: string): string[] {
+  return valueOf(words, flag) === undefined ? [...words, `--${flag}`, value] : words
+}
