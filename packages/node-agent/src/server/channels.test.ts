@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { chooseProtocol, exitStatus, frame, readMessage, type Protocol } from './channels.ts'
+import { exitStatus, frame, readMessage, type Protocol } from './channels.ts'
 
 const size = Buffer.from('{"Width":80,"Height":24}')
 test.each<[string, Buffer, Protocol, object]>([
@@ -21,12 +21,4 @@ test('the end of a command', () => {
     reason: 'NonZeroExitCode',
     details: { causes: [{ reason: 'ExitCode', message: '3' }] },
   })
-})
-
-test.each([
-  [['v4.channel.k8s.io', 'v5.channel.k8s.io'], 'v5.channel.k8s.io'],
-  [['v4.channel.k8s.io', 'channel.k8s.io'], 'v4.channel.k8s.io'],
-  [['base64.channel.k8s.io'], undefined],
-])('of %j it speaks %s', (offered, expected) => {
-  expect(chooseProtocol(offered)).toBe(expected)
 })

@@ -5,6 +5,7 @@
 // Pure: reads and writes messages, nothing else. v5.channel.k8s.io is v4 with the possibility to end stdin.
 
 import type { Status } from '@dinghy/shared/api/errors'
+import { readSize } from './remote-client.ts'
 
 export const protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const
 export type Protocol = (typeof protocols)[number]
@@ -22,8 +23,10 @@ export function readMessage(message: Buffer, protocol: Protocol): ClientMessage 
   switch (message[0]) {
     case channel.stdin:
       return { type: 'stdin', data }
-    case channel.resize:
-      return readSize(data)
+    case channel.resize: {
+      const size = readSize(data.toString('utf8'))
+      return size ? { type: 'resize', ...size } : { type: 'ignored' }
+    }
     case channel.close:
       return protocol === 'v5.channel.k8s.io' && data[0] === channel.stdin ? { type: 'stdinEnd' } : { type: 'ignored' }
     default:
@@ -57,15 +60,4 @@ export function failureStatus(message: string): Partial<Status> {
     details,
     code: 500,
   }
-}
-
-/** The subprotocol to speak: the best one that the client offers too. */
-export function chooseProtocol(offered: Iterable<string>): Protocol | undefined {
-  const set = new Set(offered)
-  return protocols.find((protocol) => set.has(protocol))
-}
-
-function readSize(data: Buffer): ClientMessage {
-  const { Width: width, Height: height } = JSON.parse(data.toString('utf8')) as { Width?: number; Height?: number }
-  return width && height ? { type: 'resize', width, height } : { type: 'ignored' }
 }

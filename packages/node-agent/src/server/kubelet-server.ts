@@ -10,13 +10,15 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import { badRequest, notFound, toStatus } from '@dinghy/shared/api/errors'
 import type { Logger } from '@dinghy/shared/client/logger'
 import type { AttachStreams, DockerClient } from '../docker/docker-client.ts'
-import { chooseProtocol } from './channels.ts'
+import { protocols } from './channels.ts'
 import type { ContainerLookup } from './container-lookup.ts'
 import { serveContainerLogs } from './container-logs.ts'
-import { portsOf, servePortForward } from './port-forward.ts'
+import { portsOf, serveChannelPortForward, serveSpdyPortForward, spdyTunnelProtocol } from './port-forward.ts'
 import { attachProcess, execProcess, serveRemoteCommand } from './remote-command.ts'
+import { SpdyClient } from './spdy-client.ts'
 import type { StatsSummary } from './stats-summary.ts'
-import type { WebSocket } from 'ws'
+import { acceptUpgrade, refuseUpgrade } from './upgrade.ts'
+import { WebSocketClient } from './websocket-client.ts'
 
 export interface KubeletServerOptions {
   docker: DockerClient
@@ -36,7 +38,10 @@ export class KubeletServer {
       this.#serve(request, response).catch((error: unknown) => this.#refuse(response, error))
     })
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#upgrade(request, socket, head).catch((error: unknown) => refuseUpgrade(socket, error))
+      this.#upgrade(request, socket, head).then(
+        (serve) => this.#serveUpgraded(serve, request, socket),
+        (error: unknown) => refuseUpgrade(socket, error),
+      )
     })
   }
 
@@ -76,29 +81,55 @@ export class KubeletServer {
     }
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const { docker, lookup, log } = this.#options
-    const { url, verb, rest } = parse(request)
-    const [namespace = '', podName = '', containerName = ''] = rest
-    const query = url.searchParams
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
-      throw badRequest(`unable to upgrade: only WebSocket is spoken here, not ${request.headers.upgrade}`)
-    }
-    if (verb === 'portForward') {
-      const podIP = lookup.pod(namespace, podName).status.podIP
-      if (!podIP) throw badRequest(`pod ${podName} has no address yet`)
-      const client = await accept(request, socket, head)
-      return servePortForward(client, podIP, portsOf(query))
-    }
+  /** Up to the answer to the handshake errors are answers; what comes after it is in the returned function. */
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<() => Promise<void>> {
+    const { verb, rest, url } = parse(request)
+    if (verb === 'portForward') return await this.#portForward(request, socket, head, rest, url.searchParams)
     if (verb !== 'exec' && verb !== 'attach') throw notFound('', url.pathname, '')
+    const { docker, lookup, log } = this.#options
+    const [namespace = '', podName = '', containerName = ''] = rest
     const { seen } = await lookup.running(namespace, podName, containerName)
-    const streams = streamsOf(query)
-    const command = query.getAll('command')
+    const streams = streamsOf(url.searchParams)
+    const command = url.searchParams.getAll('command')
     if (verb === 'exec' && command.length === 0) throw badRequest('you must specify a command for the container')
-    const client = await accept(request, socket, head)
+    const upgraded = await acceptUpgrade(request, socket, head, { websocket: protocols, spdy: 'v4.channel.k8s.io' })
+    // Begun now, lest a message that follows at once finds nobody listening.
+    const accepted =
+      upgraded.kind === 'websocket' ? new WebSocketClient(upgraded.socket) : SpdyClient.accept(upgraded.socket, streams)
     const start = () =>
       verb === 'exec' ? execProcess(docker, seen.id, command, streams) : attachProcess(docker, seen.id, streams)
-    await serveRemoteCommand(client, start, { tty: streams.tty, log })
+    return async () => {
+      await serveRemoteCommand(await accepted, start, { tty: streams.tty, log })
+    }
+  }
+
+  async #portForward(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    [namespace = '', podName = '']: string[],
+    query: URLSearchParams,
+  ): Promise<() => Promise<void>> {
+    const { podIP } = this.#options.lookup.pod(namespace, podName).status
+    if (!podIP) throw badRequest(`pod ${podName} has no address yet`)
+    const websocket = [spdyTunnelProtocol, 'v4.channel.k8s.io']
+    const upgraded = await acceptUpgrade(request, socket, head, { websocket, spdy: 'portforward.k8s.io' })
+    if (upgraded.kind === 'spdy') return () => serveSpdyPortForward(upgraded.socket, podIP)
+    const client = upgraded.socket
+    if (client.protocol !== spdyTunnelProtocol) {
+      serveChannelPortForward(client, podIP, portsOf(query))
+      return async () => undefined
+    }
+    const { createWebSocketStream } = await import('ws')
+    const tunnel = createWebSocketStream(client)
+    return () => serveSpdyPortForward(tunnel, podIP)
+  }
+
+  #serveUpgraded(serve: () => Promise<void>, request: IncomingMessage, socket: Duplex): void {
+    serve().catch((error: unknown) => {
+      this.#options.log.debug({ err: error, url: request.url }, 'an upgraded connection ended in an error')
+      socket.destroy()
+    })
   }
 
   #refuse(response: ServerResponse, error: unknown): void {
@@ -121,25 +152,6 @@ function streamsOf(query: URLSearchParams): AttachStreams {
   const tty = has('tty')
   // A terminal has one stream: what a program says to stderr comes out of stdout.
   return { stdin: has('stdin', 'input'), stdout: has('stdout', 'output'), stderr: !tty && has('stderr', 'error'), tty }
-}
-
-async function accept(request: IncomingMessage, socket: Duplex, head: Buffer) {
-  // Loaded when first needed: most of the time nobody is watching.
-  const { WebSocketServer } = await import('ws')
-  const server = new WebSocketServer({ noServer: true, handleProtocols: (offered) => chooseProtocol(offered) ?? false })
-  return await new Promise<WebSocket>((resolve) => {
-    server.handleUpgrade(request, socket, head, (client) => {
-      client.on('error', () => client.terminate())
-      resolve(client)
-    })
-  })
-}
-
-function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const status = toStatus(error)
-  const body = JSON.stringify(status)
-  const headers = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`
-  socket.end(`HTTP/1.1 ${status.code ?? 500} ${status.reason ?? 'Error'}\r\n${headers}\r\n\r\n${body}`)
 }
 
 function json(response: ServerResponse, body: unknown, code = 200): void {

@@ -1,15 +1,47 @@
-// Port forwarding over WebSocket channels (v4.channel.k8s.io): for the n-th port, channel 2n carries bytes both ways
-// and 2n+1 carries errors; each channel opens with its port number in two bytes, little endian.
+// Port forwarding. Each connection that somebody opens to the forwarded port becomes a connection to the pod.
 //
-// kubectl itself tunnels SPDY through the WebSocket instead; that is unpacked before it comes here or not at all.
+//   SPDY (kubectl), raw or tunnelled through a WebSocket: two streams for each connection, "error" and "data", which
+//     belong together by their "requestid"
+//   WebSocket channels v4 (other clients): for the n-th port, channel 2n carries bytes both ways and 2n+1 errors; each
+//     opens with its port number in two bytes, little endian, and serves one connection
+//
 // A pod's ports are reached at the pod's own address. (Upstream goes through the pod's loopback interface, so that it
 // also reaches what listens on 127.0.0.1 only.)
 
 import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { frame } from './channels.ts'
+import { SpdySession, type SpdyStream } from './spdy/session.ts'
 
-export function servePortForward(client: WebSocket, podIP: string, ports: readonly number[]): void {
+export const spdyTunnelProtocol = 'SPDY/3.1+portforward.k8s.io'
+
+/** Resolves when the client has gone. */
+export async function serveSpdyPortForward(connection: Duplex, podIP: string): Promise<void> {
+  const errors = new Map<string, SpdyStream>()
+  const session = new SpdySession(connection, (stream) => {
+    const { streamtype, requestid = '', port } = stream.headers
+    if (streamtype === 'error') errors.set(requestid, stream)
+    if (streamtype !== 'data') return
+    const error = errors.get(requestid)
+    errors.delete(requestid)
+    join(stream, error, podIP, Number(port))
+  })
+  await session.run()
+}
+
+function join(data: SpdyStream, error: SpdyStream | undefined, host: string, port: number): void {
+  const socket = connect({ host, port, allowHalfOpen: true })
+  data.pipe(socket).pipe(data)
+  socket.once('error', (reason) => {
+    error?.end(failureText(port, reason))
+    data.end()
+  })
+  socket.once('close', () => error?.end())
+  data.once('close', () => socket.destroy())
+}
+
+export function serveChannelPortForward(client: WebSocket, podIP: string, ports: readonly number[]): void {
   const sockets = ports.map((port, index) => open(client, podIP, port, index * 2))
   client.on('message', (message: Buffer) => {
     const [number = 0] = message
@@ -33,11 +65,15 @@ function open(client: WebSocket, host: string, port: number, dataChannel: number
     client.send(frame(dataChannel, data), () => socket.resume())
   })
   socket.on('error', (error) => {
-    const text = `an error occurred forwarding ${port}: error forwarding port ${port} to pod: ${error.message}`
-    if (client.readyState === client.OPEN) client.send(frame(dataChannel + 1, Buffer.from(text)))
+    if (client.readyState !== client.OPEN) return
+    client.send(frame(dataChannel + 1, Buffer.from(failureText(port, error))))
   })
   socket.on('close', () => client.close(1000))
   return socket
+}
+
+function failureText(port: number, error: Error): string {
+  return `an error occurred forwarding ${port}: error forwarding port ${port} to pod: ${error.message}`
 }
 
 /** `?ports=80&ports=81` or `?ports=80,81`. */

@@ -1,19 +1,19 @@
-// exec and attach: a WebSocket on one side, a hijacked connection of the engine on the other, channels in between.
+// exec and attach: a client on one side, a hijacked connection of the engine on the other.
 //
-//   kubectl ══ channels ══► here ══ stdcopy or tty bytes ══► engine ─► process
+//   kubectl ══ channels or streams ══► here ══ stdcopy or tty bytes ══► engine ─► process
 //
-// Callers may rely on: neither side can flood the other, because each message is waited for; when the process ends, its
-// exit status goes out on channel 3 and the WebSocket is closed with 1000; when the client goes, the connection to the
-// engine goes (the process itself stays, as with docker exec).
+// Callers may rely on: neither side can flood the other, because each piece is waited for; when the process ends, its
+// exit status goes out as the last thing; when the client goes, the connection to the engine goes (the process itself
+// stays, as with docker exec).
 
 import { once } from 'node:events'
-import type { WebSocket } from 'ws'
 import type { Status } from '@dinghy/shared/api/errors'
 import type { Logger } from '@dinghy/shared/client/logger'
 import type { AttachStreams, DockerClient } from '../docker/docker-client.ts'
 import type { HijackedStream } from '../docker/hijack.ts'
 import { StdcopyParser } from '../docker/stdcopy.ts'
-import { channel, exitStatus, failureStatus, frame, readMessage, type Protocol } from './channels.ts'
+import { exitStatus, failureStatus } from './channels.ts'
+import type { RemoteClient } from './remote-client.ts'
 
 /** A process in the engine, however it was reached. */
 export interface RemoteProcess {
@@ -52,68 +52,48 @@ export async function attachProcess(
 
 /** Resolves when it is all over. */
 export async function serveRemoteCommand(
-  client: WebSocket,
+  client: RemoteClient,
   start: () => Promise<RemoteProcess>,
   { tty, log }: { tty: boolean; log: Logger },
 ): Promise<void> {
-  // What comes before the process is there must wait, not vanish.
-  client.pause()
   try {
     const process = await start()
-    // Tells the client that the connection stands, as upstream does.
-    await send(client, frame(channel.stdout, Buffer.alloc(0)))
     forwardInput(client, process, log)
     await forwardOutput(client, process.stream, tty)
-    await send(client, statusFrame(await process.outcome()))
+    await sendStatus(client, await process.outcome())
   } catch (error) {
-    if (client.readyState !== client.OPEN) return
-    const message = `error executing command in container: ${(error as Error).message}`
-    await send(client, statusFrame(failureStatus(message)))
+    // A client that has gone needs no answer.
+    if (!client.isOpen) return
+    await sendStatus(client, failureStatus(`error executing command in container: ${(error as Error).message}`))
   } finally {
-    client.resume()
-    client.close(1000)
+    client.close()
   }
 }
 
-function forwardInput(client: WebSocket, { stream, resize }: RemoteProcess, log: Logger): void {
+function forwardInput(client: RemoteClient, { stream, resize }: RemoteProcess, log: Logger): void {
   const { socket } = stream
-  const protocol = client.protocol as Protocol
-  client.on('message', (data: Buffer) => {
-    const message = readMessage(data, protocol)
-    if (message.type === 'stdinEnd') socket.end()
-    if (message.type === 'stdin' && message.data.length > 0 && socket.writable && !socket.write(message.data)) {
-      client.pause()
-      once(socket, 'drain').then(
-        () => client.resume(),
-        // The process has ended with its input unread.
-        () => client.resume(),
-      )
-    }
-    if (message.type === 'resize') {
-      resize(message.height, message.width).catch((error: unknown) => log.debug({ err: error }, 'resizing failed'))
-    }
+  client.receive({
+    stdin: async (data) => {
+      if (!socket.writable || socket.write(data)) return
+      // Either it takes more, or the process has ended with its input unread.
+      await Promise.race([once(socket, 'drain'), once(socket, 'close')])
+    },
+    stdinEnd: () => socket.end(),
+    resize: ({ height, width }) => {
+      resize(height, width).catch((error: unknown) => log.debug({ err: error }, 'resizing failed'))
+    },
+    gone: () => socket.destroy(),
   })
-  client.once('close', () => socket.destroy())
-  client.resume()
 }
 
-async function forwardOutput(client: WebSocket, stream: HijackedStream, tty: boolean): Promise<void> {
+async function forwardOutput(client: RemoteClient, stream: HijackedStream, tty: boolean): Promise<void> {
   const parser = new StdcopyParser()
   for await (const chunk of stream) {
-    if (tty) await send(client, frame(channel.stdout, chunk))
-    else {
-      for (const { stream, data } of parser.push(chunk)) await send(client, frame(channel[stream], data))
-    }
+    if (tty) await client.send('stdout', chunk)
+    else for (const { stream, data } of parser.push(chunk)) await client.send(stream, data)
   }
 }
 
-function statusFrame(status: Partial<Status>): Buffer {
-  return frame(channel.error, Buffer.from(JSON.stringify(status)))
-}
-
-/** Resolves when the bytes have left, which is what holds the process back if the client is slow. */
-function send(client: WebSocket, data: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    client.send(data, { binary: true }, (error) => (error ? reject(error) : resolve()))
-  })
+async function sendStatus(client: RemoteClient, status: Partial<Status>): Promise<void> {
+  await client.send('error', Buffer.from(JSON.stringify(status)))
 }

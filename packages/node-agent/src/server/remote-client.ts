@@ -1,0 +1,27 @@
+// Whoever runs exec or attach, as the process at the other end sees him: something that sends input and sizes, and takes
+// output and a final status. Two ways lead here: WebSocket channels (websocket-client.ts) and SPDY (spdy-client.ts).
+
+export interface InputHandlers {
+  /** Resolves when the process has taken it; until then nothing more is read from the client. */
+  stdin: (data: Buffer) => Promise<void>
+  stdinEnd: () => void
+  resize: (size: { width: number; height: number }) => void
+  gone: () => void
+}
+
+export type OutputChannel = 'stdout' | 'stderr' | 'error'
+
+export interface RemoteClient {
+  readonly isOpen: boolean
+  /** Begins to deliver what the client sends; what came before has waited. */
+  receive(handlers: InputHandlers): void
+  /** Resolves when the bytes have left, which is what holds the process back if the client is slow. */
+  send(to: OutputChannel, data: Buffer): Promise<void>
+  close(): void
+}
+
+/** What kubectl sends about its terminal. */
+export function readSize(text: string): { width: number; height: number } | undefined {
+  const { Width: width, Height: height } = JSON.parse(text) as { Width?: number; Height?: number }
+  return width && height ? { width, height } : undefined
+}
