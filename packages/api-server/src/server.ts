@@ -13,6 +13,7 @@ import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { priority } from './admission/priority.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { serviceAccount } from './admission/service-account.ts'
+import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
 import { bearerTokens, loopbackAdmin } from './auth/authenticate.ts'
 import { alwaysAllow } from './auth/authorize.ts'
 import { verifyServiceAccountToken } from './auth/service-account-tokens.ts'
@@ -107,6 +108,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     serviceAccount(reader),
     priority(reader),
     defaultStorageClass(reader),
+    storageObjectInUseProtection(),
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     resourceQuota(reader),

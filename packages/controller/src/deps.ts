@@ -30,4 +30,6 @@ export interface ControllerFlags {
   terminatedPodGcThreshold: number
   /** Where volumes are made for claims that ask for one; without it claims only get volumes that exist already. */
   volumeDirectory?: string | undefined
+  /** Below it stand the volumes of the provisioner dinghy.io/host-path; without it there is no such provisioner. */
+  volumeRoot?: string | undefined
 }

@@ -37,6 +37,10 @@ import { startReplicationControllerController } from './replication-controller/r
 import { startRootCaController } from './root-ca.ts'
 import { startServiceAccountController } from './service-account.ts'
 import { startStatefulSetController } from './stateful-set/stateful-set-controller.ts'
+import { startClaimProtectionController } from './volume/claim-protection.ts'
+import { startDefaultStorageClass } from './volume/default-storage-class.ts'
+import { startHostPathProvisioner } from './volume/host-path-provisioner.ts'
+import { startVolumeProtectionController } from './volume/volume-protection.ts'
 
 const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>)[] = [
   // Workloads that run for good: from "three of these" to pods, and from one version to the next.
@@ -56,6 +60,10 @@ const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>
   // How claims find their volumes.
   startPersistentVolumeController,
   startEphemeralVolumeController,
+  startDefaultStorageClass,
+  startHostPathProvisioner,
+  startClaimProtectionController,
+  startVolumeProtectionController,
   // Nodes fail, and their pods move.
   startNodeLifecycleController,
   startTaintEvictionController,
@@ -85,6 +93,10 @@ runMain({
       type: 'string',
       help: 'where volumes are made for claims that ask for one; without it none are made',
     },
+    'volume-root': {
+      type: 'string',
+      help: 'where dinghy.io/host-path makes its volumes; without it there is neither that provisioner nor its class',
+    },
   },
   async run({ flags, log, clock, signal, health }) {
     const client = new ApiClient({ server: flags.server, userAgent: 'controller' })
@@ -104,6 +116,7 @@ runMain({
           nodeMonitorGracePeriodMs: flags.nodeMonitorGracePeriod,
           terminatedPodGcThreshold: flags.terminatedPodGcThreshold,
           volumeDirectory: flags.volumeDirectory ? resolve(flags.volumeDirectory) : undefined,
+          volumeRoot: flags.volumeRoot ? resolve(flags.volumeRoot) : undefined,
         },
       }
       // One listener for each watch and each idle worker is no leak.

@@ -1,0 +1,146 @@
+// Claims, binder, provisioner and protection together, over a real connection: each knows only the store.
+
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Nodes, PersistentVolumeClaims, PersistentVolumes, Pods, StorageClasses } from '@dinghy/shared/api/resources'
+import type { ObjectMeta } from '@dinghy/shared/api/types'
+import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { at, makeNode } from '../children/testing.ts'
+import type { ControllerDeps } from '../deps.ts'
+import { LoopTest } from '../loop-testing.ts'
+import { startPersistentVolumeController } from '../persistent-volume/persistent-volume-controller.ts'
+import { startClaimProtectionController } from './claim-protection.ts'
+import { startDefaultStorageClass } from './default-storage-class.ts'
+import { startHostPathProvisioner } from './host-path-provisioner.ts'
+import { finalizers } from './names.ts'
+import { makeClaim, makeClass, makeVolume, podUsing } from './testing.ts'
+import { startVolumeProtectionController } from './volume-protection.ts'
+
+let loop: LoopTest
+let server: TinyApiServer
+let root: string
+
+beforeEach(async () => {
+  loop = await LoopTest.create()
+  server = loop.server
+  root = await mkdtemp(join(tmpdir(), 'volume-loops-'))
+})
+afterEach(async () => {
+  await loop.end()
+  await rm(root, { recursive: true })
+})
+
+const parties = [
+  startPersistentVolumeController,
+  startHostPathProvisioner,
+  startDefaultStorageClass,
+  startClaimProtectionController,
+  startVolumeProtectionController,
+]
+const startAll = () =>
+  loop.start(
+    ...parties.map((start) => (deps: ControllerDeps, signal: AbortSignal) => {
+      return start({ ...deps, flags: { ...deps.flags, volumeRoot: root } }, signal)
+    }),
+  )
+
+const claim = () => server.read(PersistentVolumeClaims, 'data', 'default')
+const volume = () => server.read(PersistentVolumes, 'pvc-claim-1')
+const put = (metadata: Partial<ObjectMeta> = {}, spec = {}) => {
+  server.put(PersistentVolumeClaims, makeClaim(spec, metadata))
+}
+/** As the api-server would: what has finalizers is marked. */
+const markDeleted = () => {
+  const present = claim()!
+  const metadata = { ...present.metadata, deletionTimestamp: at(9) }
+  server.put(PersistentVolumeClaims, { ...present, metadata })
+}
+const chosen = { annotations: { 'volume.kubernetes.io/selected-node': 'n1' } }
+
+test('a claim gets a class, a directory and a volume once its node is known, and loses them with itself', async () => {
+  server.put(Nodes, makeNode('n1'))
+  const { storageClassName: _none, ...spec } = makeClaim().spec
+  server.put(PersistentVolumeClaims, { ...makeClaim(), spec })
+  startAll()
+  await loop.until(() => claim()?.spec.storageClassName === 'standard')
+  await loop.pass(1_000)
+  expect(server.all(PersistentVolumes)).toEqual([])
+
+  const waiting = claim()!
+  server.put(PersistentVolumeClaims, { ...waiting, metadata: { ...waiting.metadata, ...chosen } })
+  await loop.until(() => claim()?.status.phase === 'Bound' && volume()?.status.phase === 'Bound')
+  expect(claim()?.spec.volumeName).toBe('pvc-claim-1')
+  expect(await readdir(root)).toEqual(['pvc-claim-1'])
+
+  await loop.until(() => claim()?.metadata.finalizers?.includes(finalizers.claimProtection) === true)
+  markDeleted()
+  await loop.until(() => claim() === undefined && volume() === undefined)
+  expect(await readdir(root)).toEqual([])
+})
+
+test('a claim in use stays until its last pod has gone', async () => {
+  server.put(StorageClasses, makeClass('standard', { volumeBindingMode: 'Immediate' }))
+  server.put(Pods, podUsing('data', 'n1'))
+  put({ finalizers: [finalizers.claimProtection] })
+  startAll()
+  await loop.until(() => claim()?.status.phase === 'Bound')
+  markDeleted()
+  await loop.pass(2_000)
+  expect([claim()?.metadata.finalizers, existsSync(join(root, 'pvc-claim-1'))]).toEqual([
+    [finalizers.claimProtection],
+    true,
+  ])
+  server.remove(Pods, 'user', 'default')
+  await loop.until(() => claim() === undefined && volume() === undefined)
+  expect(await readdir(root)).toEqual([])
+})
+
+test('a volume deleted before its claim waits for it, and still takes its directory along', async () => {
+  server.put(StorageClasses, makeClass('standard', { volumeBindingMode: 'Immediate' }))
+  put()
+  startAll()
+  await loop.until(() => volume()?.status.phase === 'Bound' && volume()?.metadata.finalizers?.length === 2)
+  const present = volume()!
+  const metadata = { ...present.metadata, deletionTimestamp: at(9) }
+  server.put(PersistentVolumes, { ...present, metadata })
+  await loop.pass(2_000)
+  expect([volume()?.metadata.finalizers?.length, await readdir(root)]).toEqual([2, ['pvc-claim-1']])
+  server.remove(PersistentVolumeClaims, 'data', 'default')
+  await loop.until(() => volume() === undefined)
+  expect(await readdir(root)).toEqual([])
+})
+
+test('what is to be kept is kept', async () => {
+  server.put(StorageClasses, makeClass('standard', { volumeBindingMode: 'Immediate', reclaimPolicy: 'Retain' }))
+  put()
+  startAll()
+  await loop.until(() => volume()?.status.phase === 'Bound')
+  server.remove(PersistentVolumeClaims, 'data', 'default')
+  await loop.until(() => volume()?.status.phase === 'Released')
+  await loop.pass(2_000)
+  expect([volume()?.status.phase, await readdir(root)]).toEqual(['Released', ['pvc-claim-1']])
+})
+
+test('a volume that claims to be ours cannot have anything else removed', async () => {
+  const precious = join(root, 'precious')
+  await mkdir(precious)
+  const claimRef = { namespace: 'default', name: 'data', uid: 'long-gone' }
+  const spec = { claimRef, persistentVolumeReclaimPolicy: 'Delete', hostPath: { path: precious } }
+  const annotations = { 'pv.kubernetes.io/provisioned-by': 'dinghy.io/host-path' }
+  server.put(PersistentVolumes, makeVolume('forged', spec, { annotations }, 'Released'))
+  startAll()
+  await loop.until(() => server.requests.some(({ body }) => JSON.stringify(body ?? '').includes('VolumeFailedDelete')))
+  await loop.pass(1_000)
+  expect([existsSync(precious), server.read(PersistentVolumes, 'forged')?.status.phase]).toEqual([true, 'Released'])
+})
+
+test('a node that has gone is taken back from the claim, so that the scheduler chooses again', async () => {
+  server.put(StorageClasses, makeClass('standard'))
+  put(chosen)
+  startAll()
+  await loop.until(() => claim()?.metadata.annotations?.['volume.kubernetes.io/selected-node'] === undefined)
+  expect(await readdir(root)).toEqual([])
+})
