@@ -102,7 +102,16 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   const source = new ImageSource({ images, machine: thisMachine(), log, hostBases })
   imageRoutes(router, { images, source, cache, containers, events, clock })
   imageTransferRoutes(router, { images, source, events, clock })
-  buildRoutes(router, { images, source, cache, driver, runCommand: runOnce, clock, directory: join(root, 'build'), events })
+  buildRoutes(router, {
+    images,
+    source,
+    cache,
+    driver,
+    runCommand: runOnce,
+    clock,
+    directory: join(root, 'build'),
+    events,
+  })
   commitRoutes(router, { images, containers, driver, events, clock })
   distributionRoutes(router)
 

@@ -106,19 +106,20 @@ export class Container {
 
   /** Wakes those who wait for the end of a run. */
   notifyExit(): void {
-    this.#settle((condition) => condition !== 'removed')
-  }
-
-  notifyRemoved(): void {
-    this.#settle(() => true)
-  }
-
-  #settle(concerns: (condition: WaitCondition) => boolean): void {
     const { exitCode, error } = this.state
+    this.#settle((condition) => condition !== 'removed', { exitCode, ...(error !== '' && { error }) })
+  }
+
+  /** Without the error of a failed start: that one has been told to whoever started it. */
+  notifyRemoved(): void {
+    this.#settle(() => true, { exitCode: this.state.exitCode })
+  }
+
+  #settle(concerns: (condition: WaitCondition) => boolean, result: WaitResult): void {
     const woken = this.#waiting.filter(({ condition }) => concerns(condition))
     for (const waiter of woken) {
       this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
-      waiter.resolve({ exitCode, ...(error !== '' && { error }) })
+      waiter.resolve(result)
     }
   }
 }
@@ -127,5 +128,8 @@ function logOptions({ LogConfig }: HostConfig): { maxSizeBytes: number; maxFiles
   const { 'max-size': size = '', 'max-file': files = '1' } = LogConfig.Config
   const match = /^(\d+)([kmg]?)b?$/i.exec(size)
   const unit = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[match?.[2]?.toLowerCase() ?? ''] ?? 1
-  return { maxSizeBytes: match === null ? Infinity : Number(match[1]) * unit, maxFiles: Math.max(1, Number(files) || 1) }
+  return {
+    maxSizeBytes: match === null ? Infinity : Number(match[1]) * unit,
+    maxFiles: Math.max(1, Number(files) || 1),
+  }
 }

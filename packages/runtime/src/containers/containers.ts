@@ -155,7 +155,12 @@ export class Containers {
 
   publish(container: Container, action: string, attributes: Record<string, string> = {}): void {
     const { config, name } = container.record
-    this.#events.publish('container', action, container.id, { ...config.Labels, image: config.Image, name, ...attributes })
+    this.#events.publish('container', action, container.id, {
+      ...config.Labels,
+      image: config.Image,
+      name,
+      ...attributes,
+    })
   }
 
   #isTaken(name: string): boolean {
@@ -201,11 +206,19 @@ export class Containers {
 
   #mountsFrom(reference: string): MountPoint[] {
     const [name = '', mode = ''] = reference.split(':')
-    return this.get(name).record.mounts.map((mount) => ({ ...mount, readOnly: mount.readOnly || mode === 'ro', anonymous: false }))
+    return this.get(name).record.mounts.map((mount) => ({
+      ...mount,
+      readOnly: mount.readOnly || mode === 'ro',
+      anonymous: false,
+    }))
   }
 
   /** The networks to join: the one of NetworkMode, and every other that the client configured. */
-  #endpoints(draft: Pick<ContainerRecord, 'id' | 'name' | 'config'>, hostConfig: HostConfig, body: CreateBody): Record<string, Endpoint> {
+  #endpoints(
+    draft: Pick<ContainerRecord, 'id' | 'name' | 'config'>,
+    hostConfig: HostConfig,
+    body: CreateBody,
+  ): Record<string, Endpoint> {
     const { NetworkMode } = hostConfig
     const configured = new Map(Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {}))
     if (NetworkMode.startsWith('container:')) return {}
@@ -225,7 +238,8 @@ export class Containers {
     for (const mount of container.record.mounts) {
       if (mount.type === 'bind') {
         const isStrict = container.record.hostConfig.Mounts?.some(
-          ({ Target, Type, BindOptions }) => Type === 'bind' && Target === mount.target && !BindOptions?.CreateMountpoint,
+          ({ Target, Type, BindOptions }) =>
+            Type === 'bind' && Target === mount.target && !BindOptions?.CreateMountpoint,
         )
         if (existsSync(mount.source)) continue
         if (isStrict) {

@@ -111,7 +111,10 @@ export function completeHostConfig(body: Partial<HostConfig> = {}): HostConfig {
       Type: body.LogConfig?.Type || 'json-file',
       Config: body.LogConfig?.Config ?? {},
     },
-    NetworkMode: body.NetworkMode === undefined || body.NetworkMode === '' || body.NetworkMode === 'default' ? 'bridge' : body.NetworkMode,
+    NetworkMode:
+      body.NetworkMode === undefined || body.NetworkMode === '' || body.NetworkMode === 'default'
+        ? 'bridge'
+        : body.NetworkMode,
     PortBindings: body.PortBindings ?? {},
     PublishAllPorts: body.PublishAllPorts ?? false,
     RestartPolicy: checkRestartPolicy(body.RestartPolicy, body.AutoRemove ?? false),

@@ -73,14 +73,21 @@ export class Execs {
     return exec
   }
 
+  /** Throws what stands against starting it. */
+  check(exec: Exec): void {
+    const { container } = exec
+    if (exec.running || exec.exitCode !== null) throw conflict(`exec command ${exec.id} has already run`)
+    const refused = refusal('exec', container.state.status, container.id, container.name)
+    if (refused !== undefined) throw refused
+  }
+
   /** Starts it; resolves when it runs. What cannot be started gets the exit code that Docker gives it. */
   async start(exec: Exec): Promise<ExecProcess> {
     const { container, request, command } = exec
-    if (exec.running || exec.exitCode !== null) throw conflict(`exec command ${exec.id} has already run`)
+    this.check(exec)
     const { running } = container.state
-    const refused = refusal('exec', container.state.status, container.id, container.name)
-    if (refused !== undefined || running === undefined || container.spec === undefined) {
-      throw refused ?? conflict(`container ${container.id} is not running`)
+    if (running === undefined || container.spec === undefined) {
+      throw conflict(`container ${container.id} is not running`)
     }
     exec.running = true
     this.#containers.publish(container, `exec_start: ${command.join(' ')}`, { execID: exec.id })
@@ -89,7 +96,6 @@ export class Execs {
       const process = await this.#containers.driver.exec(running, container.spec, this.#specOf(exec), stdin)
       exec.process = process
       exec.pid = process.pid
-      if (request.ConsoleSize) await process.resize(...request.ConsoleSize)
       process.exited.then(
         (code) => this.#ended(exec, code),
         () => this.#ended(exec, 255),
@@ -98,7 +104,12 @@ export class Execs {
     } catch (error) {
       const message = messageOf(error)
       this.#ended(exec, /permission denied/.test(message) ? 126 : 127)
-      throw error instanceof DockerError ? new DockerError(400, message.replace('create failed', 'exec failed')) : error
+      throw error instanceof DockerError
+        ? new DockerError(
+            400,
+            message.replace(/^.*OCI runtime create failed: /, 'OCI runtime exec failed: exec failed: '),
+          )
+        : error
     }
   }
 
@@ -118,6 +129,7 @@ export class Execs {
       cwd: request.WorkingDir || config.WorkingDir || '/',
       user: request.User || config.User,
       tty: request.Tty ?? false,
+      ...(request.ConsoleSize && { consoleSize: request.ConsoleSize }),
     }
   }
 

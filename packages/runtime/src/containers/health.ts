@@ -23,7 +23,10 @@ const LOG_LENGTH = 5
 const MAX_OUTPUT_BYTES = 4096
 
 /** Undefined when there is nothing to run. Durations of the API are nanoseconds, and 0 means the default. */
-export function healthPlan(check: Healthcheck | undefined, shell: string[] = ['/bin/sh', '-c']): HealthPlan | undefined {
+export function healthPlan(
+  check: Healthcheck | undefined,
+  shell: string[] = ['/bin/sh', '-c'],
+): HealthPlan | undefined {
   const [kind, ...rest] = check?.Test ?? []
   if (check === undefined || kind === undefined || kind === 'NONE') return undefined
   const ms = (nanos: number | undefined, fallback: number) => (nanos ? nanos / 1e6 : fallback)
@@ -74,7 +77,8 @@ export class HealthChecks {
   async #run(container: Container, plan: HealthPlan, signal: AbortSignal): Promise<void> {
     const startedAt = this.#clock.now()
     while (!signal.aborted) {
-      const isStarting = this.#clock.now() - startedAt < plan.startPeriodMs && container.state.health?.Status === 'starting'
+      const isStarting =
+        this.#clock.now() - startedAt < plan.startPeriodMs && container.state.health?.Status === 'starting'
       await this.#clock.sleep(isStarting ? Math.min(plan.startIntervalMs, plan.intervalMs) : plan.intervalMs, signal)
       if (container.state.status !== 'running') continue
       const entry = await this.#check(container, plan)

@@ -43,7 +43,11 @@ export function inspectJson(container: Container, { published, sizes }: InspectC
       Name: record.driver === 'linux' ? 'overlay2' : 'vfs',
       Data:
         record.driver === 'linux'
-          ? { LowerDir: record.imageLayers.toReversed().join(':'), UpperDir: `${dir}/rootfs/upper`, WorkDir: `${dir}/rootfs/work` }
+          ? {
+              LowerDir: record.imageLayers.toReversed().join(':'),
+              UpperDir: `${dir}/rootfs/upper`,
+              WorkDir: `${dir}/rootfs/work`,
+            }
           : { RootDir: `${dir}/rootfs` },
     },
     ...(sizes !== undefined && { SizeRw: sizes.rw, SizeRootFs: sizes.root }),
@@ -184,7 +188,7 @@ export function statusText(state: State, now: number): string {
       return 'Removal In Progress'
     case 'dead':
       return 'Dead'
-    case 'exited':
+    default:
       return `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`
   }
 }

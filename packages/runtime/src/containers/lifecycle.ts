@@ -10,7 +10,6 @@ import type { Logger } from '@dinghy/shared/process/logger'
 import { badParameter, conflict, DockerError, messageOf } from '../docker/errors.ts'
 import type { Driver, Exit, Running } from '../drivers/driver.ts'
 import { signalNumber } from '../drivers/exit-code.ts'
-import { createRunDir } from '../drivers/shim.ts'
 import type { Container } from './container.ts'
 import type { Containers } from './containers.ts'
 import type { HealthChecks } from './health.ts'
@@ -70,7 +69,7 @@ export class Lifecycle {
     const { record, runDir } = container
     try {
       const networked = await this.#containers.networking.acquire(container)
-      await createRunDir(runDir)
+      await this.#driver.createRunDir(runDir)
       const spec = containerSpecOf({
         record,
         rootfsDir: container.rootfsDir,
@@ -122,7 +121,12 @@ export class Lifecycle {
     if (record.config.OpenStdin && !record.config.StdinOnce) stdio.openStdin()
     this.#connect(container, stdio)
     if (!hasProcess(container.state.status)) {
-      container.transition('started', { running, exitCode: 0, error: '', startedAt: new Date(this.#clock.now()).toISOString() })
+      container.transition('started', {
+        running,
+        exitCode: 0,
+        error: '',
+        startedAt: new Date(this.#clock.now()).toISOString(),
+      })
     } else {
       container.state.running = running
       container.save()
@@ -208,7 +212,10 @@ export class Lifecycle {
   }
 
   /** The process of a running container and what it was started with. Throws the refusal of `request` otherwise. */
-  #runningOf(container: Container, request: 'pause' | 'unpause'): { running: Running; spec: NonNullable<Container['spec']> } {
+  #runningOf(
+    container: Container,
+    request: 'pause' | 'unpause',
+  ): { running: Running; spec: NonNullable<Container['spec']> } {
     const { state, spec, id, name } = container
     const refused = refusal(request, state.status, id, name)
     if (refused !== undefined) throw refused
@@ -312,7 +319,9 @@ export class Lifecycle {
   #removeLater(container: Container): void {
     container
       .exclusive(async () => this.#containers.remove(container, { volumes: true }))
-      .catch((error: unknown) => this.#log.error({ err: error, container: container.id }, 'could not remove a container'))
+      .catch((error: unknown) =>
+        this.#log.error({ err: error, container: container.id }, 'could not remove a container'),
+      )
   }
 
   async #failStart(container: Container, error: unknown): Promise<void> {
@@ -343,7 +352,10 @@ export class Lifecycle {
     await this.#driver.killAll(running, container.spec)
     if (status === 'paused') await this.#thaw(container)
     if (await this.#waitForEnd(container, KILL_WAIT_MS)) return
-    throw new DockerError(500, `cannot stop container: ${container.name}: tried to kill container, but did not receive an exit event`)
+    throw new DockerError(
+      500,
+      `cannot stop container: ${container.name}: tried to kill container, but did not receive an exit event`,
+    )
   }
 
   /** Whether the present run has ended, and been dealt with, within the time. */

@@ -6,7 +6,23 @@ import { anyOf, labelsMatch, matchesText, type Filters } from '../docker/filters
 import type { ContainerRecord } from './record.ts'
 import { isUp } from './state.ts'
 
-export const LIST_FILTERS = ['ancestor', 'before', 'expose', 'exited', 'health', 'id', 'isolation', 'is-task', 'label', 'name', 'network', 'publish', 'since', 'status', 'volume']
+export const LIST_FILTERS = [
+  'ancestor',
+  'before',
+  'expose',
+  'exited',
+  'health',
+  'id',
+  'isolation',
+  'is-task',
+  'label',
+  'name',
+  'network',
+  'publish',
+  'since',
+  'status',
+  'volume',
+]
 
 const STATUSES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead']
 
@@ -53,8 +69,15 @@ export function matchesFilters(record: ContainerRecord, filters: Filters): boole
     anyOf(filters, 'name', (pattern) => matchesText(pattern, name) || matchesText(pattern, `/${name}`)) &&
     anyOf(filters, 'ancestor', (image) => isAncestor(image, config.Image, imageId)) &&
     anyOf(filters, 'health', (health) => (state.health?.Status ?? 'none') === health) &&
-    anyOf(filters, 'network', (network) => network in networks || Object.values(networks).some(({ NetworkID }) => NetworkID.startsWith(network))) &&
-    anyOf(filters, 'volume', (volume) => mounts.some((mount) => mount.volume === volume || mount.target === volume || mount.source === volume)) &&
+    anyOf(
+      filters,
+      'network',
+      (network) =>
+        network in networks || Object.values(networks).some(({ NetworkID }) => NetworkID.startsWith(network)),
+    ) &&
+    anyOf(filters, 'volume', (volume) =>
+      mounts.some((mount) => mount.volume === volume || mount.target === volume || mount.source === volume),
+    ) &&
     anyOf(filters, 'publish', (port) => withProtocol(port) in hostConfig.PortBindings) &&
     anyOf(filters, 'expose', (port) => withProtocol(port) in (config.ExposedPorts ?? {})) &&
     labelsMatch(filters, config.Labels)

@@ -23,8 +23,66 @@ export function checkName(name: string): string {
   return bare
 }
 
-const MANNERS = ['able', 'brave', 'brisk', 'calm', 'clever', 'eager', 'fair', 'gentle', 'handy', 'keen', 'lively', 'lucky', 'merry', 'nimble', 'patient', 'proud', 'quick', 'quiet', 'ready', 'salty', 'steady', 'sturdy', 'swift', 'trim', 'trusty', 'windy', 'wise', 'young']
-const SAILORS = ['anne_bonny', 'barents', 'baret', 'bligh', 'cabral', 'cartier', 'cook', 'darwin', 'drake', 'eriksson', 'fitzroy', 'flinders', 'gama', 'heyerdahl', 'hudson', 'joshua_slocum', 'macarthur', 'magellan', 'moitessier', 'nansen', 'nelson', 'polo', 'shackleton', 'tabarly', 'tasman', 'tristan_jones', 'vespucci', 'zheng_he']
+const MANNERS = [
+  'able',
+  'brave',
+  'brisk',
+  'calm',
+  'clever',
+  'eager',
+  'fair',
+  'gentle',
+  'handy',
+  'keen',
+  'lively',
+  'lucky',
+  'merry',
+  'nimble',
+  'patient',
+  'proud',
+  'quick',
+  'quiet',
+  'ready',
+  'salty',
+  'steady',
+  'sturdy',
+  'swift',
+  'trim',
+  'trusty',
+  'windy',
+  'wise',
+  'young',
+]
+const SAILORS = [
+  'anne_bonny',
+  'barents',
+  'baret',
+  'bligh',
+  'cabral',
+  'cartier',
+  'cook',
+  'darwin',
+  'drake',
+  'eriksson',
+  'fitzroy',
+  'flinders',
+  'gama',
+  'heyerdahl',
+  'hudson',
+  'joshua_slocum',
+  'macarthur',
+  'magellan',
+  'moitessier',
+  'nansen',
+  'nelson',
+  'polo',
+  'shackleton',
+  'tabarly',
+  'tasman',
+  'tristan_jones',
+  'vespucci',
+  'zheng_he',
+]
 
 /** A name for a container whose maker gave none, unlike any that `isTaken`. */
 export function inventName(isTaken: (name: string) => boolean): string {

@@ -85,7 +85,9 @@ export class Networking {
     const shared = this.#sharedWith(record)
     if (shared !== undefined) return this.addressOf(shared.record)
     const primary = record.networks[record.hostConfig.NetworkMode]
-    return primary?.IPAddress || (Object.values(record.networks).find(({ IPAddress }) => IPAddress !== '')?.IPAddress ?? '')
+    return (
+      primary?.IPAddress || (Object.values(record.networks).find(({ IPAddress }) => IPAddress !== '')?.IPAddress ?? '')
+    )
   }
 
   async publish(container: Container): Promise<void> {
@@ -109,7 +111,9 @@ export class Networking {
     const { record } = container
     const network = this.#networks.get(reference)
     if (record.hostConfig.NetworkMode.startsWith('container:')) {
-      throw conflict('container sharing network namespace with another container or host cannot be connected to any other network')
+      throw conflict(
+        'container sharing network namespace with another container or host cannot be connected to any other network',
+      )
     }
     if (record.hostConfig.NetworkMode === 'host' || network.name === 'host') {
       throw conflict('container cannot be connected to host network')
@@ -118,7 +122,8 @@ export class Networking {
       throw conflict(`endpoint with name ${record.name} already exists in network ${network.name}`)
     }
     record.networks[network.name] = newEndpoint(record, network, config)
-    if (hasProcess(record.state.status)) this.#attach(container, network.name, record.networks[network.name] as Endpoint)
+    if (hasProcess(record.state.status))
+      this.#attach(container, network.name, record.networks[network.name] as Endpoint)
     container.save()
     this.refresh(record)
   }
@@ -126,7 +131,8 @@ export class Networking {
   disconnect(container: Container, reference: string): void {
     const { record } = container
     const network = this.#networks.get(reference)
-    if (network.name === 'host') throw conflict('container cannot be disconnected from host network or connected to host network')
+    if (network.name === 'host')
+      throw conflict('container cannot be disconnected from host network or connected to host network')
     if (!(network.name in record.networks)) {
       throw conflict(`container ${record.id} is not connected to network ${network.name}`)
     }
@@ -207,7 +213,9 @@ export class Networking {
 
   /** Running members of the same user-defined networks, and the --link targets on the default one. */
   #peersOf(record: ContainerRecord): HostEntry[] {
-    const links = new Map((record.hostConfig.Links ?? []).map((link) => link.split(':') as [string, string | undefined]))
+    const links = new Map(
+      (record.hostConfig.Links ?? []).map((link) => link.split(':') as [string, string | undefined]),
+    )
     return this.#all().flatMap((other) => {
       if (!hasProcess(other.state.status) && other.id !== record.id) return []
       return Object.entries(other.record.networks).flatMap(([name, endpoint]) => {
@@ -223,7 +231,11 @@ export class Networking {
 }
 
 /** The endpoint as it is before the container runs. */
-export function newEndpoint(record: Pick<ContainerRecord, 'id' | 'name' | 'config'>, network: Network, config: Partial<Endpoint>): Endpoint {
+export function newEndpoint(
+  record: Pick<ContainerRecord, 'id' | 'name' | 'config'>,
+  network: Network,
+  config: Partial<Endpoint>,
+): Endpoint {
   const aliases = config.Aliases ?? []
   const requested = config.IPAMConfig?.IPv4Address
   if (requested && network.name === 'bridge' && network.predefined) {

@@ -48,7 +48,9 @@ export function startsAtBoot(policy: RestartPolicy, startedByUser: boolean, stop
 export function checkRestartPolicy(policy: Partial<RestartPolicy> | undefined, autoRemove: boolean): RestartPolicy {
   const checked: RestartPolicy = { Name: policy?.Name ?? '', MaximumRetryCount: policy?.MaximumRetryCount ?? 0 }
   if (!['', 'no', 'always', 'on-failure', 'unless-stopped'].includes(checked.Name)) {
-    throw badParameter(`invalid restart policy: unknown policy '${checked.Name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`)
+    throw badParameter(
+      `invalid restart policy: unknown policy '${checked.Name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+    )
   }
   if (checked.MaximumRetryCount !== 0 && checked.Name !== 'on-failure') {
     throw badParameter("invalid restart policy: maximum retry count can only be used with 'on-failure'")

@@ -6,7 +6,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ContainerSpec, Driver, Mount, Rootfs, Running } from '../drivers/driver.ts'
-import { createRunDir } from '../drivers/shim.ts'
 import { hostsFile, resolvConf } from '../networks/hosts-file.ts'
 import { newId } from './names.ts'
 import { Stdio } from './stdio.ts'
@@ -33,7 +32,7 @@ export async function runOnce(driver: Driver, options: RunOnceOptions, signal?: 
   const id = newId()
   const runDir = join(rootfs.dir, 'run')
   await driver.prepare(rootfs)
-  await createRunDir(runDir)
+  await driver.createRunDir(runDir)
   const spec: ContainerSpec = {
     id,
     rootfs,

@@ -43,33 +43,31 @@ export function refusal(
   id: string,
   name: string,
 ): DockerError | undefined {
-  const notRunning = !hasProcess(status)
-  switch (request) {
-    case 'kill':
-      return notRunning ? conflict(`cannot kill container: ${name}: container ${id} is not running`) : undefined
-    case 'pause':
-      if (status === 'paused') return conflict(`Container ${id} is already paused`)
-      return notRunning ? conflict(`Container ${id} is not running`) : undefined
-    case 'unpause':
-      return status === 'paused' ? undefined : conflict(`Container ${id} is not paused`)
-    case 'exec':
-      if (status === 'restarting') return conflict(`Container ${id} is restarting, wait until the container is running`)
-      if (status === 'paused') return conflict(`container ${id} is paused, unpause the container before exec`)
-      return notRunning ? conflict(`container ${id} is not running`) : undefined
-    case 'top':
-      if (status === 'restarting') return conflict(`Container ${id} is restarting, wait until the container is running`)
-      return notRunning ? conflict(`container ${id} is not running`) : undefined
-    case 'attach':
-      if (status === 'paused') return conflict(`container ${id} is paused, unpause the container before attach`)
-      return status === 'restarting'
-        ? conflict(`container ${id} is restarting, wait until the container is running`)
-        : undefined
-    case 'remove':
-      if (status === 'paused') {
-        return conflict(`cannot remove container "${name}": container is paused and must be unpaused first`)
-      }
-      return isUp(status)
-        ? conflict(`cannot remove container "${name}": container is ${status}: stop the container before removing or force remove`)
-        : undefined
+  const text = refusalText(request, status, id, name)
+  return text === undefined ? undefined : conflict(text)
+}
+
+type Request = Parameters<typeof refusal>[0]
+
+function refusalText(request: Request, status: Status, id: string, name: string): string | undefined {
+  if (request === 'unpause') return status === 'paused' ? undefined : `Container ${id} is not paused`
+  if (request === 'remove') return removalRefusal(status, name)
+  if (status === 'restarting' && request !== 'kill' && request !== 'pause') {
+    return `Container ${id} is restarting, wait until the container is running`
   }
+  if (status === 'paused') {
+    if (request === 'pause') return `Container ${id} is already paused`
+    if (request === 'exec') return `container ${id} is paused, unpause the container before exec`
+    if (request === 'attach') return `container ${id} is paused, unpause the container before attach`
+  }
+  // One may attach to what does not run yet.
+  if (request === 'attach' || hasProcess(status)) return undefined
+  if (request === 'kill') return `cannot kill container: ${name}: container ${id} is not running`
+  return request === 'pause' ? `Container ${id} is not running` : `container ${id} is not running`
+}
+
+function removalRefusal(status: Status, name: string): string | undefined {
+  if (status === 'paused') return `cannot remove container "${name}": container is paused and must be unpaused first`
+  if (!isUp(status)) return undefined
+  return `cannot remove container "${name}": container is ${status}: stop the container before removing or force remove`
 }

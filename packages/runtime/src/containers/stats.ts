@@ -15,7 +15,11 @@ const NEVER_READ = '0001-01-01T00:00:00Z'
 /** A limit larger than any machine is none. */
 const NO_LIMIT = 2 ** 53
 
-export function statsJson(container: Pick<Container, 'id' | 'name'>, current: Sample, previous: Sample | undefined): object {
+export function statsJson(
+  container: Pick<Container, 'id' | 'name'>,
+  current: Sample,
+  previous: Sample | undefined,
+): object {
   const { usage } = current
   const limit = usage?.memoryLimitBytes
   return {
@@ -25,7 +29,8 @@ export function statsJson(container: Pick<Container, 'id' | 'name'>, current: Sa
     preread: previous?.usage === undefined ? NEVER_READ : new Date(previous.at).toISOString(),
     num_procs: 0,
     storage_stats: {},
-    pids_stats: usage === undefined ? {} : { current: usage.pids, ...(usage.pidsLimit > 0 && { limit: usage.pidsLimit }) },
+    pids_stats:
+      usage === undefined ? {} : { current: usage.pids, ...(usage.pidsLimit > 0 && { limit: usage.pidsLimit }) },
     blkio_stats: {
       io_service_bytes_recursive:
         usage === undefined

@@ -149,7 +149,9 @@ function makeRoom(header: TarHeader, path: string, { keepTypes }: UnpackOptions)
   if (existing === undefined || (isDirectory && existing.isDirectory())) return
   if (keepTypes && existing.isDirectory() !== isDirectory) {
     const kind = (directory: boolean) => (directory ? 'directory' : 'non-directory')
-    throw new Error(`cannot overwrite ${kind(existing.isDirectory())} "${path}" with ${kind(isDirectory)} "${header.name}"`)
+    throw new Error(
+      `cannot overwrite ${kind(existing.isDirectory())} "${path}" with ${kind(isDirectory)} "${header.name}"`,
+    )
   }
   rmSync(path, { recursive: true, force: true })
 }

@@ -42,7 +42,7 @@ export function filterTable(output: string, pids: ReadonlySet<number>): ProcessT
   const [header = '', ...lines] = output.split('\n').filter(Boolean)
   const Titles = header.trim().split(/\s+/)
   const pidColumn = Titles.indexOf('PID')
-  if (pidColumn < 0) throw serverError('Couldn\'t find PID field in ps output')
+  if (pidColumn < 0) throw serverError("Couldn't find PID field in ps output")
   const Processes = lines
     .map((line) => {
       const fields = line.trim().split(/\s+/)

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Container } from '../containers/container.ts'
 import { packTree, unpackInto } from '../containers/tar-tree.ts'
 import type { Rootfs } from '../drivers/driver.ts'
+import { LayeredView } from '../drivers/layered-view.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, messageOf, notFound } from './errors.ts'
 import { isTrue, type DockerRequest, type Router } from './router.ts'
@@ -19,7 +20,10 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
   const find = (request: DockerRequest): Container => containers.get(request.params['id'] ?? '')
 
   /** The file as the container sees it: the directory's links followed, its own not. */
-  const locate = async (container: Container, path: string): Promise<{ hostPath: string; stat: Stats; name: string }> => {
+  const locate = async (
+    container: Container,
+    path: string,
+  ): Promise<{ hostPath: string; stat: Stats; name: string }> => {
     if (path === '') throw badParameter('missing path')
     const clean = posix.resolve('/', path)
     const { dir, base } = posix.parse(clean)
@@ -37,6 +41,8 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
   const missing = (path: string, container: Container) =>
     notFound(`Could not find the file ${path} in container ${container.name}`)
   const pathIn = async (container: Container, path: string): Promise<string> => {
+    const mounted = container.state.running === undefined ? mountedPlace(container, path) : undefined
+    if (mounted !== undefined) return mounted
     try {
       return await driver.pathIn(rootfsOf(container), path, container.state.running)
     } catch (error) {
@@ -59,7 +65,9 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
   router.add('GET', '/containers/{id}/archive', async (request, response) => {
     const { header, hostPath, name } = await sendStat(request)
     response.writeHead(200, { 'Content-Type': 'application/x-tar', 'X-Docker-Container-Path-Stat': header })
-    await pipeline(packTree(hostPath, name === '' ? '.' : name, undefined, request.signal), response, { signal: request.signal })
+    await pipeline(packTree(hostPath, name === '' ? '.' : name, undefined, request.signal), response, {
+      signal: request.signal,
+    })
   })
 
   router.add('PUT', '/containers/{id}/archive', async (request, response) => {
@@ -85,6 +93,14 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     response.writeHead(200, { 'Content-Type': 'application/octet-stream' })
     await pipeline(packTree(root, '', NOT_EXPORTED, request.signal), response, { signal: request.signal })
   })
+}
+
+/** Where a stopped container keeps what it will see at `path`, if that is in one of its volumes or binds. */
+function mountedPlace({ record }: Container, path: string): string | undefined {
+  const mount = record.mounts
+    .filter(({ type, target }) => type !== 'tmpfs' && (path === target || path.startsWith(`${target}/`)))
+    .toSorted((a, b) => b.target.length - a.target.length)[0]
+  return mount && new LayeredView([{ dir: mount.source, at: '/' }]).find(path.slice(mount.target.length))?.hostPath
 }
 
 function rootfsOf({ record, rootfsDir }: Container): Rootfs {

@@ -30,7 +30,9 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
     response.writeHead(200, { 'Content-Type': 'application/json' })
     response.flushHeaders()
     const { exitCode, error } = await waiting
-    response.end(`${JSON.stringify({ StatusCode: exitCode, ...(error !== undefined && { Error: { Message: error } }) })}\n`)
+    response.end(
+      `${JSON.stringify({ StatusCode: exitCode, ...(error !== undefined && { Error: { Message: error } }) })}\n`,
+    )
   })
 
   router.add('POST', '/containers/{id}/attach', (request) => attach(find(request), request))

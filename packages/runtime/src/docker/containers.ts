@@ -38,7 +38,11 @@ export function containerRoutes(router: Router, deps: Deps): void {
       (reference) => containers.get(reference).record,
     )
     const withSizes = isTrue(query.get('size'))
-    sendJson(response, 200, selected.map(({ id }) => containers.get(id)).map((found) => summaryJson(found, context(found, withSizes))))
+    sendJson(
+      response,
+      200,
+      selected.map(({ id }) => containers.get(id)).map((found) => summaryJson(found, context(found, withSizes))),
+    )
   })
 
   router.add('POST', '/containers/create', async (request, response) => {
@@ -131,7 +135,11 @@ export function containerRoutes(router: Router, deps: Deps): void {
     const rootfs = { layers: record.imageLayers, hostBase: record.hostBase, dir: rootfsDir }
     const kinds = { modify: 0, add: 1, delete: 2 }
     const changes = await containers.driver.changes(rootfs)
-    sendJson(response, 200, changes.length === 0 ? null : changes.map(({ path, kind }) => ({ Path: path, Kind: kinds[kind] })))
+    sendJson(
+      response,
+      200,
+      changes.length === 0 ? null : changes.map(({ path, kind }) => ({ Path: path, Kind: kinds[kind] })),
+    )
   })
 
   router.add('POST', '/containers/prune', async ({ query }, response) => {
@@ -167,7 +175,9 @@ async function update(deps: Deps, container: Container, body: Partial<HostConfig
   if (RestartPolicy?.Name) hostConfig.RestartPolicy = checkRestartPolicy(RestartPolicy, hostConfig.AutoRemove)
   // Docker raises the sum with the limit when nothing was said about it.
   if (body.Memory && !body.MemorySwap && hostConfig.MemorySwap > 0 && hostConfig.MemorySwap < body.Memory) {
-    throw conflict('Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time')
+    throw conflict(
+      'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',
+    )
   }
   checkHostConfig(hostConfig)
   const { running } = container.state
@@ -181,7 +191,17 @@ async function update(deps: Deps, container: Container, body: Partial<HostConfig
   deps.containers.publish(container, 'update')
 }
 
-const LIMITS = ['Memory', 'MemorySwap', 'MemoryReservation', 'NanoCpus', 'CpuShares', 'CpuQuota', 'CpuPeriod', 'CpusetCpus', 'PidsLimit']
+const LIMITS = [
+  'Memory',
+  'MemorySwap',
+  'MemoryReservation',
+  'NanoCpus',
+  'CpuShares',
+  'CpuQuota',
+  'CpuPeriod',
+  'CpusetCpus',
+  'PidsLimit',
+]
 const isLimit = (name: string): boolean => LIMITS.includes(name)
 
 /** An `until` filter: a moment, or how long ago. */

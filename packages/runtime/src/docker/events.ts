@@ -7,7 +7,22 @@ import type { Deps } from './deps.ts'
 import { anyOf, labelsMatch, parseFilters, type Filters } from './filters.ts'
 import type { Router } from './router.ts'
 
-const FILTERS = ['config', 'container', 'daemon', 'event', 'image', 'label', 'network', 'node', 'plugin', 'scope', 'secret', 'service', 'type', 'volume']
+const FILTERS = [
+  'config',
+  'container',
+  'daemon',
+  'event',
+  'image',
+  'label',
+  'network',
+  'node',
+  'plugin',
+  'scope',
+  'secret',
+  'service',
+  'type',
+  'volume',
+]
 
 export function eventRoutes(router: Router, { events, clock }: Deps): void {
   router.add('GET', '/events', ({ query, signal }, response) => {
@@ -47,7 +62,9 @@ export function eventMatches(event: DockerEvent, filters: Filters): boolean {
   const isActor = (wanted: string) => Actor.ID.startsWith(wanted) || Actor.Attributes['name'] === wanted
   const ofType = (type: DockerEvent['Type']) => anyOf(filters, type, (wanted) => Type === type && isActor(wanted))
   const isImage = (wanted: string) =>
-    Type === 'image' ? isActor(wanted) : Actor.Attributes['image'] === wanted || Actor.Attributes['image']?.split(':')[0] === wanted
+    Type === 'image'
+      ? isActor(wanted)
+      : Actor.Attributes['image'] === wanted || Actor.Attributes['image']?.split(':')[0] === wanted
   return (
     anyOf(filters, 'type', (type) => Type === type) &&
     // "exec_create" stands for "exec_create: sh -c …".

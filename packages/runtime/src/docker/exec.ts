@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { ExecProcess } from '../drivers/driver.ts'
 import type { Exec, ExecRequest } from '../containers/exec.ts'
 import type { Deps } from './deps.ts'
-import { conflict } from './errors.ts'
+import { conflict, messageOf } from './errors.ts'
 import { sizeOf } from './containers.ts'
 import { sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
 import { MULTIPLEXED_STREAM, RAW_STREAM } from './server.ts'
@@ -22,19 +22,30 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
 
   router.add('POST', '/exec/{id}/start', async (request, response) => {
     const exec = find(request)
-    const { Detach = false, Tty = false, ConsoleSize } = await request.json<{
+    const {
+      Detach = false,
+      Tty = false,
+      ConsoleSize,
+    } = await request.json<{
       Detach?: boolean
       Tty?: boolean
       ConsoleSize?: [number, number] | null
     }>()
     if (ConsoleSize) exec.request.ConsoleSize = ConsoleSize
-    const process = await execs.start(exec)
     if (Detach) {
-      discard(process)
+      discard(await execs.start(exec))
       sendEmpty(response, 200)
       return
     }
-    connect(process, exec, request.hijack(Tty ? RAW_STREAM : MULTIPLEXED_STREAM))
+    execs.check(exec)
+    const socket = request.hijack(Tty ? RAW_STREAM : MULTIPLEXED_STREAM)
+    try {
+      connect(await execs.start(exec), exec, socket)
+    } catch (error) {
+      // The answer has begun: what could not be started is told as its output, and by its exit code.
+      const text = Buffer.from(`${messageOf(error)}\r\n`)
+      socket.end(Tty ? text : frame('stdout', text))
+    }
   })
 
   router.add('GET', '/exec/{id}/json', (request, response) => {

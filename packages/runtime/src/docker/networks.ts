@@ -19,18 +19,24 @@ export function networkRoutes(router: Router, deps: Deps): void {
 
   router.add('GET', '/networks', ({ query }, response) => {
     const filters = parseFilters(query.get('filters'), LIST_FILTERS)
-    const selected = networks.list().filter(
-      (network) =>
-        anyOf(filters, 'driver', (driver) => network.driver === driver) &&
-        anyOf(filters, 'id', (id) => network.id.startsWith(id)) &&
-        anyOf(filters, 'name', (name) => matchesText(name, network.name)) &&
-        anyOf(filters, 'scope', (scope) => scope === 'local') &&
-        anyOf(filters, 'type', (type) => (type === 'builtin') === network.predefined) &&
-        anyOf(filters, 'dangling', (dangling) => isTrue(dangling) !== (network.predefined || isUsed(network))) &&
-        labelsMatch(filters, network.labels),
-    )
+    const selected = networks
+      .list()
+      .filter(
+        (network) =>
+          anyOf(filters, 'driver', (driver) => network.driver === driver) &&
+          anyOf(filters, 'id', (id) => network.id.startsWith(id)) &&
+          anyOf(filters, 'name', (name) => matchesText(name, network.name)) &&
+          anyOf(filters, 'scope', (scope) => scope === 'local') &&
+          anyOf(filters, 'type', (type) => (type === 'builtin') === network.predefined) &&
+          anyOf(filters, 'dangling', (dangling) => isTrue(dangling) !== (network.predefined || isUsed(network))) &&
+          labelsMatch(filters, network.labels),
+      )
     // The list leaves the containers out, as dockerd does since API 1.28.
-    sendJson(response, 200, selected.map((network) => ({ ...networkJson(network), Containers: {} })))
+    sendJson(
+      response,
+      200,
+      selected.map((network) => ({ ...networkJson(network), Containers: {} })),
+    )
   })
 
   router.add('GET', '/networks/{id}', (request, response) => sendJson(response, 200, networkJson(find(request))))
@@ -46,7 +52,10 @@ export function networkRoutes(router: Router, deps: Deps): void {
   })
 
   router.add('POST', '/networks/{id}/connect', async (request, response) => {
-    const { Container, EndpointConfig } = await request.json<{ Container: string; EndpointConfig?: Partial<Endpoint> }>()
+    const { Container, EndpointConfig } = await request.json<{
+      Container: string
+      EndpointConfig?: Partial<Endpoint>
+    }>()
     deps.containers.networking.connect(containers.get(Container), find(request).id, EndpointConfig ?? {})
     sendEmpty(response, 200)
   })
@@ -54,7 +63,9 @@ export function networkRoutes(router: Router, deps: Deps): void {
   router.add('POST', '/networks/{id}/disconnect', async (request, response) => {
     const { Container, Force } = await request.json<{ Container: string; Force?: boolean }>()
     const network = find(request)
-    const container = containers.list().find(({ id, name }) => id === Container || name === Container || id.startsWith(Container))
+    const container = containers
+      .list()
+      .find(({ id, name }) => id === Container || name === Container || id.startsWith(Container))
     if (container !== undefined) deps.containers.networking.disconnect(container, network.id)
     else if (!Force) throw notFound(`No such container: ${Container}`)
     sendEmpty(response, 200)

@@ -33,7 +33,8 @@ export function createDockerServer({ router, log, version }: ServerOptions): Ser
   const handle = (message: IncomingMessage, response: ServerResponse, socket?: Duplex, head?: Buffer) => {
     for (const [name, value] of Object.entries(standardHeaders(version))) response.setHeader(name, value)
     serve(router, message, response, socket, head).catch((error: unknown) => {
-      if (!(error instanceof DockerError)) log.error({ err: error, method: message.method, url: message.url }, 'request failed')
+      if (!(error instanceof DockerError))
+        log.error({ err: error, method: message.method, url: message.url }, 'request failed')
       sendError(response, error)
     })
   }
@@ -118,7 +119,7 @@ async function serve(
     stream: message,
     signal: controller.signal,
     body,
-    json: async <T>() => parseJson<T>(await body()),
+    json: async <T>() => parseJson(await body()) as T,
     hijack: (contentType) => hijack(message, response, socket, head, contentType, version),
   }
   try {
@@ -141,7 +142,9 @@ function checkVersion(version: [number, number] | undefined): void {
   if (version === undefined) return
   const asked = version.join('.')
   if (compareVersions(version, parse(MIN_API_VERSION)) < 0) {
-    throw badParameter(`client version ${asked} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`)
+    throw badParameter(
+      `client version ${asked} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
+    )
   }
   if (compareVersions(version, parse(API_VERSION)) > 0) {
     throw badParameter(`client version ${asked} is too new. Maximum supported API version is ${API_VERSION}`)
@@ -185,10 +188,10 @@ async function readUpgradeBody(message: IncomingMessage, socket: Duplex, head?: 
   return bytes.subarray(0, length)
 }
 
-function parseJson<T>(body: Buffer): T {
-  if (body.length === 0) return {} as T
+function parseJson(body: Buffer): unknown {
+  if (body.length === 0) return {}
   try {
-    return JSON.parse(body.toString()) as T
+    return JSON.parse(body.toString())
   } catch (error) {
     throw badParameter(`invalid JSON: ${messageOf(error)}`)
   }
@@ -216,9 +219,7 @@ function hijack(
   const bodyLength = Number(message.headers['content-length'] ?? 0)
   // Without a body to read, what came with the headers is already the stream.
   if (bodyLength === 0 && head !== undefined && head.length > 0) socket.unshift(head)
-  connection.write(
-    `HTTP/1.1 101 ${UPGRADED}\r\nContent-Type: ${type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
-  )
+  connection.write(`HTTP/1.1 101 ${UPGRADED}\r\nContent-Type: ${type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`)
   return connection
 }
 

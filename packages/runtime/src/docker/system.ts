@@ -12,7 +12,13 @@ import { volumeJson } from './volumes.ts'
 
 export function systemRoutes(router: Router, deps: Deps): void {
   const ping: Handler = ({ method }, response) => {
-    const headers = { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-cache, no-store, must-revalidate', Pragma: 'no-cache', Swarm: 'inactive', 'Content-Length': 2 }
+    const headers = {
+      'Content-Type': 'text/plain; charset=utf-8',
+      'Cache-Control': 'no-cache, no-store, must-revalidate',
+      Pragma: 'no-cache',
+      Swarm: 'inactive',
+      'Content-Length': 2,
+    }
     response.writeHead(200, headers).end(method === 'HEAD' ? undefined : 'OK')
   }
   router.add('GET', '/_ping', ping)
@@ -26,7 +32,10 @@ export function systemRoutes(router: Router, deps: Deps): void {
     const all = await images.list()
     const usersOf = (id: string) => containers.list().filter(({ record }) => record.imageId === id).length
     sendJson(response, 200, {
-      LayersSize: [...new Set(all.flatMap(({ layers }) => layers))].reduce((sum, layer) => sum + directorySize(layer), 0),
+      LayersSize: [...new Set(all.flatMap(({ layers }) => layers))].reduce(
+        (sum, layer) => sum + directorySize(layer),
+        0,
+      ),
       Images: all.map((image) => ({
         Id: image.id,
         ParentId: image.parent ?? '',
@@ -40,10 +49,17 @@ export function systemRoutes(router: Router, deps: Deps): void {
       })),
       Containers: containers.list().map((container) => {
         const rw = directorySize(container.writableDir)
-        return summaryJson(container, { published: proxies.published(container.id), now: clock.now(), sizes: { rw, root: rw } })
+        return summaryJson(container, {
+          published: proxies.published(container.id),
+          now: clock.now(),
+          sizes: { rw, root: rw },
+        })
       }),
       Volumes: volumes.list().map((volume) =>
-        volumeJson(volume, { Size: directorySize(volume.mountpoint), RefCount: containers.usersOf(volume.name).length }),
+        volumeJson(volume, {
+          Size: directorySize(volume.mountpoint),
+          RefCount: containers.usersOf(volume.name).length,
+        }),
       ),
       BuildCache: [],
     })
@@ -56,14 +72,19 @@ export function systemRoutes(router: Router, deps: Deps): void {
   })
   for (const path of ['/swarm', '/nodes', '/services', '/tasks', '/secrets', '/configs']) {
     router.add('GET', path, () => {
-      throw new DockerError(503, 'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.')
+      throw new DockerError(
+        503,
+        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+      )
     })
   }
 }
 
 /** Architectures as Go, and so Docker, names them. */
-const goArch = (): string => ({ x64: 'amd64', ia32: '386' })[arch() as string] ?? arch()
-const unameArch = (): string => ({ x64: 'x86_64', arm64: 'aarch64' })[arch() as string] ?? arch()
+const GO_NAMES: Record<string, string> = { x64: 'amd64', ia32: '386' }
+const UNAME_NAMES: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64' }
+const goArch = (): string => GO_NAMES[arch()] ?? arch()
+const unameArch = (): string => UNAME_NAMES[arch()] ?? arch()
 
 function versionJson(version: string): object {
   const details = {
@@ -106,7 +127,12 @@ async function infoJson(deps: Deps): Promise<object> {
       ['Chosen because', driverReason],
       ['Network', network],
     ],
-    Plugins: { Volume: ['local'], Network: ['bridge', 'host', network, 'null'], Authorization: null, Log: ['json-file', 'none'] },
+    Plugins: {
+      Volume: ['local'],
+      Network: ['bridge', 'host', network, 'null'],
+      Authorization: null,
+      Log: ['json-file', 'none'],
+    },
     MemoryLimit: true,
     SwapLimit: true,
     CpuCfsPeriod: true,
@@ -143,7 +169,14 @@ async function infoJson(deps: Deps): Promise<object> {
     ServerVersion: deps.version,
     Runtimes: { [driver]: { path: driver } },
     DefaultRuntime: driver,
-    Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
+    Swarm: {
+      NodeID: '',
+      NodeAddr: '',
+      LocalNodeState: 'inactive',
+      ControlAvailable: false,
+      Error: '',
+      RemoteManagers: null,
+    },
     LiveRestoreEnabled: true,
     Isolation: '',
     InitBinary: '',

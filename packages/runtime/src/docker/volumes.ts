@@ -12,13 +12,19 @@ export function volumeRoutes(router: Router, { volumes, containers }: Deps): voi
 
   router.add('GET', '/volumes', ({ query }, response) => {
     const filters = parseFilters(query.get('filters'), ['dangling', 'driver', 'label', 'name'])
-    const selected = volumes.list().filter(
-      (volume) =>
-        anyOf(filters, 'name', (name) => matchesText(name, volume.name)) &&
-        anyOf(filters, 'driver', (driver) => driver === 'local') &&
-        anyOf(filters, 'dangling', (dangling) => isTrue(dangling) === (containers.usersOf(volume.name).length === 0)) &&
-        labelsMatch(filters, volume.labels),
-    )
+    const selected = volumes
+      .list()
+      .filter(
+        (volume) =>
+          anyOf(filters, 'name', (name) => matchesText(name, volume.name)) &&
+          anyOf(filters, 'driver', (driver) => driver === 'local') &&
+          anyOf(
+            filters,
+            'dangling',
+            (dangling) => isTrue(dangling) === (containers.usersOf(volume.name).length === 0),
+          ) &&
+          labelsMatch(filters, volume.labels),
+      )
     sendJson(response, 200, { Volumes: selected.map((volume) => volumeJson(volume)), Warnings: null })
   })
 
@@ -53,7 +59,10 @@ export function volumeRoutes(router: Router, { volumes, containers }: Deps): voi
       SpaceReclaimed += directorySize(mountpoint)
       volumes.remove(name, [])
     }
-    sendJson(response, 200, { VolumesDeleted: unused.length === 0 ? null : unused.map(({ name }) => name), SpaceReclaimed })
+    sendJson(response, 200, {
+      VolumesDeleted: unused.length === 0 ? null : unused.map(({ name }) => name),
+      SpaceReclaimed,
+    })
   })
 }
 

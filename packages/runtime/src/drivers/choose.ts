@@ -8,7 +8,8 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { messageOf } from '../docker/errors.ts'
 import type { Driver } from './driver.ts'
-import { acknowledge, createRunDir } from './shim.ts'
+import { FifoPool } from './fifo-pool.ts'
+import { acknowledge } from './shim.ts'
 
 export interface Chosen {
   driver: Driver
@@ -17,10 +18,13 @@ export interface Chosen {
 }
 
 export async function chooseDriver(wanted: 'auto' | 'linux' | 'process', root: string, clock: Clock): Promise<Chosen> {
-  if (wanted === 'process') return { driver: await processDriver(clock), reason: 'asked for' }
+  if (wanted === 'process') return { driver: await processDriver(root, clock), reason: 'asked for' }
   if (wanted === 'linux') return { driver: await linuxDriver(root, clock), reason: 'asked for' }
   if (process.platform !== 'linux') {
-    return { driver: await processDriver(clock), reason: `the linux driver needs Linux, this is ${process.platform}` }
+    return {
+      driver: await processDriver(root, clock),
+      reason: `the linux driver needs Linux, this is ${process.platform}`,
+    }
   }
   try {
     const driver = await linuxDriver(root, clock)
@@ -28,7 +32,7 @@ export async function chooseDriver(wanted: 'auto' | 'linux' | 'process', root: s
     return { driver, reason: 'namespaces and overlayfs work on this machine' }
   } catch (error) {
     const reason = `the linux driver does not work here: ${messageOf(error)}`
-    return { driver: await processDriver(clock), reason }
+    return { driver: await processDriver(root, clock), reason }
   }
 }
 
@@ -39,12 +43,17 @@ async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
   ])
   // Several runtimes may run on one machine; each has cgroups of its own.
   const name = `dinghy-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
-  return new LinuxDriver({ clock, root: join(root, 'linux'), cgroups: detectCgroups(name) })
+  return new LinuxDriver({
+    clock,
+    root: join(root, 'linux'),
+    cgroups: detectCgroups(name),
+    fifos: new FifoPool(join(root, 'fifos')),
+  })
 }
 
-async function processDriver(clock: Clock): Promise<Driver> {
+async function processDriver(root: string, clock: Clock): Promise<Driver> {
   const { ProcessDriver } = await import('./process/process-driver.ts')
-  return new ProcessDriver({ clock })
+  return new ProcessDriver({ clock, fifos: new FifoPool(join(root, 'fifos')) })
 }
 
 async function tryOnce(driver: Driver, dir: string): Promise<void> {
@@ -52,7 +61,7 @@ async function tryOnce(driver: Driver, dir: string): Promise<void> {
   const rootfs = { layers: [], hostBase: true, dir: join(dir, 'rootfs') }
   mkdirSync(dir, { recursive: true })
   try {
-    await createRunDir(runDir)
+    await driver.createRunDir(runDir)
     const running = await driver.start({
       id: 'trial',
       rootfs,

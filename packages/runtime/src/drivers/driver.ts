@@ -66,7 +66,7 @@ export type NamespaceMode = 'private' | 'host' | { pid: number }
 export interface ContainerSpec {
   id: string
   rootfs: Rootfs
-  /** Made by shim.ts' createRunDir for this run: FIFOs, pid and exit files live here. */
+  /** Made by createRunDir for this run: FIFOs, pid and exit files live here. */
   runDir: string
   process: ProcessSpec
   mounts: Mount[]
@@ -158,6 +158,8 @@ export interface Driver {
 
   /** Makes the container's directories. Idempotent. */
   prepare(rootfs: Rootfs): Promise<void>
+  /** Makes a fresh run directory with its FIFOs, in the place of that of an earlier run. */
+  createRunDir(runDir: string): Promise<void>
   /**
    * Starts the program and resolves when it runs. What cannot start throws a DockerError with Docker's own texts
    * ("executable file not found in $PATH", "permission denied", …), after everything has been undone.

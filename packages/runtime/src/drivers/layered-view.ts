@@ -6,7 +6,7 @@
  * opaque is an xattr, which Node cannot read, so files hidden only by that still show up here; callers that must know
  * exactly ask the driver's `pathIn`, which mounts.
  */
-import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
+import { lstatSync, readdirSync, readlinkSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 
 export interface Branch {
@@ -74,7 +74,7 @@ export class LayeredView {
     const all = this.#branches.flatMap(({ dir, at }) => {
       if (at !== '/' && path !== at && !path.startsWith(`${at}/`)) return []
       const directory = join(dir, at === '/' ? path : path.slice(at.length))
-      return lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(directory) : []
+      return statSync(directory, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(directory) : []
     })
     const shown = all.filter((name) => !name.startsWith('.wh.') && this.entry(join(path, name)) !== undefined)
     return [...new Set(shown)]
@@ -97,7 +97,8 @@ export class LayeredView {
 /** `hidden`: this branch says that nothing below it counts. */
 function lookupIn(dir: string, parts: string[]): { hostPath: string; stat: Stats } | 'hidden' | undefined {
   let hostPath = dir
-  let stat = lstatSync(dir, { throwIfNoEntry: false })
+  // Followed: /proc/<pid>/root is a link, and so may be where a bind mount comes from.
+  let stat = statSync(dir, { throwIfNoEntry: false })
   if (stat === undefined) return undefined
   for (const part of parts) {
     if (!stat.isDirectory()) return 'hidden'

@@ -26,6 +26,7 @@ import { join } from 'node:path'
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import { serverError } from '../docker/errors.ts'
 import type { Running } from './driver.ts'
+import type { FifoPool } from './fifo-pool.ts'
 import { isAlive, isSameProcess } from './process-table.ts'
 
 /** What the program's stdin is; see shim.sh. */
@@ -36,21 +37,24 @@ export const assetPath = (relative: string): string =>
   new URL(`../../src/drivers/${relative}`, import.meta.url).pathname
 
 /** Makes the run directory and its FIFOs, replacing what an earlier run left. */
-export async function createRunDir(runDir: string): Promise<void> {
+export async function createRunDir(fifos: FifoPool, runDir: string): Promise<void> {
   rmSync(runDir, { recursive: true, force: true })
   mkdirSync(runDir, { recursive: true, mode: 0o711 })
   // Any user of the container may open /dev/stdout again; the directories above keep everybody else out.
-  const names = ['stdin', 'stdout', 'stderr', 'ack'].map((name) => join(runDir, name))
-  const child = spawn('mkfifo', ['-m', '666', ...names], { stdio: 'ignore' })
-  const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw serverError(`cannot make FIFOs in ${runDir}: mkfifo exited with ${code}`)
+  await fifos.take(['stdin', 'stdout', 'stderr', 'ack'].map((name) => join(runDir, name)))
 }
 
 /**
  * Starts `command` under a shim and resolves when the program runs. Rejects with the text of the `error` file when it
  * ended before that. With stdin 'once' the caller holds the FIFO open already, or the shim would wait for it.
  */
-export async function launch(clock: Clock, id: string, runDir: string, stdin: StdinMode, command: string[]): Promise<Running> {
+export async function launch(
+  clock: Clock,
+  id: string,
+  runDir: string,
+  stdin: StdinMode,
+  command: string[],
+): Promise<Running> {
   const errors = openSync(join(runDir, 'error'), 'a')
   const child = spawn('/bin/sh', [assetPath('shim.sh'), runDir, stdin, ...command], {
     cwd: '/',

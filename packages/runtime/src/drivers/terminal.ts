@@ -5,11 +5,15 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { readlinkSync } from 'node:fs'
 import { promisify } from 'node:util'
+import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '../docker/errors.ts'
 
-/** The command line that runs `command` on a new terminal, whose other side is stdin and stdout of that line. */
-export function onTerminal(command: string[]): string[] {
+/** The command line that runs `program` on a new terminal of that size, whose other side is stdin and stdout of that line. */
+export function onTerminal(program: string[], size?: [rows: number, columns: number]): string[] {
   checkScript()
+  const [rows, columns] = size ?? [0, 0]
+  const setSize = `stty rows ${rows} cols ${columns} && exec "$@"`
+  const command = rows > 0 && columns > 0 ? ['sh', '-c', setSize, 'sh', ...program] : program
   if (process.platform === 'darwin') return ['script', '-q', '/dev/null', ...command]
   // -e: exit as the command does. -f: hold nothing back. The command comes as text, for /bin/sh.
   return ['script', '-q', '-e', '-f', '-c', `exec ${command.map(quote).join(' ')}`, '/dev/null']
@@ -20,8 +24,20 @@ export function quote(text: string): string {
 }
 
 /** Sets the size of the terminal that one of these processes has as stdin, stdout or stderr; the kernel tells its readers. */
-export async function resizeTerminal(pids: number[], rows: number, columns: number): Promise<void> {
-  const terminal = pids.map(terminalOf).find((path) => path !== undefined)
+export async function resizeTerminal(
+  clock: Clock,
+  findPids: () => number[],
+  rows: number,
+  columns: number,
+): Promise<void> {
+  let terminal: string | undefined
+  // Clients say the size as soon as they hear of the start, when `script` may still be on its way.
+  for (let attempt = 0; terminal === undefined && attempt < 50; attempt++) {
+    if (attempt > 0) await clock.sleep(20)
+    terminal = findPids()
+      .map(terminalOf)
+      .find((path) => path !== undefined)
+  }
   if (terminal === undefined) throw new DockerError(500, 'cannot resize: the process has no terminal')
   const option = process.platform === 'darwin' ? '-f' : '-F'
   await promisify(execFile)('stty', [option, terminal, 'rows', String(rows), 'cols', String(columns)])

@@ -46,7 +46,9 @@ export function allocate(subnet: Subnet, taken: ReadonlySet<number>, requested?:
   if (requested !== undefined && requested !== '') {
     const address = parseAddress(requested)
     if (!contains(subnet, address)) {
-      throw badParameter(`invalid endpoint settings: no configured subnet or ip-range contain the IP address ${requested}`)
+      throw badParameter(
+        `invalid endpoint settings: no configured subnet or ip-range contain the IP address ${requested}`,
+      )
     }
     if (taken.has(address)) throw conflict('Address already in use')
     return address

@@ -19,7 +19,8 @@ export const loopback: AddressSpace = {
       'containers share this machine’s network: each has an address of its own in 127.0.0.0/8, and Node programs are pinned to it; other programs that listen on all addresses take the port for everybody',
       'networks do not separate containers from each other',
     ]
-    if (process.platform !== 'linux') facts.push('only 127.0.0.1 exists on this system: container addresses cannot be reached')
+    if (process.platform !== 'linux')
+      facts.push('only 127.0.0.1 exists on this system: container addresses cannot be reached')
     return facts
   },
 

@@ -56,7 +56,8 @@ export class Networks {
     const exact = all.find(({ id, name }) => id === reference || name === reference)
     if (exact !== undefined) return exact
     const matching = all.filter(({ id }) => reference !== '' && id.startsWith(reference))
-    if (matching.length > 1) throw badParameter(`network ${reference} is ambiguous (${matching.length} matches found on ID prefix)`)
+    if (matching.length > 1)
+      throw badParameter(`network ${reference} is ambiguous (${matching.length} matches found on ID prefix)`)
     if (matching[0] === undefined) throw notFound(`network ${reference} not found`)
     return matching[0]
   }
@@ -99,8 +100,13 @@ export class Networks {
     if (network.predefined) throw new DockerError(403, `${network.name} is a pre-defined network and cannot be removed`)
     const users = Object.keys(network.endpoints).length
     if (users > 0) {
-      const names = Object.values(network.endpoints).map(({ name, endpointId }) => `name:"${name}" id:"${endpointId.slice(0, 12)}"`)
-      throw new DockerError(403, `error while removing network: network ${network.name} has active endpoints (${names.join(', ')})`)
+      const names = Object.values(network.endpoints).map(
+        ({ name, endpointId }) => `name:"${name}" id:"${endpointId.slice(0, 12)}"`,
+      )
+      throw new DockerError(
+        403,
+        `error while removing network: network ${network.name} has active endpoints (${names.join(', ')})`,
+      )
     }
     this.#networks.delete(network.id)
     this.#save()
@@ -119,7 +125,11 @@ export class Networks {
     const endpointId = newId()
     network.endpoints[container.id] = { endpointId, name: container.name, ip }
     this.#save()
-    this.#events.publish('network', 'connect', network.id, { container: container.id, name: network.name, type: network.driver })
+    this.#events.publish('network', 'connect', network.id, {
+      container: container.id,
+      name: network.name,
+      type: network.driver,
+    })
     return { ip, endpointId, network }
   }
 
@@ -129,7 +139,11 @@ export class Networks {
     if (network === undefined || !(containerId in network.endpoints)) return
     delete network.endpoints[containerId]
     this.#save()
-    this.#events.publish('network', 'disconnect', network.id, { container: containerId, name: network.name, type: network.driver })
+    this.#events.publish('network', 'disconnect', network.id, {
+      container: containerId,
+      name: network.name,
+      type: network.driver,
+    })
   }
 
   rename(containerId: string, name: string): void {

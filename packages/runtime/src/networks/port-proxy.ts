@@ -38,7 +38,9 @@ export class PortProxies {
     this.#byContainer.set(containerId, { published, listeners })
     try {
       for (const request of requests) {
-        const { hostPort, opened } = await openFirst(this.#clock, request, targetIp, (port) => this.#isTaken(request, port))
+        const { hostPort, opened } = await openFirst(this.#clock, request, targetIp, (port) =>
+          this.#isTaken(request, port),
+        )
         listeners.push(...opened)
         const { containerPort, protocol, hostIp } = request
         published.push({ containerPort, protocol, hostIp, hostPort })
@@ -94,7 +96,9 @@ async function openFirst(
     for (let attempt = 0; attempt < (candidate === 0 ? 16 : 1); attempt++) {
       const result = await openAll(clock, request, candidate, targetIp)
       if (!(result instanceof Error)) return result
-      failure = serverError(`failed to bind host port for ${shown}:${candidate}:${targetIp}:${request.containerPort}/${request.protocol}: ${result.message}`)
+      failure = serverError(
+        `failed to bind host port for ${shown}:${candidate}:${targetIp}:${request.containerPort}/${request.protocol}: ${result.message}`,
+      )
     }
   }
   throw failure ?? serverError(`no port to publish ${request.containerPort}/${request.protocol} on`)
@@ -120,7 +124,9 @@ async function openAll(
   } catch (error) {
     await Promise.all(opened.map((listener) => listener.close()))
     const { code, message } = error as NodeJS.ErrnoException
-    return new Error(code === 'EADDRINUSE' ? 'address already in use' : code === 'EACCES' ? 'permission denied' : message)
+    return new Error(
+      code === 'EADDRINUSE' ? 'address already in use' : code === 'EACCES' ? 'permission denied' : message,
+    )
   }
 }
 
@@ -140,7 +146,10 @@ async function openTcp(
   const connections = new Set<Socket>()
   const server: Server = createServer({ allowHalfOpen: true }, (client) => {
     const target = connect({ host: targetIp, port: targetPort, allowHalfOpen: true })
-    for (const [socket, other] of [[client, target], [target, client]] as const) {
+    for (const [socket, other] of [
+      [client, target],
+      [target, client],
+    ] as const) {
       connections.add(socket)
       socket.on('error', () => other.destroy())
       socket.on('close', () => {
@@ -169,8 +178,7 @@ async function openUdp(
   targetIp: string,
   targetPort: number,
 ): Promise<{ listener: Listener; port: number }> {
-  const type = address.includes(':') ? 'udp6' : 'udp4'
-  const server = createSocket({ type, ipv6Only: true })
+  const server = createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' })
   /** One socket towards the container per client, so that answers find their way back. */
   const clients = new Map<string, { socket: UdpSocket; lastUsed: number }>()
   const sweep = () => {

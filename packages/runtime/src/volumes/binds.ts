@@ -7,7 +7,22 @@ import { badParameter } from '../docker/errors.ts'
 
 const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 /** What may follow the second colon of -v. Consistency and labels have no meaning here and are accepted. */
-const MODES = new Set(['ro', 'rw', 'z', 'Z', 'nocopy', 'consistent', 'cached', 'delegated', 'rprivate', 'private', 'rslave', 'slave', 'rshared', 'shared'])
+const MODES = new Set([
+  'ro',
+  'rw',
+  'z',
+  'Z',
+  'nocopy',
+  'consistent',
+  'cached',
+  'delegated',
+  'rprivate',
+  'private',
+  'rslave',
+  'slave',
+  'rshared',
+  'shared',
+])
 
 /** The mounts of a container, later ones of the same target replacing earlier: volumes-from, image volumes, -v, --mount. */
 export function mountPointsOf(
@@ -68,7 +83,8 @@ function fromRequest(request: MountRequest): MountPoint {
   switch (request.Type) {
     case 'bind':
       if (!request.Source) throw invalid('field Source must not be empty')
-      if (!request.Source.startsWith('/')) throw invalid(`invalid mount path: '${request.Source}' mount path must be absolute`)
+      if (!request.Source.startsWith('/'))
+        throw invalid(`invalid mount path: '${request.Source}' mount path must be absolute`)
       return { ...common, type: 'bind', source: posix.normalize(request.Source) }
     case 'volume':
       if (!request.Source) return { ...anonymousVolume(common.target), readOnly: common.readOnly }
@@ -87,7 +103,14 @@ function fromRequest(request: MountRequest): MountPoint {
 function tmpfs(target: string, options: string): MountPoint {
   const given = options.split(',').filter((option) => option !== '' && option !== 'ro' && option !== 'rw')
   const all = ['nosuid', 'nodev', 'noexec', ...given].join(',')
-  return { type: 'tmpfs', source: '', target: cleanTarget(target), readOnly: options.split(',').includes('ro'), mode: '', options: all }
+  return {
+    type: 'tmpfs',
+    source: '',
+    target: cleanTarget(target),
+    readOnly: options.split(',').includes('ro'),
+    mode: '',
+    options: all,
+  }
 }
 
 function anonymousVolume(target: string): MountPoint {

@@ -71,10 +71,17 @@ function makePivot(pivot: string): void {
 }
 
 function makeInitLayer(init: string): void {
-  for (const dir of ['dev/pts', 'dev/shm', 'dev/mqueue', 'proc', 'sys', 'etc']) {
+  for (const dir of ['dev/pts', 'dev/shm', 'dev/mqueue', 'proc', 'sys', 'etc', '.dinghy']) {
     mkdirSync(join(init, dir), { recursive: true })
   }
-  for (const file of ['etc/hosts', 'etc/hostname', 'etc/resolv.conf', 'dev/console', '.dockerenv']) {
+  for (const file of [
+    'etc/hosts',
+    'etc/hostname',
+    'etc/resolv.conf',
+    'dev/console',
+    '.dockerenv',
+    '.dinghy/preload.cjs',
+  ]) {
     if (!existsSync(join(init, file))) writeFileSync(join(init, file), '')
   }
   link('/proc/mounts', join(init, 'etc/mtab'))
@@ -132,10 +139,26 @@ nogroup:x:65534:
 `
 
 function makeHostLayer({ host, hostDirectories, nodePrefix }: BaseRoot, present: string[]): void {
-  for (const dir of ['etc', 'home', 'mnt', 'media', 'opt', 'run', 'srv', 'var/cache', 'var/lib', 'var/log', 'var/spool']) {
+  for (const dir of [
+    'etc',
+    'home',
+    'mnt',
+    'media',
+    'opt',
+    'run',
+    'srv',
+    'var/cache',
+    'var/lib',
+    'var/log',
+    'var/spool',
+  ]) {
     mkdirSync(join(host, dir), { recursive: true })
   }
-  for (const [dir, mode] of [['root', 0o700], ['tmp', 0o1777], ['var/tmp', 0o1777]] as const) {
+  for (const [dir, mode] of [
+    ['root', 0o700],
+    ['tmp', 0o1777],
+    ['var/tmp', 0o1777],
+  ] as const) {
     mkdirSync(join(host, dir), { recursive: true })
     chmodSync(join(host, dir), mode)
   }
@@ -163,7 +186,8 @@ function makeHostLayer({ host, hostDirectories, nodePrefix }: BaseRoot, present:
     mkdirSync(join(host, nodePrefix), { recursive: true })
     mkdirSync(join(host, 'usr/local/bin'), { recursive: true })
     for (const name of ['node', 'npm', 'npx', 'corepack']) {
-      if (existsSync(join(nodePrefix, 'bin', name))) link(join(nodePrefix, 'bin', name), join(host, 'usr/local/bin', name))
+      if (existsSync(join(nodePrefix, 'bin', name)))
+        link(join(nodePrefix, 'bin', name), join(host, 'usr/local/bin', name))
     }
   }
 }

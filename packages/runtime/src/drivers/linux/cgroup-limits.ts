@@ -22,7 +22,11 @@ export function limitWrites(
   resources: Resources,
   versionOf: (controller: Controller) => 1 | 2 | undefined,
 ): LimitWrite[] {
-  return [...memoryWrites(resources, versionOf('memory')), ...cpuWrites(resources, versionOf('cpu')), ...otherWrites(resources)]
+  return [
+    ...memoryWrites(resources, versionOf('memory')),
+    ...cpuWrites(resources, versionOf('cpu')),
+    ...otherWrites(resources),
+  ]
 }
 
 function memoryWrites(resources: Resources, version: 1 | 2 | undefined): LimitWrite[] {

@@ -20,10 +20,8 @@ export interface Hierarchy {
 
 const WANTED: Controller[] = ['memory', 'cpu', 'cpuset', 'pids']
 /** null, zero, full, random, urandom, tty, console, ptmx and the pts; anything may be made. */
-const ALLOWED_DEVICES = [
-  ...['c *:* m', 'b *:* m', 'c 1:3 rwm', 'c 1:5 rwm', 'c 1:7 rwm', 'c 1:8 rwm', 'c 1:9 rwm'],
-  ...['c 5:0 rwm', 'c 5:1 rwm', 'c 5:2 rwm', 'c 136:* rwm'],
-]
+const ALLOWED_DEVICES = ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '136:*'].map((id) => `c ${id} rwm`)
+const MAY_MAKE = ['c *:* m', 'b *:* m']
 const V1_WANTED = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids', 'freezer', 'devices']
 
 export class Cgroups {
@@ -61,14 +59,18 @@ export class Cgroups {
     const directory = this.#directory(id, 'devices')
     if (directory === undefined) return
     writeFileSync(join(directory, 'devices.deny'), 'a')
-    for (const rule of [...ALLOWED_DEVICES, ...extra]) writeFileSync(join(directory, 'devices.allow'), rule)
+    for (const rule of [...MAY_MAKE, ...ALLOWED_DEVICES, ...extra])
+      writeFileSync(join(directory, 'devices.allow'), rule)
   }
 
   limit(id: string, resources: Resources): void {
     for (const write of limitWrites(resources, (controller) => this.#versionOf(controller))) {
       const directory = this.#directory(id, write.controller)
       if (directory === undefined) {
-        throw new DockerError(400, `cannot limit ${write.what}: the ${write.controller} cgroup controller is not available on this machine`)
+        throw new DockerError(
+          400,
+          `cannot limit ${write.what}: the ${write.controller} cgroup controller is not available on this machine`,
+        )
       }
       if (write.optional && !existsSync(join(directory, write.file))) continue
       try {
@@ -90,7 +92,10 @@ export class Cgroups {
     if (unified !== undefined) return [{ source: join(unified.parent, id), target: '/sys/fs/cgroup' }]
     return this.#hierarchies
       .filter(({ version }) => version === 1)
-      .map(({ parent, controllers }) => ({ source: join(parent, id), target: `/sys/fs/cgroup/${controllers.join(',')}` }))
+      .map(({ parent, controllers }) => ({
+        source: join(parent, id),
+        target: `/sys/fs/cgroup/${controllers.join(',')}`,
+      }))
   }
 
   /** Removes the cgroups of an ended container. Idempotent; a cgroup that still has processes stays and throws. */
@@ -186,7 +191,9 @@ export class Cgroups {
 
 /** The hierarchies of this machine in which we may make cgroups, tried out. `name` becomes part of their path. */
 export function detectCgroups(name: string): Cgroups {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' '))
+  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '))
   const own = ownCgroups(readFileSync('/proc/self/cgroup', 'utf8'))
   const found: Hierarchy[] = []
   for (const [, mountPoint = '', type, options = ''] of mounts) {

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Clock } from '@dinghy/shared/api/clock'
 import type { ContainerSpec, ExecProcess, Running } from '../driver.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { descendantsOf, isAlive } from '../process-table.ts'
@@ -16,6 +17,8 @@ interface Options {
   cgroups: string[]
   stdin: boolean
   tty: boolean
+  consoleSize: [number, number] | undefined
+  clock: Clock
 }
 
 export async function execIn(
@@ -30,14 +33,15 @@ export async function execIn(
   const enter = ['nsenter', `--target=${pid}`, ...namespaces, '--root=/', `--wd=/proc/${pid}/root`, '--']
   const session = options.tty ? ['setsid', '--ctty'] : []
   const joined = ['sh', '-c', JOIN, 'sh', ...options.cgroups, '--', ...enter, ...session, ...command]
-  const [program = '', ...args] = options.tty ? onTerminal(joined) : joined
+  const [program = '', ...args] = options.tty ? onTerminal(joined, options.consoleSize) : joined
   const child = spawn(program, args, { cwd: '/', stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
   await once(child, 'spawn')
   const { stdin, stdout, stderr } = child
   if (stdout === null || stderr === null) throw new Error('an exec has pipes')
   // `script` says nothing of its own on stderr; drain it so that it can never block.
   if (options.tty) stderr.resume()
-  const resize = (rows: number, columns: number) => resizeTerminal(descendantsOf(child.pid ?? 0), rows, columns)
+  const resize = (rows: number, columns: number) =>
+    resizeTerminal(options.clock, () => descendantsOf(child.pid ?? 0), rows, columns)
   return {
     pid: child.pid ?? 0,
     stdin: stdin ?? undefined,

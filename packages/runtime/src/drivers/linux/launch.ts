@@ -53,7 +53,16 @@ export function fstabOf(plan: MountPlan): string {
   const inside = (path: string) => posix.join(root, path)
   const lines = [
     line(base.pivot, base.pivot, 'none', 'bind'),
-    line('overlay', root, 'overlay', overlayOptions(range(plan.lowerCount).map((n) => `lower/${n}`), '', plan)),
+    line(
+      'overlay',
+      root,
+      'overlay',
+      overlayOptions(
+        range(plan.lowerCount).map((n) => `lower/${n}`),
+        '',
+        plan,
+      ),
+    ),
   ]
   for (const { name, lowers } of plan.hostOverlays) {
     const dirs = [...lowers.map((n) => `lower/${n}/${name}`), `/${name}`]
@@ -67,18 +76,19 @@ export function fstabOf(plan: MountPlan): string {
     line('proc', inside('/proc'), 'proc', 'nosuid,nodev,noexec'),
     line('devpts', inside('/dev/pts'), 'devpts', 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5'),
     line('shm', inside('/dev/shm'), 'tmpfs', `nosuid,nodev,noexec,mode=1777,size=${plan.shmSizeBytes}`),
-    line('mqueue', inside('/dev/mqueue'), 'mqueue', 'nosuid,nodev,noexec'),
     line('sysfs', inside('/sys'), 'sysfs', `nosuid,nodev,noexec${privileged ? '' : ',ro'}`),
   )
-  if (plan.cgroups.length > 1) lines.push(line('tmpfs', inside('/sys/fs/cgroup'), 'tmpfs', 'nosuid,nodev,noexec,mode=755'))
-  for (const { source, target } of plan.cgroups) lines.push(line(source, inside(target), 'none', 'bind,ro,X-mount.mkdir'))
+  // A privileged container sees this machine's own /dev, in which nothing may be made.
+  if (!privileged) lines.push(line('mqueue', inside('/dev/mqueue'), 'mqueue', 'nosuid,nodev,noexec'))
+  if (plan.cgroups.length > 1)
+    lines.push(line('tmpfs', inside('/sys/fs/cgroup'), 'tmpfs', 'nosuid,nodev,noexec,mode=755'))
+  for (const { source, target } of plan.cgroups)
+    lines.push(line(source, inside(target), 'none', 'bind,ro,X-mount.mkdir'))
   if (!privileged) {
     for (const path of plan.readonly) lines.push(line(inside(path), inside(path), 'none', 'bind,ro'))
     for (const { path, directory } of plan.masked) {
       lines.push(
-        directory
-          ? line('tmpfs', inside(path), 'tmpfs', 'ro,size=0')
-          : line('/dev/null', inside(path), 'none', 'bind'),
+        directory ? line('tmpfs', inside(path), 'tmpfs', 'ro,size=0') : line('/dev/null', inside(path), 'none', 'bind'),
       )
     }
   }
@@ -127,15 +137,16 @@ export function preludeOf(spec: ContainerSpec, cgroups: string[]): string {
   for (const [name, value] of Object.entries(spec.sysctls ?? {})) {
     lines.push(`echo ${quote(value)} >${quote(`/proc/sys/${name.replaceAll('.', '/')}`)}`)
   }
-  if (spec.ulimits !== undefined && spec.ulimits.length > 0) {
-    const limits = spec.ulimits.map(({ name, soft, hard }) => quote(`--${name}=${limit(soft)}:${limit(hard)}`))
-    lines.push(`prlimit --pid "$pid" ${limits.join(' ')}`)
-  }
   lines.push('umask 0022')
   return `${lines.join('\n')}\n`
 }
 
-const limit = (value: number): string => (value < 0 ? 'unlimited' : String(value))
+/** Sets the limits on itself and then becomes what follows; nothing when there are none. */
+export function limitCommand(ulimits: ContainerSpec['ulimits'] = []): string[] {
+  const limit = (value: number): string => (value < 0 ? 'unlimited' : String(value))
+  if (ulimits.length === 0) return []
+  return ['prlimit', ...ulimits.map(({ name, soft, hard }) => `--${name}=${limit(soft)}:${limit(hard)}`), '--']
+}
 
 /** Absolute paths of the machine's tools that the last steps of a start use. */
 export interface Tools {
@@ -148,7 +159,8 @@ export interface Tools {
  * Variables that make a dynamic loader or libc do things. This machine's own tools must not see a container's values of
  * these, so they are set by the container's own `env` when everything else is done.
  */
-const LOADER_VARIABLE = /^(?:LD_|GLIBC_TUNABLES=|GCONV_PATH=|GETCONF_DIR=|HOSTALIASES=|LOCALDOMAIN=|LOCPATH=|MALLOC_|NIS_PATH=|NLSPATH=|RESOLV_HOST_CONF=|RES_OPTIONS=|TZDIR=)/
+const LOADER_VARIABLE =
+  /^(?:LD_|GLIBC_TUNABLES=|GCONV_PATH=|GETCONF_DIR=|HOSTALIASES=|LOCALDOMAIN=|LOCPATH=|MALLOC_|NIS_PATH=|NLSPATH=|RESOLV_HOST_CONF=|RES_OPTIONS=|TZDIR=)/
 
 /**
  * The command that turns a privileged process, whose working directory is the container's root, into the program.
@@ -163,7 +175,9 @@ export function dropCommand(
 ): string[] {
   const own = spec.env.filter((entry) => LOADER_VARIABLE.test(entry))
   if (own.length > 0 && !hasEnv) {
-    throw startError(`the variables ${own.map((entry) => entry.split('=')[0]).join(', ')} need an /usr/bin/env in the image`)
+    throw startError(
+      `the variables ${own.map((entry) => entry.split('=')[0]).join(', ')} need an /usr/bin/env in the image`,
+    )
   }
   return [
     tools.setpriv,
@@ -182,12 +196,18 @@ export function dropCommand(
     `--setuid=${identity.uid}`,
     '--',
     ...(own.length > 0 ? ['/usr/bin/env', ...own] : []),
-    executable,
+    // By its name, so that the program sees itself called as it was; the search in $PATH has the same result inside.
+    spec.env.some((entry) => entry.startsWith('PATH=')) ? (spec.args[0] ?? '') : executable,
     ...spec.args.slice(1),
   ]
 }
 
+/**
+ * The last step into the container's root is a chroot, for which the bounding set has to allow SYS_CHROOT. So a root
+ * whose capabilities are all dropped still has this one; other users have none.
+ */
 function capabilityList(spec: ProcessSpec): string {
-  const names = capabilitiesOf(spec.capAdd, spec.capDrop).map((name) => `,+${name.toLowerCase()}`)
+  const wanted = new Set([...capabilitiesOf(spec.capAdd, spec.capDrop), 'SYS_CHROOT'])
+  const names = [...wanted].map((name) => `,+${name.toLowerCase()}`)
   return `-all${names.join('')}`
 }

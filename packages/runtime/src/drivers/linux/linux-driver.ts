@@ -6,7 +6,16 @@
  * version 2 only, no device filter (so no CAP_MKNOD either). describe() says so.
  */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -24,14 +33,25 @@ import type {
   Running,
   Usage,
 } from '../driver.ts'
-import { findExecutable, type Lookup } from '../executable.ts'
+import { findExecutable, startError, type Lookup } from '../executable.ts'
+import { underInit } from '../init-process.ts'
+import type { FifoPool } from '../fifo-pool.ts'
 import { LayeredView, type Branch } from '../layered-view.ts'
 import { allPids, isSameProcess, rowsOf } from '../process-table.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
-import { assetPath, launch, waitForExit } from '../shim.ts'
+import { assetPath, createRunDir, launch, waitForExit } from '../shim.ts'
 import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
 import type { Cgroups } from './cgroups.ts'
-import { dropCommand, fstabOf, MASKED_PATHS, preludeOf, READONLY_PATHS, type MountPlan, type Tools } from './launch.ts'
+import {
+  dropCommand,
+  fstabOf,
+  limitCommand,
+  MASKED_PATHS,
+  preludeOf,
+  READONLY_PATHS,
+  type MountPlan,
+  type Tools,
+} from './launch.ts'
 import { MergedViews } from './merged-views.ts'
 import { prepareMountPoint } from './mount-points.ts'
 import { changesOf } from './overlay-changes.ts'
@@ -47,9 +67,11 @@ export class LinuxDriver implements Driver {
   readonly #tools: Tools
   readonly #cgroups: Cgroups
   readonly #views: MergedViews
+  readonly #fifos: FifoPool
 
   /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
-  constructor(options: { clock: Clock; root: string; cgroups: Cgroups }) {
+  constructor(options: { clock: Clock; root: string; cgroups: Cgroups; fifos: FifoPool }) {
+    this.#fifos = options.fifos
     this.#clock = options.clock
     this.#cgroups = options.cgroups
     this.#base = prepareBaseRoot(options.root)
@@ -60,7 +82,8 @@ export class LinuxDriver implements Driver {
   describe(): string[] {
     const facts = ['seccomp and AppArmor profiles are not applied']
     if (!this.#cgroups.available) facts.push('no cgroups: memory, CPU and process limits are refused')
-    else if (this.#cgroups.missing.length > 0) facts.push(`no cgroup controller for: ${this.#cgroups.missing.join(', ')}`)
+    else if (this.#cgroups.missing.length > 0)
+      facts.push(`no cgroup controller for: ${this.#cgroups.missing.join(', ')}`)
     if (!this.#cgroups.canRestrictDevices) {
       facts.push('devices cannot be filtered here, so containers do not get CAP_MKNOD')
     }
@@ -82,12 +105,21 @@ export class LinuxDriver implements Driver {
     }
   }
 
+  async createRunDir(runDir: string): Promise<void> {
+    await createRunDir(this.#fifos, runDir)
+  }
+
   async start(spec: ContainerSpec): Promise<Running> {
     await this.#views.close(spec.rootfs)
     await this.prepare(spec.rootfs)
-    const mounts = spec.mounts.map((mount) => ({ ...mount, target: prepareMountPoint(this.#view(spec.rootfs), spec.rootfs, mount) }))
+    const mounts = spec.mounts.map((mount) => ({
+      ...mount,
+      target: prepareMountPoint(this.#view(spec.rootfs), spec.rootfs, mount),
+    }))
     const lookup = lookupThrough(this.#view(spec.rootfs, mounts))
-    const command = this.#programCommand(spec.process, lookup)
+    const process = spec.init ? underInit(spec.process, lookup) : spec.process
+    this.#makeWorkingDirectory(spec)
+    const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, lookup)]
     this.#cgroups.create(spec.id, spec.resources ?? {})
     try {
       if (!spec.process.privileged) this.#cgroups.restrictDevices(spec.id, (spec.devices ?? []).map(deviceRule))
@@ -99,7 +131,7 @@ export class LinuxDriver implements Driver {
       writeFileSync(join(spec.runDir, 'prelude'), preludeOf(spec, this.#cgroups.directories(spec.id)))
       const init = ['sh', assetPath('linux/init.sh'), spec.runDir, this.#base.pivot, ...command]
       const inNamespaces = [...namespaceCommand(spec), ...init]
-      const whole = spec.process.tty ? onTerminal(inNamespaces) : inNamespaces
+      const whole = spec.process.tty ? onTerminal(inNamespaces, spec.process.consoleSize) : inNamespaces
       return await launch(this.#clock, spec.id, spec.runDir, spec.stdin, whole)
     } catch (error) {
       this.#cgroups.remove(spec.id)
@@ -140,15 +172,21 @@ export class LinuxDriver implements Driver {
 
   async exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
     const lookup = lookupThrough(new LayeredView([{ dir: `/proc/${running.pid}/root`, at: '/' }]))
-    return execIn(running, spec, this.#programCommand(process, lookup), {
+    const found = lookup(process.cwd)
+    if (found === undefined)
+      throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
+    const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, lookup)]
+    return execIn(running, spec, command, {
       cgroups: this.#cgroups.directories(running.id),
       stdin,
       tty: process.tty ?? false,
+      consoleSize: process.consoleSize,
+      clock: this.#clock,
     })
   }
 
   async resize(running: Running, rows: number, columns: number): Promise<void> {
-    await resizeTerminal([running.pid], rows, columns)
+    await resizeTerminal(this.#clock, () => [running.pid], rows, columns)
   }
 
   async update(running: Running, spec: ContainerSpec): Promise<void> {
@@ -166,7 +204,8 @@ export class LinuxDriver implements Driver {
 
   async changes(rootfs: Rootfs): Promise<Change[]> {
     const lower = new LayeredView(this.#branches(rootfs).slice(1))
-    return changesOf(join(rootfs.dir, 'upper'), lower, () => this.#views.open(rootfs))
+    const own = new Set(this.#base.hostDirectories.map((name) => `/${name}`))
+    return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#views.open(rootfs))
   }
 
   async pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string> {
@@ -192,6 +231,11 @@ export class LinuxDriver implements Driver {
     for (const id of this.#cgroups.ids()) if (!knownIds.has(id)) await this.#removeCgroups(id)
   }
 
+  /** As Docker does, with the plain owner and mode of a new directory. */
+  #makeWorkingDirectory({ rootfs, process }: ContainerSpec): void {
+    prepareMountPoint(this.#view(rootfs), rootfs, { type: 'tmpfs', source: '', target: process.cwd, readOnly: false })
+  }
+
   /** Privileges, environment, root directory and program, in this order; see launch.ts. */
   #programCommand(spec: ProcessSpec, lookup: Lookup): string[] {
     const read = (path: string) => {
@@ -202,7 +246,13 @@ export class LinuxDriver implements Driver {
     const env = spec.env.some((entry) => entry.startsWith('HOME=')) ? spec.env : [...spec.env, `HOME=${identity.home}`]
     const capDrop = this.#cgroups.canRestrictDevices ? spec.capDrop : [...(spec.capDrop ?? []), 'MKNOD']
     const executable = findExecutable({ ...spec, env }, lookup)
-    return dropCommand({ ...spec, env, capDrop }, identity, executable, this.#tools, lookup('/usr/bin/env') !== undefined)
+    return dropCommand(
+      { ...spec, env, capDrop },
+      identity,
+      executable,
+      this.#tools,
+      lookup('/usr/bin/env') !== undefined,
+    )
   }
 
   #plan(spec: ContainerSpec): Omit<MountPlan, 'mounts' | 'devices'> {
@@ -235,9 +285,21 @@ export class LinuxDriver implements Driver {
   }
 
   #viewFstab(rootfs: Rootfs): { fstab: string; base: BaseRoot } {
-    const bare = { mounts: [], devices: [], cgroups: [], masked: [], readonly: [], readOnlyRoot: false, privileged: false, shmSizeBytes: 0 }
+    const bare = {
+      mounts: [],
+      devices: [],
+      cgroups: [],
+      masked: [],
+      readonly: [],
+      readOnlyRoot: false,
+      privileged: false,
+      shmSizeBytes: 0,
+    }
     const lines = fstabOf({ ...this.#rootPlan(rootfs), ...bare }).split('\n')
-    return { fstab: `${lines.filter((line) => !line.includes(' /proc') && / (overlay|none) /.test(line)).join('\n')}\n`, base: this.#base }
+    return {
+      fstab: `${lines.filter((line) => !line.includes(' /proc') && / (overlay|none) /.test(line)).join('\n')}\n`,
+      base: this.#base,
+    }
   }
 
   /** Lower directories, uppermost first. */
@@ -254,7 +316,9 @@ export class LinuxDriver implements Driver {
   }
 
   #view(rootfs: Rootfs, mounts: { source: string; target: string }[] = []): LayeredView {
-    const mounted = mounts.filter(({ source }) => source !== '').map(({ source, target }) => ({ dir: source, at: target }))
+    const mounted = mounts
+      .filter(({ source }) => source !== '')
+      .map(({ source, target }) => ({ dir: source, at: target }))
     return new LayeredView([...mounted, ...this.#branches(rootfs)])
   }
 
@@ -279,7 +343,9 @@ function namespaceCommand({ namespaces = {}, hostname }: ContainerSpec): string[
     ['uts', namespaces.uts ?? (hostname === '' ? 'host' : 'private')],
     ['net', namespaces.network ?? 'host'],
   ]
-  const shared = modes.flatMap(([flag, mode]) => (typeof mode === 'object' ? [`--${flag}=/proc/${mode.pid}/ns/${flag}`] : []))
+  const shared = modes.flatMap(([flag, mode]) =>
+    typeof mode === 'object' ? [`--${flag}=/proc/${mode.pid}/ns/${flag}`] : [],
+  )
   const own = modes.filter(([, mode]) => mode === 'private').map(([flag]) => `--${flag}`)
   const unshare = ['unshare', '--mount', '--propagation', 'private', ...own]
   return shared.length === 0 ? unshare : ['nsenter', ...shared, '--', ...unshare]
@@ -293,10 +359,10 @@ function lookupThrough(view: LayeredView): Lookup {
 }
 
 function deviceRule({ source, permissions }: { source: string; permissions: string }): string {
-  const { rdev, isBlockDevice } = statSync(source)
-  const major = (rdev >> 8) & 0xfff
-  const minor = (rdev & 0xff) | ((rdev >> 12) & 0xfff00)
-  return `${isBlockDevice.call(statSync(source)) ? 'b' : 'c'} ${major}:${minor} ${permissions || 'rwm'}`
+  const stat = statSync(source)
+  const major = (stat.rdev >> 8) & 0xfff
+  const minor = (stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00)
+  return `${stat.isBlockDevice() ? 'b' : 'c'} ${major}:${minor} ${permissions || 'rwm'}`
 }
 
 function samePidNamespace(pid: number): number[] {
@@ -313,7 +379,17 @@ function samePidNamespace(pid: number): number[] {
 }
 
 /** Programs that a start needs; the error names what to install. */
-export const REQUIRED_TOOLS = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setpriv', 'env', 'mkfifo', 'mknod']
+export const REQUIRED_TOOLS = [
+  'unshare',
+  'nsenter',
+  'mount',
+  'umount',
+  'pivot_root',
+  'setpriv',
+  'env',
+  'mkfifo',
+  'mknod',
+]
 
 function findTools(): Tools {
   const paths = new Map(REQUIRED_TOOLS.map((name) => [name, which(name)]))

@@ -5,6 +5,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { serverError } from '../../docker/errors.ts'
 import type { Rootfs } from '../driver.ts'
@@ -47,11 +48,12 @@ export class MergedViews {
 
   async #mount(rootfs: Rootfs): Promise<View> {
     const { fstab, base } = this.#fstab(rootfs)
-    const helper = spawn(
-      'unshare',
-      ['--mount', '--propagation', 'private', 'sh', '-c', 'printf %s "$1" | mount -n -a -T /dev/stdin && echo ready && read -r _', 'sh', fstab],
-      { cwd: rootfs.dir, stdio: ['pipe', 'pipe', 'pipe'] },
-    )
+    writeFileSync(join(rootfs.dir, 'view.fstab'), fstab)
+    const script = 'mount -n -a -T view.fstab && echo ready && read -r _'
+    const helper = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script], {
+      cwd: rootfs.dir,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
     let errors = ''
     helper.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
     const ready = once(helper.stdout, 'data').then(() => true)

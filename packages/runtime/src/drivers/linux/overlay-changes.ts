@@ -9,10 +9,16 @@ import type { LayeredView } from '../layered-view.ts'
 /** Mounted over in every container, so never a change. */
 const OWN_DIRECTORIES = new Set(['/dev', '/proc', '/sys'])
 /** Made for the runtime's own mounts; empty files in the writable layer. */
-const OWN_FILES = new Set(['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.dockerenv'])
+const OWN_FILES = new Set(['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.dockerenv', '/.dinghy'])
 
 /** Parents before children, names in order. `merged` gives the mounted view, asked for only if it is needed. */
-export async function changesOf(upper: string, lower: LayeredView, merged: () => Promise<string>): Promise<Change[]> {
+export async function changesOf(
+  upper: string,
+  lower: LayeredView,
+  /** Made by the driver for overlays of their own, such as `/usr`. */
+  ownDirectories: ReadonlySet<string>,
+  merged: () => Promise<string>,
+): Promise<Change[]> {
   const changes: Change[] = []
   await walk('/')
   return changes
@@ -37,7 +43,8 @@ export async function changesOf(upper: string, lower: LayeredView, merged: () =>
       if (isDirectory && below?.isDirectory()) {
         for (const hidden of await hiddenIn(path)) changes.push({ path: hidden, kind: 'delete' })
         // A directory that was only copied up for something that then was left alone.
-        if (!changedInside && changes.length === at + 1 && isSameDirectory(stat, below)) {
+        const isUntouched = ownDirectories.has(path) || isSameDirectory(stat, below)
+        if (!changedInside && changes.length === at + 1 && isUntouched) {
           changes.pop()
           continue
         }
@@ -64,5 +71,7 @@ function entryBelow(lower: LayeredView, directory: string, name: string): Stats 
 const isWhiteout = (stat: Stats): boolean => stat.isCharacterDevice() && stat.rdev === 0
 
 function isSameDirectory(upper: Stats, lower: Stats): boolean {
-  return upper.mode === lower.mode && upper.uid === lower.uid && upper.gid === lower.gid && upper.mtimeMs === lower.mtimeMs
+  return (
+    upper.mode === lower.mode && upper.uid === lower.uid && upper.gid === lower.gid && upper.mtimeMs === lower.mtimeMs
+  )
 }

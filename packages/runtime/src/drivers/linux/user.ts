@@ -52,7 +52,9 @@ export function identityOf(user: string, groupAdd: string[], passwd: string, gro
 
 function findUser(text: string, users: PasswdEntry[]): PasswdEntry | undefined {
   // A name wins over a number: somebody may be called "1000".
-  return users.find((entry) => entry.name === text) ?? users.find((entry) => isNumber(text) && entry.uid === Number(text))
+  return (
+    users.find((entry) => entry.name === text) ?? users.find((entry) => isNumber(text) && entry.uid === Number(text))
+  )
 }
 
 function gidOf(text: string, groups: GroupEntry[]): number {

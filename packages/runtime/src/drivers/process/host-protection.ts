@@ -20,7 +20,13 @@ export function protectedCommand(command: string[], directories: string[]): stri
 }
 
 function linuxCommand(command: string[], directories: string[]): string[] {
-  const unshare = ['unshare', '--mount', '--propagation', 'private', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])]
+  const unshare = [
+    'unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    ...(process.getuid?.() === 0 ? [] : ['--map-root-user']),
+  ]
   const script = assetPath('process/protect.sh')
   const trial = spawnSync(unshare[0] ?? '', [...unshare.slice(1), 'sh', script, '--', 'true'], { encoding: 'utf8' })
   if (trial.status !== 0) throw refusal((trial.stderr || trial.error?.message || '').trim())

@@ -12,12 +12,25 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '../../docker/errors.ts'
-import type { Change, ContainerSpec, Driver, ExecProcess, Exit, ProcessRow, ProcessSpec, Rootfs, Running, Usage } from '../driver.ts'
+import type {
+  Change,
+  ContainerSpec,
+  Driver,
+  ExecProcess,
+  Exit,
+  ProcessRow,
+  ProcessSpec,
+  Rootfs,
+  Running,
+  Usage,
+} from '../driver.ts'
 import { findExecutable, type Lookup } from '../executable.ts'
+import { underInit } from '../init-process.ts'
 import { exitCodeOf } from '../exit-code.ts'
+import type { FifoPool } from '../fifo-pool.ts'
 import { LayeredView } from '../layered-view.ts'
 import { descendantsOf, isAlive, isSameProcess, rowsOf } from '../process-table.ts'
-import { assetPath, launch, readShimPid, waitForExit } from '../shim.ts'
+import { assetPath, createRunDir, launch, readShimPid, waitForExit } from '../shim.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { protectedCommand } from './host-protection.ts'
 import { changesSince, materialise, writeManifest } from './materialise.ts'
@@ -27,8 +40,10 @@ import { translateArgument, translateVariable, type Places } from './translate.t
 export class ProcessDriver implements Driver {
   readonly name = 'process'
   readonly #clock: Clock
+  readonly #fifos: FifoPool
 
-  constructor(options: { clock: Clock }) {
+  constructor(options: { clock: Clock; fifos: FifoPool }) {
+    this.#fifos = options.fifos
     this.#clock = options.clock
   }
 
@@ -51,18 +66,35 @@ export class ProcessDriver implements Driver {
     writeManifest(root, manifestOf(rootfs))
   }
 
+  async createRunDir(runDir: string): Promise<void> {
+    await createRunDir(this.#fifos, runDir)
+  }
+
   async start(spec: ContainerSpec): Promise<Running> {
     await this.prepare(spec.rootfs)
     const root = rootOf(spec.rootfs)
     for (const { source, target } of mountsOf(spec)) linkMount(join(root, target), source)
-    const { command, cwd, env } = this.#programCommand(spec, spec.process)
+    const program = spec.init ? underInit(spec.process, hostLookup) : spec.process
+    const { command, cwd, env } = this.#programCommand(spec, program)
     mkdirSync(cwd, { recursive: true })
-    const program = ['env', '-i', ...env, ...command]
+    const cleaned = ['env', '-i', ...env, ...command]
     const guarded = spec.protectHost
-      ? protectedCommand(program, [spec.rootfs.dir, spec.runDir, ...mountsOf(spec).filter(({ readOnly }) => !readOnly).map(({ source }) => source)])
-      : program
+      ? protectedCommand(cleaned, [
+          spec.rootfs.dir,
+          spec.runDir,
+          ...mountsOf(spec)
+            .filter(({ readOnly }) => !readOnly)
+            .map(({ source }) => source),
+        ])
+      : cleaned
     const init = ['sh', assetPath('process/init.sh'), spec.runDir, cwd, ...guarded]
-    return launch(this.#clock, spec.id, spec.runDir, spec.stdin, spec.process.tty ? onTerminal(init) : init)
+    return launch(
+      this.#clock,
+      spec.id,
+      spec.runDir,
+      spec.stdin,
+      spec.process.tty ? onTerminal(init, spec.process.consoleSize) : init,
+    )
   }
 
   async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
@@ -93,22 +125,24 @@ export class ProcessDriver implements Driver {
     this.#signalSession(running, 'SIGCONT')
   }
 
-  async exec(_running: Running, spec: ContainerSpec, process_: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
-    const { command, cwd, env } = this.#programCommand(spec, process_)
+  async exec(_running: Running, spec: ContainerSpec, program: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
+    const { command, cwd, env } = this.#programCommand(spec, program)
     const whole = ['env', '-i', ...env, ...command]
-    const [program = '', ...args] = process_.tty ? onTerminal(whole) : whole
-    const child = spawn(program, args, { cwd, detached: true, stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
+    const [tool = '', ...args] = program.tty ? onTerminal(whole, program.consoleSize) : whole
+    const child = spawn(tool, args, { cwd, detached: true, stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
     await once(child, 'spawn')
     if (child.stdout === null || child.stderr === null) throw new Error('an exec has pipes')
-    if (process_.tty) child.stderr.resume()
+    if (program.tty) child.stderr.resume()
     const pid = child.pid ?? 0
     return {
       pid,
       stdin: child.stdin ?? undefined,
       stdout: child.stdout,
-      stderr: process_.tty ? undefined : child.stderr,
-      exited: once(child, 'exit').then(([code, signal]) => exitCodeOf(code as number | null, signal as NodeJS.Signals | null)),
-      resize: (rows, columns) => resizeTerminal(descendantsOf(pid), rows, columns),
+      stderr: program.tty ? undefined : child.stderr,
+      exited: once(child, 'exit').then(([code, signal]) =>
+        exitCodeOf(code as number | null, signal as NodeJS.Signals | null),
+      ),
+      resize: (rows, columns) => resizeTerminal(this.#clock, () => descendantsOf(pid), rows, columns),
       kill: async () => {
         for (const one of descendantsOf(pid).reverse()) if (isAlive(one)) process.kill(one, 'SIGKILL')
       },
@@ -116,7 +150,7 @@ export class ProcessDriver implements Driver {
   }
 
   async resize(running: Running, rows: number, columns: number): Promise<void> {
-    await resizeTerminal([running.pid], rows, columns)
+    await resizeTerminal(this.#clock, () => [running.pid], rows, columns)
   }
 
   /** Limits are not enforced, which describe() and the warnings of create say. */
@@ -153,7 +187,7 @@ export class ProcessDriver implements Driver {
     rmSync(rootfs.dir, { recursive: true, force: true })
   }
 
-  #programCommand(spec: ContainerSpec, process_: ProcessSpec): { command: string[]; cwd: string; env: string[] } {
+  #programCommand(spec: ContainerSpec, program: ProcessSpec): { command: string[]; cwd: string; env: string[] } {
     const root = rootOf(spec.rootfs)
     const places: Places = { root, mounts: mountsOf(spec), exists: (path) => existsSync(path) }
     const view = new LayeredView([
@@ -166,13 +200,13 @@ export class ProcessDriver implements Driver {
       const stat = statSync(hostPath, { throwIfNoEntry: false })
       return stat && { path: hostPath, hostPath, mode: stat.mode, isFile: stat.isFile() }
     }
-    const found = findExecutable(process_, lookup)
+    const found = findExecutable(program, lookup)
     const executable = lookup(found)?.hostPath ?? found
-    const cwd = view.find(process_.cwd)?.hostPath ?? join(root, process_.cwd)
+    const cwd = view.find(program.cwd)?.hostPath ?? join(root, program.cwd)
     return {
-      command: [executable, ...process_.args.slice(1).map((argument) => translateArgument(argument, places))],
+      command: [executable, ...program.args.slice(1).map((argument) => translateArgument(argument, places))],
       cwd,
-      env: process_.env.map((entry) => translateVariable(entry, places)),
+      env: program.env.map((entry) => translateVariable(entry, places)),
     }
   }
 
@@ -184,6 +218,11 @@ export class ProcessDriver implements Driver {
   #signalSession(running: Running, signal: NodeJS.Signals): void {
     for (const pid of sessionPids(running, readShimPid(running.runDir))) if (isAlive(pid)) process.kill(pid, signal)
   }
+}
+
+const hostLookup: Lookup = (path) => {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat && { path, hostPath: path, mode: stat.mode, isFile: stat.isFile() }
 }
 
 const rootOf = ({ dir }: Rootfs): string => join(dir, 'root')
@@ -215,4 +254,3 @@ function linkMount(path: string, source: string): void {
   mkdirSync(dirname(path), { recursive: true })
   symlinkSync(source, path)
 }
-

@@ -62,4 +62,3 @@ function addPs(usage: Usage, pids: number[]): void {
     usage.cpuUserNanos += time.split(':').reduce((total, part) => total * 60 + Number(part), 0) * 1e9
   }
 }
-

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { commandOf, completeConfig, completeHostConfig, mergeEnv, type CreateBody } from './create-body.ts'
+
+const ID = '0123456789abcdef'.repeat(4)
+const image = {
+  Env: ['PATH=/bin', 'A=1'],
+  Cmd: ['serve'],
+  Entrypoint: ['/entry'],
+  WorkingDir: '/app',
+  User: 'node',
+  Labels: { from: 'image', both: 'image' },
+  ExposedPorts: { '80/tcp': {} },
+  StopSignal: 'SIGQUIT',
+}
+
+test.each<[string, CreateBody, string[]]>([
+  ['nothing of its own', {}, ['/entry', 'serve']],
+  ['its own command', { Cmd: ['x', 'y'] }, ['/entry', 'x', 'y']],
+  ['its own entrypoint drops the image command', { Entrypoint: ['/mine'] }, ['/mine']],
+  ['both', { Entrypoint: ['/mine'], Cmd: ['z'] }, ['/mine', 'z']],
+  ['--entrypoint "" means none', { Entrypoint: [''], Cmd: ['z'] }, ['z']],
+  ['old clients send strings', { Entrypoint: '/mine', Cmd: 'z' }, ['/mine', 'z']],
+])('the command with %s', (_name, body, command) => {
+  expect(commandOf(completeConfig(body, image, ID))).toEqual(command)
+})
+
+test('what create leaves out comes from the image', () => {
+  const config = completeConfig({ Image: 'app', Labels: { both: 'mine' } }, image, ID)
+  expect(config).toMatchObject({
+    Hostname: '0123456789ab',
+    User: 'node',
+    WorkingDir: '/app',
+    Labels: { from: 'image', both: 'mine' },
+    ExposedPorts: { '80/tcp': {} },
+    StopSignal: 'SIGQUIT',
+  })
+})
+
+test('variables replace and remove those of the image', () => {
+  expect(mergeEnv(['PATH=/bin', 'A=1', 'B=2'], ['A=3', 'B', 'C=x=y'])).toEqual(['PATH=/bin', 'A=3', 'C=x=y'])
+  expect(mergeEnv([], ['A=1'])[0]).toMatch(/^PATH=\/usr\/local\/sbin:/)
+})
+
+test.each<[string, CreateBody]>([
+  ['no command specified', { Entrypoint: [''] }],
+  ["the working directory 'rel' is invalid, it needs to be an absolute path", { WorkingDir: 'rel' }],
+  ['Invalid signal: SIGNOPE', { StopSignal: 'SIGNOPE' }],
+  ['invalid environment variable: =x', { Env: ['=x'] }],
+  ['invalid port specification: "http"', { ExposedPorts: { http: {} } }],
+])('%s', (message, body) => {
+  expect(() => completeConfig(body, { ...image, Cmd: null }, ID)).toThrow(message)
+})
+
+test.each([
+  ['', 'bridge'],
+  ['default', 'bridge'],
+  ['host', 'host'],
+  ['n1', 'n1'],
+])('network mode %j is %s', (NetworkMode, expected) => {
+  expect(completeHostConfig({ NetworkMode }).NetworkMode).toBe(expected)
+})
+
+test.each([
+  ['Minimum memory limit allowed is 6MB', { Memory: 1024 }],
+  ['Minimum memoryswap limit should be larger than memory limit', { Memory: 2 ** 25, MemorySwap: 2 ** 24 }],
+  ['You should always set the Memory limit when using Memoryswap limit', { MemorySwap: 2 ** 24 }],
+  ['Conflicting options: Nano CPUs and CPU Period cannot both be set', { NanoCpus: 1e9, CpuPeriod: 1000 }],
+  ["logger: no log driver named 'syslog' is registered", { LogConfig: { Type: 'syslog', Config: {} } }],
+  ['invalid container format', { NetworkMode: 'container:' }],
+])('%s', (message, hostConfig) => {
+  expect(() => completeHostConfig(hostConfig)).toThrow(message)
+})
+
+test('unknown fields of HostConfig are kept', () => {
+  expect(completeHostConfig({ BlkioWeight: 300 })['BlkioWeight']).toBe(300)
+})

@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest'
+import { parseFilters } from '../docker/filters.ts'
+import { completeConfig, completeHostConfig } from './create-body.ts'
+import { LIST_FILTERS, selectContainers } from './list.ts'
+import { NEVER, type ContainerRecord, type Status } from './record.ts'
+
+function record(name: string, created: string, status: Status, change: Partial<ContainerRecord> = {}): ContainerRecord {
+  const id = Buffer.from(name).toString('hex').padEnd(64, '0')
+  return {
+    id,
+    name,
+    created,
+    imageId: `sha256:${'a'.repeat(64)}`,
+    imageLayers: [],
+    hostBase: true,
+    driver: 'linux',
+    config: completeConfig({ Image: 'node', Cmd: ['x'], Labels: { app: name } }, {}, id),
+    hostConfig: completeHostConfig(),
+    networks: {},
+    mounts: [],
+    state: {
+      status,
+      exitCode: status === 'exited' ? 3 : 0,
+      error: '',
+      oomKilled: false,
+      startedAt: NEVER,
+      finishedAt: NEVER,
+    },
+    restartCount: 0,
+    stoppedByUser: false,
+    startedByUser: true,
+    ...change,
+  }
+}
+
+const volume = { type: 'volume', source: '/v', target: '/data', readOnly: false, mode: '', volume: 'data' } as const
+const records = [
+  record('new', '2025-01-03', 'running', { mounts: [volume] }),
+  record('mid', '2025-01-02', 'exited'),
+  record('old', '2025-01-01', 'paused'),
+]
+
+const select = (filters: object, options: { all?: boolean; limit?: number } = {}) =>
+  selectContainers(
+    records,
+    {
+      all: options.all ?? true,
+      limit: options.limit ?? 0,
+      filters: parseFilters(JSON.stringify(filters), LIST_FILTERS),
+    },
+    (reference) => records.find(({ name }) => name === reference) as ContainerRecord,
+  ).map(({ name }) => name)
+
+test('without -a only what is up is shown, unless something else asks for the rest', () => {
+  expect(select({}, { all: false })).toEqual(['new', 'old'])
+  expect(select({})).toEqual(['new', 'mid', 'old'])
+  expect(select({ status: ['exited'] }, { all: false })).toEqual(['mid'])
+  expect(select({}, { all: false, limit: 2 })).toEqual(['new', 'mid'])
+})
+
+test.each([
+  [{ name: ['^n'] }, ['new']],
+  [{ name: ['ne', 'ol'] }, ['new', 'old']],
+  [{ exited: ['3'] }, ['mid']],
+  [{ exited: ['0'] }, []],
+  [{ label: ['app=old'] }, ['old']],
+  [{ before: ['new'] }, ['mid', 'old']],
+  [{ since: ['old'] }, ['new', 'mid']],
+  [{ volume: ['data'] }, ['new']],
+  [{ volume: ['/data'] }, ['new']],
+  [{ ancestor: ['node:latest'] }, ['new', 'mid', 'old']],
+  [{ ancestor: ['busybox'] }, []],
+  [{ ancestor: ['aaaaaa'] }, ['new', 'mid', 'old']],
+  [{ health: ['none'] }, ['new', 'mid', 'old']],
+  [{ id: ['6e6577'] }, ['new']],
+])('%o selects %o', (filters, expected) => {
+  expect(select(filters)).toEqual(expected)
+})
+
+test.each([[{ status: ['sleeping'] }], [{ exited: ['x'] }]])('%o is a bad request', (filters) => {
+  expect(() => select(filters)).toThrow('invalid filter')
+})

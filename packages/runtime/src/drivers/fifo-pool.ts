@@ -1,0 +1,50 @@
+/**
+ * FIFOs made in advance. Node cannot make one, and a `mkfifo` process on the way of every start would cost more than
+ * all the rest that the runtime does for it; so one process makes many, and a start moves four into place.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { serverError } from '../docker/errors.ts'
+
+const BATCH = 64
+const LOW = 16
+
+export class FifoPool {
+  readonly #directory: string
+  #free: string[] = []
+  #filling: Promise<void> | undefined
+  #next = 0
+
+  /** On the file system of those who take from it, so that moving is renaming. */
+  constructor(directory: string) {
+    this.#directory = directory
+    mkdirSync(directory, { recursive: true })
+    this.#free = readdirSync(directory)
+    this.#next = Math.max(-1, ...this.#free.map(Number)) + 1
+  }
+
+  /** Puts a FIFO that everybody may open at each of the paths. */
+  async take(paths: string[]): Promise<void> {
+    while (this.#free.length < paths.length) await this.#fill()
+    for (const path of paths) renameSync(join(this.#directory, this.#free.pop() ?? ''), path)
+    // In the background; the next take waits for it if it has to, and gets its error.
+    if (this.#free.length < LOW) this.#fill().catch(() => undefined)
+  }
+
+  #fill(): Promise<void> {
+    this.#filling ??= this.#make().finally(() => (this.#filling = undefined))
+    return this.#filling
+  }
+
+  async #make(): Promise<void> {
+    const names = Array.from({ length: BATCH }, () => String(this.#next++))
+    const child = spawn('mkfifo', ['-m', '666', ...names.map((name) => join(this.#directory, name))], {
+      stdio: 'ignore',
+    })
+    const [code] = (await once(child, 'close')) as [number | null]
+    if (code !== 0) throw serverError(`cannot make FIFOs in ${this.#directory}: mkfifo exited with ${code}`)
+    this.#free.push(...names)
+  }
+}

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import type { Resources } from '../driver.ts'
+import { limitWrites, weightOf } from './cgroup-limits.ts'
+
+const writes = (resources: Resources, version: 1 | 2) =>
+  limitWrites(resources, () => version).map(({ file, value }) => `${file}=${value}`)
+const MB = 2 ** 20
+
+test.each<[string, Resources, string[], string[]]>([
+  ['nothing', {}, [], []],
+  [
+    'memory',
+    { memoryBytes: 64 * MB },
+    ['memory.memsw.limit_in_bytes=-1', `memory.limit_in_bytes=${64 * MB}`, `memory.memsw.limit_in_bytes=${128 * MB}`],
+    [`memory.max=${64 * MB}`, `memory.swap.max=${64 * MB}`],
+  ],
+  [
+    'memory, no swap',
+    { memoryBytes: MB, memorySwapBytes: MB },
+    ['memory.memsw.limit_in_bytes=-1', `memory.limit_in_bytes=${MB}`, `memory.memsw.limit_in_bytes=${MB}`],
+    [`memory.max=${MB}`, 'memory.swap.max=0'],
+  ],
+  ['half a CPU', { nanoCpus: 5e8 }, ['cpu.cfs_period_us=100000', 'cpu.cfs_quota_us=50000'], ['cpu.max=50000 100000']],
+  [
+    'quota',
+    { cpuQuotaUs: 2000, cpuPeriodUs: 10_000 },
+    ['cpu.cfs_period_us=10000', 'cpu.cfs_quota_us=2000'],
+    ['cpu.max=2000 10000'],
+  ],
+  ['shares', { cpuShares: 1024 }, ['cpu.shares=1024'], ['cpu.weight=39']],
+  ['processes', { pids: 20 }, ['pids.max=20'], ['pids.max=20']],
+  ['unlimited processes', { pids: -1 }, [], []],
+  ['cpuset', { cpusetCpus: '0-1' }, ['cpuset.cpus=0-1'], ['cpuset.cpus=0-1']],
+])('%s', (_name, resources, v1, v2) => {
+  expect(writes(resources, 1)).toEqual(v1)
+  expect(writes(resources, 2)).toEqual(v2)
+})
+
+test('shares to weight, at both ends', () => {
+  expect([weightOf(2), weightOf(262_144), weightOf(0), weightOf(10 ** 9)]).toEqual([1, 10_000, 1, 10_000])
+})

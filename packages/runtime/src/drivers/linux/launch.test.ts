@@ -1,0 +1,146 @@
+import { expect, test } from 'vitest'
+import type { ContainerSpec, ProcessSpec } from '../driver.ts'
+import { dropCommand, fstabOf, limitCommand, preludeOf, type MountPlan } from './launch.ts'
+
+const base = { pivot: '/d/pivot', init: '/d/init', host: '/d/host', hostDirectories: ['usr'], nodePrefix: undefined }
+const plan: MountPlan = {
+  base,
+  rootfs: { layers: ['/l1'], hostBase: false, dir: '/c/rootfs' },
+  lowerCount: 2,
+  hostOverlays: [],
+  mounts: [],
+  readOnlyRoot: false,
+  privileged: false,
+  shmSizeBytes: 1024,
+  masked: [
+    { path: '/proc/keys', directory: false },
+    { path: '/sys/firmware', directory: true },
+  ],
+  readonly: ['/proc/sys'],
+  devices: [],
+  cgroups: [],
+}
+const lines = (change: Partial<MountPlan>) =>
+  fstabOf({ ...plan, ...change })
+    .trim()
+    .split('\n')
+const ROOT = '/d/pivot/rootfs'
+
+test('the root is an overlay of short relative names', () => {
+  expect(lines({}).slice(0, 2)).toEqual([
+    '/d/pivot /d/pivot none bind 0 0',
+    `overlay ${ROOT} overlay lowerdir=lower/0:lower/1,upperdir=upper,workdir=work,index=off,redirect_dir=off,metacopy=off 0 0`,
+  ])
+})
+
+test("a host base puts this machine's /usr below the layers that have one", () => {
+  const [, , usr] = lines({ hostOverlays: [{ name: 'usr', lowers: [1] }], readOnlyRoot: true })
+  expect(usr).toBe(
+    `overlay ${ROOT}/usr overlay lowerdir=lower/1/usr:/usr,upperdir=upper/usr,workdir=work-usr,index=off,redirect_dir=off,metacopy=off,ro 0 0`,
+  )
+})
+
+test('masked and read-only paths, unless privileged', () => {
+  expect(lines({})).toContain(`/dev/null ${ROOT}/proc/keys none bind 0 0`)
+  expect(lines({})).toContain(`tmpfs ${ROOT}/sys/firmware tmpfs ro,size=0 0 0`)
+  expect(lines({})).toContain(`${ROOT}/proc/sys ${ROOT}/proc/sys none bind,ro 0 0`)
+  const privileged = lines({ privileged: true })
+  expect(privileged.filter((line) => line.includes('/proc/keys') || line.includes('/proc/sys'))).toEqual([])
+  expect(privileged).toContain(`sysfs ${ROOT}/sys sysfs nosuid,nodev,noexec 0 0`)
+})
+
+test('mounts come last and in order, with blanks escaped', () => {
+  const mounts = [
+    { type: 'bind' as const, source: '/my dir', target: '/data', readOnly: true },
+    { type: 'tmpfs' as const, source: '', target: '/tmp', readOnly: false, options: 'size=1m' },
+  ]
+  expect(lines({ mounts }).slice(-2)).toEqual([
+    `/my\\040dir ${ROOT}/data none rbind,ro 0 0`,
+    `tmpfs ${ROOT}/tmp tmpfs size=1m 0 0`,
+  ])
+})
+
+const spec: ContainerSpec = {
+  id: 'c1',
+  rootfs: plan.rootfs,
+  runDir: '/c/run',
+  process: { args: ['sh'], env: [], cwd: '/', user: '' },
+  mounts: [],
+  hostname: "it's",
+  stdin: 'null',
+}
+
+test('the prelude', () => {
+  expect(
+    preludeOf({ ...spec, domainname: 'example.org', oomScoreAdj: 500, sysctls: { 'kernel.msgmax': '9000' } }, [
+      '/cg/a',
+      '/cg/b',
+    ]),
+  ).toBe(
+    `cd '/c/rootfs'
+for group in '/cg/a' '/cg/b'; do echo 1 >"$group/cgroup.procs" || exit 1; done &
+joining=$!
+echo 'it'\\''s' >/proc/sys/kernel/hostname
+echo 'example.org' >/proc/sys/kernel/domainname
+echo 500 >"/proc/$pid/oom_score_adj"
+echo '9000' >'/proc/sys/kernel/msgmax'
+umask 0022
+`,
+  )
+})
+
+test('who shares a pid namespace joins the cgroups by itself', () => {
+  expect(preludeOf({ ...spec, namespaces: { pid: 'host' } }, ['/cg/a'])).toContain(
+    'do echo 0 >"$group/cgroup.procs" || exit 1; done\n',
+  )
+})
+
+test('ulimits', () => {
+  expect(limitCommand()).toEqual([])
+  expect(limitCommand([{ name: 'nofile', soft: 10, hard: -1 }])).toEqual(['prlimit', '--nofile=10:unlimited', '--'])
+})
+
+const tools = { setpriv: '/bin/setpriv', env: '/bin/env', nsenter: '/bin/nsenter' }
+const identity = { uid: 1000, gid: 100, groups: [7, 8], home: '/' }
+const drop = (change: Partial<ProcessSpec>, hasEnv = true) =>
+  dropCommand(
+    { args: ['node', 'x y.js'], env: ['PATH=/bin', 'A=1'], cwd: '/app', user: '', ...change },
+    identity,
+    '/bin/node',
+    tools,
+    hasEnv,
+  )
+
+test('privileges are shed first, then comes the environment, then the root directory and the user', () => {
+  expect(drop({ capDrop: ['ALL'], capAdd: ['CHOWN'], noNewPrivileges: true })).toEqual([
+    '/bin/setpriv',
+    '--bounding-set=-all,+chown,+sys_chroot',
+    '--inh-caps=-all',
+    '--regid=100',
+    '--groups=7,8',
+    '--no-new-privs',
+    '--',
+    '/bin/env',
+    '-i',
+    'PATH=/bin',
+    'A=1',
+    '/bin/nsenter',
+    '--root=.',
+    '--wdns=/app',
+    '--setuid=1000',
+    '--',
+    'node',
+    'x y.js',
+  ])
+})
+
+test('variables of the dynamic loader reach the program only', () => {
+  const command = drop({ env: ['LD_PRELOAD=/x.so', 'PATH=/bin'] })
+  expect(command.indexOf('LD_PRELOAD=/x.so')).toBe(command.indexOf('/usr/bin/env') + 1)
+  expect(command.indexOf('/usr/bin/env')).toBeGreaterThan(command.indexOf('/bin/nsenter'))
+  expect(() => drop({ env: ['LD_PRELOAD=/x.so'] }, false)).toThrow('need an /usr/bin/env in the image')
+})
+
+test('a privileged container keeps its capabilities', () => {
+  expect(drop({ privileged: true }).join(' ')).not.toContain('--bounding-set')
+})

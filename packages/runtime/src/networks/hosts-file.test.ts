@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { hostsFile, resolvConf } from './hosts-file.ts'
+
+test('a hosts file names the container itself, extra hosts and peers', () => {
+  const text = hostsFile(
+    [{ ip: '127.17.0.2', names: ['web.example', 'web'] }],
+    ['db:10.0.0.1', 'me:host-gateway', 'six:::1'],
+    [{ ip: '127.17.0.3', names: ['api', 'api', 'abc'] }],
+    '127.17.0.1',
+  )
+  expect(text).toContain('127.0.0.1\tlocalhost\n')
+  expect(text).toContain('127.17.0.2\tweb.example web\n')
+  expect(text).toContain('10.0.0.1\tdb\n')
+  expect(text).toContain('127.17.0.1\tme\n')
+  expect(text).toContain('::1\tsix\n')
+  expect(text).toContain('127.17.0.3\tapi abc\n')
+})
+
+test("resolv.conf is the machine's, line by line replaced by what the container asks for", () => {
+  const host = '# by dhcp\nnameserver 1.1.1.1\nsearch home\noptions ndots:1\n'
+  expect(resolvConf(host, [], [], [])).toBe('nameserver 1.1.1.1\nsearch home\noptions ndots:1\n')
+  expect(resolvConf(host, ['9.9.9.9'], ['a', 'b'], [])).toBe('options ndots:1\nnameserver 9.9.9.9\nsearch a b\n')
+  expect(resolvConf(host, [], ['.'], ['ndots:5'])).toBe('nameserver 1.1.1.1\noptions ndots:5\n')
+})

@@ -1,0 +1,63 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { FakeClock } from '@dinghy/shared/api/clock'
+import { PortProxies } from './port-proxy.ts'
+import type { PublishRequest } from './ports.ts'
+
+const proxies = new PortProxies(new FakeClock())
+afterEach(() => proxies.close())
+
+const request = (containerPort: number, hostPort: number, protocol: 'tcp' | 'udp' = 'tcp'): PublishRequest => ({
+  containerPort,
+  protocol,
+  hostIp: '127.0.0.1',
+  hostPorts: [hostPort],
+})
+
+async function echoServer(): Promise<number> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  server.unref()
+  return (server.address() as AddressInfo).port
+}
+
+test('bytes go both ways, and a half-closed client still gets its answer', async () => {
+  const [published] = await proxies.publish('a', '127.0.0.1', [request(await echoServer(), 0)])
+  const client = connect(published?.hostPort ?? 0, '127.0.0.1')
+  client.end('hello')
+  let answer = ''
+  for await (const chunk of client) answer += String(chunk)
+  expect(answer).toBe('hello')
+})
+
+test('datagrams find their way back', async () => {
+  const server = createSocket('udp4', (message, from) => server.send(message, from.port, from.address))
+  server.bind(0, '127.0.0.1')
+  await once(server, 'listening')
+  const [published] = await proxies.publish('a', '127.0.0.1', [request(server.address().port, 0, 'udp')])
+  const client = createSocket('udp4')
+  client.send('ping', published?.hostPort ?? 0, '127.0.0.1')
+  const [message] = (await once(client, 'message')) as [Buffer]
+  expect(message.toString()).toBe('ping')
+  client.close()
+  server.close()
+})
+
+test('a port is given once; a container that cannot have all gets none', async () => {
+  const target = await echoServer()
+  const [first] = await proxies.publish('a', '127.0.0.1', [request(target, 0)])
+  const port = first?.hostPort ?? 0
+  await expect(proxies.publish('b', '127.0.0.1', [request(target, 0), request(target, port)])).rejects.toThrow(
+    `Bind for 127.0.0.1:${port} failed: port is already allocated`,
+  )
+  expect(proxies.published('b')).toEqual([])
+  await proxies.unpublish('a')
+  expect(await proxies.publish('b', '127.0.0.1', [request(target, port)])).toHaveLength(1)
+})
+
+test("somebody else's port is told apart from our own", async () => {
+  const taken = await echoServer()
+  await expect(proxies.publish('a', '127.0.0.1', [request(80, taken)])).rejects.toThrow('address already in use')
+})

@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import { mountPointsOf, parseBind } from './binds.ts'
+
+test.each([
+  ['/src:/dst', { type: 'bind', source: '/src', target: '/dst', readOnly: false }],
+  ['/src/../x:/dst/:ro', { type: 'bind', source: '/x', target: '/dst', readOnly: true }],
+  ['/src:/dst:rw,z', { type: 'bind', readOnly: false }],
+  ['data:/dst', { type: 'volume', volume: 'data', seed: true }],
+  ['data:/dst:nocopy', { type: 'volume', volume: 'data', seed: false }],
+  ['/dst', { type: 'volume', anonymous: true, target: '/dst' }],
+])('-v %s', (bind, expected) => {
+  expect(parseBind(bind)).toMatchObject(expected)
+})
+
+test.each([
+  ['/a:/b:ro:x', 'invalid volume specification'],
+  ['/a::ro', 'invalid volume specification'],
+  ['/a:/b:xx', 'invalid mode: xx'],
+  ['/a:b', "invalid mount path: 'b' mount path must be absolute"],
+  ['a b:/c', 'includes invalid characters for a local volume name'],
+  ['/a:/', "destination can't be '/'"],
+])('-v %s is refused', (bind, message) => {
+  expect(() => parseBind(bind)).toThrow(message)
+})
+
+const targets = (...args: Parameters<typeof mountPointsOf>) => mountPointsOf(...args).map(({ target }) => target)
+
+test('parents are mounted before what is inside them', () => {
+  expect(targets({ Binds: ['/x:/a/b/c', '/x:/a', '/x:/z'], Mounts: [], Tmpfs: { '/a/b': 'size=1m' } }, ['/v'])).toEqual(
+    ['/a', '/v', '/z', '/a/b', '/a/b/c'],
+  )
+})
+
+test('what is mounted explicitly replaces a VOLUME and what --volumes-from brings', () => {
+  const inherited = [parseBind('/old:/data')]
+  const [mount, ...rest] = mountPointsOf({ Binds: ['/new:/data'], Mounts: [], Tmpfs: {} }, ['/data'], inherited)
+  expect(rest).toEqual([])
+  expect(mount).toMatchObject({ source: '/new', type: 'bind' })
+  expect(() => targets({ Binds: ['/a:/x', '/b:/x'], Mounts: [], Tmpfs: {} }, [])).toThrow('Duplicate mount point: /x')
+})
+
+test('--mount and --tmpfs', () => {
+  const Mounts = [
+    { Type: 'bind' as const, Source: '/s', Target: '/b', ReadOnly: true },
+    { Type: 'volume' as const, Target: '/v' },
+    { Type: 'tmpfs' as const, Target: '/t', TmpfsOptions: { SizeBytes: 1024, Mode: 0o700 } },
+  ]
+  expect(mountPointsOf({ Binds: null, Mounts, Tmpfs: { '/u': 'size=2m,exec' } }, [])).toMatchObject([
+    { target: '/b', type: 'bind', readOnly: true },
+    { target: '/t', type: 'tmpfs', options: 'nosuid,nodev,noexec,size=1024,mode=700' },
+    { target: '/u', type: 'tmpfs', options: 'nosuid,nodev,noexec,size=2m,exec' },
+    { target: '/v', type: 'volume', anonymous: true },
+  ])
+  expect(() =>
+    mountPointsOf({ Binds: null, Mounts: [{ Type: 'bind', Source: 'rel', Target: '/x' }], Tmpfs: {} }, []),
+  ).toThrow('mount path must be absolute')
+})
