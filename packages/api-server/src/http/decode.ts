@@ -13,7 +13,8 @@ import { badRequest, invalid, unsupportedMediaType, type StatusError } from '@di
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
-import { conform, isObject, ShapeError } from './conform.ts'
+import { conform, ShapeError } from '../shape/conform.ts'
+import { isObject } from '../shape/json.ts'
 import { duplicateFields } from './duplicate-fields.ts'
 import { decodeEnvelope, decodeMessage } from './protobuf.ts'
 

@@ -1,7 +1,7 @@
 import { loadSchema } from '@dinghy/shared/schema/schema'
 import { describe, expect, test } from 'vitest'
 import { decodeBody } from './decode.ts'
-import { ShapeError } from './conform.ts'
+import { ShapeError } from '../shape/conform.ts'
 import { decodeEnvelope, decodeMessage } from './protobuf.ts'
 
 const types = loadSchema()

@@ -5,7 +5,8 @@
 // zeros are kept here and dropped there. We never send protobuf; every client that can is content with JSON.
 
 import type { FieldShape, Scalar, TypeRef, TypeSource } from '@dinghy/shared/schema/type-shape'
-import { ShapeError, type JsonObject } from './conform.ts'
+import { ShapeError } from '../shape/conform.ts'
+import type { JsonObject } from '../shape/json.ts'
 
 const MAGIC = Buffer.from('k8s\0')
 

@@ -2,7 +2,7 @@
 // for – and nobody else does – goes out.
 
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
-import { isObject } from '../http/conform.ts'
+import { isObject } from '../shape/json.ts'
 import type { FieldSet } from './field-set.ts'
 import { partsOf, structureOf, type Place } from './field-structure.ts'
 

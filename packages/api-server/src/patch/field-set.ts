@@ -7,7 +7,7 @@
 //
 // A leaf that is in the set is written {}. Immutable: every operation returns a new set.
 
-import { isObject, type JsonObject } from '../http/conform.ts'
+import { isObject, type JsonObject } from '../shape/json.ts'
 
 export class FieldSet {
   static readonly empty = new FieldSet(false, new Map())

@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { badRequest } from '@dinghy/shared/api/errors'
 import type { FieldShape, TypeRef, TypeSource } from '@dinghy/shared/schema/type-shape'
-import { isObject, type JsonObject } from '../http/conform.ts'
+import { isObject, type JsonObject } from '../shape/json.ts'
 import { fieldElement, FieldSet, keyElement, LEAF, valueElement } from './field-set.ts'
 
 /** A value's place in the schema; undefined type where the schema says nothing. */

@@ -5,7 +5,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { badRequest, requestEntityTooLarge, StatusError } from '@dinghy/shared/api/errors'
-import { isObject, setOwn } from '../http/conform.ts'
+import { isObject, setOwn } from '../shape/json.ts'
 
 /** Upstream's limit: a patch can otherwise make an object grow exponentially by copying it into itself. */
 const MAX_OPERATIONS = 10_000

@@ -2,7 +2,7 @@
 
 import type { KubernetesObject, ManagedFieldsEntry } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
-import { isObject } from '../http/conform.ts'
+import { isObject } from '../shape/json.ts'
 import { FieldSet } from './field-set.ts'
 import { compare, type Place } from './field-structure.ts'
 

@@ -1,6 +1,6 @@
 // JSON merge patch (RFC 7386): objects merge, null deletes, everything else – lists included – replaces.
 
-import { isObject } from '../http/conform.ts'
+import { isObject } from '../shape/json.ts'
 
 /** Neither argument is changed; the result may share parts with both. */
 export function mergePatch(original: unknown, patch: unknown): unknown {

@@ -5,7 +5,7 @@
 
 import { badRequest, unsupportedMediaType } from '@dinghy/shared/api/errors'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
-import { isObject, type JsonObject } from '../http/conform.ts'
+import { isObject, type JsonObject } from '../shape/json.ts'
 import { applyJsonPatch } from './json-patch.ts'
 import { mergePatch } from './merge.ts'
 import { strategicMergePatch } from './strategic.ts'

@@ -12,7 +12,7 @@
 
 import { badRequest } from '@dinghy/shared/api/errors'
 import type { FieldShape, TypeRef, TypeSource } from '@dinghy/shared/schema/type-shape'
-import { isObject, type JsonObject } from '../http/conform.ts'
+import { isObject, type JsonObject } from '../shape/json.ts'
 import { orderLike, type Identity } from './element-order.ts'
 
 const PATCH = '$patch'

@@ -6,7 +6,8 @@
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { ResourceShape, Schema } from '@dinghy/shared/schema/schema'
 import { columnsOf } from './columns/columns.ts'
-import { rulesOf, type KindRules } from './kinds/kinds.ts'
+import type { KindRules } from './kinds/kind-rules.ts'
+import { rulesOf } from './kinds/kinds.ts'
 import { validateFinalizerIsQualified } from './kinds/object-meta.ts'
 import type { ResourceDefinition, Strategy } from './resource-definition.ts'
 

@@ -4,7 +4,7 @@ import type { FieldError } from '@dinghy/shared/api/field-errors'
 import type { CertificateSigningRequest } from '@dinghy/shared/api/types'
 import { required } from '@dinghy/shared/api/field-errors'
 import { requiredText } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 
 export const certificateSigningRequests: KindRules<CertificateSigningRequest> = {
   strategy: {

@@ -5,7 +5,7 @@ import { forbidden, invalid, required, tooLong, type FieldError } from '@dinghy/
 import { isConfigMapKey } from '@dinghy/shared/api/names'
 import type { ConfigMap, Secret } from '@dinghy/shared/api/types'
 import { named, unchanged } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 
 /** Of all values together; etcd keeps objects small. */
 const MAX_SIZE = 1024 * 1024

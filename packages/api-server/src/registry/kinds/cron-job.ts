@@ -5,7 +5,7 @@ import type { CronJob, CronJobSpec } from '@dinghy/shared/api/types'
 import { nonNegative, requiredOneOf } from './checks.ts'
 import { cronScheduleFault } from './cron-schedule.ts'
 import { defaultJobSpec, validateJobSpec } from './job.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 import { nameIsDnsSubdomain } from './object-meta.ts'
 import { podWarnings } from './pod-spec/warnings.ts'
 

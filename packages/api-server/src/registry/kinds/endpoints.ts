@@ -5,7 +5,7 @@ import { isDns1123Label, isDns1123Subdomain, isIpAddress, isPortNumber } from '@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Endpoints, EndpointSlice, EndpointSubset } from '@dinghy/shared/api/types'
 import { labels, named, oneOf, requiredOneOf, unchanged } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 
 export const endpoints: KindRules<Endpoints> = {
   strategy: {

@@ -4,7 +4,7 @@
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { Event, KubernetesObject } from '@dinghy/shared/api/types'
 import { requiredOneOf } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 
 const storage = { group: '', plural: 'events', version: 'v1', convert: convertEvent }
 

@@ -5,7 +5,7 @@ import { invalid, required, type FieldError } from '@dinghy/shared/api/field-err
 import type { HorizontalPodAutoscaler, KubernetesObject } from '@dinghy/shared/api/types'
 import type { HorizontalPodAutoscalerSpec, HPAScalingRules, MetricSpec } from 'kubernetes-types/autoscaling/v2.js'
 import { nonNegative, oneOf, positive, requiredText, without } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 
 export const horizontalPodAutoscalers: KindRules<HorizontalPodAutoscaler> = {
   strategy: {

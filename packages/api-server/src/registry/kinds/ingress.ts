@@ -12,7 +12,7 @@ import type {
   NetworkPolicyPort,
 } from 'kubernetes-types/networking/v1.js'
 import { labelSelector, named, oneOf, portNumberOrName, requiredText, unchanged } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 
 const CLASS_ANNOTATION = 'kubernetes.io/ingress.class'
 

@@ -3,7 +3,7 @@
 import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { Job, JobSpec, ObjectMeta } from '@dinghy/shared/api/types'
 import { labelSelector, nonNegative, oneOf, unchanged } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
 import { validatePodTemplate } from './pod-spec/pod-spec.ts'
 import { podWarnings } from './pod-spec/warnings.ts'

@@ -1,9 +1,10 @@
 // For tests of kinds: runs an object through what the store would put it through, short of storing it.
 
+import { apiVersionOf } from '@dinghy/shared/api/resources'
 import { fieldErrorMessage } from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { loadSchema } from '@dinghy/shared/schema/schema'
-import { decodeObject } from '../../http/decode.ts'
+import { conform } from '../../shape/conform.ts'
 import { builtinDefinitions } from '../definitions.ts'
 import type { ResourceDefinition } from '../resource-definition.ts'
 import { validateObjectMeta } from './object-meta.ts'
@@ -27,7 +28,9 @@ export function definitionOf(resource: string): ResourceDefinition {
 /** As a create leaves it; metadata.name is "x" unless given. */
 export function created(resource: string, sent: object): Loose {
   const definition = definitionOf(resource)
-  const { object } = decodeObject(sent, definition, 'Strict')
+  const { object: conformed, unknownFields } = conform(sent, definition.type, definition.types)
+  if (unknownFields.length > 0) throw new Error(unknownFields.join(', '))
+  const object = { apiVersion: apiVersionOf(definition), kind: definition.kind, ...conformed } as Loose
   const metadata = {
     name: 'x',
     ...(definition.namespaced && { namespace: 'default' }),
@@ -38,7 +41,7 @@ export function created(resource: string, sent: object): Loose {
   object.metadata = { ...metadata, ...object.metadata }
   definition.strategy.defaults?.(object)
   definition.strategy.prepareForCreate?.(object)
-  return object as Loose
+  return object
 }
 
 /** What is wrong with it, as messages. */

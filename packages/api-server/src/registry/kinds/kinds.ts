@@ -1,7 +1,5 @@
-// Which rules belong to which resource. A kind's file exports one KindRules; this is the only place that lists them.
+// Which rules belong to which resource. A kind's file exports its KindRules; this is the only place that lists them.
 
-import type { KubernetesObject } from '@dinghy/shared/api/types'
-import type { ScalePaths, StorageLocation, Strategy } from '../resource-definition.ts'
 import { certificateSigningRequests } from './certificate-signing-request.ts'
 import { configMaps, secrets } from './config-map.ts'
 import { cronJobs } from './cron-job.ts'
@@ -17,22 +15,12 @@ import { nodes } from './node.ts'
 import { persistentVolumeClaims } from './persistent-volume-claim.ts'
 import { persistentVolumes, storageClasses } from './persistent-volume.ts'
 import { pods } from './pod.ts'
+import type { KindRules } from './kind-rules.ts'
 import { leases, limitRanges, podDisruptionBudgets, priorityClasses, resourceQuotas } from './policy.ts'
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from './rbac.ts'
 import { replicaSets, replicationControllers } from './replica-set.ts'
 import { services } from './service.ts'
 import { statefulSets } from './stateful-set.ts'
-
-export interface KindRules<T extends KubernetesObject = KubernetesObject> {
-  strategy?: Strategy<T>
-  /** An absent field reads as "". */
-  selectableFields?: Record<string, ReadField<T>>
-  scale?: ScalePaths
-  storage?: StorageLocation
-}
-
-/** The type of a method, which may ask for more than it is sure to get: rules only ever meet objects of their own kind. */
-type ReadField<T> = { read(object: T): string | undefined }['read']
 
 const rules: Record<string, KindRules> = {
   '/pods': pods,

@@ -2,7 +2,7 @@
 // controller takes it out, through the finalize subresource.
 
 import type { Namespace, ObjectMeta } from '@dinghy/shared/api/types'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 import { nameIsDnsLabel } from './object-meta.ts'
 
 /** Lets policies select one namespace by its name. */

@@ -4,7 +4,7 @@ import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/ap
 import { isLabelValue, isQualifiedName } from '@dinghy/shared/api/names'
 import type { Node, Taint } from '@dinghy/shared/api/types'
 import { named, oneOf } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 import { TAINT_EFFECTS } from './pod-spec/scheduling.ts'
 
 export const nodes: KindRules<Node> = {

@@ -6,7 +6,7 @@ import { compareQuantities } from '@dinghy/shared/api/quantity'
 import type { PersistentVolumeClaim } from '@dinghy/shared/api/types'
 import type { PersistentVolumeClaimSpec } from 'kubernetes-types/core/v1.js'
 import { labelSelector, named, oneOf } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 import { changedBesides } from './workload.ts'
 
 export const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']

@@ -5,7 +5,7 @@ import type { PersistentVolume, StorageClass } from '@dinghy/shared/api/types'
 import type { PersistentVolumeSpec } from 'kubernetes-types/core/v1.js'
 import { isDeepStrictEqual } from 'node:util'
 import { oneOf, requiredText, unchanged, withoutBackSteps } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 import { ACCESS_MODES } from './persistent-volume-claim.ts'
 import { validateNodeSelector } from './pod-spec/scheduling.ts'
 

@@ -2,7 +2,7 @@
 
 import type { Pod, PodSpec } from '@dinghy/shared/api/types'
 import { without } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 import { defaultPod } from './pod-spec/defaults.ts'
 import { validatePodSpec } from './pod-spec/pod-spec.ts'
 import { podWarnings } from './pod-spec/warnings.ts'

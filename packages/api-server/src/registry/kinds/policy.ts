@@ -18,7 +18,7 @@ import {
   unchanged,
   without,
 } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 
 export const podDisruptionBudgets: KindRules<PodDisruptionBudget> = {
   strategy: {

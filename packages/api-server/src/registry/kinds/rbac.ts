@@ -6,7 +6,7 @@ import { isPathSegmentName } from '@dinghy/shared/api/names'
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '@dinghy/shared/api/types'
 import type { PolicyRule, Subject } from 'kubernetes-types/rbac/v1.js'
 import { labelSelector, oneOf, requiredText } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 
 const RBAC = 'rbac.authorization.k8s.io'
 

@@ -3,7 +3,7 @@
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { ReplicaSet, ReplicationController } from '@dinghy/shared/api/types'
 import { nonNegative, unchanged } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
 import { podWarnings } from './pod-spec/warnings.ts'
 import { validateSelector, validateTemplate } from './workload.ts'

@@ -5,7 +5,7 @@ import { duplicate, forbidden, invalid, required, type FieldError } from '@dingh
 import { isDns1035Label, isDns1123Label, isDns1123Subdomain, isIpAddress, isPortNumber } from '@dinghy/shared/api/names'
 import type { Service, ServicePort, ServiceSpec } from '@dinghy/shared/api/types'
 import { between, labels, named, oneOf, portNumberOrName, requiredOneOf, requiredText } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 import { maskTrailingDash } from './object-meta.ts'
 
 export const services: KindRules<Service> = {

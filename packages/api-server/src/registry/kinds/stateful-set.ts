@@ -3,7 +3,7 @@
 import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { PodTemplateSpec, StatefulSet, StatefulSetSpec } from '@dinghy/shared/api/types'
 import { intOrPercent, nonNegative, oneOf, requiredText } from './checks.ts'
-import type { KindRules } from './kinds.ts'
+import type { KindRules } from './kind-rules.ts'
 import { nameIsDnsLabel } from './object-meta.ts'
 import { defaultClaim } from './persistent-volume-claim.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'

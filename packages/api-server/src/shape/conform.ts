@@ -8,13 +8,12 @@
 // Where it differs: Go names the declared type of an enumeration (v1.Protocol), we know it as string.
 
 import { canonicalQuantity, isQuantity } from '@dinghy/shared/api/quantity'
+import { isObject, setOwn, type JsonObject } from './json.ts'
 import type { FieldShape, Scalar, TypeRef, TypeShape, TypeSource } from '@dinghy/shared/schema/type-shape'
 
 export class ShapeError extends Error {
   override readonly name = 'ShapeError'
 }
-
-export type JsonObject = Record<string, unknown>
 
 export interface Conformed {
   object: JsonObject
@@ -239,15 +238,4 @@ const GO_SCALARS: Partial<Record<Scalar, string>> = {
 /** "core.v1.PodSpec" → "v1.PodSpec" */
 function goTypeName(name: string): string {
   return name.split('.').slice(-2).join('.')
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** Assigning "__proto__" would set the prototype instead of a key. */
-export function setOwn(object: JsonObject, key: string, value: unknown): void {
-  if (key === '__proto__')
-    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
-  else object[key] = value
 }
