@@ -115,30 +115,6 @@ describe('a newcomer', () => {
     expect([...seen].toSorted()).toEqual(pods.toSorted())
   })
 
-  test('kills the API container and finds it restarted with its entries', async () => {
-    const [container] = await cluster.engine.listContainers({
-      filters: { label: ['io.kubernetes.container.name=api'] },
-    })
-    const before = await cluster.engine.getContainer(container?.Id ?? '').inspect()
-    process.kill(before.State.Pid, 'SIGKILL')
-    await until('the container restarted', async () => {
-      const { items } = await cluster.core.listNamespacedPod({ namespace: 'default', labelSelector: 'part=api' })
-      const [pod] = items
-      return pod && isReady(pod) && pod.status?.containerStatuses?.[0]?.restartCount === 1
-    })
-    await until('the entry again', async () => (await entries()).includes('first aboard'))
-  })
-
-  test('deletes a pod and gets another', async () => {
-    const [victim] = await readyWebPods(3)
-    await cluster.core.deleteNamespacedPod({ namespace: 'default', name: victim?.metadata?.name ?? '' })
-    await until(
-      'the pod gone',
-      async () => !(await webPods()).some(({ metadata }) => metadata?.uid === victim?.metadata?.uid),
-    )
-    await readyWebPods(3)
-  })
-
   test('asks why a pod exists', async () => {
     const [pod] = await readyWebPods(3)
     const { stdout } = cluster.dinghy('why', `pod/${pod?.metadata?.name}`, '-o', 'json')
@@ -163,6 +139,30 @@ describe('a newcomer', () => {
       if (write.cause === undefined) expect(next).toMatchObject({ kind: write.kind, name: write.name })
       else expect(write.cause).toBe(next?.revision)
     }
+  })
+
+  test('kills the API container and finds it restarted with its entries', async () => {
+    const [container] = await cluster.engine.listContainers({
+      filters: { label: ['io.kubernetes.container.name=api'] },
+    })
+    const before = await cluster.engine.getContainer(container?.Id ?? '').inspect()
+    process.kill(before.State.Pid, 'SIGKILL')
+    await until('the container restarted', async () => {
+      const { items } = await cluster.core.listNamespacedPod({ namespace: 'default', labelSelector: 'part=api' })
+      const [pod] = items
+      return pod && isReady(pod) && pod.status?.containerStatuses?.[0]?.restartCount === 1
+    })
+    await until('the entry again', async () => (await entries()).includes('first aboard'))
+  })
+
+  test('deletes a pod and gets another', async () => {
+    const [victim] = await readyWebPods(3)
+    await cluster.core.deleteNamespacedPod({ namespace: 'default', name: victim?.metadata?.name ?? '' })
+    await until(
+      'the pod gone',
+      async () => !(await webPods()).some(({ metadata }) => metadata?.uid === victim?.metadata?.uid),
+    )
+    await readyWebPods(3)
   })
 
   test('restarts a rollout and undoes it', async () => {
