@@ -105,12 +105,11 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     docker,
     clock,
     onChange: ({ metadata }) => loop.wake(metadata),
-    onUnhealthy: (pod, container, message) =>
-      events.event(pod, 'Warning', 'Unhealthy', message, `spec.containers{${container.name}}`),
+    onUnhealthy: (pod, container, message) => report.recorder(pod, container.name)('Warning', 'Unhealthy', message),
   })
   const stopper = new ContainerStopper({ docker, clock, log, signal, onStopped: ({ metadata }) => loop.wake(metadata) })
   const statuses = new StatusWriter({ client, clock, log, signal })
-  const report = new PodReport({ observer, probes, statuses, events, clock, nodeAddress: address })
+  const report: PodReport = new PodReport({ observer, probes, statuses, events, clock, nodeAddress: address })
   const ending = new PodEnding({
     client,
     docker,

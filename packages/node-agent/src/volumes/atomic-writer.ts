@@ -7,9 +7,9 @@
 // Programs that watch their configuration know this layout (they watch "..data"), so it is upstream's to the letter:
 // pkg/volume/util/atomic_writer.go. Writing the same payload again changes nothing.
 
-import { createHash, randomBytes } from 'node:crypto'
 import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { randomSuffix } from '@dinghy/shared/api/names'
 import type { Payload } from './payload.ts'
 
 const dataLink = '..data'
@@ -19,7 +19,7 @@ export async function writePayload(directory: string, payload: Payload, nowMs: n
   await mkdir(directory, { recursive: true, mode: 0o755 })
   const current = await linkTarget(join(directory, dataLink))
   if (current !== undefined && (await isSame(join(directory, current), payload))) return false
-  const next = `..${timestamp(nowMs)}.${randomBytes(4).toString('hex')}`
+  const next = `..${timestamp(nowMs)}.${randomSuffix(8)}`
   await writeFiles(join(directory, next), payload)
   const temporary = join(directory, `${dataLink}_tmp`)
   await rm(temporary, { force: true })
@@ -30,11 +30,12 @@ export async function writePayload(directory: string, payload: Payload, nowMs: n
   return true
 }
 
-/** Tells two payloads apart without reading the disk. */
-export function payloadDigest(payload: Payload): string {
-  const hash = createHash('sha1')
-  for (const [path, { data, mode }] of payload) hash.update(`${path}\0${mode}\0${data.length}\0`).update(data)
-  return hash.digest('hex')
+export function isSamePayload(a: Payload, b: Payload): boolean {
+  if (a.size !== b.size) return false
+  return [...a].every(([path, { data, mode }]) => {
+    const other = b.get(path)
+    return other !== undefined && other.mode === mode && other.data.equals(data)
+  })
 }
 
 async function writeFiles(directory: string, payload: Payload): Promise<void> {

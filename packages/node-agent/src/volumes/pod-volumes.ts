@@ -11,12 +11,12 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import type { Pod, Volume } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import type { PlaceFacts } from '../containers/downward.ts'
-import { payloadDigest, writePayload } from './atomic-writer.ts'
+import { isSamePayload, writePayload } from './atomic-writer.ts'
 import { ClaimError, resolveClaim } from './claims.ts'
 import { emptyDirPath, removeMemoryDirs } from './empty-dir.ts'
 import { applyFsGroup } from './fs-group.ts'
 import { HostPathError, prepareHostPath } from './host-path.ts'
-import { PayloadError, volumePayload, type PayloadSources } from './payload.ts'
+import { PayloadError, volumePayload, type Payload, type PayloadSources } from './payload.ts'
 import type { ReferencedObjects } from './referenced-objects.ts'
 import type { ServiceAccountTokens } from './service-account-tokens.ts'
 
@@ -42,8 +42,10 @@ export interface PodVolumesOptions {
 
 export class PodVolumes {
   readonly #options: PodVolumesOptions
-  /** pod uid/volume → digest of the files on disk, so that the disk need not be read to know that nothing changed. */
-  readonly #written = new Map<string, string>()
+  /** pod uid/volume → the files on disk, so that the disk need not be read to know that nothing changed. */
+  readonly #written = new Map<string, Payload>()
+  /** pod uid/volume of the directories that have been made. */
+  readonly #made = new Set<string>()
 
   constructor(options: PodVolumesOptions) {
     this.#options = options
@@ -79,6 +81,7 @@ export class PodVolumes {
     objects.release(podUid)
     tokens.forget(podUid)
     for (const key of this.#written.keys()) if (key.startsWith(`${podUid}/`)) this.#written.delete(key)
+    for (const key of this.#made) if (key.startsWith(`${podUid}/`)) this.#made.delete(key)
     await removeMemoryDirs(root, podUid)
     await rm(this.podDirectory(podUid), { recursive: true, force: true })
   }
@@ -110,11 +113,11 @@ export class PodVolumes {
     if (payload) {
       const directory = this.#directory(pod, pluginOf(volume), volume.name)
       const key = `${pod.metadata.uid}/${volume.name}`
-      const digest = payloadDigest(payload)
-      if (this.#written.get(key) === digest) return directory
+      const written = this.#written.get(key)
+      if (written && isSamePayload(written, payload)) return directory
       await writePayload(directory, payload, this.#options.clock.now())
       warnings.push(...(await applyFsGroup(pod, directory)))
-      this.#written.set(key, digest)
+      this.#written.set(key, payload)
       return directory
     }
     if (volume.emptyDir) return await this.#emptyDir(pod, volume, warnings)
@@ -136,14 +139,14 @@ export class PodVolumes {
     const onDisk = this.#directory(pod, 'empty-dir', volume.name)
     const path = inMemory ? await emptyDirPath(this.#options.root, pod.metadata.uid, volume.name, onDisk) : onDisk
     const key = `${pod.metadata.uid}/${volume.name}`
-    if (this.#written.has(key)) return path
+    if (this.#made.has(key)) return path
     if (inMemory && path === onDisk) {
       warnings.push(`volume "${volume.name}": no memory-backed file system to be had here, using a plain directory`)
     }
     await mkdir(path, { recursive: true })
     await chmod(path, 0o777)
     warnings.push(...(await applyFsGroup(pod, path)))
-    this.#written.set(key, 'empty-dir')
+    this.#made.add(key)
     return path
   }
 
