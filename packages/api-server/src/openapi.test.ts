@@ -49,6 +49,7 @@ describe('schemas', () => {
     expect(podSpec?.required).toEqual(['containers'])
     expect(podSpec?.properties?.['containers']).toEqual({
       type: 'array',
+      description: 'The containers; at least one.',
       items: { $ref: '#/components/schemas/io.k8s.api.core.v1.Container' },
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['name'],

@@ -1,5 +1,6 @@
 // The schemas of an OpenAPI document: every type that its resources mention, under the names Kubernetes publishes.
 
+import { describeField, describeType } from './descriptions.ts'
 import type { FieldShape, Scalar, TypeRef, TypeShape, TypeSource } from '@dinghy/shared/schema/type-shape'
 
 export interface OpenApiSchema {
@@ -48,10 +49,12 @@ export class SchemaCollection {
   private describe(shape: TypeShape): OpenApiSchema {
     const fields = [...shape.fields.values()]
     const required = fields.filter((field) => field.required).map((field) => field.name)
+    const description = describeType(shape.name)
     return {
+      ...(description && { description }),
       type: 'object',
       ...(required.length > 0 && { required }),
-      properties: Object.fromEntries(fields.map((field) => [field.name, this.property(field)])),
+      properties: Object.fromEntries(fields.map((field) => [field.name, this.property(field, shape)])),
       ...(shape.gvk && { 'x-kubernetes-group-version-kind': [shape.gvk] }),
       ...(shape.atomic && { 'x-kubernetes-map-type': 'atomic' }),
       ...(shape.preservesUnknownFields && { 'x-kubernetes-preserve-unknown-fields': true }),
@@ -63,9 +66,10 @@ export class SchemaCollection {
     }
   }
 
-  private property(field: FieldShape): OpenApiSchema {
+  private property(field: FieldShape, owner: TypeShape): OpenApiSchema {
     const schema = this.reference(field.type)
-    const extensions = extensionsOf(field)
+    const description = describeField(owner, field.name)
+    const extensions = { ...(description && { description }), ...extensionsOf(field) }
     if (Object.keys(extensions).length === 0) return schema
     // OpenAPI 3.0 ignores whatever stands beside a $ref.
     return '$ref' in schema ? { allOf: [schema], ...extensions } : { ...schema, ...extensions }
