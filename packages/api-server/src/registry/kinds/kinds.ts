@@ -14,21 +14,23 @@ import { namespaces } from './namespace.ts'
 import { nodes } from './node.ts'
 import { persistentVolumeClaims } from './persistent-volume-claim.ts'
 import { persistentVolumes, storageClasses } from './persistent-volume.ts'
-import { pods } from './pod.ts'
+import { pods, podTemplates } from './pod.ts'
 import type { KindRules } from './kind-rules.ts'
 import { leases, limitRanges, podDisruptionBudgets, priorityClasses, resourceQuotas } from './policy.ts'
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from './rbac.ts'
 import { replicaSets, replicationControllers } from './replica-set.ts'
 import { services } from './service.ts'
-import { statefulSets } from './stateful-set.ts'
+import { controllerRevisions, statefulSets } from './stateful-set.ts'
 
 const rules: Record<string, KindRules> = {
   '/pods': pods,
+  '/podtemplates': podTemplates,
   '/replicationcontrollers': replicationControllers,
   'apps/deployments': deployments,
   'apps/replicasets': replicaSets,
   'apps/statefulsets': statefulSets,
   'apps/daemonsets': daemonSets,
+  'apps/controllerrevisions': controllerRevisions,
   'batch/jobs': jobs,
   'batch/cronjobs': cronJobs,
   'autoscaling/horizontalpodautoscalers': horizontalPodAutoscalers,

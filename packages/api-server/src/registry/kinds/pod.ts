@@ -1,10 +1,10 @@
 // Pods. What they mean where they say nothing, what they must not say, how they end.
 
-import type { Pod, PodSpec } from '@dinghy/shared/api/types'
+import type { Pod, PodSpec, PodTemplate } from '@dinghy/shared/api/types'
 import { without } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
-import { defaultPod } from './pod-spec/defaults.ts'
-import { validatePodSpec } from './pod-spec/pod-spec.ts'
+import { defaultPod, defaultPodTemplate } from './pod-spec/defaults.ts'
+import { validatePodSpec, validatePodTemplate } from './pod-spec/pod-spec.ts'
 import { podWarnings } from './pod-spec/warnings.ts'
 import { ephemeralContainersStrategy, resizeStrategy, validatePodUpdate } from './pod-update.ts'
 import { qosClass } from './qos.ts'
@@ -34,6 +34,14 @@ export const pods: KindRules<Pod> = {
     'status.phase': ({ status }) => status.phase,
     'status.podIP': ({ status }) => status.podIP,
     'status.nominatedNodeName': ({ status }) => status.nominatedNodeName,
+  },
+}
+
+export const podTemplates: KindRules<PodTemplate> = {
+  strategy: {
+    defaults: ({ template }) => defaultPodTemplate(template),
+    generationOf: ({ template }) => template,
+    validate: ({ template }) => validatePodTemplate(template, 'template'),
   },
 }
 

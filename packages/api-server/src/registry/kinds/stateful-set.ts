@@ -1,8 +1,8 @@
 // StatefulSets: pods with names and storage of their own.
 
 import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import type { PodTemplateSpec, StatefulSet, StatefulSetSpec } from '@dinghy/shared/api/types'
-import { intOrPercent, nonNegative, oneOf, requiredText } from './checks.ts'
+import type { ControllerRevision, PodTemplateSpec, StatefulSet, StatefulSetSpec } from '@dinghy/shared/api/types'
+import { intOrPercent, nonNegative, oneOf, requiredText, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { nameIsDnsLabel } from './object-meta.ts'
 import { defaultClaim } from './persistent-volume-claim.ts'
@@ -89,6 +89,14 @@ function validateUpdateStrategy(strategy: NonNullable<StatefulSetSpec['updateStr
     ...nonNegative(`${path}.rollingUpdate.partition`, rollingUpdate?.partition),
     ...intOrPercent(`${path}.rollingUpdate.maxUnavailable`, rollingUpdate?.maxUnavailable),
   ]
+}
+
+/** The past of a StatefulSet or DaemonSet: what is written stays written. */
+export const controllerRevisions: KindRules<ControllerRevision> = {
+  strategy: {
+    validate: ({ revision }) => nonNegative('revision', revision),
+    validateUpdate: (next, previous) => unchanged('data', next.data, previous.data),
+  },
 }
 
 const CHANGEABLE =
