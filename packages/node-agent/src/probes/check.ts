@@ -1,5 +1,6 @@
 // One attempt of a probe, whichever way it asks: by HTTP, TCP, gRPC or a command in the container.
 
+import type { Clock } from '@dinghy/shared/api/clock'
 import type { Container, Probe } from '@dinghy/shared/api/types'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { runExec } from '../docker/run-exec.ts'
@@ -19,27 +20,41 @@ const outputLimit = 10 * 1024
 /** Throws when the attempt itself went wrong, which says nothing about the container. */
 export async function check(
   docker: DockerClient,
+  clock: Clock,
   probe: Probe,
   target: CheckTarget,
   signal: AbortSignal,
 ): Promise<CheckResult> {
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
-  const { container, podIP } = target
+  const late = new AbortController()
+  const timer = clock.setTimeout(() => late.abort(), timeoutMs)
+  try {
+    return await attempt(docker, probe, target, timeoutMs, AbortSignal.any([signal, late.signal]))
+  } finally {
+    clock.clear(timer)
+  }
+}
+
+async function attempt(
+  docker: DockerClient,
+  probe: Probe,
+  { container, containerId, podIP }: CheckTarget,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<CheckResult> {
   if (probe.httpGet) {
     const { httpGet } = probe
-    return await httpCheck(urlOf(httpGet, podIP, portOf(httpGet.port, container)), httpGet.httpHeaders, limited)
+    return await httpCheck(urlOf(httpGet, podIP, portOf(httpGet.port, container)), httpGet.httpHeaders, signal)
   }
   if (probe.tcpSocket) {
     const { host, port } = probe.tcpSocket
-    return await tcpCheck(host ?? podIP, portOf(port, container), limited)
+    return await tcpCheck(host ?? podIP, portOf(port, container), signal)
   }
   if (probe.grpc) {
     const { port, service } = probe.grpc
-    return await grpcCheck({ host: podIP, port }, service ?? '', timeoutMs, limited)
+    return await grpcCheck({ host: podIP, port }, service ?? '', timeoutMs, signal)
   }
-  if (probe.exec)
-    return await execCheck(docker, target.containerId, probe.exec.command ?? [], timeoutMs, signal, limited)
+  if (probe.exec) return await execCheck(docker, containerId, probe.exec.command ?? [], timeoutMs, signal)
   throw new Error(`missing probe handler for ${container.name}`)
 }
 
@@ -58,16 +73,14 @@ async function execCheck(
   command: string[],
   timeoutMs: number,
   signal: AbortSignal,
-  limited: AbortSignal,
 ): Promise<CheckResult> {
   try {
-    const { exitCode, output } = await runExec(docker, containerId, command, { outputLimit }, limited)
+    const { exitCode, output } = await runExec(docker, containerId, command, { outputLimit }, signal)
     return { outcome: exitCode === 0 ? 'success' : 'failure', output }
   } catch (error) {
-    if (!limited.aborted || signal.aborted) throw error
-    return {
-      outcome: 'failure',
-      output: `command timed out: "${command.join(' ')}" timed out after ${timeoutMs / 1000}s`,
-    }
+    if (!signal.aborted) throw error
+    // Or the probe was stopped, and then nobody hears this.
+    const output = `command timed out: "${command.join(' ')}" timed out after ${timeoutMs / 1000}s`
+    return { outcome: 'failure', output }
   }
 }

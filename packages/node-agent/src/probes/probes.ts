@@ -92,7 +92,7 @@ export class Probes {
         startedAt: seen.startedAt ?? seen.createdAt,
         wasGood: (type === 'startup' ? before?.started : before?.ready) === true,
         clock: this.#options.clock,
-        check: (signal) => check(this.#options.docker, probe, target, signal),
+        check: (signal) => check(this.#options.docker, this.#options.clock, probe, target, signal),
         onFailure: (message) => this.#options.onUnhealthy(pod, container, message),
         onVerdict,
       })

@@ -86,7 +86,7 @@ export class KubeletServer {
     const { verb, rest, url } = parse(request)
     if (verb === 'portForward') return await this.#portForward(request, socket, head, rest, url.searchParams)
     if (verb !== 'exec' && verb !== 'attach') throw notFound('', url.pathname, '')
-    const { docker, lookup, log } = this.#options
+    const { docker, lookup, clock, log } = this.#options
     const [namespace = '', podName = '', containerName = ''] = rest
     const { seen } = await lookup.running(namespace, podName, containerName)
     const streams = streamsOf(url.searchParams)
@@ -95,7 +95,9 @@ export class KubeletServer {
     const upgraded = await acceptUpgrade(request, socket, head, { websocket: protocols, spdy: 'v4.channel.k8s.io' })
     // Begun now, lest a message that follows at once finds nobody listening.
     const accepted =
-      upgraded.kind === 'websocket' ? new WebSocketClient(upgraded.socket) : SpdyClient.accept(upgraded.socket, streams)
+      upgraded.kind === 'websocket'
+        ? new WebSocketClient(upgraded.socket)
+        : SpdyClient.accept(upgraded.socket, streams, clock)
     const start = () =>
       verb === 'exec' ? execProcess(docker, seen.id, command, streams) : attachProcess(docker, seen.id, streams)
     return async () => {

@@ -2,6 +2,7 @@
 // its own, named by its "streamtype" header, and the command begins when all of them are there.
 
 import type { Duplex } from 'node:stream'
+import type { Clock } from '@dinghy/shared/api/clock'
 import type { AttachStreams } from '../docker/docker-client.ts'
 import { readSize, type InputHandlers, type OutputChannel, type RemoteClient } from './remote-client.ts'
 import { SpdySession, type SpdyStream } from './spdy/session.ts'
@@ -23,7 +24,11 @@ export class SpdyClient implements RemoteClient {
   }
 
   /** Resolves when the client has opened every stream that it asked for. */
-  static async accept(connection: Duplex, { stdin, stdout, stderr, tty }: AttachStreams): Promise<SpdyClient> {
+  static async accept(
+    connection: Duplex,
+    { stdin, stdout, stderr, tty }: AttachStreams,
+    clock: Clock,
+  ): Promise<SpdyClient> {
     const client = new SpdyClient(connection)
     const wanted = ['error', ...(stdin ? ['stdin'] : []), ...(stdout ? ['stdout'] : []), ...(stderr ? ['stderr'] : [])]
     if (tty) wanted.push('resize')
@@ -32,14 +37,17 @@ export class SpdyClient implements RemoteClient {
       client.#onGone()
     })
     const complete = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('timed out waiting for client to create streams')), patienceMs)
+      const timer = clock.setTimeout(
+        () => reject(new Error('timed out waiting for client to create streams')),
+        patienceMs,
+      )
       client.#arrived = () => {
         if (!wanted.every((type) => client.#streams.has(type))) return
-        clearTimeout(timer)
+        clock.clear(timer)
         resolve()
       }
       // Once complete, this settles nothing any more; an end in the middle is the client's own doing.
-      over.then(() => reject(new Error('the client has gone')), reject).finally(() => clearTimeout(timer))
+      over.then(() => reject(new Error('the client has gone')), reject).finally(() => clock.clear(timer))
     })
     await complete
     return client
