@@ -6,7 +6,7 @@
 // exit status goes out as the last thing; when the client goes, the connection to the engine goes (the process itself
 // stays, as with docker exec).
 
-import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import type { Status } from '@dinghy/shared/api/errors'
 import type { Logger } from '@dinghy/shared/client/logger'
 import type { AttachStreams, DockerClient } from '../docker/docker-client.ts'
@@ -75,14 +75,24 @@ function forwardInput(client: RemoteClient, { stream, resize }: RemoteProcess, l
   client.receive({
     stdin: async (data) => {
       if (!socket.writable || socket.write(data)) return
-      // Either it takes more, or the process has ended with its input unread.
-      await Promise.race([once(socket, 'drain'), once(socket, 'close')])
+      await drained(socket)
     },
     stdinEnd: () => socket.end(),
     resize: ({ height, width }) => {
       resize(height, width).catch((error: unknown) => log.debug({ err: error }, 'resizing failed'))
     },
     gone: () => socket.destroy(),
+  })
+}
+
+/** Either it takes more, or the process has ended with its input unread. Leaves no listener behind: there are many waits. */
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off('drain', done).off('close', done)
+      resolve()
+    }
+    socket.on('drain', done).on('close', done)
   })
 }
 
