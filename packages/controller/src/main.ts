@@ -83,7 +83,7 @@ runMain({
     server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'the address of the api-server' },
     'leader-elect': { type: 'boolean', help: 'work only while holding a lease, so that several of us may run' },
     'node-monitor-period': { type: 'duration', default: '2s', help: 'how often every node is looked at' },
-    'node-monitor-grace-period': { type: 'duration', default: '8s', help: 'silence after which a node is Unknown' },
+    'node-monitor-grace-period': { type: 'duration', default: '10s', help: 'silence after which a node is Unknown' },
     'terminated-pod-gc-threshold': {
       type: 'number',
       default: 12_500,

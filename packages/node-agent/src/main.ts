@@ -35,9 +35,13 @@ runMain({
       default: '10s',
       help: 'first delay of a container that keeps ending; it doubles up to 5m. Shorten it for workshops',
     },
-    'lease-renew-interval': { type: 'duration', default: '2s', help: 'how often the node says that it is alive' },
+    'lease-renew-interval': { type: 'duration', default: '3s', help: 'how often the node says that it is alive' },
     'node-status-update-frequency': { type: 'duration', default: '10s', help: 'how often the node looks at itself' },
-    'relist-period': { type: 'duration', default: '1500ms', help: 'how often all containers are looked at' },
+    'relist-period': {
+      type: 'duration',
+      default: '5s',
+      help: 'how often all containers are looked at, besides on every event of the runtime',
+    },
   },
   async run({ flags, log, clock, signal, health }) {
     let isReady = () => false
