@@ -2,7 +2,7 @@
  * Which driver this machine gets: the one that was asked for, or the best that works. "Works" is not guessed from
  * versions and permissions but tried, by running `true` in a container once.
  */
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -28,7 +28,7 @@ export async function chooseDriver(wanted: 'auto' | 'linux' | 'process', root: s
   }
   try {
     const driver = await linuxDriver(root, clock)
-    await tryOnce(driver, join(root, 'trial'))
+    await tryOncePerBoot(driver, root)
     return { driver, reason: 'namespaces and overlayfs work on this machine' }
   } catch (error) {
     const reason = `the linux driver does not work here: ${messageOf(error)}`
@@ -54,6 +54,16 @@ async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
 async function processDriver(root: string, clock: Clock): Promise<Driver> {
   const { ProcessDriver } = await import('./process/process-driver.ts')
   return new ProcessDriver({ clock, fifos: new FifoPool(join(root, 'fifos')) })
+}
+
+/** A success holds until the machine is booted again, with the same tools and as the same user. */
+async function tryOncePerBoot(driver: Driver, root: string): Promise<void> {
+  const file = join(root, 'driver-tried')
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  const circumstances = `${bootId} ${process.getuid?.()} ${statSync('/usr/bin').mtimeMs}\n`
+  if (existsSync(file) && readFileSync(file, 'utf8') === circumstances) return
+  await tryOnce(driver, join(root, 'trial'))
+  writeFileSync(file, circumstances)
 }
 
 async function tryOnce(driver: Driver, dir: string): Promise<void> {

@@ -9,10 +9,12 @@ const FORWARDED = ['HUP', 'INT', 'QUIT', 'USR1', 'USR2', 'TERM', 'CONT']
 
 /** `wait` returns early for every signal that was passed on; only the end of the child ends the loop. */
 export const INIT_SCRIPT = [
-  '"$@" <&0 &',
+  // What a shell says about its children's deaths is nobody's output.
+  'exec 3>&2 2>/dev/null',
+  '"$@" <&0 2>&3 3>&- &',
   'child=$!',
   ...FORWARDED.map((name) => `trap 'kill -${name} $child' ${name}`),
-  'while kill -0 $child 2>/dev/null; do wait $child; code=$?; done',
+  'while wait $child; code=$?; kill -0 $child; do :; done',
   'exit $code',
 ].join('\n')
 

@@ -28,11 +28,11 @@ test('-P publishes what is exposed and not published already', () => {
   expect(publishRequests(bindings, ['80/tcp', '81/tcp'], true)).toEqual([request(80, [8080]), request(81, [0])])
 })
 
-test.each([{ http: [] }, { '80/sctp': [] }, { '0/tcp': [] }, { '80/tcp': [{ HostIp: '', HostPort: '9-8' }] }])(
-  '%o is refused',
-  (bindings) => {
-    expect(() => publishRequests(bindings as Record<string, PortBinding[]>, [], false)).toThrow(
-      'invalid port specification',
-    )
-  },
-)
+test.each<Record<string, PortBinding[]>>([
+  { http: [] },
+  { '80/sctp': [] },
+  { '0/tcp': [] },
+  { '80/tcp': [{ HostIp: '', HostPort: '9-8' }] },
+])('%o is refused', (bindings) => {
+  expect(() => publishRequests(bindings, [], false)).toThrow('invalid port specification')
+})

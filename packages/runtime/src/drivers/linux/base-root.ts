@@ -9,11 +9,13 @@
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   symlinkSync,
   writeFileSync,
@@ -57,11 +59,19 @@ export function prepareBaseRoot(root: string): BaseRoot {
       ? undefined
       : nodePrefix,
   }
+  // Once per installation: copies of this machine's configuration are allowed to age.
+  const stamp = join(root, 'made-for')
+  const madeFor = `${LAYOUT} ${process.execPath} ${readdirSync('/').join(' ')}\n`
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === madeFor) return base
   makePivot(pivot)
   makeInitLayer(init)
   makeHostLayer(base, present)
+  writeFileSync(stamp, madeFor)
   return base
 }
+
+/** To be raised with every change of what is made here. */
+const LAYOUT = 1
 
 function makePivot(pivot: string): void {
   for (const name of ['old', 'rootfs']) mkdirSync(join(pivot, name), { recursive: true })
@@ -163,7 +173,7 @@ function makeHostLayer({ host, hostDirectories, nodePrefix }: BaseRoot, present:
     chmodSync(join(host, dir), mode)
   }
   mkdirSync(join(host, 'home/node'), { recursive: true })
-  execFileSync('chown', ['1000:1000', join(host, 'home/node')])
+  chownSync(join(host, 'home/node'), 1000, 1000)
   link('/run', join(host, 'var/run'))
   for (const name of present) {
     if (hostDirectories.includes(name)) mkdirSync(join(host, name), { recursive: true })

@@ -41,6 +41,10 @@ test.each([
   ['DIRS=/data:/app', 'DIRS=/volumes/data:/r/app'],
   ['URL=http://x:80/data', 'URL=http://x:80/data'],
   ['EMPTY=', 'EMPTY='],
+  [
+    'NODE_OPTIONS=--max-http-header-size=80 --require=/app/server.js',
+    'NODE_OPTIONS=--max-http-header-size=80 --require=/r/app/server.js',
+  ],
 ])('the variable %s', (entry, expected) => {
   expect(translateVariable(entry, places)).toBe(expected)
 })

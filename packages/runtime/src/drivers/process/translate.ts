@@ -48,6 +48,11 @@ export function translateVariable(entry: string, places: Places): string {
     const own = parts.flatMap((part) => realPlace(part, places) ?? [])
     return `PATH=${[...own, ...parts].join(':')}`
   }
+  // Options for some program, as in NODE_OPTIONS.
+  if (entry.startsWith('-', equals + 1)) {
+    const words = entry.slice(equals + 1).split(' ')
+    return `${name}=${words.map((word) => translateArgument(word, places)).join(' ')}`
+  }
   if (!parts.every((part) => part === '' || part.startsWith('/'))) return entry
   return `${name}=${parts.map((part) => realPlace(part, places) ?? part).join(':')}`
 }

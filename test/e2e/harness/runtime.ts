@@ -1,0 +1,110 @@
+// One runtime of its own for end-to-end tests: the built process on a socket in a temporary directory.
+
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import Docker from 'dockerode'
+import type { Output } from './cluster.ts'
+
+const main = resolve(import.meta.dirname, '../../../packages/runtime/dist/main.js')
+
+export class RuntimeProcess {
+  readonly dir = mkdtempSync(join(tmpdir(), 'runtime-'))
+  readonly socket = join(this.dir, 'docker.sock')
+  readonly root = join(this.dir, 'runtime')
+  readonly docker = new Docker({ socketPath: this.socket })
+  readonly #flags: string[]
+  #child: ChildProcess | undefined
+
+  constructor(...flags: string[]) {
+    this.#flags = flags
+  }
+
+  async start(): Promise<void> {
+    const flags = ['--socket', this.socket, '--root', this.root, '--log-level', 'warn', ...this.#flags]
+    this.#child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })
+    await eventually(async () => {
+      expectAlive(this.#child)
+      return this.docker.ping().then(
+        () => true,
+        () => false,
+      )
+    })
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    await exited
+  }
+
+  /** Removes every container, then the runtime and its files. */
+  async destroy(): Promise<void> {
+    for (const { Id } of await this.docker.listContainers({ all: true })) {
+      await this.docker.getContainer(Id).remove({ force: true, v: true })
+    }
+    await this.end('SIGTERM')
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  /** The real docker CLI. `input` is its stdin; without it stdin is empty. */
+  cli(args: string[], input = ''): Output {
+    const env = { ...process.env, DOCKER_HOST: `unix://${this.socket}`, DOCKER_CLI_HINTS: 'false' }
+    const { status, stdout, stderr } = spawnSync('docker', args, { env, input, encoding: 'utf8', timeout: 60_000 })
+    return { code: status ?? -1, stdout, stderr }
+  }
+
+  /** What is left on this machine of containers: processes, cgroups, mounts. */
+  leftovers(): string[] {
+    const processes = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) => readIfThere(`/proc/${pid}/cmdline`).includes(`${this.root}/containers/`))
+      .map((pid) => `process ${pid}`)
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(this.root))
+    return [...processes, ...mounts, ...cgroupsOf(this.root)]
+  }
+}
+
+function expectAlive(child: ChildProcess | undefined): void {
+  if (child?.exitCode != null) throw new Error(`the runtime exited with ${child.exitCode}`)
+}
+
+/** Containers name their cgroups by id; those of containers that do not exist any more are leftovers. */
+function cgroupsOf(root: string): string[] {
+  const ids = new Set(existsSync(join(root, 'containers')) ? readdirSync(join(root, 'containers')) : [])
+  if (ids.size === 0) return []
+  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '))
+  const hierarchies = mounts.flatMap(([, path = '', type]) => (type?.startsWith('cgroup') ? [path] : []))
+  return hierarchies.flatMap((path) =>
+    readdirSync(path)
+      .filter((name) => ids.has(name))
+      .map((name) => join(path, name)),
+  )
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return ''
+    throw error
+  }
+}
+
+/** Asks again and again until the answer is yes. */
+export async function eventually(isSo: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`not so within ${timeoutMs} ms: ${isSo.toString()}`)
+    await sleep(20)
+  }
+}

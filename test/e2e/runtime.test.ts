@@ -1,0 +1,284 @@
+// The runtime as its clients see it: through the real docker CLI where there is one, and through dockerode.
+
+import { createServer, get } from 'node:http'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { once } from 'node:events'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isInstalled } from './harness/cluster.ts'
+import { eventually, RuntimeProcess } from './harness/runtime.ts'
+
+const isRoot = process.platform === 'linux' && process.getuid?.() === 0
+const drivers = isRoot ? ['linux', 'process'] : ['process']
+/** Lives until it is told to stop; PID 1 has no default for SIGTERM. */
+const SERVE = ['sh', '-c', "trap 'exit 143' TERM; echo up; while :; do sleep 0.05; done"]
+
+describe.each(drivers)('the %s driver', (driver) => {
+  const runtime = new RuntimeProcess('--driver', driver)
+  const { docker } = runtime
+
+  beforeAll(async () => {
+    await runtime.start()
+    for (const name of ['busybox', 'node']) {
+      const stream = await docker.pull(name)
+      await new Promise((resolve) => docker.modem.followProgress(stream, resolve))
+    }
+  })
+  afterAll(() => runtime.destroy())
+
+  describe.runIf(isInstalled('docker'))('docker', () => {
+    test.each([
+      ['success', ['busybox', 'sh', '-c', 'echo out; echo err >&2'], 0, 'out\n', /^err\n$/],
+      ['an exit code', ['busybox', 'sh', '-c', 'exit 7'], 7, '', /^$/],
+      ['a program that is not there', ['busybox', 'nope'], 127, '', /executable file not found in \$PATH/],
+      ['a file that is no program', ['busybox', '/etc'], 126, '', /permission denied/],
+      ['a signal', ['--init', 'busybox', 'sh', '-c', 'kill -TERM $$'], 143, '', /^$/],
+      ['an invalid name', ['--name', '-', 'busybox', 'true'], 125, '', /Invalid container name/],
+    ])('run --rm: %s', (_name, args, code, stdout, stderr) => {
+      const output = runtime.cli(['run', '--rm', ...args])
+      expect(output).toMatchObject({ code, stdout })
+      expect(output.stderr).toMatch(stderr)
+    })
+
+    test('run -i: input and its end reach the program', () => {
+      expect(runtime.cli(['run', '--rm', '-i', 'busybox', 'cat'], 'hello\n')).toMatchObject({
+        code: 0,
+        stdout: 'hello\n',
+      })
+    })
+
+    test('run -d, exec, logs, stop, start, kill, wait, rm', () => {
+      const { stdout: id } = runtime.cli(['run', '-d', '--name', 'web', ...['busybox', ...SERVE]])
+      expect(id).toMatch(/^[0-9a-f]{64}\n$/)
+      expect(runtime.cli(['run', '--name', 'web', 'busybox', 'true'])).toMatchObject({ code: 125 })
+      expect(runtime.cli(['exec', 'web', 'sh', '-c', 'echo in; exit 5'])).toMatchObject({ code: 5, stdout: 'in\n' })
+      expect(runtime.cli(['exec', '-i', 'web', 'cat'], 'through').stdout).toBe('through')
+      expect(runtime.cli(['exec', 'web', 'nope'])).toMatchObject({ code: 127 })
+      expect(runtime.cli(['logs', 'web']).stdout).toBe('up\n')
+      expect(runtime.cli(['ps', '--format', '{{.Names}} {{.State}}']).stdout).toBe('web running\n')
+      expect(runtime.cli(['rm', 'web']).stderr).toContain('container is running: stop the container before removing')
+      expect(runtime.cli(['stop', 'web']).code).toBe(0)
+      expect(runtime.cli(['wait', 'web']).stdout).toBe('143\n')
+      runtime.cli(['start', 'web'])
+      runtime.cli(['kill', 'web'])
+      expect(runtime.cli(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'web']).stdout).toBe('exited 137\n')
+      expect(runtime.cli(['rm', 'web']).code).toBe(0)
+      expect(runtime.cli(['inspect', 'web'])).toMatchObject({ code: 1 })
+    })
+
+    test('cp goes in and out of running and stopped containers', () => {
+      runtime.cli(['run', '-d', '--name', 'files', ...['busybox', ...SERVE]])
+      const file = join(runtime.dir, 'file.txt')
+      writeFileSync(file, 'content')
+      expect(runtime.cli(['cp', file, 'files:/tmp/'])).toMatchObject({ code: 0 })
+      expect(runtime.cli(['cp', 'files:/tmp/file.txt', '-']).stdout).toContain('content')
+      runtime.cli(['stop', 'files'])
+      expect(runtime.cli(['cp', 'files:/tmp/file.txt', '-']).stdout).toContain('content')
+      expect(runtime.cli(['cp', 'files:/nope', '-']).stderr).toContain(
+        'Could not find the file /nope in container files',
+      )
+      runtime.cli(['rm', 'files'])
+    })
+
+    test('networks, ports and names', async () => {
+      const script = join(runtime.dir, 'server.cjs')
+      writeFileSync(
+        script,
+        "require('http').createServer((q, r) => r.end(r.socket.localAddress)).listen(8080, () => console.log('up')); process.on('SIGTERM', () => process.exit())",
+      )
+      runtime.cli(['network', 'create', 'n1'])
+      const run = ['run', '-d', '--network', 'n1', '-v', `${script}:/server.cjs:ro`]
+      expect(runtime.cli([...run, '--name', 'one', '-p', '8080', 'node', 'node', '/server.cjs']).code).toBe(0)
+      expect(runtime.cli([...run, '--name', 'two', 'node', 'node', '/server.cjs']).code).toBe(0)
+      const port = /:(\d+)/.exec(runtime.cli(['port', 'one', '8080']).stdout)?.[1]
+      await eventually(
+        () => runtime.cli(['logs', 'one']).stdout === 'up\n' && runtime.cli(['logs', 'two']).stdout === 'up\n',
+      )
+      const [one, two] = ['one', 'two'].map((name) =>
+        runtime.cli(['inspect', '-f', '{{.NetworkSettings.Networks.n1.IPAddress}}', name]).stdout.trim(),
+      )
+      expect(one).toMatch(/^127\./)
+      expect(one).not.toBe(two)
+      expect(await fetchText(`http://127.0.0.1:${port}/`)).toBe(one)
+      expect(await fetchText(`http://${two}:8080/`)).toBe(two)
+      if (driver === 'linux') {
+        const call = "fetch('http://two:8080').then((r) => r.text()).then((t) => process.stdout.write(t))"
+        expect(runtime.cli(['exec', 'one', 'node', '-e', call]).stdout).toBe(two)
+      }
+      const taken = runtime.cli(['run', '-d', '--name', 'three', '-p', `${port}:80`, 'busybox', 'true'])
+      expect(taken).toMatchObject({ code: 125 })
+      expect(taken.stderr).toContain('port is already allocated')
+      expect(runtime.cli(['network', 'rm', 'n1']).stderr).toContain('has active endpoints')
+      runtime.cli(['rm', '-f', 'one', 'two', 'three'])
+      expect(runtime.cli(['network', 'rm', 'n1']).code).toBe(0)
+    })
+  })
+
+  test('logs -f ends with the container, attach sees what comes after it', async () => {
+    const container = await docker.createContainer({
+      Image: 'busybox',
+      Cmd: ['sh', '-c', 'read line; echo "got $line"; echo err >&2'],
+      OpenStdin: true,
+      StdinOnce: true,
+    })
+    const stream = await container.attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true })
+    const [stdout, stderr] = [collect(), collect()]
+    container.modem.demuxStream(stream, stdout.stream, stderr.stream)
+    const ended = once(stream, 'end')
+    stream.write('early\n') // before there is anything to read it
+    await container.start()
+    const logs = await container.logs({ follow: true, stdout: true, stderr: true, timestamps: true })
+    await once(logs.resume(), 'end')
+    await ended
+    expect([stdout.text(), stderr.text()]).toEqual(['got early\n', 'err\n'])
+    await container.remove()
+  })
+
+  test('wait answers with headers at once, and with the code at the end', async () => {
+    const container = await docker.createContainer({ Image: 'busybox', Cmd: ['sh', '-c', 'exit 3'] })
+    const waiting = container.wait({ condition: 'next-exit' })
+    await container.start()
+    expect(await waiting).toEqual({ StatusCode: 3 })
+    expect(await container.wait()).toEqual({ StatusCode: 3 })
+    await container.remove()
+  })
+
+  test('restart policies', async () => {
+    const container = await docker.createContainer({
+      Image: 'busybox',
+      Cmd: ['sh', '-c', 'echo try; exit 1'],
+      HostConfig: { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 2 } },
+    })
+    await container.start()
+    await eventually(async () => (await container.inspect()).State.Status === 'exited')
+    const { RestartCount, State } = await container.inspect()
+    expect([RestartCount, State.ExitCode]).toEqual([2, 1])
+    await container.remove()
+  })
+
+  test('health checks', async () => {
+    const container = await docker.createContainer({
+      Image: 'busybox',
+      Cmd: SERVE,
+      Healthcheck: { Test: ['CMD-SHELL', 'exit 1'], Interval: 50e6, Timeout: 5e9, Retries: 2 },
+    })
+    await container.start()
+    await eventually(async () => (await container.inspect()).State.Health?.Status === 'unhealthy')
+    await container.remove({ force: true })
+  })
+
+  test('the driver tells what changed', async () => {
+    const container = await docker.createContainer({
+      Image: 'busybox',
+      Cmd: ['sh', '-c', 'echo x > made'],
+      WorkingDir: '/work',
+    })
+    await container.start()
+    await container.wait()
+    expect(await container.changes()).toContainEqual({ Path: '/work/made', Kind: 1 })
+    await container.remove()
+  })
+
+  test('a killed runtime leaves containers running, and the next one goes on', async () => {
+    const [server] = await servers(1)
+    const long = await docker.createContainer({
+      Image: 'busybox',
+      Cmd: ['sh', '-c', "trap 'exit 9' TERM; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done"],
+      ExposedPorts: { '80/tcp': {} },
+      HostConfig: { PortBindings: { '80/tcp': [{ HostPort: String(server) }] } },
+    })
+    // Writes more than a FIFO holds, and ends, while nobody is there to read.
+    const meanwhile = await docker.createContainer({
+      Image: 'busybox',
+      Cmd: ['sh', '-c', 'sleep 0.3; i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; done; exit 4'],
+    })
+    await long.start()
+    await meanwhile.start()
+    const before = await long.inspect()
+    await runtime.end('SIGKILL')
+    process.kill(before.State.Pid, 0) // throws if it had died
+    await runtime.start()
+    const after = await long.inspect()
+    expect(after.State).toEqual(before.State)
+    expect(after.NetworkSettings.Ports).toEqual(before.NetworkSettings.Ports)
+    expect((await meanwhile.wait()).StatusCode).toBe(4)
+    const logs = (await meanwhile.logs({ stdout: true, stderr: true })).toString('latin1')
+    expect(logs.match(/\n/g)).toHaveLength(3000)
+    await long.stop()
+    expect((await long.inspect()).State.ExitCode).toBe(9)
+    const lines = [...(await long.logs({ stdout: true })).toString('latin1').matchAll(/line (\d+)/g)].map((match) =>
+      Number(match[1]),
+    )
+    expect(lines).toEqual(lines.map((_, index) => index + 1))
+    await long.remove()
+    await meanwhile.remove()
+  })
+
+  test('nothing is left behind', async () => {
+    const container = await docker.createContainer({ Image: 'busybox', Cmd: SERVE, HostConfig: { AutoRemove: true } })
+    await container.start()
+    expect(runtime.leftovers()).not.toEqual([])
+    await container.kill()
+    await eventually(() => runtime.leftovers().length === 0)
+    expect(await docker.listContainers({ all: true })).toEqual([])
+  })
+
+  test.runIf(driver === 'linux')('limits are enforced, namespaces are separate, volumes are seeded', async () => {
+    const run = async (Cmd: string[], options: object = {}): Promise<{ code: number; out: string; oom: boolean }> => {
+      const container = await docker.createContainer({ Image: 'node', Cmd, ...options })
+      await container.start()
+      const { StatusCode } = (await container.wait()) as { StatusCode: number }
+      const out = (await container.logs({ stdout: true })).subarray(8).toString()
+      const { OOMKilled } = (await container.inspect()).State
+      await container.remove({ v: true })
+      return { code: StatusCode, out, oom: OOMKilled }
+    }
+    const eat = 'const a = []; for (;;) a.push(Buffer.alloc(1e6, 1))'
+    expect(
+      await run(['node', '-e', eat], { HostConfig: { Memory: 48 * 2 ** 20, MemorySwap: 48 * 2 ** 20 } }),
+    ).toMatchObject({ code: 137, oom: true })
+    expect((await run(['sh', '-c', 'echo $$ $(hostname)'], { Hostname: 'box' })).out).toBe('1 box\n')
+    expect((await run(['id', '-u'], { User: 'node' })).out).toBe('1000\n')
+    expect((await run(['sh', '-c', 'touch /x'], { HostConfig: { ReadonlyRootfs: true } })).code).not.toBe(0)
+    expect((await run(['ls', '-d', '/var/log/.'], { Volumes: { '/var/log': {} } })).out).toBe('/var/log/.\n')
+    expect((await docker.listVolumes()).Volumes).toEqual([])
+  })
+
+  test('a body that is no JSON, a page that is not there', async () => {
+    await expect(docker.createContainer({ Image: 'ghost', Cmd: ['x'] })).rejects.toMatchObject({ statusCode: 404 })
+    await expect(docker.getContainer('ghost').inspect()).rejects.toThrow('No such container: ghost')
+    const answer = await request(runtime.socket, '/v1.41/nothing')
+    expect(answer).toEqual({ status: 404, body: '{"message":"page not found"}\n' })
+  })
+})
+
+function collect(): { stream: PassThrough; text: () => string } {
+  const stream = new PassThrough()
+  let text = ''
+  stream.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  return { stream, text: () => text }
+}
+
+async function fetchText(url: string): Promise<string> {
+  return (await fetch(url)).text()
+}
+
+async function request(socketPath: string, path: string): Promise<{ status: number; body: string }> {
+  const [response] = await once(get({ socketPath, path }), 'response')
+  let body = ''
+  for await (const chunk of response) body += String(chunk)
+  return { status: response.statusCode, body }
+}
+
+/** Ports that are free at the moment. */
+async function servers(count: number): Promise<number[]> {
+  const ports: number[] = []
+  for (let index = 0; index < count; index++) {
+    const server = createServer().listen(0)
+    await once(server, 'listening')
+    ports.push((server.address() as { port: number }).port)
+    server.close()
+  }
+  return ports
+}
