@@ -18,6 +18,7 @@ import { completeConfig, completeHostConfig, type CreateBody } from './create-bo
 import { checkName, inventName, newId } from './names.ts'
 import { Networking, newEndpoint } from './networking.ts'
 import { NEVER, type ContainerRecord, type Endpoint, type HostConfig, type MountPoint } from './record.ts'
+import { resourcesOf } from './runtime-spec.ts'
 import { refusal } from './state.ts'
 
 export interface ContainersOptions {
@@ -104,7 +105,7 @@ export class Containers {
       }
       this.#byId.set(id, container)
       this.publish(container, 'create')
-      return { container, warnings: [] }
+      return { container, warnings: this.driver.warningsFor(resourcesOf(container.record.hostConfig)) }
     } finally {
       this.#reserved.delete(name)
     }
@@ -133,7 +134,8 @@ export class Containers {
   async remove(container: Container, options: { volumes: boolean }): Promise<void> {
     const refused = refusal('remove', container.state.status, container.id, container.name)
     if (refused !== undefined) throw refused
-    if (container.state.status === 'removing') return
+    // Somebody else was faster.
+    if (this.#byId.get(container.id) !== container) return
     container.transition('removing')
     await this.networking.release(container)
     const { imageLayers: layers, hostBase } = container.record

@@ -107,6 +107,7 @@ export class Lifecycle {
   /** Takes up a container that an earlier runtime started; its program has never noticed. */
   async adopt(container: Container, running: Running): Promise<void> {
     const { record, runDir } = container
+    this.#containers.networking.reacquire(container)
     container.spec = containerSpecOf({
       record,
       rootfsDir: container.rootfsDir,
@@ -329,10 +330,12 @@ export class Lifecycle {
     await this.#containers.networking.release(container)
     container.stdio = undefined
     const exitCode = exitCodeOfStartError(message)
-    if (container.state.status === 'restarting') container.transition('exited')
+    const wasWaitedFor = container.state.status === 'restarting'
+    if (wasWaitedFor) container.transition('exited')
     Object.assign(container.state, { exitCode, error: message })
     container.save()
     container.attachments.runEnded()
+    if (wasWaitedFor) container.notifyExit()
     if (!container.record.hostConfig.AutoRemove) return
     // Whoever waits for the removal of a container that never ran must hear of it.
     await this.#containers.remove(container, { volumes: true })

@@ -56,6 +56,11 @@ export class Networking {
     }
   }
 
+  /** For a container that kept running: notes the addresses that it was given, should the note have been lost. */
+  reacquire(container: Container): void {
+    for (const [name, endpoint] of Object.entries(container.record.networks)) this.#attach(container, name, endpoint)
+  }
+
   /** Gives everything back. Idempotent. */
   async release(container: Container): Promise<void> {
     const { record } = container

@@ -5,7 +5,7 @@
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Running } from '../drivers/driver.ts'
-import { readExitCode, readRunning } from '../drivers/shim.ts'
+import { readExitCode, readRunning, settleStart } from '../drivers/shim.ts'
 import type { Container } from './container.ts'
 import type { Containers } from './containers.ts'
 import type { Lifecycle } from './lifecycle.ts'
@@ -47,6 +47,7 @@ export async function recover(options: {
   const { containers, lifecycle, log } = options
   const { driver } = containers
   const all = containers.list()
+  await Promise.all(all.map(({ runDir }) => settleStart(options.clock, runDir)))
   const findings = all.map((container) => ({ container, finding: look(container) }))
   const up = findings.filter(({ finding }) => finding.kind === 'adopt').map(({ container }) => container.id)
   containers.networking.retain(new Set(up))

@@ -156,6 +156,9 @@ export interface Driver {
   /** What this driver does not isolate, and what is missing on this machine; a sentence a line. */
   describe(): string[]
 
+  /** Limits that will silently not hold, in Docker's words; a driver that refuses them at the start has none. */
+  warningsFor(resources: Resources): string[]
+
   /** Makes the container's directories. Idempotent. */
   prepare(rootfs: Rootfs): Promise<void>
   /** Makes a fresh run directory with its FIFOs, in the place of that of an earlier run. */

@@ -5,9 +5,11 @@
 #   shim.sh RUN_DIR null|once|keep COMMAND…
 #
 # RUN_DIR holds the FIFOs stdin, stdout, stderr and ack; the command writes RUN_DIR/pid once the program runs, we write
-# RUN_DIR/exit when it has ended. Both count when they end in a newline: an echo is one write.
+# RUN_DIR/exit when it has ended, and RUN_DIR/shim first of all. A file counts when it ends in a newline: an echo is
+# one write.
 run=$1 stdin=$2
 shift 2
+echo $$ >"$run/shim"
 
 # Opened for reading and writing, a FIFO neither blocks here nor ever lacks a reader. So when the runtime dies the
 # program is not killed by SIGPIPE; it waits once 64 KB are unread, and goes on when a new runtime reads.

@@ -2,6 +2,7 @@
  * The runtime's view of shim.sh: one run of a container, as a directory that outlives the runtime.
  *
  *   stdin stdout stderr ack   FIFOs; `ack` tells the shim that everything has been read and it may go
+ *   shim                      the shim's own pid
  *   pid                       "<host pid> <start time>", written once the program runs
  *   exit                      the exit code, written when it has ended
  *   error                     what went wrong before the program ran
@@ -10,18 +11,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  watch,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, mkdirSync, openSync, readFileSync, rmSync, statSync, watch, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import { serverError } from '../docker/errors.ts'
@@ -65,13 +55,26 @@ export async function launch(
   child.unref()
   closeSync(errors)
   await once(child, 'spawn')
-  writeFileSync(join(runDir, 'shim'), `${child.pid}\n`)
   await waitForFiles(clock, runDir, () => readRunning(id, runDir) !== undefined || readExitCode(runDir) !== undefined)
   const running = readRunning(id, runDir)
   if (running !== undefined) return running
   acknowledge(runDir)
   const reason = readFileSync(join(runDir, 'error'), 'utf8').trim()
   throw serverError(reason || `the container's first process exited with ${readExitCode(runDir)}`)
+}
+
+/** For a run that another runtime process began: resolves when it is clear whether the program runs. */
+export async function settleStart(clock: Clock, runDir: string): Promise<void> {
+  const isSettled = () =>
+    readLine(join(runDir, 'pid')) !== undefined || readExitCode(runDir) !== undefined || !isShimAlive(runDir)
+  if (isSettled()) return
+  const late = new AbortController()
+  const timer = clock.setTimeout(() => late.abort(), START_TIMEOUT_MS)
+  await waitForFiles(clock, runDir, isSettled, late.signal).catch((error: unknown) => {
+    // The pid that is written there belongs to somebody else by now.
+    if (!late.signal.aborted) throw error
+  })
+  clock.clear(timer)
 }
 
 /** The process of a run, or undefined when it has not got that far. */
@@ -177,5 +180,6 @@ function waitForFiles(clock: Clock, directory: string, done: () => boolean, sign
 }
 
 const LOST_SHIM_POLL_MS = 5_000
+const START_TIMEOUT_MS = 3_000
 /** Where the tools of a start are looked up; the container's own PATH comes later. */
 const TOOLS_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

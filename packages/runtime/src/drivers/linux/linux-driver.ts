@@ -90,6 +90,10 @@ export class LinuxDriver implements Driver {
     return facts
   }
 
+  warningsFor(): string[] {
+    return []
+  }
+
   async prepare(rootfs: Rootfs): Promise<void> {
     const { dir } = rootfs
     for (const name of ['upper', 'work', 'lower']) mkdirSync(join(dir, name), { recursive: true })

@@ -20,6 +20,7 @@ import type {
   Exit,
   ProcessRow,
   ProcessSpec,
+  Resources,
   Rootfs,
   Running,
   Usage,
@@ -54,6 +55,17 @@ export class ProcessDriver implements Driver {
       'a container’s own files are reached by translating absolute paths in arguments and variables; paths inside programs and scripts mean this machine’s',
       'USER, capabilities, host names and /etc/hosts of containers have no effect',
     ]
+  }
+
+  warningsFor({ memoryBytes, nanoCpus, cpuQuotaUs, cpuShares, pids }: Resources): string[] {
+    const discarded: [unknown, string][] = [
+      [memoryBytes, 'memory limit'],
+      [nanoCpus || cpuQuotaUs || cpuShares, 'CPU limit'],
+      [pids, 'PIDs limit'],
+    ]
+    return discarded.flatMap(([asked, what]) =>
+      asked ? [`The process driver does not support ${what} capabilities. Limitation discarded.`] : [],
+    )
   }
 
   async prepare(rootfs: Rootfs): Promise<void> {
