@@ -28,8 +28,6 @@ export interface ControllerFlags {
   nodeMonitorGracePeriodMs: number
   /** Finished pods beyond this number are deleted, oldest first; 0 never deletes. */
   terminatedPodGcThreshold: number
-  /** Where volumes are made for claims that ask for one; without it claims only get volumes that exist already. */
-  volumeDirectory?: string | undefined
   /** Below it stand the volumes of the provisioner dinghy.io/host-path; without it there is no such provisioner. */
   volumeRoot?: string | undefined
 }

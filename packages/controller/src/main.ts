@@ -29,17 +29,19 @@ import { startTtlAfterFinishedController } from './job/ttl-after-finished.ts'
 import { startNamespaceController } from './namespace/namespace-controller.ts'
 import { startNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
 import { startTaintEvictionController } from './node-lifecycle/taint-eviction-controller.ts'
-import { startEphemeralVolumeController } from './persistent-volume/ephemeral-volume-controller.ts'
-import { startPersistentVolumeController } from './persistent-volume/persistent-volume-controller.ts'
 import { startPodGcController } from './pod-gc.ts'
 import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { startReplicationControllerController } from './replication-controller/replication-controller.ts'
 import { startRootCaController } from './root-ca.ts'
 import { startServiceAccountController } from './service-account.ts'
 import { startStatefulSetController } from './stateful-set/stateful-set-controller.ts'
+import { startPersistentVolumeBinder } from './volume/binder.ts'
 import { startClaimProtectionController } from './volume/claim-protection.ts'
 import { startDefaultStorageClass } from './volume/default-storage-class.ts'
-import { startHostPathProvisioner } from './volume/host-path-provisioner.ts'
+import { startEphemeralVolumeController } from './volume/ephemeral-volumes.ts'
+import { startHostPathProvisioner } from './volume/provisioner.ts'
+import { startHostPathReclaimer } from './volume/reclaimer.ts'
+import { startVolumePhaseController } from './volume/volume-phases.ts'
 import { startVolumeProtectionController } from './volume/volume-protection.ts'
 
 const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>)[] = [
@@ -58,10 +60,12 @@ const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>
   startEndpointsController,
   startEndpointSliceMirroringController,
   // How claims find their volumes.
-  startPersistentVolumeController,
+  startPersistentVolumeBinder,
+  startVolumePhaseController,
   startEphemeralVolumeController,
   startDefaultStorageClass,
   startHostPathProvisioner,
+  startHostPathReclaimer,
   startClaimProtectionController,
   startVolumeProtectionController,
   // Nodes fail, and their pods move.
@@ -89,10 +93,6 @@ runMain({
       default: 12_500,
       help: 'how many finished pods may stay around; 0 means all',
     },
-    'volume-directory': {
-      type: 'string',
-      help: 'where volumes are made for claims that ask for one; without it none are made',
-    },
     'volume-root': {
       type: 'string',
       help: 'where dinghy.io/host-path makes its volumes; without it there is neither that provisioner nor its class',
@@ -115,7 +115,6 @@ runMain({
           nodeMonitorPeriodMs: flags.nodeMonitorPeriod,
           nodeMonitorGracePeriodMs: flags.nodeMonitorGracePeriod,
           terminatedPodGcThreshold: flags.terminatedPodGcThreshold,
-          volumeDirectory: flags.volumeDirectory ? resolve(flags.volumeDirectory) : undefined,
           volumeRoot: flags.volumeRoot ? resolve(flags.volumeRoot) : undefined,
         },
       }

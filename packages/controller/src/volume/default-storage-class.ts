@@ -1,5 +1,5 @@
 /**
- * The StorageClass "standard": claims that name no class get it, and with it a volume of host-path-provisioner.ts. Made at
+ * The StorageClass "standard": claims that name no class get it, and with it a volume of provisioner.ts. Made at
  * start if there is none of that name; whoever deletes it has peace until the next start. It is the default only if there
  * is no other: of two defaults the newer one would count, and that must not be ours by accident.
  *
@@ -11,20 +11,20 @@ import { hasReason } from '@dinghy/shared/api/errors'
 import { keyOf } from '@dinghy/shared/api/keys'
 import { PersistentVolumeClaims, PersistentVolumes, StorageClasses } from '@dinghy/shared/api/resources'
 import type { Draft, PersistentVolume, PersistentVolumeClaim, StorageClass } from '@dinghy/shared/api/types'
+import { findVolume } from '@dinghy/shared/api/volume-matching'
 import { runController, runWorkers, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import { WorkQueue } from '@dinghy/shared/reconcile/work-queue'
 import type { ControllerDeps } from '../deps.ts'
-import { findVolume } from '../persistent-volume/claim-matching.ts'
-import { hostPath, isDefaultClass } from './names.ts'
+import { annotations, hostPath } from './names.ts'
 
 const className = 'standard'
 
 /** What to create, if anything. */
 export function missingClass(classes: readonly StorageClass[]): Draft<StorageClass> | undefined {
   if (classes.some(({ metadata }) => metadata.name === className)) return undefined
-  const annotations = { [isDefaultClass]: String(defaultClass(classes) === undefined) }
+  const isDefault = String(defaultClass(classes) === undefined)
   return {
-    metadata: { name: className, annotations },
+    metadata: { name: className, annotations: { [annotations.isDefaultClass]: isDefault } },
     provisioner: hostPath,
     reclaimPolicy: 'Delete',
     volumeBindingMode: 'WaitForFirstConsumer',
@@ -33,7 +33,7 @@ export function missingClass(classes: readonly StorageClass[]): Draft<StorageCla
 
 /** Of several the newest counts, as in the api-server. */
 export function defaultClass(classes: readonly StorageClass[]): StorageClass | undefined {
-  const marked = classes.filter(({ metadata }) => metadata.annotations?.[isDefaultClass] === 'true')
+  const marked = classes.filter(({ metadata }) => metadata.annotations?.[annotations.isDefaultClass] === 'true')
   const [newest] = marked.sort(({ metadata: a }, { metadata: b }) => {
     return b.creationTimestamp.localeCompare(a.creationTimestamp) || a.name.localeCompare(b.name)
   })

@@ -5,13 +5,14 @@ import { describe, expect, test } from 'vitest'
 import { at, makeNode, makePod } from '../children/testing.ts'
 import { claimKeysOf, mayHaveMounted } from './claim-protection.ts'
 import { defaultClass, lateClass, missingClass } from './default-storage-class.ts'
-import { finalizers, hostPath, isDefaultClass } from './names.ts'
+import { annotations, finalizers, hostPath } from './names.ts'
 import { planProtection } from './protection-plan.ts'
 import { planProvisioning } from './provision-plan.ts'
 import { planReclaim } from './reclaim-plan.ts'
 import { makeClaim, makeClass, makeVolume, podUsing } from './testing.ts'
 
-const onNode = (name: string) => ({ annotations: { 'volume.kubernetes.io/selected-node': name } })
+const requested = { annotations: { [annotations.storageProvisioner]: hostPath } }
+const onNode = (name: string) => ({ annotations: { ...requested.annotations, [annotations.selectedNode]: name } })
 const going = { deletionTimestamp: at(0) }
 
 describe('planProvisioning', () => {
@@ -24,19 +25,36 @@ describe('planProvisioning', () => {
   ) => planProvisioning({ claim, storageClass, volumes, nodes: [makeNode('n1')], volumeRoot: '/v' })
 
   test.each<[string, PersistentVolumeClaim, StorageClass | undefined, PersistentVolume[], string | undefined]>([
-    ['waits for the scheduler', makeClaim(), late, [], undefined],
+    ['waits for the binder', makeClaim(), eager, [], undefined],
+    ['waits for the scheduler', makeClaim({}, requested), late, [], undefined],
     ['goes ahead once the node is known', makeClaim({}, onNode('n1')), late, [], 'create'],
-    ['does not wait where the class does not', makeClaim(), eager, [], 'create'],
-    ['prefers a volume that exists', makeClaim(), eager, [makeVolume('free')], undefined],
-    ['but one that will do', makeClaim(), eager, [makeVolume('tiny', { capacity: { storage: '1Mi' } })], 'create'],
-    ['has made it already', makeClaim(), eager, [makeVolume('pvc-claim-1', {}, {}, 'Released')], undefined],
-    ['has nothing to do for a claim that has chosen', makeClaim({ volumeName: 'mine' }), eager, [], undefined],
-    ['has nothing to do for a claim that goes', makeClaim({}, going), eager, [], undefined],
-    ['leaves other provisioners their claims', makeClaim(), makeClass('x', { provisioner: 'ebs' }), [], undefined],
-    ['knows no such class', makeClaim(), undefined, [], undefined],
+    ['does not wait where the class does not', makeClaim({}, requested), eager, [], 'create'],
+    [
+      'has made it already',
+      makeClaim({}, requested),
+      eager,
+      [makeVolume('pvc-claim-1', {}, {}, 'Released')],
+      undefined,
+    ],
+    [
+      'has nothing to do for a claim that has chosen',
+      makeClaim({ volumeName: 'mine' }, requested),
+      eager,
+      [],
+      undefined,
+    ],
+    ['has nothing to do for a claim that goes', makeClaim({}, { ...requested, ...going }), eager, [], undefined],
+    [
+      'leaves other provisioners their claims',
+      makeClaim({}, requested),
+      makeClass('x', { provisioner: 'ebs' }),
+      [],
+      undefined,
+    ],
+    ['knows no such class', makeClaim({}, requested), undefined, [], undefined],
     ['asks for another node when that one is gone', makeClaim({}, onNode('n9')), late, [], 'reschedule'],
-    ['cannot make what carries labels', makeClaim({ selector: {} }), eager, [], 'refuse'],
-    ['cannot make devices', makeClaim({ volumeMode: 'Block' }), eager, [], 'refuse'],
+    ['cannot make what carries labels', makeClaim({ selector: {} }, requested), eager, [], 'refuse'],
+    ['cannot make devices', makeClaim({ volumeMode: 'Block' }, requested), eager, [], 'refuse'],
   ])('%s', (_what, claim, storageClass, volumes, expected) => {
     expect(plan(claim, storageClass, volumes)?.do).toBe(expected)
   })
@@ -73,14 +91,14 @@ describe('planProvisioning', () => {
   test.each<[string, PersistentVolumeClaim, StorageClass, object | undefined]>([
     ['the selected node', makeClaim({}, onNode('n1')), late, term('n1')],
     ['everywhere, for many nodes at once', makeClaim(anywhere, onNode('n1')), late, undefined],
-    ['everywhere, when nobody has chosen', makeClaim(), eager, undefined],
-    ['where the class allows', makeClaim(), { ...eager, allowedTopologies: topologies }, term('n1', 'n2')],
+    ['everywhere, when nobody has chosen', makeClaim({}, requested), eager, undefined],
+    ['where the class allows', makeClaim({}, requested), { ...eager, allowedTopologies: topologies }, term('n1', 'n2')],
   ])('reached from %s', (_what, claim, storageClass, expected) => {
     expect(made(claim, storageClass).spec?.nodeAffinity?.required?.nodeSelectorTerms).toEqual(expected)
   })
 
   test('what is to be kept is not held', () => {
-    const volume = made(makeClaim(), { ...eager, reclaimPolicy: 'Retain' })
+    const volume = made(makeClaim({}, requested), { ...eager, reclaimPolicy: 'Retain' })
     expect([volume.spec?.persistentVolumeReclaimPolicy, volume.metadata.finalizers]).toEqual(['Retain', undefined])
   })
 })
@@ -123,18 +141,18 @@ describe('planReclaim', () => {
 })
 
 describe('the default class', () => {
-  const marked = { annotations: { [isDefaultClass]: 'true' } }
+  const marked = { annotations: { [annotations.isDefaultClass]: 'true' } }
   const older = makeClass('older', {}, { ...marked, creationTimestamp: at(1) })
   const newer = makeClass('newer', {}, { ...marked, creationTimestamp: at(2) })
 
   test('is made once, and is the default only if nobody has another', () => {
     expect(missingClass([])).toMatchObject({
-      metadata: { name: 'standard', annotations: { [isDefaultClass]: 'true' } },
+      metadata: { name: 'standard', annotations: { [annotations.isDefaultClass]: 'true' } },
       provisioner: hostPath,
       reclaimPolicy: 'Delete',
       volumeBindingMode: 'WaitForFirstConsumer',
     })
-    expect(missingClass([older])?.metadata.annotations).toEqual({ [isDefaultClass]: 'false' })
+    expect(missingClass([older])?.metadata.annotations).toEqual({ [annotations.isDefaultClass]: 'false' })
     expect(missingClass([makeClass('standard', { provisioner: 'other' })])).toBeUndefined()
   })
 

@@ -1,8 +1,8 @@
 /**
  * Which volume to make for a claim, and when. Pure.
  *
- *   class waits for a consumer   once the scheduler has named a node (it does so only if no volume that exists will do)
- *   class binds immediately      once no volume that exists will do
+ *   once the binder has named us on the claim (it does so only if no volume that exists will do)
+ *   and, if the class waits for a consumer, the scheduler has named a node
  *
  * A claim that one node at a time may use gets a volume that only the selected node reaches, as on a cluster whose nodes
  * have disks of their own: its pods follow it there for ever. One that many nodes may use (ReadWriteMany, ReadOnlyMany)
@@ -19,9 +19,7 @@ import type {
   PersistentVolumeClaim,
   StorageClass,
 } from '@dinghy/shared/api/types'
-import { findVolume } from '../persistent-volume/claim-matching.ts'
-import { provisionedBy, selectedNode } from '../persistent-volume/claim-plan.ts'
-import { finalizers, hostPath } from './names.ts'
+import { annotations, finalizers, hostPath } from './names.ts'
 import { directoryFor } from './volume-directory.ts'
 
 export type ProvisionStep =
@@ -45,9 +43,11 @@ export function planProvisioning(facts: ProvisionFacts): ProvisionStep | undefin
   const { claim, storageClass, volumes, nodes } = facts
   if (claim.spec.volumeName || claim.metadata.deletionTimestamp !== undefined) return undefined
   if (storageClass?.provisioner !== hostPath) return undefined
-  const nodeName = claim.metadata.annotations?.[selectedNode]
+  // The binder writes this when no volume that exists will do, and not before it is time.
+  const requested = claim.metadata.annotations?.[annotations.storageProvisioner]
+  const nodeName = claim.metadata.annotations?.[annotations.selectedNode]
   const waitsForConsumer = storageClass.volumeBindingMode === 'WaitForFirstConsumer'
-  if (waitsForConsumer ? !nodeName : findVolume(claim, volumes) !== undefined) return undefined
+  if (requested !== hostPath || (waitsForConsumer && !nodeName)) return undefined
   if (volumes.some(({ metadata }) => metadata.name === volumeNameFor(claim))) return undefined
 
   const refusal = whyNot(claim)
@@ -82,7 +82,7 @@ function volumeFor(
   return {
     metadata: {
       name: volumeName,
-      annotations: { [provisionedBy]: hostPath },
+      annotations: { [annotations.provisionedBy]: hostPath },
       ...(policy === 'Delete' ? { finalizers: [finalizers.provisioner] } : {}),
     },
     spec: {

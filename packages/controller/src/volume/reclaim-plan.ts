@@ -9,8 +9,7 @@
  */
 
 import type { PersistentVolume, PersistentVolumeClaim } from '@dinghy/shared/api/types'
-import { provisionedBy } from '../persistent-volume/claim-plan.ts'
-import { finalizers, hostPath } from './names.ts'
+import { annotations, finalizers, hostPath } from './names.ts'
 
 export type ReclaimStep = { do: 'delete' } | { do: 'set-finalizers'; finalizers: string[] }
 
@@ -19,7 +18,7 @@ export function planReclaim(
   { metadata, spec, status }: PersistentVolume,
   claim: PersistentVolumeClaim | undefined,
 ): ReclaimStep | undefined {
-  if (metadata.annotations?.[provisionedBy] !== hostPath) return undefined
+  if (metadata.annotations?.[annotations.provisionedBy] !== hostPath) return undefined
   const isOurs = spec.persistentVolumeReclaimPolicy === 'Delete'
   const isDeleting = metadata.deletionTimestamp !== undefined
   const present = metadata.finalizers ?? []

@@ -11,12 +11,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { at, makeNode } from '../children/testing.ts'
 import type { ControllerDeps } from '../deps.ts'
 import { LoopTest } from '../loop-testing.ts'
-import { startPersistentVolumeController } from '../persistent-volume/persistent-volume-controller.ts'
+import { startPersistentVolumeBinder } from './binder.ts'
 import { startClaimProtectionController } from './claim-protection.ts'
 import { startDefaultStorageClass } from './default-storage-class.ts'
-import { startHostPathProvisioner } from './host-path-provisioner.ts'
-import { finalizers } from './names.ts'
+import { annotations, finalizers } from './names.ts'
+import { startHostPathProvisioner } from './provisioner.ts'
+import { startHostPathReclaimer } from './reclaimer.ts'
 import { makeClaim, makeClass, makeVolume, podUsing } from './testing.ts'
+import { startVolumePhaseController } from './volume-phases.ts'
 import { startVolumeProtectionController } from './volume-protection.ts'
 
 let loop: LoopTest
@@ -34,8 +36,10 @@ afterEach(async () => {
 })
 
 const parties = [
-  startPersistentVolumeController,
+  startPersistentVolumeBinder,
+  startVolumePhaseController,
   startHostPathProvisioner,
+  startHostPathReclaimer,
   startDefaultStorageClass,
   startClaimProtectionController,
   startVolumeProtectionController,
@@ -58,7 +62,7 @@ const markDeleted = () => {
   const metadata = { ...present.metadata, deletionTimestamp: at(9) }
   server.put(PersistentVolumeClaims, { ...present, metadata })
 }
-const chosen = { annotations: { 'volume.kubernetes.io/selected-node': 'n1' } }
+const chosen = { annotations: { [annotations.selectedNode]: 'n1' } }
 
 test('a claim gets a class, a directory and a volume once its node is known, and loses them with itself', async () => {
   server.put(Nodes, makeNode('n1'))
@@ -73,6 +77,7 @@ test('a claim gets a class, a directory and a volume once its node is known, and
   server.put(PersistentVolumeClaims, { ...waiting, metadata: { ...waiting.metadata, ...chosen } })
   await loop.until(() => claim()?.status.phase === 'Bound' && volume()?.status.phase === 'Bound')
   expect(claim()?.spec.volumeName).toBe('pvc-claim-1')
+  expect(claim()?.metadata.annotations?.[annotations.storageProvisioner]).toBe('dinghy.io/host-path')
   expect(await readdir(root)).toEqual(['pvc-claim-1'])
 
   await loop.until(() => claim()?.metadata.finalizers?.includes(finalizers.claimProtection) === true)
@@ -129,8 +134,8 @@ test('a volume that claims to be ours cannot have anything else removed', async 
   await mkdir(precious)
   const claimRef = { namespace: 'default', name: 'data', uid: 'long-gone' }
   const spec = { claimRef, persistentVolumeReclaimPolicy: 'Delete', hostPath: { path: precious } }
-  const annotations = { 'pv.kubernetes.io/provisioned-by': 'dinghy.io/host-path' }
-  server.put(PersistentVolumes, makeVolume('forged', spec, { annotations }, 'Released'))
+  const by = { [annotations.provisionedBy]: 'dinghy.io/host-path' }
+  server.put(PersistentVolumes, makeVolume('forged', spec, { annotations: by }, 'Released'))
   startAll()
   await loop.until(() => server.requests.some(({ body }) => JSON.stringify(body ?? '').includes('VolumeFailedDelete')))
   await loop.pass(1_000)
@@ -141,6 +146,15 @@ test('a node that has gone is taken back from the claim, so that the scheduler c
   server.put(StorageClasses, makeClass('standard'))
   put(chosen)
   startAll()
-  await loop.until(() => claim()?.metadata.annotations?.['volume.kubernetes.io/selected-node'] === undefined)
+  await loop.until(() => claim()?.metadata.annotations?.[annotations.selectedNode] === undefined)
   expect(await readdir(root)).toEqual([])
+})
+
+test('a volume made by hand that nobody can delete is Failed, and says why', async () => {
+  const claimRef = { namespace: 'default', name: 'data', uid: 'long-gone' }
+  server.put(PersistentVolumes, makeVolume('nfs', { claimRef, persistentVolumeReclaimPolicy: 'Delete' }, {}, 'Bound'))
+  startAll()
+  const status = () => server.read(PersistentVolumes, 'nfs')?.status
+  await loop.until(() => status()?.phase === 'Failed')
+  expect(status()?.message).toContain('no deletable volume plugin matched')
 })

@@ -6,9 +6,8 @@
 //
 // The filter and the plan are pure; volume-binder.ts carries the plan out before the pod is bound.
 
-import { compareQuantities } from '@dinghy/shared/api/quantity'
-import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@dinghy/shared/api/types'
+import { findVolume } from '@dinghy/shared/api/volume-matching'
 import { nodeIn, unresolvable, type Plugin, type Refusal } from '../framework.ts'
 import { matchesNodeSelector } from '../node-selector.ts'
 import type { Lookups } from '../snapshot.ts'
@@ -105,11 +104,8 @@ function plan(claims: readonly PersistentVolumeClaim[], node: Node, lookups: Loo
   const result: VolumePlan = { bind: [], provision: [] }
   const taken = new Set<string>()
   for (const claim of claims) {
-    const volume = smallest(
-      lookups
-        .volumes()
-        .filter((one) => !taken.has(one.metadata.name) && serves(one, claim) && isReachableFrom(one, node)),
-    )
+    const candidates = lookups.volumes().filter((one) => !taken.has(one.metadata.name) && isReachableFrom(one, node))
+    const volume = findVolume(claim, candidates)
     if (volume !== undefined) {
       taken.add(volume.metadata.name)
       result.bind.push({ claim, volume })
@@ -118,32 +114,6 @@ function plan(claims: readonly PersistentVolumeClaim[], node: Node, lookups: Loo
     }
   }
   return result
-}
-
-function serves(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
-  const { claimRef, storageClassName = '', accessModes = [], capacity, volumeMode = 'Filesystem' } = volume.spec
-  if (claimRef) {
-    // Made for this very claim by somebody, or already given to another one.
-    return (
-      claimRef.name === claim.metadata.name &&
-      claimRef.namespace === claim.metadata.namespace &&
-      (!claimRef.uid || claimRef.uid === claim.metadata.uid)
-    )
-  }
-  const wanted = claim.spec
-  return (
-    volume.status.phase === 'Available' &&
-    storageClassName === (wanted.storageClassName ?? '') &&
-    volumeMode === (wanted.volumeMode ?? 'Filesystem') &&
-    (wanted.accessModes ?? []).every((mode) => accessModes.includes(mode)) &&
-    compareQuantities(capacity?.['storage'] ?? '0', wanted.resources?.requests?.['storage'] ?? '0') >= 0 &&
-    (wanted.selector === undefined || matchesLabels(labelSelectorFrom(wanted.selector), volume.metadata.labels))
-  )
-}
-
-function smallest(volumes: readonly PersistentVolume[]): PersistentVolume | undefined {
-  const capacity = (volume: PersistentVolume) => volume.spec.capacity?.['storage'] ?? '0'
-  return [...volumes].sort((a, b) => compareQuantities(capacity(a), capacity(b)))[0]
 }
 
 function isReachableFrom(volume: PersistentVolume, node: Node): boolean {
