@@ -1,7 +1,7 @@
 // The runtime as its clients see it: through the real docker CLI where there is one, and through dockerode.
 
 import { createServer, get } from 'node:http'
-import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { once } from 'node:events'
@@ -49,7 +49,7 @@ describe.each(drivers)('the %s driver', (driver) => {
     })
 
     test('run -d, exec, logs, stop, start, kill, wait, rm', () => {
-      const { stdout: id } = runtime.cli(['run', '-d', '--name', 'web', ...['busybox', ...SERVE]])
+      const { stdout: id } = runtime.cli(['run', '-d', '--name', 'web', 'busybox', ...SERVE])
       expect(id).toMatch(/^[0-9a-f]{64}\n$/)
       expect(runtime.cli(['run', '--name', 'web', 'busybox', 'true'])).toMatchObject({ code: 125 })
       expect(runtime.cli(['exec', 'web', 'sh', '-c', 'echo in; exit 5'])).toMatchObject({ code: 5, stdout: 'in\n' })
@@ -68,7 +68,7 @@ describe.each(drivers)('the %s driver', (driver) => {
     })
 
     test('cp goes in and out of running and stopped containers', () => {
-      runtime.cli(['run', '-d', '--name', 'files', ...['busybox', ...SERVE]])
+      runtime.cli(['run', '-d', '--name', 'files', 'busybox', ...SERVE])
       const file = join(runtime.dir, 'file.txt')
       writeFileSync(file, 'content')
       expect(runtime.cli(['cp', file, 'files:/tmp/'])).toMatchObject({ code: 0 })
@@ -79,6 +79,20 @@ describe.each(drivers)('the %s driver', (driver) => {
         'Could not find the file /nope in container files',
       )
       runtime.cli(['rm', 'files'])
+    })
+
+    test('build: RUN changes its own files and nothing else', () => {
+      const context = join(runtime.dir, 'context')
+      const outside = join(runtime.dir, 'outside')
+      mkdirSync(context)
+      writeFileSync(
+        join(context, 'Dockerfile'),
+        `FROM busybox\nWORKDIR /app\nRUN echo inside > file; (echo x > ${outside}) 2>/dev/null; true\n`,
+      )
+      const built = runtime.cli(['build', '-q', '-t', 'built', context])
+      expect(built.code).toBe(0)
+      expect(runtime.cli(['run', '--rm', 'built', 'cat', '/app/file']).stdout).toBe('inside\n')
+      expect(existsSync(outside)).toBe(false)
     })
 
     test('networks, ports and names', async () => {
@@ -176,7 +190,10 @@ describe.each(drivers)('the %s driver', (driver) => {
     })
     await container.start()
     await container.wait()
-    expect(await container.changes()).toContainEqual({ Path: '/work/made', Kind: 1 })
+    expect(await container.changes()).toEqual([
+      { Path: '/work', Kind: 1 },
+      { Path: '/work/made', Kind: 1 },
+    ])
     await container.remove()
   })
 

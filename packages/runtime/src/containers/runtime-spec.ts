@@ -87,7 +87,7 @@ export function resourcesOf(hostConfig: HostConfig): Resources {
     cpusetCpus: hostConfig.CpusetCpus,
     pids: hostConfig.PidsLimit ?? 0,
   }
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== 0 && value !== '')) as Resources
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== 0 && value !== ''))
 }
 
 function namespaceMode(mode: string, pidOf: (reference: string) => number): NamespaceMode {

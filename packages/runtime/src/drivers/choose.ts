@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { messageOf } from '../docker/errors.ts'
+import { messageOf, serverError } from '../docker/errors.ts'
 import type { Driver } from './driver.ts'
 import { FifoPool } from './fifo-pool.ts'
 import { acknowledge } from './shim.ts'
@@ -37,6 +37,7 @@ export async function chooseDriver(wanted: 'auto' | 'linux' | 'process', root: s
 }
 
 async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
+  if (process.getuid?.() !== 0) throw serverError('it needs root')
   const [{ LinuxDriver }, { detectCgroups }] = await Promise.all([
     import('./linux/linux-driver.ts'),
     import('./linux/cgroups.ts'),

@@ -19,14 +19,13 @@ import {
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError, serverError } from '../../docker/errors.ts'
+import { DockerError } from '../../docker/errors.ts'
 import type {
   Change,
   ContainerSpec,
   Driver,
   ExecProcess,
   Exit,
-  NamespaceMode,
   ProcessRow,
   ProcessSpec,
   Rootfs,
@@ -37,7 +36,7 @@ import { findExecutable, startError, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import type { FifoPool } from '../fifo-pool.ts'
 import { LayeredView, type Branch } from '../layered-view.ts'
-import { allPids, isSameProcess, rowsOf } from '../process-table.ts'
+import { isSameProcess, rowsOf } from '../process-table.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { assetPath, createRunDir, launch, waitForExit } from '../shim.ts'
 import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
@@ -56,6 +55,8 @@ import { MergedViews } from './merged-views.ts'
 import { prepareMountPoint } from './mount-points.ts'
 import { changesOf } from './overlay-changes.ts'
 import { execIn } from './exec.ts'
+import { namespaceCommand, samePidNamespace } from './namespaces.ts'
+import { findTools } from './tools.ts'
 import { identityOf, type Identity } from './user.ts'
 
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024
@@ -339,22 +340,6 @@ export class LinuxDriver implements Driver {
   }
 }
 
-/** `unshare` for what is the container's own, `nsenter` before it for what it shares. */
-function namespaceCommand({ namespaces = {}, hostname }: ContainerSpec): string[] {
-  const modes: [flag: string, mode: NamespaceMode][] = [
-    ['pid', namespaces.pid ?? 'private'],
-    ['ipc', namespaces.ipc ?? 'private'],
-    ['uts', namespaces.uts ?? (hostname === '' ? 'host' : 'private')],
-    ['net', namespaces.network ?? 'host'],
-  ]
-  const shared = modes.flatMap(([flag, mode]) =>
-    typeof mode === 'object' ? [`--${flag}=/proc/${mode.pid}/ns/${flag}`] : [],
-  )
-  const own = modes.filter(([, mode]) => mode === 'private').map(([flag]) => `--${flag}`)
-  const unshare = ['unshare', '--mount', '--propagation', 'private', ...own]
-  return shared.length === 0 ? unshare : ['nsenter', ...shared, '--', ...unshare]
-}
-
 function lookupThrough(view: LayeredView): Lookup {
   return (path) => {
     const found = view.find(path)
@@ -367,42 +352,4 @@ function deviceRule({ source, permissions }: { source: string; permissions: stri
   const major = (stat.rdev >> 8) & 0xfff
   const minor = (stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00)
   return `${stat.isBlockDevice() ? 'b' : 'c'} ${major}:${minor} ${permissions || 'rwm'}`
-}
-
-function samePidNamespace(pid: number): number[] {
-  const namespace = (of: number): string | undefined => {
-    try {
-      return readlinkSync(`/proc/${of}/ns/pid`)
-    } catch (error) {
-      if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
-      throw error
-    }
-  }
-  const own = namespace(pid)
-  return own === undefined ? [] : allPids().filter((other) => namespace(other) === own)
-}
-
-/** Programs that a start needs; the error names what to install. */
-export const REQUIRED_TOOLS = [
-  'unshare',
-  'nsenter',
-  'mount',
-  'umount',
-  'pivot_root',
-  'setpriv',
-  'env',
-  'mkfifo',
-  'mknod',
-]
-
-function findTools(): Tools {
-  const paths = new Map(REQUIRED_TOOLS.map((name) => [name, which(name)]))
-  const missing = REQUIRED_TOOLS.filter((name) => paths.get(name) === undefined)
-  if (missing.length > 0) throw serverError(`the linux driver needs these programs: ${missing.join(', ')}`)
-  return { setpriv: paths.get('setpriv') ?? '', env: paths.get('env') ?? '', nsenter: paths.get('nsenter') ?? '' }
-}
-
-function which(name: string): string | undefined {
-  const directories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-  return directories.map((directory) => join(directory, name)).find((path) => existsSync(path))
 }

@@ -7,7 +7,7 @@
  */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -84,8 +84,7 @@ export class ProcessDriver implements Driver {
 
   async start(spec: ContainerSpec): Promise<Running> {
     await this.prepare(spec.rootfs)
-    const root = rootOf(spec.rootfs)
-    for (const { source, target } of mountsOf(spec)) linkMount(join(root, target), source)
+    linkMounts(spec.rootfs, mountsOf(spec))
     const program = spec.init ? underInit(spec.process, hostLookup) : spec.process
     const { command, cwd, env } = this.#programCommand(spec, program)
     mkdirSync(cwd, { recursive: true })
@@ -180,7 +179,7 @@ export class ProcessDriver implements Driver {
 
   async changes(rootfs: Rootfs): Promise<Change[]> {
     const root = rootOf(rootfs)
-    const own = new Set(['/tmp', '/etc'].filter((path) => !existsSync(join(root, path))))
+    const own = new Set(madeForMounts(rootfs))
     return changesSince(root, manifestOf(rootfs), own)
   }
 
@@ -238,6 +237,7 @@ const hostLookup: Lookup = (path) => {
 }
 
 const rootOf = ({ dir }: Rootfs): string => join(dir, 'root')
+const linksOf = ({ dir }: Rootfs): string => join(dir, 'links.json')
 const manifestOf = ({ dir }: Rootfs): string => join(dir, 'manifest.json')
 
 /** A host base shows this machine's programs. */
@@ -257,12 +257,27 @@ function mountsOf(spec: ContainerSpec): { source: string; target: string; readOn
   })
 }
 
-/** Programs that reach the target by a relative path find the mount there too. */
-function linkMount(path: string, source: string): void {
-  const existing = lstatSync(path, { throwIfNoEntry: false })
-  if (existing?.isSymbolicLink()) rmSync(path)
-  // What the image has at that place would be hidden by a mount; here it stays, and translated paths go past it.
-  else if (existing !== undefined) return
-  mkdirSync(dirname(path), { recursive: true })
-  symlinkSync(source, path)
+/**
+ * Links in the places of the mounts, for programs that get there by a relative path. What was made for them is noted:
+ * it is no change of the container's.
+ */
+function linkMounts(rootfs: Rootfs, mounts: { source: string; target: string }[]): void {
+  const root = rootOf(rootfs)
+  const made = madeForMounts(rootfs)
+  for (const { source, target } of mounts) {
+    const path = join(root, target)
+    if (made.includes(target)) rmSync(path, { force: true })
+    // What the image has at that place would be hidden by a mount; here it stays, and translated paths go past it.
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) continue
+    const firstDirectory = mkdirSync(dirname(path), { recursive: true })
+    if (firstDirectory !== undefined) made.push(firstDirectory.slice(root.length))
+    symlinkSync(source, path)
+    made.push(target)
+  }
+  writeFileSync(linksOf(rootfs), JSON.stringify([...new Set(made)]))
+}
+
+function madeForMounts(rootfs: Rootfs): string[] {
+  const file = linksOf(rootfs)
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as string[]) : []
 }

@@ -38,4 +38,6 @@ $point
   }
 done </proc/self/mountinfo
 rmdir "$dev" 2>/dev/null || :
+# Our working directory is still that of the machine's own, now read-only, mount.
+cd "$PWD"
 exec "$@"

@@ -1,0 +1,36 @@
+/**
+ * Which namespaces a container has for itself, and which it shares with the machine or another container.
+ */
+import { readlinkSync } from 'node:fs'
+import type { ContainerSpec, NamespaceMode } from '../driver.ts'
+import { allPids } from '../process-table.ts'
+
+/** `unshare` for what is the container's own, `nsenter` before it for what it shares. */
+export function namespaceCommand({ namespaces = {}, hostname }: ContainerSpec): string[] {
+  const modes: [flag: string, mode: NamespaceMode][] = [
+    ['pid', namespaces.pid ?? 'private'],
+    ['ipc', namespaces.ipc ?? 'private'],
+    ['uts', namespaces.uts ?? (hostname === '' ? 'host' : 'private')],
+    ['net', namespaces.network ?? 'host'],
+  ]
+  const shared = modes.flatMap(([flag, mode]) =>
+    typeof mode === 'object' ? [`--${flag}=/proc/${mode.pid}/ns/${flag}`] : [],
+  )
+  const own = modes.filter(([, mode]) => mode === 'private').map(([flag]) => `--${flag}`)
+  const unshare = ['unshare', '--mount', '--propagation', 'private', ...own]
+  return shared.length === 0 ? unshare : ['nsenter', ...shared, '--', ...unshare]
+}
+
+/** The processes that live in the pid namespace of `pid`. */
+export function samePidNamespace(pid: number): number[] {
+  const namespace = (of: number): string | undefined => {
+    try {
+      return readlinkSync(`/proc/${of}/ns/pid`)
+    } catch (error) {
+      if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+      throw error
+    }
+  }
+  const own = namespace(pid)
+  return own === undefined ? [] : allPids().filter((other) => namespace(other) === own)
+}

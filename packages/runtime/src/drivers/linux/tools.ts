@@ -1,0 +1,22 @@
+/**
+ * The machine's programs that the linux driver puts containers together with.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { serverError } from '../../docker/errors.ts'
+import type { Tools } from './launch.ts'
+
+/** Programs that a start needs; the error names what to install. */
+const REQUIRED_TOOLS = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setpriv', 'env', 'mkfifo', 'mknod']
+
+export function findTools(): Tools {
+  const paths = new Map(REQUIRED_TOOLS.map((name) => [name, which(name)]))
+  const missing = REQUIRED_TOOLS.filter((name) => paths.get(name) === undefined)
+  if (missing.length > 0) throw serverError(`the linux driver needs these programs: ${missing.join(', ')}`)
+  return { setpriv: paths.get('setpriv') ?? '', env: paths.get('env') ?? '', nsenter: paths.get('nsenter') ?? '' }
+}
+
+function which(name: string): string | undefined {
+  const directories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+  return directories.map((directory) => join(directory, name)).find((path) => existsSync(path))
+}
