@@ -34,7 +34,7 @@ test('layers replace, hide and empty each other', () => {
   const two = layer('two', ['replaced', '.wh.gone', 'opaque/.wh..wh..opq', 'opaque/new', 'dir/more'])
   const target = join(root, 'target')
   materialise([one, two], target)
-  expect(readdirSync(target, { recursive: true }).toSorted()).toEqual([
+  expect(readdirSync(target, { recursive: true, encoding: 'utf8' }).toSorted()).toEqual([
     'dir',
     'dir/inside',
     'dir/more',
