@@ -105,7 +105,7 @@ function imageConfig({ record: { config } }: Container): RunConfig {
 
 function withoutEmpty(config: { [K in keyof RunConfig]: RunConfig[K] | undefined }): RunConfig {
   const kept = Object.entries(config).filter(([, value]) => value !== undefined && value !== null && value !== '')
-  return Object.fromEntries(kept) as RunConfig
+  return Object.fromEntries(kept)
 }
 
 function changed(config: RunConfig, changes: readonly string[]): RunConfig {
