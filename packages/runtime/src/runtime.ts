@@ -124,6 +124,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
       await Promise.all([closed, proxies.close()])
+      await driver.close()
     },
   }
 }

@@ -194,6 +194,8 @@ export interface Driver {
   pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string>
   /** Copies a directory of the image into a directory of the host, owners and modes too; nothing if it has none. */
   copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void>
+  /** The runtime stops: gives back what no container needs. Containers run on. */
+  close(): Promise<void>
   /** Undoes `prepare`; the container must have stopped. Idempotent. */
   cleanup(rootfs: Rootfs): Promise<void>
 }

@@ -109,6 +109,17 @@ export class Cgroups {
     }
   }
 
+  /** Removes the directories that hold the containers' cgroups, unless there are any. */
+  removeParents(): void {
+    for (const { parent } of this.#hierarchies) {
+      try {
+        rmdirSync(parent)
+      } catch (error) {
+        if (!['ENOENT', 'EBUSY', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      }
+    }
+  }
+
   /** Ids that have a cgroup, so that those of containers which no longer exist can be removed. */
   ids(): string[] {
     const names = this.#hierarchies.flatMap(({ parent }) =>

@@ -222,6 +222,11 @@ export class LinuxDriver implements Driver {
     rmSync(rootfs.dir, { recursive: true, force: true })
   }
 
+  async close(): Promise<void> {
+    await this.#views.closeAll()
+    this.#cgroups.removeParents()
+  }
+
   /** Removes cgroups of containers that are no longer known; called once at start-up. */
   async sweep(knownIds: ReadonlySet<string>): Promise<void> {
     for (const id of this.#cgroups.ids()) if (!knownIds.has(id)) await this.#removeCgroups(id)

@@ -36,7 +36,7 @@ export class MergedViews {
   }
 
   /** Must come before a start: two overlays may not share a writable layer. */
-  async close(rootfs: Rootfs): Promise<void> {
+  async close(rootfs: Pick<Rootfs, 'dir'>): Promise<void> {
     const opening = this.#open.get(rootfs.dir)
     if (opening === undefined) return
     this.#open.delete(rootfs.dir)
@@ -44,6 +44,10 @@ export class MergedViews {
     const closed = once(helper, 'close')
     helper.stdin?.end()
     await closed
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#open.keys()].map((dir) => this.close({ dir })))
   }
 
   async #mount(rootfs: Rootfs): Promise<View> {

@@ -177,6 +177,8 @@ export class ProcessDriver implements Driver {
 
   async sweep(): Promise<void> {}
 
+  async close(): Promise<void> {}
+
   async changes(rootfs: Rootfs): Promise<Change[]> {
     const root = rootOf(rootfs)
     const own = new Set(madeForMounts(rootfs))
