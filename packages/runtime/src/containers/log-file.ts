@@ -1,32 +1,29 @@
 /**
- * A container's log: Docker's json-file format, one JSON object per line, rotated by size.
+ * A container's log: the file that its output is appended to, rotated by size. The bytes are log-format.ts'.
  *
- * A line is on disk before write() returns, so nothing that was read from the container is lost with the runtime.
- * Readers in this process see every line exactly once: those on disk when they subscribe, then those that are written.
+ * A line is on disk before write() returns, so nothing that was read from the container is lost with the runtime. A chunk of
+ * output is one append, and wakes those who follow once.
  */
 import { EventEmitter } from 'node:events'
-import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { formatNanos } from './timestamps.ts'
-
-export type StreamName = 'stdout' | 'stderr'
-
-export interface LogEntry {
-  log: string
-  stream: StreamName
-  /** RFC 3339 with nanoseconds. */
-  time: string
-}
+import type { LogFiles, Position } from './log-cursor.ts'
+import { encodeEntries, readyLength, toUtf8, type StreamName } from './log-format.ts'
 
 export interface LogOptions {
   maxSizeBytes: number
   maxFiles: number
 }
 
-/** Longer lines are cut into several entries; only the last of them ends in a newline. */
-const MAX_ENTRY_BYTES = 16 * 1024
+/** What one append has added: `lines` is the output itself, `from` and `to` where its entries are. */
+export interface Appended {
+  stream: StreamName
+  lines: Buffer
+  from: Position
+  to: Position
+}
 
-export class LogFile {
+export class LogFile implements LogFiles {
   readonly path: string
   readonly #clock: Clock
   readonly #options: LogOptions
@@ -34,6 +31,8 @@ export class LogFile {
   readonly #partial = new Map<StreamName, Buffer>()
   #fd: number | undefined
   #size = 0
+  /** Number of the file that is written to; see log-cursor.ts. */
+  #current = 0
   #lastNanos = 0n
 
   constructor(path: string, clock: Clock, options: LogOptions = { maxSizeBytes: Infinity, maxFiles: 1 }) {
@@ -44,24 +43,16 @@ export class LogFile {
 
   /** Appends output as it comes; what is after the last newline waits for the rest of its line. */
   write(stream: StreamName, chunk: Buffer): void {
-    let rest = Buffer.concat([this.#partial.get(stream) ?? Buffer.alloc(0), chunk])
-    const entries: LogEntry[] = []
-    while (rest.length > 0) {
-      const newline = rest.subarray(0, MAX_ENTRY_BYTES).indexOf(0x0a)
-      const end = newline >= 0 ? newline + 1 : rest.length >= MAX_ENTRY_BYTES ? MAX_ENTRY_BYTES : 0
-      if (end === 0) break
-      entries.push(this.#entry(stream, rest.subarray(0, end)))
-      rest = rest.subarray(end)
-    }
-    this.#partial.set(stream, Buffer.from(rest))
-    this.#append(entries)
+    const before = this.#partial.get(stream)
+    const bytes = before === undefined || before.length === 0 ? chunk : Buffer.concat([before, chunk])
+    const ready = readyLength(bytes)
+    this.#partial.set(stream, Buffer.from(bytes.subarray(ready)))
+    this.#append(stream, bytes.subarray(0, ready))
   }
 
   /** Writes unfinished lines; the stream has ended. */
   flush(): void {
-    for (const [stream, rest] of this.#partial) {
-      if (rest.length > 0) this.#append([this.#entry(stream, rest)])
-    }
+    for (const [stream, rest] of this.#partial) this.#append(stream, rest)
     this.#partial.clear()
   }
 
@@ -77,45 +68,58 @@ export class LogFile {
     this.#fd = undefined
   }
 
-  /** Calls back for every entry written from now on, until the signal aborts; `onEnd` when the container has ended. */
-  follow(onEntry: (entry: LogEntry) => void, onEnd: () => void, signal: AbortSignal): void {
-    this.#emitter.on('entry', onEntry)
+  /** Calls back for every append from now on, until the signal aborts; `onEnd` when the container has ended. */
+  follow(onAppend: (appended: Appended) => void, onEnd: () => void, signal: AbortSignal): void {
+    this.#emitter.on('append', onAppend)
     this.#emitter.on('end', onEnd)
     signal.addEventListener(
       'abort',
       () => {
-        this.#emitter.off('entry', onEntry)
+        this.#emitter.off('append', onAppend)
         this.#emitter.off('end', onEnd)
       },
       { once: true },
     )
   }
 
-  /** The files that make up the log, oldest first. */
-  files(): string[] {
-    const rotated = Array.from({ length: this.#options.maxFiles - 1 }, (_, index) => `${this.path}.${index + 1}`)
-    return [...rotated.reverse(), this.path].filter((path) => existsSync(path))
+  /** Where the next entry will be. */
+  get end(): Position {
+    const size = this.#fd === undefined ? statSync(this.path, { throwIfNoEntry: false })?.size : this.#size
+    return { file: this.#current, offset: size ?? 0 }
+  }
+
+  numbers(): number[] {
+    const all = Array.from({ length: this.#options.maxFiles }, (_, index) => this.#current - index)
+    return all.toReversed().filter((number) => existsSync(this.pathOf(number)))
+  }
+
+  pathOf(number: number): string {
+    return number === this.#current ? this.path : `${this.path}.${this.#current - number}`
   }
 
   remove(): void {
-    for (const path of this.files()) rmSync(path, { force: true })
+    for (const number of this.numbers()) rmSync(this.pathOf(number), { force: true })
   }
 
-  #entry(stream: StreamName, bytes: Buffer): LogEntry {
+  #append(stream: StreamName, bytes: Buffer): void {
+    if (bytes.length === 0) return
+    const lines = toUtf8(bytes)
+    const { encoded, count } = encodeEntries(lines, stream, this.#nextNanos())
+    this.#lastNanos += BigInt(count - 1)
+    let fd = (this.#fd ??= this.#open())
+    if (this.#size > 0 && this.#size + encoded.length > this.#options.maxSizeBytes) fd = this.#rotate(fd)
+    const from = { file: this.#current, offset: this.#size }
+    for (let rest = encoded; rest.length > 0;) rest = rest.subarray(writeSync(fd, rest))
+    this.#size += encoded.length
+    const appended: Appended = { stream, lines, from, to: { file: this.#current, offset: this.#size } }
+    this.#emitter.emit('append', appended)
+  }
+
+  /** Never the same twice: `--since` with the last line's time must not show other lines of that millisecond again. */
+  #nextNanos(): bigint {
     const now = BigInt(Math.round(this.#clock.now() * 1000)) * 1000n
-    // Never the same twice: `--since` with the last line's time must not show other lines of that millisecond again.
     this.#lastNanos = now > this.#lastNanos ? now : this.#lastNanos + 1n
-    return { log: bytes.toString('utf8'), stream, time: formatNanos(this.#lastNanos) }
-  }
-
-  #append(entries: LogEntry[]): void {
-    if (entries.length === 0) return
-    this.#fd ??= this.#open()
-    const text = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
-    if (this.#size > 0 && this.#size + text.length > this.#options.maxSizeBytes) this.#rotate()
-    for (let rest = text; rest.length > 0;) rest = rest.subarray(writeSync(this.#fd, rest))
-    this.#size += text.length
-    for (const entry of entries) this.#emitter.emit('entry', entry)
+    return this.#lastNanos
   }
 
   #open(): number {
@@ -130,14 +134,15 @@ export class LogFile {
     return fd
   }
 
-  #rotate(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd)
+  #rotate(fd: number): number {
+    closeSync(fd)
     const { maxFiles } = this.#options
     for (let index = maxFiles - 1; index >= 1; index--) {
       const from = index === 1 ? this.path : `${this.path}.${index - 1}`
       if (existsSync(from)) renameSync(from, `${this.path}.${index}`)
     }
     if (maxFiles === 1) rmSync(this.path, { force: true })
-    this.#fd = this.#open()
+    this.#current++
+    return (this.#fd = this.#open())
   }
 }

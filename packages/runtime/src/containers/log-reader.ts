@@ -1,9 +1,15 @@
 /**
- * `docker logs`: picks entries out of a log by stream, time and number from the end, then follows it.
+ * `docker logs`: picks entries out of a log by stream, time and number from the end, and goes on with what is added.
+ *
+ * Whoever reads sees every entry once and in order, however slowly it reads: what it has not taken yet stays in the files
+ * and is read from there. Output comes as it goes over the wire: frames (docker/stdcopy.ts) that hold as many lines as
+ * follow each other in one stream, or with a TTY the bare text.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import type { LogEntry, LogFile, StreamName } from './log-file.ts'
-import { parseRfc3339 } from './timestamps.ts'
+import { frame, FRAME_HEADER_BYTES, writeFrameHeader } from '../docker/stdcopy.ts'
+import { LogCursor, positionOfTail, type Position } from './log-cursor.ts'
+import type { Appended, LogFile } from './log-file.ts'
+import { compareTime, copyText, copyTime, visitEntries, type EntryView, type StreamName } from './log-format.ts'
+import { formatNanos } from './timestamps.ts'
 
 export interface LogQuery {
   streams: StreamName[]
@@ -13,63 +19,100 @@ export interface LogQuery {
   tail: number | undefined
 }
 
-/** Whether an entry is asked for. Pure. */
-export function matches(entry: LogEntry, { streams, since, until }: Omit<LogQuery, 'tail'>): boolean {
-  if (!streams.includes(entry.stream)) return false
-  if (since === undefined && until === undefined) return true
-  const time = parseRfc3339(entry.time)
-  return (since === undefined || time >= since) && (until === undefined || time <= until)
+export interface LogOutput {
+  /** Text alone, as with a TTY, and not in frames. */
+  raw: boolean
+  /** Each entry behind its time. */
+  timestamps: boolean
 }
 
-/** The entries on disk, oldest first, as of now. */
-export function readEntries(file: LogFile, query: LogQuery): LogEntry[] {
-  const { tail } = query
-  if (tail === 0) return []
-  const found: LogEntry[] = []
-  for (const path of file.files().reverse()) {
-    for (const line of linesBackwards(path)) {
-      const entry = parseEntry(line)
-      if (entry === undefined || !matches(entry, query)) continue
-      found.push(entry)
-      if (found.length === tail) return found.reverse()
+export class LogReader {
+  readonly #query: LogQuery
+  readonly #output: LogOutput
+  readonly #cursor: LogCursor
+  readonly #isWanted: (block: Buffer, entry: EntryView) => boolean
+  /** Nothing is left out and nothing added, so output can be passed on as it came. */
+  readonly #isPlain: boolean
+
+  constructor(file: LogFile, query: LogQuery, output: LogOutput) {
+    this.#query = query
+    this.#output = output
+    this.#isWanted = selector(query)
+    this.#isPlain = query.since === undefined && query.until === undefined && !output.timestamps
+    const { tail } = query
+    const start =
+      tail === undefined
+        ? { file: file.numbers()[0] ?? file.end.file, offset: 0 }
+        : positionOfTail(file, tail, file.end, this.#isWanted)
+    this.#cursor = new LogCursor(file, start)
+  }
+
+  /** The next output before `limit`; undefined when there is none for now. */
+  next(limit?: Position): Buffer | undefined {
+    for (;;) {
+      const block = this.#cursor.next(limit)
+      if (block === undefined) return undefined
+      const bytes = render(block, this.#isWanted, this.#output)
+      if (bytes.length > 0) return bytes
     }
   }
-  return found.reverse()
-}
 
-/** Half lines of a killed writer are no entries. */
-function parseEntry(line: string): LogEntry | undefined {
-  if (!line.startsWith('{') || !line.endsWith('}')) return undefined
-  try {
-    return JSON.parse(line) as LogEntry
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
+  /** What has just been appended, if nothing before it is left to be read and no entry has to be looked at. */
+  take({ stream, lines, from, to }: Appended): Buffer | undefined {
+    const { file, offset } = this.#cursor.position
+    if (!this.#isPlain || file !== from.file || offset !== from.offset) return undefined
+    this.#cursor.skipTo(to)
+    if (!this.#query.streams.includes(stream)) return undefined
+    return this.#output.raw ? lines : frame(stream, lines)
+  }
+
+  close(): void {
+    this.#cursor.close()
   }
 }
 
-const CHUNK_BYTES = 64 * 1024
+/** The latest moment that an entry's time can show. */
+const MAX_NANOS = 253_402_300_799_999_999_999n
 
-/** The lines of a file from the last to the first; what is appended meanwhile is not seen. */
-function* linesBackwards(path: string): Generator<string> {
-  const fd = openSync(path, 'r')
-  try {
-    let position = fstatSync(fd).size
-    let rest = Buffer.alloc(0)
-    while (position > 0) {
-      const length = Math.min(CHUNK_BYTES, position)
-      position -= length
-      const chunk = Buffer.alloc(length)
-      readSync(fd, chunk, 0, length, position)
-      let bytes = Buffer.concat([chunk, rest])
-      for (let newline = bytes.lastIndexOf(0x0a); newline >= 0; newline = bytes.lastIndexOf(0x0a)) {
-        if (newline + 1 < bytes.length) yield bytes.subarray(newline + 1).toString('utf8')
-        bytes = bytes.subarray(0, newline)
-      }
-      rest = bytes
+function selector({ streams, since, until }: LogQuery): (block: Buffer, entry: EntryView) => boolean {
+  const [first, last] = [since, until].map((nanos) =>
+    nanos === undefined ? undefined : Buffer.from(formatNanos(nanos < 0n ? 0n : nanos > MAX_NANOS ? MAX_NANOS : nanos)),
+  )
+  return (block, entry) =>
+    streams.includes(entry.stream) &&
+    (first === undefined || compareTime(block, entry, first) >= 0) &&
+    (last === undefined || compareTime(block, entry, last) <= 0)
+}
+
+/** A block of the file as output. Pure. An entry always takes less room here than there. */
+function render(
+  block: Buffer,
+  isWanted: (block: Buffer, entry: EntryView) => boolean,
+  { raw, timestamps }: LogOutput,
+): Buffer {
+  const output = Buffer.allocUnsafe(block.length)
+  let at = 0
+  let frameStart = 0
+  let frameStream: StreamName | undefined
+  const endFrame = () => {
+    if (!raw && frameStream !== undefined) {
+      writeFrameHeader(output, frameStart, frameStream, at - frameStart - FRAME_HEADER_BYTES)
     }
-    if (rest.length > 0) yield rest.toString('utf8')
-  } finally {
-    closeSync(fd)
   }
+  visitEntries(block, (entry) => {
+    if (!isWanted(block, entry)) return
+    if (!raw && entry.stream !== frameStream) {
+      endFrame()
+      frameStart = at
+      frameStream = entry.stream
+      at += FRAME_HEADER_BYTES
+    }
+    if (timestamps) {
+      at += copyTime(block, entry, output, at)
+      output[at++] = 0x20
+    }
+    at += copyText(block, entry, output, at)
+  })
+  endFrame()
+  return output.subarray(0, at)
 }

@@ -7,7 +7,7 @@ import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { acknowledge } from '../drivers/shim.ts'
-import type { StreamName } from './log-file.ts'
+import type { StreamName } from './log-format.ts'
 
 export type OutputListener = (stream: StreamName, chunk: Buffer) => void
 

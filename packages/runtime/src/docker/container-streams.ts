@@ -4,11 +4,11 @@
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Container, WaitCondition } from '../containers/container.ts'
-import type { LogEntry, StreamName } from '../containers/log-file.ts'
-import { matches, readEntries, type LogQuery } from '../containers/log-reader.ts'
+import type { StreamName } from '../containers/log-format.ts'
+import { LogReader, type LogQuery } from '../containers/log-reader.ts'
 import { hasProcess, refusal } from '../containers/state.ts'
 import { statsJson } from '../containers/stats.ts'
-import { parseMoment, parseRfc3339 } from '../containers/timestamps.ts'
+import { parseMoment } from '../containers/timestamps.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, DockerError } from './errors.ts'
 import { isTrue, sendJson, type DockerRequest, type Router } from './router.ts'
@@ -78,7 +78,9 @@ function attach(container: Container, request: DockerRequest): void {
   const encode = (stream: StreamName, chunk: Buffer) => (Tty ? chunk : frame(stream, chunk))
   if (isTrue(query.get('logs')) && container.log !== undefined) {
     const all: LogQuery = { streams: wanted, since: undefined, until: undefined, tail: undefined }
-    for (const { stream, log } of readEntries(container.log, all)) socket.write(encode(stream, Buffer.from(log)))
+    const reader = new LogReader(container.log, all, { raw: Tty, timestamps: false })
+    for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) socket.write(bytes)
+    reader.close()
   }
   if (!isTrue(query.get('stream'))) {
     socket.end()
@@ -129,41 +131,45 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, resp
     tail: /^\d+$/.test(tail) ? Number(tail) : undefined,
   }
   const isRaw = container.record.config.Tty
-  const withTime = isTrue(query.get('timestamps'))
   response.writeHead(200, { 'Content-Type': isRaw ? RAW_STREAM : MULTIPLEXED_STREAM })
   response.flushHeaders()
-  const send = ({ stream, time, log: text }: LogEntry) => {
-    const bytes = Buffer.from(withTime ? `${time} ${text}` : text)
-    return response.write(isRaw ? bytes : frame(stream, bytes))
+  const reader = new LogReader(log, wanted, { raw: isRaw, timestamps: isTrue(query.get('timestamps')) })
+  response.once('close', () => reader.close())
+  const isFollowing = isTrue(query.get('follow')) && hasProcess(container.state.status)
+  // Without following, what is written while we answer is not asked for any more.
+  let limit = isFollowing ? undefined : log.end
+  let isWaiting = false
+  const waitIfFull = () => {
+    if (isWaiting || response.writableLength < MAX_UNSENT_BYTES) return isWaiting
+    isWaiting = true
+    response.once('drain', () => {
+      isWaiting = false
+      catchUp()
+    })
+    return true
   }
-  const entries = readEntries(log, wanted)
-  for (const entry of entries) send(entry)
-  if (!isTrue(query.get('follow')) || !hasProcess(container.state.status)) {
-    response.end()
-    return
-  }
-  // Output that a slow reader has not taken is in the log anyway: let it go by, and read it again later.
-  let lastTime = entries.at(-1)?.time
-  let isBehind = false
   const catchUp = () => {
-    isBehind = false
-    const since = lastTime === undefined ? wanted.since : parseRfc3339(lastTime) + 1n
-    for (const entry of readEntries(log, { ...wanted, since, tail: undefined })) {
-      lastTime = entry.time
-      send(entry)
+    while (!response.destroyed && !response.writableEnded && !waitIfFull()) {
+      const bytes = reader.next(limit)
+      if (bytes === undefined) {
+        if (limit !== undefined) response.end()
+        return
+      }
+      response.write(bytes)
     }
   }
+  catchUp()
+  if (!isFollowing) return
   log.follow(
-    (entry) => {
-      if (isBehind || !matches(entry, wanted)) return
-      lastTime = entry.time
-      if (send(entry)) return
-      isBehind = true
-      response.once('drain', catchUp)
+    (appended) => {
+      if (response.destroyed || response.writableEnded || waitIfFull()) return // it is in the log, and will be read from there
+      const bytes = reader.take(appended)
+      if (bytes !== undefined) response.write(bytes)
+      else catchUp()
     },
     () => {
-      if (isBehind) catchUp()
-      response.end()
+      limit = log.end
+      catchUp()
     },
     signal,
   )
@@ -175,3 +181,6 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, resp
     () => undefined, // the client went first
   )
 }
+
+/** How much may wait for a client to read it before we wait, too. */
+const MAX_UNSENT_BYTES = 512 * 1024
