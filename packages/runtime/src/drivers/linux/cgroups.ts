@@ -1,8 +1,9 @@
 /**
  * Control groups, versions 1 and 2 and the mixture of both: limits, accounting, freezing, killing.
  *
- * A container has one directory `dinghy/<id>` in each hierarchy, beneath the cgroup that the runtime itself lives in if that may
- * have children, else beneath the root. On version 2 there is one hierarchy with all controllers; on version 1 each
+ * A container has one directory `dinghy-…/<id>` in each hierarchy: beneath the root, so that it neither ends with the
+ * session that the runtime was started in nor is lost to a runtime started in another; or, where the root is not
+ * ours to use, beneath the cgroup that the runtime itself lives in. On version 2 there is one hierarchy with all controllers; on version 1 each
  * controller has its own; mixed machines also have a version 2 tree without controllers, which still can freeze and kill.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
@@ -209,13 +210,13 @@ export function detectCgroups(name: string): Cgroups {
   const found: Hierarchy[] = []
   for (const [, mountPoint = '', type, options = ''] of mounts) {
     if (type === 'cgroup2') {
-      const usable = tryParents(mountPoint, [own.get('') ?? '/', '/'], name, enableControllers)
+      const usable = tryParents(mountPoint, ['/', own.get('') ?? '/'], name, enableControllers)
       if (usable !== undefined) found.push({ version: 2, parent: usable.parent, controllers: usable.result })
     } else if (type === 'cgroup') {
       const controllers = options.split(',').filter((option) => V1_WANTED.includes(option)) as Controller[]
       const [first] = controllers
       if (first === undefined) continue
-      const usable = tryParents(mountPoint, [own.get(first) ?? '/', '/'], name, prepareV1)
+      const usable = tryParents(mountPoint, ['/', own.get(first) ?? '/'], name, prepareV1)
       if (usable !== undefined) found.push({ version: 1, parent: usable.parent, controllers })
     }
   }
