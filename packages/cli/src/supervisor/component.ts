@@ -9,7 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { getText } from './http.ts'
+import { send } from './http.ts'
 import type { ComponentSpec } from './components.ts'
 
 export interface ComponentStatus {
@@ -25,7 +25,8 @@ const firstPauseMs = 100
 const longestPauseMs = 5_000
 const settledAfterMs = 10_000
 const killAfterMs = 5_000
-const readyPollMs = 20
+const readyPollMs = 40
+const answerWithinMs = 1_000
 
 export class Component {
   readonly spec: ComponentSpec
@@ -59,6 +60,15 @@ export class Component {
     this.#pauseMs = 0
     const previous = this.#loop
     this.#loop = previous.then(() => this.#keepRunning())
+  }
+
+  /** Asks the process again: one that hangs must not be called ready because it once was. */
+  async refresh(): Promise<void> {
+    const child = this.#child
+    const debug = child && readRunFile(this.#paths.runFile, child.pid)
+    if (!debug) return
+    const ready = await isReady(debug)
+    if (this.#child === child) this.#ready = ready
   }
 
   /** Stops the process: politely, or (a node that loses power) with SIGKILL. */
@@ -96,6 +106,7 @@ export class Component {
     closeSync(log)
     child.stdin?.on('error', ignoreBrokenPipe)
     this.#child = child
+    this.#onChange()
     const exited = once(child, 'exit')
     const gone = new AbortController()
     const watching = this.#watchReady(child, gone.signal)
@@ -133,7 +144,7 @@ export function readRunFile(path: string, pid: number | undefined): string | und
 }
 
 export async function isReady(debugUrl: string): Promise<boolean> {
-  const { status } = await getText(`${debugUrl}/readyz`)
+  const { status } = await send({ method: 'GET', url: `${debugUrl}/readyz`, timeoutMs: answerWithinMs })
   return status === 200
 }
 
