@@ -3,8 +3,9 @@
  *
  * A container has one directory `dinghy-…/<id>` in each hierarchy: beneath the root, so that it neither ends with the
  * session that the runtime was started in nor is lost to a runtime started in another; or, where the root is not
- * ours to use, beneath the cgroup that the runtime itself lives in. On version 2 there is one hierarchy with all controllers; on version 1 each
- * controller has its own; mixed machines also have a version 2 tree without controllers, which still can freeze and kill.
+ * ours to use, beneath the cgroup that the runtime itself lives in. On version 2 there is one hierarchy with all
+ * controllers; on version 1 each controller has its own; mixed machines also have a version 2 tree without controllers,
+ * which still can freeze and kill.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
