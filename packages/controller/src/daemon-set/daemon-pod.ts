@@ -6,11 +6,12 @@
  * exactly when there is something to collect.
  */
 
+import { matchesNodeAffinity } from '@dinghy/shared/api/node-selector'
 import { ownerReferenceTo } from '@dinghy/shared/api/owners'
 import { DaemonSets } from '@dinghy/shared/api/resources'
+import { untoleratedTaints } from '@dinghy/shared/api/taints'
 import type { DaemonSet, Draft, Node, Pod, PodSpec, Toleration } from '@dinghy/shared/api/types'
 import { revisionHashLabel } from '../history/revision-history.ts'
-import { matchesNodeAffinity, toleratesTaints } from './node-fit.ts'
 
 export interface Wanted {
   /** A node that lacks a pod should get one. */
@@ -25,8 +26,8 @@ export function isWantedOn(daemonSet: DaemonSet, node: Node): Wanted {
   if (!isNamed || !matchesNodeAffinity(spec, node)) return { shouldRun: false, mayStay: false }
   const tolerations = tolerationsOf(spec)
   return {
-    shouldRun: toleratesTaints(tolerations, node, ['NoSchedule', 'NoExecute']),
-    mayStay: toleratesTaints(tolerations, node, ['NoExecute']),
+    shouldRun: untoleratedTaints(node, tolerations, ['NoSchedule', 'NoExecute']).length === 0,
+    mayStay: untoleratedTaints(node, tolerations, ['NoExecute']).length === 0,
   }
 }
 

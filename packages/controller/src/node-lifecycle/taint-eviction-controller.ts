@@ -15,7 +15,7 @@ import { EventRecorder } from '@dinghy/shared/client/events'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import type { ControllerDeps } from '../deps.ts'
 import { nodeOfPod, podsOfNodeIndex } from './node-lifecycle-controller.ts'
-import { evictionTimeOf } from './tolerations.ts'
+import { evictionTimeOf } from './eviction-time.ts'
 
 const name = 'taint-eviction-controller'
 const disruption = {

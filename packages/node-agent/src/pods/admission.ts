@@ -2,8 +2,9 @@
 // schedulers may not know of one another: so the node has the last word. Pure. Follows upstream's lifecycle predicates
 // (pkg/kubelet/lifecycle/predicate.go), whose reasons and messages these are.
 
+import { matchesNodeAffinity } from '@dinghy/shared/api/node-selector'
 import { bytes, milliCpu } from '@dinghy/shared/api/quantity'
-import type { NodeSelectorRequirement, NodeSelectorTerm, Pod } from '@dinghy/shared/api/types'
+import type { Pod } from '@dinghy/shared/api/types'
 import { isTerminal } from './pod-conditions.ts'
 
 export interface NodeFacts {
@@ -20,7 +21,10 @@ export interface Refusal {
 /** `others` are the pods that this node has already taken. */
 export function admission(pod: Pod, others: readonly Pod[], node: NodeFacts): Refusal | undefined {
   const active = others.filter(({ metadata, status }) => metadata.uid !== pod.metadata.uid && !isTerminal(status.phase))
-  if (!matchesNode(pod, node)) return { reason: 'NodeAffinity', message: 'Predicate NodeAffinity failed' }
+  const { name, labels } = node
+  if (!matchesNodeAffinity(pod.spec, { metadata: { name, labels } })) {
+    return { reason: 'NodeAffinity', message: 'Predicate NodeAffinity failed' }
+  }
   const used = [...active].flatMap(hostPorts)
   if (hostPorts(pod).some((port) => used.includes(port))) {
     return { reason: 'NodePorts', message: 'Predicate NodePorts failed' }
@@ -74,44 +78,4 @@ function hostPorts({ spec }: Pod): string[] {
       hostPort ? [`${protocol}/${hostIP ?? ''}/${hostPort}`] : [],
     ),
   )
-}
-
-function matchesNode({ spec }: Pod, node: NodeFacts): boolean {
-  const selector = Object.entries(spec.nodeSelector ?? {})
-  if (!selector.every(([key, value]) => node.labels[key] === value)) return false
-  const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
-  return !required || required.nodeSelectorTerms.some((term) => matchesTerm(term, node))
-}
-
-/** A term with nothing in it matches no node. */
-function matchesTerm({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm, node: NodeFacts): boolean {
-  if (matchExpressions.length + matchFields.length === 0) return false
-  const fields: Record<string, string> = { 'metadata.name': node.name }
-  return (
-    matchExpressions.every((requirement) => matches(requirement, node.labels)) &&
-    matchFields.every((requirement) => matches(requirement, fields))
-  )
-}
-
-function matches(
-  { key, operator, values = [] }: NodeSelectorRequirement,
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  const value = labels[key]
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value)
-    case 'NotIn':
-      return value === undefined || !values.includes(value)
-    case 'Exists':
-      return value !== undefined
-    case 'DoesNotExist':
-      return value === undefined
-    case 'Gt':
-      return value !== undefined && Number(value) > Number(values[0])
-    case 'Lt':
-      return value !== undefined && Number(value) < Number(values[0])
-    default:
-      return false
-  }
 }

@@ -1,8 +1,8 @@
 // NodeAffinity: the pod's own wishes about the node: nodeSelector and required affinity must hold, each preferred term
 // that holds adds its weight.
 
+import { isEmptyTerm, matchesNodeAffinity, matchesTerm } from '@dinghy/shared/api/node-selector'
 import { nodeIn, normalizeByMax, unresolvable, type Plugin } from '../framework.ts'
-import { isEmptyTerm, matchesPodNodeAffinity, matchesTerm } from '../node-selector.ts'
 
 export const nodeAffinity: Plugin = {
   name: 'NodeAffinity',
@@ -11,7 +11,9 @@ export const nodeAffinity: Plugin = {
   preFilter(pod) {
     if (!pod.spec.nodeSelector && !pod.spec.affinity?.nodeAffinity) return undefined
     return ({ node }) =>
-      matchesPodNodeAffinity(pod, node) ? undefined : unresolvable("node(s) didn't match Pod's node affinity/selector")
+      matchesNodeAffinity(pod.spec, node)
+        ? undefined
+        : unresolvable("node(s) didn't match Pod's node affinity/selector")
   },
 
   preScore(pod) {
@@ -27,6 +29,6 @@ export const nodeAffinity: Plugin = {
 
   isHelpedBy(event, pod) {
     const node = nodeIn(event)
-    return node !== undefined && matchesPodNodeAffinity(pod, node)
+    return node !== undefined && matchesNodeAffinity(pod.spec, node)
   },
 }

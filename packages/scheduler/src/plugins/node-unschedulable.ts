@@ -1,9 +1,9 @@
 // NodeUnschedulable: a cordoned node (`kubectl cordon`) takes no new pods, except those that tolerate it, such as
 // a DaemonSet's.
 
+import { tolerates } from '@dinghy/shared/api/taints'
 import type { Node, Pod } from '@dinghy/shared/api/types'
 import { nodeIn, unresolvable, type Plugin } from '../framework.ts'
-import { tolerates } from '../taints.ts'
 
 const cordoned = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
 

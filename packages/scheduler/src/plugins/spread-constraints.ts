@@ -1,11 +1,11 @@
 // Topology spread constraints, read once: the pod's own, or the defaults that every cluster has for pods of a Service
 // or a controller: spread over hosts (skew 3) and zones (skew 5), if possible.
 
+import { matchesNodeAffinity } from '@dinghy/shared/api/node-selector'
 import { labelSelectorFrom, matchesLabels, type Selector } from '@dinghy/shared/api/selectors'
+import { untoleratedTaints } from '@dinghy/shared/api/taints'
 import type { Node, Pod, TopologySpreadConstraint } from '@dinghy/shared/api/types'
-import { matchesPodNodeAffinity } from '../node-selector.ts'
 import { labelsOf, type NodeInfo, type Snapshot } from '../snapshot.ts'
-import { untoleratedTaint } from '../taints.ts'
 
 export const hostname = 'kubernetes.io/hostname'
 const zone = 'topology.kubernetes.io/zone'
@@ -35,7 +35,7 @@ export function readConstraints(pod: Pod, whenUnsatisfiable: 'DoNotSchedule' | '
 export function defaultConstraints(pod: Pod, { lookups }: Snapshot): Constraint[] {
   const selector = lookups.siblingSelector(pod)
   if (selector === undefined) return []
-  const includes = (node: Node) => matchesPodNodeAffinity(pod, node)
+  const includes = (node: Node) => matchesNodeAffinity(pod.spec, node)
   return [
     { topologyKey: hostname, maxSkew: 3, minDomains: 1, selector, includes },
     { topologyKey: zone, maxSkew: 5, minDomains: 1, selector, includes },
@@ -54,9 +54,9 @@ function selectorOf({ labelSelector, matchLabelKeys = [] }: TopologySpreadConstr
 }
 
 function isIncluded(constraint: TopologySpreadConstraint, pod: Pod, node: Node): boolean {
-  if (constraint.nodeAffinityPolicy !== 'Ignore' && !matchesPodNodeAffinity(pod, node)) return false
+  if (constraint.nodeAffinityPolicy !== 'Ignore' && !matchesNodeAffinity(pod.spec, node)) return false
   const honorTaints = constraint.nodeTaintsPolicy === 'Honor'
-  return !honorTaints || untoleratedTaint(node, pod, ['NoSchedule', 'NoExecute']) === undefined
+  return !honorTaints || untoleratedTaints(node, pod.spec.tolerations, ['NoSchedule', 'NoExecute']).length === 0
 }
 
 export function hasAllDomains(info: NodeInfo, constraints: readonly Constraint[]): boolean {

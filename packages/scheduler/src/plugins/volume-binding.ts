@@ -6,10 +6,10 @@
 //
 // The filter and the plan are pure; volume-binder.ts carries the plan out before the pod is bound.
 
+import { matchesNodeSelector } from '@dinghy/shared/api/node-selector'
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@dinghy/shared/api/types'
 import { findVolume } from '@dinghy/shared/api/volume-matching'
 import { nodeIn, unresolvable, type Plugin, type Refusal } from '../framework.ts'
-import { matchesNodeSelector } from '../node-selector.ts'
 import type { Lookups } from '../snapshot.ts'
 
 export const volumeBinding: Plugin = {

@@ -1,9 +1,9 @@
 /**
- * Tolerations: for how long does a pod put up with the NoExecute taints of its node? Pure.
- * Follows pkg/controller/tainteviction and core/v1 helper.ToleratesTaint.
+ * For how long does a pod put up with the NoExecute taints of its node? Pure. Follows pkg/controller/tainteviction.
  */
 
-import type { Pod, Taint, Toleration } from '@dinghy/shared/api/types'
+import { tolerates } from '@dinghy/shared/api/taints'
+import type { Pod, Taint } from '@dinghy/shared/api/types'
 
 /** When the pod has to leave, in ms since the epoch; undefined: it may stay. */
 export function evictionTimeOf(pod: Pod, taints: Taint[] | undefined, nowMs: number): number | undefined {
@@ -19,14 +19,4 @@ export function evictionTimeOf(pod: Pod, taints: Taint[] | undefined, nowMs: num
   // The shortest patience counts, from the latest taint: only since then has all of this been so.
   const sinceMs = Math.max(...evicting.map(({ timeAdded }) => (timeAdded ? Date.parse(timeAdded) : nowMs)))
   return sinceMs + Math.max(0, Math.min(...limits)) * 1_000
-}
-
-export function tolerates(
-  { key = '', operator = 'Equal', value = '', effect = '' }: Toleration,
-  taint: Taint,
-): boolean {
-  if (effect !== '' && effect !== taint.effect) return false
-  if (key !== '' && key !== taint.key) return false
-  if (operator === 'Exists') return true
-  return key !== '' && operator === 'Equal' && value === (taint.value ?? '')
 }

@@ -1,27 +1,9 @@
 import type { Taint, Toleration } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
 import { at, epoch, makePod } from '../children/testing.ts'
-import { evictionTimeOf, tolerates } from './tolerations.ts'
+import { evictionTimeOf } from './eviction-time.ts'
 
 const unreachable: Taint = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: at(10) }
-
-test.each<[string, Toleration, Taint, boolean]>([
-  ['everything', { operator: 'Exists' }, unreachable, true],
-  ['the key, whatever its value', { key: unreachable.key, operator: 'Exists' }, { ...unreachable, value: 'x' }, true],
-  ['the key and the effect', { key: unreachable.key, operator: 'Exists', effect: 'NoExecute' }, unreachable, true],
-  ['another effect', { key: unreachable.key, operator: 'Exists', effect: 'NoSchedule' }, unreachable, false],
-  ['another key', { key: 'gpu', operator: 'Exists' }, unreachable, false],
-  ['the value', { key: 'gpu', value: 'a' }, { key: 'gpu', value: 'a', effect: 'NoExecute' }, true],
-  [
-    'another value',
-    { key: 'gpu', operator: 'Equal', value: 'a' },
-    { key: 'gpu', value: 'b', effect: 'NoExecute' },
-    false,
-  ],
-  ['no value for a taint without one', { key: 'gpu' }, { key: 'gpu', effect: 'NoExecute' }, true],
-])('tolerates %s', (_name, toleration, taint, expected) => {
-  expect(tolerates(toleration, taint)).toBe(expected)
-})
 
 describe('when a pod has to leave, in seconds', () => {
   const exists = (tolerationSeconds?: number, key = unreachable.key): Toleration => ({
