@@ -1,19 +1,21 @@
 /**
  * CronJob: a Job at given times.
  *
- *     cron-schedule.ts   what "at given times" means
- *     wall-clock.ts      in which time zone
- *     cron-job-plan.ts   what is due, and whether it may start
+ *     shared/api/cron-schedule.ts   what "at given times" means
+ *     shared/api/wall-clock.ts      in which time zone
+ *     cron-job-plan.ts              what is due, and whether it may start
  *
  * There is no timer per schedule: each pass says when it wants to be called again. Follows cronjob_controllerv2.go.
  */
 
+import { parseSchedule, type CronSchedule } from '@dinghy/shared/api/cron-schedule'
 import { hasReason } from '@dinghy/shared/api/errors'
 import { keyOf } from '@dinghy/shared/api/keys'
 import { isControlledBy, ownerReferenceTo } from '@dinghy/shared/api/owners'
 import { CronJobs, Jobs } from '@dinghy/shared/api/resources'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { CronJob, CronJobStatus, Draft, Job } from '@dinghy/shared/api/types'
+import { isTimeZone } from '@dinghy/shared/api/wall-clock'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import { childrenOf, indexByController } from '../children/claim.ts'
@@ -23,8 +25,6 @@ import { isSemanticallyEqual } from '../children/semantic-equal.ts'
 import type { ControllerDeps } from '../deps.ts'
 import { resultOf } from '../job/job-outcome.ts'
 import { activeJobs, expiredJobs, jobNameFor, planCronJob } from './cron-job-plan.ts'
-import { parseSchedule, type CronSchedule } from './cron-schedule.ts'
-import { isTimeZone } from './wall-clock.ts'
 
 const name = 'cronjob-controller'
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp'

@@ -5,9 +5,9 @@
  * was away catches up: with the last missed time only, and only if startingDeadlineSeconds still allows it.
  */
 
+import type { CronSchedule } from '@dinghy/shared/api/cron-schedule'
 import type { CronJob, Job } from '@dinghy/shared/api/types'
 import { resultOf } from '../job/job-outcome.ts'
-import type { CronSchedule } from './cron-schedule.ts'
 
 export interface CronPlan {
   /** Start a Job for this scheduled time (ms). */

@@ -1,9 +1,10 @@
 // CronJobs: a schedule, and the job to start.
 
+import { scheduleFault } from '@dinghy/shared/api/cron-schedule'
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { CronJob, CronJobSpec } from '@dinghy/shared/api/types'
+import { isTimeZone } from '@dinghy/shared/api/wall-clock'
 import { nonNegative, requiredOneOf } from './checks.ts'
-import { cronScheduleFault } from './cron-schedule.ts'
 import { defaultJobSpec, validateJobSpec } from './job.ts'
 import type { KindRules } from './kind-rules.ts'
 import { nameIsDnsSubdomain } from './object-meta.ts'
@@ -64,20 +65,11 @@ function validateSchedule({ schedule, timeZone }: CronJobSpec): FieldError[] {
     const detail = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'
     errors.push(invalid('spec.schedule', schedule, detail))
   } else {
-    const fault = cronScheduleFault(schedule)
+    const fault = scheduleFault(schedule)
     if (fault !== undefined) errors.push(invalid('spec.schedule', schedule, fault))
   }
   if (timeZone !== undefined && !isTimeZone(timeZone)) {
     errors.push(invalid('spec.timeZone', timeZone, `unknown time zone ${timeZone}`))
   }
   return errors
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
-  } catch (error) {
-    if (error instanceof RangeError) return false // Intl has no other way to ask
-    throw error
-  }
 }
