@@ -41,9 +41,13 @@ async function main([name, ...rest]: string[]): Promise<number> {
 function parse(command: Command, args: string[]): { values: Flags; positionals: string[] } {
   try {
     const { values, positionals } = parseArgs({ args, options: command.flags ?? {}, allowPositionals: true })
+    const tooMany = positionals[command.words ?? 0]
+    if (tooMany !== undefined) throw new Error(`"${tooMany}" is one word too many`)
     return { values, positionals }
   } catch (error) {
-    throw new UsageError(`${(error as Error).message}\nusage: dinghy ${command.usage}`)
+    // Node's message goes on about `--`; its first sentence says what is wrong.
+    const [first] = (error as Error).message.split('. ')
+    throw new UsageError(`${first}\nusage: dinghy ${command.usage}`)
   }
 }
 
@@ -60,7 +64,7 @@ async function overview(): Promise<string> {
   ].join('\n')
 }
 
-const firstWords = (usage: string): string => usage.split(' [')[0] ?? usage
+const firstWords = (usage: string): string => usage.split(/ \[| \S+\|\S+\|/)[0] ?? usage
 
 try {
   process.exitCode = await main(process.argv.slice(2))

@@ -35,7 +35,11 @@ function listen(host: string): Promise<Server | undefined> {
       else if (error.code === 'EADDRNOTAVAIL') reject(new Error(`${host} cannot be bound: ${noLoopbackRange}`))
       else reject(error)
     })
-    server.listen({ host, port: holdPort, exclusive: true }, () => resolve(server))
+    server.listen({ host, port: holdPort, exclusive: true }, () => {
+      // The slot is the process': holding it is no reason to stay alive once an error has ended everything else.
+      server.unref()
+      resolve(server)
+    })
   })
 }
 

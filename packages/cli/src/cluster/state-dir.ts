@@ -6,9 +6,9 @@
 // the nodes.
 
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 export interface NodeConfig {
   name: string
@@ -67,7 +67,9 @@ export class StateDir {
     return join(this.root, 'nodes', node)
   }
 
+  /** Makes the directories; an error says which place cannot be written, and why. */
   create(): void {
+    accessSync(nearestExisting(this.root), constants.W_OK)
     for (const directory of ['logs', 'run', 'nodes', 'runtime']) {
       mkdirSync(join(this.root, directory), { recursive: true, mode: 0o700 })
     }
@@ -76,12 +78,14 @@ export class StateDir {
 
   readConfig(): ClusterConfig | undefined {
     try {
-      return JSON.parse(readFileSync(this.config, 'utf8')) as ClusterConfig
+      const config: unknown = JSON.parse(readFileSync(this.config, 'utf8'))
+      if (isClusterConfig(config)) return config
     } catch (error) {
-      // No file is the ordinary state before the first `up`; anything else (a broken file) must be seen.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
+      // No file is the ordinary state before the first `up`.
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+      if (!(error instanceof SyntaxError)) throw error
     }
+    throw new DamagedConfig(this.config)
   }
 
   writeConfig(config: ClusterConfig): void {
@@ -99,5 +103,27 @@ export class StateDir {
     return join(tmpdir(), `dinghy-${short}`, name)
   }
 }
+
+export class DamagedConfig extends Error {
+  constructor(path: string) {
+    super(`${path} is damaged; mend it, or forget the cluster with \`dinghy down --wipe\``)
+  }
+}
+
+function isClusterConfig(value: unknown): value is ClusterConfig {
+  const { cluster, slot, apiPort, nodes, driver } = (value ?? {}) as Partial<Record<keyof ClusterConfig, unknown>>
+  return (
+    typeof cluster === 'string' &&
+    Number.isInteger(slot) &&
+    Number.isInteger(apiPort) &&
+    typeof driver === 'string' &&
+    Array.isArray(nodes) &&
+    nodes.every((node: Partial<NodeConfig> | null) => typeof node?.name === 'string')
+  )
+}
+
+const nearestExisting = (path: string): string => (existsSync(path) ? path : nearestExisting(dirname(path)))
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
 
 export const clusterNamePattern = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/

@@ -1,5 +1,6 @@
 // What every command of `dinghy` is: a line of help, its flags, and a function that returns the exit code.
 
+import { resolve } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
 import { StateDir, clusterNamePattern } from '../cluster/state-dir.ts'
 
@@ -13,6 +14,8 @@ export interface Command {
   usage: string
   summary: string
   flags?: NonNullable<ParseArgsConfig['options']>
+  /** How many words it takes besides its flags; none unless said. */
+  words?: number
   /** Takes whatever follows as it stands (`dinghy kubectl get -o wide`): no flag of ours is looked for in it. */
   passThrough?: boolean
   run(flags: Flags, args: string[]): Promise<number>
@@ -29,6 +32,20 @@ export const clusterFlags = {
 
 export function stateOf(flags: Flags): StateDir {
   return StateDir.of(clusterName(flags), flags['state-dir'] as string | undefined)
+}
+
+/** The words that lead another command to the same cluster: `eval "$(npx dinghy env --cluster two)"`. */
+export function sameCluster(flags: Flags): string {
+  const words = Object.keys(clusterFlags).map((flag) => {
+    const value = flags[flag] as string | undefined
+    return value === undefined ? '' : ` --${flag} ${quote(flag === 'state-dir' ? resolve(value) : value)}`
+  })
+  return words.join('')
+}
+
+/** One word of a POSIX shell, whatever characters it has. */
+export function quote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
 
 export function clusterName(flags: Flags): string {

@@ -1,8 +1,11 @@
 // `dinghy down`: stops the cluster and every container; --wipe also removes its state directory.
 
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { systemClock } from '@dinghy/shared/api/clock'
+import { type ClusterConfig, DamagedConfig, type StateDir } from '../cluster/state-dir.ts'
 import { askStatus, command } from '../supervisor/control-server.ts'
+import { stopOrphans } from '../supervisor/orphans.ts'
 import { clusterFlags, type Command, stateOf } from './command.ts'
 
 export const down: Command = {
@@ -15,13 +18,15 @@ export const down: Command = {
     if (running) {
       await command(state, '/stop')
       console.log(`stopped cluster "${running.cluster}"`)
+    } else {
+      const config = configOf(state, Boolean(flags['wipe']))
+      const orphans = config ? await stopOrphans(config, state, systemClock) : 0
+      if (orphans > 0) console.log(`stopped ${orphans} containers that a killed supervisor had left running`)
+      else if (!flags['wipe']) console.log(`no cluster is running in ${state.root}`)
     }
-    if (!flags['wipe']) {
-      if (!running) console.log(`no cluster is running in ${state.root}`)
-      return 0
-    }
+    if (!flags['wipe']) return 0
     // Only what `up` made is removed: a directory without our configuration file was never a cluster.
-    if (!state.readConfig()) {
+    if (!existsSync(state.config)) {
       console.error(`${state.root} holds no cluster; nothing was removed`)
       return 1
     }
@@ -31,4 +36,14 @@ export const down: Command = {
     console.log(`removed ${state.root}`)
     return 0
   },
+}
+
+function configOf(state: StateDir, wipe: boolean): ClusterConfig | undefined {
+  try {
+    return state.readConfig()
+  } catch (error) {
+    // A damaged file must not keep anybody from wiping the cluster, containers included.
+    if (wipe && error instanceof DamagedConfig) return { cluster: '', slot: 0, apiPort: 0, nodes: [], driver: 'auto' }
+    throw error
+  }
 }

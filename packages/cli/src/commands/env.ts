@@ -1,6 +1,7 @@
 // `eval "$(npx dinghy env)"`: points this shell's kubectl and docker at the cluster.
 
-import { clusterFlags, type Command, stateOf } from './command.ts'
+import { existsSync } from 'node:fs'
+import { clusterFlags, type Command, quote, sameCluster, stateOf } from './command.ts'
 
 export const env: Command = {
   usage: 'env [--cluster NAME] [--state-dir DIR]',
@@ -18,7 +19,10 @@ export const env: Command = {
     console.log(`export DOCKER_HOST=${quote(`unix://${state.dockerSocket}`)}`)
     // With buildx installed the docker CLI would insist on BuildKit's own protocol; this asks for the Engine API's build.
     console.log('export DOCKER_BUILDKIT=0')
-    console.log('# Run this to use them:  eval "$(npx dinghy env)"')
+    console.log(`# Run this to use them:  eval "$(npx dinghy env${sameCluster(flags)})"`)
+    // On the error stream, where `eval` does not look: the lines are right, only nobody answers there yet.
+    if (!existsSync(state.config))
+      console.error(`dinghy: there is no cluster in ${state.root} yet; \`dinghy up\` makes it`)
     return Promise.resolve(0)
   },
 }
@@ -31,9 +35,4 @@ export const kubeconfig: Command = {
     console.log(stateOf(flags).kubeconfig)
     return Promise.resolve(0)
   },
-}
-
-/** One word of a POSIX shell, whatever characters it has. */
-export function quote(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -14,11 +14,13 @@ export const logs: Command = {
   usage: 'logs [COMPONENT] [-f] [--raw] [--cluster NAME] [--state-dir DIR]',
   summary: "the log of one of the cluster's processes, or of all",
   flags: { ...clusterFlags, follow: { type: 'boolean', short: 'f' }, raw: { type: 'boolean' } },
+  words: 1,
   async run(flags, [component]) {
     const state = stateOf(flags)
     const directory = dirname(state.log('any'))
     const known = existsSync(directory) ? readdirSync(directory).map((file) => file.replace(/\.log$/, '')) : []
     const chosen = component === undefined ? known : known.filter((name) => name === component)
+    if (known.length === 0) throw new UsageError(`there is no cluster in ${state.root}, so there are no logs`)
     if (chosen.length === 0)
       throw new UsageError(`no log of "${component ?? 'anything'}"; there are: ${known.join(', ')}`)
     const width = Math.max(...chosen.map((name) => name.length))

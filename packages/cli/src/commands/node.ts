@@ -8,6 +8,7 @@ export const node: Command = {
   usage: 'node stop|start NAME [--cluster NAME] [--state-dir DIR]',
   summary: "pull a node's plug, or plug it in again",
   flags: clusterFlags,
+  words: 2,
   async run(flags, [verb, name]) {
     if ((verb !== 'stop' && verb !== 'start') || !name)
       throw new UsageError('say `dinghy node stop NAME` or `start NAME`')

@@ -9,8 +9,7 @@ import { join } from 'node:path'
 import { StateDir } from '../cluster/state-dir.ts'
 import { componentEntry } from '../supervisor/components.ts'
 import { bold, dim } from '../supervisor/colors.ts'
-import type { Command } from './command.ts'
-import { quote } from './env.ts'
+import { type Command, quote } from './command.ts'
 
 export const runtime: Command = {
   usage: 'runtime [--socket PATH] [--root DIR] [--driver auto|process|linux]',

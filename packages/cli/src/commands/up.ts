@@ -12,11 +12,12 @@ import { holdSlot } from '../cluster/slot.ts'
 import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from '../supervisor/components.ts'
 import { askStatus, serveControl } from '../supervisor/control-server.ts'
+import { lastWords } from '../supervisor/last-words.ts'
 import { waitForLeftovers } from '../supervisor/leftovers.ts'
 import { Progress } from '../supervisor/progress.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { untilNodesReady } from '../supervisor/nodes-ready.ts'
-import { clusterFlags, clusterName, type Command, type Flags, stateOf, UsageError } from './command.ts'
+import { clusterFlags, clusterName, type Command, type Flags, sameCluster, stateOf, UsageError } from './command.ts'
 
 export const up: Command = {
   usage: 'up [--detach] [--cluster NAME] [--nodes N] [--state-dir DIR] [--driver auto|process|linux]',
@@ -29,31 +30,38 @@ export const up: Command = {
   },
   async run(flags) {
     const state = stateOf(flags)
+    // Before anything is made or started: what is wrong with the command line or the directory is said here and now.
+    plan(flags, state.readConfig())
     if (await askStatus(state)) {
       console.error(`cluster "${clusterName(flags)}" is already running (${state.root})`)
       return flags['detach'] ? 0 : 1
     }
+    state.create()
     return flags['detach'] ? detach(flags, state) : supervise(flags, state)
   },
 }
 
 async function supervise(flags: Flags, state: StateDir): Promise<number> {
   const startedAt = performance.now()
-  state.create()
   await waitForLeftovers(state, systemClock)
   const before = state.readConfig()
   const { slot, hold } = await holdSlot(before?.slot)
-  const config = await configFor(flags, before, slot)
+  const config = { ...plan(flags, before), slot, apiPort: await apiPortFor(before) }
   state.writeConfig(config)
   writeKubeconfig(state.kubeconfig, { cluster: config.cluster, server: apiServerUrl(config) })
 
-  const progress = new Progress(config, state, startedAt)
+  const progress = new Progress(config, state, startedAt, sameCluster(flags))
+  let componentsAreReady = () => {}
+  const componentsReady = new Promise<void>((resolve) => (componentsAreReady = resolve))
   const supervisor = new Supervisor({
     config,
     state,
     hold,
     clock: systemClock,
-    onChange: () => progress.update(supervisor.statuses()),
+    onChange: () => {
+      progress.update(supervisor.statuses())
+      if (supervisor.ready()) componentsAreReady()
+    },
   })
   const stopping = new AbortController()
   let stopped: Promise<void> | undefined
@@ -68,26 +76,40 @@ async function supervise(flags: Flags, state: StateDir): Promise<number> {
       void stop()
     })
   }
-  supervisor.start()
-  progress.update(supervisor.statuses())
-  if (await untilNodesReady(config, stopping.signal)) progress.ready()
-  if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
-  await stop()
-  control.close()
-  control.closeIdleConnections()
+  const aborted = new Promise((resolve) => stopping.signal.addEventListener('abort', resolve, { once: true }))
+  // With --detach the channel to whoever typed the command closes when they give up (Ctrl-C) before the cluster is ready.
+  const stopUnlessUp = () => void stop()
+  process.once('disconnect', stopUnlessUp)
+  try {
+    supervisor.start()
+    await Promise.race([Promise.all([untilNodesReady(config, stopping.signal), componentsReady]), aborted])
+    process.off('disconnect', stopUnlessUp)
+    if (!stopping.signal.aborted) progress.ready()
+    await aborted
+  } finally {
+    await stop()
+    control.close()
+    control.closeIdleConnections()
+  }
   progress.stopped()
   return 0
 }
 
-/** What `up` was told joined with what is on disk: nodes may be added later, never taken away silently. */
-export async function configFor(flags: Flags, before: ClusterConfig | undefined, slot: number): Promise<ClusterConfig> {
+/** What `up` was told joined with what is on disk: nodes may be added later, never taken away silently. Pure. */
+export function plan(
+  flags: Flags,
+  before: ClusterConfig | undefined,
+): Pick<ClusterConfig, 'cluster' | 'nodes' | 'driver'> {
   const nodes = nodesFor(flags['nodes'] as string | undefined, before?.nodes ?? [])
   const driver = (flags['driver'] as string | undefined) ?? before?.driver ?? 'auto'
   if (!['auto', 'process', 'linux'].includes(driver)) {
     throw new UsageError(`--driver takes auto, process or linux, not "${driver}"`)
   }
-  const apiPort = before && (await isPortFree(before.apiPort)) ? before.apiPort : await freeApiPort()
-  return { cluster: clusterName(flags), slot, apiPort, driver, nodes }
+  return { cluster: clusterName(flags), driver, nodes }
+}
+
+async function apiPortFor(before: ClusterConfig | undefined): Promise<number> {
+  return before && (await isPortFree(before.apiPort)) ? before.apiPort : freeApiPort()
 }
 
 function nodesFor(asked: string | undefined, before: NodeConfig[]): NodeConfig[] {
@@ -102,7 +124,6 @@ function nodesFor(asked: string | undefined, before: NodeConfig[]): NodeConfig[]
 }
 
 async function detach(flags: Flags, state: StateDir): Promise<number> {
-  state.create()
   const log = openSync(state.log('supervisor'), 'a', 0o600)
   const args = process.argv.slice(2).filter((arg) => arg !== '--detach' && arg !== '-d')
   const child = spawn(process.execPath, [process.argv[1] ?? '', ...args], {
@@ -111,13 +132,30 @@ async function detach(flags: Flags, state: StateDir): Promise<number> {
   })
   const failed = once(child, 'exit').then(() => 'failed' as const)
   const ready = once(child, 'message').then(() => 'ready' as const)
-  if ((await Promise.race([ready, failed])) === 'failed') {
+  const waiting = setInterval(() => void sayWhatIsMissing(state), sayMissingEveryMs)
+  const outcome = await Promise.race([ready, failed])
+  clearInterval(waiting)
+  if (outcome === 'failed') {
     console.error(`the cluster did not start; see ${state.log('supervisor')}`)
     return 1
   }
   child.disconnect()
   child.unref()
   const status = await askStatus(state)
-  console.log(`cluster "${clusterName(flags)}" is ready at ${status?.server}\n\n  eval "$(npx dinghy env)"`)
+  console.log(
+    `cluster "${clusterName(flags)}" is ready at ${status?.server}\n\n  eval "$(npx dinghy env${sameCluster(flags)})"`,
+  )
   return 0
+}
+
+const sayMissingEveryMs = 5_000
+
+async function sayWhatIsMissing(state: StateDir): Promise<void> {
+  const { components = [] } = (await askStatus(state)) ?? {}
+  for (const { name, ready, restarts, stopped } of components) {
+    if (ready || stopped) continue
+    const said = restarts > 0 ? lastWords(state.log(name)) : undefined
+    const again = restarts > 0 ? `, restarted ${restarts}\u00d7${said === undefined ? '' : ` (${said})`}` : ''
+    console.error(`still waiting for ${name}${again}; see ${state.log(name)}`)
+  }
 }

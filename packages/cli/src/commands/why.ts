@@ -1,10 +1,12 @@
 // `dinghy why KIND/NAME` walks the chain of writes that led to an object; `dinghy history KIND/NAME` lists its own.
 // Every write in the store knows who made it and which earlier write caused it (see ARCHITECTURE.md, "Causality").
 
+import { existsSync } from 'node:fs'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { readJson } from '@dinghy/shared/client/http'
 import { loadKubeconfig } from '@dinghy/shared/client/kubeconfig'
 import { bold, cyan, dim } from '../supervisor/colors.ts'
+import { NotRunning } from '../supervisor/control-server.ts'
 import { resolveResource } from '../kubectl/resources.ts'
 import { clusterFlags, type Command, type Flags, stateOf, UsageError } from './command.ts'
 
@@ -40,6 +42,7 @@ export const why: Command = {
   usage: 'why KIND/NAME [-n NAMESPACE] [-o json] [--cluster NAME] [--state-dir DIR]',
   summary: 'the chain of writes that led to an object',
   flags,
+  words: 2,
   async run(flags, args) {
     const { chain } = await ask<{ chain: Write[] }>('/debug/why', flags, args)
     console.log(flags['output'] === 'json' ? JSON.stringify(chain, null, 2) : renderChain(chain))
@@ -51,6 +54,7 @@ export const history: Command = {
   usage: 'history KIND/NAME [-n NAMESPACE] [-o json] [--cluster NAME] [--state-dir DIR]',
   summary: 'every revision of an object: who wrote what, when, and why',
   flags,
+  words: 2,
   async run(flags, args) {
     const { revisions } = await ask<{ revisions: Revision[] }>('/debug/history', flags, args)
     console.log(flags['output'] === 'json' ? JSON.stringify(revisions, null, 2) : renderHistory(revisions))
@@ -61,7 +65,9 @@ export const history: Command = {
 async function ask<T>(path: string, flags: Flags, args: string[]): Promise<T> {
   const [kind, name] = args.length === 2 ? args : (args[0]?.split('/') ?? [])
   if (!kind || !name) throw new UsageError('name an object as KIND/NAME, for instance pod/web-7f9c-x2x4q')
-  const { server } = loadKubeconfig(stateOf(flags).kubeconfig)
+  const state = stateOf(flags)
+  if (!existsSync(state.kubeconfig)) throw new NotRunning(state)
+  const { server } = loadKubeconfig(state.kubeconfig)
   const client = new ApiClient({ server, userAgent: 'dinghy-why' })
   const resource = await resolveResource(client, kind)
   const query = new URLSearchParams({ group: resource.group, resource: resource.plural, name })
@@ -90,8 +96,10 @@ export function renderHistory(revisions: Revision[]): string {
   return revisions
     .map(({ revision, actor, cause, at, verb, changed }) => {
       const because = cause === undefined ? '' : dim(` because of r${cause}`)
-      const fields = changed.slice(0, 6).map((path) => `\n      ${path}`)
-      const more = changed.length > 6 ? dim(`\n      and ${changed.length - 6} more`) : ''
+      // The empty path is the whole object, which its creation and deletion say already.
+      const paths = changed.filter((path) => path !== '')
+      const fields = paths.slice(0, 6).map((path) => `\n      ${path}`)
+      const more = paths.length > 6 ? dim(`\n      and ${paths.length - 6} more`) : ''
       return `${bold(`r${revision}`.padEnd(7))} ${dim(clock(at))} ${verb} by ${cyan(actor)}${because}${fields.join('')}${more}`
     })
     .join('\n')

@@ -46,7 +46,10 @@ export async function serveControl(
 
 async function answer(supervisor: Supervisor, state: StateDir, stop: () => Promise<void>, method: string, url: string) {
   const [, noun, name, verb] = url.split('/').map(decodeURIComponent)
-  if (method === 'GET' && noun === 'status') return statusOf(supervisor, state)
+  if (method === 'GET' && noun === 'status') {
+    await supervisor.refresh()
+    return statusOf(supervisor, state)
+  }
   if (method === 'POST' && noun === 'stop') return stop()
   if (method === 'POST' && noun === 'nodes' && name && verb === 'stop') return supervisor.stopNode(name)
   if (method === 'POST' && noun === 'nodes' && name && verb === 'start') return supervisor.startNode(name)

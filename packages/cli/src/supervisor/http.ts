@@ -9,8 +9,6 @@ export interface Answer {
   text: string
 }
 
-export const getText = (url: string): Promise<Answer> => send({ method: 'GET', url })
-
 /** `socketPath` wins over the URL's host when given. */
 export function send(options: {
   method: string
@@ -18,10 +16,18 @@ export function send(options: {
   socketPath?: string
   body?: string
   signal?: AbortSignal
+  /** A server that says nothing for so long counts as one that is not there. */
+  timeoutMs?: number
 }): Promise<Answer> {
-  const { method, url, socketPath, body, signal } = options
+  const { method, url, socketPath, body, signal, timeoutMs } = options
   return new Promise((resolve, reject) => {
     const sent = request(url, { method, agent: false, ...(socketPath && { socketPath }), ...(signal && { signal }) })
+    if (timeoutMs !== undefined) {
+      sent.setTimeout(timeoutMs, () => {
+        resolve({ status: 0, text: '' })
+        sent.destroy()
+      })
+    }
     sent.on('error', (error: NodeJS.ErrnoException) => {
       if (nobodyThere.has(error.code ?? '')) resolve({ status: 0, text: '' })
       else reject(error)
@@ -36,4 +42,4 @@ export function send(options: {
   })
 }
 
-const nobodyThere = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE'])
+const nobodyThere = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTDIR', 'ECONNRESET', 'EPIPE'])

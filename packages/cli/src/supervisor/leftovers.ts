@@ -15,14 +15,28 @@ const pollMs = 20
 export async function waitForLeftovers(state: StateDir, clock: Clock): Promise<void> {
   const directory = dirname(state.runFile('any'))
   const giveUpAt = clock.now() + patienceMs
-  for (const file of readdirSync(directory)) {
-    const path = join(directory, file)
-    const { pid } = JSON.parse(readFileSync(path, 'utf8')) as { pid: number }
+  const untilGone = async (pid: number, path: string): Promise<void> => {
     while (await isComponent(pid, path)) {
       if (clock.now() > giveUpAt) process.kill(pid, 'SIGKILL')
       await clock.sleep(pollMs, new AbortController().signal)
     }
+  }
+  for (const file of readdirSync(directory)) {
+    const path = join(directory, file)
+    // A process that was killed while it wrote leaves a temporary file, perhaps half of one; it published nothing.
+    const pid = file.endsWith('.json') ? pidIn(path) : undefined
+    if (pid !== undefined) await untilGone(pid, path)
     rmSync(path, { force: true })
+  }
+}
+
+function pidIn(path: string): number | undefined {
+  try {
+    return (JSON.parse(readFileSync(path, 'utf8')) as { pid: number }).pid
+  } catch (error) {
+    // The component removed its file as it stopped, between our listing the directory and reading it.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
 }
 

@@ -5,6 +5,7 @@ import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { nodeAddress } from '../cluster/slot.ts'
 import type { ComponentStatus } from './component.ts'
 import { apiServerUrl } from './components.ts'
+import { lastWords } from './last-words.ts'
 import { bold, dim, green, red, yellow } from './colors.ts'
 
 const purposes: Record<string, string> = {
@@ -18,22 +19,28 @@ export class Progress {
   readonly #config: ClusterConfig
   readonly #state: StateDir
   readonly #startedAt: number
+  readonly #sameCluster: string
   readonly #before = new Map<string, ComponentStatus>()
+  #isStopping = false
 
-  constructor(config: ClusterConfig, state: StateDir, startedAt: number) {
+  /** `sameCluster`: the flags by which another `dinghy` finds this cluster. */
+  constructor(config: ClusterConfig, state: StateDir, startedAt: number, sameCluster: string) {
     this.#config = config
     this.#state = state
     this.#startedAt = startedAt
+    this.#sameCluster = sameCluster
     console.log(`${bold('dinghy')} cluster "${config.cluster}" ${dim(`in ${state.root}`)}`)
   }
 
   update(statuses: ComponentStatus[]): void {
+    if (this.#isStopping) return
     for (const status of statuses) {
       const before = this.#before.get(status.name)
       if (status.ready && !before?.ready)
         this.#line(green('\u2714'), status, purposes[status.name] ?? purposeOfNode(status.name))
-      if (before?.ready && !status.ready && !status.stopped) {
-        this.#line(red('\u2718'), status, `died; starting it again (see ${this.#state.log(status.name)})`)
+      if (before?.pid !== undefined && status.pid === undefined) {
+        if (status.stopped) this.#line(yellow('\u25cc'), status, 'stopped')
+        else this.#line(red('\u2718'), status, obituary(this.#state.log(status.name)))
       }
       this.#before.set(status.name, status)
     }
@@ -42,13 +49,14 @@ export class Progress {
   ready(): void {
     const { nodes, slot } = this.#config
     const addresses = nodes.map((_, index) => nodeAddress(slot, index + 1)).join(', ')
+    const up = nodes.filter((node) => !node.stopped).length
     const detached = process.send !== undefined
     console.log(
       [
         '',
-        `${green('\u2714')} ${bold(`${nodes.length} nodes Ready`)} in ${this.#seconds()} ${dim(`at ${apiServerUrl(this.#config)}, nodes ${addresses}`)}`,
+        `${green('\u2714')} ${bold(`${up} ${up === 1 ? 'node' : 'nodes'} Ready`)} in ${this.#seconds()} ${dim(`at ${apiServerUrl(this.#config)}, nodes ${addresses}`)}`,
         '',
-        `  In a second terminal:   ${bold('eval "$(npx dinghy env)"')}`,
+        `  In a second terminal:   ${bold(`eval "$(npx dinghy env${this.#sameCluster})"`)}`,
         '                          kubectl get nodes',
         ...(detached ? [] : ['', dim('  Ctrl-C stops the cluster; the next start resumes it.')]),
         '',
@@ -58,6 +66,7 @@ export class Progress {
   }
 
   stopping(): void {
+    this.#isStopping = true
     console.log(`\n${yellow('\u25cc')} stopping: controllers, nodes, containers, then runtime and store \u2026`)
   }
 
@@ -72,6 +81,11 @@ export class Progress {
   #seconds(): string {
     return `${((performance.now() - this.#startedAt) / 1000).toFixed(2)} s`
   }
+}
+
+function obituary(log: string): string {
+  const said = lastWords(log)
+  return `died${said === undefined ? '' : ` (${said})`}; starting it again, see ${log}`
 }
 
 function purposeOfNode(name: string): string {

@@ -49,6 +49,11 @@ export class Supervisor {
     return this.#components.map((component) => component.status())
   }
 
+  /** Asks every component anew whether it is ready. */
+  async refresh(): Promise<void> {
+    await Promise.all(this.#components.map((component) => component.refresh()))
+  }
+
   /** Everything that is wanted up is up. */
   ready(): boolean {
     return this.statuses().every((status) => status.ready || status.stopped)

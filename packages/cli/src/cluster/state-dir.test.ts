@@ -1,0 +1,40 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { DamagedConfig, StateDir } from './state-dir.ts'
+
+let state: StateDir
+beforeEach(() => (state = new StateDir(mkdtempSync(join(tmpdir(), 'state-dir-')))))
+afterEach(() => rmSync(state.root, { recursive: true }))
+
+const config = { cluster: 'two', slot: 1, apiPort: 6443, driver: 'auto', nodes: [{ name: 'node-1', stopped: true }] }
+
+test('reads what it wrote, and nothing before the first write', () => {
+  expect(state.readConfig()).toBeUndefined()
+  state.writeConfig(config)
+  expect(state.readConfig()).toEqual(config)
+})
+
+test.each([
+  '',
+  '{"clu',
+  '[]',
+  'null',
+  JSON.stringify({ ...config, apiPort: 'x' }),
+  JSON.stringify({ ...config, nodes: [{}] }),
+])('says that a file with %j is damaged', (text) => {
+  writeFileSync(state.config, text)
+  expect(() => state.readConfig()).toThrow(DamagedConfig)
+})
+
+test('says which file stands where a directory should be', () => {
+  writeFileSync(join(state.root, 'file'), '')
+  expect(() => new StateDir(join(state.root, 'file/x')).create()).toThrow('ENOTDIR')
+})
+
+test('keeps socket paths short enough for the kernel, however deep it lies', () => {
+  const deep = new StateDir(join('/', 'deep/'.repeat(60)))
+  expect(Buffer.byteLength(deep.dockerSocket)).toBeLessThan(104)
+  expect(new StateDir('/short').dockerSocket).toBe('/short/docker.sock')
+})
