@@ -24,6 +24,7 @@ import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
 import type { Deployment, DeploymentStatus, Draft, Pod, ReplicaSet } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
+import { ifPresent } from '../children/if-present.ts'
 import { childrenOf, claimChildren, indexByController } from '../children/claim.ts'
 import { isNamespaceTerminating, messageOf } from '../children/pod-control.ts'
 import { isSemanticallyEqual } from '../children/semantic-equal.ts'
@@ -132,12 +133,8 @@ export async function startDeploymentController(deps: ControllerDeps, signal: Ab
     { namespace, name, uid }: ReplicaSet['metadata'],
     signal: AbortSignal,
   ): Promise<void> {
-    try {
-      await client.delete(ReplicaSets, { namespace, name }, { preconditions: { uid } }, signal)
-    } catch (error) {
-      // Someone was quicker.
-      if (!hasReason(error, 'NotFound')) throw error
-    }
+    // Someone may have been quicker.
+    await ifPresent(client.delete(ReplicaSets, { namespace, name }, { preconditions: { uid } }, signal))
   }
 
   /** The revision annotation travels with the status: the status subresource of Deployments takes annotations along. */

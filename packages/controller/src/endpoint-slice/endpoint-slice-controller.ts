@@ -7,46 +7,36 @@
  * Services without a selector and slices of other managers are left alone. Only IPv4: that is what pods have here.
  */
 
-import { hasReason } from '@dinghy/shared/api/errors'
-import { makeKey } from '@dinghy/shared/api/keys'
 import { EndpointSlices, Nodes, Pods, Services } from '@dinghy/shared/api/resources'
 import type { EndpointSlice, Pod, Service } from '@dinghy/shared/api/types'
-import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
-import { Expectations, expectationsRetryMs } from '../children/expectations.ts'
+import type { ReconcileContext } from '@dinghy/shared/reconcile/controller'
+import { expectationsRetryMs } from '../children/expectations.ts'
 import type { ControllerDeps } from '../deps.ts'
-import { managedBy, managedByLabel, serviceNameLabel } from './endpoint.ts'
-import { hasOwnEndpoints, podsOf, servicesOf } from './service-pods.ts'
+import { managedBy } from './endpoint.ts'
+import { ManagedSlices } from './managed-slices.ts'
+import { runServiceLoop } from './service-loop.ts'
+import { hasOwnEndpoints, podsOf } from './service-pods.ts'
 import { planSlices } from './slice-plan.ts'
 
 const name = 'endpointslice-controller'
-const serviceIndex = 'managed-by-us-for-service'
 const unknownNodeRetryMs = 1_000
 
 export async function startEndpointSliceController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers, clock, log } = deps
-  const client = deps.client.as(name)
+  const { informers } = deps
   const services = informers.for(Services)
   const pods = informers.for(Pods)
   const nodes = informers.for(Nodes)
-  const slices = informers.for(EndpointSlices)
-  slices.addIndex(serviceIndex, serviceKeysOf)
-  const expectations = new Expectations(slices)
+  const slices = new ManagedSlices(informers.for(EndpointSlices), deps.client.as(name), managedBy)
 
   async function reconcile(key: string, { signal }: ReconcileContext) {
     const service = services.lister.get(key)
-    if (!service) return expectations.forget(key)
+    if (!service) return slices.forget(key)
     if (!hasOwnEndpoints(service) || service.metadata.deletionTimestamp !== undefined) return
-    if (!expectations.areMet(key)) return { requeueAfterMs: expectationsRetryMs }
+    if (!slices.isCurrent(key)) return { requeueAfterMs: expectationsRetryMs }
 
     const { reachable, hasUnknownNode } = reachablePods(service)
-    const existing = slices.lister.byIndex(serviceIndex, key)
-    const plan = planSlices(service, reachable, existing, (node) => nodes.lister.get(node))
-    for (const draft of plan.create) expectations.wrote(key, await client.create(EndpointSlices, draft, {}, signal))
-    for (const next of plan.update) expectations.wrote(key, await client.update(EndpointSlices, next, {}, signal))
-    for (const slice of plan.remove) {
-      await removeSlice(slice, signal)
-      expectations.deleted(key, slice)
-    }
+    const plan = planSlices(service, reachable, slices.of(key), (node) => nodes.lister.get(node))
+    await slices.write(key, plan, signal)
     return hasUnknownNode ? { requeueAfterMs: unknownNodeRetryMs } : undefined
   }
 
@@ -58,36 +48,17 @@ export async function startEndpointSliceController(deps: ControllerDeps, signal:
     return { reachable, hasUnknownNode: reachable.length < selected.length }
   }
 
-  async function removeSlice({ metadata: { namespace, name } }: EndpointSlice, signal: AbortSignal): Promise<void> {
-    try {
-      await client.delete(EndpointSlices, { namespace, name }, {}, signal)
-    } catch (error) {
-      // Already gone is what we want.
-      if (!hasReason(error, 'NotFound')) throw error
-    }
-  }
-
-  await runController(
+  await runServiceLoop(
+    deps,
     {
       name,
-      client: deps.client,
-      clock,
-      log,
-      reconciles: services,
       watches: [
-        [pods, (pod: Pod) => servicesOf(pod, services.lister)],
-        [slices, serviceKeysOf],
+        [informers.for(EndpointSlices), (slice: EndpointSlice) => slices.serviceKeysOf(slice)],
         // Zones are read when something else happens; only their cache must be there.
         [nodes, () => []],
       ],
-      workers: 5,
       reconcile,
     },
     signal,
   )
-}
-
-function serviceKeysOf({ metadata: { namespace, labels } }: EndpointSlice): string[] {
-  const service = labels?.[serviceNameLabel]
-  return service && labels[managedByLabel] === managedBy ? [makeKey(namespace, service)] : []
 }

@@ -6,21 +6,22 @@
  * that carries our label is: upstream also removes one that a user wrote, and it might be meant for a Service to come.
  */
 
-import { hasReason } from '@dinghy/shared/api/errors'
 import { keyOf } from '@dinghy/shared/api/keys'
 import { EndpointsResource, Pods, Services } from '@dinghy/shared/api/resources'
-import type { Endpoints, Pod, Service } from '@dinghy/shared/api/types'
-import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
+import type { Endpoints, Service } from '@dinghy/shared/api/types'
+import type { ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import { Expectations, expectationsRetryMs } from '../children/expectations.ts'
+import { ifPresent } from '../children/if-present.ts'
 import { isSemanticallyEqual } from '../children/semantic-equal.ts'
 import type { ControllerDeps } from '../deps.ts'
-import { hasOwnEndpoints, podsOf, servicesOf } from '../endpoint-slice/service-pods.ts'
+import { runServiceLoop } from '../endpoint-slice/service-loop.ts'
+import { hasOwnEndpoints, podsOf } from '../endpoint-slice/service-pods.ts'
 import { endpointsLabels, managedBy, managedByLabel, overCapacityAnnotation, subsetsOf, truncated } from './subsets.ts'
 
 const name = 'endpoint-controller'
 
 export async function startEndpointsController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers, clock, log } = deps
+  const { informers } = deps
   const client = deps.client.as(name)
   const services = informers.for(Services)
   const pods = informers.for(Pods)
@@ -65,28 +66,8 @@ export async function startEndpointsController(deps: ControllerDeps, signal: Abo
   async function removeOurs({ metadata }: Endpoints, signal: AbortSignal): Promise<void> {
     const { namespace, name, uid, labels } = metadata
     if (labels?.[managedByLabel] !== managedBy) return
-    try {
-      await client.delete(EndpointsResource, { namespace, name }, { preconditions: { uid } }, signal)
-    } catch (error) {
-      // Already gone is what we want.
-      if (!hasReason(error, 'NotFound')) throw error
-    }
+    await ifPresent(client.delete(EndpointsResource, { namespace, name }, { preconditions: { uid } }, signal))
   }
 
-  await runController(
-    {
-      name,
-      client: deps.client,
-      clock,
-      log,
-      reconciles: services,
-      watches: [
-        [pods, (pod: Pod) => servicesOf(pod, services.lister)],
-        [endpoints, (one: Endpoints) => [keyOf(one)]],
-      ],
-      workers: 5,
-      reconcile,
-    },
-    signal,
-  )
+  await runServiceLoop(deps, { name, watches: [[endpoints, (one: Endpoints) => [keyOf(one)]]], reconcile }, signal)
 }

@@ -5,6 +5,7 @@ import { isControlledBy } from '@dinghy/shared/api/owners'
 import { ControllerRevisions, type Resource } from '@dinghy/shared/api/resources'
 import type { ControllerRevision, Draft } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
+import { ifPresent } from '../children/if-present.ts'
 import { isSemanticallyEqual } from '../children/semantic-equal.ts'
 import { planRevision, type Versioned } from './revision-history.ts'
 
@@ -53,11 +54,7 @@ export async function removeRevisions(
 ): Promise<void> {
   for (const { metadata } of revisions) {
     const { namespace, name, uid } = metadata
-    try {
-      await client.delete(ControllerRevisions, { namespace, name }, { preconditions: { uid } }, signal)
-    } catch (error) {
-      // Someone was quicker.
-      if (!hasReason(error, 'NotFound')) throw error
-    }
+    // Someone may have been quicker.
+    await ifPresent(client.delete(ControllerRevisions, { namespace, name }, { preconditions: { uid } }, signal))
   }
 }

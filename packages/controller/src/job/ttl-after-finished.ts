@@ -3,10 +3,10 @@
  * somebody deletes it. Follows ttlafterfinished_controller.go.
  */
 
-import { hasReason } from '@dinghy/shared/api/errors'
 import { Jobs } from '@dinghy/shared/api/resources'
 import type { Job } from '@dinghy/shared/api/types'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
+import { ifPresent } from '../children/if-present.ts'
 import type { ControllerDeps } from '../deps.ts'
 import { resultOf } from './job-outcome.ts'
 
@@ -23,12 +23,8 @@ export async function startTtlAfterFinishedController(deps: ControllerDeps, sign
     // The TTL may have been raised a moment ago: what is deleted is what we have looked at.
     const { namespace, name, uid, resourceVersion } = job.metadata
     const options = { propagationPolicy: 'Foreground', preconditions: { uid, resourceVersion } } as const
-    try {
-      await client.delete(Jobs, { namespace, name }, options, signal)
-    } catch (error) {
-      // Someone was quicker.
-      if (!hasReason(error, 'NotFound')) throw error
-    }
+    // Someone may have been quicker.
+    await ifPresent(client.delete(Jobs, { namespace, name }, options, signal))
     return undefined
   }
 

@@ -5,12 +5,12 @@
  *     volume-directory.ts   the directory itself
  */
 
-import { hasReason } from '@dinghy/shared/api/errors'
 import { makeKey } from '@dinghy/shared/api/keys'
 import { PersistentVolumeClaims, PersistentVolumes } from '@dinghy/shared/api/resources'
 import type { PersistentVolume, PersistentVolumeClaim } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
+import { ifPresent } from '../children/if-present.ts'
 import { messageOf } from '../children/pod-control.ts'
 import type { ControllerDeps } from '../deps.ts'
 import { hostPath } from './names.ts'
@@ -77,14 +77,4 @@ async function readClaim(
 ): Promise<PersistentVolumeClaim | undefined> {
   const ref = { namespace: claimRef?.namespace ?? '', name: claimRef?.name ?? '' }
   return await ifPresent(client.get(PersistentVolumeClaims, ref, {}, signal))
-}
-
-/** "Not there" is an answer. */
-async function ifPresent<T>(request: Promise<T>): Promise<T | undefined> {
-  try {
-    return await request
-  } catch (error) {
-    if (hasReason(error, 'NotFound')) return undefined
-    throw error
-  }
 }

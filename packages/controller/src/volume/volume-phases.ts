@@ -3,12 +3,12 @@
  * removed by whoever made it, which waits for just that (reclaimer.ts). Follows pv_controller.go's syncVolume.
  */
 
-import { hasReason } from '@dinghy/shared/api/errors'
 import { makeKey } from '@dinghy/shared/api/keys'
 import { PersistentVolumeClaims, PersistentVolumes } from '@dinghy/shared/api/resources'
 import type { PersistentVolume, PersistentVolumeClaim } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
+import { ifPresent } from '../children/if-present.ts'
 import type { ControllerDeps } from '../deps.ts'
 import { annotations } from './names.ts'
 import { planVolume } from './volume-plan.ts'
@@ -43,12 +43,7 @@ export async function startVolumePhaseController(deps: ControllerDeps, signal: A
     const cached = claims.lister.get(makeKey(ref.namespace, ref.name))
     const isKnownGone = status.phase === 'Released' || status.phase === 'Failed'
     if (cached?.metadata.uid === claimRef.uid || isKnownGone) return cached
-    try {
-      return await client.get(PersistentVolumeClaims, ref, {}, signal)
-    } catch (error) {
-      if (hasReason(error, 'NotFound')) return undefined
-      throw error
-    }
+    return await ifPresent(client.get(PersistentVolumeClaims, ref, {}, signal))
   }
 
   const volumesOf = ({ metadata: { uid } }: PersistentVolumeClaim): string[] => {

@@ -4,11 +4,11 @@
  * after its claim has gone is let go as well, so that nothing waits for a phase that nobody is going to write.
  */
 
-import { hasReason } from '@dinghy/shared/api/errors'
 import { makeKey } from '@dinghy/shared/api/keys'
 import { PersistentVolumeClaims, PersistentVolumes } from '@dinghy/shared/api/resources'
 import type { PersistentVolume, PersistentVolumeClaim } from '@dinghy/shared/api/types'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
+import { ifPresent } from '../children/if-present.ts'
 import type { ControllerDeps } from '../deps.ts'
 import { finalizers } from './names.ts'
 import { planProtection, setFinalizers } from './protection-plan.ts'
@@ -43,11 +43,6 @@ async function isInUse({ spec, status }: PersistentVolume, { client, signal }: R
   const { namespace = '', name, uid } = spec.claimRef ?? {}
   if (status.phase !== 'Bound') return false
   if (!name) return true
-  try {
-    const claim = await client.get(PersistentVolumeClaims, { namespace, name }, {}, signal)
-    return claim.metadata.uid === uid
-  } catch (error) {
-    if (hasReason(error, 'NotFound')) return false
-    throw error
-  }
+  const claim = await ifPresent(client.get(PersistentVolumeClaims, { namespace, name }, {}, signal))
+  return claim?.metadata.uid === uid
 }
