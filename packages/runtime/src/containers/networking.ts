@@ -4,7 +4,7 @@
  * /etc/hosts, /etc/hostname and /etc/resolv.conf are files of the container's directory, mounted into it; the hosts
  * files of a network's running members are rewritten when one comes or goes, which is how names resolve.
  */
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { badParameter, conflict, serverError, messageOf } from '../docker/errors.ts'
 import type { Mount } from '../drivers/driver.ts'
@@ -19,6 +19,8 @@ import { hasProcess } from './state.ts'
 
 /** Where the Node preload is inside containers. */
 const PRELOAD_TARGET = '/.dinghy/preload.cjs'
+/** The files in /etc that are a container's own. */
+const FILES = ['hosts', 'hostname', 'resolv.conf'] as const
 const PREFIX_OF = /\/(\d+)$/
 
 export interface Networked {
@@ -32,6 +34,8 @@ export class Networking {
   readonly #proxies: PortProxies
   readonly #preload: string
   readonly #all: () => Container[]
+  /** What this runtime has written into files of running containers: most refreshes change nothing. */
+  readonly #written = new Map<string, string>()
 
   /** `all` lists the containers, `preload` is the shim's file on this machine. */
   constructor(options: { networks: Networks; proxies: PortProxies; preload: string; all: () => Container[] }) {
@@ -69,7 +73,8 @@ export class Networking {
       this.#networks.detach(name, record.id)
       Object.assign(endpoint, { EndpointID: '', Gateway: '', IPAddress: '', IPPrefixLen: 0, MacAddress: '' })
     }
-    this.refresh(record)
+    for (const name of FILES) this.#written.delete(join(container.dir, name))
+    this.#refreshOthers(record)
   }
 
   /** Forgets the endpoints of all other containers. */
@@ -151,10 +156,19 @@ export class Networking {
 
   /** Rewrites the hosts files of the running containers that share a network with this one, and its own. */
   refresh(record: ContainerRecord): void {
+    const own = this.#all().find(({ id }) => id === record.id)
+    if (own !== undefined) this.#writeFiles(own)
+    this.#refreshOthers(record)
+  }
+
+  #refreshOthers(record: ContainerRecord): void {
     const names = new Set(Object.keys(record.networks))
     for (const other of this.#all()) {
-      if (!hasProcess(other.state.status) && other.id !== record.id) continue
-      if (Object.keys(other.record.networks).some((name) => names.has(name))) this.#writeFiles(other)
+      if (!hasProcess(other.state.status) || other.id === record.id) continue
+      // On the default network nobody knows anybody, except by --link.
+      const hasLinks = (other.record.hostConfig.Links ?? []).length > 0
+      const concerning = Object.keys(other.record.networks).filter((name) => hasLinks || name !== 'bridge')
+      if (concerning.some((name) => names.has(name))) this.#writeFiles(other)
     }
   }
 
@@ -185,9 +199,9 @@ export class Networking {
 
   #mounts(container: Container, owner: Container): Mount[] {
     const taken = new Set(container.record.mounts.map(({ target }) => target))
-    const files: Mount[] = (['hosts', 'hostname', 'resolv.conf'] as const)
-      .filter((name) => !taken.has(`/etc/${name}`) && existsSync(join(owner.dir, name)))
-      .map((name) => ({ type: 'bind', source: join(owner.dir, name), target: `/etc/${name}`, readOnly: false }))
+    const files: Mount[] = FILES.filter((name) => !taken.has(`/etc/${name}`) && existsSync(join(owner.dir, name))).map(
+      (name) => ({ type: 'bind', source: join(owner.dir, name), target: `/etc/${name}`, readOnly: false }),
+    )
     if (this.addressOf(container.record) === '') return files
     return [...files, { type: 'bind', source: this.#preload, target: PRELOAD_TARGET, readOnly: true }]
   }
@@ -197,19 +211,25 @@ export class Networking {
     const { record, dir } = container
     if (this.#sharesNetwork(record)) return
     const { config, hostConfig } = record
-    writeFileSync(join(dir, 'hostname'), `${config.Hostname}\n`)
+    this.#write(join(dir, 'hostname'), `${config.Hostname}\n`)
     const resolv = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : ''
     const { Dns, DnsSearch, DnsOptions } = hostConfig
-    writeFileSync(join(dir, 'resolv.conf'), resolvConf(resolv, Dns ?? [], DnsSearch ?? [], DnsOptions ?? []))
+    this.#write(join(dir, 'resolv.conf'), resolvConf(resolv, Dns ?? [], DnsSearch ?? [], DnsOptions ?? []))
     if (hostConfig.NetworkMode === 'host' && existsSync('/etc/hosts')) {
-      copyFileSync('/etc/hosts', join(dir, 'hosts'))
+      this.#write(join(dir, 'hosts'), readFileSync('/etc/hosts', 'utf8'))
       return
     }
     const endpoints = Object.values(record.networks).filter(({ IPAddress }) => IPAddress !== '')
     const fqdn = config.Domainname === '' ? [] : [`${config.Hostname}.${config.Domainname}`]
     const own = endpoints.map(({ IPAddress }) => ({ ip: IPAddress, names: [...fqdn, config.Hostname] }))
     const gateway = endpoints[0]?.Gateway || '127.0.0.1'
-    writeFileSync(join(dir, 'hosts'), hostsFile(own, hostConfig.ExtraHosts ?? [], this.#peersOf(record), gateway))
+    this.#write(join(dir, 'hosts'), hostsFile(own, hostConfig.ExtraHosts ?? [], this.#peersOf(record), gateway))
+  }
+
+  #write(path: string, text: string): void {
+    if (this.#written.get(path) === text) return
+    writeFileSync(path, text)
+    this.#written.set(path, text)
   }
 
   #sharesNetwork({ hostConfig }: ContainerRecord): boolean {

@@ -102,10 +102,12 @@ function lookupIn(dir: string, parts: string[]): { hostPath: string; stat: Stats
   if (stat === undefined) return undefined
   for (const part of parts) {
     if (!stat.isDirectory()) return 'hidden'
-    if (lstatSync(join(hostPath, `.wh.${part}`), { throwIfNoEntry: false }) !== undefined) return 'hidden'
-    hostPath = join(hostPath, part)
+    const directory: string = hostPath
+    hostPath = join(directory, part)
     stat = lstatSync(hostPath, { throwIfNoEntry: false })
-    if (stat === undefined) return undefined
+    if (stat === undefined) {
+      return lstatSync(join(directory, `.wh.${part}`), { throwIfNoEntry: false }) === undefined ? undefined : 'hidden'
+    }
     if (stat.isCharacterDevice() && stat.rdev === 0) return 'hidden'
   }
   return { hostPath, stat }

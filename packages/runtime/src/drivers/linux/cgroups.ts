@@ -7,7 +7,17 @@
  * controllers; on version 1 each controller has its own; mixed machines also have a version 2 tree without controllers,
  * which still can freeze and kill.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { DockerError, messageOf } from '../../docker/errors.ts'
 import type { Resources, Usage } from '../driver.ts'
@@ -61,8 +71,12 @@ export class Cgroups {
     const directory = this.#directory(id, 'devices')
     if (directory === undefined) return
     writeFileSync(join(directory, 'devices.deny'), 'a')
-    for (const rule of [...MAY_MAKE, ...ALLOWED_DEVICES, ...extra])
-      writeFileSync(join(directory, 'devices.allow'), rule)
+    const allow = openSync(join(directory, 'devices.allow'), 'w')
+    try {
+      for (const rule of [...MAY_MAKE, ...ALLOWED_DEVICES, ...extra]) writeSync(allow, rule)
+    } finally {
+      closeSync(allow)
+    }
   }
 
   limit(id: string, resources: Resources): void {
