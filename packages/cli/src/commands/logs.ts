@@ -6,6 +6,7 @@ import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { bold, dim, red, yellow } from '../supervisor/colors.ts'
+import { logRecord } from '../supervisor/log-record.ts'
 import { clusterFlags, type Command, stateOf, UsageError } from './command.ts'
 
 const pollMs = 200
@@ -68,16 +69,9 @@ const levels: Record<number, string> = {
 
 /** One line of a component's log for people: time, level, message, then the remaining fields. */
 export function readable(line: string): string {
-  if (!line.startsWith('{')) return line
-  const {
-    level,
-    time,
-    msg,
-    pid: _pid,
-    hostname: _hostname,
-    name: _name,
-    ...rest
-  } = JSON.parse(line) as Record<string, unknown>
+  const record = logRecord(line)
+  if (!record) return line
+  const { level, time, msg, pid: _pid, hostname: _hostname, name: _name, ...rest } = record
   const at = new Date(time as number | string).toISOString().slice(11, 23)
   const fields = Object.entries(rest).map(
     ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,

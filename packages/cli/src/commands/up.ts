@@ -50,6 +50,8 @@ async function supervise(flags: Flags, state: StateDir): Promise<number> {
   state.writeConfig(config)
   writeKubeconfig(state.kubeconfig, { cluster: config.cluster, server: apiServerUrl(config) })
 
+  // What nobody can read (a closed pipe, a terminal that is gone, a full disk) is lost; the cluster goes on.
+  process.stdout.on('error', () => undefined)
   const progress = new Progress(config, state, startedAt, sameCluster(flags))
   let componentsAreReady = () => {}
   const componentsReady = new Promise<void>((resolve) => (componentsAreReady = resolve))

@@ -12,6 +12,8 @@ test.each([
   ['an ordinary line: it was killed', '{"level":60,"msg":"old"}\n{"level":30,"msg":"started"}\n', undefined],
   ['a crash before there was a log', 'Error: no\n    at main.js:1:1\n', undefined],
   ['nothing', '', undefined],
+  ['half a line', '{"level":60,"msg":"fu', undefined],
+  ['two torn lines', '{"level":60,"m{"level":60,"msg":"full"}', undefined],
   ['a long log', `${'{"level":30,"msg":"busy"}\n'.repeat(5_000)}{"level":60,"msg":"full"}\n`, 'full'],
 ])('the last words after %s', (_what, log, said) => {
   const path = join(directory, 'log')

@@ -33,7 +33,12 @@ export interface LoggerOptions {
   write?: (line: string) => void
 }
 
-export function createLogger({ name, level = 'info', clock, write = writeStdout }: LoggerOptions): Logger {
+export function createLogger({
+  name,
+  level = 'info',
+  clock,
+  write = (line) => writeLine(1, line),
+}: LoggerOptions): Logger {
   return withFields({ pid: process.pid, name }, level, clock, write)
 }
 
@@ -70,14 +75,15 @@ function describe(error: Error): object {
 }
 
 /** Straight to the file descriptor: process.stdout would queue lines behind a slow pipe and lose them in a crash. */
-function writeStdout(line: string): void {
+export function writeLine(fd: number, line: string): void {
   let rest = Buffer.from(line)
   while (rest.length > 0) {
     try {
-      rest = rest.subarray(writeSync(1, rest))
+      rest = rest.subarray(writeSync(fd, rest))
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (code === 'EPIPE') return // the reader of our log has gone; that is no reason to stop working
+      // The reader of our log has gone, or the disk is full: that is no reason to stop working.
+      if (code === 'EPIPE' || code === 'ENOSPC' || code === 'EDQUOT') return
       if (code !== 'EAGAIN') throw error
       Atomics.wait(pause, 0, 0, 1) // a full pipe: give its reader a millisecond
     }

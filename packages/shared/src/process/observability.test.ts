@@ -1,15 +1,26 @@
 // What a process shows of itself: log lines, health, metrics, the run file.
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FakeClock } from '../api/clock.ts'
 import { Health, healthText } from './health.ts'
-import { createLogger } from './logger.ts'
+import { createLogger, writeLine } from './logger.ts'
 import { Metrics } from './metrics.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
 
 describe('logger', () => {
+  test.skipIf(!existsSync('/dev/full'))('loses a line on a full disk, not the process', () => {
+    const full = openSync('/dev/full', 'w')
+    try {
+      expect(() => writeSync(full, 'line')).toThrow('ENOSPC')
+      expect(() => writeLine(full, 'line\n')).not.toThrow()
+    } finally {
+      closeSync(full)
+    }
+  })
+
   const logged = (level: 'debug' | 'info') => {
     const lines: string[] = []
     const log = createLogger({ name: 'test', level, clock: new FakeClock(42), write: (line) => lines.push(line) })
