@@ -32,6 +32,7 @@ import { startTaintEvictionController } from './node-lifecycle/taint-eviction-co
 import { startPodGcController } from './pod-gc.ts'
 import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
 import { startReplicationControllerController } from './replication-controller/replication-controller.ts'
+import { startResourceQuotaController } from './resource-quota/resource-quota-controller.ts'
 import { startRootCaController } from './root-ca.ts'
 import { startServiceAccountController } from './service-account.ts'
 import { startStatefulSetController } from './stateful-set/stateful-set-controller.ts'
@@ -75,6 +76,7 @@ const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>
   // What every namespace has, and how it goes.
   startServiceAccountController,
   startRootCaController,
+  startResourceQuotaController,
   startNamespaceController,
   // Nobody else cleans up.
   startGarbageCollector,

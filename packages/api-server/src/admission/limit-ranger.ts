@@ -2,7 +2,8 @@
 // containers and claims that ask for too little, too much, or limits too far above the requests.
 
 import { forbidden } from '@dinghy/shared/api/errors'
-import { addQuantities, canonicalQuantity, compareQuantities, quantityToNumber } from '@dinghy/shared/api/quantity'
+import { canonicalQuantity, compareQuantities, quantityToNumber } from '@dinghy/shared/api/quantity'
+import { podRequirements } from '@dinghy/shared/api/pod-requirements'
 import { LimitRanges } from '@dinghy/shared/api/resources'
 import type { Container, LimitRange, PersistentVolumeClaim, Pod, ResourceRequirements } from '@dinghy/shared/api/types'
 import type { Reader } from '../registry/reader.ts'
@@ -135,24 +136,4 @@ function ratioProblems(type: string, name: string, max: string, request?: string
   const ratio = allowed / asked
   if (ratio <= quantityToNumber(max)) return []
   return [`${name} max limit to request ratio per ${type} is ${max}, but provided ratio is ${ratio.toFixed(6)}`]
-}
-
-/** What a whole pod asks for: its containers together, or its hungriest init container if that is more. */
-export function podRequirements({ spec }: Pod): { requests: Quantities; limits: Quantities } {
-  return { requests: total(spec, 'requests'), limits: total(spec, 'limits') }
-}
-
-function total(spec: Pod['spec'], kind: 'requests' | 'limits'): Quantities {
-  const total: Quantities = {}
-  for (const { resources } of spec.containers) {
-    for (const [name, value] of Object.entries(resources?.[kind] ?? {})) {
-      total[name] = total[name] === undefined ? value : addQuantities(total[name], value)
-    }
-  }
-  for (const { resources } of spec.initContainers ?? []) {
-    for (const [name, value] of Object.entries(resources?.[kind] ?? {})) {
-      if (total[name] === undefined || compareQuantities(value, total[name]) > 0) total[name] = value
-    }
-  }
-  return total
 }

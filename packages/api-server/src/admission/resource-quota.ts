@@ -2,17 +2,16 @@
 //
 // Upstream charges `status.used` of the quota and repairs it later. Here usage is counted from the objects that are
 // stored, plus what writes in flight are about to add: it cannot drift, and needs no controller to be right. Showing it in
-// `status.used` is the controller's work.
+// `status.used` is the work of the quota controller, which counts by the same rules.
 
 import { forbidden } from '@dinghy/shared/api/errors'
 import { addQuantities, canonicalQuantity, compareQuantities, subtractQuantities } from '@dinghy/shared/api/quantity'
+import { isInScope, usageOf, type Quantities } from '@dinghy/shared/api/quota-usage'
 import { ResourceQuotas } from '@dinghy/shared/api/resources'
 import type { Container, KubernetesObject, Pod, ResourceQuota } from '@dinghy/shared/api/types'
 import type { Reader } from '../registry/reader.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import type { AdmissionPlugin } from '../registry/admission.ts'
-import type { Quantities } from './quota-usage.ts'
-import { isInScope, usageOf } from './quota-usage.ts'
 
 interface InFlight {
   namespace: string

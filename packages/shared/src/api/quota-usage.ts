@@ -1,10 +1,11 @@
 // What one object costs, by the names of ResourceQuota: pods, requests.cpu, services.nodeports, count/deployments.apps, …
 //
-// Pure. An object that costs nothing of a name leaves the name out. Upstream: pkg/quota/v1/evaluator.
+// Pure; the api-server asks before it lets an object in, the quota controller to show what is used. An object that costs
+// nothing of a name leaves the name out. Follows pkg/quota/v1/evaluator.
 
-import type { KubernetesObject, PersistentVolumeClaim, Pod, ResourceQuota, Service } from '@dinghy/shared/api/types'
-import type { ResourceDefinition } from '../registry/resource-definition.ts'
-import { podRequirements } from './limit-ranger.ts'
+import { podRequirements } from './pod-requirements.ts'
+import { addQuantities } from './quantity.ts'
+import type { KubernetesObject, PersistentVolumeClaim, Pod, ResourceQuota, Service } from './types.ts'
 
 export type Quantities = Record<string, string>
 
@@ -18,10 +19,13 @@ const COUNTED_BY_NAME = new Set([
   'services',
 ])
 
-export function usageOf(
-  { group, plural }: Pick<ResourceDefinition, 'group' | 'plural'>,
-  object: KubernetesObject,
-): Quantities {
+/** A resource, whatever its version. */
+export interface CountedResource {
+  group: string
+  plural: string
+}
+
+export function usageOf({ group, plural }: CountedResource, object: KubernetesObject): Quantities {
   const usage: Quantities = { [group ? `count/${plural}.${group}` : `count/${plural}`]: '1' }
   if (group !== '') return usage
   if (plural === 'pods') return isTerminal(object as Pod) ? usage : { ...usage, ...podUsage(object as Pod) }
@@ -135,4 +139,34 @@ function hasCrossNamespaceAffinity({ spec }: Pod): boolean {
     const terms = [...required, ...preferred.map(({ podAffinityTerm }) => podAffinityTerm)]
     return terms.some((term) => Boolean(term.namespaces?.length) || term.namespaceSelector !== undefined)
   })
+}
+
+/** What these objects, all of one resource, use of what the quota limits; the names are those of `hard` that they concern. */
+export function quotaUsage(
+  quota: ResourceQuota,
+  resource: CountedResource,
+  objects: readonly KubernetesObject[],
+): Quantities {
+  const used: Quantities = {}
+  for (const object of objects) {
+    if (!isInScope(quota, resource.plural, object)) continue
+    for (const [name, amount] of Object.entries(usageOf(resource, object))) {
+      if (quota.spec.hard?.[name] === undefined) continue
+      used[name] = addQuantities(used[name] ?? '0', amount)
+    }
+  }
+  return used
+}
+
+/** Of which resource objects have to be counted for a name of `hard`: "count/jobs.batch" → jobs of batch. */
+export function countedFor(name: string): CountedResource {
+  const core = (plural: string): CountedResource => ({ group: '', plural })
+  if (name.startsWith('count/')) {
+    const [plural = '', ...group] = name.slice('count/'.length).split('.')
+    return { group: group.join('.'), plural }
+  }
+  if (name === 'requests.storage' || name.includes('.storageclass.storage.k8s.io/'))
+    return core('persistentvolumeclaims')
+  if (name.startsWith('services.')) return core('services')
+  return core(COUNTED_BY_NAME.has(name) ? name : 'pods')
 }
