@@ -4,6 +4,7 @@
  *   pivot/   becomes `/` of a container's mount namespace (see init.sh): `rootfs/`, `old/`, and links to this machine's
  *            top-level directories by way of `old/`
  *   init/    a layer above every image, as Docker's "-init" layer: mount points and devices a container expects
+ *   lowers/  links to the layers of each image, made when they are first needed and made anew by every runtime
  *   host/    a layer below host-base images: links, users and configuration that go with this machine's /usr
  */
 import { execFileSync } from 'node:child_process'
@@ -17,6 +18,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -26,6 +28,7 @@ export interface BaseRoot {
   pivot: string
   init: string
   host: string
+  lowers: string
   /** This machine's top-level directories that hold programs and libraries and are no links: always `usr`. */
   hostDirectories: string[]
   /** Where this Node is installed, when that is not in one of hostDirectories. */
@@ -46,7 +49,9 @@ export function prepareBaseRoot(root: string): BaseRoot {
   const pivot = join(root, 'pivot')
   const init = join(root, 'init')
   const host = join(root, 'host')
-  for (const dir of [pivot, init, host]) mkdirSync(dir, { recursive: true, mode: 0o755 })
+  const lowers = join(root, 'lowers')
+  rmSync(lowers, { recursive: true, force: true })
+  for (const dir of [pivot, init, host, lowers]) mkdirSync(dir, { recursive: true, mode: 0o755 })
   const present = PROGRAM_DIRECTORIES.filter((name) => existsSync(`/${name}`))
   const hostDirectories = present.filter((name) => !lstatSync(`/${name}`).isSymbolicLink())
   const nodePrefix = dirname(dirname(process.execPath))
@@ -54,6 +59,7 @@ export function prepareBaseRoot(root: string): BaseRoot {
     pivot,
     init,
     host,
+    lowers,
     hostDirectories,
     nodePrefix: hostDirectories.some((name) => nodePrefix === `/${name}` || nodePrefix.startsWith(`/${name}/`))
       ? undefined
@@ -98,12 +104,11 @@ function makeInitLayer(init: string): void {
   link('/proc/self/fd', join(init, 'dev/fd'))
   for (const [fd, name] of ['stdin', 'stdout', 'stderr'].entries()) link(`/proc/self/fd/${fd}`, join(init, 'dev', name))
   link('pts/ptmx', join(init, 'dev/ptmx'))
-  for (const [name, major, minor] of DEVICES) {
-    const path = join(init, 'dev', name)
-    if (existsSync(path)) continue
-    execFileSync('mknod', ['-m', '666', path, 'c', String(major), String(minor)])
-    chmodSync(path, 0o666) // whatever our umask is
-  }
+  const missing = DEVICES.filter(([name]) => !existsSync(join(init, 'dev', name)))
+  if (missing.length === 0) return
+  const commands = missing.map(([name, major, minor]) => `mknod ${name} c ${major} ${minor}`)
+  execFileSync('sh', ['-c', commands.join(' && ')], { cwd: join(init, 'dev') })
+  for (const [name] of missing) chmodSync(join(init, 'dev', name), 0o666) // whatever our umask is
 }
 
 /** Small, and nobody's secrets: no shadow file, no keys, no configuration of this machine's services. */
@@ -189,7 +194,9 @@ function makeHostLayer({ host, hostDirectories, nodePrefix }: BaseRoot, present:
   // Debian's `awk`, `vi` and friends are links by way of here.
   const alternatives = existsSync('/etc/alternatives') ? readdirSync('/etc/alternatives', { withFileTypes: true }) : []
   mkdirSync(join(host, 'etc/alternatives'), { recursive: true })
-  for (const entry of alternatives.filter((candidate) => candidate.isSymbolicLink())) {
+  for (const entry of alternatives) {
+    // Most of them are manual pages, which nobody looks for in a container.
+    if (!entry.isSymbolicLink() || entry.name.endsWith('.gz')) continue
     link(readlinkSync(join('/etc/alternatives', entry.name)), join(host, 'etc/alternatives', entry.name))
   }
   if (nodePrefix !== undefined) {

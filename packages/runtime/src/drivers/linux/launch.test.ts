@@ -6,6 +6,7 @@ const base = { pivot: '/d/pivot', init: '/d/init', host: '/d/host', hostDirector
 const plan: MountPlan = {
   base,
   rootfs: { layers: ['/l1'], hostBase: false, dir: '/c/rootfs' },
+  lowerLinks: '/d/lowers/l1',
   lowerCount: 2,
   hostOverlays: [],
   mounts: [],
@@ -29,14 +30,14 @@ const ROOT = '/d/pivot/rootfs'
 test('the root is an overlay of short relative names', () => {
   expect(lines({}).slice(0, 2)).toEqual([
     '/d/pivot /d/pivot none bind 0 0',
-    `overlay ${ROOT} overlay lowerdir=lower/0:lower/1,upperdir=upper,workdir=work,index=off,redirect_dir=off,metacopy=off 0 0`,
+    `overlay ${ROOT} overlay lowerdir=0:1,upperdir=../../../c/rootfs/upper,workdir=../../../c/rootfs/work,index=off,redirect_dir=off,metacopy=off 0 0`,
   ])
 })
 
 test("a host base puts this machine's /usr below the layers that have one", () => {
   const [, , usr] = lines({ hostOverlays: [{ name: 'usr', lowers: [1] }], readOnlyRoot: true })
   expect(usr).toBe(
-    `overlay ${ROOT}/usr overlay lowerdir=lower/1/usr:/usr,upperdir=upper/usr,workdir=work-usr,index=off,redirect_dir=off,metacopy=off,ro 0 0`,
+    `overlay ${ROOT}/usr overlay lowerdir=1/usr:/usr,upperdir=../../../c/rootfs/upper/usr,workdir=../../../c/rootfs/work-usr,index=off,redirect_dir=off,metacopy=off,ro 0 0`,
   )
 })
 
@@ -72,12 +73,13 @@ const spec: ContainerSpec = {
 
 test('the prelude', () => {
   expect(
-    preludeOf({ ...spec, domainname: 'example.org', oomScoreAdj: 500, sysctls: { 'kernel.msgmax': '9000' } }, [
-      '/cg/a',
-      '/cg/b',
-    ]),
+    preludeOf(
+      { ...spec, domainname: 'example.org', oomScoreAdj: 500, sysctls: { 'kernel.msgmax': '9000' } },
+      '/d/lowers/l1',
+      ['/cg/a', '/cg/b'],
+    ),
   ).toBe(
-    `cd '/c/rootfs'
+    `cd '/d/lowers/l1'
 for group in '/cg/a' '/cg/b'; do echo 1 >"$group/cgroup.procs" || exit 1; done &
 joining=$!
 echo 'it'\\''s' >/proc/sys/kernel/hostname
@@ -90,7 +92,7 @@ umask 0022
 })
 
 test('who shares a pid namespace joins the cgroups by itself', () => {
-  expect(preludeOf({ ...spec, namespaces: { pid: 'host' } }, ['/cg/a'])).toContain(
+  expect(preludeOf({ ...spec, namespaces: { pid: 'host' } }, '/d/lowers/l1', ['/cg/a'])).toContain(
     'do echo 0 >"$group/cgroup.procs" || exit 1; done\n',
   )
 })

@@ -31,6 +31,8 @@ export const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys'
 export interface MountPlan {
   base: BaseRoot
   rootfs: Rootfs
+  /** Holds links to the overlay's lower directories, named 0, 1, …, uppermost first; mounting happens in there. */
+  lowerLinks: string
   /** Names of `hostDirectories` per layer (index into the overlay's lower directories) that have such a directory. */
   lowerCount: number
   hostOverlays: { name: string; lowers: number[] }[]
@@ -46,26 +48,17 @@ export interface MountPlan {
   cgroups: { source: string; target: string }[]
 }
 
-/** The fstab of a container. Relative overlay directories are relative to the rootfs' own directory (the prelude's cd). */
+/** The fstab of a container. The overlays' directories are relative to `lowerLinks` (the prelude's cd). */
 export function fstabOf(plan: MountPlan): string {
   const { base, privileged } = plan
   const root = posix.join(base.pivot, 'rootfs')
   const inside = (path: string) => posix.join(root, path)
   const lines = [
     line(base.pivot, base.pivot, 'none', 'bind'),
-    line(
-      'overlay',
-      root,
-      'overlay',
-      overlayOptions(
-        range(plan.lowerCount).map((n) => `lower/${n}`),
-        '',
-        plan,
-      ),
-    ),
+    line('overlay', root, 'overlay', overlayOptions(range(plan.lowerCount).map(String), '', plan)),
   ]
   for (const { name, lowers } of plan.hostOverlays) {
-    const dirs = [...lowers.map((n) => `lower/${n}/${name}`), `/${name}`]
+    const dirs = [...lowers.map((n) => `${n}/${name}`), `/${name}`]
     lines.push(line('overlay', inside(name), 'overlay', overlayOptions(dirs, name, plan)))
   }
   if (plan.rootfs.hostBase && base.nodePrefix !== undefined) {
@@ -105,8 +98,9 @@ function mountLine(mount: Mount, target: string): string {
 
 /** `part` is the top-level directory that has an overlay of its own; all share one upper tree. */
 function overlayOptions(lowers: string[], part: string, plan: MountPlan): string {
-  const upper = posix.join('upper', part)
-  const work = part === '' ? 'work' : `work-${part}`
+  const own = posix.relative(plan.lowerLinks, plan.rootfs.dir)
+  const upper = posix.join(own, 'upper', part)
+  const work = posix.join(own, part === '' ? 'work' : `work-${part}`)
   const options = `lowerdir=${lowers.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`
   return plan.readOnlyRoot ? `${options},ro` : options
 }
@@ -121,8 +115,8 @@ function line(source: string, target: string, type: string, options: string): st
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 
 /** Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. */
-export function preludeOf(spec: ContainerSpec, cgroups: string[]): string {
-  const lines = [`cd ${quote(spec.rootfs.dir)}`]
+export function preludeOf(spec: ContainerSpec, lowerLinks: string, cgroups: string[]): string {
+  const lines = [`cd ${quote(lowerLinks)}`]
   if (cgroups.length > 0) {
     const join = (who: number) =>
       `for group in ${cgroups.map(quote).join(' ')}; do echo ${who} >"$group/cgroup.procs" || exit 1; done`

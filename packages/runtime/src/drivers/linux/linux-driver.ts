@@ -6,7 +6,8 @@
  * version 2 only, no device filter (so no CAP_MKNOD either). describe() says so.
  */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -42,7 +43,7 @@ import {
   type MountPlan,
   type Tools,
 } from './launch.ts'
-import { MergedViews } from './merged-views.ts'
+import { MergedViews, type ViewPlan } from './merged-views.ts'
 import { prepareMountPoint } from './mount-points.ts'
 import { changesOf } from './overlay-changes.ts'
 import { execIn } from './exec.ts'
@@ -60,6 +61,8 @@ export class LinuxDriver implements Driver {
   readonly #cgroups: Cgroups
   readonly #views: MergedViews
   readonly #fifos: FifoPool
+  /** Names in `lowers/` that are complete. */
+  readonly #linked = new Set<string>()
 
   /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
   constructor(options: { clock: Clock; root: string; cgroups: Cgroups; fifos: FifoPool }) {
@@ -68,7 +71,7 @@ export class LinuxDriver implements Driver {
     this.#cgroups = options.cgroups
     this.#base = prepareBaseRoot(options.root)
     this.#tools = findTools()
-    this.#views = new MergedViews((rootfs) => this.#viewFstab(rootfs))
+    this.#views = new MergedViews((rootfs) => this.#viewPlan(rootfs))
   }
 
   describe(): string[] {
@@ -88,12 +91,8 @@ export class LinuxDriver implements Driver {
 
   async prepare(rootfs: Rootfs): Promise<void> {
     const { dir } = rootfs
-    for (const name of ['upper', 'work', 'lower']) mkdirSync(join(dir, name), { recursive: true })
-    // Short names: all of them must fit into the one page that mount(2) takes for its options.
-    for (const [index, layer] of this.#lowers(rootfs).entries()) {
-      const link = join(dir, 'lower', String(index))
-      if (!existsSync(link)) symlinkSync(layer, link)
-    }
+    for (const name of ['upper', 'work']) mkdirSync(join(dir, name), { recursive: true })
+    this.#linkLowers(rootfs)
     if (!rootfs.hostBase) return
     for (const name of this.#base.hostDirectories) {
       mkdirSync(join(dir, 'upper', name), { recursive: true })
@@ -124,7 +123,10 @@ export class LinuxDriver implements Driver {
         return { source, target: prepareMountPoint(this.#view(spec.rootfs), spec.rootfs, mount) }
       })
       writeFileSync(join(spec.runDir, 'fstab'), fstabOf({ ...this.#plan(spec), mounts, devices }))
-      writeFileSync(join(spec.runDir, 'prelude'), preludeOf(spec, this.#cgroups.directories(spec.id)))
+      writeFileSync(
+        join(spec.runDir, 'prelude'),
+        preludeOf(spec, this.#linkLowers(spec.rootfs), this.#cgroups.directories(spec.id)),
+      )
       const init = ['sh', assetPath('linux/init.sh'), spec.runDir, this.#base.pivot, ...command]
       const inNamespaces = [...namespaceCommand(spec), ...init]
       const whole = spec.process.tty ? onTerminal(inNamespaces, spec.process.consoleSize) : inNamespaces
@@ -271,12 +273,13 @@ export class LinuxDriver implements Driver {
     }
   }
 
-  #rootPlan(rootfs: Rootfs): Pick<MountPlan, 'base' | 'rootfs' | 'lowerCount' | 'hostOverlays'> {
+  #rootPlan(rootfs: Rootfs): Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays'> {
     const lowers = this.#lowers(rootfs)
     const overlays = rootfs.hostBase ? this.#base.hostDirectories : []
     return {
       base: this.#base,
       rootfs,
+      lowerLinks: this.#linkLowers(rootfs),
       lowerCount: lowers.length,
       hostOverlays: overlays.map((name) => ({
         name,
@@ -285,7 +288,7 @@ export class LinuxDriver implements Driver {
     }
   }
 
-  #viewFstab(rootfs: Rootfs): { fstab: string; base: BaseRoot } {
+  #viewPlan(rootfs: Rootfs): ViewPlan {
     const bare = {
       mounts: [],
       devices: [],
@@ -299,8 +302,27 @@ export class LinuxDriver implements Driver {
     const lines = fstabOf({ ...this.#rootPlan(rootfs), ...bare }).split('\n')
     return {
       fstab: `${lines.filter((line) => !line.includes(' /proc') && / (overlay|none) /.test(line)).join('\n')}\n`,
+      directory: this.#linkLowers(rootfs),
       base: this.#base,
     }
+  }
+
+  /**
+   * A directory of links with short names to the lower directories: all of them must fit into the one page that
+   * mount(2) takes for its options. All containers of an image share it.
+   */
+  #linkLowers(rootfs: Rootfs): string {
+    const lowers = this.#lowers(rootfs)
+    const name = createHash('sha256').update(lowers.join('\n')).digest('hex').slice(0, 32)
+    const directory = join(this.#base.lowers, name)
+    if (this.#linked.has(name)) return directory
+    mkdirSync(directory, { recursive: true })
+    for (const [index, layer] of lowers.entries()) {
+      const link = join(directory, String(index))
+      if (lstatSync(link, { throwIfNoEntry: false }) === undefined) symlinkSync(layer, link)
+    }
+    this.#linked.add(name)
+    return directory
   }
 
   /** Lower directories, uppermost first. */

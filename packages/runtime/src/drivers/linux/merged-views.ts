@@ -16,12 +16,19 @@ interface View {
   helper: ChildProcess
 }
 
+export interface ViewPlan {
+  fstab: string
+  /** Where it is to be mounted from. */
+  directory: string
+  base: BaseRoot
+}
+
 export class MergedViews {
-  readonly #fstab: (rootfs: Rootfs) => { fstab: string; base: BaseRoot }
+  readonly #plan: (rootfs: Rootfs) => ViewPlan
   readonly #open = new Map<string, Promise<View>>()
 
-  constructor(fstab: (rootfs: Rootfs) => { fstab: string; base: BaseRoot }) {
-    this.#fstab = fstab
+  constructor(plan: (rootfs: Rootfs) => ViewPlan) {
+    this.#plan = plan
   }
 
   /** The host path of the merged root; valid until close(). */
@@ -51,11 +58,12 @@ export class MergedViews {
   }
 
   async #mount(rootfs: Rootfs): Promise<View> {
-    const { fstab, base } = this.#fstab(rootfs)
-    writeFileSync(join(rootfs.dir, 'view.fstab'), fstab)
-    const script = 'mount -n -a -T view.fstab && echo ready && read -r _'
-    const helper = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script], {
-      cwd: rootfs.dir,
+    const { fstab, directory, base } = this.#plan(rootfs)
+    const file = join(rootfs.dir, 'view.fstab')
+    writeFileSync(file, fstab)
+    const script = 'mount -n -a -T "$0" && echo ready && read -r _'
+    const helper = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, file], {
+      cwd: directory,
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     let errors = ''
