@@ -1,5 +1,4 @@
 import { Pods, ResourceQuotas, Services } from '@dinghy/shared/api/resources'
-import type { ResourceQuota } from '@dinghy/shared/api/types'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makePod } from '../children/testing.ts'
 import { LoopTest } from '../loop-testing.ts'
@@ -15,7 +14,7 @@ afterEach(() => loop.end())
 const status = () => loop.server.read(ResourceQuotas, 'quota', 'default')?.status
 const putQuota = (hard: Record<string, string>) => {
   const metadata = { name: 'quota', namespace: 'default' }
-  loop.server.put(ResourceQuotas, { metadata, spec: { hard } } as ResourceQuota)
+  loop.server.put(ResourceQuotas, { metadata, spec: { hard } })
 }
 
 test('the status shows what is allowed and what is used, and follows both', async () => {
