@@ -1,12 +1,14 @@
-// Finding a free port for the API server: the well-known one when it is free, so that a lone cluster looks as people
-// expect, and otherwise one the kernel picks. It is then kept in cluster.json, because kubeconfig files point at it.
+// Finding a free port for the API server: the well-known one for the first slot, so that a lone cluster looks as people
+// expect, the ones after it for the others, and what the kernel picks when that is taken. It is then kept in cluster.json,
+// because kubeconfig files point at it; a port of one's own keeps a stopped cluster's kubeconfig from reaching another one.
 
 import { createServer } from 'node:net'
 
 const wellKnown = 6443
 
-export async function freeApiPort(): Promise<number> {
-  return (await tryPort(wellKnown)) ?? (await tryPort(0)) ?? wellKnown
+export async function freeApiPort(slot: number): Promise<number> {
+  const own = wellKnown + slot
+  return (await tryPort(own)) ?? (await tryPort(0)) ?? own
 }
 
 export async function isPortFree(port: number): Promise<boolean> {

@@ -4,6 +4,7 @@
 // There are 32 slots; slot s has nodes and pods in 127.(64+s).0.0/16 and Services in 127.(96+s).0.0/16. A running
 // cluster holds its slot by listening on 127.(64+s).0.1: the kernel frees it when the supervisor dies, however it dies.
 
+import { createHash } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
 
 export const slots = 32
@@ -13,9 +14,18 @@ export const nodeAddress = (slot: number, node: number): string => `127.${64 + s
 export const podCidr = (slot: number, node: number): string => `127.${64 + slot}.${node}.0/24`
 export const serviceCidr = (slot: number): string => `127.${96 + slot}.0.0/16`
 
-/** Takes a slot until the returned server is closed: the wanted one, or else the first that is free. */
-export async function holdSlot(wanted: number | undefined): Promise<{ slot: number; hold: Server }> {
-  const candidates = wanted === undefined ? Array.from({ length: slots }, (_, slot) => slot) : [wanted]
+/**
+ * Where a new cluster looks first: the ordinary one at the beginning, as documentation expects, any other at a place of
+ * its own, so that a cluster which is stopped today rarely finds its addresses taken tomorrow.
+ */
+export function preferredSlot(ofItsOwn: string | undefined): number {
+  return ofItsOwn === undefined ? 0 : createHash('sha256').update(ofItsOwn).digest().readUInt32BE(0) % slots
+}
+
+/** Takes a slot until the returned server is closed: the `wanted` one, or else the first that is free from `preferred` on. */
+export async function holdSlot(wanted: number | undefined, preferred: number): Promise<{ slot: number; hold: Server }> {
+  const all = Array.from({ length: slots }, (_, index) => (preferred + index) % slots)
+  const candidates = wanted === undefined ? all : [wanted]
   for (const slot of candidates) {
     const hold = await listen(`127.${64 + slot}.0.1`)
     if (hold) return { slot, hold }

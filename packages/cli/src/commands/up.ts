@@ -4,11 +4,12 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync } from 'node:fs'
+import { fstatSync, openSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig'
 import { freeApiPort, isPortFree } from '../cluster/ports.ts'
-import { holdSlot } from '../cluster/slot.ts'
+import { holdSlot, preferredSlot } from '../cluster/slot.ts'
 import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from '../supervisor/components.ts'
 import { askStatus, serveControl } from '../supervisor/control-server.ts'
@@ -45,8 +46,8 @@ async function supervise(flags: Flags, state: StateDir): Promise<number> {
   const startedAt = performance.now()
   await waitForLeftovers(state, systemClock)
   const before = state.readConfig()
-  const { slot, hold } = await holdSlot(before?.slot)
-  const config = { ...plan(flags, before), slot, apiPort: await apiPortFor(before) }
+  const { slot, hold } = await holdSlot(before?.slot, preferredSlot(isOrdinary(flags) ? undefined : state.root))
+  const config = { ...plan(flags, before), slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
   writeKubeconfig(state.kubeconfig, { cluster: config.cluster, server: apiServerUrl(config) })
 
@@ -97,6 +98,9 @@ async function supervise(flags: Flags, state: StateDir): Promise<number> {
   return 0
 }
 
+/** The cluster that people get who ask for no particular one. */
+const isOrdinary = (flags: Flags): boolean => sameCluster(flags) === ''
+
 /** What `up` was told joined with what is on disk: nodes may be added later, never taken away silently. Pure. */
 export function plan(
   flags: Flags,
@@ -110,8 +114,8 @@ export function plan(
   return { cluster: clusterName(flags), driver, nodes }
 }
 
-async function apiPortFor(before: ClusterConfig | undefined): Promise<number> {
-  return before && (await isPortFree(before.apiPort)) ? before.apiPort : freeApiPort()
+async function apiPortFor(before: ClusterConfig | undefined, slot: number): Promise<number> {
+  return before && (await isPortFree(before.apiPort)) ? before.apiPort : freeApiPort(slot)
 }
 
 function nodesFor(asked: string | undefined, before: NodeConfig[]): NodeConfig[] {
@@ -127,6 +131,7 @@ function nodesFor(asked: string | undefined, before: NodeConfig[]): NodeConfig[]
 
 async function detach(flags: Flags, state: StateDir): Promise<number> {
   const log = openSync(state.log('supervisor'), 'a', 0o600)
+  const { size: alreadyThere } = fstatSync(log)
   const args = process.argv.slice(2).filter((arg) => arg !== '--detach' && arg !== '-d')
   const child = spawn(process.execPath, [process.argv[1] ?? '', ...args], {
     detached: true,
@@ -138,7 +143,8 @@ async function detach(flags: Flags, state: StateDir): Promise<number> {
   const outcome = await Promise.race([ready, failed])
   clearInterval(waiting)
   if (outcome === 'failed') {
-    console.error(`the cluster did not start; see ${state.log('supervisor')}`)
+    process.stderr.write(readFileSync(state.log('supervisor')).subarray(alreadyThere))
+    console.error(`the cluster did not start; see ${dirname(state.log('supervisor'))}`)
     return 1
   }
   child.disconnect()
