@@ -78,10 +78,17 @@ const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>
   startRootCaController,
   startResourceQuotaController,
   startNamespaceController,
-  // Nobody else cleans up.
-  startGarbageCollector,
   startPodGcController,
 ]
+
+/**
+ * Whatever nobody owns any more. It watches every resource there is, and nothing waits for it: in the first moments of a
+ * cluster that would only be in the way of those who are waited for.
+ */
+async function collectGarbage(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
+  await deps.clock.sleep(1_000, signal)
+  await startGarbageCollector(deps, signal)
+}
 
 runMain({
   name: 'controller',
@@ -127,7 +134,7 @@ runMain({
       informers.start(signal)
       await Promise.race([informers.synced(), running])
       isWorking = true
-      await running
+      await Promise.all([running, collectGarbage(deps, signal)])
     }
 
     if (!flags.leaderElect) return await work(signal)
