@@ -22,7 +22,8 @@ runMain({
   async run({ flags, log, clock, signal, health, announce }) {
     let isReady = false
     health.addCheck('socket', () => isReady)
-    mkdirSync(flags.root, { recursive: true, mode: 0o711 })
+    // Nobody else's business: images hold set-uid programs, run directories the containers' environments.
+    mkdirSync(flags.root, { recursive: true, mode: 0o700 })
     const runtime = await startRuntime({
       socket: flags.socket,
       // Mounts show real paths, and links on the way to our own files must not lead containers astray.

@@ -74,3 +74,24 @@ test.each([
 test('unknown fields of HostConfig are kept', () => {
   expect(completeHostConfig({ BlkioWeight: 300 })['BlkioWeight']).toBe(300)
 })
+
+test.each([
+  [{ 'kernel.shmmax': '1', 'fs.mqueue.msg_max': '10' }, '', undefined],
+  [{ 'kernel.core_pattern': '|/tmp/x' }, '', 'sysctl "kernel.core_pattern" is not in a separate kernel namespace'],
+  [{ 'net.ipv4.ip_forward': '1' }, '', 'sysctl "net.ipv4.ip_forward" is not in a separate kernel namespace'],
+  [{ 'kernel/core_pattern': 'x' }, '', 'sysctl "kernel/core_pattern" is not in a separate kernel namespace'],
+  [{ 'kernel.sem': '1' }, 'host', 'sysctl "kernel.sem" is not allowed in the hosts ipc namespace'],
+])('sysctls %j with IPC mode "%s"', (Sysctls, IpcMode, message) => {
+  const complete = () => completeHostConfig({ Sysctls, IpcMode })
+  if (message === undefined) expect(complete).not.toThrow()
+  else expect(complete).toThrow(message)
+})
+
+test.each([
+  ['{"OomScoreAdj": "1; touch /tmp/x"}', 'invalid HostConfig.OomScoreAdj'],
+  ['{"ShmSize": "1,exec"}', 'invalid HostConfig.ShmSize'],
+  ['{"Ulimits": [{"Name": "pid", "Soft": 1, "Hard": 1}]}', 'invalid ulimit type: pid'],
+  ['{"Ulimits": [{"Name": "nofile", "Soft": "1", "Hard": 1}]}', 'invalid ulimit nofile'],
+])('what is no number is refused: %s', (json, message) => {
+  expect(() => completeHostConfig(JSON.parse(json))).toThrow(message)
+})

@@ -8,6 +8,7 @@ import type { RunConfig } from '../images/oci.ts'
 import { parsePort } from '../networks/ports.ts'
 import type { ContainerConfig, Endpoint, HostConfig } from './record.ts'
 import { checkRestartPolicy } from './restart-policy.ts'
+import { checkSysctls } from './sysctls.ts'
 
 export interface CreateBody extends Partial<Omit<ContainerConfig, 'Entrypoint' | 'Cmd'>> {
   /** Old clients send a plain string. */
@@ -167,8 +168,27 @@ export function checkHostConfig(hostConfig: HostConfig): void {
   if (!['json-file', 'local', 'none'].includes(LogConfig.Type)) {
     throw badParameter(`logger: no log driver named '${LogConfig.Type}' is registered`)
   }
+  checkNumbers(hostConfig)
+  checkSysctls(hostConfig.Sysctls ?? {}, hostConfig.IpcMode)
   for (const port of Object.keys(PortBindings)) parsePort(port)
   if (NetworkMode.startsWith('container:') && NetworkMode.length === 'container:'.length) {
     throw badParameter('Invalid network mode: invalid container format container:<name|id>')
   }
 }
+
+/** These end up in mount options, limits and a shell script; a client that is no Go program may have sent anything. */
+function checkNumbers(hostConfig: HostConfig): void {
+  const { ShmSize, OomScoreAdj, Ulimits } = hostConfig
+  const numbers = { ShmSize, OomScoreAdj }
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!Number.isInteger(value)) throw badParameter(`invalid HostConfig.${name}: it must be an integer`)
+  }
+  for (const { Name, Soft, Hard } of Ulimits ?? []) {
+    if (!ULIMITS.has(Name)) throw badParameter(`invalid ulimit type: ${Name}`)
+    if (!Number.isInteger(Soft) || !Number.isInteger(Hard)) throw badParameter(`invalid ulimit ${Name}: not an integer`)
+  }
+}
+
+const ULIMITS = new Set(
+  'core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(' '),
+)

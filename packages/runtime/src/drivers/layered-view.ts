@@ -14,6 +14,8 @@ export interface Branch {
   dir: string
   /** … and the directory of the view whose content it is, such as `/` or `/usr`. */
   at: string
+  /** A mount: below `at` there is this and nothing else, whatever other branches have there. */
+  covers?: boolean
 }
 
 export interface Found {
@@ -83,12 +85,12 @@ export class LayeredView {
   /** The uppermost entry at exactly this path, whose parents are all real directories. */
   #lookup(parts: string[]): { hostPath: string; stat: Stats } | undefined {
     const path = `/${parts.join('/')}`
-    for (const { dir, at } of this.#branches) {
+    for (const { dir, at, covers } of this.#branches) {
       if (at !== '/' && path !== at && !path.startsWith(`${at}/`)) continue
       const below = (at === '/' ? path : path.slice(at.length)).split('/').filter(Boolean)
       const result = lookupIn(dir, below)
       if (result === 'hidden') return undefined
-      if (result !== undefined) return result
+      if (result !== undefined || covers) return result
     }
     return undefined
   }

@@ -9,6 +9,7 @@ import { startError } from '../executable.ts'
 import { quote } from '../terminal.ts'
 import type { BaseRoot } from './base-root.ts'
 import { capabilitiesOf } from './capabilities.ts'
+import { enclosing } from './mount-points.ts'
 import type { Identity } from './user.ts'
 
 /** Paths of /proc and /sys that Docker hides from containers, and those that it shows read-only. */
@@ -86,14 +87,18 @@ export function fstabOf(plan: MountPlan): string {
     }
   }
   for (const { source, target } of plan.devices) lines.push(line(source, inside(target), 'none', 'bind'))
-  for (const mount of plan.mounts) lines.push(mountLine(mount, inside(mount.target)))
+  for (const mount of plan.mounts) {
+    // What a tmpfs will hold cannot be prepared.
+    const extra = enclosing(mount.target, plan.mounts)?.type === 'tmpfs' ? ',X-mount.mkdir' : ''
+    lines.push(mountLine(mount, inside(mount.target), extra))
+  }
   return `${lines.join('\n')}\n`
 }
 
-function mountLine(mount: Mount, target: string): string {
-  const readOnly = mount.readOnly ? ',ro' : ''
-  if (mount.type === 'tmpfs') return line('tmpfs', target, 'tmpfs', (mount.options ?? 'nosuid,nodev,noexec') + readOnly)
-  return line(mount.source, target, 'none', `rbind${readOnly}`)
+function mountLine(mount: Mount, target: string, extra: string): string {
+  const more = `${mount.readOnly ? ',ro' : ''}${extra}`
+  if (mount.type === 'tmpfs') return line('tmpfs', target, 'tmpfs', (mount.options ?? 'nosuid,nodev,noexec') + more)
+  return line(mount.source, target, 'none', `rbind${more}`)
 }
 
 /** `part` is the top-level directory that has an overlay of its own; all share one upper tree. */

@@ -18,6 +18,7 @@ import type {
   Driver,
   ExecProcess,
   Exit,
+  Mount,
   ProcessRow,
   ProcessSpec,
   Rootfs,
@@ -107,10 +108,11 @@ export class LinuxDriver implements Driver {
   async start(spec: ContainerSpec): Promise<Running> {
     await this.#views.close(spec.rootfs)
     await this.prepare(spec.rootfs)
-    const mounts = spec.mounts.map((mount) => ({
-      ...mount,
-      target: prepareMountPoint(this.#view(spec.rootfs), spec.rootfs, mount),
-    }))
+    const mounts: Mount[] = []
+    for (const mount of spec.mounts) {
+      const target = prepareMountPoint(this.#view(spec.rootfs, mounts), spec.rootfs, mount, mounts)
+      mounts.push({ ...mount, target })
+    }
     const lookup = lookupThrough(this.#view(spec.rootfs, mounts))
     const process = spec.init ? underInit(spec.process, lookup) : spec.process
     this.#makeWorkingDirectory(spec)
@@ -338,11 +340,10 @@ export class LinuxDriver implements Driver {
     return [...branches, ...own.map((dir) => ({ dir, at: dir }))]
   }
 
-  #view(rootfs: Rootfs, mounts: { source: string; target: string }[] = []): LayeredView {
-    const mounted = mounts
-      .filter(({ source }) => source !== '')
-      .map(({ source, target }) => ({ dir: source, at: target }))
-    return new LayeredView([...mounted, ...this.#branches(rootfs)])
+  /** `mounts` in the order in which they are mounted; a tmpfs has no source, and is empty. */
+  #view(rootfs: Rootfs, mounts: Pick<Mount, 'source' | 'target'>[] = []): LayeredView {
+    const mounted = mounts.map(({ source, target }) => ({ dir: source, at: target, covers: true }))
+    return new LayeredView([...mounted.toReversed(), ...this.#branches(rootfs)])
   }
 
   /** The last process may still be on its way out of the cgroup. */

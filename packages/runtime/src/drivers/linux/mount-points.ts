@@ -5,18 +5,36 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Mount, Rootfs } from '../driver.ts'
+import { startError } from '../executable.ts'
 import type { LayeredView } from '../layered-view.ts'
 
-/** The target's real path inside the container, links resolved there and not on the machine. */
-export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Mount): string {
+/**
+ * The target's real path inside the container, links resolved there and not on the machine. `earlier` are the mounts, targets resolved,
+ * that will lie under this one; `view` shows them too, because a link in a volume must not lead mount(8) out of the root.
+ */
+export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Mount, earlier: Mount[] = []): string {
   const { path, found } = view.resolve(mount.target)
   if (found !== undefined) return path
-  const upper = join(rootfs.dir, 'upper')
-  copyUpDirectories(view, upper, dirname(path))
+  const around = enclosing(path, earlier)
+  // Empty when it is mounted: mount(8) makes the directory in it, see fstabOf().
+  if (around?.type === 'tmpfs') return path
+  if (around?.readOnly) {
+    throw startError(`create mountpoint for ${mount.target} mount: mkdirat ${path}: read-only file system`)
+  }
   const wantsFile = mount.type === 'bind' && !statSync(mount.source).isDirectory()
-  if (wantsFile) writeFileSync(join(upper, path), '')
-  else mkdirSync(join(upper, path))
+  if (around === undefined) copyUpDirectories(view, join(rootfs.dir, 'upper'), dirname(path))
+  const place =
+    around === undefined ? join(rootfs.dir, 'upper', path) : join(around.source, path.slice(around.target.length))
+  mkdirSync(wantsFile ? dirname(place) : place, { recursive: true })
+  if (wantsFile) writeFileSync(place, '', { flag: 'wx' })
   return path
+}
+
+/** The innermost of the mounts that `path` lies in. */
+export function enclosing(path: string, mounts: Mount[]): Mount | undefined {
+  return mounts
+    .filter(({ target }) => path.startsWith(`${target}/`))
+    .toSorted((a, b) => b.target.length - a.target.length)[0]
 }
 
 /** Makes sure that `directory` (a real path of the view) exists in the upper layer. */

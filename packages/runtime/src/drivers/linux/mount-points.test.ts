@@ -1,0 +1,58 @@
+import { mkdirSync, mkdtempSync, existsSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Mount } from '../driver.ts'
+import { LayeredView } from '../layered-view.ts'
+import { prepareMountPoint } from './mount-points.ts'
+
+let dir: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'mount-points-'))
+  for (const name of ['rootfs/upper', 'volume', 'file-parent']) mkdirSync(join(dir, name), { recursive: true })
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+const bind = (source: string, target: string, readOnly = false): Mount => ({
+  type: 'bind',
+  source: join(dir, source),
+  target,
+  readOnly,
+})
+const tmpfs = (target: string): Mount => ({ type: 'tmpfs', source: '', target, readOnly: false })
+
+function prepare(target: string, earlier: Mount[] = []): string {
+  const mounted = earlier.map((mount) => ({ dir: mount.source, at: mount.target, covers: true }))
+  const view = new LayeredView([...mounted.toReversed(), { dir: join(dir, 'rootfs/upper'), at: '/' }])
+  const rootfs = { layers: [], hostBase: false, dir: join(dir, 'rootfs') }
+  return prepareMountPoint(view, rootfs, bind('file-parent', target), earlier)
+}
+
+test('a missing target is made in the writable layer', () => {
+  expect(prepare('/a/b')).toBe('/a/b')
+  expect(statSync(join(dir, 'rootfs/upper/a/b')).isDirectory()).toBe(true)
+})
+
+test('a target in a volume is made in the volume', () => {
+  expect(prepare('/data/sub/deep', [bind('volume', '/data')])).toBe('/data/sub/deep')
+  expect(existsSync(join(dir, 'volume/sub/deep'))).toBe(true)
+  expect(existsSync(join(dir, 'rootfs/upper/data'))).toBe(false)
+})
+
+test('a link in a volume leads to a place in the container, never on the machine', () => {
+  symlinkSync('/', join(dir, 'volume/root'))
+  expect(prepare('/data/root/usr/bin', [bind('volume', '/data')])).toBe('/usr/bin')
+  expect(existsSync(join(dir, 'rootfs/upper/usr/bin'))).toBe(true)
+})
+
+test('what the image has below a mount does not count', () => {
+  mkdirSync(join(dir, 'rootfs/upper/data'))
+  symlinkSync('/elsewhere', join(dir, 'rootfs/upper/data/link'))
+  expect(prepare('/data/link/x', [bind('volume', '/data')])).toBe('/data/link/x')
+  expect(prepare('/data/link/x', [tmpfs('/data')])).toBe('/data/link/x')
+})
+
+test('nothing is made in a read-only volume', () => {
+  expect(() => prepare('/data/sub', [bind('volume', '/data', true)])).toThrow('read-only file system')
+  expect(existsSync(join(dir, 'volume/sub'))).toBe(false)
+})
