@@ -188,6 +188,11 @@ export interface Driver {
   /** How the container's files differ from its image, parents before children. */
   changes(rootfs: Rootfs): Promise<Change[]>
   /**
+   * The host path of a directory that has changed or that leads to a change; it may show nothing but what has changed.
+   * Only for a container that has ended: links are not looked for.
+   */
+  changedDirectory(rootfs: Rootfs, path: string): Promise<string>
+  /**
    * The host path at which `path` of the merged view can be read, symlinks followed inside the container only.
    * Throws ENOENT (`code`) when there is no such file. With `running`, the container's mounts are seen too.
    */

@@ -208,6 +208,11 @@ export class LinuxDriver implements Driver {
     return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#views.open(rootfs))
   }
 
+  /** No need to mount anything: overlayfs copies whole files up, and every directory that leads to them. */
+  async changedDirectory(rootfs: Rootfs, path: string): Promise<string> {
+    return join(rootfs.dir, 'upper', path)
+  }
+
   async pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string> {
     const root = running === undefined ? await this.#views.open(rootfs) : `/proc/${running.pid}/root`
     const found = new LayeredView([{ dir: root, at: '/' }]).find(path)

@@ -185,6 +185,10 @@ export class ProcessDriver implements Driver {
     return changesSince(root, manifestOf(rootfs), own)
   }
 
+  async changedDirectory(rootfs: Rootfs, path: string): Promise<string> {
+    return this.pathIn(rootfs, path)
+  }
+
   async pathIn(rootfs: Rootfs, path: string): Promise<string> {
     const found = new LayeredView([{ dir: rootOf(rootfs), at: '/' }, ...hostBranches(rootfs)]).find(path)
     if (found === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })

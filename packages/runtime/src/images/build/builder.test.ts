@@ -33,6 +33,9 @@ class FakeDriver {
     const names = readdirSync(join(dir, 'upper'), { recursive: true }) as string[]
     return Promise.resolve(names.map((name) => ({ path: `/${name}`, kind: 'add' })))
   }
+  changedDirectory(rootfs: Rootfs, path: string): Promise<string> {
+    return this.pathIn(rootfs, path)
+  }
   pathIn({ dir }: Rootfs, path: string): Promise<string> {
     return Promise.resolve(join(dir, 'upper', path))
   }

@@ -94,7 +94,7 @@ export async function runStep(step: RunStep, services: RunServices, signal?: Abo
     const code = await services.runCommand(driver, options, signal)
     if (code !== 0) throw new CommandFailedError(args, code)
     const changes = withoutMounts(await driver.changes(rootfs), mounts)
-    const tar = diffLayer(changes, (path) => driver.pathIn(rootfs, path), signal)
+    const tar = diffLayer(changes, (path) => driver.changedDirectory(rootfs, path), signal)
     const layer = await services.layers.add(tar, signal)
     step.onRemoved(id)
     return layer
