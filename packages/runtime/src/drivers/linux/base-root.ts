@@ -1,7 +1,7 @@
 /**
  * Directories that all containers of the linux driver share, made once at start-up under the driver's own root:
  *
- *   pivot/   becomes `/` of a container's mount namespace (see init.sh): `rootfs/`, `old/`, and links to this machine's
+ *   pivot/   becomes `/` of a container's mount namespace (see init.sh): `rootfs/`, `old/`, `programs/`, and links to this machine's
  *            top-level directories by way of `old/`
  *   init/    a layer above every image, as Docker's "-init" layer: mount points and devices a container expects
  *   lowers/  links to the layers of each image, made when they are first needed and made anew by every runtime
@@ -26,6 +26,8 @@ import { dirname, join } from 'node:path'
 
 export interface BaseRoot {
   pivot: string
+  /** In it: where this machine's files get mounted read-only, for the last steps of a start. */
+  programs: string
   init: string
   host: string
   lowers: string
@@ -57,6 +59,7 @@ export function prepareBaseRoot(root: string): BaseRoot {
   const nodePrefix = dirname(dirname(process.execPath))
   const base: BaseRoot = {
     pivot,
+    programs: join(pivot, 'programs'),
     init,
     host,
     lowers,
@@ -77,12 +80,14 @@ export function prepareBaseRoot(root: string): BaseRoot {
 }
 
 /** To be raised with every change of what is made here. */
-const LAYOUT = 1
+const LAYOUT = 2
+
+const OWN = ['old', 'rootfs', 'programs']
 
 function makePivot(pivot: string): void {
-  for (const name of ['old', 'rootfs']) mkdirSync(join(pivot, name), { recursive: true })
+  for (const name of OWN) mkdirSync(join(pivot, name), { recursive: true })
   for (const name of readdirSync('/')) {
-    if (name !== 'old' && name !== 'rootfs') link(`old/${name}`, join(pivot, name))
+    if (!OWN.includes(name)) link(`old/${name}`, join(pivot, name))
   }
 }
 

@@ -13,7 +13,12 @@ import { onTerminal, resizeTerminal } from '../terminal.ts'
 /** First into the cgroups, so that nothing of it ever runs outside; then everything else in place of the shell. */
 const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 126; shift; done; shift; exec "$@"'
 
+/** This machine's files, read-only, at the given directory; it is seen by nobody else and gone with what follows. */
+const READ_ONLY = 'mount -n -o bind,ro / "$1" || exit 126; shift; exec "$@"'
+
 interface Options {
+  /** An empty directory. */
+  programs: string
   cgroups: string[]
   stdin: boolean
   tty: boolean
@@ -29,10 +34,19 @@ export async function execIn(
 ): Promise<ExecProcess> {
   const { pid } = running
   const namespaces = ['--mount', '--ipc', '--uts', '--pid', ...(spec.namespaces?.network ? ['--net'] : [])]
-  // The root directory stays this machine's until `command` leaves it; only the working directory is the container's.
-  const enter = ['nsenter', `--target=${pid}`, ...namespaces, '--root=/', `--wd=/proc/${pid}/root`, '--']
+  // The root directory stays this machine's until `command` leaves it; only the working directory is the container's. And
+  // it is read-only, for the reason told in init.sh.
+  const alone = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', READ_ONLY, 'sh', options.programs]
+  const enter = [
+    'nsenter',
+    `--target=${pid}`,
+    ...namespaces,
+    `--root=${options.programs}`,
+    `--wd=/proc/${pid}/root`,
+    '--',
+  ]
   const session = options.tty ? ['setsid', '--ctty'] : []
-  const joined = ['sh', '-c', JOIN, 'sh', ...options.cgroups, '--', ...enter, ...session, ...command]
+  const joined = ['sh', '-c', JOIN, 'sh', ...options.cgroups, '--', ...alone, ...enter, ...session, ...command]
   const [program = '', ...args] = options.tty ? onTerminal(joined, options.consoleSize) : joined
   const child = spawn(program, args, { cwd: '/', stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
   await once(child, 'spawn')

@@ -5,12 +5,15 @@
 #
 # RUN_DIR/prelude joins cgroups and sets names and limits, RUN_DIR/fstab lists all mounts; both are generated
 # (launch.ts). BASE becomes the root of the mount namespace: it holds only `rootfs`, where the container's root gets
-# mounted, `old`, and links that keep this machine's programs at their usual paths while `old` is there.
+# mounted, `old`, `programs`, and links that keep this machine's programs at their usual paths while `old` is there.
 #
 # COMMAND sheds privileges and changes into the container's root as its very last act. Until then everything runs from
 # this machine's own files, reached through a root directory outside the namespace, so no file of an image is ever
 # executed or loaded with more rights than the container has. And when COMMAND begins, the namespace holds nothing of
-# this machine any more: breaking out of the chroot leads to two empty directories.
+# this machine any more: breaking out of the chroot leads to empty directories.
+#
+# That root directory is `programs`: this machine's, but read-only. For a moment its `env` and `nsenter` run with just the
+# container's own rights; whoever shares its pid namespace may open /proc/PID/exe then, and could write to them.
 run=$1 base=$2
 shift 2
 
@@ -23,6 +26,7 @@ shift 2
   # /proc is still the machine's: it knows us by our pid outside, and our start time (field 22).
   read -r pid _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ started _ </proc/self/stat
   . "$run/prelude"
+  exec 8>"$run/pid"
   mount -n -a -T "$run/fstab"
   # On a terminal, it is also the container's /dev/console, which is how programs in there can name it.
   own_session=
@@ -33,10 +37,10 @@ shift 2
   cd "$base"
   pivot_root . old
   wait $joining
-  exec nsenter --root="/old/proc/$PPID/root" --wd=/rootfs sh -c '
-    umount -n -c -l /proc/self/cwd/../old || exit 125
-    echo "$2 $3" >"$1/pid"
-    shift 3
-    exec "$@" 2>&9 9>&-' sh "$run" "$pid" "$started" $own_session "$@"
+  exec nsenter --root=/programs --wd=/rootfs sh -c '
+    umount -n -c -l /proc/self/cwd/../old /proc/self/cwd/../programs || exit 125
+    echo "$1 $2" >&8
+    shift 2
+    exec "$@" 2>&9 8>&- 9>&-' sh "$pid" "$started" $own_session "$@"
 )
 exit $?

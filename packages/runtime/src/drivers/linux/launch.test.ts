@@ -2,7 +2,14 @@ import { expect, test } from 'vitest'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
 import { dropCommand, fstabOf, limitCommand, preludeOf, type MountPlan } from './launch.ts'
 
-const base = { pivot: '/d/pivot', init: '/d/init', host: '/d/host', hostDirectories: ['usr'], nodePrefix: undefined }
+const base = {
+  pivot: '/d/pivot',
+  programs: '/d/pivot/programs',
+  init: '/d/init',
+  host: '/d/host',
+  hostDirectories: ['usr'],
+  nodePrefix: undefined,
+}
 const plan: MountPlan = {
   base,
   rootfs: { layers: ['/l1'], hostBase: false, dir: '/c/rootfs' },

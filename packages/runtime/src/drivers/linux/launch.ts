@@ -65,6 +65,8 @@ export function fstabOf(plan: MountPlan): string {
   if (plan.rootfs.hostBase && base.nodePrefix !== undefined) {
     lines.push(line(base.nodePrefix, inside(base.nodePrefix), 'none', 'rbind,ro'))
   }
+  lines.push(line('/', base.programs, 'none', 'bind,ro'))
+  lines.push(line('/proc', posix.join(base.programs, 'proc'), 'none', 'bind'))
   if (privileged) lines.push(line('/dev', inside('/dev'), 'none', 'bind'))
   lines.push(
     line('proc', inside('/proc'), 'proc', 'nosuid,nodev,noexec'),

@@ -177,6 +177,7 @@ export class LinuxDriver implements Driver {
       throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
     const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, lookup)]
     return execIn(running, spec, command, {
+      programs: this.#base.programs,
       cgroups: this.#cgroups.directories(running.id),
       stdin,
       tty: process.tty ?? false,
@@ -308,7 +309,7 @@ export class LinuxDriver implements Driver {
     }
     const lines = fstabOf({ ...this.#rootPlan(rootfs), ...bare }).split('\n')
     return {
-      fstab: `${lines.filter((line) => !line.includes(' /proc') && / (overlay|none) /.test(line)).join('\n')}\n`,
+      fstab: `${lines.filter((line) => !/^\/ | \/proc/.test(line) && / (overlay|none) /.test(line)).join('\n')}\n`,
       directory: this.#linkLowers(rootfs),
       base: this.#base,
     }
