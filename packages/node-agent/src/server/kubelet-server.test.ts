@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { get as httpGet, type IncomingMessage } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -174,4 +175,19 @@ test('port forwarding carries bytes both ways', async () => {
 test('says that it lives, and which pods it has', async () => {
   expect(await get('/healthz')).toEqual({ status: 200, text: 'ok' })
   expect((JSON.parse((await get('/pods')).text) as { items: Pod[] }).items[0]?.metadata.name).toBe('web')
+})
+
+test('a web page may ask nothing, by HTTP or by WebSocket', async () => {
+  const { statusCode } = await new Promise<IncomingMessage>((resolve) => {
+    httpGet(`http://${base}/pods`, { headers: { Host: 'rebound.example' } }, (response) => resolve(response.resume()))
+  })
+  expect(statusCode).toBe(403)
+  const socket = new WebSocket(`ws://${base}/exec/default/web/app?command=x`, 'v5.channel.k8s.io', {
+    origin: 'https://evil.example',
+  })
+  const refused = await new Promise<number | undefined>((resolve) => {
+    socket.on('unexpected-response', (_request, response) => resolve(response.resume().statusCode))
+    socket.on('open', () => resolve(101))
+  })
+  expect(refused).toBe(403)
 })

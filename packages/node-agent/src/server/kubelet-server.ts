@@ -7,8 +7,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { badRequest, notFound, toStatus } from '@dinghy/shared/api/errors'
+import { badRequest, forbidden, notFound, toStatus } from '@dinghy/shared/api/errors'
 import type { Logger } from '@dinghy/shared/client/logger'
+import { isLocalRequest } from '@dinghy/shared/process/local-request'
 import type { AttachStreams, DockerClient } from '../docker/docker-client.ts'
 import { protocols } from './channels.ts'
 import type { ContainerLookup } from './container-lookup.ts'
@@ -142,7 +143,9 @@ export class KubeletServer {
   }
 }
 
+/** Also the one place that all requests pass: a web page may not ask, neither by HTTP nor by WebSocket. */
 function parse(request: IncomingMessage): { url: URL; verb: string; rest: string[] } {
+  if (!isLocalRequest(request.headers)) throw forbidden('', 'nodes', '', 'only programs of this machine may ask')
   const url = new URL(request.url ?? '/', 'http://kubelet')
   const [verb = '', ...rest] = url.pathname.split('/').slice(1).map(decodeURIComponent)
   return { url, verb, rest }

@@ -12,6 +12,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { debugQueues, type Gate } from '../reconcile/gate.ts'
 import { healthText, type Health } from './health.ts'
+import { isLocalRequest } from './local-request.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface DebugServer {
@@ -57,7 +58,7 @@ type Served = Required<Pick<DebugServerOptions, 'health' | 'metrics' | 'queues'>
 
 async function answer(request: IncomingMessage, { health, metrics, queues, pages }: Served): Promise<Reply> {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
-  if (!isLocal(request)) return text(403, 'only programs of this machine may ask')
+  if (!isLocalRequest(request.headers)) return text(403, 'only programs of this machine may ask')
   switch (pathname) {
     case '/livez':
     case '/readyz':
@@ -97,16 +98,6 @@ function onQueues(queues: ReadonlyMap<string, Gate>, query: URLSearchParams, act
   }
   const chosen = [...queues].filter(([name]) => wanted.length === 0 || wanted.includes(name))
   return json({ queues: Object.fromEntries(chosen.map(([name, queue]) => [name, act(queue)])) })
-}
-
-/** The Host must be an address or localhost, and there must be no foreign Origin. */
-function isLocal({ headers }: IncomingMessage): boolean {
-  return [headers.host, headers.origin].every((value) => value === undefined || isLocalAuthority(value))
-}
-
-function isLocalAuthority(value: string): boolean {
-  const host = value.replace(/^https?:\/\//, '').replace(/:\d+$/, '')
-  return host === 'localhost' || host === '[::1]' || /^\d+\.\d+\.\d+\.\d+$/.test(host)
 }
 
 function json(body: unknown): Reply {
