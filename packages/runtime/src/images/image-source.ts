@@ -11,18 +11,8 @@ import type { Platform } from './oci.ts'
 import type { Reference } from './reference.ts'
 import { familiarName, parseReference, withDefaultTag } from './reference.ts'
 import type { Credentials } from './registry/credentials.ts'
+import type { OnProgress } from './registry/progress.ts'
 import { pullImage } from './registry/pull.ts'
-
-/** One line of a pull's or push's stream. */
-export interface Progress {
-  status?: string
-  id?: string
-  progress?: string
-  progressDetail?: { current?: number; total?: number }
-  aux?: unknown
-}
-
-export type OnProgress = (progress: Progress) => void
 
 /**
  * When well-known bases are made from this machine's files: 'fallback', when their registry cannot be reached;

@@ -10,7 +10,6 @@ import { closeSync, createReadStream, openSync, writeSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { DigestMismatchError, digestOf } from '../content-store.ts'
 import type { Image, ImageStore } from '../image-store.ts'
-import type { OnProgress } from '../image-source.ts'
 import type { Descriptor, Manifest, ManifestIndex, OciImageConfig, Platform } from '../oci.ts'
 import { hostPlatform, isIndex } from '../oci.ts'
 import { readAll } from '../http.ts'
@@ -21,6 +20,7 @@ import { familiarName, familiarRepository } from '../reference.ts'
 import type { Credentials } from './credentials.ts'
 import { choosePlatform } from './platform.ts'
 import { ProgressMeter } from './progress-meter.ts'
+import type { OnProgress } from './progress.ts'
 
 export interface PullOptions {
   platform?: Platform | undefined

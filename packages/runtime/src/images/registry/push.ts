@@ -11,7 +11,6 @@ import { PassThrough } from 'node:stream'
 import { DockerError } from '../../docker/errors.ts'
 import { digestOf } from '../content-store.ts'
 import type { Image, ImageStore } from '../image-store.ts'
-import type { OnProgress } from '../image-source.ts'
 import type { Layer } from '../layer-store.ts'
 import type { Descriptor, Manifest } from '../oci.ts'
 import { MEDIA_TYPE } from '../oci.ts'
@@ -21,6 +20,7 @@ import type { Credentials } from './credentials.ts'
 import { ProgressMeter } from './progress-meter.ts'
 import { RegistryClient } from './registry-client.ts'
 import { RegistryError } from './registry-error.ts'
+import type { OnProgress } from './progress.ts'
 
 const UPLOAD_ATTEMPTS = 5
 const PARALLEL_UPLOADS = 3
