@@ -2,6 +2,7 @@
  * All containers of this runtime: making, finding and removing them. Their running is lifecycle.ts' business.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { availableParallelism, hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/process/logger'
@@ -20,6 +21,7 @@ import { Networking, newEndpoint } from './networking.ts'
 import { NEVER, type ContainerRecord, type Endpoint, type HostConfig, type MountPoint } from './record.ts'
 import { resourcesOf } from './runtime-spec.ts'
 import { refusal } from './state.ts'
+import { checkSupported } from './unsupported.ts'
 
 export interface ContainersOptions {
   root: string
@@ -180,12 +182,18 @@ export class Containers {
   }
 
   #make(id: string, name: string, body: CreateBody, image: Image): Container {
-    const config = completeConfig(body, image.config.config, id)
     const hostConfig = completeHostConfig(body.HostConfig)
+    checkSupported(hostConfig, availableParallelism())
+    // Who shares the machine's network goes by its name.
+    const Hostname = body.Hostname || (hostConfig.NetworkMode === 'host' ? hostname() : '')
+    const config = completeConfig({ ...body, Hostname }, image.config.config, id)
     const inherited = (hostConfig.VolumesFrom ?? []).flatMap((from) => this.#mountsFrom(from))
     if (hostConfig.NetworkMode.startsWith('container:')) {
-      // By id from now on: names may change.
-      hostConfig.NetworkMode = `container:${this.get(hostConfig.NetworkMode.slice('container:'.length)).id}`
+      // By id from now on: names may change. One that does not exist is the start's error, as in Docker: a 404 here
+      // would make the CLI pull the image.
+      const reference = hostConfig.NetworkMode.slice('container:'.length)
+      const other = this.list().find(({ id: otherId, name }) => name === reference || otherId.startsWith(reference))
+      if (other !== undefined) hostConfig.NetworkMode = `container:${other.id}`
     }
     const draft = { id, name, config }
     const record: ContainerRecord = {
@@ -227,7 +235,9 @@ export class Containers {
     const endpoints: Record<string, Endpoint> = {}
     const add = (reference: string, config: Partial<Endpoint> | null | undefined) => {
       // Clients configure the default network under the name "default".
-      const network = this.#networks.get(reference === 'default' ? 'bridge' : reference)
+      const wanted = reference === 'default' ? 'bridge' : reference
+      // It may still be made before the start, which is what fails without it.
+      const network = this.#networks.find(wanted) ?? { id: '', name: wanted, predefined: false }
       endpoints[network.name] ??= newEndpoint(draft, network, config ?? {})
     }
     add(NetworkMode, configured.get(NetworkMode) ?? configured.get('default'))

@@ -161,7 +161,6 @@ export function checkHostConfig(hostConfig: HostConfig): void {
   if (MemorySwap !== 0 && Memory === 0 && MemorySwap > 0) {
     throw badParameter('You should always set the Memory limit when using Memoryswap limit, see usage')
   }
-  if (NanoCpus < 0) throw badParameter('range of CPUs is from 0.01 to the number of CPUs of this machine')
   if (NanoCpus > 0 && (hostConfig.CpuQuota > 0 || hostConfig.CpuPeriod > 0)) {
     throw badParameter('Conflicting options: Nano CPUs and CPU Period cannot both be set')
   }

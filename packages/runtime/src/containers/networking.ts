@@ -48,7 +48,12 @@ export class Networking {
   /** Addresses, ports and files for a container that is about to start. Undo with `release`. */
   async acquire(container: Container): Promise<Networked> {
     const { record } = container
-    for (const [name, endpoint] of Object.entries(record.networks)) this.#attach(container, name, endpoint)
+    for (const [name, endpoint] of Object.entries(record.networks)) {
+      if (this.#networks.find(name) === undefined) {
+        throw serverError(`failed to set up container networking: network ${name} not found`)
+      }
+      this.#attach(container, name, endpoint)
+    }
     await this.publish(container)
     const shared = this.#sharedWith(record)
     this.#writeFiles(container)
@@ -193,7 +198,8 @@ export class Networking {
     if (!hostConfig.NetworkMode.startsWith('container:')) return undefined
     const reference = hostConfig.NetworkMode.slice('container:'.length)
     const other = this.#all().find(({ id, name }) => id === reference || name === reference || id.startsWith(reference))
-    if (other === undefined) throw conflict(`cannot join network of a non running container: ${reference}`)
+    if (other === undefined)
+      throw serverError(`joining network namespace of container: No such container: ${reference}`)
     return other
   }
 
@@ -249,7 +255,8 @@ export class Networking {
         if (name === 'bridge' && !isLinked) return []
         const alias = links.get(other.name) ?? links.get(`/${other.name}`)
         const names = [...(endpoint.DNSNames ?? []), ...(isLinked && alias !== undefined ? [alias] : [])]
-        return [{ ip: endpoint.IPAddress, names }]
+        // On several networks it has several addresses, but a Node program of it listens on the first: see preload.cjs.
+        return [{ ip: this.addressOf(other.record), names }]
       })
     })
   }
@@ -258,7 +265,7 @@ export class Networking {
 /** The endpoint as it is before the container runs. */
 export function newEndpoint(
   record: Pick<ContainerRecord, 'id' | 'name' | 'config'>,
-  network: Network,
+  network: Pick<Network, 'id' | 'name' | 'predefined'>,
   config: Partial<Endpoint>,
 ): Endpoint {
   const aliases = config.Aliases ?? []

@@ -51,7 +51,7 @@ export async function recover(options: {
   const findings = all.map((container) => ({ container, finding: look(container) }))
   const up = findings.filter(({ finding }) => finding.kind === 'adopt').map(({ container }) => container.id)
   containers.networking.retain(new Set(up))
-  await driver.sweep(new Set(all.map(({ id }) => id)))
+  for (const warning of await driver.sweep(new Set(all.map(({ id }) => id)))) log.warn(warning)
   for (const { container, finding } of findings) {
     try {
       await settle(container, finding)

@@ -13,6 +13,7 @@ import {
   readdirSync,
   readlinkSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   type Stats,
@@ -117,10 +118,10 @@ export async function unpackInto(source: Readable, directory: string, options: U
 
 async function place({ header, body }: TarEntry, path: string, root: string, options: UnpackOptions): Promise<void> {
   makeRoom(header, path, options)
-  mkdirSync(dirname(path), { recursive: true })
+  makeDirectories(dirname(path))
   switch (header.type) {
     case 'directory':
-      mkdirSync(path, { recursive: true })
+      makeDirectories(path)
       break
     case 'symlink':
       symlinkSync(header.linkname ?? '', path)
@@ -141,6 +142,16 @@ async function place({ header, body }: TarEntry, path: string, root: string, opt
   if (header.type === 'symlink') return
   chmodSync(path, header.mode)
   utimesSync(path, header.mtime, header.mtime)
+}
+
+/**
+ * One level after the other. Node's own `recursive` tries for ever where the kernel answers ENOENT although the parent is there,
+ * as some file systems of containers do.
+ */
+function makeDirectories(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+  makeDirectories(dirname(path))
+  mkdirSync(path)
 }
 
 function makeRoom(header: TarHeader, path: string, { keepTypes }: UnpackOptions): void {

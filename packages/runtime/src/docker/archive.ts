@@ -28,7 +28,7 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     const clean = posix.resolve('/', path)
     const { dir, base } = posix.parse(clean)
     const directory = await pathIn(container, dir)
-    const hostPath = posix.join(directory, base)
+    const hostPath = base === '' ? directory : posix.join(directory, base)
     const stat = lstatSync(hostPath, { throwIfNoEntry: false })
     if (stat === undefined) throw missing(path, container)
     // "/link/." and "/link/" mean what the link leads to.

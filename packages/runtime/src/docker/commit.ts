@@ -76,7 +76,7 @@ async function commitLayer(
     pause && state.status === 'running' && state.running && spec ? { running: state.running, spec } : undefined
   if (paused) await driver.pause(paused.running, paused.spec)
   try {
-    const changes = await driver.changes(rootfs)
+    const changes = await driver.changes(rootfs, state.running)
     const tar = diffLayer(changes, (path) => driver.pathIn(rootfs, path, state.running), signal)
     return await images.layers.add(tar, signal)
   } finally {

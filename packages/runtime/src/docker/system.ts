@@ -1,6 +1,7 @@
 /**
  * /_ping, /version, /info, /system/df, and the answers for what this runtime is not: a swarm.
  */
+import { existsSync } from 'node:fs'
 import { arch, cpus, hostname, release, totalmem, type as osType } from 'node:os'
 import { summaryJson } from '../containers/inspect.ts'
 import { directorySize } from '../containers/sizes.ts'
@@ -148,6 +149,7 @@ async function infoJson(deps: Deps): Promise<object> {
     SystemTime: new Date(deps.clock.now()).toISOString(),
     LoggingDriver: 'json-file',
     CgroupDriver: driver === 'linux' ? 'cgroupfs' : 'none',
+    ...(driver === 'linux' && { CgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1' }),
     NEventsListener: 0,
     KernelVersion: release(),
     OperatingSystem: osType(),

@@ -175,8 +175,8 @@ export interface Driver {
   signal(running: Running, signal: NodeJS.Signals | number): Promise<void>
   /** Ends every process of the container at once. */
   killAll(running: Running, spec: ContainerSpec): Promise<void>
-  /** Frees what belongs to containers that no longer exist; called once, at start-up. */
-  sweep(knownIds: ReadonlySet<string>): Promise<void>
+  /** Frees what belongs to containers that no longer exist; called once, at start-up. Says what could not be freed. */
+  sweep(knownIds: ReadonlySet<string>): Promise<string[]>
   pause(running: Running, spec: ContainerSpec): Promise<void>
   resume(running: Running, spec: ContainerSpec): Promise<void>
   exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess>
@@ -185,8 +185,8 @@ export interface Driver {
   usage(running: Running, spec: ContainerSpec): Promise<Usage>
   processes(running: Running, spec: ContainerSpec): Promise<ProcessRow[]>
 
-  /** How the container's files differ from its image, parents before children. */
-  changes(rootfs: Rootfs): Promise<Change[]>
+  /** How the container's files differ from its image, parents before children. `running` if it runs. */
+  changes(rootfs: Rootfs, running?: Running): Promise<Change[]>
   /**
    * The host path of a directory that has changed or that leads to a change; it may show nothing but what has changed.
    * Only for a container that has ended: links are not looked for.

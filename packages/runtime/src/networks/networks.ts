@@ -52,13 +52,19 @@ export class Networks {
 
   /** By name, id or unambiguous beginning of an id. */
   get(reference: string): Network {
+    const found = this.find(reference)
+    if (found === undefined) throw notFound(`network ${reference} not found`)
+    return found
+  }
+
+  /** The same; undefined if there is none. */
+  find(reference: string): Network | undefined {
     const all = this.list()
     const exact = all.find(({ id, name }) => id === reference || name === reference)
     if (exact !== undefined) return exact
     const matching = all.filter(({ id }) => reference !== '' && id.startsWith(reference))
     if (matching.length > 1)
       throw badParameter(`network ${reference} is ambiguous (${matching.length} matches found on ID prefix)`)
-    if (matching[0] === undefined) throw notFound(`network ${reference} not found`)
     return matching[0]
   }
 

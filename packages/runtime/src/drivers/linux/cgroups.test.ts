@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +15,20 @@ afterEach(() => rmSync(root, { recursive: true }))
 test('/proc/self/cgroup of a mixed machine', () => {
   const own = ownCgroups('4:memory:/jail/x\n2:cpu,cpuacct:/\n1:name=systemd:/init\n0::/user.slice\n')
   expect([own.get('memory'), own.get('cpuacct'), own.get('')]).toEqual(['/jail/x', '/', '/user.slice'])
+})
+
+test('what still runs is killed, in whichever hierarchy it is', async () => {
+  const cgroups = new Cgroups(
+    ['a', 'b'].map((name) => ({ version: 1, parent: join(root, name), controllers: ['pids'] })),
+  )
+  cgroups.create('c1', {})
+  const child = spawn('sleep', ['1000'])
+  writeFileSync(join(root, 'b/c1/cgroup.procs'), `${child.pid}\n`)
+  const exited = once(child, 'exit')
+  cgroups.kill('c1')
+  expect(await exited).toEqual([null, 'SIGKILL'])
+  // The kernel's file would not name it any more; this one does.
+  expect(() => cgroups.kill('c1')).not.toThrow()
 })
 
 test('a version 2 hierarchy', () => {

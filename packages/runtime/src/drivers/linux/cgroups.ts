@@ -162,12 +162,17 @@ export class Cgroups {
     writeFileSync(join(freezer, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED')
   }
 
-  /** Kills every process at once, forks included; false when this kernel cannot. */
-  kill(id: string): boolean {
+  /** Kills every process; at once and forks included, where this kernel can. */
+  kill(id: string): void {
     const v2 = this.#v2(id)
-    if (v2 === undefined || !existsSync(join(v2, 'cgroup.kill'))) return false
-    writeFileSync(join(v2, 'cgroup.kill'), '1')
-    return true
+    if (v2 !== undefined && existsSync(join(v2, 'cgroup.kill'))) writeFileSync(join(v2, 'cgroup.kill'), '1')
+    for (const pid of this.#allPids(id)) killIfAlive(pid)
+  }
+
+  /** Of all hierarchies: a process that was caught while it joined may be in some of them only. */
+  #allPids(id: string): Set<number> {
+    const texts = this.directories(id).map((directory) => read(join(directory, 'cgroup.procs')) ?? '')
+    return new Set(texts.flatMap((text) => text.split('\n').filter(Boolean).map(Number)))
   }
 
   oomKills(id: string): number {
@@ -290,6 +295,14 @@ function prepareV1(place: string, parent: string): true {
   }
   if (existsSync(join(parent, 'cgroup.clone_children'))) writeFileSync(join(parent, 'cgroup.clone_children'), '1')
   return true
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 function removeEmpty(directory: string): void {

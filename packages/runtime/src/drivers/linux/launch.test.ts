@@ -123,8 +123,12 @@ const drop = (change: Partial<ProcessSpec>, hasEnv = true) =>
 test('privileges are shed first, then comes the environment, then the root directory and the user', () => {
   expect(drop({ capDrop: ['ALL'], capAdd: ['CHOWN'], noNewPrivileges: true })).toEqual([
     '/bin/setpriv',
-    '--bounding-set=-all,+chown,+sys_chroot',
-    '--inh-caps=-all',
+    '--inh-caps=-all,+sys_chroot,+setuid',
+    '--',
+    '/bin/setpriv',
+    '--securebits=+noroot,+noroot_locked',
+    '--bounding-set=-all,+chown',
+    '--ambient-caps=-all,+sys_chroot,+setuid',
     '--regid=100',
     '--groups=7,8',
     '--no-new-privs',
@@ -148,6 +152,20 @@ test('variables of the dynamic loader reach the program only', () => {
   expect(command.indexOf('LD_PRELOAD=/x.so')).toBe(command.indexOf('/usr/bin/env') + 1)
   expect(command.indexOf('/usr/bin/env')).toBeGreaterThan(command.indexOf('/bin/nsenter'))
   expect(() => drop({ env: ['LD_PRELOAD=/x.so'] }, false)).toThrow('need an /usr/bin/env in the image')
+})
+
+test('an ordinary user with the usual capabilities, and root with none, need no detour', () => {
+  const flags = drop({}).slice(0, 3)
+  expect(flags[1]).toMatch(/^--bounding-set=-all,.*\+setuid,.*\+sys_chroot,/)
+  expect(flags[2]).toBe('--inh-caps=-all')
+  const root = dropCommand(
+    { args: ['x'], env: [], cwd: '/', user: '', capDrop: ['ALL'] },
+    { ...identity, uid: 0 },
+    '/bin/x',
+    tools,
+    true,
+  )
+  expect(root.slice(0, 3)).toEqual(['/bin/setpriv', '--bounding-set=-all,+sys_chroot', '--inh-caps=-all'])
 })
 
 test('a privileged container keeps its capabilities', () => {

@@ -182,8 +182,7 @@ export function dropCommand(
   }
   return [
     tools.setpriv,
-    ...(spec.privileged ? [] : [`--bounding-set=${capabilityList(spec)}`]),
-    '--inh-caps=-all',
+    ...capabilityFlags(spec, identity, tools.setpriv),
     `--regid=${identity.gid}`,
     identity.groups.length > 0 ? `--groups=${identity.groups.join(',')}` : '--clear-groups',
     ...(spec.noNewPrivileges ? ['--no-new-privs'] : []),
@@ -204,11 +203,29 @@ export function dropCommand(
 }
 
 /**
- * The last step into the container's root is a chroot, for which the bounding set has to allow SYS_CHROOT. So a root
- * whose capabilities are all dropped still has this one; other users have none.
+ * The last step into the container's root is a chroot and a change of user, for which that step needs two capabilities.
+ * Where the container may not have them they come as ambient ones, which the change to an ordinary user takes away, and
+ * NOROOT keeps a set-uid program from getting anything back. Root changes to no other user: it keeps SYS_CHROOT.
  */
-function capabilityList(spec: ProcessSpec): string {
-  const wanted = new Set([...capabilitiesOf(spec.capAdd, spec.capDrop), 'SYS_CHROOT'])
-  const names = [...wanted].map((name) => `,+${name.toLowerCase()}`)
-  return `-all${names.join('')}`
+function capabilityFlags(spec: ProcessSpec, { uid }: Identity, setpriv: string): string[] {
+  if (spec.privileged) return ['--inh-caps=-all']
+  const wanted: string[] = capabilitiesOf(spec.capAdd, spec.capDrop)
+  if (uid === 0) return [`--bounding-set=${capabilityList([...wanted, 'SYS_CHROOT'])}`, '--inh-caps=-all']
+  const bounding = `--bounding-set=${capabilityList(wanted)}`
+  if (LAST_STEP.every((name) => wanted.includes(name))) return [bounding, '--inh-caps=-all']
+  const lent = capabilityList(LAST_STEP)
+  // The inheritable set has to be there before the bounding set forbids it: one setpriv after the other.
+  return [
+    `--inh-caps=${lent}`,
+    '--',
+    setpriv,
+    '--securebits=+noroot,+noroot_locked',
+    bounding,
+    `--ambient-caps=${lent}`,
+  ]
 }
+
+const LAST_STEP = ['SYS_CHROOT', 'SETUID']
+
+const capabilityList = (names: string[]): string =>
+  `-all${[...new Set(names)].map((name) => `,+${name.toLowerCase()}`).join('')}`

@@ -76,7 +76,10 @@ export class LinuxDriver implements Driver {
   }
 
   describe(): string[] {
-    const facts = ['seccomp and AppArmor profiles are not applied']
+    const facts = [
+      'seccomp and AppArmor profiles are not applied',
+      'root of a container keeps CAP_SYS_CHROOT even if that is dropped',
+    ]
     if (!this.#cgroups.available) facts.push('no cgroups: memory, CPU and process limits are refused')
     else if (this.#cgroups.missing.length > 0)
       facts.push(`no cgroup controller for: ${this.#cgroups.missing.join(', ')}`)
@@ -144,6 +147,7 @@ export class LinuxDriver implements Driver {
     const oomKilled = this.#cgroups.oomKills(running.id) > 0
     // In a pid namespace of its own everything has died with the first process; in a shared one, end the rest.
     if (this.#cgroups.pids(running.id).length > 0) this.#cgroups.kill(running.id)
+    // What cannot be removed yet is left to a later runtime's sweep: the exit is what counts.
     await this.#removeCgroups(running.id)
     return { code, finishedAt: at, oomKilled }
   }
@@ -203,10 +207,10 @@ export class LinuxDriver implements Driver {
     return rowsOf(inCgroup.length > 0 ? inCgroup : samePidNamespace(running.pid))
   }
 
-  async changes(rootfs: Rootfs): Promise<Change[]> {
+  async changes(rootfs: Rootfs, running?: Running): Promise<Change[]> {
     const lower = new LayeredView(this.#branches(rootfs).slice(1))
     const own = new Set(this.#base.hostDirectories.map((name) => `/${name}`))
-    return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#views.open(rootfs))
+    return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#merged(rootfs, running))
   }
 
   /** No need to mount anything: overlayfs copies whole files up, and every directory that leads to them. */
@@ -215,8 +219,7 @@ export class LinuxDriver implements Driver {
   }
 
   async pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string> {
-    const root = running === undefined ? await this.#views.open(rootfs) : `/proc/${running.pid}/root`
-    const found = new LayeredView([{ dir: root, at: '/' }]).find(path)
+    const found = new LayeredView([{ dir: await this.#merged(rootfs, running), at: '/' }]).find(path)
     if (found === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })
     return found.hostPath
   }
@@ -225,6 +228,12 @@ export class LinuxDriver implements Driver {
     if (!this.#view(rootfs).find(path)?.stat.isDirectory()) return
     const source = await this.pathIn(rootfs, path)
     await promisify(execFile)('cp', ['-a', '--', `${source}/.`, destination])
+  }
+
+  /** Never mounts a second view of a container that runs: two overlays on one writable layer break each other. */
+  async #merged(rootfs: Rootfs, running?: Running): Promise<string> {
+    // With the dot it is the directory, without it a link.
+    return running === undefined ? this.#views.open(rootfs) : `/proc/${running.pid}/root/.`
   }
 
   async cleanup(rootfs: Rootfs): Promise<void> {
@@ -237,9 +246,15 @@ export class LinuxDriver implements Driver {
     this.#cgroups.removeParents()
   }
 
-  /** Removes cgroups of containers that are no longer known; called once at start-up. */
-  async sweep(knownIds: ReadonlySet<string>): Promise<void> {
-    for (const id of this.#cgroups.ids()) if (!knownIds.has(id)) await this.#removeCgroups(id)
+  /** Ends what still runs of containers that are no longer known, and removes their cgroups, which are ours by name. */
+  async sweep(knownIds: ReadonlySet<string>): Promise<string[]> {
+    const stale: string[] = []
+    for (const id of this.#cgroups.ids()) {
+      if (knownIds.has(id)) continue
+      this.#cgroups.kill(id)
+      if (!(await this.#removeCgroups(id))) stale.push(`the cgroup of ${id}, a container that is gone, is busy`)
+    }
+    return stale
   }
 
   /** As Docker does, with the plain owner and mode of a new directory. */
@@ -352,13 +367,15 @@ export class LinuxDriver implements Driver {
     return new LayeredView([...mounted.toReversed(), ...this.#branches(rootfs)])
   }
 
-  /** The last process may still be on its way out of the cgroup. */
-  async #removeCgroups(id: string): Promise<void> {
+  /** The last process may still be on its way out of the cgroup. False if it stays. */
+  async #removeCgroups(id: string): Promise<boolean> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return this.#cgroups.remove(id)
+        this.#cgroups.remove(id)
+        return true
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || attempt === 50) throw error
+        if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error
+        if (attempt === 50) return false
         await this.#clock.sleep(10)
       }
     }

@@ -175,7 +175,9 @@ export class ProcessDriver implements Driver {
     return rowsOf(this.#pids(running))
   }
 
-  async sweep(): Promise<void> {}
+  async sweep(): Promise<string[]> {
+    return []
+  }
 
   async close(): Promise<void> {}
 

@@ -1,0 +1,82 @@
+/**
+ * What a client may ask for and would not get here. An isolation or a limit that was asked for is never dropped in silence:
+ * create fails, in Docker's own words where Docker refuses the same. Pure.
+ */
+import { badParameter } from '../docker/errors.ts'
+import type { HostConfig } from './record.ts'
+
+type Rule = (hostConfig: HostConfig, cpus: number) => string | undefined
+
+const isSet = (value: unknown): boolean =>
+  Array.isArray(value)
+    ? value.length > 0
+    : typeof value === 'object' && value !== null
+      ? Object.keys(value).length > 0
+      : Boolean(value)
+
+/** Fields of HostConfig that have to be empty, and what they would limit or give. */
+const UNSUPPORTED: Record<string, string> = {
+  BlkioWeight: 'block IO weight',
+  BlkioWeightDevice: 'block IO weight',
+  BlkioDeviceReadBps: 'block IO rates',
+  BlkioDeviceWriteBps: 'block IO rates',
+  BlkioDeviceReadIOps: 'block IO rates',
+  BlkioDeviceWriteIOps: 'block IO rates',
+  CpuRealtimePeriod: 'real-time CPU scheduling',
+  CpuRealtimeRuntime: 'real-time CPU scheduling',
+  CpusetMems: 'memory nodes',
+  DeviceCgroupRules: 'device cgroup rules',
+  CgroupParent: 'a cgroup parent',
+  VolumeDriver: 'a volume driver',
+}
+
+const RULES: Rule[] = [
+  (hostConfig) => {
+    const field = Object.keys(UNSUPPORTED).find((name) => isSet(hostConfig[name]))
+    // The CLI says "local" for no driver at all.
+    if (field === undefined || (field === 'VolumeDriver' && hostConfig[field] === 'local')) return undefined
+    return `HostConfig.${field} is not supported: this runtime cannot give a container ${UNSUPPORTED[field]}`
+  },
+  ({ NanoCpus }, cpus) =>
+    NanoCpus < 0 || NanoCpus > cpus * 1e9
+      ? `range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`
+      : undefined,
+  ({ DeviceRequests }) => {
+    const [request] = (DeviceRequests ?? []) as { Driver?: string; Capabilities?: string[][] }[]
+    if (request === undefined) return undefined
+    const capabilities = (request.Capabilities ?? []).map((all) => `[${all.join(' ')}]`).join(' ')
+    return `could not select device driver "${request.Driver ?? ''}" with capabilities: [${capabilities}]`
+  },
+  ({ Runtime }) =>
+    isSet(Runtime) && Runtime !== 'runc' ? `unknown or invalid runtime name: ${String(Runtime)}` : undefined,
+  ({ StorageOpt }) => (isSet(StorageOpt) ? '--storage-opt is not supported: no quota can be set here' : undefined),
+  ({ Isolation }) =>
+    isSet(Isolation) && Isolation !== 'default'
+      ? `invalid isolation (${String(Isolation)}): only the default exists on this system`
+      : undefined,
+  ({ UsernsMode }) =>
+    isSet(UsernsMode) && UsernsMode !== 'host' ? `invalid user namespace mode: ${String(UsernsMode)}` : undefined,
+  ({ SecurityOpt }) => {
+    const options = SecurityOpt ?? []
+    const index = options.findIndex((option) => !isKnownSecurityOption(option))
+    return index < 0 ? undefined : `invalid --security-opt ${index + 1}: ${JSON.stringify(options[index])}`
+  },
+]
+
+/**
+ * A profile of seccomp or AppArmor cannot be applied, which describe() says for all containers; asking for one by name is
+ * refused, asking for none is what happens anyway. SELinux labels mean nothing on a machine without it, as in Docker.
+ */
+function isKnownSecurityOption(option: string): boolean {
+  return /^(no-new-privileges([=:](true|false))?|(seccomp|apparmor|systempaths)[=:]unconfined|seccomp[=:]builtin|label[=:].*)$/.test(
+    option,
+  )
+}
+
+/** Throws a 400 for the first thing that cannot be had. `cpus` is how many this machine has. */
+export function checkSupported(hostConfig: HostConfig, cpus: number): void {
+  for (const rule of RULES) {
+    const refusal = rule(hostConfig, cpus)
+    if (refusal !== undefined) throw badParameter(refusal)
+  }
+}
