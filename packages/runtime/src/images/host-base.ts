@@ -156,8 +156,18 @@ function isExecutable(path: string): boolean {
 }
 
 /** Directories and files of this machine that belong to an operating system rather than to its user. */
-const SYSTEM_PATHS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'usr', 'etc/ssl', 'etc/alternatives']
-const SYSTEM_FILES = ['etc', 'etc/passwd', 'etc/group', 'etc/os-release', 'etc/ld.so.cache', 'etc/nsswitch.conf']
+const SYSTEM_PATHS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'usr', 'etc/ssl/certs', 'etc/alternatives']
+// Of etc/ssl not everything: the keys of this machine's services lie in etc/ssl/private.
+const SYSTEM_FILES = [
+  'etc',
+  'etc/ssl',
+  'etc/ssl/openssl.cnf',
+  'etc/passwd',
+  'etc/group',
+  'etc/os-release',
+  'etc/ld.so.cache',
+  'etc/nsswitch.conf',
+]
 
 /** The machine's files as the lowest layer of a view: what `COPY --from=node /usr/local/bin/node` finds. */
 export function hostBaseLayer(): ViewLayer {
