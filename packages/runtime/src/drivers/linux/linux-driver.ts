@@ -324,7 +324,7 @@ export class LinuxDriver implements Driver {
     }
     const lines = fstabOf({ ...this.#rootPlan(rootfs), ...bare }).split('\n')
     return {
-      fstab: `${lines.filter((line) => !/^\/ | \/proc/.test(line) && / (overlay|none) /.test(line)).join('\n')}\n`,
+      fstab: `${lines.filter((line) => / (overlay|none) /.test(line) && !line.includes(` ${this.#base.programs}`)).join('\n')}\n`,
       directory: this.#linkLowers(rootfs),
       base: this.#base,
     }
