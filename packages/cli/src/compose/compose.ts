@@ -1,23 +1,35 @@
-// `dinghy compose`: runs a compose project on the engine. Also what `docker compose` runs once `compose
-// install-plugin` has put a link where the real docker CLI looks for its plugins.
+// `dinghy compose`: runs a compose project on the engine. Also what `docker compose` runs once `compose install-plugin`
+// has put a script where the real docker CLI looks for its plugins.
 
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { systemClock } from '@dinghy/shared/api/clock'
 import { type Command, type Flags, several, UsageError } from '../commands/command.ts'
 import { Engine } from '../docker/engine.ts'
-import { socketOf } from '../docker/socket.ts'
+import { socketOf, socketOfCli } from '../docker/socket.ts'
+import { NoComposeFileError } from './compose-error.ts'
 import { loadProject } from './load/project.ts'
+import type { Project } from './model.ts'
+import { observeProject } from './observed-project.ts'
+import { composeVersion, installPlugin, splitPluginWords } from './plugin.ts'
 import type { ComposeVerb } from './verb.ts'
 
 const verbs: Record<string, () => Promise<ComposeVerb>> = {
   up: async () => (await import('./verbs/up.ts')).up,
+  create: async () => (await import('./verbs/up.ts')).create,
   down: async () => (await import('./verbs/down.ts')).down,
   ps: async () => (await import('./verbs/ps.ts')).ps,
+  images: async () => (await import('./verbs/ps.ts')).images,
+  port: async () => (await import('./verbs/ps.ts')).port,
   logs: async () => (await import('./verbs/logs.ts')).logs,
   build: async () => (await import('./verbs/build.ts')).build,
   pull: async () => (await import('./verbs/build.ts')).pull,
   start: async () => (await import('./verbs/lifecycle.ts')).start,
   stop: async () => (await import('./verbs/lifecycle.ts')).stop,
   restart: async () => (await import('./verbs/lifecycle.ts')).restart,
+  pause: async () => (await import('./verbs/lifecycle.ts')).pause,
+  unpause: async () => (await import('./verbs/lifecycle.ts')).unpause,
+  kill: async () => (await import('./verbs/lifecycle.ts')).kill,
+  rm: async () => (await import('./verbs/lifecycle.ts')).rm,
   exec: async () => (await import('./verbs/exec.ts')).exec,
   run: async () => (await import('./verbs/run.ts')).run,
   config: async () => (await import('./verbs/config.ts')).config,
@@ -30,43 +42,83 @@ const globalFlags = {
   'project-directory': { type: 'string' },
   profile: { type: 'string', multiple: true },
   'env-file': { type: 'string', multiple: true },
+  // How progress is drawn: here always one line at a time.
+  ansi: { type: 'string' },
+  progress: { type: 'string' },
 } as const
 
 export const compose: Command = {
-  usage: `compose [-f FILE] [-p PROJECT] ${Object.keys(verbs).join('|')} …`,
+  usage: `compose [-f FILE] [-p PROJECT] [--profile NAME] [--env-file FILE] ${Object.keys(verbs).join('|')} …`,
   summary: 'run a compose project on the container runtime',
   passThrough: true,
-  async run(_flags, words) {
-    const { own: globals, rest } = splitGlobals(words)
-    const [name, ...args] = rest
-    if (name === 'install-plugin') return (await import('./plugin.ts')).installPlugin()
-    const load = name !== undefined && Object.hasOwn(verbs, name) ? verbs[name] : undefined
-    if (!load) throw new UsageError(`compose knows ${Object.keys(verbs).join(', ')} and install-plugin`)
-    const verb = await load()
-    if (args.includes('--help')) {
-      console.log(`dinghy compose ${verb.usage}`)
-      return 0
-    }
-    const global = parse(globals, globalFlags, compose.usage).values
-    const { values, positionals } = parse(args, verb.flags ?? {}, verb.usage, verb.stopsAtFirstWord)
-    const project = loadProject({
+  async run(_flags, [first, ...words]) {
+    if (first === 'install-plugin') return installPlugin()
+    if (first !== 'as-plugin') return runCompose(first === undefined ? [] : [first, ...words], socketOf)
+    const { rest, ...given } = splitPluginWords(words)
+    return runCompose(rest, () => socketOfCli(process.env, given))
+  },
+}
+
+async function runCompose(words: string[], socket: () => string): Promise<number> {
+  const { own, rest } = splitGlobals(words)
+  const [name, ...args] = rest
+  const global = parse(own, globalFlags, compose.usage).values
+  if (name === undefined || name === 'help' || own.includes('--help')) {
+    console.log(`dinghy ${compose.usage}`)
+    return 0
+  }
+  if (name === 'version') {
+    console.log(args.includes('--short') ? composeVersion.slice(1) : `Docker Compose version ${composeVersion}`)
+    return 0
+  }
+  if (name === 'ls') {
+    const { values } = parse(
+      args,
+      { all: { type: 'boolean', short: 'a' }, format: { type: 'string' } },
+      'ls [-a] [--format json]',
+    )
+    const { ls } = await import('./verbs/ls.ts')
+    return ls(new Engine(socket()), { all: values['all'] === true, format: values['format'] as string | undefined })
+  }
+  const load = Object.hasOwn(verbs, name) ? verbs[name] : undefined
+  if (!load) throw new UsageError(`compose knows ${Object.keys(verbs).join(', ')}, ls, version and install-plugin`)
+  const verb = await load()
+  if (args[0] === '--help') {
+    console.log(`dinghy compose ${verb.usage}`)
+    return 0
+  }
+  const { values, positionals } = parse(args, verb.flags ?? {}, verb.usage, verb.stopsAtFirstWord)
+  const engine = new Engine(socket())
+  const project = await projectOf(engine, verb, global, positionals)
+  const signal = new AbortController().signal
+  return verb.run({ engine, project, clock: systemClock, flags: values, args: positionals, signal })
+}
+
+async function projectOf(engine: Engine, verb: ComposeVerb, global: Flags, words: string[]): Promise<Project> {
+  const projectName = global['project-name'] as string | undefined
+  try {
+    return loadProject({
       files: several(global, 'file'),
-      projectName: global['project-name'] as string | undefined,
+      projectName,
       projectDirectory: global['project-directory'] as string | undefined,
       envFiles: several(global, 'env-file'),
       profiles: several(global, 'profile'),
+      targets: verb.stopsAtFirstWord ? words.slice(0, 1) : words,
       env: process.env,
       cwd: process.cwd(),
       warn: (message) => console.error(`warning: ${message}`),
     })
-    return verb.run({ engine: new Engine(socketOf()), project, flags: values, args: positionals })
-  },
+  } catch (error) {
+    if (!(error instanceof NoComposeFileError) || !verb.worksWithoutFile || projectName === undefined) throw error
+    return observeProject(engine, projectName, process.cwd())
+  }
 }
 
 /** Flags before the verb are compose's own: pure. */
 export function splitGlobals(words: string[]): { own: string[]; rest: string[] } {
   let index = 0
-  while (index < words.length && words[index]?.startsWith('-')) index += words[index]?.includes('=') ? 1 : 2
+  while (index < words.length && words[index]?.startsWith('-'))
+    index += words[index]?.includes('=') || words[index] === '--help' ? 1 : 2
   return { own: words.slice(0, index), rest: words.slice(index) }
 }
 

@@ -1,181 +1,253 @@
-// Bringing a service's containers to where the file wants them: `up`, level by level of the dependencies.
-// The decisions are plan.ts; this carries them out.
+// Bringing a project's containers to where its file wants them, in two steps as upstream: first every container is made
+// (or replaced, or removed), then all are started, each once its dependencies are as far as it asks. So a wrong file
+// stops nothing that runs, and `up --no-start` is the first step alone. The decisions are plan.ts; this carries them out.
 
-import { systemClock } from '@dinghy/shared/api/clock'
-import type { Engine } from '../docker/engine.ts'
-import { listContainers, removeContainer, stopContainer } from './containers.ts'
-import { ComposeError } from './load/normalize.ts'
-import { startOrder } from './load/project.ts'
-import type { DependencyCondition, Project, Service } from './model.ts'
-import { type Action, planService } from './plan.ts'
+import tar from 'tar-stream'
+import { Readable } from 'node:stream'
+import { ComposeError } from './compose-error.ts'
+import {
+  inspectContainer,
+  isUp,
+  listContainers,
+  type ProjectContainer,
+  removeContainer,
+  stopContainer,
+} from './containers.ts'
+import { waitForDependencies } from './dependencies.ts'
+import { ensureImages, type ImageOptions } from './images.ts'
+import type { Service } from './model.ts'
+import { inDependencyOrder } from './order.ts'
+import { type Action, numberOf, planService, type Wanted } from './plan.ts'
 import { report, step } from './progress.ts'
-import { ensureImage, ensureNetworks, ensureVolumes, materializeFiles } from './resources.ts'
-import { containerName, createBody, type FilePaths } from './spec.ts'
+import { ensureNetworks, ensureVolumes } from './resources.ts'
+import { configHash, containerName, createBody, textFiles, usedFiles } from './spec.ts'
+import type { ComposeContext, Services } from './verb.ts'
 
-export interface UpOptions {
-  build?: boolean
-  forceRecreate?: boolean
-  noRecreate?: boolean
-  scale: Record<string, number>
-  /** Create only. */
-  noStart?: boolean
+export interface ConvergeOptions extends ImageOptions {
+  /** By service; the others' policy is `changed`. */
+  recreate?: (service: Service) => Wanted['recreate']
+  scale?: Record<string, number>
+  /** Give replaced containers new anonymous volumes instead of the old ones. */
+  renewVolumes?: boolean
+  stopSeconds?: number | undefined
 }
 
-const healthPollMs = 100
+type Context = Omit<ComposeContext, 'flags' | 'args'>
 
-export async function converge(
-  engine: Engine,
-  project: Project,
-  services: Record<string, Service>,
-  options: UpOptions,
-): Promise<void> {
-  const all = Object.values(services)
-  for (const name of Object.keys(options.scale)) {
-    const service = services[name]
-    if (!service) throw new ComposeError(`no such service: ${name}`)
-    if (service.container_name !== undefined && (options.scale[name] ?? 1) > 1) {
-      throw new ComposeError(`the "${name}" service has a container_name and so cannot be scaled`)
-    }
-  }
-  const files = materializeFiles(project)
-  const images = await imagesOf(engine, project, all, options)
-  await ensureNetworks(engine, project, all)
-  await ensureVolumes(engine, project, all)
-  for (const level of startOrder(services)) {
-    await Promise.all(
-      level.map((service) => convergeService(engine, project, service, images.get(service.name) ?? '', files, options)),
-    )
-  }
-}
-
-// Two services may share an image: it is built or pulled once.
-async function imagesOf(
-  engine: Engine,
-  project: Project,
-  services: Service[],
-  options: UpOptions,
-): Promise<Map<string, string>> {
-  const ids = new Map<string, string>()
-  for (const service of services) ids.set(service.name, await ensureImage(engine, project, service, options))
-  return ids
-}
-
-async function convergeService(
-  engine: Engine,
-  project: Project,
-  service: Service,
-  imageId: string,
-  files: FilePaths,
-  options: UpOptions,
-): Promise<void> {
-  if (!options.noStart) await waitForDependencies(engine, project, service)
-  const observed = (await listContainers(engine, project.name)).filter(
-    (container) => container.service === service.name,
+/** Makes what is missing and replaces what has changed; starts nothing. */
+export async function createContainers(context: Context, services: Services, options: ConvergeOptions): Promise<void> {
+  const { scale = {} } = options
+  for (const service of Object.values(services)) checkFiles(context, service)
+  checkScale(services, scale)
+  const images = await ensureImages(context, services, options)
+  await ensureNetworks(context, services)
+  await ensureVolumes(context, services)
+  const observed = await listContainers(context.engine, context.project.name)
+  const replaced = new Set<string>()
+  await inDependencyOrder(
+    services,
+    async (service) => {
+      const wanted: Wanted = {
+        count: scale[service.name] ?? service.replicas,
+        hash: configHash(context.project, service),
+        imageId: images.get(service.name) ?? '',
+        recreate: sharesWith(service, replaced) ? 'always' : (options.recreate?.(service) ?? 'changed'),
+      }
+      const own = observed.filter((container) => container.service === service.name)
+      const actions = planService(wanted, own)
+      if (actions.some(({ kind }) => kind === 'recreate')) {
+        replaced.add(service.name)
+        await stopDependents(context, service, services, observed)
+      }
+      // What goes makes room first: names, ports.
+      const [gone, rest] = [actions.filter(isRemoval), actions.filter((action) => !isRemoval(action))]
+      for (const some of [gone, rest])
+        await Promise.all(some.map((action) => carryOut(context, service, wanted.imageId, action, options)))
+    },
+    context.signal,
   )
-  const scale = options.scale[service.name]
-  const plan = planService(service, imageId, observed, {
-    ...options,
-    ...(scale !== undefined && { scale }),
-  } as Parameters<typeof planService>[3])
-  await Promise.all(plan.map((action) => carryOut(engine, project, service, imageId, files, action, options)))
+}
+
+/** Starts whatever of these services is not running, dependencies first. */
+export async function startContainers(context: Context, services: Services): Promise<void> {
+  const { engine, project } = context
+  await inDependencyOrder(
+    services,
+    async (service, signal) => {
+      await waitForDependencies({ ...context, signal }, service)
+      signal.throwIfAborted()
+      const containers = await listContainers(engine, project.name)
+      await Promise.all(
+        containers
+          .filter((container) => container.service === service.name && !isUp(container))
+          .map(({ id, name }) =>
+            step(`Container ${name}`, 'Starting', 'Started', () => engine.json('POST', `/containers/${id}/start`)),
+          ),
+      )
+    },
+    context.signal,
+  )
 }
 
 async function carryOut(
-  engine: Engine,
-  project: Project,
+  context: Context,
   service: Service,
   imageId: string,
-  files: FilePaths,
-  action: Action,
-  options: UpOptions,
+  action: Action<ProjectContainer>,
+  options: ConvergeOptions,
 ): Promise<void> {
   switch (action.kind) {
     case 'keep':
-      return report(`Container ${action.container.name}`, 'Running')
-    case 'remove':
-      return step(`Container ${action.container.name}`, 'Removing', 'Removed', async () => {
-        await stopContainer(engine, action.container.id, service.stop_grace_period)
-        await removeContainer(engine, action.container.id)
-      })
-    case 'start':
-      return options.noStart ? undefined : start(engine, action.container.name, action.container.id)
-    case 'recreate':
-      await step(`Container ${action.old.name}`, 'Recreate', 'Removed', async () => {
-        await stopContainer(engine, action.old.id, service.stop_grace_period)
-        await removeContainer(engine, action.old.id)
-      })
-      return create(engine, project, service, imageId, files, action.number, options)
+      return keep(context, service, action.container)
     case 'create':
-      return create(engine, project, service, imageId, files, action.number, options)
+      return create(context, service, containerName(context.project, service, action.number), {
+        number: action.number,
+        imageId,
+      })
+    case 'remove': {
+      const { id, name } = action.container
+      return step(`Container ${name}`, 'Removing', 'Removed', async () => {
+        await stopContainer(context.engine, id, options.stopSeconds)
+        await removeContainer(context.engine, id)
+      })
+    }
+    case 'recreate':
+      return step(`Container ${action.old.name}`, 'Recreating', 'Recreated', () =>
+        recreate(context, service, imageId, action, options),
+      )
   }
 }
 
-async function create(
-  engine: Engine,
-  project: Project,
+const isRemoval = ({ kind }: Action): boolean => kind === 'remove'
+
+async function keep({ engine, project }: Context, service: Service, container: ProjectContainer): Promise<void> {
+  const name = containerName(project, service, numberOf(container))
+  // A run that was interrupted in the middle of a replacement has left the new one under its passing name.
+  if (container.name !== name) await rename(engine, container.id, name)
+  if (isUp(container)) report(`Container ${name}`, 'Running')
+}
+
+const rename = (engine: Context['engine'], id: string, name: string): Promise<void> =>
+  engine.json('POST', `/containers/${id}/rename?name=${encodeURIComponent(name)}`)
+
+// The new container is made under a name of its own before the old one is touched: if it cannot be, the old one stays.
+async function recreate(
+  context: Context,
   service: Service,
   imageId: string,
-  files: FilePaths,
-  number: number,
-  options: UpOptions,
+  { number, old }: { number: number; old: ProjectContainer },
+  { renewVolumes = false, stopSeconds }: ConvergeOptions,
 ): Promise<void> {
-  const name = containerName(project, service, number)
-  const body = createBody(project, service, { number, imageId, files })
-  const { Id } = await step(`Container ${name}`, 'Creating', 'Created', () =>
-    engine.json<{ Id: string }>('POST', `/containers/create?name=${encodeURIComponent(name)}`, body),
+  const { engine, project } = context
+  const inherited = renewVolumes ? {} : await anonymousVolumes(context, old.id)
+  const passing = `${old.id.slice(0, 12)}_${old.name}`
+  const id = await createContainer(context, service, passing, { number, imageId, inherited })
+  await stopContainer(engine, old.id, stopSeconds)
+  await removeContainer(engine, old.id)
+  await rename(engine, id, containerName(project, service, number))
+}
+
+async function anonymousVolumes({ engine, project }: Context, id: string): Promise<Record<string, string>> {
+  const { Mounts } = await inspectContainer(engine, id)
+  const named = new Set(Object.values(project.volumes).map(({ name }) => name))
+  return Object.fromEntries(
+    Mounts.flatMap(({ Type, Name, Destination }) =>
+      Type === 'volume' && Name !== undefined && !named.has(Name) ? [[Destination, Name]] : [],
+    ),
   )
-  if (!options.noStart) await start(engine, name, Id)
 }
 
-function start(engine: Engine, name: string, id: string): Promise<void> {
-  return step(`Container ${name}`, 'Starting', 'Started', () => engine.json('POST', `/containers/${id}/start`))
+function create(
+  context: Context,
+  service: Service,
+  name: string,
+  options: Parameters<typeof createBody>[2],
+): Promise<void> {
+  return step(`Container ${name}`, 'Creating', 'Created', async () => {
+    await createContainer(context, service, name, options)
+  })
 }
 
-/** Waits until each dependency is as far as `depends_on` asks; throws when it can no longer get there. */
-export async function waitForDependencies(engine: Engine, project: Project, service: Service): Promise<void> {
-  await Promise.all(
-    Object.entries(service.depends_on).map(async ([name, { condition }]) => {
-      if (condition === 'service_started') return
-      const containers = (await listContainers(engine, project.name)).filter((container) => container.service === name)
-      await Promise.all(
-        containers.map(({ id, name: container }) =>
-          step(`Container ${container}`, 'Waiting', doneWord[condition], () => reach(engine, id, container, condition)),
-        ),
+/** Also what `compose run` uses. Returns the container's id. */
+export async function createContainer(
+  { engine, project }: Context,
+  service: Service,
+  name: string,
+  options: Parameters<typeof createBody>[2],
+): Promise<string> {
+  const query = new URLSearchParams({ name, ...(service.platform !== undefined && { platform: service.platform }) })
+  const body = createBody(project, service, options)
+  const { Id } = await engine.json<{ Id: string }>('POST', `/containers/create?${query}`, body)
+  try {
+    await putFiles(engine, Id, textFiles(project, service))
+  } catch (error) {
+    await removeContainer(engine, Id)
+    throw error
+  }
+  return Id
+}
+
+async function putFiles(engine: Context['engine'], id: string, files: ReturnType<typeof textFiles>): Promise<void> {
+  if (files.length === 0) return
+  const pack = tar.pack()
+  for (const { reference, text } of files) {
+    const { target, mode = 0o444, uid = '0', gid = '0' } = reference
+    pack.entry({ name: target.slice(1), mode, uid: Number(uid), gid: Number(gid) }, text)
+  }
+  pack.finalize()
+  const answer = await engine.request(
+    'PUT',
+    `/containers/${id}/archive?path=/`,
+    Readable.from(pack),
+    'application/x-tar',
+  )
+  answer.body.resume()
+}
+
+function checkFiles({ project }: Context, service: Service): void {
+  for (const { kind, reference, source } of usedFiles(project, service)) {
+    const what = `${kind.slice(0, -1)} ${reference.source} of service "${service.name}"`
+    if (source.external) throw new ComposeError(`unsupported external ${what}`)
+    if (source.file !== undefined) continue
+    if (source.content === undefined)
+      throw new ComposeError(`${what} has no content: ${source.environment ?? 'file'} is not set`)
+    // It is written into the container's file system, so there has to be one that can be written to.
+    if (service.settings['read_only'] === true)
+      throw new ComposeError(`cannot put ${what} into a read-only service: only \`file\` is possible there`)
+  }
+}
+
+function checkScale(services: Services, scale: Record<string, number>): void {
+  for (const [name, count] of Object.entries(scale)) {
+    const service = services[name]
+    if (!service) throw new ComposeError(`no such service: ${name}`)
+    if (service.container_name !== undefined && count > 1) {
+      throw new ComposeError(
+        `the "${name}" service is using the custom container name "${service.container_name}": docker requires each container to have a unique name, remove the custom name to scale the service`,
       )
-    }),
+    }
+  }
+}
+
+/** A container that lives in another's namespace, or has its volumes, has to be made anew when that one is. */
+function sharesWith({ network_mode, ipc, pid, volumes_from }: Service, replaced: Set<string>): boolean {
+  const modes = [network_mode, ipc, pid].flatMap((mode) => /^service:(.+)$/.exec(mode ?? '')?.[1] ?? [])
+  return [...modes, ...volumes_from.map((from) => from.split(':')[0] ?? '')].some((name) => replaced.has(name))
+}
+
+/** `depends_on.restart`: they stop with what they depend on, and the second step starts them again. */
+async function stopDependents(
+  { engine }: Context,
+  { name }: Service,
+  services: Services,
+  observed: ProjectContainer[],
+): Promise<void> {
+  const dependents = observed.filter(
+    (container) => services[container.service]?.depends_on[name]?.restart && isUp(container),
   )
-}
-
-const doneWord = { service_started: 'Started', service_healthy: 'Healthy', service_completed_successfully: 'Exited' }
-
-interface State {
-  Status: string
-  ExitCode: number
-  Health?: { Status: string }
-}
-
-async function reach(engine: Engine, id: string, name: string, condition: DependencyCondition): Promise<void> {
-  for (;;) {
-    const { State } = await engine.json<{ State: State }>('GET', `/containers/${id}/json`)
-    const progress = dependencyProgress(name, State, condition)
-    if (progress === 'reached') return
-    await systemClock.sleep(healthPollMs, new AbortController().signal)
-  }
-}
-
-/** Pure: has a container come as far as `condition` asks? Throws when it never will. */
-export function dependencyProgress(name: string, state: State, condition: DependencyCondition): 'reached' | 'waiting' {
-  const exited = state.Status === 'exited' || state.Status === 'dead'
-  if (condition === 'service_completed_successfully') {
-    if (!exited) return 'waiting'
-    if (state.ExitCode === 0) return 'reached'
-    throw new ComposeError(`service "${name}" didn't complete successfully: exit ${state.ExitCode}`)
-  }
-  if (exited) throw new ComposeError(`dependency failed to start: container ${name} exited (${state.ExitCode})`)
-  if (condition === 'service_started') return 'reached'
-  if (!state.Health || state.Health.Status === 'none')
-    throw new ComposeError(`dependency failed to start: container ${name} has no healthcheck configured`)
-  if (state.Health.Status === 'unhealthy')
-    throw new ComposeError(`dependency failed to start: container ${name} is unhealthy`)
-  return state.Health.Status === 'healthy' ? 'reached' : 'waiting'
+  await Promise.all(
+    dependents.map((container) =>
+      step(`Container ${container.name}`, 'Stopping', 'Stopped', () => stopContainer(engine, container.id)),
+    ),
+  )
 }

@@ -1,79 +1,154 @@
 // The output of many containers, each line behind the name of its container, in a colour of its own.
 
 import type { Readable } from 'node:stream'
-import type { Engine } from '../docker/engine.ts'
+import { EngineError } from '../docker/engine.ts'
 import { demultiplex } from '../docker/stdcopy.ts'
-import type { ProjectContainer } from './containers.ts'
+import { inspectContainer, isUp, listContainers, type ProjectContainer, shortName } from './containers.ts'
+import { label } from './labels.ts'
+import { parseDuration } from './load/units.ts'
+import type { ComposeContext } from './verb.ts'
 
 export interface LogOptions {
-  follow: boolean
   tail: string
   timestamps: boolean
-  since?: string
+  prefix: boolean
+  /** Seconds since 1970. */
+  since?: number | undefined
+  until?: number | undefined
 }
+
+type Context = Pick<ComposeContext, 'engine' | 'project' | 'signal'>
 
 const colors = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94]
 
-/** Returns when every container has ended (or at once with all there is, when not following). */
-export async function followLogs(
-  engine: Engine,
-  containers: ProjectContainer[],
-  options: LogOptions,
-  prefix = true,
-): Promise<void> {
-  const names = containers.map(shortName)
-  const width = Math.max(0, ...names.map((name) => name.length))
-  await Promise.all(
-    containers.map(async (container, i) => {
-      const query = new URLSearchParams({
-        stdout: '1',
-        stderr: '1',
-        tail: options.tail,
-        follow: options.follow ? '1' : '0',
-        timestamps: options.timestamps ? '1' : '0',
-      })
-      if (options.since !== undefined) query.set('since', options.since)
-      const [{ body }, { Config, State }] = await Promise.all([
-        engine.request('GET', `/containers/${container.id}/logs?${query}`),
-        engine.json<{ Config: { Tty: boolean }; State: { ExitCode: number } }>(
-          'GET',
-          `/containers/${container.id}/json`,
-        ),
-      ])
-      const before = prefix ? paint(i, `${(names[i] ?? '').padEnd(width)} | `) : ''
-      await printLines(Config.Tty ? body : undefined, body, before)
-      if (options.follow && State) {
-        const { State: last } = await engine.json<{ State: { ExitCode: number } }>(
-          'GET',
-          `/containers/${container.id}/json`,
-        )
-        console.log(`${before}${names[i]} exited with code ${last.ExitCode}`)
-      }
-    }),
-  )
+/** Gives every container a colour when it is first seen, and keeps the names in one column. */
+export class LogPrinter {
+  readonly #options: LogOptions
+  readonly #known: string[]
+
+  constructor(options: LogOptions, containers: ProjectContainer[]) {
+    this.#options = options
+    this.#known = containers.map(shortName)
+  }
+
+  /** Prints what is there, or follows it until the container ends. */
+  async print({ engine, signal }: Context, container: ProjectContainer, follow?: { since?: number }): Promise<void> {
+    const { Config } = await inspectContainer(engine, container.id)
+    const { tail, timestamps, until, since = follow?.since } = this.#options
+    const query = new URLSearchParams({ stdout: '1', stderr: '1', tail, follow: follow ? '1' : '0' })
+    if (timestamps) query.set('timestamps', '1')
+    if (since !== undefined) query.set('since', String(since))
+    if (until !== undefined) query.set('until', String(until))
+    const path = `/containers/${container.id}/logs?${query}`
+    const { body } = await engine.request('GET', path, undefined, undefined, signal)
+    await printLines(body, Config.Tty, this.#prefixOf(container))
+  }
+
+  say(container: ProjectContainer, text: string): void {
+    process.stdout.write(`${this.#prefixOf(container)}${text}\n`)
+  }
+
+  #prefixOf(container: ProjectContainer): string {
+    if (!this.#options.prefix) return ''
+    const name = shortName(container)
+    if (!this.#known.includes(name)) this.#known.push(name)
+    const text = `${name.padEnd(Math.max(...this.#known.map(({ length }) => length)))} | `
+    const color = colors[this.#known.indexOf(name) % colors.length]
+    return process.stdout.isTTY && !process.env['NO_COLOR'] ? `\u001b[${color}m${text}\u001b[0m` : text
+  }
 }
 
-async function printLines(raw: Readable | undefined, body: Readable, before: string): Promise<void> {
-  const rest: Record<string, string> = { stdout: '', stderr: '' }
+async function printLines(body: Readable, isRaw: boolean, prefix: string): Promise<void> {
+  const rest = { stdout: '', stderr: '' }
   const print = (stream: 'stdout' | 'stderr', text: string) => {
     const lines = (rest[stream] + text).split('\n')
     rest[stream] = lines.pop() ?? ''
-    for (const line of lines) process[stream].write(`${before}${line}\n`)
+    if (lines.length > 0) process[stream].write(lines.map((line) => `${prefix}${line}\n`).join(''))
   }
-  if (raw) for await (const chunk of raw) print('stdout', String(chunk))
+  if (isRaw) for await (const chunk of body) print('stdout', String(chunk))
   else for await (const { stream, data } of demultiplex(body)) print(stream, data.toString())
-  for (const stream of ['stdout', 'stderr'] as const)
-    if (rest[stream]) process[stream].write(`${before}${rest[stream]}\n`)
+  for (const stream of ['stdout', 'stderr'] as const) if (rest[stream]) print(stream, '\n')
 }
 
-/** "web-1" of "project-web-1"; a container with a name of its own keeps it. */
-function shortName({ name, service }: ProjectContainer): string {
-  const at = name.indexOf(`-${service}-`)
-  return at < 0 ? name : name.slice(at + 1)
+export interface Following {
+  isShown: (container: { service: string }) => boolean
+  /** Print what was written before, too; without it only what containers write from now on. */
+  past: boolean
+  /** Nothing is over before this: `up` is still starting containers. */
+  starting?: Promise<void>
+  /** Called when a shown container ends. */
+  onExit?: (container: ProjectContainer, exitCode: number) => void
 }
 
-function paint(index: number, text: string): string {
-  return process.stdout.isTTY && !process.env['NO_COLOR']
-    ? `\u001b[${colors[index % colors.length]}m${text}\u001b[0m`
-    : text
+/**
+ * Follows the shown containers through restarts, and those that are started later as well. Resolves when none of them
+ * is up any more. Subscribes to the engine's events before it looks at what is there, so it misses no start; a run that
+ * both tell of is followed once.
+ */
+export async function followProject(context: Context, printer: LogPrinter, following: Following): Promise<void> {
+  const { engine, project } = context
+  const { isShown, past, starting = Promise.resolve(), onExit } = following
+  const over = new AbortController()
+  const runs = new Set<string>()
+  const printing = new Map<string, Promise<void>>()
+  const shown = async () => (await listContainers(engine, project.name)).filter(isShown)
+  const endWhenOver = async () => {
+    if (!(await shown()).some(isUp)) over.abort()
+  }
+  const followRun = async (container: ProjectContainer, since?: number) => {
+    const { State } = await inspectContainer(engine, container.id)
+    const run = `${container.id} ${State.StartedAt}`
+    if (runs.has(run)) return
+    runs.add(run)
+    await printer.print(context, container, { since: since ?? Math.floor(Date.parse(State.StartedAt)) / 1000 })
+  }
+  const follow = (container: ProjectContainer, since?: number) => {
+    const before = printing.get(container.id) ?? Promise.resolve()
+    const now = before.then(() => followRun(container, since))
+    // A container may be removed before its output has been asked for.
+    printing.set(
+      container.id,
+      now.catch((error: unknown) => {
+        if (!(error instanceof EngineError && error.status === 404)) over.abort(error)
+      }),
+    )
+  }
+
+  const filters = { label: [`${label.project}=${project.name}`], type: ['container'], event: ['start', 'die'] }
+  const events = await engine.events(filters, AbortSignal.any([context.signal, over.signal]))
+  const present = await shown()
+  for (const container of present) {
+    if (past) follow(container, 0)
+    else if (isUp(container)) follow(container, Math.floor(Date.now()) / 1000)
+  }
+  let hasStarted = false
+  const started = starting.then(
+    () => {
+      hasStarted = true
+      return endWhenOver()
+    },
+    // Whoever waits for `starting` itself hears of the error.
+    () => over.abort(),
+  )
+  for await (const { Action, Actor } of events) {
+    const container = [...(await shown()), ...present].find(({ id }) => id === Actor.ID)
+    if (!container) continue
+    if (Action === 'start') follow(container)
+    else {
+      await printing.get(container.id)
+      const exitCode = Number(Actor.Attributes['exitCode'] ?? 0)
+      printer.say(container, `exited with code ${exitCode}`)
+      onExit?.(container, exitCode)
+      if (hasStarted) await endWhenOver()
+    }
+  }
+  await Promise.all([started, ...printing.values()])
+  if (over.signal.reason instanceof EngineError) throw over.signal.reason
+}
+
+/** "10m", a date, or seconds since 1970, as seconds since 1970. Pure. */
+export function parseMoment(text: string, nowMs: number): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text)
+  const date = Date.parse(text)
+  return Number.isNaN(date) ? (nowMs - parseDuration(text) / 1e6) / 1000 : date / 1000
 }

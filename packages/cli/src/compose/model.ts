@@ -7,6 +7,8 @@ export interface Project {
   directory: string
   files: string[]
   services: Record<string, Service>
+  /** Services whose profile is not active: not started, but no orphans either. */
+  disabled: string[]
   networks: Record<string, Network>
   volumes: Record<string, Volume>
   secrets: Record<string, FileSource>
@@ -15,70 +17,74 @@ export interface Project {
 
 export type DependencyCondition = 'service_started' | 'service_healthy' | 'service_completed_successfully'
 
+export interface Dependency {
+  condition: DependencyCondition
+  required: boolean
+  /** Restart this service when compose has restarted or replaced the dependency. */
+  restart: boolean
+}
+
 export interface Service {
   name: string
   image?: string
   build?: Build
-  command?: string[] | null
-  entrypoint?: string[] | null
+  /** Empty: none, whatever the image says. */
+  command?: string[]
+  entrypoint?: string[]
   environment: Record<string, string>
   ports: Port[]
   expose: string[]
   volumes: Mount[]
-  networks: Record<string, { aliases: string[]; ipv4_address?: string }>
+  /** `service`, `service:ro` or `container:name`. */
+  volumes_from: string[]
+  networks: Record<string, Endpoint>
+  /** These three may also be `service:name` or `container:name`. */
   network_mode?: string
-  depends_on: Record<string, { condition: DependencyCondition; required: boolean; restart: boolean }>
+  ipc?: string
+  pid?: string
+  depends_on: Record<string, Dependency>
   healthcheck?: Healthcheck
   restart?: string
   secrets: FileReference[]
   configs: FileReference[]
   profiles: string[]
   container_name?: string
-  hostname?: string
-  domainname?: string
   labels: Record<string, string>
-  user?: string
-  working_dir?: string
   tmpfs: string[]
-  stop_signal?: string
   /** Seconds. */
   stop_grace_period?: number
   replicas: number
   limits: { cpus?: number; memory?: number; pids?: number }
-  init?: boolean
-  privileged?: boolean
-  read_only?: boolean
-  stdin_open?: boolean
-  tty?: boolean
-  cap_add: string[]
-  cap_drop: string[]
-  dns: string[]
   extra_hosts: string[]
-  security_opt: string[]
-  sysctls: Record<string, string>
   logging?: { driver?: string; options?: Record<string, string> }
   pull_policy?: string
   platform?: string
-  /** Another container runtime: the engine knows whether it has it. */
-  runtime?: string
-  shm_size?: number
-  ipc?: string
-  pid?: string
+  /** Whether `up` shows its output. */
+  attach: boolean
+  /** Fields that go to the engine much as they are, by compose's names: load/engine-fields.ts. */
+  settings: Record<string, unknown>
 }
 
 export interface Build {
+  /** A directory, or the address of a repository or archive. */
   context: string
   dockerfile?: string
   dockerfile_inline?: string
   args: Record<string, string | null>
   target?: string
   labels: Record<string, string>
+  tags: string[]
+  cache_from: string[]
+  extra_hosts: string[]
+  network?: string
+  shm_size?: number
   no_cache?: boolean
+  pull?: boolean
 }
 
 export interface Port {
   target: number
-  /** A port, or nothing: the engine picks one. */
+  /** A port or a range, or nothing: the engine picks one. */
   published?: string
   host_ip?: string
   protocol: string
@@ -89,10 +95,24 @@ export interface Mount {
   source?: string
   target: string
   read_only: boolean
+  create_host_path?: boolean
+  propagation?: string
+  nocopy?: boolean
+  subpath?: string
+  size?: number
+  mode?: number
+}
+
+export interface Endpoint {
+  aliases: string[]
+  ipv4_address?: string
+  mac_address?: string
+  /** The highest one's network comes first. */
+  priority?: number
 }
 
 export interface Healthcheck {
-  /** ["NONE"], ["CMD", …] or ["CMD-SHELL", "…"]. */
+  /** ["NONE"], ["CMD", …] or ["CMD-SHELL", "…"]; empty: the image's own. */
   test: string[]
   /** Nanoseconds, as the engine takes them. */
   interval?: number
@@ -107,9 +127,12 @@ export interface Network {
   name: string
   external: boolean
   driver?: string
+  driver_opts?: Record<string, string>
   internal?: boolean
+  attachable?: boolean
+  enable_ipv6?: boolean
   labels: Record<string, string>
-  ipam?: { config?: { subnet?: string; gateway?: string }[] }
+  ipam?: { driver?: string; config?: { subnet?: string; gateway?: string; ip_range?: string }[] }
 }
 
 export interface Volume {
@@ -120,7 +143,7 @@ export interface Volume {
   labels: Record<string, string>
 }
 
-/** A top-level secret or config. */
+/** A top-level secret or config: a file on this machine, or text that is put into the container. */
 export interface FileSource {
   name: string
   external: boolean
@@ -133,4 +156,7 @@ export interface FileSource {
 export interface FileReference {
   source: string
   target: string
+  uid?: string
+  gid?: string
+  mode?: number
 }

@@ -1,20 +1,27 @@
 // What a person sees of a longer command: a line for each thing as its state changes, on stderr so that stdout stays
 // the command's own.
 
-import { dim, green } from '../supervisor/colors.ts'
-
-const startedAt = new Map<string, number>()
+import { dim, green, red } from '../supervisor/colors.ts'
 
 /** "Container p-web-1  Creating", then "… Created  0.1s" when the work is done. */
 export async function step<T>(what: string, doing: string, done: string, work: () => Promise<T>): Promise<T> {
-  startedAt.set(what, performance.now())
+  const startedAt = performance.now()
   console.error(` ${dim('\u2022')} ${what.padEnd(36)} ${dim(doing)}`)
-  const result = await work()
-  report(what, done)
-  return result
+  try {
+    const result = await work()
+    console.error(line(green('\u2714'), what, done, startedAt))
+    return result
+  } catch (error) {
+    console.error(line(red('\u2718'), what, 'Error', startedAt))
+    throw error
+  }
 }
 
 export function report(what: string, state: string): void {
-  const seconds = (performance.now() - (startedAt.get(what) ?? performance.now())) / 1000
-  console.error(` ${green('\u2714')} ${what.padEnd(36)} ${state.padEnd(12)} ${dim(`${seconds.toFixed(1)}s`)}`)
+  console.error(` ${green('\u2714')} ${what.padEnd(36)} ${state}`)
+}
+
+function line(sign: string, what: string, state: string, startedAt: number): string {
+  const seconds = (performance.now() - startedAt) / 1000
+  return ` ${sign} ${what.padEnd(36)} ${state.padEnd(12)} ${dim(`${seconds.toFixed(1)}s`)}`
 }

@@ -1,25 +1,9 @@
 // From a service of the model to what the engine is asked to create, and the hash by which a change is noticed. Pure.
 
 import { createHash } from 'node:crypto'
-import type { Project, Service } from './model.ts'
-
-export const label = {
-  project: 'com.docker.compose.project',
-  service: 'com.docker.compose.service',
-  number: 'com.docker.compose.container-number',
-  oneoff: 'com.docker.compose.oneoff',
-  hash: 'com.docker.compose.config-hash',
-  image: 'com.docker.compose.image',
-  directory: 'com.docker.compose.project.working_dir',
-  files: 'com.docker.compose.project.config_files',
-  dependsOn: 'com.docker.compose.depends_on',
-  network: 'com.docker.compose.network',
-  volume: 'com.docker.compose.volume',
-  version: 'com.docker.compose.version',
-} as const
-
-/** Where secrets and configs have been written on this machine: source name → path. */
-export type FilePaths = Record<'secrets' | 'configs', Record<string, string>>
+import { label } from './labels.ts'
+import { engineSettings } from './load/engine-fields.ts'
+import type { FileReference, FileSource, Mount, Project, Service } from './model.ts'
 
 /** The image's name: the file's own, or `<project>-<service>` for one that is built here. */
 export const imageName = (project: Project, service: Service): string =>
@@ -29,11 +13,22 @@ export function containerName(project: Project, service: Service, number: number
   return service.container_name ?? `${project.name}-${service.name}-${number}`
 }
 
-/** Equal hashes: the running container is what the file asks for. How many there are, and what builds it, does not count. */
-export function configHash(service: Service): string {
-  const { build: _build, replicas: _replicas, depends_on: _dependencies, profiles: _profiles, ...rest } = service
+/**
+ * Equal hashes: the running container is what the file asks for. How many there are, what builds the image and what
+ * has to be there before does not count; what is in a secret or config does, where compose puts it into the container.
+ */
+export function configHash(project: Project, service: Service): string {
+  const {
+    build: _build,
+    replicas: _replicas,
+    depends_on: _depends,
+    profiles: _profiles,
+    attach: _attach,
+    ...rest
+  } = service
+  const texts = textFiles(project, service).map(({ reference, text }) => [reference.target, text])
   return createHash('sha256')
-    .update(JSON.stringify(sorted(rest)))
+    .update(JSON.stringify(sorted({ ...rest, pull_policy: undefined, texts })))
     .digest('hex')
 }
 
@@ -50,76 +45,78 @@ function sorted(value: unknown): unknown {
 export interface ContainerOptions {
   number: number
   imageId: string
-  files: FilePaths
-  /** `compose run`: another command, no published ports, gone afterwards. */
-  oneOff?: { command?: string[]; env?: Record<string, string>; remove?: boolean; publish?: boolean }
+  /** Anonymous volumes of the container that this one replaces: target → name. */
+  inherited?: Record<string, string>
+  oneOff?: OneOff
 }
 
-export function createBody(project: Project, service: Service, { number, imageId, files, oneOff }: ContainerOptions) {
+/** `compose run`: another command, no published ports unless asked for, and it may have a terminal. */
+export interface OneOff {
+  command?: string[]
+  entrypoint?: string[]
+  environment?: Record<string, string>
+  user?: string
+  workdir?: string
+  volumes?: Mount[]
+  labels?: Record<string, string>
+  publish?: boolean
+  tty: boolean
+  stdin: boolean
+  remove: boolean
+}
+
+export function createBody(project: Project, service: Service, options: ContainerOptions): Record<string, unknown> {
+  const { oneOff } = options
   const ports = oneOff && !oneOff.publish ? [] : service.ports
-  const environment = { ...service.environment, ...oneOff?.env }
-  const command = oneOff?.command ?? service.command
-  const grace = service.stop_grace_period
+  const { command = oneOff?.entrypoint ? [] : service.command, entrypoint = service.entrypoint } = oneOff ?? {}
+  const exposed = [
+    ...ports.map(({ target, protocol }) => `${target}/${protocol}`),
+    ...service.expose.map((port) => (port.includes('/') ? port : `${port}/tcp`)),
+  ]
+  const environment = { ...service.environment, ...oneOff?.environment }
   return {
+    ...engineSettings(service.settings, 'Config'),
     Image: imageName(project, service),
-    // An explicit null clears the image's own; leaving the field out keeps it.
-    ...(command !== undefined && { Cmd: command ?? [] }),
-    ...(service.entrypoint !== undefined && { Entrypoint: service.entrypoint ?? [] }),
+    // An entrypoint of [""] is how the engine is told of none; leaving the field out keeps the image's.
+    ...(entrypoint !== undefined && { Entrypoint: entrypoint.length > 0 ? entrypoint : [''] }),
+    ...(command !== undefined && { Cmd: command }),
     Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
-    ...(service.user !== undefined && { User: service.user }),
-    ...(service.working_dir !== undefined && { WorkingDir: service.working_dir }),
-    ...(service.hostname !== undefined && { Hostname: service.hostname }),
-    ...(service.domainname !== undefined && { Domainname: service.domainname }),
-    ...(service.stop_signal !== undefined && { StopSignal: service.stop_signal }),
-    ...(grace !== undefined && { StopTimeout: Math.ceil(grace) }),
-    OpenStdin: service.stdin_open ?? false,
-    Tty: service.tty ?? false,
+    ...(service.stop_grace_period !== undefined && { StopTimeout: Math.ceil(service.stop_grace_period) }),
     ...(service.healthcheck && { Healthcheck: healthcheck(service.healthcheck) }),
-    ExposedPorts: Object.fromEntries(
-      [
-        ...ports.map(({ target, protocol }) => `${target}/${protocol}`),
-        ...service.expose.map((port) => (port.includes('/') ? port : `${port}/tcp`)),
-      ].map((key) => [key, {}]),
-    ),
-    Labels: { ...service.labels, ...ownLabels(project, service, number, imageId, oneOff !== undefined) },
+    ExposedPorts: Object.fromEntries(exposed.map((key) => [key, {}])),
+    Labels: { ...service.labels, ...oneOff?.labels, ...ownLabels(project, service, options) },
+    ...(oneOff && {
+      AttachStdin: oneOff.stdin,
+      OpenStdin: oneOff.stdin,
+      StdinOnce: oneOff.stdin,
+      Tty: oneOff.tty,
+      ...(oneOff.user !== undefined && { User: oneOff.user }),
+      ...(oneOff.workdir !== undefined && { WorkingDir: oneOff.workdir }),
+    }),
     HostConfig: {
+      ...engineSettings(service.settings, 'HostConfig'),
       PortBindings: portBindings(ports),
-      Mounts: mounts(project, service, files),
-      Tmpfs: Object.fromEntries(service.tmpfs.map((entry) => splitOnce(entry))),
+      Mounts: mounts(project, service, options),
+      VolumesFrom: service.volumes_from.map((from) => volumeSource(project, from)),
+      Tmpfs: Object.fromEntries(service.tmpfs.map(splitAtColon)),
       RestartPolicy: oneOff ? { Name: 'no' } : restartPolicy(service.restart),
       AutoRemove: oneOff?.remove ?? false,
       NetworkMode: networkMode(project, service),
+      ...(service.ipc !== undefined && { IpcMode: sharedNamespace(project, service.ipc) }),
+      ...(service.pid !== undefined && { PidMode: sharedNamespace(project, service.pid) }),
       ...(service.limits.memory !== undefined && { Memory: service.limits.memory }),
       ...(service.limits.cpus !== undefined && { NanoCpus: Math.round(service.limits.cpus * 1e9) }),
       ...(service.limits.pids !== undefined && { PidsLimit: service.limits.pids }),
-      ...(service.init !== undefined && { Init: service.init }),
-      ...(service.shm_size !== undefined && { ShmSize: service.shm_size }),
-      ...(service.runtime !== undefined && { Runtime: service.runtime }),
-      ...(service.ipc !== undefined && { IpcMode: service.ipc }),
-      ...(service.pid !== undefined && { PidMode: service.pid }),
       ...(service.logging && {
-        LogConfig: { Type: service.logging.driver ?? 'json-file', Config: service.logging.options ?? {} },
+        LogConfig: { Type: service.logging.driver ?? '', Config: service.logging.options ?? {} },
       }),
-      Privileged: service.privileged ?? false,
-      ReadonlyRootfs: service.read_only ?? false,
-      CapAdd: service.cap_add,
-      CapDrop: service.cap_drop,
-      Dns: service.dns,
       ExtraHosts: service.extra_hosts,
-      SecurityOpt: service.security_opt,
-      Sysctls: service.sysctls,
     },
     NetworkingConfig: { EndpointsConfig: endpoints(project, service, oneOff !== undefined) },
   }
 }
 
-function ownLabels(
-  project: Project,
-  service: Service,
-  number: number,
-  imageId: string,
-  oneOff: boolean,
-): Record<string, string> {
+function ownLabels(project: Project, service: Service, { number, imageId, oneOff }: ContainerOptions) {
   const dependencies = Object.entries(service.depends_on).map(
     ([name, { condition, restart }]) => `${name}:${condition}:${restart}`,
   )
@@ -128,7 +125,7 @@ function ownLabels(
     [label.service]: service.name,
     [label.number]: String(number),
     [label.oneoff]: oneOff ? 'True' : 'False',
-    [label.hash]: configHash(service),
+    [label.hash]: configHash(project, service),
     [label.image]: imageId,
     [label.directory]: project.directory,
     [label.files]: project.files.join(','),
@@ -136,53 +133,99 @@ function ownLabels(
   }
 }
 
+// A one-off container must not answer to its service's name: others would be sent to it.
 function endpoints(project: Project, service: Service, oneOff: boolean) {
   return Object.fromEntries(
-    Object.entries(service.networks).map(([key, { aliases, ipv4_address }]) => {
+    Object.entries(service.networks).map(([key, { aliases, ipv4_address, mac_address }]) => {
       const own = oneOff
         ? []
-        : [service.name, ...(service.container_name === undefined ? [] : [service.container_name])]
+        : [service.name, ...(service.container_name === undefined ? [] : [service.container_name]), ...aliases]
       return [
         project.networks[key]?.name ?? key,
         {
-          Aliases: [...new Set([...own, ...aliases])],
+          Aliases: [...new Set(own)],
           ...(ipv4_address !== undefined && { IPAMConfig: { IPv4Address: ipv4_address } }),
+          ...(mac_address !== undefined && { MacAddress: mac_address }),
         },
       ]
     }),
   )
 }
 
-function networkMode(project: Project, service: Service): string {
-  const mode = service.network_mode
-  // `service:db` shares the network of that service's first container.
-  if (mode?.startsWith('service:')) {
-    const target = project.services[mode.slice('service:'.length)]
-    return `container:${target ? containerName(project, target, 1) : mode.slice('service:'.length)}`
-  }
-  const [first] = Object.keys(service.networks)
-  return mode ?? (first === undefined ? 'none' : (project.networks[first]?.name ?? first))
+function networkMode(project: Project, { network_mode, networks }: Service): string {
+  const [first] = Object.keys(networks)
+  if (network_mode !== undefined) return sharedNamespace(project, network_mode)
+  return first === undefined ? 'none' : (project.networks[first]?.name ?? first)
 }
 
-function mounts(project: Project, service: Service, files: FilePaths) {
-  const own = service.volumes.map(({ type, source, target, read_only }) => ({
+/** `service:db` is the namespace of that service's first container. */
+function sharedNamespace(project: Project, mode: string): string {
+  const service = mode.startsWith('service:') ? project.services[mode.slice('service:'.length)] : undefined
+  return service ? `container:${containerName(project, service, 1)}` : mode
+}
+
+function volumeSource(project: Project, from: string): string {
+  if (from.startsWith('container:')) return from.slice('container:'.length)
+  const [name = '', mode] = from.split(':')
+  const service = project.services[name]
+  return [service ? containerName(project, service, 1) : name, ...(mode === undefined ? [] : [mode])].join(':')
+}
+
+function mounts(project: Project, service: Service, { inherited = {}, oneOff }: ContainerOptions) {
+  const written = [...service.volumes, ...(oneOff?.volumes ?? [])]
+  const own = written.map((mount) => {
+    const named = mount.type === 'volume' && mount.source === undefined ? inherited[mount.target] : undefined
+    return toEngineMount(project, named === undefined ? mount : { ...mount, source: named })
+  })
+  // Volumes that the image declares are not in the file at all; their data moves on to the new container as well.
+  const taken = new Set(written.map(({ target }) => target))
+  const kept = Object.entries(inherited).filter(([target]) => !taken.has(target))
+  return [
+    ...own,
+    ...kept.map(([target, name]) => ({ Type: 'volume', Source: name, Target: target })),
+    ...boundFiles(project, service),
+  ]
+}
+
+function toEngineMount(project: Project, mount: Mount) {
+  const { type, source, target, read_only, create_host_path, propagation, nocopy, subpath, size, mode } = mount
+  const name = type === 'volume' && source !== undefined ? (project.volumes[source]?.name ?? source) : source
+  return {
     Type: type,
-    ...(source !== undefined && { Source: type === 'volume' ? (project.volumes[source]?.name ?? source) : source }),
     Target: target,
     ReadOnly: read_only,
-    // A bind of a path that is not there yet makes a directory, as `-v` always did.
-    ...(type === 'bind' && { BindOptions: { CreateMountpoint: true } }),
-  }))
-  const given = (['secrets', 'configs'] as const).flatMap((kind) =>
-    service[kind].map(({ source, target }) => ({
-      Type: 'bind',
-      Source: files[kind][source],
-      Target: target,
-      ReadOnly: true,
-    })),
-  )
-  return [...own, ...given]
+    ...(name !== undefined && { Source: name }),
+    ...(type === 'bind' && { BindOptions: { CreateMountpoint: create_host_path ?? false, Propagation: propagation } }),
+    ...(type === 'volume' && { VolumeOptions: { NoCopy: nocopy, Subpath: subpath } }),
+    ...(type === 'tmpfs' && { TmpfsOptions: { SizeBytes: size, Mode: mode } }),
+  }
 }
+
+interface Used {
+  kind: 'secrets' | 'configs'
+  reference: FileReference
+  source: FileSource
+}
+
+export const usedFiles = (project: Project, service: Service): Used[] =>
+  (['secrets', 'configs'] as const).flatMap((kind) =>
+    service[kind].flatMap((reference) => {
+      const source = project[kind][reference.source]
+      return source ? [{ kind, reference, source }] : []
+    }),
+  )
+
+/** Secrets and configs that are files of this machine: mounted. */
+const boundFiles = (project: Project, service: Service) =>
+  usedFiles(project, service).flatMap(({ reference, source: { file } }) =>
+    file === undefined ? [] : [{ Type: 'bind', Source: file, Target: reference.target, ReadOnly: true }],
+  )
+
+/** Those that are text: put into the container once it has been created. */
+export const textFiles = (project: Project, service: Service): { reference: FileReference; text: string }[] =>
+  usedFiles(project, service).flatMap(({ reference, source: { file, content } }) =>
+    file === undefined && content !== undefined ? [{ reference, text: content }] : [],
+  )
 
 function portBindings(ports: Service['ports']): Record<string, { HostIp: string; HostPort: string }[]> {
   const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {}
@@ -197,25 +240,18 @@ function restartPolicy(restart = 'no') {
   return { Name: name, ...(retries !== undefined && { MaximumRetryCount: Number(retries) }) }
 }
 
-function healthcheck({
-  test,
-  interval,
-  timeout,
-  start_period,
-  start_interval,
-  retries,
-}: NonNullable<Service['healthcheck']>) {
+function healthcheck(check: NonNullable<Service['healthcheck']>) {
   return {
-    Test: test,
-    Interval: interval ?? 0,
-    Timeout: timeout ?? 0,
-    StartPeriod: start_period ?? 0,
-    StartInterval: start_interval ?? 0,
-    Retries: retries ?? 0,
+    ...(check.test.length > 0 && { Test: check.test }),
+    Interval: check.interval ?? 0,
+    Timeout: check.timeout ?? 0,
+    StartPeriod: check.start_period ?? 0,
+    StartInterval: check.start_interval ?? 0,
+    Retries: check.retries ?? 0,
   }
 }
 
-function splitOnce(text: string): [string, string] {
+function splitAtColon(text: string): [string, string] {
   const colon = text.indexOf(':')
   return colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)]
 }

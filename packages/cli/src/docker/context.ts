@@ -4,31 +4,44 @@ import { createReadStream, existsSync, lstatSync, readdirSync, readFileSync, rea
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
-import { isIgnored, parseIgnore } from './ignore.ts'
+import { hasExceptions, type IgnoreRule, isIgnored, parseIgnore } from './ignore.ts'
 
 /** The Dockerfile always goes along, whatever is ignored; `extra` are files that exist only in the tar. */
-export function packContext(directory: string, dockerfile?: string, extra: Record<string, string> = {}): tar.Pack {
-  const ignoreFile = join(directory, '.dockerignore')
-  const rules = existsSync(ignoreFile) ? parseIgnore(readFileSync(ignoreFile, 'utf8')) : []
-  const always = new Set([dockerfile, '.dockerignore'])
+export function packContext(directory: string, dockerfile: string, extra: Record<string, string> = {}): tar.Pack {
+  // A Dockerfile may have an ignore file of its own beside it.
+  const own = `${dockerfile}.dockerignore`
+  const ignoreFile = existsSync(join(directory, own)) ? own : '.dockerignore'
+  const path = join(directory, ignoreFile)
+  const rules = existsSync(path) ? parseIgnore(readFileSync(path, 'utf8')) : []
   const pack = tar.pack()
   const addAll = async () => {
     for (const [name, text] of Object.entries(extra)) pack.entry({ name }, text)
-    for (const path of readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted()) {
-      if (isIgnored(rules, path) && !always.has(path)) continue
-      await addEntry(pack, join(directory, path), path)
-    }
+    for (const name of contextFiles(directory, rules, new Set([dockerfile, ignoreFile])))
+      await addEntry(pack, join(directory, name), name)
     pack.finalize()
   }
   addAll().catch((error: Error) => pack.destroy(error))
   return pack
 }
 
+/** Paths relative to `directory`, a directory before what is in it. */
+function* contextFiles(directory: string, rules: IgnoreRule[], always: Set<string>, below = ''): Iterable<string> {
+  const entries = readdirSync(join(directory, below), { withFileTypes: true })
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = below === '' ? entry.name : `${below}/${entry.name}`
+    const ignored = isIgnored(rules, path)
+    if (!ignored || always.has(path)) yield path
+    // An ignored directory is looked into only if something in there may have been excepted: node_modules is large.
+    const mayHoldMore = hasExceptions(rules) || [...always].some((name) => name.startsWith(`${path}/`))
+    if (entry.isDirectory() && (!ignored || mayHoldMore)) yield* contextFiles(directory, rules, always, path)
+  }
+}
+
 async function addEntry(pack: tar.Pack, source: string, name: string): Promise<void> {
-  const { mode, mtime, size, ...stat } = lstatSync(source)
-  const header = { name, mode: mode & 0o7777, mtime }
+  const stat = lstatSync(source)
+  const header = { name, mode: stat.mode & 0o7777, mtime: stat.mtime }
   if (stat.isDirectory()) pack.entry({ ...header, type: 'directory' })
   else if (stat.isSymbolicLink()) pack.entry({ ...header, type: 'symlink', linkname: readlinkSync(source) })
-  else if (stat.isFile()) await pipeline(createReadStream(source), pack.entry({ ...header, size }))
+  else if (stat.isFile()) await pipeline(createReadStream(source), pack.entry({ ...header, size: stat.size }))
   // Sockets, pipes and devices have no content to build from; the real docker leaves them out as well.
 }

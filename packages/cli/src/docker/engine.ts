@@ -15,6 +15,19 @@ export class EngineError extends Error {
   }
 }
 
+export interface ProgressLine {
+  stream?: string
+  status?: string
+  id?: string
+  error?: string
+}
+
+/** What we use of the engine's event stream. */
+export interface EngineEvent {
+  Action: string
+  Actor: { ID: string; Attributes: Record<string, string> }
+}
+
 export class Engine {
   readonly socketPath: string
 
@@ -28,53 +41,97 @@ export class Engine {
     return (text === '' ? undefined : JSON.parse(text)) as T
   }
 
+  /** Whether a GET finds something. */
+  async exists(path: string): Promise<boolean> {
+    try {
+      await this.json('GET', path)
+      return true
+    } catch (error) {
+      if (error instanceof EngineError && error.status === 404) return false
+      throw error
+    }
+  }
+
   /** The lines of a progress stream (build, pull); throws at the first that carries an error. */
-  async *progress(
-    method: string,
-    path: string,
-    body?: Readable,
-  ): AsyncIterable<{ stream?: string; status?: string; id?: string }> {
+  async *progress(method: string, path: string, body?: Readable): AsyncIterable<ProgressLine> {
     const response = await this.request(method, path, body, 'application/x-tar')
     for await (const line of readLines(response.body)) {
-      const message = JSON.parse(line) as { error?: string; stream?: string; status?: string; id?: string }
+      const message = JSON.parse(line) as ProgressLine
       if (message.error !== undefined) throw new EngineError(200, message.error)
       yield message
     }
   }
 
-  /** A hijacked connection: after the engine's 101 both directions are the container's own streams. */
-  attach(path: string): Promise<Duplex> {
+  /** Events from now on, until the signal ends them. Subscribed when this resolves. */
+  async events(filters: Record<string, string[]>, signal: AbortSignal): Promise<AsyncIterable<EngineEvent>> {
+    const query = new URLSearchParams({ filters: JSON.stringify(filters) })
+    const { body } = await this.request('GET', `/events?${query}`, undefined, undefined, signal)
+    return parseLines(body, signal)
+  }
+
+  /**
+   * A hijacked connection: after the engine's 101 both directions are the container's own streams. `body` is what
+   * POST /exec/{id}/start carries on the upgrade request itself.
+   */
+  attach(path: string, body?: unknown): Promise<Duplex> {
     return new Promise((resolve, reject) => {
-      const headers = { host: 'docker', connection: 'Upgrade', upgrade: 'tcp' }
-      const sent = httpUpgrade({ socketPath: this.socketPath, path: `/v1.50${path}`, method: 'POST', headers })
+      const text = body === undefined ? '' : JSON.stringify(body)
+      const sent = httpUpgrade({
+        socketPath: this.socketPath,
+        path: `/v1.50${path}`,
+        method: 'POST',
+        headers: {
+          host: 'docker',
+          connection: 'Upgrade',
+          upgrade: 'tcp',
+          'content-length': Buffer.byteLength(text),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+      })
       sent.on('upgrade', (_response, socket, head) => {
         if (head.length > 0) socket.unshift(head)
         resolve(socket)
       })
       sent.on('response', (response) => {
-        reject(new EngineError(response.statusCode ?? 0, 'the engine did not attach'))
-        response.destroy()
+        readText({ status: response.statusCode ?? 0, headers: response.headers, body: response })
+          .then((answer) => reject(new EngineError(response.statusCode ?? 0, messageOf(answer))))
+          .catch(reject)
       })
       sent.on('error', reject)
-      sent.end()
+      sent.end(text)
     })
   }
 
-  async request(method: string, path: string, body?: string | Readable, contentType?: string): Promise<HttpResponse> {
+  async request(
+    method: string,
+    path: string,
+    body?: string | Readable,
+    contentType?: string,
+    signal?: AbortSignal,
+  ): Promise<HttpResponse> {
     const response = await httpRequest({
       method,
       url: { socketPath: this.socketPath, path: `/v1.50${path}` },
       headers: { host: 'docker', ...(body !== undefined && contentType && { 'content-type': contentType }) },
+      signal,
       ...(body !== undefined && { body }),
     }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT' && error.code !== 'ECONNREFUSED') throw error
-      throw new Error(`no container runtime at ${this.socketPath}; is the cluster up?`)
+      throw new Error(`no container runtime at ${this.socketPath}; is the cluster up?`, { cause: error })
     })
     if (response.status < 400) return response
-    const text = await readText(response)
-    throw new EngineError(
-      response.status,
-      text.startsWith('{') ? (JSON.parse(text) as { message: string }).message : text,
-    )
+    throw new EngineError(response.status, messageOf(await readText(response)))
+  }
+}
+
+const messageOf = (text: string): string =>
+  text.startsWith('{') ? (JSON.parse(text) as { message: string }).message : text.trim()
+
+async function* parseLines(body: Readable, signal: AbortSignal): AsyncIterable<EngineEvent> {
+  try {
+    for await (const line of readLines(body)) yield JSON.parse(line) as EngineEvent
+  } catch (error) {
+    // Ending the subscription is how its reader stops.
+    if (!signal.aborted) throw error
   }
 }

@@ -1,12 +1,12 @@
 // `.dockerignore`: which files of a build context stay at home. Pure. Patterns are Go's filepath.Match with `**`,
 // relative to the context; a later line wins; `!` brings back.
 
-interface Rule {
+export interface IgnoreRule {
   matches: RegExp
   keep: boolean
 }
 
-export function parseIgnore(text: string): Rule[] {
+export function parseIgnore(text: string): IgnoreRule[] {
   return text
     .split('\n')
     .map((line) => line.trim())
@@ -19,13 +19,13 @@ export function parseIgnore(text: string): Rule[] {
 }
 
 /** `path` is relative, with `/`. A directory that is ignored takes what is below it along, unless a later `!` keeps it. */
-export function isIgnored(rules: Rule[], path: string): boolean {
+export function isIgnored(rules: IgnoreRule[], path: string): boolean {
   let ignored = false
   for (const { matches, keep } of rules) if (matches.test(path)) ignored = !keep
   return ignored
 }
 
-export const hasExceptions = (rules: Rule[]): boolean => rules.some(({ keep }) => keep)
+export const hasExceptions = (rules: IgnoreRule[]): boolean => rules.some(({ keep }) => keep)
 
 function patternToRegExp(pattern: string): RegExp {
   const tokens = pattern.match(/\*\*\/?|\*|\?|\[[^\]]*\]|\\.|./gs) ?? []

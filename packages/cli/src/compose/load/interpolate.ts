@@ -6,6 +6,8 @@
 //   ${VAR+x} ${VAR:+x}   x when set / when set and not empty, else nothing
 //   $$               a dollar
 
+import { Replacement } from './tree.ts'
+
 export type Environment = Record<string, string | undefined>
 
 export class InterpolationError extends Error {}
@@ -27,6 +29,7 @@ export function interpolateTree(value: unknown, context: Interpolation, path: st
     }
   }
   if (Array.isArray(value)) return value.map((item, i) => interpolateTree(item, context, [...path, `[${i}]`]))
+  if (value instanceof Replacement) return new Replacement(interpolateTree(value.value, context, path))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, child]) => [key, interpolateTree(child, context, [...path, key])]),

@@ -1,85 +1,107 @@
 // Merging compose files (`-f a.yaml -f b.yaml`) and `extends`: the later one wins, field by field. Pure.
 //
-// Mappings are merged; single values and `command`/`entrypoint`/`healthcheck.test` are replaced; lists are joined, with
-// ports told apart by what they publish and mounts by their target. `!reset` and `!override` are marked by the reader
-// (read.ts) and end the merging of their field.
+// Mappings are merged; single values are replaced; lists are joined. The table below says where a field differs: what
+// stands for one value and is replaced whole, what has a short form to be written out first, and by what two items of
+// a list are the same. A value tagged `!reset` or `!override` (a Replacement) ends the merging of its field.
 
-type Tree = Record<string, unknown>
+import { hostsToMapping } from './hosts.ts'
+import { mountTarget } from './mounts.ts'
+import { parsePort } from './ports.ts'
+import { isTree, listToMapping, Replacement, type Tree } from './tree.ts'
 
-/** Read.ts puts this in the place of a value with a `!override` or `!reset` tag. */
-export class Replacement {
-  readonly value: unknown
-
-  constructor(value: unknown) {
-    this.value = value
-  }
+interface Rule {
+  /** The later value takes the place of the earlier one. */
+  replaces?: (base: unknown, over: unknown) => boolean
+  /** Writes a short form out, so that both sides have the same shape. */
+  long?: (value: unknown) => unknown
+  /** Two items with the same key are one: the later. */
+  keyOf?: (item: unknown) => string
 }
 
-/** Fields whose lists stand for one value. */
-const replaced = new Set(['command', 'entrypoint', 'test'])
+const whole: Rule = { replaces: () => true }
+const mapping: Rule = { long: (value) => (Array.isArray(value) ? listToMapping(value) : value) }
+const hosts: Rule = { long: (value) => (Array.isArray(value) ? hostsToMapping(value) : value) }
+const list: Rule = { long: (value) => (typeof value === 'string' ? [value] : value) }
+const names = (item: unknown): Rule => ({
+  long: (value) => (Array.isArray(value) ? Object.fromEntries(value.map((name) => [String(name), item])) : value),
+})
+const byTarget: Rule = { keyOf: (item) => (isTree(item) ? String(item['target'] ?? item['source']) : String(item)) }
 
-/** Fields that may be a list of `NAME=value` or a mapping; merged as mappings. */
-const mappings = new Set(['environment', 'labels', 'args', 'annotations', 'sysctls', 'extra_hosts', 'driver_opts'])
+const rules: Record<string, Rule> = {
+  'services.*.build': { long: (value) => (typeof value === 'string' ? { context: value } : value) },
+  'services.*.build.additional_contexts': mapping,
+  'services.*.build.args': mapping,
+  'services.*.build.extra_hosts': hosts,
+  'services.*.build.labels': mapping,
+  'services.*.annotations': mapping,
+  'services.*.command': whole,
+  'services.*.configs': byTarget,
+  'services.*.depends_on': names({ condition: 'service_started' }),
+  'services.*.deploy.labels': mapping,
+  'services.*.dns': list,
+  'services.*.dns_search': list,
+  'services.*.entrypoint': whole,
+  'services.*.env_file': list,
+  'services.*.environment': mapping,
+  'services.*.extra_hosts': hosts,
+  'services.*.healthcheck.test': whole,
+  'services.*.label_file': list,
+  'services.*.labels': mapping,
+  // Options of one driver mean nothing to another.
+  'services.*.logging': { replaces: (base, over) => isTree(base) && isTree(over) && base['driver'] !== over['driver'] },
+  'services.*.networks': names(null),
+  'services.*.ports': { keyOf: (item) => JSON.stringify(parsePort(item, 'ports')) },
+  'services.*.secrets': byTarget,
+  'services.*.sysctls': mapping,
+  'services.*.tmpfs': list,
+  'services.*.volumes': { keyOf: mountTarget },
+  'networks.*.labels': mapping,
+  'volumes.*.labels': mapping,
+}
 
-/** Fields that may be a list of names or a mapping from them. */
-const named: Record<string, unknown> = { depends_on: { condition: 'service_started' }, networks: null }
+const patterns = Object.entries(rules).map(([pattern, rule]) => ({ segments: pattern.split('.'), rule }))
 
-export function mergeTrees(base: unknown, over: unknown, field = ''): unknown {
-  if (over instanceof Replacement) return over.value
+/** `path` is where the two values stand, such as ["services", "web", "ports"]. */
+export function mergeTrees(base: unknown, over: unknown, path: string[] = []): unknown {
+  if (over instanceof Replacement) return withoutTags(over)
   if (over === undefined) return base
-  if (base === undefined || base === null || replaced.has(field)) return stripReplacements(over)
-  const [left, right] = [asMapping(base, field), asMapping(over, field)]
-  if (isTree(left) && isTree(right)) {
-    const merged: Tree = { ...left }
-    for (const [key, value] of Object.entries(right)) {
-      const next = mergeTrees(left[key], value, key)
-      if (next === undefined) delete merged[key]
-      else merged[key] = next
-    }
-    return merged
-  }
-  if (Array.isArray(left) && Array.isArray(right)) return joinLists(left, right, field)
-  return stripReplacements(right)
+  if (base === undefined || base === null) return withoutTags(over)
+  const { replaces, long = (value: unknown) => value, keyOf = JSON.stringify } = ruleFor(path)
+  if (replaces?.(base, over)) return withoutTags(over)
+  const [left, right] = [long(base), long(over)]
+  // `networks: { default: }` in the later file says nothing new about it.
+  if (right === null && typeof left === 'object') return left
+  if (Array.isArray(left) && Array.isArray(right)) return joinLists(left, withoutTags(right) as unknown[], keyOf)
+  return isTree(left) && isTree(right) ? mergeMappings(left, right, path) : withoutTags(right)
 }
 
-/** What is left when nothing precedes it: tags mean nothing without something to replace. */
-export function stripReplacements(value: unknown): unknown {
-  if (value instanceof Replacement) return stripReplacements(value.value)
-  if (Array.isArray(value)) return value.map(stripReplacements)
+/** What is left when nothing precedes it: the tags mean nothing without something to replace. */
+export function withoutTags(value: unknown): unknown {
+  if (value instanceof Replacement) return withoutTags(value.value)
+  if (Array.isArray(value)) return value.map(withoutTags)
   if (!isTree(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, stripReplacements(child)]))
+  const kept = Object.entries(value).map(([key, child]) => [key, withoutTags(child)] as const)
+  return Object.fromEntries(kept.filter(([, child]) => child !== undefined))
 }
 
-function joinLists(left: unknown[], right: unknown[], field: string): unknown[] {
-  const keyOf = field === 'volumes' ? mountTarget : JSON.stringify
+function mergeMappings(left: Tree, right: Tree, path: string[]): Tree {
+  const merged: Tree = { ...left }
+  for (const [key, value] of Object.entries(right)) {
+    const next = mergeTrees(left[key], value, [...path, key])
+    if (next === undefined) delete merged[key]
+    else merged[key] = next
+  }
+  return merged
+}
+
+function joinLists(left: unknown[], right: unknown[], keyOf: (item: unknown) => string): unknown[] {
   const byKey = new Map(left.map((item) => [keyOf(item), item]))
   for (const item of right) byKey.set(keyOf(item), item)
   return [...byKey.values()]
 }
 
-function mountTarget(mount: unknown): string {
-  if (typeof mount !== 'string') return String((mount as Tree)['target'])
-  const parts = mount.split(':')
-  return (parts.length === 1 ? parts[0] : parts[1]) ?? mount
+function ruleFor(path: string[]): Rule {
+  const matches = ({ segments }: { segments: string[] }) =>
+    segments.length === path.length && segments.every((segment, i) => segment === '*' || segment === path[i])
+  return patterns.find(matches)?.rule ?? {}
 }
-
-/** Both forms of a field that has two, as the mapping. */
-function asMapping(value: unknown, field: string): unknown {
-  if (!Array.isArray(value)) return value
-  if (field in named) return Object.fromEntries(value.map((name) => [String(name), named[field]]))
-  return mappings.has(field) ? listToMapping(value) : value
-}
-
-/** `["A=1", "B"]` → `{ A: "1", B: null }`. Extra hosts may be written with a colon. */
-export function listToMapping(list: unknown[]): Record<string, string | null> {
-  return Object.fromEntries(
-    list.map((item) => {
-      const text = String(item)
-      const equals = text.indexOf('=')
-      return equals < 0 ? [text, null] : [text.slice(0, equals), text.slice(equals + 1)]
-    }),
-  )
-}
-
-export const isTree = (value: unknown): value is Tree =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Replacement)

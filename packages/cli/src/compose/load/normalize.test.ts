@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { normalizeService, parsePort } from './normalize.ts'
+import { parseMount } from './mounts.ts'
+import { normalizeService } from './normalize.ts'
+import { parsePort } from './ports.ts'
 import { parseBytes, parseDuration, splitCommand } from './units.ts'
 
 const context = {
-  project: 'p',
-  directory: '/p',
   env: { HOME: '/home/ada', PASSED: 'on' },
   readEnvFile: () => ({ FROM_FILE: 'f', A: 'file' }),
 }
@@ -32,19 +32,19 @@ test.each([
 
 test.each([
   ['data:/x', { type: 'volume', source: 'data', target: '/x', read_only: false }],
-  ['./a:/x:ro', { type: 'bind', source: '/p/a', target: '/x', read_only: true }],
-  ['~/a:/x', { type: 'bind', source: '/home/ada/a', target: '/x', read_only: false }],
+  ['/a:/x:ro', { type: 'bind', source: '/a', target: '/x', read_only: true, create_host_path: true }],
+  ['data:/x:ro,nocopy', { type: 'volume', source: 'data', target: '/x', read_only: true, nocopy: true }],
   ['/x', { type: 'volume', target: '/x', read_only: false }],
   [
-    { type: 'bind', source: './a', target: '/x', read_only: true },
-    { type: 'bind', source: '/p/a', target: '/x', read_only: true },
+    { type: 'bind', source: '/a', target: '/x', read_only: 'true' },
+    { type: 'bind', source: '/a', target: '/x', read_only: true, create_host_path: false },
   ],
   [
-    { type: 'tmpfs', target: '/x' },
-    { type: 'tmpfs', target: '/x', read_only: false },
+    { type: 'tmpfs', target: '/x', tmpfs: { size: '1m', mode: 0o700 } },
+    { type: 'tmpfs', target: '/x', read_only: false, size: 1 << 20, mode: 0o700 },
   ],
 ])('mount %j', (value, mount) => {
-  expect(service({ volumes: [value] }).volumes).toEqual([mount])
+  expect(parseMount(value, 'volumes')).toEqual(mount)
 })
 
 test('environment: files first, then the service; a bare name is passed on', () => {
@@ -52,37 +52,93 @@ test('environment: files first, then the service; a bare name is passed on', () 
   expect(service(tree).environment).toEqual({ FROM_FILE: 'f', A: 'own', PASSED: 'on' })
 })
 
-test('dependencies and health in both forms', () => {
-  expect(service({ depends_on: ['db'] }).depends_on).toEqual({
-    db: { condition: 'service_started', required: true, restart: false },
+test('dependencies in both forms, and those that are implied', () => {
+  const started = { condition: 'service_started', required: true, restart: false }
+  expect(service({ depends_on: ['db'] }).depends_on).toEqual({ db: started })
+  const tree = {
+    depends_on: { db: { condition: 'service_healthy', restart: true } },
+    links: ['db:x', 'cache'],
+    pid: 'service:job',
+  }
+  expect(service(tree).depends_on).toEqual({
+    db: { condition: 'service_healthy', required: true, restart: true },
+    cache: started,
+    job: started,
   })
-  expect(service({ healthcheck: { test: 'curl x', interval: '1m30s', retries: 3 } }).healthcheck).toEqual({
-    test: ['CMD-SHELL', 'curl x'],
-    interval: 90e9,
-    retries: 3,
-  })
-  expect(service({ healthcheck: { disable: true } }).healthcheck).toEqual({ test: ['NONE'] })
 })
 
-test('limits from deploy or from the old fields', () => {
-  expect(service({ deploy: { resources: { limits: { cpus: '0.5', memory: '64M', pids: 10 } } } }).limits).toEqual({
-    cpus: 0.5,
-    memory: 64 << 20,
-    pids: 10,
+test.each([
+  [
+    { test: 'curl x', interval: '1m30s', retries: 3 },
+    { test: ['CMD-SHELL', 'curl x'], interval: 90e9, retries: 3 },
+  ],
+  [{ disable: true }, { test: ['NONE'] }],
+  [{ timeout: '1s' }, { test: [], timeout: 1e9 }],
+])('health check %j', (tree, check) => {
+  expect(service({ healthcheck: tree }).healthcheck).toEqual(check)
+})
+
+test.each([
+  [
+    { deploy: { resources: { limits: { cpus: '0.5', memory: '64M', pids: 10 } } } },
+    { cpus: 0.5, memory: 64 << 20, pids: 10 },
+  ],
+  [
+    { mem_limit: '1g', cpus: 2 },
+    { memory: 1 << 30, cpus: 2 },
+  ],
+])('limits %j', (tree, limits) => {
+  expect(service(tree).limits).toEqual(limits)
+})
+
+test.each([
+  [{ deploy: { restart_policy: { condition: 'on-failure', max_attempts: 3 } } }, 'on-failure:3'],
+  [{ deploy: { restart_policy: { condition: 'any' } } }, 'unless-stopped'],
+  [{ restart: 'no', deploy: { restart_policy: { condition: 'any' } } }, 'no'],
+])('restart %j', (tree, policy) => {
+  expect(service(tree).restart).toBe(policy)
+})
+
+test('secrets and configs in both forms', () => {
+  const { secrets, configs } = service({
+    secrets: ['a', { source: 'b', target: 'c', mode: '0440', uid: 1000 }],
+    configs: ['a', { source: 'b', target: '/etc/b' }],
   })
-  expect(service({ mem_limit: '1g', cpus: 2 }).limits).toEqual({ memory: 1 << 30, cpus: 2 })
+  expect(secrets).toEqual([
+    { source: 'a', target: '/run/secrets/a' },
+    { source: 'b', target: '/run/secrets/c', mode: 0o440, uid: '1000' },
+  ])
+  expect(configs).toEqual([
+    { source: 'a', target: '/a' },
+    { source: 'b', target: '/etc/b' },
+  ])
+})
+
+test('the network of the highest priority comes first', () => {
+  expect(Object.keys(service({ networks: { a: null, b: { priority: 10 }, c: { priority: 5 } } }).networks)).toEqual([
+    'b',
+    'c',
+    'a',
+  ])
 })
 
 describe('refuses', () => {
   test.each([
     [{ foo: 1 }, "validating services.web: additional properties 'foo' not allowed"],
-    [{ devices: ['/dev/x'] }, 'services.web.devices is not supported by this compose'],
+    [{ gpus: 'all' }, 'services.web.gpus is not supported by this compose'],
+    [{ build: { ssh: ['default'] } }, 'services.web.build.ssh is not supported by this compose'],
     [{ ports: ['a:b'] }, 'services.web.ports: invalid port "a:b"'],
     [{ ports: '80' }, 'services.web.ports must be a list'],
     [{ ports: ['1-2:1-3'] }, 'invalid ranges specified'],
+    [{ volumes: [':/x'] }, 'invalid volume specification ":/x"'],
+    [{ volumes: [{ type: 'npipe', target: '/x' }] }, 'mounts of type "npipe" are not supported'],
     [{ depends_on: { db: { condition: 'x' } } }, 'unknown condition "x"'],
     [{ healthcheck: { test: ['curl'] } }, 'the first item must be either NONE, CMD or CMD-SHELL'],
     [{ image: undefined }, 'has neither an image nor a build context specified'],
+    [{ network_mode: 'host', networks: ['a'] }, 'mutually exclusive `network_mode` and `networks`'],
+    [{ container_name: 'x', scale: 2 }, "can't set container_name and replicas"],
+    [{ privileged: 'perhaps' }, 'services.web.privileged must be a boolean'],
+    [{ pull_policy: 'weekly' }, 'services.web.pull_policy: "weekly" is not supported'],
   ])('%j', (tree, message) => {
     expect(() => service(tree)).toThrow(message)
   })

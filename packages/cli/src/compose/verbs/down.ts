@@ -2,14 +2,16 @@
 
 import { UsageError } from '../../commands/command.ts'
 import { EngineError } from '../../docker/engine.ts'
-import { listContainers, removeContainer, stopContainer } from '../containers.ts'
-import { startOrder } from '../load/project.ts'
+import { listContainers, type ProjectContainer, removeContainer, stopContainer } from '../containers.ts'
+import { imageNames } from '../images.ts'
+import { inReverseOrder } from '../order.ts'
 import { step } from '../progress.ts'
 import { imageName } from '../spec.ts'
-import type { ComposeContext, ComposeVerb } from '../verb.ts'
+import { chosenServices, type ComposeContext, type ComposeVerb, numberFlag } from '../verb.ts'
 
 export const down: ComposeVerb = {
-  usage: 'down [-v] [-t SECONDS] [--rmi all|local] [--remove-orphans]',
+  usage: 'down [-v] [-t SECONDS] [--rmi all|local] [--remove-orphans] [SERVICE…]',
+  worksWithoutFile: true,
   flags: {
     volumes: { type: 'boolean', short: 'v' },
     timeout: { type: 'string', short: 't' },
@@ -17,54 +19,62 @@ export const down: ComposeVerb = {
     'remove-orphans': { type: 'boolean' },
   },
   async run(context) {
-    const { engine, project, flags } = context
+    const { engine, project, flags, args } = context
     const { rmi } = flags
     if (rmi !== undefined && rmi !== 'all' && rmi !== 'local') throw new UsageError('--rmi takes all or local')
     await removeContainers(context)
-    for (const { name, external } of Object.values(project.networks)) {
-      if (!external) await removeIfThere(context, 'Network', name, `/networks/${encodeURIComponent(name)}`)
+    // Some services only: what all of them share stays.
+    if (args.length > 0) return 0
+    const { networks, volumes, services } = project
+    for (const { name, external } of Object.values(networks)) {
+      if (!external) await removeIfThere(engine, `Network ${name}`, `/networks/${encodeURIComponent(name)}`)
     }
-    for (const { name, external } of flags['volumes'] ? Object.values(project.volumes) : []) {
-      if (!external) await removeIfThere(context, 'Volume', name, `/volumes/${encodeURIComponent(name)}`)
+    for (const { name, external } of flags['volumes'] ? Object.values(volumes) : []) {
+      if (!external) await removeIfThere(engine, `Volume ${name}`, `/volumes/${encodeURIComponent(name)}`)
     }
-    for (const service of rmi === undefined ? [] : Object.values(project.services)) {
-      if (rmi === 'local' && service.image !== undefined) continue
-      await removeIfThere({ engine }, 'Image', imageName(project, service), `/images/${imageName(project, service)}`)
+    const built = new Set(
+      Object.values(services).flatMap((s) => (s.image === undefined ? [imageName(project, s)] : [])),
+    )
+    for (const name of rmi === undefined ? [] : imageNames(project)) {
+      if (rmi === 'all' || built.has(name)) await removeIfThere(engine, `Image ${name}`, `/images/${name}`)
     }
     return 0
   },
 }
 
-// Whoever depends on others stops before them.
-async function removeContainers({ engine, project, flags }: ComposeContext): Promise<void> {
+// Whoever depends on others stops before them; one-off containers and orphans, on which nothing depends, first.
+async function removeContainers({ engine, project, flags, args, signal }: ComposeContext): Promise<void> {
+  const chosen = chosenServices(project, args)
   const containers = await listContainers(engine, project.name, { oneOff: true })
-  const levels = startOrder(project.services).map((level) => new Set(level.map(({ name }) => name)))
-  const orphans = containers.filter(({ service }) => !(service in project.services))
-  const ordered = levels.toReversed().map((level) => containers.filter(({ service }) => level.has(service)))
-  const timeout = flags['timeout'] === undefined ? undefined : Number(flags['timeout'])
-  for (const group of [flags['remove-orphans'] ? orphans : [], ...ordered]) {
-    await Promise.all(
-      group.map(({ id, name }) =>
-        step(`Container ${name}`, 'Stopping', 'Removed', async () => {
-          await stopContainer(engine, id, timeout)
-          await removeContainer(engine, id, flags['volumes'] === true)
-        }),
-      ),
-    )
-  }
+  const seconds = numberFlag(flags, 'timeout')
+  const remove = ({ id, name }: ProjectContainer) =>
+    step(`Container ${name}`, 'Stopping', 'Removed', async () => {
+      await stopContainer(engine, id, seconds)
+      await removeContainer(engine, id, flags['volumes'] === true)
+    })
+  const known = new Set([...Object.keys(project.services), ...project.disabled])
+  const orphans = flags['remove-orphans'] ? containers.filter(({ service }) => !known.has(service)) : []
+  const oneOffs = containers.filter(({ service, oneOff }) => oneOff && chosen[service])
+  await Promise.all([...orphans, ...oneOffs].map(remove))
+  await inReverseOrder(
+    chosen,
+    async (service) => {
+      const own = containers.filter((container) => container.service === service.name && !container.oneOff)
+      await Promise.all(own.map(remove))
+    },
+    signal,
+  )
 }
 
-async function removeIfThere(
-  { engine }: Pick<ComposeContext, 'engine'>,
-  kind: string,
-  name: string,
-  path: string,
-): Promise<void> {
-  try {
-    await engine.json('DELETE', path)
-    console.error(` \u2714 ${`${kind} ${name}`.padEnd(36)} Removed`)
-  } catch (error) {
-    // Never created, or already gone.
-    if (!(error instanceof EngineError) || error.status !== 404) throw error
-  }
+async function removeIfThere(engine: ComposeContext['engine'], what: string, path: string): Promise<void> {
+  if (!(await engine.exists(path.startsWith('/images/') ? `${path}/json` : path))) return
+  await step(what, 'Removing', 'Removed', async () => {
+    try {
+      await engine.json('DELETE', path)
+    } catch (error) {
+      // Another project's containers may use it; then it is theirs as well, and stays.
+      if (!(error instanceof EngineError && (error.status === 403 || error.status === 409))) throw error
+      console.error(`   ${what} stays: ${error.message}`)
+    }
+  })
 }

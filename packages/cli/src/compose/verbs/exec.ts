@@ -1,18 +1,22 @@
-// `compose exec`: a command in a running container of a service, without a terminal.
+// `compose exec`: a command in a running container of a service.
 
-import { UsageError } from '../../commands/command.ts'
-import { copyOutput } from '../../docker/stdcopy.ts'
+import { several, UsageError } from '../../commands/command.ts'
+import { interact } from '../../docker/terminal.ts'
+import { ComposeError } from '../compose-error.ts'
 import { listContainers } from '../containers.ts'
-import { ComposeError } from '../load/normalize.ts'
 import { numberOf } from '../plan.ts'
-import { type ComposeVerb, serviceNamed } from '../verb.ts'
+import { type ComposeVerb, numberFlag, serviceNamed } from '../verb.ts'
 
 export const exec: ComposeVerb = {
-  usage: 'exec [-d] [-T] [-e K=V] [-u USER] [-w DIR] [--index N] SERVICE COMMAND [ARG…]',
+  usage: 'exec [-d] [-T] [--privileged] [-e K=V] [-u USER] [-w DIR] [--index N] SERVICE COMMAND [ARG…]',
   stopsAtFirstWord: true,
+  worksWithoutFile: true,
   flags: {
     detach: { type: 'boolean', short: 'd' },
     'no-TTY': { type: 'boolean', short: 'T' },
+    interactive: { type: 'boolean', short: 'i' },
+    tty: { type: 'boolean', short: 't' },
+    privileged: { type: 'boolean' },
     env: { type: 'string', short: 'e', multiple: true },
     user: { type: 'string', short: 'u' },
     workdir: { type: 'string', short: 'w' },
@@ -21,27 +25,36 @@ export const exec: ComposeVerb = {
   async run({ engine, project, flags, args: [name, ...command] }) {
     if (!name || command.length === 0) throw new UsageError('name a service and a command')
     serviceNamed(project.services, name)
-    const index = Number(flags['index'] ?? 1)
+    const index = numberFlag(flags, 'index')
     const running = (await listContainers(engine, project.name)).filter(
       ({ service, state }) => service === name && state === 'running',
     )
-    const container =
-      flags['index'] === undefined ? running[0] : running.find((candidate) => numberOf(candidate) === index)
+    const container = index === undefined ? running[0] : running.find((candidate) => numberOf(candidate) === index)
     if (!container) throw new ComposeError(`service "${name}" is not running`)
     const detached = flags['detach'] === true
+    const tty = !detached && !flags['no-TTY'] && process.stdin.isTTY && process.stdout.isTTY
     const body = {
       Cmd: command,
+      Tty: tty,
+      AttachStdin: !detached,
       AttachStdout: !detached,
       AttachStderr: !detached,
-      ...(flags['env'] !== undefined && { Env: flags['env'] }),
+      Privileged: flags['privileged'] === true,
+      Env: several(flags, 'env').map((word) => (word.includes('=') ? word : `${word}=${process.env[word] ?? ''}`)),
       ...(flags['user'] !== undefined && { User: flags['user'] }),
       ...(flags['workdir'] !== undefined && { WorkingDir: flags['workdir'] }),
     }
     const { Id } = await engine.json<{ Id: string }>('POST', `/containers/${container.id}/exec`, body)
-    const start = JSON.stringify({ Detach: detached, Tty: false })
-    const output = await engine.request('POST', `/exec/${Id}/start`, start, 'application/json')
-    if (detached) return 0
-    await copyOutput(output.body)
+    if (detached) {
+      await engine.json('POST', `/exec/${Id}/start`, { Detach: true })
+      return 0
+    }
+    const stream = await engine.attach(`/exec/${Id}/start`, { Detach: false, Tty: tty })
+    await interact(stream, {
+      tty,
+      stdin: true,
+      resize: (rows, columns) => engine.json('POST', `/exec/${Id}/resize?h=${rows}&w=${columns}`),
+    })
     return (await engine.json<{ ExitCode: number }>('GET', `/exec/${Id}/json`)).ExitCode
   },
 }

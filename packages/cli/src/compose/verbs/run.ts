@@ -3,67 +3,124 @@
 import { randomBytes } from 'node:crypto'
 import { readJson } from '@dinghy/shared/client/http'
 import { several, UsageError } from '../../commands/command.ts'
-import { copyOutput } from '../../docker/stdcopy.ts'
-import { converge, waitForDependencies } from '../converge.ts'
-import { ensureImage, ensureNetworks, ensureVolumes, materializeFiles } from '../resources.ts'
-import { createBody } from '../spec.ts'
-import { type ComposeVerb, serviceNamed, withDependencies } from '../verb.ts'
+import { interact } from '../../docker/terminal.ts'
+import { createContainer, createContainers, startContainers } from '../converge.ts'
+import { waitForDependencies } from '../dependencies.ts'
+import { ensureImage } from '../images.ts'
+import { parseMount } from '../load/mounts.ts'
+import { withAbsolutePaths } from '../load/paths.ts'
+import { listToMapping, treeOf } from '../load/tree.ts'
+import { splitCommand } from '../load/units.ts'
+import type { Mount, Service } from '../model.ts'
+import { ensureNetworks, ensureVolumes } from '../resources.ts'
+import { type ComposeContext, type ComposeVerb, serviceNamed, withDependencies } from '../verb.ts'
 
 export const run: ComposeVerb = {
-  usage: 'run [-d] [--rm] [-T] [--no-deps] [-e K=V] [--name NAME] [-P] SERVICE [COMMAND…]',
+  usage:
+    'run [-d] [--rm] [-T] [--no-deps] [--build] [-e K=V] [-v SOURCE:TARGET] [-u USER] [-w DIR] [-l LABEL] [--entrypoint COMMAND] [--name NAME] [-P] SERVICE [COMMAND…]',
   stopsAtFirstWord: true,
   flags: {
     detach: { type: 'boolean', short: 'd' },
     rm: { type: 'boolean' },
+    build: { type: 'boolean' },
     'no-TTY': { type: 'boolean', short: 'T' },
+    interactive: { type: 'boolean', short: 'i' },
     'no-deps': { type: 'boolean' },
     env: { type: 'string', short: 'e', multiple: true },
+    volume: { type: 'string', short: 'v', multiple: true },
+    label: { type: 'string', short: 'l', multiple: true },
+    user: { type: 'string', short: 'u' },
+    workdir: { type: 'string', short: 'w' },
+    entrypoint: { type: 'string' },
     name: { type: 'string' },
     'service-ports': { type: 'boolean', short: 'P' },
   },
-  async run({ engine, project, flags, args: [name, ...command] }) {
+  async run(context) {
+    const { engine, project, flags, args } = context
+    const [name, ...command] = args
     if (!name) throw new UsageError('name a service')
     const service = serviceNamed(project.services, name)
-    if (!flags['no-deps']) {
-      const { [name]: _self, ...dependencies } = withDependencies(project, [name])
-      await converge(engine, project, dependencies, { scale: {} })
-      await waitForDependencies(engine, project, service)
-    }
-    const imageId = await ensureImage(engine, project, service)
-    await ensureNetworks(engine, project, [service])
-    await ensureVolumes(engine, project, [service])
-    const env = Object.fromEntries(
-      several(flags, 'env').map((word) => (word.includes('=') ? splitOnce(word) : [word, process.env[word] ?? ''])),
-    )
-    const remove = flags['rm'] === true
-    const body = createBody(project, service, {
-      number: 1,
-      imageId,
-      files: materializeFiles(project),
-      oneOff: { env, remove, publish: flags['service-ports'] === true, ...(command.length > 0 && { command }) },
-    })
+    if (!flags['no-deps']) await startDependencies(context, service)
+    const imageId = await ensureImage(context, service, { build: flags['build'] === true })
+    await ensureNetworks(context, { [name]: service })
+    await ensureVolumes(context, { [name]: service })
+    const detached = flags['detach'] === true
+    const tty = !detached && !flags['no-TTY'] && process.stdin.isTTY && process.stdout.isTTY
     const container =
       (flags['name'] as string | undefined) ?? `${project.name}-${name}-run-${randomBytes(6).toString('hex')}`
-    const { Id } = await engine.json<{ Id: string }>(
-      'POST',
-      `/containers/create?name=${encodeURIComponent(container)}`,
-      body,
-    )
-    if (flags['detach']) {
-      await engine.json('POST', `/containers/${Id}/start`)
+    const remove = flags['rm'] === true
+    const id = await createContainer(context, service, container, {
+      number: 1,
+      imageId,
+      oneOff: {
+        tty,
+        stdin: !detached,
+        remove,
+        publish: flags['service-ports'] === true,
+        environment: environmentOf(several(flags, 'env')),
+        labels: Object.fromEntries(
+          Object.entries(listToMapping(several(flags, 'label'))).map(([key, value]) => [key, value ?? '']),
+        ),
+        volumes: several(flags, 'volume').map(mountOf),
+        ...(command.length > 0 && { command }),
+        ...(flags['entrypoint'] !== undefined && { entrypoint: splitCommand(String(flags['entrypoint'])) }),
+        ...(flags['user'] !== undefined && { user: String(flags['user']) }),
+        ...(flags['workdir'] !== undefined && { workdir: String(flags['workdir']) }),
+      },
+    })
+    if (detached) {
+      await engine.json('POST', `/containers/${id}/start`)
       console.log(container)
       return 0
     }
-    // Attach and wait before the start, or a quick container is gone before anybody asked.
-    const output = await engine.attach(`/containers/${Id}/attach?stream=1&stdout=1&stderr=1`)
-    const wait = await engine.request('POST', `/containers/${Id}/wait?condition=${remove ? 'removed' : 'next-exit'}`)
-    await engine.json('POST', `/containers/${Id}/start`)
-    await copyOutput(output)
-    return (await readJson<{ StatusCode: number }>(wait)).StatusCode
+    return inForeground(context, id, { tty, remove })
   },
 }
 
-function splitOnce(word: string): [string, string] {
-  const at = word.indexOf('=')
-  return [word.slice(0, at), word.slice(at + 1)]
+async function startDependencies(context: ComposeContext, service: Service): Promise<void> {
+  const { [service.name]: _self, ...dependencies } = withDependencies(context.project, [service.name])
+  await createContainers(context, dependencies, {})
+  await startContainers(context, dependencies)
+  await waitForDependencies(context, service)
+}
+
+async function inForeground(
+  { engine }: ComposeContext,
+  id: string,
+  { tty, remove }: { tty: boolean; remove: boolean },
+): Promise<number> {
+  // Attach and wait before the start, or a quick container is gone before anybody asked.
+  const stream = await engine.attach(`/containers/${id}/attach?stream=1&stdin=1&stdout=1&stderr=1`)
+  const wait = await engine.request('POST', `/containers/${id}/wait?condition=${remove ? 'removed' : 'next-exit'}`)
+  const pass = (signal: NodeJS.Signals) => {
+    engine.json('POST', `/containers/${id}/kill?signal=${signal}`).catch((error: Error) => console.error(error.message))
+  }
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const signal of signals) process.on(signal, pass)
+  try {
+    await engine.json('POST', `/containers/${id}/start`)
+    await interact(stream, {
+      tty,
+      stdin: true,
+      resize: (rows, columns) => engine.json('POST', `/containers/${id}/resize?h=${rows}&w=${columns}`),
+    })
+    return (await readJson<{ StatusCode: number }>(wait)).StatusCode
+  } finally {
+    for (const signal of signals) process.off(signal, pass)
+    // A start that failed leaves both open.
+    stream.destroy()
+    wait.body.destroy()
+  }
+}
+
+function environmentOf(words: string[]): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(listToMapping(words)).map(([name, value]) => [name, value ?? process.env[name] ?? '']),
+  )
+}
+
+function mountOf(text: string): Mount {
+  const tree = withAbsolutePaths({ services: { run: { volumes: [text] } } }, process.cwd(), process.env['HOME'])
+  const { volumes } = treeOf(treeOf(tree['services'], 'services')['run'], 'run')
+  return parseMount((volumes as unknown[])[0], '--volume')
 }

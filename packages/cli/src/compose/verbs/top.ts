@@ -6,10 +6,11 @@ import { chosenServices, type ComposeVerb } from '../verb.ts'
 
 export const top: ComposeVerb = {
   usage: 'top [SERVICE…]',
+  worksWithoutFile: true,
   async run({ engine, project, args }) {
-    const chosen = new Set(chosenServices(project, args).map(({ name }) => name))
+    const chosen = chosenServices(project, args)
     const containers = (await listContainers(engine, project.name)).filter(
-      ({ service, state }) => chosen.has(service) && state === 'running',
+      ({ service, state }) => chosen[service] && state === 'running',
     )
     for (const { id, name } of containers) {
       const { Titles, Processes } = await engine.json<{ Titles: string[]; Processes: string[][] }>(

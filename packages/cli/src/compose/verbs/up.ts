@@ -1,67 +1,102 @@
 // `compose up`: the project as the file has it; in the foreground its output, until Ctrl-C stops it.
+// `compose create` is its first half.
 
-import { UsageError, several } from '../../commands/command.ts'
-import { listContainers, removeContainer, stopContainer } from '../containers.ts'
-import { converge } from '../converge.ts'
-import { report, step } from '../progress.ts'
-import { followLogs } from '../log-stream.ts'
-import { type ComposeContext, type ComposeVerb, withDependencies } from '../verb.ts'
+import { type Flags, several, UsageError } from '../../commands/command.ts'
+import { ComposeError } from '../compose-error.ts'
+import { isUp, listContainers, removeContainer, shortName, stopContainer } from '../containers.ts'
+import { type ConvergeOptions, createContainers, startContainers } from '../converge.ts'
+import { waitFor } from '../dependencies.ts'
+import { followProject, LogPrinter } from '../log-stream.ts'
+import { inReverseOrder } from '../order.ts'
+import { step } from '../progress.ts'
+import {
+  chosenServices,
+  type ComposeContext,
+  type ComposeVerb,
+  numberFlag,
+  type Services,
+  withDependencies,
+} from '../verb.ts'
+
+const createFlags = {
+  build: { type: 'boolean' },
+  'no-build': { type: 'boolean' },
+  'quiet-pull': { type: 'boolean' },
+  pull: { type: 'string' },
+  'force-recreate': { type: 'boolean' },
+  'no-recreate': { type: 'boolean' },
+  'always-recreate-deps': { type: 'boolean' },
+  'remove-orphans': { type: 'boolean' },
+  'renew-anon-volumes': { type: 'boolean', short: 'V' },
+  scale: { type: 'string', multiple: true },
+} as const
+
+export const create: ComposeVerb = {
+  usage:
+    'create [--build|--no-build] [--pull POLICY] [--force-recreate|--no-recreate] [--scale SERVICE=N] [--remove-orphans] [SERVICE…]',
+  flags: createFlags,
+  async run(context) {
+    const services = withDependencies(context.project, context.args)
+    await dealWithOrphans(context)
+    await createContainers(context, services, convergeOptions(context.flags, context.args))
+    return 0
+  },
+}
 
 export const up: ComposeVerb = {
   usage:
-    'up [-d] [--build] [--force-recreate] [--no-recreate] [--no-start] [--scale SERVICE=N] [--remove-orphans] [SERVICE…]',
+    'up [-d] [--wait] [--build|--no-build] [--pull POLICY] [--force-recreate|--no-recreate] [-V] [--no-deps] [--no-start] [--scale SERVICE=N] [-t SECONDS] [--remove-orphans] [--attach SERVICE] [--no-attach SERVICE] [--no-log-prefix] [--timestamps] [--abort-on-container-exit] [--exit-code-from SERVICE] [SERVICE…]',
   flags: {
+    ...createFlags,
     detach: { type: 'boolean', short: 'd' },
-    build: { type: 'boolean' },
-    'force-recreate': { type: 'boolean' },
-    'no-recreate': { type: 'boolean' },
+    wait: { type: 'boolean' },
+    'no-deps': { type: 'boolean' },
     'no-start': { type: 'boolean' },
-    'remove-orphans': { type: 'boolean' },
-    scale: { type: 'string', multiple: true },
+    timeout: { type: 'string', short: 't' },
+    attach: { type: 'string', multiple: true },
+    'no-attach': { type: 'string', multiple: true },
+    'no-color': { type: 'boolean' },
+    'no-log-prefix': { type: 'boolean' },
+    timestamps: { type: 'boolean' },
+    'abort-on-container-exit': { type: 'boolean' },
+    'exit-code-from': { type: 'string' },
   },
   async run(context) {
-    const { engine, project, flags, args } = context
-    const services = withDependencies(project, args)
+    const { project, flags, args } = context
+    const services = flags['no-deps'] ? alone(chosenServices(project, args)) : withDependencies(project, args)
     await dealWithOrphans(context)
-    await converge(engine, project, services, {
-      build: flags['build'] === true,
-      forceRecreate: flags['force-recreate'] === true,
-      noRecreate: flags['no-recreate'] === true,
-      noStart: flags['no-start'] === true,
-      scale: scales(several(flags, 'scale')),
-    })
-    if (flags['detach'] || flags['no-start']) return 0
-    return inForeground(context, Object.keys(services))
+    await createContainers(context, services, convergeOptions(flags, args))
+    if (flags['no-start']) return 0
+    if (!flags['detach'] && !flags['wait']) return inForeground(context, services)
+    await startContainers(context, services)
+    if (flags['wait']) await waitForAll(context, services)
+    return 0
   },
 }
 
-async function inForeground({ engine, project }: ComposeContext, names: string[]): Promise<number> {
-  const containers = (await listContainers(engine, project.name)).filter(({ service }) => names.includes(service))
-  process.once('SIGINT', () => {
-    console.error('Gracefully stopping... (press Ctrl+C again to force)')
-    process.once('SIGINT', () => process.exit(130))
-    void Promise.all(
-      containers.map(({ id, name }) =>
-        step(`Container ${name}`, 'Stopping', 'Stopped', () => stopContainer(engine, id)),
-      ),
-    )
-  })
-  await followLogs(engine, containers, { follow: true, tail: 'all', timestamps: false })
-  return 0
-}
+/** Services without what they depend on: whatever of that is not there is not waited for. */
+const alone = (services: Services): Services =>
+  Object.fromEntries(Object.entries(services).map(([name, service]) => [name, { ...service, depends_on: {} }]))
 
-async function dealWithOrphans({ engine, project, flags }: ComposeContext): Promise<void> {
-  const orphans = (await listContainers(engine, project.name)).filter(({ service }) => !(service in project.services))
-  if (orphans.length === 0) return
-  if (!flags['remove-orphans']) {
-    const names = orphans.map(({ name }) => name).join(', ')
-    console.error(`warning: Found orphan containers (${names}) for this project; --remove-orphans removes them`)
-    return
-  }
-  for (const { id, name } of orphans) {
-    await stopContainer(engine, id)
-    await removeContainer(engine, id)
-    report(`Container ${name}`, 'Removed')
+function convergeOptions(flags: Flags, args: string[]): ConvergeOptions {
+  if (flags['force-recreate'] && flags['no-recreate'])
+    throw new UsageError('--force-recreate and --no-recreate are incompatible')
+  const pull = flags['pull'] as string | undefined
+  if (pull !== undefined && !['always', 'missing', 'never', 'build'].includes(pull))
+    throw new UsageError('--pull takes always, missing, never or build')
+  return {
+    build: flags['build'] === true,
+    noBuild: flags['no-build'] === true,
+    pullPolicy: pull,
+    renewVolumes: flags['renew-anon-volumes'] === true,
+    stopSeconds: numberFlag(flags, 'timeout'),
+    scale: scales(several(flags, 'scale')),
+    recreate: ({ name }) => {
+      if (flags['no-recreate']) return 'never'
+      // Dependencies are only brought along: forcing is meant for what was named.
+      const isMeant = args.length === 0 || args.includes(name)
+      return (isMeant ? flags['force-recreate'] : flags['always-recreate-deps']) ? 'always' : 'changed'
+    },
   }
 }
 
@@ -73,4 +108,127 @@ function scales(words: string[]): Record<string, number> {
       return [name, Number(count)]
     }),
   )
+}
+
+async function dealWithOrphans({ engine, project, flags }: ComposeContext): Promise<void> {
+  const known = new Set([...Object.keys(project.services), ...project.disabled])
+  const orphans = (await listContainers(engine, project.name)).filter(({ service }) => !known.has(service))
+  if (orphans.length === 0) return
+  if (!flags['remove-orphans']) {
+    const names = orphans.map(({ name }) => name).join(' ')
+    console.error(
+      `warning: Found orphan containers ([${names}]) for this project. If you removed or renamed this service in your compose file, you can run this command with the --remove-orphans flag to clean it up.`,
+    )
+    return
+  }
+  await Promise.all(
+    orphans.map(({ id, name }) =>
+      step(`Container ${name}`, 'Removing', 'Removed', async () => {
+        await stopContainer(engine, id)
+        await removeContainer(engine, id)
+      }),
+    ),
+  )
+}
+
+/** `--wait`: until everything is healthy, or running where nothing says what healthy is. */
+async function waitForAll(context: ComposeContext, services: Services): Promise<void> {
+  const containers = (await listContainers(context.engine, context.project.name)).filter(
+    ({ service }) => services[service],
+  )
+  await Promise.all(
+    containers.map(({ id, name, service }) => {
+      const { healthcheck } = services[service] ?? {}
+      const isChecked = healthcheck !== undefined && healthcheck.test[0] !== 'NONE'
+      return waitFor(context, { id, name }, isChecked ? 'service_healthy' : 'service_started')
+    }),
+  )
+}
+
+async function inForeground(context: ComposeContext, services: Services): Promise<number> {
+  const { engine, project, flags } = context
+  const attached = attachedServices(flags, services)
+  const exitCodeFrom = flags['exit-code-from'] as string | undefined
+  if (exitCodeFrom !== undefined && !services[exitCodeFrom]) throw new ComposeError(`no such service: ${exitCodeFrom}`)
+  const mine = (await listContainers(engine, project.name)).filter(({ service }) => services[service])
+  const shown = mine.filter(({ service }) => attached.has(service))
+  const printer = new LogPrinter(
+    { tail: 'all', timestamps: flags['timestamps'] === true, prefix: !flags['no-log-prefix'] },
+    shown,
+  )
+  console.error(`Attaching to ${shown.map(shortName).join(', ')}`)
+
+  const interrupted = new AbortController()
+  let exitCode = 0
+  let stopping: Promise<void> | undefined
+  const stopOnce = () => (stopping ??= stopServices(context, services, numberFlag(flags, 'timeout')))
+  const onInterrupt = () => {
+    if (interrupted.signal.aborted) {
+      for (const { id } of mine) engine.json('POST', `/containers/${id}/kill`).catch(ignoreNotRunning)
+      return
+    }
+    console.error('Gracefully stopping... (press Ctrl+C again to force)')
+    exitCode = 130
+    interrupted.abort(new ComposeError('interrupted'))
+    // What is starting settles first; its containers are stopped with the others.
+    void starting.catch(() => undefined).then(stopOnce)
+  }
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  for (const signal of signals) process.on(signal, onInterrupt)
+  const starting = startContainers({ ...context, signal: interrupted.signal }, services)
+  try {
+    await followProject(context, printer, {
+      isShown: ({ service }) => attached.has(service),
+      past: false,
+      starting,
+      onExit: ({ service }, code) => {
+        if (stopping !== undefined || !(flags['abort-on-container-exit'] || exitCodeFrom !== undefined)) return
+        if (exitCodeFrom !== undefined && service !== exitCodeFrom) return
+        console.error('Aborting on container exit...')
+        exitCode = code
+        stopOnce().catch((error: unknown) => interrupted.abort(error))
+      },
+    })
+    await starting
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error
+  } finally {
+    for (const signal of signals) process.off(signal, onInterrupt)
+  }
+  await stopping
+  return exitCode
+}
+
+function attachedServices(flags: Flags, services: Services): Set<string> {
+  const only = several(flags, 'attach')
+  const without = several(flags, 'no-attach')
+  const names = Object.values(services).filter(({ attach }) => attach)
+  return new Set(
+    (only.length > 0 ? only : names.map(({ name }) => name)).filter(
+      (name) => services[name] && !without.includes(name),
+    ),
+  )
+}
+
+/** Dependents before what they depend on. */
+async function stopServices(context: ComposeContext, services: Services, seconds: number | undefined): Promise<void> {
+  const { engine, project } = context
+  const running = (await listContainers(engine, project.name)).filter(isUp)
+  await inReverseOrder(
+    services,
+    async (service) => {
+      const own = running.filter((container) => container.service === service.name)
+      await Promise.all(
+        own.map(({ id, name }) =>
+          step(`Container ${name}`, 'Stopping', 'Stopped', () => stopContainer(engine, id, seconds)),
+        ),
+      )
+    },
+    context.signal,
+  )
+}
+
+/** A container that has ended meanwhile needs no killing. */
+const ignoreNotRunning = (error: Error): void => {
+  if (!error.message.includes('is not running')) console.error(error.message)
 }

@@ -1,0 +1,40 @@
+// `build` of a service: the directory alone, or the long form. Pure.
+
+import { ComposeError } from '../compose-error.ts'
+import type { Build } from '../model.ts'
+import { extraHosts } from './hosts.ts'
+import { booleanOf, checkFields, mappingOf, optional, textMappingOf, textOf, textsOf, treeOf, words } from './tree.ts'
+import { parseBytes } from './units.ts'
+
+const buildFields = words(`
+  context dockerfile dockerfile_inline args target labels tags cache_from extra_hosts network shm_size no_cache
+  pull
+`)
+/** Where caches go, and what the image is attested: nothing that the image's own files depend on. */
+const ignoredBuildFields = ['cache_to', 'platforms', 'provenance', 'sbom']
+const refusedBuildFields = words('additional_contexts entitlements isolation privileged secrets ssh ulimits')
+
+export function parseBuild(value: unknown, env: Record<string, string | undefined>, at: string): Build {
+  const tree = typeof value === 'string' ? { context: value } : treeOf(value, at)
+  checkFields(tree, [...buildFields, ...ignoredBuildFields, ...refusedBuildFields], at)
+  const lost = refusedBuildFields.find((field) => tree[field] !== undefined)
+  if (lost !== undefined) throw new ComposeError(`${at}.${lost} is not supported by this compose`)
+  if (tree['dockerfile'] !== undefined && tree['dockerfile_inline'] !== undefined)
+    throw new ComposeError(`${at} declares mutually exclusive dockerfile and dockerfile_inline`)
+  const args = Object.entries(mappingOf(tree['args'], `${at}.args`))
+  return {
+    context: textOf(tree['context'] ?? '.', `${at}.context`),
+    args: Object.fromEntries(args.map(([name, arg]) => [name, arg ?? env[name] ?? null])),
+    labels: textMappingOf(tree['labels'], `${at}.labels`),
+    tags: textsOf(tree['tags'], `${at}.tags`),
+    cache_from: textsOf(tree['cache_from'], `${at}.cache_from`),
+    extra_hosts: extraHosts(tree['extra_hosts'], `${at}.extra_hosts`),
+    ...optional('dockerfile', tree['dockerfile'], String),
+    ...optional('dockerfile_inline', tree['dockerfile_inline'], String),
+    ...optional('target', tree['target'], String),
+    ...optional('network', tree['network'], String),
+    ...optional('shm_size', tree['shm_size'], (size) => parseBytes(size as string)),
+    ...optional('no_cache', tree['no_cache'], (flag) => booleanOf(flag, at)),
+    ...optional('pull', tree['pull'], (flag) => booleanOf(flag, at)),
+  }
+}

@@ -1,0 +1,62 @@
+// `volumes` of a service: the short form and the long one. Paths are absolute already (paths.ts). Pure.
+
+import { ComposeError } from '../compose-error.ts'
+import type { Mount } from '../model.ts'
+import { booleanOf, checkFields, isTree, listOf, numberOf, optional, textOf, treeOf } from './tree.ts'
+import { parseBytes } from './units.ts'
+
+const longFields = ['type', 'source', 'target', 'read_only', 'bind', 'volume', 'tmpfs', 'consistency']
+
+export function parseMount(value: unknown, at: string): Mount {
+  return isTree(value) ? parseLong(value, at) : parseShort(textOf(value, at), at)
+}
+
+function parseLong(tree: Record<string, unknown>, at: string): Mount {
+  checkFields(tree, longFields, at)
+  const type = String(tree['type'] ?? '')
+  if (type !== 'bind' && type !== 'volume' && type !== 'tmpfs')
+    throw new ComposeError(`${at}.type: mounts of type "${type}" are not supported; use bind, volume or tmpfs`)
+  if (tree['target'] === undefined) throw new ComposeError(`${at}.target is required`)
+  const [bind, volume, tmpfs] = ['bind', 'volume', 'tmpfs'].map((field) => treeOf(tree[field], `${at}.${field}`))
+  return {
+    type,
+    target: textOf(tree['target'], `${at}.target`),
+    read_only: booleanOf(tree['read_only'] ?? false, `${at}.read_only`),
+    ...optional('source', tree['source'], String),
+    // Only the short form makes the host's directory, as `-v` always did.
+    ...(type === 'bind' && { create_host_path: booleanOf(bind?.['create_host_path'] ?? false, at) }),
+    ...optional('propagation', bind?.['propagation'], String),
+    ...optional('nocopy', volume?.['nocopy'], (flag) => booleanOf(flag, at)),
+    ...optional('subpath', volume?.['subpath'], String),
+    ...optional('size', tmpfs?.['size'], (size) => parseBytes(size as string)),
+    ...optional('mode', tmpfs?.['mode'], (mode) => numberOf(mode, at)),
+  }
+}
+
+function parseShort(text: string, at: string): Mount {
+  const parts = text.split(':')
+  if (parts.some((part) => part === '') || parts.length > 3)
+    throw new ComposeError(`${at}: invalid volume specification "${text}"`)
+  const [first = '', target, mode = ''] = parts
+  if (target === undefined) return { type: 'volume', target: first, read_only: false }
+  const options = mode.split(',')
+  const isBind = first.startsWith('/')
+  return {
+    type: isBind ? 'bind' : 'volume',
+    source: first,
+    target,
+    read_only: options.includes('ro'),
+    ...(isBind && { create_host_path: true }),
+    ...(options.includes('nocopy') && { nocopy: true }),
+  }
+}
+
+/** What a mount covers: two mounts of one target cannot both be. */
+export function mountTarget(value: unknown): string {
+  if (isTree(value)) return String(value['target'])
+  const parts = String(value).split(':')
+  return (parts.length === 1 ? parts[0] : parts[1]) ?? ''
+}
+
+export const parseMounts = (value: unknown, at: string): Mount[] =>
+  listOf(value, at).map((mount) => parseMount(mount, at))
