@@ -77,6 +77,7 @@ export class Lifecycle {
         mounts: [...networked.mounts, ...driverMounts(record.mounts)],
         extraEnv: networked.env,
         hostname: networked.hostname,
+        isolated: networked.isolated,
         pidOf: (reference) => this.#pidOf(reference),
       })
       const stdio = new Stdio(runDir)
@@ -115,6 +116,8 @@ export class Lifecycle {
       mounts: [],
       extraEnv: this.#containers.networking.envOf(record),
       hostname: record.config.Hostname,
+      // For its execs: what it shares is in its own namespace by now.
+      isolated: /^(none$|container:)/.test(record.hostConfig.NetworkMode),
       // Only needed to start it, and the other may be gone by now.
       pidOf: () => running.pid,
     })

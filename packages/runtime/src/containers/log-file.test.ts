@@ -144,6 +144,13 @@ test('rotation keeps as many files as asked for, and readers see them as one', (
   expect(log.numbers()).toEqual([])
 })
 
+test('rotation parts output that came at once', () => {
+  const log = new LogFile(path, clock, { maxSizeBytes: 300, maxFiles: 3 })
+  log.write('stdout', Buffer.from(numbered(0, 19)))
+  for (const number of log.numbers()) expect(readFileSync(log.pathOf(number)).length).toBeLessThanOrEqual(300)
+  expect(read(log)).toBe(numbered(12, 19))
+})
+
 test('a reader that rotation overtakes finishes its file and goes on with the oldest that is left', () => {
   const log = new LogFile(path, clock, { maxSizeBytes: 300, maxFiles: 2 })
   log.write('stdout', Buffer.from('line 0\n'))

@@ -105,9 +105,17 @@ export class LogFile implements LogFiles {
     if (bytes.length === 0) return
     const lines = toUtf8(bytes)
     const { encoded, count } = encodeEntries(lines, stream, this.#nextNanos())
-    this.#lastNanos += BigInt(count - 1)
     let fd = (this.#fd ??= this.#open())
-    if (this.#size > 0 && this.#size + encoded.length > this.#options.maxSizeBytes) fd = this.#rotate(fd)
+    if (this.#size + encoded.length > this.#options.maxSizeBytes) {
+      const middle = middleOf(lines)
+      if (count > 1 && middle > 0) {
+        this.#append(stream, lines.subarray(0, middle))
+        this.#append(stream, lines.subarray(middle))
+        return
+      }
+      if (this.#size > 0) fd = this.#rotate(fd)
+    }
+    this.#lastNanos += BigInt(count - 1)
     const from = { file: this.#current, offset: this.#size }
     for (let rest = encoded; rest.length > 0;) rest = rest.subarray(writeSync(fd, rest))
     this.#size += encoded.length
@@ -145,4 +153,12 @@ export class LogFile implements LogFiles {
     this.#current++
     return (this.#fd = this.#open())
   }
+}
+
+/** Where to part lines in two: after a line, as near to the middle as there is one; 0 when there is but one. */
+function middleOf(lines: Buffer): number {
+  const half = lines.length >> 1
+  const before = lines.subarray(0, half).lastIndexOf('\n') + 1
+  const after = lines.indexOf('\n', half) + 1
+  return before > 0 ? before : after === lines.length ? 0 : after
 }

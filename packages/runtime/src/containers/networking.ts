@@ -27,6 +27,8 @@ export interface Networked {
   mounts: Mount[]
   env: string[]
   hostname: string
+  /** It has a network namespace of its own, in which there is nothing but itself. */
+  isolated: boolean
 }
 
 export class Networking {
@@ -62,6 +64,7 @@ export class Networking {
       mounts: this.#mounts(container, shared ?? container),
       env: this.envOf(record),
       hostname: (shared?.record ?? record).config.Hostname,
+      isolated: this.isIsolated(record),
     }
   }
 
@@ -103,6 +106,11 @@ export class Networking {
     return (
       primary?.IPAddress || (Object.values(record.networks).find(({ IPAddress }) => IPAddress !== '')?.IPAddress ?? '')
     )
+  }
+
+  /** `--network none`, its own or that of the container whose network it shares. */
+  isIsolated(record: ContainerRecord): boolean {
+    return (this.#sharedWith(record)?.record ?? record).hostConfig.NetworkMode === 'none'
   }
 
   async publish(container: Container): Promise<void> {

@@ -14,6 +14,8 @@ export interface SpecInput {
   /** Added to the container's own environment, such as its address. */
   extraEnv: string[]
   hostname: string
+  /** Without a network; with `container:<name>`, in the namespace of that container. */
+  isolated: boolean
   /** Finds the host pid of the container that a `container:<name>` mode refers to. */
   pidOf: (reference: string) => number
 }
@@ -44,6 +46,7 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
       pid: namespaceMode(hostConfig.PidMode, pidOf),
       ipc: namespaceMode(hostConfig.IpcMode, pidOf),
       uts: hostConfig.UTSMode === 'host' ? 'host' : 'private',
+      ...(input.isolated && { network: namespaceMode(hostConfig.NetworkMode, pidOf) }),
     },
     resources: resourcesOf(hostConfig),
     shmSizeBytes: hostConfig.ShmSize,

@@ -104,6 +104,11 @@ test('who shares a pid namespace joins the cgroups by itself', () => {
   )
 })
 
+test('a network namespace of its own has a loopback device that is up', () => {
+  expect(preludeOf({ ...spec, namespaces: { network: 'private' } }, '/c/rootfs', [])).toContain('ip link set lo up')
+  expect(preludeOf({ ...spec, namespaces: { network: { pid: 7 } } }, '/c/rootfs', [])).not.toContain('ip link')
+})
+
 test('ulimits', () => {
   expect(limitCommand()).toEqual([])
   expect(limitCommand([{ name: 'nofile', soft: 10, hard: -1 }])).toEqual(['prlimit', '--nofile=10:unlimited', '--'])

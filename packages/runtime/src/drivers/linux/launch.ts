@@ -132,6 +132,8 @@ export function preludeOf(spec: ContainerSpec, lowerLinks: string, cgroups: stri
     if ((spec.namespaces?.pid ?? 'private') === 'private') lines.push(`${join(1)} &`, 'joining=$!')
     else lines.push(join(0))
   }
+  // The loopback device of a new namespace is down. Without iproute2 it stays so: still no network.
+  if (spec.namespaces?.network === 'private') lines.push('if command -v ip >/dev/null; then ip link set lo up; fi')
   if (spec.hostname !== '') lines.push(`echo ${quote(spec.hostname)} >/proc/sys/kernel/hostname`)
   if (spec.domainname) lines.push(`echo ${quote(spec.domainname)} >/proc/sys/kernel/domainname`)
   if (spec.oomScoreAdj) lines.push(`echo ${spec.oomScoreAdj} >"/proc/$pid/oom_score_adj"`)
