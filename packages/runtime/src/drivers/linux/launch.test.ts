@@ -7,6 +7,7 @@ const base = {
   programs: '/d/pivot/programs',
   init: '/d/init',
   host: '/d/host',
+  lowers: '/d/lowers',
   hostDirectories: ['usr'],
   nodePrefix: undefined,
 }
