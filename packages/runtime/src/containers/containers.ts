@@ -195,6 +195,16 @@ export class Containers {
       const other = this.list().find(({ id: otherId, name }) => name === reference || otherId.startsWith(reference))
       if (other !== undefined) hostConfig.NetworkMode = `container:${other.id}`
     }
+    for (const link of hostConfig.Links ?? []) {
+      const [reference = ''] = link.split(':')
+      if (
+        !this.list().some(
+          (other) => other.id.startsWith(reference) || `/${other.name}` === `/${reference.replace(/^\//, '')}`,
+        )
+      ) {
+        throw badParameter(`could not get container for ${reference}: No such container: ${reference}`)
+      }
+    }
     const draft = { id, name, config }
     const record: ContainerRecord = {
       ...draft,

@@ -66,6 +66,9 @@ test.each([
   ['You should always set the Memory limit when using Memoryswap limit', { MemorySwap: 2 ** 24 }],
   ['Conflicting options: Nano CPUs and CPU Period cannot both be set', { NanoCpus: 1e9, CpuPeriod: 1000 }],
   ["logger: no log driver named 'syslog' is registered", { LogConfig: { Type: 'syslog', Config: {} } }],
+  ["unknown log opt 'foo' for json-file log driver", { LogConfig: { Type: '', Config: { foo: '1' } } }],
+  ["invalid size: 'abc'", { LogConfig: { Type: 'json-file', Config: { 'max-size': 'abc' } } }],
+  ['max-file cannot be less than 1', { LogConfig: { Type: 'local', Config: { 'max-file': '0' } } }],
   ['invalid container format', { NetworkMode: 'container:' }],
 ])('%s', (message, hostConfig) => {
   expect(() => completeHostConfig(hostConfig)).toThrow(message)

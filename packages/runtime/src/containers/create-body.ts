@@ -167,6 +167,7 @@ export function checkHostConfig(hostConfig: HostConfig): void {
   if (!['json-file', 'local', 'none'].includes(LogConfig.Type)) {
     throw badParameter(`logger: no log driver named '${LogConfig.Type}' is registered`)
   }
+  checkLogOptions(LogConfig)
   checkNumbers(hostConfig)
   checkSysctls(hostConfig.Sysctls ?? {}, hostConfig.IpcMode)
   for (const port of Object.keys(PortBindings)) parsePort(port)
@@ -174,6 +175,17 @@ export function checkHostConfig(hostConfig: HostConfig): void {
     throw badParameter('Invalid network mode: invalid container format container:<name|id>')
   }
 }
+
+function checkLogOptions({ Type, Config }: HostConfig['LogConfig']): void {
+  if (Type === 'none') return
+  const unknown = Object.keys(Config).find((name) => !LOG_OPTIONS.has(name))
+  if (unknown !== undefined) throw badParameter(`unknown log opt '${unknown}' for ${Type} log driver`)
+  const { 'max-size': size = '-1', 'max-file': files = '1' } = Config
+  if (!/^(-1|\d+[kmg]?b?)$/i.test(size)) throw badParameter(`invalid size: '${size}'`)
+  if (!/^\d+$/.test(files) || Number(files) < 1) throw badParameter('max-file cannot be less than 1')
+}
+
+const LOG_OPTIONS = new Set(['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'])
 
 /** These end up in mount options, limits and a shell script; a client that is no Go program may have sent anything. */
 function checkNumbers(hostConfig: HostConfig): void {
