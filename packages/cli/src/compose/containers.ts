@@ -78,3 +78,13 @@ export interface InspectedContainer {
 
 export const inspectContainer = (engine: Engine, id: string): Promise<InspectedContainer> =>
   engine.json('GET', `/containers/${id}/json`)
+
+/** Volumes that nobody named, by where they are mounted. */
+export async function anonymousVolumes(engine: Engine, id: string): Promise<Record<string, string>> {
+  const { Mounts } = await inspectContainer(engine, id)
+  return Object.fromEntries(
+    Mounts.flatMap(({ Type, Name, Destination }) =>
+      Type === 'volume' && Name !== undefined && /^[0-9a-f]{64}$/.test(Name) ? [[Destination, Name]] : [],
+    ),
+  )
+}

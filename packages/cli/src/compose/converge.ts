@@ -6,7 +6,7 @@ import tar from 'tar-stream'
 import { Readable } from 'node:stream'
 import { ComposeError } from './compose-error.ts'
 import {
-  inspectContainer,
+  anonymousVolumes,
   isUp,
   listContainers,
   type ProjectContainer,
@@ -139,22 +139,12 @@ async function recreate(
   { renewVolumes = false, stopSeconds }: ConvergeOptions,
 ): Promise<void> {
   const { engine, project } = context
-  const inherited = renewVolumes ? {} : await anonymousVolumes(context, old.id)
+  const inherited = renewVolumes ? {} : await anonymousVolumes(engine, old.id)
   const passing = `${old.id.slice(0, 12)}_${old.name}`
   const id = await createContainer(context, service, passing, { number, imageId, inherited })
   await stopContainer(engine, old.id, stopSeconds)
   await removeContainer(engine, old.id)
   await rename(engine, id, containerName(project, service, number))
-}
-
-async function anonymousVolumes({ engine, project }: Context, id: string): Promise<Record<string, string>> {
-  const { Mounts } = await inspectContainer(engine, id)
-  const named = new Set(Object.values(project.volumes).map(({ name }) => name))
-  return Object.fromEntries(
-    Mounts.flatMap(({ Type, Name, Destination }) =>
-      Type === 'volume' && Name !== undefined && !named.has(Name) ? [[Destination, Name]] : [],
-    ),
-  )
 }
 
 function create(

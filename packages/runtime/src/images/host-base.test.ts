@@ -62,7 +62,7 @@ test('of the machine’s files, only the system’s are shown', () => {
   expect(['usr/bin/node', 'bin', 'etc/passwd', 'etc/ssl/certs/a.pem', 'etc'].map((path) => shows?.(path))).toEqual(
     Array.from({ length: 5 }, () => true),
   )
-  expect(['etc/shadow', 'etc/ssl/private/a.key', 'root', 'home/me', 'usrx', 'var'].map((path) => shows?.(path))).toEqual(
-    Array.from({ length: 6 }, () => false),
-  )
+  expect(
+    ['etc/shadow', 'etc/ssl/private/a.key', 'root', 'home/me', 'usrx', 'var'].map((path) => shows?.(path)),
+  ).toEqual(Array.from({ length: 6 }, () => false))
 })

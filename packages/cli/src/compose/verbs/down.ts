@@ -2,7 +2,13 @@
 
 import { UsageError } from '../../commands/command.ts'
 import { EngineError } from '../../docker/engine.ts'
-import { listContainers, type ProjectContainer, removeContainer, stopContainer } from '../containers.ts'
+import {
+  anonymousVolumes,
+  listContainers,
+  type ProjectContainer,
+  removeContainer,
+  stopContainer,
+} from '../containers.ts'
 import { imageNames } from '../images.ts'
 import { inReverseOrder } from '../order.ts'
 import { step } from '../progress.ts'
@@ -49,8 +55,12 @@ async function removeContainers({ engine, project, flags, args, signal }: Compos
   const seconds = numberFlag(flags, 'timeout')
   const remove = ({ id, name }: ProjectContainer) =>
     step(`Container ${name}`, 'Stopping', 'Removed', async () => {
+      const volumes = flags['volumes'] ? Object.values(await anonymousVolumes(engine, id)) : []
       await stopContainer(engine, id, seconds)
       await removeContainer(engine, id, flags['volumes'] === true)
+      // One that was handed on from a replaced container has become the engine's to keep.
+      for (const volume of volumes)
+        if (await engine.exists(`/volumes/${volume}`)) await engine.json('DELETE', `/volumes/${volume}`)
     })
   const known = new Set([...Object.keys(project.services), ...project.disabled])
   const orphans = flags['remove-orphans'] ? containers.filter(({ service }) => !known.has(service)) : []
