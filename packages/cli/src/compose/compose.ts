@@ -1,10 +1,10 @@
 // `dinghy compose`: runs a compose project on the engine. Also what `docker compose` runs once `compose install-plugin`
 // has put a script where the real docker CLI looks for its plugins.
 
-import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { type Command, type Flags, several, UsageError } from '../commands/command.ts'
 import { Engine } from '../docker/engine.ts'
+import { parseWords } from '../docker/parse-words.ts'
 import { socketOf, socketOfCli } from '../docker/socket.ts'
 import { NoComposeFileError } from './compose-error.ts'
 import { loadProject } from './load/project.ts'
@@ -62,7 +62,7 @@ export const compose: Command = {
 async function runCompose(words: string[], socket: () => string): Promise<number> {
   const { own, rest } = splitGlobals(words)
   const [name, ...args] = rest
-  const global = parse(own, globalFlags, compose.usage).values
+  const { flags: global } = parseWords(own, { usage: `dinghy ${compose.usage}`, flags: globalFlags })
   if (name === undefined || name === 'help' || own.includes('--help')) {
     console.log(`dinghy ${compose.usage}`)
     return 0
@@ -72,13 +72,12 @@ async function runCompose(words: string[], socket: () => string): Promise<number
     return 0
   }
   if (name === 'ls') {
-    const { values } = parse(
-      args,
-      { all: { type: 'boolean', short: 'a' }, format: { type: 'string' } },
-      'ls [-a] [--format json]',
-    )
+    const { flags } = parseWords(args, {
+      usage: 'dinghy compose ls [-a] [--format table|json]',
+      flags: { all: { type: 'boolean', short: 'a' }, format: { type: 'string' } },
+    })
     const { ls } = await import('./verbs/ls.ts')
-    return ls(new Engine(socket()), { all: values['all'] === true, format: values['format'] as string | undefined })
+    return ls(new Engine(socket()), { all: flags['all'] === true, format: flags['format'] as string | undefined })
   }
   const load = Object.hasOwn(verbs, name) ? verbs[name] : undefined
   if (!load) throw new UsageError(`compose knows ${Object.keys(verbs).join(', ')}, ls, version and install-plugin`)
@@ -87,11 +86,11 @@ async function runCompose(words: string[], socket: () => string): Promise<number
     console.log(`dinghy compose ${verb.usage}`)
     return 0
   }
-  const { values, positionals } = parse(args, verb.flags ?? {}, verb.usage, verb.stopsAtFirstWord)
+  const { flags, words: services } = parseWords(args, { ...verb, usage: `dinghy compose ${verb.usage}` })
   const engine = new Engine(socket())
-  const project = await projectOf(engine, verb, global, positionals)
+  const project = await projectOf(engine, verb, global, services)
   const signal = new AbortController().signal
-  return verb.run({ engine, project, clock: systemClock, flags: values, args: positionals, signal })
+  return verb.run({ engine, project, clock: systemClock, flags, args: services, signal })
 }
 
 async function projectOf(engine: Engine, verb: ComposeVerb, global: Flags, words: string[]): Promise<Project> {
@@ -120,22 +119,4 @@ export function splitGlobals(words: string[]): { own: string[]; rest: string[] }
   while (index < words.length && words[index]?.startsWith('-'))
     index += words[index]?.includes('=') || words[index] === '--help' ? 1 : 2
   return { own: words.slice(0, index), rest: words.slice(index) }
-}
-
-function parse(
-  args: string[],
-  options: NonNullable<ParseArgsConfig['options']>,
-  usage: string,
-  stopsAtFirstWord = false,
-): { values: Flags; positionals: string[] } {
-  try {
-    if (!stopsAtFirstWord) return parseArgs({ args, options, allowPositionals: true })
-    // `run web sh -c …`: what follows the service belongs to its command.
-    const { tokens } = parseArgs({ args, options, allowPositionals: true, strict: false, tokens: true })
-    const first = tokens.find(({ kind }) => kind === 'positional')?.index ?? args.length
-    const { values } = parseArgs({ args: args.slice(0, first), options, allowPositionals: false })
-    return { values, positionals: args.slice(first) }
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}\nusage: dinghy compose ${usage}`)
-  }
 }

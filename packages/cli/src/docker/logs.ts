@@ -5,10 +5,10 @@ import type { DockerCommand } from './docker-command.ts'
 import { copyOutput } from './stdcopy.ts'
 
 export const logs: DockerCommand = {
-  usage: 'logs [-f] [--tail N] [-t] CONTAINER',
+  usage: 'logs [-f] [-n N] [-t] CONTAINER',
   flags: {
     follow: { type: 'boolean', short: 'f' },
-    tail: { type: 'string' },
+    tail: { type: 'string', short: 'n' },
     timestamps: { type: 'boolean', short: 't' },
   },
   async run({ engine, flags, args: [container] }) {
@@ -16,8 +16,12 @@ export const logs: DockerCommand = {
     const query = new URLSearchParams({ stdout: '1', stderr: '1', tail: String(flags['tail'] ?? 'all') })
     if (flags['follow']) query.set('follow', '1')
     if (flags['timestamps']) query.set('timestamps', '1')
-    const { body } = await engine.request('GET', `/containers/${encodeURIComponent(container)}/logs?${query}`)
-    await copyOutput(body)
+    const path = `/containers/${encodeURIComponent(container)}`
+    const { Config } = await engine.json<{ Config: { Tty: boolean } }>('GET', `${path}/json`)
+    const { body } = await engine.request('GET', `${path}/logs?${query}`)
+    // A terminal's output is not framed.
+    if (Config.Tty) for await (const chunk of body) process.stdout.write(chunk as Buffer)
+    else await copyOutput(body)
     return 0
   },
 }

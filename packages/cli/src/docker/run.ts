@@ -1,22 +1,24 @@
-// `docker run`, without a terminal: create (pulling the image when it is missing), start, and, unless detached, show
-// the output and end with the container's exit code.
+// `docker run`: create (pulling the image when it is missing), start, and, unless detached, join the container's streams
+// and end with its exit code.
 
-import { readJson } from '@dinghy/shared/client/http'
 import { several, UsageError } from '../commands/command.ts'
 import type { DockerCommand } from './docker-command.ts'
 import { type Engine, EngineError } from './engine.ts'
-import { copyOutput } from './stdcopy.ts'
+import { startInForeground } from './foreground.ts'
 
 export const run: DockerCommand = {
   usage:
-    'run [-d] [--rm] [--name NAME] [-e K=V] [-p [HOST:]PORT] [-v SOURCE:TARGET[:ro]] [-w DIR] [-u USER] IMAGE [COMMAND…]',
+    'run [-d] [-i] [-t] [--rm] [--name NAME] [-e K=V] [-p [HOST:]PORT] [-P] [-v SOURCE:TARGET[:ro]] [-w DIR] [-u USER] [--entrypoint PROGRAM] [--network NAME] IMAGE [COMMAND…]',
   stopsAtFirstWord: true,
   flags: {
     detach: { type: 'boolean', short: 'd' },
+    interactive: { type: 'boolean', short: 'i' },
+    tty: { type: 'boolean', short: 't' },
     rm: { type: 'boolean' },
     name: { type: 'string' },
     env: { type: 'string', short: 'e', multiple: true },
     publish: { type: 'string', short: 'p', multiple: true },
+    'publish-all': { type: 'boolean', short: 'P' },
     volume: { type: 'string', short: 'v', multiple: true },
     workdir: { type: 'string', short: 'w' },
     user: { type: 'string', short: 'u' },
@@ -26,7 +28,10 @@ export const run: DockerCommand = {
   async run({ engine, flags, args: [image, ...command] }) {
     if (!image) throw new UsageError('name an image')
     const { exposed, bindings } = publishedPorts(several(flags, 'publish'))
-    const detached = Boolean(flags['detach'])
+    const detached = flags['detach'] === true
+    const stdin = flags['interactive'] === true
+    const tty = flags['tty'] === true
+    const remove = flags['rm'] === true
     const body = {
       Image: image,
       ...(command.length > 0 && { Cmd: command }),
@@ -35,22 +40,31 @@ export const run: DockerCommand = {
       ...(flags['user'] !== undefined && { User: flags['user'] }),
       Env: several(flags, 'env').map((word) => (word.includes('=') ? word : `${word}=${process.env[word] ?? ''}`)),
       ExposedPorts: exposed,
+      Tty: tty,
+      OpenStdin: stdin,
+      StdinOnce: stdin && !detached,
+      AttachStdin: stdin && !detached,
       AttachStdout: !detached,
       AttachStderr: !detached,
       HostConfig: {
         PortBindings: bindings,
         Binds: several(flags, 'volume'),
-        AutoRemove: Boolean(flags['rm']),
+        PublishAllPorts: flags['publish-all'] === true,
+        AutoRemove: remove,
         ...(flags['network'] !== undefined && { NetworkMode: flags['network'] }),
       },
     }
-    const id = await create(engine, image, body, flags['name'] as string | undefined)
-    if (detached) {
-      await engine.request('POST', `/containers/${id}/start`)
+    try {
+      const id = await create(engine, image, body, flags['name'] as string | undefined)
+      if (!detached) return await startInForeground(engine, id, { tty, stdin, remove })
+      await engine.json('POST', `/containers/${id}/start`)
       console.log(id)
       return 0
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error
+      console.error(`docker: ${error.message}`)
+      return exitCodeOf(error.message)
     }
-    return inForeground(engine, id, Boolean(flags['rm']))
   },
 }
 
@@ -71,14 +85,10 @@ async function create(engine: Engine, image: string, body: unknown, name: string
   }
 }
 
-// Attach and wait must be in place before the start, or a quick container is gone before anybody asked for its output.
-async function inForeground(engine: Engine, id: string, removed: boolean): Promise<number> {
-  const output = await engine.attach(`/containers/${id}/attach?stream=1&stdout=1&stderr=1`)
-  const wait = await engine.request('POST', `/containers/${id}/wait?condition=${removed ? 'removed' : 'next-exit'}`)
-  process.on('SIGINT', () => void engine.request('POST', `/containers/${id}/kill?signal=INT`))
-  await engine.request('POST', `/containers/${id}/start`)
-  await copyOutput(output)
-  return (await readJson<{ StatusCode: number }>(wait)).StatusCode
+/** A container that did not start: 127 no such program, 126 no right to run it, 125 anything else. Pure. */
+export function exitCodeOf(message: string): number {
+  if (/executable file not found|no such file or directory/.test(message)) return 127
+  return message.includes('permission denied') ? 126 : 125
 }
 
 /** `8080:80`, `127.0.0.1:8080:80/udp`, `80`. Pure. */

@@ -10,7 +10,7 @@ export const stop: DockerCommand = {
     if (args.length === 0) throw new UsageError('name a container')
     const grace = flags['time'] === undefined ? '' : `?t=${Number(flags['time'])}`
     for (const name of args) {
-      await engine.request('POST', `/containers/${encodeURIComponent(name)}/stop${grace}`)
+      await engine.json('POST', `/containers/${encodeURIComponent(name)}/stop${grace}`)
       console.log(name)
     }
     return 0
@@ -24,7 +24,7 @@ export const rm: DockerCommand = {
     if (args.length === 0) throw new UsageError('name a container')
     const query = new URLSearchParams({ ...(flags['force'] && { force: '1' }), ...(flags['volumes'] && { v: '1' }) })
     for (const name of args) {
-      await engine.request('DELETE', `/containers/${encodeURIComponent(name)}?${query}`)
+      await engine.json('DELETE', `/containers/${encodeURIComponent(name)}?${query}`)
       console.log(name)
     }
     return 0

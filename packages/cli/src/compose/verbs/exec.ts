@@ -1,7 +1,7 @@
 // `compose exec`: a command in a running container of a service.
 
 import { several, UsageError } from '../../commands/command.ts'
-import { interact } from '../../docker/terminal.ts'
+import { execIn } from '../../docker/exec.ts'
 import { ComposeError } from '../compose-error.ts'
 import { listContainers } from '../containers.ts'
 import { numberOf } from '../plan.ts'
@@ -31,30 +31,16 @@ export const exec: ComposeVerb = {
     )
     const container = index === undefined ? running[0] : running.find((candidate) => numberOf(candidate) === index)
     if (!container) throw new ComposeError(`service "${name}" is not running`)
-    const detached = flags['detach'] === true
-    const tty = !detached && !flags['no-TTY'] && process.stdin.isTTY && process.stdout.isTTY
-    const body = {
-      Cmd: command,
-      Tty: tty,
-      AttachStdin: !detached,
-      AttachStdout: !detached,
-      AttachStderr: !detached,
-      Privileged: flags['privileged'] === true,
-      Env: several(flags, 'env').map((word) => (word.includes('=') ? word : `${word}=${process.env[word] ?? ''}`)),
-      ...(flags['user'] !== undefined && { User: flags['user'] }),
-      ...(flags['workdir'] !== undefined && { WorkingDir: flags['workdir'] }),
-    }
-    const { Id } = await engine.json<{ Id: string }>('POST', `/containers/${container.id}/exec`, body)
-    if (detached) {
-      await engine.json('POST', `/exec/${Id}/start`, { Detach: true })
-      return 0
-    }
-    const stream = await engine.attach(`/exec/${Id}/start`, { Detach: false, Tty: tty })
-    await interact(stream, {
-      tty,
+    const detach = flags['detach'] === true
+    return execIn(engine, container.id, {
+      command,
+      detach,
       stdin: true,
-      resize: (rows, columns) => engine.json('POST', `/exec/${Id}/resize?h=${rows}&w=${columns}`),
+      tty: !detach && !flags['no-TTY'] && process.stdin.isTTY && process.stdout.isTTY,
+      env: several(flags, 'env'),
+      user: flags['user'] as string | undefined,
+      workdir: flags['workdir'] as string | undefined,
+      privileged: flags['privileged'] === true,
     })
-    return (await engine.json<{ ExitCode: number }>('GET', `/exec/${Id}/json`)).ExitCode
   },
 }

@@ -1,9 +1,8 @@
 // `compose run`: a one-off container of a service, with another command; its dependencies are brought up first.
 
 import { randomBytes } from 'node:crypto'
-import { readJson } from '@dinghy/shared/client/http'
 import { several, UsageError } from '../../commands/command.ts'
-import { interact } from '../../docker/terminal.ts'
+import { startInForeground } from '../../docker/foreground.ts'
 import { createContainer, createContainers, startContainers } from '../converge.ts'
 import { waitForDependencies } from '../dependencies.ts'
 import { ensureImage } from '../images.ts'
@@ -73,7 +72,7 @@ export const run: ComposeVerb = {
       console.log(container)
       return 0
     }
-    return inForeground(context, id, { tty, remove })
+    return startInForeground(engine, id, { tty, stdin: true, remove })
   },
 }
 
@@ -82,35 +81,6 @@ async function startDependencies(context: ComposeContext, service: Service): Pro
   await createContainers(context, dependencies, {})
   await startContainers(context, dependencies)
   await waitForDependencies(context, service)
-}
-
-async function inForeground(
-  { engine }: ComposeContext,
-  id: string,
-  { tty, remove }: { tty: boolean; remove: boolean },
-): Promise<number> {
-  // Attach and wait before the start, or a quick container is gone before anybody asked.
-  const stream = await engine.attach(`/containers/${id}/attach?stream=1&stdin=1&stdout=1&stderr=1`)
-  const wait = await engine.request('POST', `/containers/${id}/wait?condition=${remove ? 'removed' : 'next-exit'}`)
-  const pass = (signal: NodeJS.Signals) => {
-    engine.json('POST', `/containers/${id}/kill?signal=${signal}`).catch((error: Error) => console.error(error.message))
-  }
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  for (const signal of signals) process.on(signal, pass)
-  try {
-    await engine.json('POST', `/containers/${id}/start`)
-    await interact(stream, {
-      tty,
-      stdin: true,
-      resize: (rows, columns) => engine.json('POST', `/containers/${id}/resize?h=${rows}&w=${columns}`),
-    })
-    return (await readJson<{ StatusCode: number }>(wait)).StatusCode
-  } finally {
-    for (const signal of signals) process.off(signal, pass)
-    // A start that failed leaves both open.
-    stream.destroy()
-    wait.body.destroy()
-  }
 }
 
 function environmentOf(words: string[]): Record<string, string> {
