@@ -47,7 +47,8 @@ export function hijack(
         (error: unknown) => reject(error as Error),
       )
     })
-    sent.once('error', (error) => reject(new DockerError(0, `cannot reach the container runtime: ${error.message}`)))
+    // Not `once`: an aborted request may report its abort and then the broken connection.
+    sent.on('error', (error) => reject(new DockerError(0, `cannot reach the container runtime: ${error.message}`)))
     sent.end(body)
   })
 }

@@ -55,6 +55,8 @@ export class FakeEngine {
       })
     })
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      // A client that gives up resets the connection.
+      socket.on('error', () => socket.destroy())
       this.#hijack(request, socket, head).catch((error: unknown) => socket.destroy(error as Error))
     })
   }
