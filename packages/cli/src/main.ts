@@ -45,9 +45,7 @@ function parse(command: Command, args: string[]): { values: Flags; positionals: 
     if (tooMany !== undefined) throw new Error(`"${tooMany}" is one word too many`)
     return { values, positionals }
   } catch (error) {
-    // Node's message goes on about `--`; its first sentence says what is wrong.
-    const [first] = (error as Error).message.split('. ')
-    throw new UsageError(`${first}\nusage: dinghy ${command.usage}`)
+    throw UsageError.of(error, command.usage)
   }
 }
 

@@ -2,6 +2,7 @@
 // the real one does (discovery, server-side Tables, patches, watch) and prints the same lines. What it does not know
 // it says, and points at the real one; it never guesses.
 
+import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { loadKubeconfig } from '@dinghy/shared/client/kubeconfig'
@@ -55,12 +56,13 @@ function parse(verb: Verb, args: string[]): { values: Flags; positionals: string
     })
     return { values, positionals }
   } catch (error) {
-    throw new UsageError(`${(error as Error).message}\nusage: dinghy kubectl ${verb.usage}`)
+    throw UsageError.of(error, `kubectl ${verb.usage}`)
   }
 }
 
 function contextOf(flags: Flags): Omit<KubectlContext, 'args' | 'rest'> {
   const path = (flags['kubeconfig'] as string | undefined) ?? process.env['KUBECONFIG'] ?? stateOf(flags).kubeconfig
+  if (!existsSync(path)) throw new UsageError(`there is no kubeconfig at ${path}; \`dinghy up\` makes one`)
   const interrupted = new AbortController()
   process.once('SIGINT', () => interrupted.abort())
   return {
