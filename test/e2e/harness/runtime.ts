@@ -1,8 +1,9 @@
 // One runtime of its own for end-to-end tests: the built process on a socket in a temporary directory.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { type Dirent, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -59,7 +60,7 @@ export class RuntimeProcess {
     return { code: status ?? -1, stdout, stderr }
   }
 
-  /** What is left on this machine of containers: processes, cgroups, mounts. */
+  /** What is left on this machine of containers: processes, mounts, cgroups, FIFOs. */
   leftovers(): string[] {
     const processes = readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))
@@ -68,7 +69,7 @@ export class RuntimeProcess {
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
       .filter((line) => line.includes(this.root))
-    return [...processes, ...mounts, ...cgroupsOf(this.root)]
+    return [...processes, ...mounts, ...cgroupsOf(this.root), ...fifosOf(this.root)]
   }
 }
 
@@ -76,19 +77,25 @@ function expectAlive(child: ChildProcess | undefined): void {
   if (child?.exitCode != null) throw new Error(`the runtime exited with ${child.exitCode}`)
 }
 
-/** Containers name their cgroups by id; those of containers that do not exist any more are leftovers. */
+/** A runtime keeps its containers' cgroups in one directory of each hierarchy, named after its root. */
 function cgroupsOf(root: string): string[] {
-  const ids = new Set(existsSync(join(root, 'containers')) ? readdirSync(join(root, 'containers')) : [])
-  if (ids.size === 0) return []
+  const own = `dinghy-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
   const mounts = readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' '))
-  const hierarchies = mounts.flatMap(([, path = '', type]) => (type?.startsWith('cgroup') ? [path] : []))
-  return hierarchies.flatMap((path) =>
-    readdirSync(path)
-      .filter((name) => ids.has(name))
-      .map((name) => join(path, name)),
-  )
+  const hierarchies = mounts.flatMap(([, path = '', type]) => (type?.startsWith('cgroup') ? [join(path, own)] : []))
+  return hierarchies.filter(existsSync).flatMap((path) => entries(path, (entry) => entry.isDirectory()))
+}
+
+/** Of the containers; the runtime keeps some unused ones elsewhere. */
+function fifosOf(root: string): string[] {
+  return entries(join(root, 'containers'), (entry) => entry.isFIFO())
+}
+
+function entries(path: string, isWanted: (entry: Dirent) => boolean): string[] {
+  if (!existsSync(path)) return []
+  const found = readdirSync(path, { withFileTypes: true, recursive: true })
+  return found.filter(isWanted).map((entry) => join(entry.parentPath, entry.name))
 }
 
 function readIfThere(path: string): string {

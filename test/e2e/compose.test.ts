@@ -1,0 +1,272 @@
+// A compose project's life on a runtime of its own: through `dinghy compose` always, and through the real docker CLI's
+// `docker compose` where that is installed.
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isInstalled, type Output, root } from './harness/cluster.ts'
+import { eventually, RuntimeProcess } from './harness/runtime.ts'
+
+const runtime = new RuntimeProcess()
+const { docker } = runtime
+const dinghy = join(root, 'packages/cli/bin/dinghy.mjs')
+const directory = join(runtime.dir, 'shop')
+const env = { ...process.env, DOCKER_HOST: `unix://${runtime.socket}`, DOCKER_CONFIG: join(runtime.dir, 'docker') }
+
+const server = `
+const { createServer, get } = require('node:http')
+const { readFileSync } = require('node:fs')
+createServer((request, response) => {
+  if (request.url === '/db') return get('http://database:4000/', (answer) => answer.pipe(response))
+  response.end([process.env.WHO, process.env.MOOD, readFileSync('/run/secrets/token'), readFileSync('/etc/greeting')].join())
+}).listen(3000, () => console.log('web listens'))
+process.on('SIGTERM', () => process.exit(0))
+`
+const database = `
+const { createServer } = require('node:http')
+const { appendFileSync, readFileSync } = require('node:fs')
+appendFileSync('/data/starts', 'x')
+createServer((request, response) => response.end(readFileSync('/data/starts'))).listen(4000)
+process.on('SIGTERM', () => process.exit(0))
+`
+const check =
+  "require('node:http').get('http://localhost:4000', () => process.exit(0)).on('error', () => process.exit(1))"
+
+const files = {
+  'web/Dockerfile': 'FROM node\nARG WHO\nENV WHO=$WHO\nCOPY server.cjs /\nCMD ["node", "/server.cjs"]\n',
+  'web/server.cjs': server,
+  'database.cjs': database,
+  'token.txt': 's3cret',
+  'app.env': 'MOOD=${MOOD:-merry}\n',
+  '.env': 'IMAGE=node\n',
+  'compose.yaml': `
+services:
+  web:
+    build: {context: web, args: {WHO: shop}}
+    env_file: app.env
+    ports: ["127.0.0.1::3000"]
+    secrets: [token]
+    configs: [{source: greeting, target: /etc/greeting}]
+    depends_on:
+      db: {condition: service_healthy}
+      migrate: {condition: service_completed_successfully}
+  db:
+    image: $IMAGE
+    command: [node, /database.cjs]
+    volumes: ["./database.cjs:/database.cjs:ro", "data:/data"]
+    networks: {default: {aliases: [database]}}
+    healthcheck: {test: [CMD, node, -e, ${JSON.stringify(check)}], interval: 100ms, retries: 50}
+  migrate:
+    image: busybox
+    command: sh -c 'echo migrated'
+  tool:
+    image: busybox
+    profiles: [tools]
+    command: ["true"]
+  broken:
+    image: busybox
+    profiles: [broken]
+    command: sh -c 'exit 3'
+  needy:
+    image: busybox
+    profiles: [broken]
+    depends_on: {broken: {condition: service_completed_successfully}}
+volumes: {data: {}}
+secrets: {token: {file: token.txt}}
+configs: {greeting: {content: "hello from \${IMAGE}"}}
+`,
+}
+
+function compose(...args: string[]): Output {
+  return call(process.execPath, [dinghy, 'compose', ...args])
+}
+
+function call(command: string, args: string[], input = ''): Output {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    env,
+    cwd: directory,
+    input,
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  return { code: status ?? -1, stdout, stderr }
+}
+
+/** Container names and ids, those that `ps` shows. */
+function containers(): Record<string, string> {
+  const lines = compose('ps', '-a', '--format', 'json').stdout.trim().split('\n').filter(Boolean)
+  const listed = lines.map((line) => JSON.parse(line) as { ID: string; Name: string })
+  return Object.fromEntries(listed.map(({ ID, Name }) => [Name, ID]))
+}
+
+async function page(path: string): Promise<string> {
+  const url = `http://${compose('port', 'web', '3000').stdout.trim()}${path}`
+  let text = ''
+  // A published port answers before the program behind it does.
+  await eventually(async () => {
+    const response = await fetch(url).catch(() => undefined)
+    text = (await response?.text()) ?? ''
+    return response?.ok === true
+  })
+  return text
+}
+
+function edit(file: string, from: string, to: string): void {
+  const path = join(directory, file)
+  writeFileSync(path, readFileSync(path, 'utf8').replace(from, to))
+}
+
+beforeAll(async () => {
+  mkdirSync(join(directory, 'web'), { recursive: true })
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
+  await runtime.start()
+})
+
+afterAll(async () => {
+  await runtime.destroy()
+  expect(runtime.leftovers()).toEqual([])
+})
+
+describe('a project', () => {
+  test('comes up in the order of its dependencies', async () => {
+    const { code, stderr } = compose('up', '-d')
+    expect(code, stderr).toBe(0)
+    const done = (what: string) => stderr.indexOf(what)
+    expect(done('shop-db-1                  Healthy')).toBeLessThan(done('shop-web-1                 Starting'))
+    expect(Object.keys(containers())).toEqual(['shop-db-1', 'shop-migrate-1', 'shop-web-1'])
+    expect(await page('/')).toBe('shop,merry,s3cret,hello from node')
+    expect(await page('/db')).toBe('x')
+  })
+
+  test('is left running where nothing has changed', () => {
+    const before = containers()
+    expect(compose('up', '-d').code).toBe(0)
+    expect(containers()).toEqual(before)
+  })
+
+  test.each([
+    ['environment', 'app.env', 'merry', 'glad', 'shop,glad,s3cret,hello from node'],
+    ['a config', 'compose.yaml', 'hello from', 'greetings from', 'shop,glad,s3cret,greetings from node'],
+    ['what is built', 'web/Dockerfile', 'ENV WHO=$WHO', 'ENV WHO=new-$WHO', 'new-shop,glad,s3cret,greetings from node'],
+  ])('replaces only the service whose %s has changed', async (_what, file, from, to, text) => {
+    const before = containers()
+    edit(file, from, to)
+    const { code, stderr } = compose('up', '-d', '--build')
+    expect(code, stderr).toBe(0)
+    const after = containers()
+    expect(after['shop-web-1']).not.toBe(before['shop-web-1'])
+    expect({ ...after, 'shop-web-1': '' }).toEqual({ ...before, 'shop-web-1': '' })
+    expect(await page('/')).toBe(text)
+  })
+
+  test('scales up and down', () => {
+    const first = containers()['shop-db-1']
+    compose('up', '-d', '--scale', 'db=3', 'db')
+    expect(compose('ps', '--services', 'db').stdout).toBe('db\n')
+    expect(Object.keys(containers()).filter((name) => name.includes('-db-'))).toHaveLength(3)
+    compose('up', '-d', 'db')
+    expect(containers()['shop-db-1']).toBe(first)
+    expect(Object.keys(containers()).filter((name) => name.includes('-db-'))).toEqual(['shop-db-1'])
+  })
+
+  test('exec, run and their exit codes', () => {
+    expect(compose('exec', '-T', 'web', 'sh', '-c', 'echo $MOOD; exit 5')).toMatchObject({ code: 5, stdout: 'glad\n' })
+    const run = compose('run', '--rm', '-T', '-e', 'X=1', 'web', 'sh', '-c', 'echo $X $MOOD; exit 6')
+    expect(run).toMatchObject({ code: 6, stdout: '1 glad\n' })
+    expect(call(process.execPath, [dinghy, 'compose', 'run', '--rm', '-T', 'tool', 'cat'], 'typed').stdout).toBe(
+      'typed',
+    )
+    expect(Object.keys(containers())).toEqual(['shop-db-1', 'shop-migrate-1', 'shop-web-1'])
+  })
+
+  test('logs, top, images, config', () => {
+    expect(compose('logs', 'web', 'migrate').stdout).toMatch(/^migrate-1 \| migrated\n(.*\n)*web-1 {5}\| web listens\n/)
+    expect(compose('logs', '--no-log-prefix', '-n', '1', 'migrate').stdout).toBe('migrated\n')
+    expect(compose('top', 'web').stdout).toContain('node /server.cjs')
+    expect(compose('images', 'db').stdout).toMatch(/shop-db-1 +node +latest/)
+    expect(compose('config', '--services').stdout.split('\n')).toContain('web')
+    expect(compose('config').stdout).toContain('MOOD: glad')
+  })
+
+  test('stops, starts, restarts, pauses', () => {
+    const state = () => compose('ps', '-a', '--format', 'json', 'db').stdout
+    compose('stop', '-t', '5')
+    expect(state()).toContain('"State":"exited"')
+    expect(compose('start').code).toBe(0)
+    expect(state()).toContain('"Health":"healthy"')
+    compose('pause', 'db')
+    expect(state()).toContain('"State":"paused"')
+    compose('unpause', 'db')
+    expect(compose('restart', '-t', '5', 'web').code).toBe(0)
+    expect(compose('kill', 'web').code).toBe(0)
+    expect(compose('rm', '-f', 'web').code).toBe(0)
+    expect(Object.keys(containers())).not.toContain('shop-web-1')
+  })
+
+  test('tells why a dependency did not come about', () => {
+    const { code, stderr } = compose('up', '-d', 'needy')
+    expect(code).toBe(1)
+    expect(stderr).toContain('service "shop-broken-1" didn\'t complete successfully: exit 3')
+  })
+
+  test('goes down and leaves its data, or takes it along', async () => {
+    const volumes = async () => (await docker.listVolumes()).Volumes.map(({ Name }) => Name)
+    expect(compose('--profile', '*', 'down').code).toBe(0)
+    expect(await docker.listContainers({ all: true })).toEqual([])
+    expect(await docker.listNetworks({ filters: { name: ['shop_default'] } })).toEqual([])
+    expect(await volumes()).toEqual(['shop_data'])
+    compose('up', '-d', 'db')
+    expect(compose('exec', '-T', 'db', 'cat', '/data/starts').stdout).toMatch(/^x{2,}$/)
+    compose('down', '-v')
+    expect(await volumes()).toEqual([])
+  })
+})
+
+describe('in the foreground', () => {
+  function start(...args: string[]): { child: ChildProcess; output: () => string; code: Promise<number> } {
+    const child = spawn(process.execPath, [dinghy, 'compose', 'up', ...args], { env, cwd: directory })
+    let text = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += String(chunk)))
+    return { child, output: () => text, code: once(child, 'close').then(([code]) => Number(code)) }
+  }
+
+  test('the output is shown until Ctrl-C stops everything', async () => {
+    const { child, output, code } = start()
+    await eventually(() => output().includes('web-1     | web listens'))
+    child.kill('SIGINT')
+    expect(await code).toBe(130)
+    expect(output()).toMatch(/Attaching to db-1, migrate-1, web-1/)
+    expect(output()).toMatch(/migrate-1 \| migrated\nmigrate-1 \| exited with code 0/)
+    expect(output()).toContain('web-1     | exited with code 0')
+    expect((await docker.listContainers()).length).toBe(0)
+  })
+
+  test('--exit-code-from stops the others when its service ends', async () => {
+    const { output, code } = start('-t', '0', '--exit-code-from', 'broken', '--no-deps', 'broken', 'db')
+    expect(await code, output()).toBe(3)
+    expect((await docker.listContainers()).length).toBe(0)
+    compose('--profile', '*', 'down', '-v')
+  })
+})
+
+describe.runIf(isInstalled('docker'))('docker compose', () => {
+  const dockerCompose = (...args: string[]) => call('docker', ['compose', ...args])
+
+  test('runs ours once the plugin is installed', async () => {
+    expect(compose('install-plugin').code).toBe(0)
+    expect(dockerCompose('version').stdout).toContain('Docker Compose version')
+    expect(dockerCompose('up', '-d', '--wait', 'db').code).toBe(0)
+    expect(dockerCompose('exec', '-T', 'db', 'cat', '/data/starts')).toMatchObject({ code: 0, stdout: 'x' })
+    expect(dockerCompose('ls').stdout).toMatch(/shop +running\(1\)/)
+    // From elsewhere, and without the file.
+    const away = spawnSync('docker', ['compose', '-p', 'shop', 'down', '-v'], { env, cwd: runtime.dir })
+    expect(away.status, String(away.stderr)).toBe(0)
+    expect(await docker.listContainers({ all: true })).toEqual([])
+  })
+})
+
+test('nothing is left of the containers', async () => {
+  await eventually(() => runtime.leftovers().length === 0)
+})
