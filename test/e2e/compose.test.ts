@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isInstalled, type Output, root } from './harness/cluster.ts'
 import { eventually, RuntimeProcess } from './harness/runtime.ts'
 
+/** Projects mount and read paths such as /data, so their containers need a file system of their own. */
+const isLinuxRoot = process.platform === 'linux' && process.getuid?.() === 0
 const runtime = new RuntimeProcess()
 const { docker } = runtime
 const dinghy = join(root, 'packages/cli/bin/dinghy.mjs')
@@ -129,7 +131,7 @@ afterAll(async () => {
   expect(runtime.leftovers()).toEqual([])
 })
 
-describe('a project', () => {
+describe.runIf(isLinuxRoot)('a project', () => {
   test('comes up in the order of its dependencies', async () => {
     const { code, stderr } = compose('up', '-d')
     expect(code, stderr).toBe(0)
@@ -224,7 +226,7 @@ describe('a project', () => {
   })
 })
 
-describe('in the foreground', () => {
+describe.runIf(isLinuxRoot)('in the foreground', () => {
   function start(...args: string[]): { child: ChildProcess; output: () => string; code: Promise<number> } {
     const child = spawn(process.execPath, [dinghy, 'compose', 'up', ...args], { env, cwd: directory })
     let text = ''
@@ -251,7 +253,7 @@ describe('in the foreground', () => {
   })
 })
 
-describe.runIf(isInstalled('docker'))('docker compose', () => {
+describe.runIf(isLinuxRoot && isInstalled('docker'))('docker compose', () => {
   const dockerCompose = (...args: string[]) => call('docker', ['compose', ...args])
 
   test('runs ours once the plugin is installed', async () => {

@@ -12,6 +12,7 @@ import { eventually, RuntimeProcess } from './harness/runtime.ts'
 
 const runtime = new RuntimeProcess()
 const { docker } = runtime
+/** Containers have a file system and limits of their own; without it they share this machine's. */
 const isLinuxRoot = process.platform === 'linux' && process.getuid?.() === 0
 /** Ends at SIGTERM, which PID 1 has no default for; says when it listens to it. */
 const waiter = [
@@ -64,16 +65,16 @@ describe.runIf(isInstalled('docker'))('docker run', () => {
   test.each<[string, string[], string[], string]>([
     ['-e', ['-e', 'X=a b'], ['sh', '-c', 'echo $X'], 'a b'],
     ['--env-file', ['--env-file', envFile], ['sh', '-c', 'echo $A $B'], '1 two words'],
-    ['-w', ['-w', '/made/here'], ['pwd'], '/made/here'],
     ['--entrypoint', ['--entrypoint', 'echo'], ['a', 'b'], 'a b'],
-    ['-v', ['-v', `${shared}:/shared:ro`], ['cat', '/shared/file'], 'bound'],
-    ['--mount', ['--mount', `type=bind,src=${shared},dst=/m`], ['cat', '/m/file'], 'bound'],
     ['-a', ['-a', 'stdout'], ['sh', '-c', 'echo out; echo err >&2'], 'out'],
   ])('%s', (_option, options, command, stdout) => {
     expect(ok('run', '--rm', ...options, 'busybox', ...command)).toBe(stdout)
   })
 
   test.runIf(isLinuxRoot).each<[string, string[], string[], string]>([
+    ['-w', ['-w', '/made/here'], ['pwd'], '/made/here'],
+    ['-v', ['-v', `${shared}:/shared:ro`], ['cat', '/shared/file'], 'bound'],
+    ['--mount', ['--mount', `type=bind,src=${shared},dst=/m`], ['cat', '/m/file'], 'bound'],
     ['-u', ['-u', '1000:1001'], ['sh', '-c', 'echo $(id -u):$(id -g)'], '1000:1001'],
     ['--hostname', ['--hostname', 'box'], ['hostname'], 'box'],
     ['--add-host', ['--add-host', 'there:1.2.3.4'], ['sh', '-c', 'grep there /etc/hosts'], '1.2.3.4\tthere'],
@@ -108,7 +109,7 @@ describe.runIf(isInstalled('docker'))('docker run', () => {
     expect(stderr).not.toContain('Unable to find image')
   })
 
-  test('named volumes outlive their containers, and are not removed in use', () => {
+  test.runIf(isLinuxRoot)('named volumes outlive their containers, and are not removed in use', () => {
     ok('run', '--name', 'writer', '-v', 'data:/data', 'busybox', 'sh', '-c', 'echo kept > /data/file')
     expect(fails('volume', 'rm', 'data')).toContain('volume is in use - [')
     ok('rm', 'writer')
@@ -158,16 +159,22 @@ describe.runIf(isInstalled('docker'))('a container’s life', () => {
     expect(fails('ps', '-f', 'nosuch=1')).toContain("invalid filter 'nosuch'")
   })
 
-  test('top, stats, diff', () => {
+  test('top, stats', () => {
     expect(ok('top', 'life')).toMatch(/^UID +PID.*\n.*node -e/)
     const stats = JSON.parse(ok('stats', '--no-stream', '--format', 'json', 'life')) as { Name: string; PIDs: string }
     expect(stats).toMatchObject({ Name: 'life' })
+  })
+
+  test.runIf(isLinuxRoot)('diff', () => {
     ok('exec', 'life', 'touch', '/made')
     expect(ok('diff', 'life').split('\n')).toContain('A /made')
+    // Looking must not change anything: what has not been written to yet can still be.
+    ok('exec', 'life', 'touch', '/srv/made')
   })
 
   test('exec: -e, -w, -i, -d, exit codes', () => {
-    expect(ok('exec', '-e', 'A=b', '-w', '/usr', 'life', 'sh', '-c', 'echo $A; pwd')).toBe('b\n/usr')
+    expect(ok('exec', '-e', 'A=b', 'life', 'sh', '-c', 'echo $A')).toBe('b')
+    if (isLinuxRoot) expect(ok('exec', '-w', '/usr', 'life', 'pwd')).toBe('/usr')
     expect(runtime.cli(['exec', '-i', 'life', 'sh', '-c', 'cat; exit 9'], 'in').stdout).toBe('in')
     expect(cli('exec', 'life', 'sh', '-c', 'exit 9').code).toBe(9)
     expect(cli('exec', 'life', 'nosuch')).toMatchObject({ code: 127 })
@@ -283,7 +290,7 @@ describe('dockerode', () => {
     await expect(container.inspect()).rejects.toMatchObject({ statusCode: 404 })
   })
 
-  test('exec, archives, stats, top', async () => {
+  test.runIf(isLinuxRoot)('exec, archives, stats, top', async () => {
     const container = await docker.createContainer({ Image: 'busybox', Cmd: waiter })
     await container.start()
     writeFileSync(join(runtime.dir, 'note.txt'), 'hi')
