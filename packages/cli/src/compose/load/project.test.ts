@@ -253,7 +253,7 @@ test('what `config` prints loads as the same project', () => {
           volumes: ["data:/d:ro", ".:/src", {type: tmpfs, target: /t, tmpfs: {size: 1m}}]
           networks: {front: {aliases: [w]}, back: }
           depends_on: {db: {condition: service_healthy}}
-          secrets: [{source: s, mode: 0o440}]
+          secrets: [{source: s, mode: 0440}]
           configs: [c]
           ulimits: {nofile: {soft: 1, hard: 2}}
           devices: ["/dev/null:/dev/x:r"]
@@ -268,6 +268,7 @@ test('what `config` prints loads as the same project', () => {
     '.env': 'S=hidden',
   })
   const { warnings: _warnings, ...loaded } = project
+  expect(loaded.services['web']?.secrets[0]?.mode).toBe(0o440)
   const printed = stringify(renderProject(loaded))
   expect(printed).not.toContain('hidden')
   expect(parse(printed)).toMatchObject({ services: { web: { command: ['sh', '-c', 'echo $$HOME'] } } })

@@ -13,7 +13,7 @@ export function readComposeFile(path: string): Tree {
 
 /** Pure. Throws with the file and the line of what is wrong. */
 export function parseCompose(text: string, path: string): Tree {
-  const document = parseDocument(text, { merge: true, customTags: tags })
+  const document = parseDocument(text, { merge: true, customTags: (known) => [octal, ...known, ...tags] })
   const [problem] = document.errors
   if (problem) throw new ComposeError(`yaml: ${path}: ${problem.message}`)
   const tree: unknown = document.toJS({ maxAliasCount: 1000 })
@@ -26,5 +26,13 @@ const tagged = (tag: string): (ScalarTag | CollectionTag)[] => [
   { tag, collection: 'seq', resolve: (node) => new Replacement(tag === '!reset' ? undefined : node.toJSON()) },
   { tag, collection: 'map', resolve: (node) => new Replacement(tag === '!reset' ? undefined : node.toJSON()) },
 ]
+
+/** `mode: 0440` is octal in compose files, as it was in YAML 1.1. */
+const octal: ScalarTag = {
+  tag: 'tag:yaml.org,2002:int',
+  default: true,
+  test: /^0[0-7]+$/,
+  resolve: (text: string) => Number.parseInt(text, 8),
+}
 
 const tags = [...tagged('!reset'), ...tagged('!override')]
