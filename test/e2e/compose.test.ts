@@ -5,7 +5,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { isInstalled, type Output, root } from './harness/cluster.ts'
 import { eventually, RuntimeProcess } from './harness/runtime.ts'
 
@@ -227,8 +227,12 @@ describe.runIf(isLinuxRoot)('a project', () => {
 })
 
 describe.runIf(isLinuxRoot)('in the foreground', () => {
+  let running: ChildProcess | undefined
+  afterEach(() => running?.kill('SIGKILL'))
+
   function start(...args: string[]): { child: ChildProcess; output: () => string; code: Promise<number> } {
     const child = spawn(process.execPath, [dinghy, 'compose', 'up', ...args], { env, cwd: directory })
+    running = child
     let text = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += String(chunk)))
     return { child, output: () => text, code: once(child, 'close').then(([code]) => Number(code)) }

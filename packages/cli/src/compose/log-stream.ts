@@ -1,6 +1,7 @@
 // The output of many containers, each line behind the name of its container, in a colour of its own.
 
 import type { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
 import { EngineError } from '../docker/engine.ts'
 import { demultiplex } from '../docker/stdcopy.ts'
 import { inspectContainer, isUp, listContainers, type ProjectContainer, shortName } from './containers.ts'
@@ -59,22 +60,33 @@ export class LogPrinter {
 }
 
 async function printLines(body: Readable, isRaw: boolean, prefix: string): Promise<void> {
-  const rest = { stdout: '', stderr: '' }
-  const print = (stream: 'stdout' | 'stderr', text: string) => {
-    const lines = (rest[stream] + text).split('\n')
-    rest[stream] = lines.pop() ?? ''
-    if (lines.length > 0) process[stream].write(lines.map((line) => `${prefix}${line}\n`).join(''))
+  const printers = { stdout: linePrinter(process.stdout, prefix), stderr: linePrinter(process.stderr, prefix) }
+  if (isRaw) for await (const chunk of body) printers.stdout.write(chunk as Buffer)
+  else for await (const { stream, data } of demultiplex(body)) printers[stream].write(data)
+  for (const printer of Object.values(printers)) printer.end()
+}
+
+/** Whole lines only, so that those of several containers never mix; neither lines nor letters are cut where chunks are. */
+function linePrinter(target: NodeJS.WriteStream, prefix: string) {
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  return {
+    write(chunk: Buffer): void {
+      const lines = (rest + decoder.write(chunk)).split('\n')
+      rest = lines.pop() ?? ''
+      if (lines.length > 0) target.write(lines.map((line) => `${prefix}${line}\n`).join(''))
+    },
+    end(): void {
+      if (rest !== '') target.write(`${prefix}${rest}\n`)
+    },
   }
-  if (isRaw) for await (const chunk of body) print('stdout', String(chunk))
-  else for await (const { stream, data } of demultiplex(body)) print(stream, data.toString())
-  for (const stream of ['stdout', 'stderr'] as const) if (rest[stream]) print(stream, '\n')
 }
 
 export interface Following {
   isShown: (container: { service: string }) => boolean
-  /** Print what was written before, too; without it only what containers write from now on. */
-  past: boolean
-  /** Nothing is over before this: `up` is still starting containers. */
+  /** Of what runs already, only what it has written since then, in seconds since 1970; 0 is everything. */
+  since: number
+  /** Nothing is over before this: `up` is still starting containers. Never rejects. */
   starting?: Promise<void>
   /** Called when a shown container ends. */
   onExit?: (container: ProjectContainer, exitCode: number) => void
@@ -87,29 +99,32 @@ export interface Following {
  */
 export async function followProject(context: Context, printer: LogPrinter, following: Following): Promise<void> {
   const { engine, project } = context
-  const { isShown, past, starting = Promise.resolve(), onExit } = following
+  const { isShown, since, starting = Promise.resolve(), onExit } = following
   const over = new AbortController()
+  let failure: unknown
   const runs = new Set<string>()
   const printing = new Map<string, Promise<void>>()
   const shown = async () => (await listContainers(engine, project.name)).filter(isShown)
   const endWhenOver = async () => {
     if (!(await shown()).some(isUp)) over.abort()
   }
-  const followRun = async (container: ProjectContainer, since?: number) => {
+  const followRun = async (container: ProjectContainer, from?: number) => {
     const { State } = await inspectContainer(engine, container.id)
     const run = `${container.id} ${State.StartedAt}`
     if (runs.has(run)) return
     runs.add(run)
-    await printer.print(context, container, { since: since ?? Math.floor(Date.parse(State.StartedAt)) / 1000 })
+    await printer.print(context, container, { since: from ?? Date.parse(State.StartedAt) / 1000 })
   }
-  const follow = (container: ProjectContainer, since?: number) => {
+  const follow = (container: ProjectContainer, from?: number) => {
     const before = printing.get(container.id) ?? Promise.resolve()
-    const now = before.then(() => followRun(container, since))
+    const now = before.then(() => followRun(container, from))
     // A container may be removed before its output has been asked for.
     printing.set(
       container.id,
       now.catch((error: unknown) => {
-        if (!(error instanceof EngineError && error.status === 404)) over.abort(error)
+        if (context.signal.aborted || (error instanceof EngineError && error.status === 404)) return
+        failure ??= error
+        over.abort()
       }),
     )
   }
@@ -117,19 +132,12 @@ export async function followProject(context: Context, printer: LogPrinter, follo
   const filters = { label: [`${label.project}=${project.name}`], type: ['container'], event: ['start', 'die'] }
   const events = await engine.events(filters, AbortSignal.any([context.signal, over.signal]))
   const present = await shown()
-  for (const container of present) {
-    if (past) follow(container, 0)
-    else if (isUp(container)) follow(container, Math.floor(Date.now()) / 1000)
-  }
+  for (const container of present) if (since === 0 || isUp(container)) follow(container, since)
   let hasStarted = false
-  const started = starting.then(
-    () => {
-      hasStarted = true
-      return endWhenOver()
-    },
-    // Whoever waits for `starting` itself hears of the error.
-    () => over.abort(),
-  )
+  const started = starting.then(() => {
+    hasStarted = true
+    return endWhenOver()
+  })
   for await (const { Action, Actor } of events) {
     const container = [...(await shown()), ...present].find(({ id }) => id === Actor.ID)
     if (!container) continue
@@ -143,7 +151,7 @@ export async function followProject(context: Context, printer: LogPrinter, follo
     }
   }
   await Promise.all([started, ...printing.values()])
-  if (over.signal.reason instanceof EngineError) throw over.signal.reason
+  if (failure !== undefined) throw failure
 }
 
 /** "10m", a date, or seconds since 1970, as seconds since 1970. Pure. */

@@ -33,7 +33,7 @@ export const logs: ComposeVerb = {
       },
       containers,
     )
-    if (flags['follow']) await followProject(context, printer, { isShown, past: true })
+    if (flags['follow']) await followProject(context, printer, { isShown, since: 0 })
     else for (const container of containers) await printer.print(context, container)
     return 0
   },

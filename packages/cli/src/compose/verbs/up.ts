@@ -2,18 +2,17 @@
 // `compose create` is its first half.
 
 import { type Flags, several, UsageError } from '../../commands/command.ts'
-import { ComposeError } from '../compose-error.ts'
-import { isUp, listContainers, removeContainer, shortName, stopContainer } from '../containers.ts'
+import { listContainers, removeContainer, stopContainer } from '../containers.ts'
 import { type ConvergeOptions, createContainers, startContainers } from '../converge.ts'
 import { waitFor } from '../dependencies.ts'
-import { followProject, LogPrinter } from '../log-stream.ts'
-import { inReverseOrder } from '../order.ts'
+import { runInForeground } from '../foreground.ts'
 import { step } from '../progress.ts'
 import {
   chosenServices,
   type ComposeContext,
   type ComposeVerb,
   numberFlag,
+  serviceNamed,
   type Services,
   withDependencies,
 } from '../verb.ts'
@@ -146,57 +145,17 @@ async function waitForAll(context: ComposeContext, services: Services): Promise<
 }
 
 async function inForeground(context: ComposeContext, services: Services): Promise<number> {
-  const { engine, project, flags } = context
-  const attached = attachedServices(flags, services)
+  const { flags } = context
   const exitCodeFrom = flags['exit-code-from'] as string | undefined
-  if (exitCodeFrom !== undefined && !services[exitCodeFrom]) throw new ComposeError(`no such service: ${exitCodeFrom}`)
-  const mine = (await listContainers(engine, project.name)).filter(({ service }) => services[service])
-  const shown = mine.filter(({ service }) => attached.has(service))
-  const printer = new LogPrinter(
-    { tail: 'all', timestamps: flags['timestamps'] === true, prefix: !flags['no-log-prefix'] },
-    shown,
-  )
-  console.error(`Attaching to ${shown.map(shortName).join(', ')}`)
-
-  const interrupted = new AbortController()
-  let exitCode = 0
-  let stopping: Promise<void> | undefined
-  const stopOnce = () => (stopping ??= stopServices(context, services, numberFlag(flags, 'timeout')))
-  const onInterrupt = () => {
-    if (interrupted.signal.aborted) {
-      for (const { id } of mine) engine.json('POST', `/containers/${id}/kill`).catch(ignoreNotRunning)
-      return
-    }
-    console.error('Gracefully stopping... (press Ctrl+C again to force)')
-    exitCode = 130
-    interrupted.abort(new ComposeError('interrupted'))
-    // What is starting settles first; its containers are stopped with the others.
-    void starting.catch(() => undefined).then(stopOnce)
-  }
-  const signals = ['SIGINT', 'SIGTERM'] as const
-  for (const signal of signals) process.on(signal, onInterrupt)
-  const starting = startContainers({ ...context, signal: interrupted.signal }, services)
-  try {
-    await followProject(context, printer, {
-      isShown: ({ service }) => attached.has(service),
-      past: false,
-      starting,
-      onExit: ({ service }, code) => {
-        if (stopping !== undefined || !(flags['abort-on-container-exit'] || exitCodeFrom !== undefined)) return
-        if (exitCodeFrom !== undefined && service !== exitCodeFrom) return
-        console.error('Aborting on container exit...')
-        exitCode = code
-        stopOnce().catch((error: unknown) => interrupted.abort(error))
-      },
-    })
-    await starting
-  } catch (error) {
-    if (!interrupted.signal.aborted) throw error
-  } finally {
-    for (const signal of signals) process.off(signal, onInterrupt)
-  }
-  await stopping
-  return exitCode
+  if (exitCodeFrom !== undefined) serviceNamed(services, exitCodeFrom)
+  return runInForeground(context, services, {
+    attached: attachedServices(flags, services),
+    timestamps: flags['timestamps'] === true,
+    prefix: !flags['no-log-prefix'],
+    stopSeconds: numberFlag(flags, 'timeout'),
+    endsWith: ({ service }) =>
+      exitCodeFrom === undefined ? flags['abort-on-container-exit'] === true : service === exitCodeFrom,
+  })
 }
 
 function attachedServices(flags: Flags, services: Services): Set<string> {
@@ -208,27 +167,4 @@ function attachedServices(flags: Flags, services: Services): Set<string> {
       (name) => services[name] && !without.includes(name),
     ),
   )
-}
-
-/** Dependents before what they depend on. */
-async function stopServices(context: ComposeContext, services: Services, seconds: number | undefined): Promise<void> {
-  const { engine, project } = context
-  const running = (await listContainers(engine, project.name)).filter(isUp)
-  await inReverseOrder(
-    services,
-    async (service) => {
-      const own = running.filter((container) => container.service === service.name)
-      await Promise.all(
-        own.map(({ id, name }) =>
-          step(`Container ${name}`, 'Stopping', 'Stopped', () => stopContainer(engine, id, seconds)),
-        ),
-      )
-    },
-    context.signal,
-  )
-}
-
-/** A container that has ended meanwhile needs no killing. */
-const ignoreNotRunning = (error: Error): void => {
-  if (!error.message.includes('is not running')) console.error(error.message)
 }
