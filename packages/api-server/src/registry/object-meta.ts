@@ -6,7 +6,7 @@ import { apiVersionOf } from '@dinghy/shared/api/resources'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { KubernetesObject, ObjectMeta } from '@dinghy/shared/api/types'
 import type { ResourceDefinition } from './resource-definition.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '@dinghy/shared/api/same-json'
 
 type Sent = Partial<ObjectMeta> & { selfLink?: string }
 

@@ -5,7 +5,7 @@
 // an update that is built from scratch does not give the address away. Upstream: dropTypeDependentFields and patchAllocatedValues.
 
 import type { Service, ServicePort } from '@dinghy/shared/api/types'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '@dinghy/shared/api/same-json'
 
 export function needsClusterIp({ spec }: Service): boolean {
   return spec.type !== 'ExternalName' && spec.clusterIP !== 'None' && spec.clusterIPs?.[0] !== 'None'

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { ImageSummary } from '../docker/docker-types.ts'
 import type { NodeStatus } from '@dinghy/shared/api/types'
 import { startOfTime } from '../testing/objects.ts'
 import type { Machine } from './machine.ts'
@@ -88,6 +89,20 @@ test('a heartbeat alone is no change', () => {
   expect(isSameNodeStatus(before, statusOf({ nowMs: startOfTime + 60_000 }, before))).toBe(true)
   const down = statusOf({ runtimeDown: 'container runtime is down' }, before)
   expect(isSameNodeStatus(before, down)).toBe(false)
+})
+
+test('what the API server makes of a status is no change: other keys first, and no empty lists', () => {
+  const written = statusOf()
+  const { addresses, ...rest } = written
+  const read = { ...rest, addresses: addresses?.map(({ type, address }) => ({ address, type })) }
+  expect(isSameNodeStatus(read, statusOf({ nowMs: startOfTime + 60_000 }, read))).toBe(true)
+  expect(written).not.toHaveProperty('images')
+})
+
+test('images that are gone are no longer named', () => {
+  const before = statusOf({ images: [{ Id: 'a', RepoTags: ['small:1'], RepoDigests: null, Size: 1 } as ImageSummary] })
+  expect(before.images).toHaveLength(1)
+  expect(statusOf({}, before)).not.toHaveProperty('images')
 })
 
 test('the largest images, by all their names', () => {

@@ -2,6 +2,7 @@
 // (pkg/kubelet/nodestatus).
 
 import { getCondition } from '@dinghy/shared/api/conditions'
+import { sameJson } from '@dinghy/shared/api/same-json'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { Draft, Node, NodeCondition, NodeStatus } from '@dinghy/shared/api/types'
 import type { ImageSummary } from '../docker/docker-types.ts'
@@ -78,9 +79,11 @@ export function allocatableOf(machine: Machine): Record<string, string> {
 }
 
 export function nodeStatus(facts: NodeStatusFacts, previous: NodeStatus | undefined): NodeStatus {
-  const { identity, machine, runtimeVersion, images } = facts
+  const { identity, machine, runtimeVersion } = facts
+  const { images: _images, ...kept } = previous ?? {}
+  const images = imagesOf(facts.images)
   return {
-    ...previous,
+    ...kept,
     addresses: [
       { type: 'InternalIP', address: identity.address },
       { type: 'Hostname', address: identity.name },
@@ -101,25 +104,29 @@ export function nodeStatus(facts: NodeStatusFacts, previous: NodeStatus | undefi
       operatingSystem: machine.operatingSystem,
       architecture: machine.architecture,
     },
-    images: images
-      .map(({ RepoDigests, RepoTags, Size }) => ({
-        names: [...(RepoDigests ?? []), ...(RepoTags ?? [])],
-        sizeBytes: Size,
-      }))
-      .filter(({ names }) => names.length > 0)
-      .sort((a, b) => b.sizeBytes - a.sizeBytes)
-      .slice(0, mostImages),
+    // An empty list is not kept by the API server: it would look like a change for ever.
+    ...(images.length > 0 && { images }),
   }
+}
+
+function imagesOf(images: readonly ImageSummary[]): NonNullable<NodeStatus['images']> {
+  return images
+    .map(({ RepoDigests, RepoTags, Size }) => ({
+      names: [...(RepoDigests ?? []), ...(RepoTags ?? [])],
+      sizeBytes: Size,
+    }))
+    .filter(({ names }) => names.length > 0)
+    .sort((a, b) => b.sizeBytes - a.sizeBytes)
+    .slice(0, mostImages)
 }
 
 /** Everything but the times of the last heartbeat. */
 export function isSameNodeStatus(a: NodeStatus, b: NodeStatus): boolean {
-  const still = (status: NodeStatus) =>
-    JSON.stringify({
-      ...status,
-      conditions: status.conditions?.map(({ lastHeartbeatTime: _lastHeartbeatTime, ...rest }) => rest),
-    })
-  return still(a) === still(b)
+  const still = (status: NodeStatus) => ({
+    ...status,
+    conditions: status.conditions?.map(({ lastHeartbeatTime: _lastHeartbeatTime, ...rest }) => rest),
+  })
+  return sameJson(still(a), still(b))
 }
 
 function conditions(
