@@ -4,6 +4,7 @@ import { createServer, get } from 'node:http'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isInstalled } from './harness/cluster.ts'
@@ -195,6 +196,19 @@ describe.each(drivers)('the %s driver', (driver) => {
       { Path: '/work/made', Kind: 1 },
     ])
     await container.remove()
+  })
+
+  test('exec and archives find the container’s own files from the first moment on', async () => {
+    for (let i = 0; i < 8; i++) {
+      const container = await docker.createContainer({ Image: 'busybox', Cmd: SERVE })
+      await container.start()
+      const [name] = await Promise.all([
+        container.getArchive({ path: '/etc/hostname' }).then((archive) => text(archive)),
+        container.exec({ Cmd: ['true'] }).then((exec) => exec.start({ Detach: true })),
+      ])
+      expect(name).toContain(container.id.slice(0, 12))
+      await container.remove({ force: true })
+    }
   })
 
   test('a killed runtime leaves containers running, and the next one goes on', async () => {

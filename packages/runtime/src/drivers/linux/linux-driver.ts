@@ -175,7 +175,7 @@ export class LinuxDriver implements Driver {
   }
 
   async exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
-    const lookup = lookupThrough(new LayeredView([{ dir: `/proc/${running.pid}/root`, at: '/' }]))
+    const lookup = lookupThrough(new LayeredView([{ dir: await this.#rootOf(running), at: '/' }]))
     const found = lookup(process.cwd)
     if (found === undefined)
       throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
@@ -232,8 +232,23 @@ export class LinuxDriver implements Driver {
 
   /** Never mounts a second view of a container that runs: two overlays on one writable layer break each other. */
   async #merged(rootfs: Rootfs, running?: Running): Promise<string> {
+    return running === undefined ? this.#views.open(rootfs) : this.#rootOf(running)
+  }
+
+  /**
+   * A running container's root, as seen from this machine. The program is started by this machine's own tools, which have
+   * this machine's root up to their very last step (see init.sh): whoever comes that early has to wait for it.
+   */
+  async #rootOf({ id, pid }: Running): Promise<string> {
     // With the dot it is the directory, without it a link.
-    return running === undefined ? this.#views.open(rootfs) : `/proc/${running.pid}/root/.`
+    const root = `/proc/${pid}/root/.`
+    const machine = statSync('/')
+    for (let attempt = 0; attempt < 1_000; attempt++) {
+      const { dev, ino } = statSync(root)
+      if (dev !== machine.dev || ino !== machine.ino) return root
+      await this.#clock.sleep(5)
+    }
+    throw new DockerError(500, `the program of container ${id} is still being started`)
   }
 
   async cleanup(rootfs: Rootfs): Promise<void> {
