@@ -6,7 +6,15 @@ const source = { resolve: { conditions: ['source'] }, ssr: { resolve: { conditio
 export default defineConfig({
   test: {
     projects: [
-      { ...source, test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'test/unit/**/*.test.ts'] } },
+      {
+        ...source,
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'test/unit/**/*.test.ts'],
+          // Modules keep no state that a test could leave behind; loading them once a worker saves two thirds of the time.
+          isolate: false,
+        },
+      },
       {
         ...source,
         test: {
