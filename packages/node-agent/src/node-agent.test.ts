@@ -1,5 +1,6 @@
 // The whole agent, against a small API server and a small engine, both over real sockets.
 
+import { setMaxListeners } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,6 +38,7 @@ afterEach(async () => {
 
 function startAgent(): void {
   stop = new AbortController()
+  setMaxListeners(0, stop.signal) // as runMain does
   running = runNodeAgent(
     {
       server: api.url,
