@@ -70,7 +70,7 @@ async function stopAgent(): Promise<void> {
 }
 
 async function until(condition: () => unknown): Promise<void> {
-  const deadline = Date.now() + 5_000
+  const deadline = Date.now() + 20_000
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`still not so: ${String(condition)}\n${describeAll()}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
