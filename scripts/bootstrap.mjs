@@ -5,7 +5,7 @@
 // It is quick when there is nothing to do: an install is skipped while the lockfile is the one last installed.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -27,9 +27,13 @@ export function run(title, command, args, env = {}) {
 /** The path of a tool that the project's own dependencies installed. */
 export const tool = (name) => join(root, 'node_modules', '.bin', name)
 
+/** Which Node's binary interface the native addons were built for: another major version of Node needs them anew. */
+const builtFor = join(root, 'node_modules', '.built-for-abi')
+
 function isInstalled() {
   const marker = join(root, 'node_modules', '.package-lock.json')
   if (!existsSync(marker)) return false
+  if (existsSync(builtFor) && readFileSync(builtFor, 'utf8') !== process.versions.modules) return false
   const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages
   const have = JSON.parse(readFileSync(marker, 'utf8')).packages
   // The hidden lockfile lists what is really there; optional packages of other platforms are rightly missing.
@@ -50,6 +54,7 @@ export function prepare() {
     process.exit(1)
   }
   if (!isInstalled()) run('installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  writeFileSync(builtFor, process.versions.modules)
   run('building', tool('tsc'), ['-b'])
   run('bundling', process.execPath, [join(root, 'scripts', 'bundle.mjs')])
 }

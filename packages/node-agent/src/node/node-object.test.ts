@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import type { ImageSummary } from '../docker/docker-types.ts'
 import type { NodeStatus } from '@dinghy/shared/api/types'
 import { startOfTime } from '../testing/objects.ts'
 import type { Machine } from './machine.ts'
@@ -100,7 +99,7 @@ test('what the API server makes of a status is no change: other keys first, and 
 })
 
 test('images that are gone are no longer named', () => {
-  const before = statusOf({ images: [{ Id: 'a', RepoTags: ['small:1'], RepoDigests: null, Size: 1 } as ImageSummary] })
+  const before = statusOf({ images: [{ Id: 'a', RepoTags: ['small:1'], RepoDigests: null, Size: 1 }] })
   expect(before.images).toHaveLength(1)
   expect(statusOf({}, before)).not.toHaveProperty('images')
 })
