@@ -19,6 +19,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError, messageOf } from '../../docker/errors.ts'
 import type { Resources, Usage } from '../driver.ts'
 import { limitWrites, type Controller } from './cgroup-limits.ts'
@@ -121,6 +122,20 @@ export class Cgroups {
         rmdirSync(directory)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
+    }
+  }
+
+  /** Like remove(); the last process may still be on its way out of the cgroup. False if it stays. */
+  async removeWhenEmpty(id: string, clock: Clock): Promise<boolean> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        this.remove(id)
+        return true
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error
+        if (attempt === 50) return false
+        await clock.sleep(10)
       }
     }
   }

@@ -5,11 +5,8 @@
  * Differences from runc that a container can notice: no seccomp or AppArmor profile, and on machines with cgroups
  * version 2 only, no device filter (so no CAP_MKNOD either). describe() says so.
  */
-import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '../../docker/errors.ts'
 import type {
@@ -18,7 +15,6 @@ import type {
   Driver,
   ExecProcess,
   Exit,
-  Mount,
   ProcessRow,
   ProcessSpec,
   Rootfs,
@@ -28,11 +24,10 @@ import type {
 import { findExecutable, startError, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import type { FifoPool } from '../fifo-pool.ts'
-import { LayeredView, type Branch } from '../layered-view.ts'
+import { LayeredView } from '../layered-view.ts'
 import { isSameProcess, rowsOf } from '../process-table.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { assetPath, createRunDir, launch, waitForExit } from '../shim.ts'
-import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
 import type { Cgroups } from './cgroups.ts'
 import {
   dropCommand,
@@ -44,9 +39,8 @@ import {
   type MountPlan,
   type Tools,
 } from './launch.ts'
-import { MergedViews, type ViewPlan } from './merged-views.ts'
 import { prepareMountPoint } from './mount-points.ts'
-import { changesOf } from './overlay-changes.ts'
+import { lookupThrough, OverlayRootfs } from './overlay-rootfs.ts'
 import { execIn } from './exec.ts'
 import { namespaceCommand, samePidNamespace } from './namespaces.ts'
 import { findTools } from './tools.ts'
@@ -57,22 +51,18 @@ const DEFAULT_SHM_BYTES = 64 * 1024 * 1024
 export class LinuxDriver implements Driver {
   readonly name = 'linux'
   readonly #clock: Clock
-  readonly #base: BaseRoot
+  readonly #overlays: OverlayRootfs
   readonly #tools: Tools
   readonly #cgroups: Cgroups
-  readonly #views: MergedViews
   readonly #fifos: FifoPool
-  /** Names in `lowers/` that are complete. */
-  readonly #linked = new Set<string>()
 
   /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
   constructor(options: { clock: Clock; root: string; cgroups: Cgroups; fifos: FifoPool }) {
     this.#fifos = options.fifos
     this.#clock = options.clock
     this.#cgroups = options.cgroups
-    this.#base = prepareBaseRoot(options.root)
+    this.#overlays = new OverlayRootfs(options.root, options.clock)
     this.#tools = findTools()
-    this.#views = new MergedViews((rootfs) => this.#viewPlan(rootfs))
   }
 
   describe(): string[] {
@@ -94,14 +84,7 @@ export class LinuxDriver implements Driver {
   }
 
   async prepare(rootfs: Rootfs): Promise<void> {
-    const { dir } = rootfs
-    for (const name of ['upper', 'work']) mkdirSync(join(dir, name), { recursive: true })
-    this.#linkLowers(rootfs)
-    if (!rootfs.hostBase) return
-    for (const name of this.#base.hostDirectories) {
-      mkdirSync(join(dir, 'upper', name), { recursive: true })
-      mkdirSync(join(dir, `work-${name}`), { recursive: true })
-    }
+    this.#overlays.prepare(rootfs)
   }
 
   async createRunDir(runDir: string): Promise<void> {
@@ -109,30 +92,27 @@ export class LinuxDriver implements Driver {
   }
 
   async start(spec: ContainerSpec): Promise<Running> {
-    await this.#views.close(spec.rootfs)
-    await this.prepare(spec.rootfs)
-    const mounts: Mount[] = []
-    for (const mount of spec.mounts) {
-      const target = prepareMountPoint(this.#view(spec.rootfs, mounts), spec.rootfs, mount, mounts)
-      mounts.push({ ...mount, target })
-    }
-    const lookup = lookupThrough(this.#view(spec.rootfs, mounts))
+    const { rootfs } = spec
+    await this.#overlays.closeView(rootfs)
+    this.#overlays.prepare(rootfs)
+    const mounts = this.#overlays.prepareMounts(rootfs, spec.mounts)
+    const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
     const process = spec.init ? underInit(spec.process, lookup) : spec.process
-    this.#makeWorkingDirectory(spec)
+    this.#overlays.makeDirectory(rootfs, spec.process.cwd)
     const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, lookup)]
     this.#cgroups.create(spec.id, spec.resources ?? {})
     try {
       if (!spec.process.privileged) this.#cgroups.restrictDevices(spec.id, (spec.devices ?? []).map(deviceRule))
       const devices = (spec.devices ?? []).map(({ source, target }) => {
         const mount = { type: 'bind', source, target, readOnly: false } as const
-        return { source, target: prepareMountPoint(this.#view(spec.rootfs), spec.rootfs, mount) }
+        return { source, target: prepareMountPoint(this.#overlays.view(rootfs), rootfs, mount) }
       })
       writeFileSync(join(spec.runDir, 'fstab'), fstabOf({ ...this.#plan(spec), mounts, devices }))
       writeFileSync(
         join(spec.runDir, 'prelude'),
-        preludeOf(spec, this.#linkLowers(spec.rootfs), this.#cgroups.directories(spec.id)),
+        preludeOf(spec, this.#overlays.linkLowers(rootfs), this.#cgroups.directories(spec.id)),
       )
-      const init = ['sh', assetPath('linux/init.sh'), spec.runDir, this.#base.pivot, ...command]
+      const init = ['sh', assetPath('linux/init.sh'), spec.runDir, this.#overlays.base.pivot, ...command]
       const inNamespaces = [...namespaceCommand(spec), ...init]
       const whole = spec.process.tty ? onTerminal(inNamespaces, spec.process.consoleSize) : inNamespaces
       return await launch(this.#clock, spec.id, spec.runDir, spec.stdin, whole)
@@ -148,7 +128,7 @@ export class LinuxDriver implements Driver {
     // In a pid namespace of its own everything has died with the first process; in a shared one, end the rest.
     if (this.#cgroups.pids(running.id).length > 0) this.#cgroups.kill(running.id)
     // What cannot be removed yet is left to a later runtime's sweep: the exit is what counts.
-    await this.#removeCgroups(running.id)
+    await this.#cgroups.removeWhenEmpty(running.id, this.#clock)
     return { code, finishedAt: at, oomKilled }
   }
 
@@ -175,13 +155,13 @@ export class LinuxDriver implements Driver {
   }
 
   async exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
-    const lookup = lookupThrough(new LayeredView([{ dir: await this.#rootOf(running), at: '/' }]))
+    const lookup = lookupThrough(new LayeredView([{ dir: await this.#overlays.rootOf(running), at: '/' }]))
     const found = lookup(process.cwd)
     if (found === undefined)
       throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
     const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, lookup)]
     return execIn(running, spec, command, {
-      programs: this.#base.programs,
+      programs: this.#overlays.base.programs,
       cgroups: this.#cgroups.directories(running.id),
       stdin,
       tty: process.tty ?? false,
@@ -208,56 +188,27 @@ export class LinuxDriver implements Driver {
   }
 
   async changes(rootfs: Rootfs, running?: Running): Promise<Change[]> {
-    const lower = new LayeredView(this.#branches(rootfs).slice(1))
-    const own = new Set(this.#base.hostDirectories.map((name) => `/${name}`))
-    return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#merged(rootfs, running))
+    return this.#overlays.changes(rootfs, running)
   }
 
-  /** No need to mount anything: overlayfs copies whole files up, and every directory that leads to them. */
   async changedDirectory(rootfs: Rootfs, path: string): Promise<string> {
-    return join(rootfs.dir, 'upper', path)
+    return this.#overlays.changedDirectory(rootfs, path)
   }
 
   async pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string> {
-    const found = new LayeredView([{ dir: await this.#merged(rootfs, running), at: '/' }]).find(path)
-    if (found === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })
-    return found.hostPath
+    return this.#overlays.pathIn(rootfs, path, running)
   }
 
   async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
-    if (!this.#view(rootfs).find(path)?.stat.isDirectory()) return
-    const source = await this.pathIn(rootfs, path)
-    await promisify(execFile)('cp', ['-a', '--', `${source}/.`, destination])
-  }
-
-  /** Never mounts a second view of a container that runs: two overlays on one writable layer break each other. */
-  async #merged(rootfs: Rootfs, running?: Running): Promise<string> {
-    return running === undefined ? this.#views.open(rootfs) : this.#rootOf(running)
-  }
-
-  /**
-   * A running container's root, as seen from this machine. The program is started by this machine's own tools, which have
-   * this machine's root up to their very last step (see init.sh): whoever comes that early has to wait for it.
-   */
-  async #rootOf({ id, pid }: Running): Promise<string> {
-    // With the dot it is the directory, without it a link.
-    const root = `/proc/${pid}/root/.`
-    const machine = statSync('/')
-    for (let attempt = 0; attempt < 1_000; attempt++) {
-      const { dev, ino } = statSync(root)
-      if (dev !== machine.dev || ino !== machine.ino) return root
-      await this.#clock.sleep(5)
-    }
-    throw new DockerError(500, `the program of container ${id} is still being started`)
+    await this.#overlays.copyOut(rootfs, path, destination)
   }
 
   async cleanup(rootfs: Rootfs): Promise<void> {
-    await this.#views.close(rootfs)
-    rmSync(rootfs.dir, { recursive: true, force: true })
+    await this.#overlays.remove(rootfs)
   }
 
   async close(): Promise<void> {
-    await this.#views.closeAll()
+    await this.#overlays.closeAllViews()
     this.#cgroups.removeParents()
   }
 
@@ -267,14 +218,10 @@ export class LinuxDriver implements Driver {
     for (const id of this.#cgroups.ids()) {
       if (knownIds.has(id)) continue
       this.#cgroups.kill(id)
-      if (!(await this.#removeCgroups(id))) stale.push(`the cgroup of ${id}, a container that is gone, is busy`)
+      if (!(await this.#cgroups.removeWhenEmpty(id, this.#clock)))
+        stale.push(`the cgroup of ${id}, a container that is gone, is busy`)
     }
     return stale
-  }
-
-  /** As Docker does, with the plain owner and mode of a new directory. */
-  #makeWorkingDirectory({ rootfs, process }: ContainerSpec): void {
-    prepareMountPoint(this.#view(rootfs), rootfs, { type: 'tmpfs', source: '', target: process.cwd, readOnly: false })
   }
 
   /** Privileges, environment, root directory and program, in this order; see launch.ts. */
@@ -298,7 +245,7 @@ export class LinuxDriver implements Driver {
 
   #plan(spec: ContainerSpec): Omit<MountPlan, 'mounts' | 'devices'> {
     return {
-      ...this.#rootPlan(spec.rootfs),
+      ...this.#overlays.plan(spec.rootfs),
       readOnlyRoot: spec.readOnlyRoot ?? false,
       privileged: spec.process.privileged ?? false,
       shmSizeBytes: spec.shmSizeBytes || DEFAULT_SHM_BYTES,
@@ -309,98 +256,6 @@ export class LinuxDriver implements Driver {
       readonly: READONLY_PATHS.filter((path) => existsSync(path)),
       cgroups: Object.keys(spec.resources ?? {}).length > 0 ? this.#cgroups.mounts(spec.id) : [],
     }
-  }
-
-  #rootPlan(rootfs: Rootfs): Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays'> {
-    const lowers = this.#lowers(rootfs)
-    const overlays = rootfs.hostBase ? this.#base.hostDirectories : []
-    return {
-      base: this.#base,
-      rootfs,
-      lowerLinks: this.#linkLowers(rootfs),
-      lowerCount: lowers.length,
-      hostOverlays: overlays.map((name) => ({
-        name,
-        lowers: lowers.flatMap((layer, index) => (existsSync(join(layer, name)) ? [index] : [])),
-      })),
-    }
-  }
-
-  #viewPlan(rootfs: Rootfs): ViewPlan {
-    const bare = {
-      mounts: [],
-      devices: [],
-      cgroups: [],
-      masked: [],
-      readonly: [],
-      readOnlyRoot: false,
-      privileged: false,
-      shmSizeBytes: 0,
-    }
-    const lines = fstabOf({ ...this.#rootPlan(rootfs), ...bare }).split('\n')
-    return {
-      fstab: `${lines.filter((line) => / (overlay|none) /.test(line) && !line.includes(` ${this.#base.programs}`)).join('\n')}\n`,
-      directory: this.#linkLowers(rootfs),
-      base: this.#base,
-    }
-  }
-
-  /**
-   * A directory of links with short names to the lower directories: all of them must fit into the one page that
-   * mount(2) takes for its options. All containers of an image share it.
-   */
-  #linkLowers(rootfs: Rootfs): string {
-    const lowers = this.#lowers(rootfs)
-    const name = createHash('sha256').update(lowers.join('\n')).digest('hex').slice(0, 32)
-    const directory = join(this.#base.lowers, name)
-    if (this.#linked.has(name)) return directory
-    mkdirSync(directory, { recursive: true })
-    for (const [index, layer] of lowers.entries()) {
-      const link = join(directory, String(index))
-      if (lstatSync(link, { throwIfNoEntry: false }) === undefined) symlinkSync(layer, link)
-    }
-    this.#linked.add(name)
-    return directory
-  }
-
-  /** Lower directories, uppermost first. */
-  #lowers(rootfs: Rootfs): string[] {
-    return [this.#base.init, ...rootfs.layers.toReversed(), ...(rootfs.hostBase ? [this.#base.host] : [])]
-  }
-
-  #branches(rootfs: Rootfs): Branch[] {
-    const branches = [join(rootfs.dir, 'upper'), ...this.#lowers(rootfs)].map((dir) => ({ dir, at: '/' }))
-    if (!rootfs.hostBase) return branches
-    const { hostDirectories, nodePrefix } = this.#base
-    const own = [...hostDirectories.map((name) => `/${name}`), ...(nodePrefix === undefined ? [] : [nodePrefix])]
-    return [...branches, ...own.map((dir) => ({ dir, at: dir }))]
-  }
-
-  /** `mounts` in the order in which they are mounted; a tmpfs has no source, and is empty. */
-  #view(rootfs: Rootfs, mounts: Pick<Mount, 'source' | 'target'>[] = []): LayeredView {
-    const mounted = mounts.map(({ source, target }) => ({ dir: source, at: target, covers: true }))
-    return new LayeredView([...mounted.toReversed(), ...this.#branches(rootfs)])
-  }
-
-  /** The last process may still be on its way out of the cgroup. False if it stays. */
-  async #removeCgroups(id: string): Promise<boolean> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        this.#cgroups.remove(id)
-        return true
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error
-        if (attempt === 50) return false
-        await this.#clock.sleep(10)
-      }
-    }
-  }
-}
-
-function lookupThrough(view: LayeredView): Lookup {
-  return (path) => {
-    const found = view.find(path)
-    return found && { path: found.path, hostPath: found.hostPath, mode: found.stat.mode, isFile: found.stat.isFile() }
   }
 }
 

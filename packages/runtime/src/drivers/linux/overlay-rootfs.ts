@@ -1,0 +1,199 @@
+/**
+ * The root file systems of containers as overlays: which directories lie over which, how they get mounted, and how they are read while
+ * nobody has them mounted. For every driver that starts containers on overlayfs; the kernel is told nothing here but by MergedViews.
+ */
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Clock } from '@dinghy/shared/api/clock'
+import { DockerError } from '../../docker/errors.ts'
+import type { Change, Mount, Rootfs, Running } from '../driver.ts'
+import type { Lookup } from '../executable.ts'
+import { LayeredView, type Branch } from '../layered-view.ts'
+import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
+import { fstabOf, type MountPlan } from './launch.ts'
+import { MergedViews, type ViewPlan } from './merged-views.ts'
+import { prepareMountPoint } from './mount-points.ts'
+import { changesOf } from './overlay-changes.ts'
+
+export class OverlayRootfs {
+  readonly base: BaseRoot
+  readonly #clock: Clock
+  readonly #views: MergedViews
+  /** Names in `lowers/` that are complete. */
+  readonly #linked = new Set<string>()
+
+  /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
+  constructor(root: string, clock: Clock) {
+    this.#clock = clock
+    this.base = prepareBaseRoot(root)
+    this.#views = new MergedViews((rootfs) => this.#viewPlan(rootfs))
+  }
+
+  /** Makes the container's directories. Idempotent. */
+  prepare(rootfs: Rootfs): void {
+    const { dir } = rootfs
+    for (const name of ['upper', 'work']) mkdirSync(join(dir, name), { recursive: true })
+    this.linkLowers(rootfs)
+    if (!rootfs.hostBase) return
+    for (const name of this.base.hostDirectories) {
+      mkdirSync(join(dir, 'upper', name), { recursive: true })
+      mkdirSync(join(dir, `work-${name}`), { recursive: true })
+    }
+  }
+
+  /** Makes what is mounted on. The same mounts, in the same order, with their targets' real paths. */
+  prepareMounts(rootfs: Rootfs, wanted: Mount[]): Mount[] {
+    const mounts: Mount[] = []
+    for (const mount of wanted) {
+      const target = prepareMountPoint(this.view(rootfs, mounts), rootfs, mount, mounts)
+      mounts.push({ ...mount, target })
+    }
+    return mounts
+  }
+
+  /** As Docker does, with the plain owner and mode of a new directory. */
+  makeDirectory(rootfs: Rootfs, path: string): void {
+    prepareMountPoint(this.view(rootfs), rootfs, { type: 'tmpfs', source: '', target: path, readOnly: false })
+  }
+
+  /** What to mount for the root, as a part of a MountPlan. */
+  plan(rootfs: Rootfs): Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays'> {
+    const lowers = this.#lowers(rootfs)
+    const overlays = rootfs.hostBase ? this.base.hostDirectories : []
+    return {
+      base: this.base,
+      rootfs,
+      lowerLinks: this.linkLowers(rootfs),
+      lowerCount: lowers.length,
+      hostOverlays: overlays.map((name) => ({
+        name,
+        lowers: lowers.flatMap((layer, index) => (existsSync(join(layer, name)) ? [index] : [])),
+      })),
+    }
+  }
+
+  /** The fstab of the root alone, which gets mounted from `linkLowers`. */
+  fstab(rootfs: Rootfs, readOnlyRoot: boolean): string {
+    const bare = {
+      mounts: [],
+      devices: [],
+      cgroups: [],
+      masked: [],
+      readonly: [],
+      readOnlyRoot,
+      privileged: false,
+      shmSizeBytes: 0,
+    }
+    const lines = fstabOf({ ...this.plan(rootfs), ...bare }).split('\n')
+    return `${lines.filter((line) => / (overlay|none) /.test(line) && !line.includes(` ${this.base.programs}`)).join('\n')}\n`
+  }
+
+  /**
+   * A directory of links with short names to the lower directories: all of them must fit into the one page that
+   * mount(2) takes for its options. All containers of an image share it.
+   */
+  linkLowers(rootfs: Rootfs): string {
+    const lowers = this.#lowers(rootfs)
+    const name = createHash('sha256').update(lowers.join('\n')).digest('hex').slice(0, 32)
+    const directory = join(this.base.lowers, name)
+    if (this.#linked.has(name)) return directory
+    mkdirSync(directory, { recursive: true })
+    for (const [index, layer] of lowers.entries()) {
+      const link = join(directory, String(index))
+      if (lstatSync(link, { throwIfNoEntry: false }) === undefined) symlinkSync(layer, link)
+    }
+    this.#linked.add(name)
+    return directory
+  }
+
+  /** `mounts` in the order in which they are mounted; a tmpfs has no source, and is empty. */
+  view(rootfs: Rootfs, mounts: Pick<Mount, 'source' | 'target'>[] = []): LayeredView {
+    const mounted = mounts.map(({ source, target }) => ({ dir: source, at: target, covers: true }))
+    return new LayeredView([...mounted.toReversed(), ...this.#branches(rootfs)])
+  }
+
+  async changes(rootfs: Rootfs, running?: Running): Promise<Change[]> {
+    const lower = new LayeredView(this.#branches(rootfs).slice(1))
+    const own = new Set(this.base.hostDirectories.map((name) => `/${name}`))
+    return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#merged(rootfs, running))
+  }
+
+  /** No need to mount anything: overlayfs copies whole files up, and every directory that leads to them. */
+  changedDirectory(rootfs: Rootfs, path: string): string {
+    return join(rootfs.dir, 'upper', path)
+  }
+
+  async pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string> {
+    const found = new LayeredView([{ dir: await this.#merged(rootfs, running), at: '/' }]).find(path)
+    if (found === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })
+    return found.hostPath
+  }
+
+  async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
+    if (!this.view(rootfs).find(path)?.stat.isDirectory()) return
+    const source = await this.pathIn(rootfs, path)
+    await promisify(execFile)('cp', ['-a', '--', `${source}/.`, destination])
+  }
+
+  /**
+   * A running container's root, as seen from this machine. The program is started by this machine's own tools, which have
+   * this machine's root up to their very last step (see init.sh): whoever comes that early has to wait for it.
+   */
+  async rootOf({ id, pid }: Running): Promise<string> {
+    // With the dot it is the directory, without it a link.
+    const root = `/proc/${pid}/root/.`
+    const machine = statSync('/')
+    for (let attempt = 0; attempt < 1_000; attempt++) {
+      const { dev, ino } = statSync(root)
+      if (dev !== machine.dev || ino !== machine.ino) return root
+      await this.#clock.sleep(5)
+    }
+    throw new DockerError(500, `the program of container ${id} is still being started`)
+  }
+
+  /** Must come before a start; see MergedViews. */
+  async closeView(rootfs: Rootfs): Promise<void> {
+    await this.#views.close(rootfs)
+  }
+
+  async closeAllViews(): Promise<void> {
+    await this.#views.closeAll()
+  }
+
+  async remove(rootfs: Rootfs): Promise<void> {
+    await this.#views.close(rootfs)
+    rmSync(rootfs.dir, { recursive: true, force: true })
+  }
+
+  /** Never mounts a second view of a container that runs: two overlays on one writable layer break each other. */
+  async #merged(rootfs: Rootfs, running?: Running): Promise<string> {
+    return running === undefined ? this.#views.open(rootfs) : this.rootOf(running)
+  }
+
+  #viewPlan(rootfs: Rootfs): ViewPlan {
+    return { fstab: this.fstab(rootfs, false), directory: this.linkLowers(rootfs), base: this.base }
+  }
+
+  /** Lower directories, uppermost first. */
+  #lowers(rootfs: Rootfs): string[] {
+    return [this.base.init, ...rootfs.layers.toReversed(), ...(rootfs.hostBase ? [this.base.host] : [])]
+  }
+
+  #branches(rootfs: Rootfs): Branch[] {
+    const branches = [join(rootfs.dir, 'upper'), ...this.#lowers(rootfs)].map((dir) => ({ dir, at: '/' }))
+    if (!rootfs.hostBase) return branches
+    const { hostDirectories, nodePrefix } = this.base
+    const own = [...hostDirectories.map((name) => `/${name}`), ...(nodePrefix === undefined ? [] : [nodePrefix])]
+    return [...branches, ...own.map((dir) => ({ dir, at: dir }))]
+  }
+}
+
+export function lookupThrough(view: LayeredView): Lookup {
+  return (path) => {
+    const found = view.find(path)
+    return found && { path: found.path, hostPath: found.hostPath, mode: found.stat.mode, isFile: found.stat.isFile() }
+  }
+}
