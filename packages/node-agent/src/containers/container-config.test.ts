@@ -38,7 +38,12 @@ test('a plain container joins its sandbox', () => {
     WorkingDir: '/srv',
     Tty: false,
   })
-  expect(HostConfig).toEqual({ NetworkMode: 'container:pause1', IpcMode: 'container:pause1', Mounts: [] })
+  expect(HostConfig).toEqual({
+    NetworkMode: 'container:pause1',
+    IpcMode: 'container:pause1',
+    Mounts: [],
+    SecurityOpt: ['seccomp=unconfined'],
+  })
   expect(config).not.toHaveProperty('User')
 })
 
@@ -61,7 +66,13 @@ test.each<[string, Partial<Container>, Partial<PodSpec>, object]>([
     'no escalation, a read-only root',
     { securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true } },
     {},
-    { SecurityOpt: ['no-new-privileges'], ReadonlyRootfs: true },
+    { SecurityOpt: ['no-new-privileges', 'seccomp=unconfined'], ReadonlyRootfs: true },
+  ],
+  [
+    'the default filter of system calls is asked for',
+    { securityContext: { seccompProfile: { type: 'RuntimeDefault' }, allowPrivilegeEscalation: false } },
+    {},
+    { SecurityOpt: ['no-new-privileges'] },
   ],
   ['groups', {}, { securityContext: { fsGroup: 2000, supplementalGroups: [5] } }, { GroupAdd: ['5', '2000'] }],
   ['one process table', {}, { shareProcessNamespace: true }, { PidMode: 'container:pause1' }],

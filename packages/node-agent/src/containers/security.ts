@@ -56,7 +56,8 @@ function securityOpt(own: Context, podContext: PodContext): string[] {
   const options: string[] = []
   if (own.allowPrivilegeEscalation === false) options.push('no-new-privileges')
   const seccomp = own.seccompProfile ?? podContext.seccompProfile
-  if (seccomp?.type === 'Unconfined') options.push('seccomp=unconfined')
+  // Who asks for nothing gets no filter, unlike in Docker.
+  if ((seccomp?.type ?? 'Unconfined') === 'Unconfined') options.push('seccomp=unconfined')
   if (seccomp?.type === 'Localhost') options.push(`seccomp=${seccomp.localhostProfile ?? ''}`)
   const appArmor = own.appArmorProfile ?? podContext.appArmorProfile
   if (appArmor?.type === 'Unconfined') options.push('apparmor=unconfined')
