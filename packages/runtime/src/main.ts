@@ -1,7 +1,7 @@
 /**
  * The runtime: images, containers, networks and volumes behind the Docker Engine API.
  *
- *   dinghy runtime --socket <dir>/docker.sock --root <dir>/runtime [--driver auto|linux|process]
+ *   dinghy runtime --socket <dir>/docker.sock --root <dir>/runtime [--driver auto|linux|oci|process]
  *
  * It owns everything under --root. Stopping it (or killing it) leaves all containers running; the next one goes on
  * where it was.
@@ -9,6 +9,7 @@
 import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { runMain } from '@dinghy/shared/process/main'
+import type { Wanted } from './drivers/choose.ts'
 import { startRuntime } from './runtime.ts'
 
 runMain({
@@ -16,7 +17,13 @@ runMain({
   flags: {
     socket: { type: 'string', required: true, help: 'unix socket to serve the Docker Engine API on' },
     root: { type: 'string', required: true, help: 'directory for images, containers and volumes' },
-    driver: { type: 'string', default: 'auto', oneOf: ['auto', 'linux', 'process'], help: 'how containers are run' },
+    driver: {
+      type: 'string',
+      default: 'auto',
+      oneOf: ['auto', 'linux', 'oci', 'process'],
+      help: 'how containers are run',
+    },
+    'oci-runtime': { type: 'string', default: '', help: 'what the oci driver runs them with, such as runc or a path' },
     network: { type: 'string', default: 'loopback', oneOf: ['loopback'], help: 'where container addresses come from' },
   },
   async run({ flags, log, clock, signal, health, announce }) {
@@ -28,7 +35,8 @@ runMain({
       socket: flags.socket,
       // Mounts show real paths, and links on the way to our own files must not lead containers astray.
       root: realpathSync(flags.root),
-      driver: flags.driver as 'auto' | 'linux' | 'process',
+      driver: flags.driver as Wanted,
+      ociRuntime: flags.ociRuntime,
       log,
       clock,
       signal,

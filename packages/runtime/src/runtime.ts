@@ -27,7 +27,7 @@ import { Router } from './docker/router.ts'
 import { createDockerServer, listenOnSocket } from './docker/server.ts'
 import { systemRoutes } from './docker/system.ts'
 import { volumeRoutes } from './docker/volumes.ts'
-import { chooseDriver } from './drivers/choose.ts'
+import { chooseDriver, type Wanted } from './drivers/choose.ts'
 import { EventBus } from './events.ts'
 import { BuildCache } from './images/build/build-cache.ts'
 import { thisMachine } from './images/host-base.ts'
@@ -44,7 +44,9 @@ const VERSION = '28.0.0-dinghy'
 export interface RuntimeOptions {
   socket: string
   root: string
-  driver: 'auto' | 'linux' | 'process'
+  driver: Wanted
+  /** Name or path of runc, crun or the like, for the oci driver; empty: whichever is installed. */
+  ociRuntime: string
   log: Logger
   clock: Clock
   /** Aborting lets go of the containers without ending them. */
@@ -53,7 +55,7 @@ export interface RuntimeOptions {
 
 export async function startRuntime(options: RuntimeOptions): Promise<{ driver: string; close(): Promise<void> }> {
   const { root, log, clock, signal } = options
-  const { driver, reason } = await chooseDriver(options.driver, root, clock)
+  const { driver, reason } = await chooseDriver(options.driver, root, clock, options.ociRuntime)
   const warnings = [...driver.describe(), ...loopback.describe()]
   log.info({ driver: driver.name, reason, warnings }, 'driver chosen')
 
@@ -85,7 +87,13 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
     proxies,
     volumes,
     events,
-    describe: () => ({ driver: driver.name, driverReason: reason, network: loopback.name, warnings }),
+    describe: () => ({
+      driver: driver.name,
+      enforcesSeccomp: driver.enforcesSeccomp,
+      driverReason: reason,
+      network: loopback.name,
+      warnings,
+    }),
     version: VERSION,
   }
   systemRoutes(router, deps)
@@ -98,7 +106,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   eventRoutes(router, deps)
 
   const cache = new BuildCache(root, images, clock)
-  const hostBases = driver.name === 'linux' ? 'fallback' : 'prefer'
+  const hostBases = driver.name === 'process' ? 'prefer' : 'fallback'
   const source = new ImageSource({ images, machine: thisMachine(), log, hostBases })
   imageRoutes(router, { images, source, cache, containers, events, clock })
   imageTransferRoutes(router, { images, source, events, clock })

@@ -25,7 +25,7 @@ test.each([
   [{ nodes: '0' }, undefined, '--nodes takes a number from 1 to 250, not "0"'],
   [{ nodes: 'three' }, undefined, '--nodes takes a number from 1 to 250, not "three"'],
   [{ nodes: '1' }, { ...before, nodes: [{ name: 'node-1' }, { name: 'node-2' }] }, 'this cluster has 2 nodes'],
-  [{ driver: 'vm' }, undefined, '--driver takes auto, process or linux, not "vm"'],
+  [{ driver: 'vm' }, undefined, '--driver takes auto, process, linux or oci, not "vm"'],
   [{ cluster: 'Two!' }, undefined, '"Two!" is no cluster name'],
 ])('refuses %j', (flags, existing, message) => {
   expect(() => plan(flags, existing)).toThrow(message)

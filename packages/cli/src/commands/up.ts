@@ -21,7 +21,7 @@ import { untilNodesReady } from '../supervisor/nodes-ready.ts'
 import { clusterFlags, clusterName, type Command, type Flags, sameCluster, stateOf, UsageError } from './command.ts'
 
 export const up: Command = {
-  usage: 'up [--detach] [--cluster NAME] [--nodes N] [--state-dir DIR] [--driver auto|process|linux]',
+  usage: 'up [--detach] [--cluster NAME] [--nodes N] [--state-dir DIR] [--driver auto|process|linux|oci]',
   summary: 'start a cluster, or resume it where it stopped',
   flags: {
     ...clusterFlags,
@@ -108,8 +108,8 @@ export function plan(
 ): Pick<ClusterConfig, 'cluster' | 'nodes' | 'driver'> {
   const nodes = nodesFor(flags['nodes'] as string | undefined, before?.nodes ?? [])
   const driver = (flags['driver'] as string | undefined) ?? before?.driver ?? 'auto'
-  if (!['auto', 'process', 'linux'].includes(driver)) {
-    throw new UsageError(`--driver takes auto, process or linux, not "${driver}"`)
+  if (!['auto', 'process', 'linux', 'oci'].includes(driver)) {
+    throw new UsageError(`--driver takes auto, process, linux or oci, not "${driver}"`)
   }
   return { cluster: clusterName(flags), driver, nodes }
 }

@@ -69,7 +69,7 @@ export class Container {
   }
   /** What the container itself has written. */
   get writableDir(): string {
-    return this.record.driver === 'linux' ? join(this.rootfsDir, 'upper') : this.rootfsDir
+    return this.record.driver === 'process' ? this.rootfsDir : join(this.rootfsDir, 'upper')
   }
   get runDir(): string {
     return join(this.dir, 'run')

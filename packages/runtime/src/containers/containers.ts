@@ -183,7 +183,7 @@ export class Containers {
 
   #make(id: string, name: string, body: CreateBody, image: Image): Container {
     const hostConfig = completeHostConfig(body.HostConfig)
-    checkSupported(hostConfig, availableParallelism())
+    checkSupported(hostConfig, { cpus: availableParallelism(), seccomp: this.driver.enforcesSeccomp })
     // Who shares the machine's network goes by its name.
     const Hostname = body.Hostname || (hostConfig.NetworkMode === 'host' ? hostname() : '')
     const config = completeConfig({ ...body, Hostname }, image.config.config, id)

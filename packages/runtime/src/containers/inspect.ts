@@ -32,7 +32,7 @@ export function inspectJson(container: Container, { published, sizes }: InspectC
     LogPath: container.log?.path ?? '',
     Name: `/${record.name}`,
     RestartCount: record.restartCount,
-    Driver: record.driver === 'linux' ? 'overlay2' : 'vfs',
+    Driver: record.driver === 'process' ? 'vfs' : 'overlay2',
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
@@ -40,9 +40,9 @@ export function inspectJson(container: Container, { published, sizes }: InspectC
     ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
     HostConfig: hostConfig,
     GraphDriver: {
-      Name: record.driver === 'linux' ? 'overlay2' : 'vfs',
+      Name: record.driver === 'process' ? 'vfs' : 'overlay2',
       Data:
-        record.driver === 'linux'
+        record.driver !== 'process'
           ? {
               LowerDir: record.imageLayers.toReversed().join(':'),
               UpperDir: `${dir}/rootfs/upper`,

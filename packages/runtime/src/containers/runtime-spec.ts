@@ -58,7 +58,14 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
       target: PathInContainer || PathOnHost,
       permissions: CgroupPermissions,
     })),
+    ...seccompOptionOf(hostConfig),
   }
+}
+
+/** The last one counts. A profile may hold any character, so nothing is replaced in it. */
+function seccompOptionOf({ SecurityOpt }: HostConfig): Pick<ContainerSpec, 'seccomp'> {
+  const option = (SecurityOpt ?? []).findLast((text) => /^seccomp[=:]/.test(text))
+  return option === undefined ? {} : { seccomp: option.slice('seccomp='.length) }
 }
 
 /** What an exec shares with the container's own process. */

@@ -2,7 +2,10 @@ import { expect, test } from 'vitest'
 import { completeHostConfig } from './create-body.ts'
 import { checkSupported } from './unsupported.ts'
 
-const check = (body: object) => () => checkSupported(completeHostConfig(body), 2)
+const check =
+  (body: object, seccomp = false) =>
+  () =>
+    checkSupported(completeHostConfig(body), { cpus: 2, seccomp })
 
 test.each<[string, object]>([
   ['HostConfig.BlkioWeight is not supported', { BlkioWeight: 300 }],
@@ -19,6 +22,11 @@ test.each<[string, object]>([
   ['invalid --security-opt 1: "seccomp={}"', { SecurityOpt: ['seccomp={}'] }],
 ])('%s', (message, body) => {
   expect(check(body)).toThrow(message)
+})
+
+test('a seccomp profile is taken by a driver that enforces it', () => {
+  expect(check({ SecurityOpt: ['seccomp={}'] }, true)).not.toThrow()
+  expect(check({ SecurityOpt: ['apparmor=mine'] }, true)).toThrow('invalid --security-opt 1')
 })
 
 test('what clients send when nothing was asked for is taken', () => {

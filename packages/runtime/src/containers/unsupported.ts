@@ -5,7 +5,14 @@
 import { badParameter } from '../docker/errors.ts'
 import type { HostConfig } from './record.ts'
 
-type Rule = (hostConfig: HostConfig, cpus: number) => string | undefined
+/** What depends on the machine and the driver. */
+interface Available {
+  cpus: number
+  /** Whether system calls can be filtered. */
+  seccomp: boolean
+}
+
+type Rule = (hostConfig: HostConfig, available: Available) => string | undefined
 
 const isSet = (value: unknown): boolean =>
   Array.isArray(value)
@@ -37,7 +44,7 @@ const RULES: Rule[] = [
     if (field === undefined || (field === 'VolumeDriver' && hostConfig[field] === 'local')) return undefined
     return `HostConfig.${field} is not supported: this runtime cannot give a container ${UNSUPPORTED[field]}`
   },
-  ({ NanoCpus }, cpus) =>
+  ({ NanoCpus }, { cpus }) =>
     NanoCpus < 0 || NanoCpus > cpus * 1e9
       ? `range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`
       : undefined,
@@ -56,27 +63,28 @@ const RULES: Rule[] = [
       : undefined,
   ({ UsernsMode }) =>
     isSet(UsernsMode) && UsernsMode !== 'host' ? `invalid user namespace mode: ${String(UsernsMode)}` : undefined,
-  ({ SecurityOpt }) => {
+  ({ SecurityOpt }, { seccomp }) => {
     const options = SecurityOpt ?? []
-    const index = options.findIndex((option) => !isKnownSecurityOption(option))
+    const index = options.findIndex((option) => !isKnownSecurityOption(option, seccomp))
     return index < 0 ? undefined : `invalid --security-opt ${index + 1}: ${JSON.stringify(options[index])}`
   },
 ]
 
 /**
- * A profile of seccomp or AppArmor cannot be applied, which describe() says for all containers; asking for one by name is
- * refused, asking for none is what happens anyway. SELinux labels mean nothing on a machine without it, as in Docker.
+ * A profile of AppArmor cannot be applied, nor one of seccomp by most drivers, which describe() says for all containers; asking for
+ * one is refused, asking for none is what happens anyway. SELinux labels mean nothing on a machine without it, as in Docker.
  */
-function isKnownSecurityOption(option: string): boolean {
+function isKnownSecurityOption(option: string, seccomp: boolean): boolean {
+  if (seccomp && /^seccomp[=:]/.test(option)) return true
   return /^(no-new-privileges([=:](true|false))?|(seccomp|apparmor|systempaths)[=:]unconfined|seccomp[=:]builtin|label[=:].*)$/.test(
     option,
   )
 }
 
-/** Throws a 400 for the first thing that cannot be had. `cpus` is how many this machine has. */
-export function checkSupported(hostConfig: HostConfig, cpus: number): void {
+/** Throws a 400 for the first thing that cannot be had. */
+export function checkSupported(hostConfig: HostConfig, available: Available): void {
   for (const rule of RULES) {
-    const refusal = rule(hostConfig, cpus)
+    const refusal = rule(hostConfig, available)
     if (refusal !== undefined) throw badParameter(refusal)
   }
 }

@@ -23,6 +23,12 @@ export interface Deps {
   volumes: Volumes
   events: EventBus
   /** Facts of `docker info`: which driver and network are in force, why, and what they do not isolate. */
-  describe: () => { driver: string; driverReason: string; network: string; warnings: string[] }
+  describe: () => {
+    driver: string
+    enforcesSeccomp: boolean
+    driverReason: string
+    network: string
+    warnings: string[]
+  }
   version: string
 }

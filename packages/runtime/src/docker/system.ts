@@ -112,7 +112,8 @@ function versionJson(version: string): object {
 
 async function infoJson(deps: Deps): Promise<object> {
   const { containers, images, root } = deps
-  const { driver, driverReason, network, warnings } = deps.describe()
+  const { driver, driverReason, enforcesSeccomp, network, warnings } = deps.describe()
+  const isolates = driver !== 'process'
   const all = containers.list()
   const count = (...statuses: string[]) => all.filter(({ state }) => statuses.includes(state.status)).length
   return {
@@ -122,7 +123,7 @@ async function infoJson(deps: Deps): Promise<object> {
     ContainersPaused: count('paused'),
     ContainersStopped: count('created', 'exited', 'dead', 'removing'),
     Images: (await images.list()).length,
-    Driver: driver === 'linux' ? 'overlay2' : 'vfs',
+    Driver: isolates ? 'overlay2' : 'vfs',
     DriverStatus: [
       ['Container driver', driver],
       ['Chosen because', driverReason],
@@ -148,8 +149,8 @@ async function infoJson(deps: Deps): Promise<object> {
     NGoroutines: -1,
     SystemTime: new Date(deps.clock.now()).toISOString(),
     LoggingDriver: 'json-file',
-    CgroupDriver: driver === 'linux' ? 'cgroupfs' : 'none',
-    ...(driver === 'linux' && { CgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1' }),
+    CgroupDriver: isolates ? 'cgroupfs' : 'none',
+    ...(isolates && { CgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1' }),
     NEventsListener: 0,
     KernelVersion: release(),
     OperatingSystem: osType(),
@@ -182,7 +183,7 @@ async function infoJson(deps: Deps): Promise<object> {
     LiveRestoreEnabled: true,
     Isolation: '',
     InitBinary: '',
-    SecurityOptions: [],
+    SecurityOptions: enforcesSeccomp ? ['name=seccomp,profile=builtin'] : [],
     Warnings: warnings,
   }
 }

@@ -17,7 +17,11 @@ export interface Chosen {
   reason: string
 }
 
-export async function chooseDriver(wanted: 'auto' | 'linux' | 'process', root: string, clock: Clock): Promise<Chosen> {
+export type Wanted = 'auto' | Driver['name']
+
+/** `ociRuntime` is the name or path of the program that the oci driver shall use; empty: the first that is installed. */
+export async function chooseDriver(wanted: Wanted, root: string, clock: Clock, ociRuntime = ''): Promise<Chosen> {
+  if (wanted === 'oci') return ociDriver(root, clock, ociRuntime)
   if (wanted === 'process') return { driver: await processDriver(root, clock), reason: 'asked for' }
   if (wanted === 'linux') return { driver: await linuxDriver(root, clock), reason: 'asked for' }
   if (process.platform !== 'linux') {
@@ -42,15 +46,37 @@ async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
     import('./linux/linux-driver.ts'),
     import('./linux/cgroups.ts'),
   ])
-  // Several runtimes may run on one machine; each has cgroups of its own.
-  const name = `dinghy-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
   return new LinuxDriver({
     clock,
     root: join(root, 'linux'),
-    cgroups: detectCgroups(name),
+    cgroups: detectCgroups(cgroupName(root)),
     fifos: new FifoPool(join(root, 'fifos')),
   })
 }
+
+/** Never chosen by itself: it is there to compare with, and for what only it can do. */
+async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Chosen> {
+  if (process.platform !== 'linux') throw serverError(`the oci driver needs Linux, this is ${process.platform}`)
+  if (process.getuid?.() !== 0) throw serverError('the oci driver needs root')
+  const [{ OciDriver }, { OciRuntime }, { detectCgroups }] = await Promise.all([
+    import('./oci/oci-driver.ts'),
+    import('./oci/oci-runtime.ts'),
+    import('./linux/cgroups.ts'),
+  ])
+  const runtime = new OciRuntime(wanted, join(root, 'oci', 'state'))
+  const driver = new OciDriver({
+    clock,
+    root: join(root, 'oci'),
+    cgroups: detectCgroups(cgroupName(root)),
+    cgroupParent: cgroupName(root),
+    fifos: new FifoPool(join(root, 'fifos')),
+    runtime,
+  })
+  return { driver, reason: `asked for; it runs containers with ${runtime.version} (${runtime.binary})` }
+}
+
+/** Several runtimes may run on one machine; each has cgroups of its own. */
+const cgroupName = (root: string): string => `dinghy-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
 
 async function processDriver(root: string, clock: Clock): Promise<Driver> {
   const { ProcessDriver } = await import('./process/process-driver.ts')

@@ -5,7 +5,8 @@
  * answers questions about it. It keeps no state of its own in memory that matters: everything that is needed to find
  * a container again after the runtime was killed is in its run directory (drivers/shim.ts) and in `Running`.
  *
- * Two drivers implement it: `linux` (namespaces, overlayfs, cgroups) and `process` (a child process in a directory).
+ * Three drivers implement it: `linux` (namespaces, overlayfs, cgroups), `oci` (the same by way of runc or crun) and `process` (a child
+ * process in a directory).
  */
 
 /** What a container's file system is made of. The layers belong to the image store, `dir` to this container. */
@@ -85,6 +86,8 @@ export interface ContainerSpec {
   ulimits?: { name: string; soft: number; hard: number }[]
   oomScoreAdj?: number
   devices?: { source: string; target: string; permissions: string }[]
+  /** What follows `--security-opt seccomp=`: "unconfined" or a profile in Docker's format; absent: the driver's default. */
+  seccomp?: string
   /**
    * Confine writes of the program to its root and mounts even where the driver has no mount namespace of its own.
    * A build's RUN asks for this: a Dockerfile must never change the machine. The driver refuses when it cannot.
@@ -152,7 +155,9 @@ export interface Usage {
 }
 
 export interface Driver {
-  readonly name: 'linux' | 'process'
+  readonly name: 'linux' | 'oci' | 'process'
+  /** Whether `ContainerSpec.seccomp` has an effect. */
+  readonly enforcesSeccomp: boolean
   /** What this driver does not isolate, and what is missing on this machine; a sentence a line. */
   describe(): string[]
 

@@ -43,6 +43,7 @@ export async function resizeTerminal(
   await promisify(execFile)('stty', [option, terminal, 'rows', String(rows), 'cols', String(columns)])
 }
 
+/** The terminal that a process has as stdin, stdout or stderr, by a path that leads to it from here. */
 function terminalOf(pid: number): string | undefined {
   if (process.platform !== 'linux') {
     const name = execFileSync('ps', ['-o', 'tty=', '-p', String(pid)], { encoding: 'utf8' }).trim()
@@ -50,8 +51,9 @@ function terminalOf(pid: number): string | undefined {
   }
   for (const fd of [0, 1, 2]) {
     try {
-      const target = readlinkSync(`/proc/${pid}/fd/${fd}`)
-      if (target.startsWith('/dev/pts/')) return target
+      // Its name may be one inside a container, where /dev/pts is another file system; the link itself leads to the same device.
+      const link = `/proc/${pid}/fd/${fd}`
+      if (readlinkSync(link).startsWith('/dev/pts/')) return link
     } catch (error) {
       if (!['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     }

@@ -80,14 +80,24 @@ export class Cgroups {
     }
   }
 
+  /** Throws a 400 for a limit that this machine cannot enforce, as limit() would. */
+  checkLimits(resources: Resources): void {
+    for (const { controller, what } of limitWrites(resources, (name) => this.#versionOf(name))) {
+      if (this.parent(controller) === undefined) throw noController(controller, what)
+    }
+  }
+
+  /** Whether swap is counted; many kernels are built or booted without. */
+  get canLimitSwap(): boolean {
+    const file = this.#versionOf('memory') === 2 ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes'
+    return existsSync(join(this.parent('memory') ?? '', file))
+  }
+
   limit(id: string, resources: Resources): void {
     for (const write of limitWrites(resources, (controller) => this.#versionOf(controller))) {
       const directory = this.#directory(id, write.controller)
       if (directory === undefined) {
-        throw new DockerError(
-          400,
-          `cannot limit ${write.what}: the ${write.controller} cgroup controller is not available on this machine`,
-        )
+        throw noController(write.controller, write.what)
       }
       if (write.optional && !existsSync(join(directory, write.file))) continue
       try {
@@ -142,13 +152,7 @@ export class Cgroups {
 
   /** Removes the directories that hold the containers' cgroups, unless there are any. */
   removeParents(): void {
-    for (const { parent } of this.#hierarchies) {
-      try {
-        rmdirSync(parent)
-      } catch (error) {
-        if (!['ENOENT', 'EBUSY', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-      }
-    }
+    for (const { parent } of this.#hierarchies) removeUnused(parent)
   }
 
   /** Ids that have a cgroup, so that those of containers which no longer exist can be removed. */
@@ -180,7 +184,7 @@ export class Cgroups {
   /** Kills every process; at once and forks included, where this kernel can. */
   kill(id: string): void {
     const v2 = this.#v2(id)
-    if (v2 !== undefined && existsSync(join(v2, 'cgroup.kill'))) writeFileSync(join(v2, 'cgroup.kill'), '1')
+    if (v2 !== undefined) killAllIn(v2)
     for (const pid of this.#allPids(id)) killIfAlive(pid)
   }
 
@@ -225,8 +229,13 @@ export class Cgroups {
     return this.#hierarchies.find(({ controllers }) => controllers.includes(controller))?.version
   }
 
+  /** The directory with the containers' cgroups that a controller governs. */
+  parent(controller: Controller): string | undefined {
+    return this.#hierarchies.find(({ controllers }) => controllers.includes(controller))?.parent
+  }
+
   #directory(id: string, controller: Controller): string | undefined {
-    const parent = this.#hierarchies.find(({ controllers }) => controllers.includes(controller))?.parent
+    const parent = this.parent(controller)
     return parent === undefined ? undefined : join(parent, id)
   }
 
@@ -238,9 +247,7 @@ export class Cgroups {
 
 /** The hierarchies of this machine in which we may make cgroups, tried out. `name` becomes part of their path. */
 export function detectCgroups(name: string): Cgroups {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' '))
+  const mounts = cgroupMounts()
   const own = ownCgroups(readFileSync('/proc/self/cgroup', 'utf8'))
   const found: Hierarchy[] = []
   for (const [, mountPoint = '', type, options = ''] of mounts) {
@@ -256,6 +263,18 @@ export function detectCgroups(name: string): Cgroups {
     }
   }
   return new Cgroups(found)
+}
+
+/** Like removeParents(), for a runtime that has made them in hierarchies that we have no use for too. */
+export function removeParentsEverywhere(name: string): void {
+  for (const [, mountPoint = ''] of cgroupMounts()) removeUnused(join(mountPoint, name))
+}
+
+function cgroupMounts(): string[][] {
+  return readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, , type = '']) => type.startsWith('cgroup'))
 }
 
 /** /proc/self/cgroup as controller → path; version 2's is the empty name. */
@@ -312,11 +331,38 @@ function prepareV1(place: string, parent: string): true {
   return true
 }
 
+function noController(controller: Controller, what: string): DockerError {
+  return new DockerError(
+    400,
+    `cannot limit ${what}: the ${controller} cgroup controller is not available on this machine`,
+  )
+}
+
+/** An OCI runtime may be removing the same cgroup at this moment, and older kernels cannot. */
+function killAllIn(directory: string): void {
+  const file = join(directory, 'cgroup.kill')
+  if (!existsSync(file)) return
+  try {
+    writeFileSync(file, '1')
+  } catch (error) {
+    if (!['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+}
+
 function killIfAlive(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/** A directory of cgroups stays as long as there are any. */
+function removeUnused(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch (error) {
+    if (!['ENOENT', 'EBUSY', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }
 

@@ -16,14 +16,19 @@ const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 126; s
 /** This machine's files, read-only, at the given directory; it is seen by nobody else and gone with what follows. */
 const READ_ONLY = 'mount -n -o bind,ro / "$1" || exit 126; shift; exec "$@"'
 
-interface Options {
+interface Options extends ExecOptions {
   /** An empty directory. */
   programs: string
   cgroups: string[]
+}
+
+interface ExecOptions {
   stdin: boolean
   tty: boolean
   consoleSize: [number, number] | undefined
   clock: Clock
+  /** Whose terminal it is that gets resized, of these processes, parents first; by default the first that has one. */
+  onTerminal?: (pids: number[]) => number[]
 }
 
 export async function execIn(
@@ -47,18 +52,26 @@ export async function execIn(
   ]
   const session = options.tty ? ['setsid', '--ctty'] : []
   const joined = ['sh', '-c', JOIN, 'sh', ...options.cgroups, '--', ...alone, ...enter, ...session, ...command]
-  const [program = '', ...args] = options.tty ? onTerminal(joined, options.consoleSize) : joined
-  const child = spawn(program, args, { cwd: '/', stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
+  return spawnExec(joined, options)
+}
+
+/** Runs a command that becomes, or has as its child, a process inside a container. */
+export async function spawnExec(command: string[], options: ExecOptions): Promise<ExecProcess> {
+  const [program = '', ...args] = options.tty ? onTerminal(command, options.consoleSize) : command
+  // A terminal never ends. `script` would turn the end of its input into a character.
+  const hasInput = options.stdin || options.tty
+  const child = spawn(program, args, { cwd: '/', stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
   await once(child, 'spawn')
   const { stdin, stdout, stderr } = child
   if (stdout === null || stderr === null) throw new Error('an exec has pipes')
   // `script` says nothing of its own on stderr; drain it so that it can never block.
   if (options.tty) stderr.resume()
+  const choose = options.onTerminal ?? ((pids: number[]) => pids)
   const resize = (rows: number, columns: number) =>
-    resizeTerminal(options.clock, () => descendantsOf(child.pid ?? 0), rows, columns)
+    resizeTerminal(options.clock, () => choose(descendantsOf(child.pid ?? 0)), rows, columns)
   return {
     pid: child.pid ?? 0,
-    stdin: stdin ?? undefined,
+    stdin: options.stdin ? (stdin ?? undefined) : undefined,
     stdout,
     stderr: options.tty ? undefined : stderr,
     exited: once(child, 'exit').then(([code, signal]) =>
@@ -66,7 +79,7 @@ export async function execIn(
     ),
     resize,
     kill: async () => {
-      // Killing nsenter alone would leave the process inside alive.
+      // Killing what joined the container alone would leave the process inside alive.
       for (const pid of descendantsOf(child.pid ?? 0).reverse()) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
     },
   }

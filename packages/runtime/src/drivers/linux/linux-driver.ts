@@ -50,6 +50,7 @@ const DEFAULT_SHM_BYTES = 64 * 1024 * 1024
 
 export class LinuxDriver implements Driver {
   readonly name = 'linux'
+  readonly enforcesSeccomp = false
   readonly #clock: Clock
   readonly #overlays: OverlayRootfs
   readonly #tools: Tools

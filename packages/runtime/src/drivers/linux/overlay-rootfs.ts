@@ -44,14 +44,17 @@ export class OverlayRootfs {
     }
   }
 
-  /** Makes what is mounted on. The same mounts, in the same order, with their targets' real paths. */
-  prepareMounts(rootfs: Rootfs, wanted: Mount[]): Mount[] {
-    const mounts: Mount[] = []
+  /**
+   * Makes what is mounted on. The same mounts, in the same order, with their targets' real paths; `earlier` are those that the
+   * driver mounts before them.
+   */
+  prepareMounts(rootfs: Rootfs, wanted: Mount[], earlier: Mount[] = []): Mount[] {
+    const mounts = [...earlier]
     for (const mount of wanted) {
       const target = prepareMountPoint(this.view(rootfs, mounts), rootfs, mount, mounts)
       mounts.push({ ...mount, target })
     }
-    return mounts
+    return mounts.slice(earlier.length)
   }
 
   /** As Docker does, with the plain owner and mode of a new directory. */

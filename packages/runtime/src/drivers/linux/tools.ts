@@ -16,7 +16,8 @@ export function findTools(): Tools {
   return { setpriv: paths.get('setpriv') ?? '', env: paths.get('env') ?? '', nsenter: paths.get('nsenter') ?? '' }
 }
 
-function which(name: string): string | undefined {
+/** Where a program of this machine is, whatever our own PATH says. */
+export function which(name: string): string | undefined {
   const directories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
   return directories.map((directory) => join(directory, name)).find((path) => existsSync(path))
 }

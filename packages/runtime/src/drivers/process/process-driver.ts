@@ -40,6 +40,7 @@ import { translateArgument, translateVariable, type Places } from './translate.t
 
 export class ProcessDriver implements Driver {
   readonly name = 'process'
+  readonly enforcesSeccomp = false
   readonly #clock: Clock
   readonly #fifos: FifoPool
 

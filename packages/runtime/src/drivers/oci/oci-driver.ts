@@ -1,0 +1,297 @@
+/**
+ * The oci driver: the linux driver's root file systems, with an OCI runtime (crun, runc) in the place of init.sh. It writes a bundle,
+ * which is config.json in the run directory, and calls `run` on it under the same shim, so containers outlive us as they do there.
+ *
+ * What it has over the linux driver: seccomp filters, device rules with cgroups version 2 too, a real /dev of its own also for
+ * privileged containers, terminals that have a name inside. It costs time at every start.
+ */
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { arch, release } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Clock } from '@dinghy/shared/api/clock'
+import { DockerError, messageOf } from '../../docker/errors.ts'
+import type {
+  Change,
+  ContainerSpec,
+  Driver,
+  ExecProcess,
+  Exit,
+  Mount,
+  ProcessRow,
+  ProcessSpec,
+  Rootfs,
+  Running,
+  Usage,
+} from '../driver.ts'
+import { findExecutable, startError, type Lookup } from '../executable.ts'
+import type { FifoPool } from '../fifo-pool.ts'
+import { underInit } from '../init-process.ts'
+import { LayeredView } from '../layered-view.ts'
+import { capabilitiesOf, type Capability } from '../linux/capabilities.ts'
+import { removeParentsEverywhere, type Cgroups } from '../linux/cgroups.ts'
+import { spawnExec } from '../linux/exec.ts'
+import { samePidNamespace } from '../linux/namespaces.ts'
+import { lookupThrough, OverlayRootfs } from '../linux/overlay-rootfs.ts'
+import { identityOf, type Identity } from '../linux/user.ts'
+import { isSameProcess, rowsOf } from '../process-table.ts'
+import { assetPath, createRunDir, launch, waitForExit } from '../shim.ts'
+import { onTerminal, resizeTerminal } from '../terminal.ts'
+import { deviceNode, machineDevices } from './devices.ts'
+import { failureIn, type OciRuntime } from './oci-runtime.ts'
+import { capabilitiesIn, ociConfigOf, ociJson, ociProcessOf } from './oci-spec.ts'
+import { seccompOf } from './seccomp.ts'
+
+export class OciDriver implements Driver {
+  readonly name = 'oci'
+  readonly enforcesSeccomp = true
+  readonly #clock: Clock
+  readonly #fifos: FifoPool
+  readonly #cgroups: Cgroups
+  readonly #cgroupParent: string
+  readonly #runtime: OciRuntime
+  readonly #overlays: OverlayRootfs
+  readonly #capabilities: ReadonlySet<Capability>
+
+  /**
+   * `root` is a directory of the driver's own; it should lie on the same file system as the containers. `cgroupParent` is the
+   * name under which `cgroups` keeps the containers' own.
+   */
+  constructor(options: {
+    clock: Clock
+    root: string
+    cgroups: Cgroups
+    cgroupParent: string
+    fifos: FifoPool
+    runtime: OciRuntime
+  }) {
+    this.#clock = options.clock
+    this.#fifos = options.fifos
+    this.#cgroups = options.cgroups
+    this.#cgroupParent = options.cgroupParent
+    this.#runtime = options.runtime
+    this.#overlays = new OverlayRootfs(options.root, options.clock)
+    this.#capabilities = capabilitiesIn(ownBoundingSet())
+  }
+
+  describe(): string[] {
+    const facts = [
+      'AppArmor profiles are not applied',
+      "the default seccomp filter lists what is forbidden, where Docker's lists what is allowed",
+    ]
+    if (this.#cgroups.missing.length > 0) facts.push(`no cgroup controller for: ${this.#cgroups.missing.join(', ')}`)
+    return facts
+  }
+
+  warningsFor(): string[] {
+    return []
+  }
+
+  async prepare(rootfs: Rootfs): Promise<void> {
+    this.#overlays.prepare(rootfs)
+  }
+
+  async createRunDir(runDir: string): Promise<void> {
+    await createRunDir(this.#fifos, runDir)
+  }
+
+  async start(spec: ContainerSpec): Promise<Running> {
+    const { id, rootfs, runDir } = spec
+    this.#cgroups.checkLimits(spec.resources ?? {})
+    await this.#overlays.closeView(rootfs)
+    this.#overlays.prepare(rootfs)
+    // An OCI runtime that was killed has not said goodbye to it.
+    await this.#runtime.forget(id)
+    const mounts = this.#prepareMounts(rootfs, spec.mounts)
+    this.#overlays.makeDirectory(rootfs, spec.process.cwd)
+    const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
+    const process = spec.init ? underInit(spec.process, lookup) : spec.process
+    findExecutable(process, lookup)
+    const { privileged, capAdd, capDrop } = process
+    const capabilities = capabilitiesOf(capAdd, capDrop, privileged)
+    const config = ociConfigOf(
+      { ...spec, process },
+      {
+        root: join(this.#overlays.base.pivot, 'rootfs'),
+        identity: identityIn(process, lookup),
+        mounts,
+        devices: privileged ? machineDevices() : (spec.devices ?? []).map(deviceNode),
+        cgroupsPath: `/${this.#cgroupParent}/${id}`,
+        cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
+        canLimitSwap: this.#cgroups.canLimitSwap,
+        capabilities: this.#capabilities,
+        seccomp: seccompOf(privileged ? 'unconfined' : spec.seccomp, { arch: arch(), kernel: release(), capabilities }),
+        hooks: { poststart: [{ path: '/bin/sh', args: this.#hook(runDir), env: [TOOLS_PATH] }] },
+      },
+    )
+    writeFileSync(join(runDir, 'config.json'), ociJson(config), { mode: 0o600 })
+    writeFileSync(join(runDir, 'fstab'), this.#overlays.fstab(rootfs, spec.readOnlyRoot ?? false))
+    const log = join(runDir, 'oci.log')
+    const alone = ['unshare', '--mount', '--propagation', 'private']
+    const mounted = ['sh', assetPath('oci/run.sh'), runDir, this.#overlays.linkLowers(rootfs)]
+    const run = [...alone, ...mounted, ...this.#runtime.command(['run', '--bundle', runDir, id], log)]
+    const whole = process.tty ? onTerminal(run, process.consoleSize) : run
+    try {
+      // A terminal never ends. `script` would turn the end of its input into a character.
+      return await launch(this.#clock, id, runDir, process.tty ? 'keep' : spec.stdin, whole)
+    } catch (error) {
+      await this.#release(id)
+      const failure = existsSync(log) ? failureIn(readFileSync(log, 'utf8')) : undefined
+      throw failure === undefined ? error : startError(failure)
+    }
+  }
+
+  async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
+    const { code, at } = await waitForExit(this.#clock, running, signal)
+    const oomKilled = this.#cgroups.oomKills(running.id) > 0
+    await this.#release(running.id)
+    return { code, finishedAt: at, oomKilled }
+  }
+
+  isAlive(running: Running): boolean {
+    return isSameProcess(running.pid, running.startTime)
+  }
+
+  async signal(running: Running, signal: NodeJS.Signals | number): Promise<void> {
+    if (!this.isAlive(running)) throw new DockerError(409, `container ${running.id} is not running`)
+    // As its `kill` would, without another process.
+    process.kill(running.pid, signal)
+  }
+
+  async killAll(running: Running): Promise<void> {
+    if (this.isAlive(running)) process.kill(running.pid, 'SIGKILL')
+    this.#cgroups.kill(running.id)
+  }
+
+  async pause(running: Running): Promise<void> {
+    await this.#runtime.call(['pause', running.id])
+  }
+
+  async resume(running: Running): Promise<void> {
+    await this.#runtime.call(['resume', running.id])
+  }
+
+  async exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
+    const lookup = lookupThrough(new LayeredView([{ dir: await this.#overlays.rootOf(running), at: '/' }]))
+    if (lookup(process.cwd) === undefined) {
+      throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
+    }
+    findExecutable(process, lookup)
+    const circumstances = { identity: identityIn(process, lookup), capabilities: this.#capabilities }
+    const file = join(running.runDir, `exec-${randomUUID()}.json`)
+    // How the kernel's memory killer sees it is inherited.
+    writeFileSync(file, ociJson(ociProcessOf(process, { ulimits: spec.ulimits ?? [] }, circumstances)), { mode: 0o600 })
+    const command = this.#runtime.command(['exec', '--process', file, running.id])
+    const { tty = false, consoleSize } = process
+    const started = await spawnExec(command, {
+      stdin,
+      tty,
+      consoleSize,
+      clock: this.#clock,
+      onTerminal: ofContainers,
+    })
+    const forget = () => rmSync(file, { force: true })
+    started.exited.then(forget, forget)
+    return started
+  }
+
+  async resize(running: Running, rows: number, columns: number): Promise<void> {
+    await resizeTerminal(this.#clock, () => [running.pid], rows, columns)
+  }
+
+  async update(running: Running, spec: ContainerSpec): Promise<void> {
+    this.#cgroups.limit(running.id, spec.resources ?? {})
+  }
+
+  async usage(running: Running): Promise<Usage> {
+    return this.#cgroups.usage(running.id)
+  }
+
+  async processes(running: Running): Promise<ProcessRow[]> {
+    const inCgroup = this.#cgroups.pids(running.id)
+    return rowsOf(inCgroup.length > 0 ? inCgroup : samePidNamespace(running.pid))
+  }
+
+  async changes(rootfs: Rootfs, running?: Running): Promise<Change[]> {
+    return this.#overlays.changes(rootfs, running)
+  }
+
+  async changedDirectory(rootfs: Rootfs, path: string): Promise<string> {
+    return this.#overlays.changedDirectory(rootfs, path)
+  }
+
+  async pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string> {
+    return this.#overlays.pathIn(rootfs, path, running)
+  }
+
+  async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
+    await this.#overlays.copyOut(rootfs, path, destination)
+  }
+
+  async cleanup(rootfs: Rootfs): Promise<void> {
+    await this.#overlays.remove(rootfs)
+  }
+
+  async close(): Promise<void> {
+    await this.#overlays.closeAllViews()
+    removeParentsEverywhere(this.#cgroupParent)
+  }
+
+  async sweep(knownIds: ReadonlySet<string>): Promise<string[]> {
+    const failures: string[] = []
+    for (const id of new Set([...this.#runtime.ids(), ...this.#cgroups.ids()])) {
+      if (knownIds.has(id)) continue
+      try {
+        if (!(await this.#release(id))) failures.push(`the cgroup of ${id}, a container that is gone, is busy`)
+      } catch (error) {
+        failures.push(messageOf(error))
+      }
+    }
+    return failures
+  }
+
+  /** Ends what is left of a container and gives back what is not in its directories. False if its cgroup is still busy. */
+  async #release(id: string): Promise<boolean> {
+    this.#cgroups.kill(id)
+    await this.#runtime.forget(id)
+    return this.#cgroups.removeWhenEmpty(id, this.#clock)
+  }
+
+  #hook(runDir: string): string[] {
+    const memory = this.#cgroups.parent('memory')
+    return ['sh', assetPath('oci/poststart.sh'), runDir, memory === undefined ? '' : dirname(memory)]
+  }
+
+  /** Nothing of the image's /dev is seen in the end, so nothing is made there to be mounted on. */
+  #prepareMounts(rootfs: Rootfs, wanted: Mount[]): Mount[] {
+    const dev: Mount = { type: 'tmpfs', source: '', target: '/dev', readOnly: false }
+    return this.#overlays.prepareMounts(rootfs, wanted, [dev])
+  }
+}
+
+const TOOLS_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/**
+ * There are two terminals: the one that `script` makes for the OCI runtime, and the one that this makes in the container, whose /dev/pts
+ * is another file system. Not every OCI runtime passes on the size of the first.
+ */
+function ofContainers(pids: number[]): number[] {
+  const ours = statSync('/dev/pts').dev
+  return pids.filter((pid) => {
+    const stat = statSync(`/proc/${pid}/fd/0`, { throwIfNoEntry: false })
+    return stat?.isCharacterDevice() && stat.dev !== ours
+  })
+}
+
+function identityIn({ user, groupAdd = [] }: ProcessSpec, lookup: Lookup): Identity {
+  const read = (path: string) => {
+    const found = lookup(path)
+    return found?.isFile ? readFileSync(found.hostPath, 'utf8') : ''
+  }
+  return identityOf(user, groupAdd, read('/etc/passwd'), read('/etc/group'))
+}
+
+function ownBoundingSet(): bigint {
+  const mask = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+  return BigInt(`0x${mask ?? '0'}`)
+}
