@@ -14,6 +14,7 @@ import { isInstalled, median, run, time, times, until } from './measure.mjs'
 export async function* measure() {
   const directory = await mkdtemp(join(tmpdir(), 'dinghy-bench-'))
   const engine = await startRuntime(directory)
+  let start = 0
   try {
     const { driver } = await engine.info()
     const of = `(${driver} driver)`
@@ -21,9 +22,10 @@ export async function* measure() {
     await engine.runOnce(['true'])
 
     const bare = process.getuid?.() === 0 && isInstalled('unshare') ? median(await times(20, bareUnshare)) : undefined
+    start = median(await times(40, () => engine.runOnce(['true'])))
     yield {
       name: `container create + start + exit of "true" ${of}`,
-      value: median(await times(40, () => engine.runOnce(['true']))),
+      value: start,
       unit: 'ms',
       limit: 25,
       comparison: [bare && `bare unshare + chroot here ${bare.toFixed(1)} ms`, ...(await otherRuntimes())]
@@ -90,6 +92,28 @@ export async function* measure() {
     await engine.stop()
     await rm(directory, { recursive: true, force: true })
   }
+  if (process.getuid?.() !== 0) return
+  for (const ociRuntime of ['crun', 'runc'].filter(isInstalled)) yield* measureOci(ociRuntime, start)
+}
+
+/** The same start through the oci driver: what the OCI runtime adds. No limit, because most of it is not our own work. */
+async function* measureOci(ociRuntime, startWithout) {
+  const directory = await mkdtemp(join(tmpdir(), 'dinghy-bench-'))
+  const engine = await startRuntime(directory, '--driver', 'oci', '--oci-runtime', ociRuntime)
+  try {
+    await engine.call('POST', '/images/create?fromImage=busybox')
+    await engine.runOnce(['true'])
+    const start = median(await times(20, () => engine.runOnce(['true'])))
+    yield {
+      name: `container create + start + exit of "true" (oci driver, ${ociRuntime})`,
+      value: start,
+      unit: 'ms',
+      comparison: `${(start / startWithout).toFixed(1)} times as long as without`,
+    }
+  } finally {
+    await engine.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
 }
 
 const fiveSteps = `FROM busybox
@@ -100,7 +124,7 @@ ENV A=b
 CMD ["cat", "one", "two"]
 `
 
-async function startRuntime(directory) {
+async function startRuntime(directory, ...flags) {
   const socketPath = join(directory, 'docker.sock')
   const runFile = join(directory, 'run.json')
   const args = [
@@ -111,6 +135,7 @@ async function startRuntime(directory) {
     '--run-file',
     runFile,
     '--exit-with-parent',
+    ...flags,
   ]
   const child = spawn(process.execPath, [join(root, 'packages/runtime/dist/bundle/main.js'), ...args], {
     stdio: ['pipe', 'ignore', 'inherit'],
