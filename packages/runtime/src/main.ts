@@ -2,6 +2,7 @@
  * The runtime: images, containers, networks and volumes behind the Docker Engine API.
  *
  *   dinghy runtime --socket <dir>/docker.sock --root <dir>/runtime [--driver auto|linux|oci|process]
+ *                  [--network auto|bridge|loopback]
  *
  * It owns everything under --root. Stopping it (or killing it) leaves all containers running; the next one goes on
  * where it was.
@@ -24,7 +25,12 @@ runMain({
       help: 'how containers are run',
     },
     'oci-runtime': { type: 'string', default: '', help: 'what the oci driver runs them with, such as runc or a path' },
-    network: { type: 'string', default: 'loopback', oneOf: ['loopback'], help: 'where container addresses come from' },
+    network: {
+      type: 'string',
+      default: 'auto',
+      oneOf: ['auto', 'bridge', 'loopback'],
+      help: 'what Docker networks are made of: bridges, or addresses of this machine',
+    },
   },
   async run({ flags, log, clock, signal, health, announce }) {
     let isReady = false
@@ -37,6 +43,7 @@ runMain({
       root: realpathSync(flags.root),
       driver: flags.driver as Wanted,
       ociRuntime: flags.ociRuntime,
+      network: flags.network as 'auto' | 'bridge' | 'loopback',
       log,
       clock,
       signal,

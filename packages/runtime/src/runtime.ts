@@ -33,7 +33,10 @@ import { BuildCache } from './images/build/build-cache.ts'
 import { thisMachine } from './images/host-base.ts'
 import { ImageSource } from './images/image-source.ts'
 import { ImageStore } from './images/image-store.ts'
+import { bridgeSpace } from './networks/bridge-space.ts'
+import { Bridges } from './networks/bridges.ts'
 import { loopback } from './networks/loopback.ts'
+import { chooseMode } from './networks/mode.ts'
 import { Networks } from './networks/networks.ts'
 import { PortProxies } from './networks/port-proxy.ts'
 import { Volumes } from './volumes/volumes.ts'
@@ -47,6 +50,7 @@ export interface RuntimeOptions {
   driver: Wanted
   /** Name or path of runc, crun or the like, for the oci driver; empty: whichever is installed. */
   ociRuntime: string
+  network: 'auto' | 'bridge' | 'loopback'
   log: Logger
   clock: Clock
   /** Aborting lets go of the containers without ending them. */
@@ -56,23 +60,33 @@ export interface RuntimeOptions {
 export async function startRuntime(options: RuntimeOptions): Promise<{ driver: string; close(): Promise<void> }> {
   const { root, log, clock, signal } = options
   const { driver, reason } = await chooseDriver(options.driver, root, clock, options.ociRuntime)
-  const warnings = [...driver.describe(), ...loopback.describe()]
-  log.info({ driver: driver.name, reason, warnings }, 'driver chosen')
+  const mode = await chooseMode(options.network, driver, root)
+  const space = mode.name === 'bridge' ? bridgeSpace(mode) : loopback
+  const warnings = [...driver.describe(), ...space.describe()]
+  log.info({ driver: driver.name, reason, network: mode.name, networkReason: mode.reason, warnings }, 'driver chosen')
 
   const events = new EventBus(clock)
   const images = new ImageStore({ root, clock })
-  const networks = new Networks({ file: join(root, 'networks.json'), clock, events, space: loopback })
+  const networks = new Networks({
+    file: join(root, 'networks.json'),
+    clock,
+    events,
+    spaces: { bridge: space, loopback },
+  })
+  const bridges = mode.name === 'bridge' ? new Bridges({ ...mode, root, networks, log }) : undefined
   const volumes = new Volumes({ root: join(root, 'volumes'), clock, events })
   const proxies = new PortProxies(clock)
   const preload = installPreload(root)
-  const containers = new Containers({ root, clock, log, driver, images, networks, proxies, volumes, events, preload })
+  const stores = { images, networks, bridges, volumes }
+  const containers = new Containers({ ...stores, root, clock, log, driver, proxies, events, preload })
   const health = new HealthChecks(containers, clock, log)
   const lifecycle = new Lifecycle({ containers, clock, log, health, signal })
   const execs = new Execs(containers, clock)
   await containers.load()
   const republish = (container: Parameters<typeof containers.networking.publish>[0]) =>
     containers.networking.publish(container)
-  await recover({ containers, lifecycle, clock, log, republish })
+  const sweepBridges = async () => bridges?.sweep()
+  await recover({ containers, lifecycle, clock, log, sweepBridges, republish })
 
   const router = new Router()
   const deps: Deps = {
@@ -82,16 +96,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
     containers,
     lifecycle,
     execs,
-    images,
-    networks,
+    ...stores,
     proxies,
-    volumes,
     events,
     describe: () => ({
       driver: driver.name,
       enforcesSeccomp: driver.enforcesSeccomp,
       driverReason: reason,
-      network: loopback.name,
+      network: mode.name,
+      networkReason: mode.reason,
       warnings,
     }),
     version: VERSION,
@@ -132,6 +145,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
       await Promise.all([closed, proxies.close()])
+      await bridges?.close()
       await driver.close()
     },
   }

@@ -19,14 +19,21 @@ export class RuntimeProcess {
   readonly docker = new Docker({ socketPath: this.socket })
   readonly #flags: string[]
   #child: ChildProcess | undefined
+  /** A command that the runtime is started by, such as `nsenter …`. */
+  startedBy: string[] = []
 
   constructor(...flags: string[]) {
     this.#flags = flags
   }
 
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
   async start(): Promise<void> {
     const flags = ['--socket', this.socket, '--root', this.root, '--log-level', 'warn', ...this.#flags]
-    this.#child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })
+    const [program = '', ...args] = [...this.startedBy, process.execPath, main, ...flags]
+    this.#child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
     await eventually(async () => {
       expectAlive(this.#child)
       return this.docker.ping().then(

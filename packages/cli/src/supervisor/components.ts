@@ -33,6 +33,8 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       socket: state.dockerSocket,
       root: state.runtimeRoot,
       driver: config.driver,
+      // For `docker run`; pods are on networks of their nodes' own, which are loopback networks.
+      network: 'auto',
     }),
   ]
   const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {

@@ -10,6 +10,7 @@ import { badParameter, conflict, notFound } from '../docker/errors.ts'
 import type { Driver } from '../drivers/driver.ts'
 import type { EventBus } from '../events.ts'
 import type { Image, ImageStore } from '../images/image-store.ts'
+import type { Bridges } from '../networks/bridges.ts'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
 import { mountPointsOf } from '../volumes/binds.ts'
@@ -21,6 +22,7 @@ import { Networking, newEndpoint } from './networking.ts'
 import { NEVER, type ContainerRecord, type Endpoint, type HostConfig, type MountPoint } from './record.ts'
 import { resourcesOf } from './runtime-spec.ts'
 import { refusal } from './state.ts'
+import { isNetworkSysctl, notSeparate } from './sysctls.ts'
 import { checkSupported } from './unsupported.ts'
 
 export interface ContainersOptions {
@@ -30,6 +32,7 @@ export interface ContainersOptions {
   driver: Driver
   images: Pick<ImageStore, 'resolve'>
   networks: Networks
+  bridges: Bridges | undefined
   proxies: PortProxies
   volumes: Volumes
   events: EventBus
@@ -221,6 +224,8 @@ export class Containers {
       stoppedByUser: false,
       startedByUser: false,
     }
+    const own = Object.keys(hostConfig.Sysctls ?? {}).find(isNetworkSysctl)
+    if (own !== undefined && !this.networking.hasOwnNamespace(record)) throw notSeparate(own)
     return new Container(join(this.#root, id), record, this.#clock)
   }
 

@@ -81,13 +81,28 @@ test('unknown fields of HostConfig are kept', () => {
 test.each([
   [{ 'kernel.shmmax': '1', 'fs.mqueue.msg_max': '10' }, '', undefined],
   [{ 'kernel.core_pattern': '|/tmp/x' }, '', 'sysctl "kernel.core_pattern" is not in a separate kernel namespace'],
-  [{ 'net.ipv4.ip_forward': '1' }, '', 'sysctl "net.ipv4.ip_forward" is not in a separate kernel namespace'],
+  [{ 'net.ipv4.ip_forward': '1' }, '', undefined],
+  [{ 'net..kernel.core_pattern': '1' }, '', 'sysctl "net..kernel.core_pattern" is not in a separate kernel namespace'],
+  [{ 'net.a/../x': '1' }, '', 'sysctl "net.a/../x" is not in a separate kernel namespace'],
   [{ 'kernel/core_pattern': 'x' }, '', 'sysctl "kernel/core_pattern" is not in a separate kernel namespace'],
   [{ 'kernel.sem': '1' }, 'host', 'sysctl "kernel.sem" is not allowed in the hosts ipc namespace'],
 ])('sysctls %j with IPC mode "%s"', (Sysctls, IpcMode, message) => {
   const complete = () => completeHostConfig({ Sysctls, IpcMode })
   if (message === undefined) expect(complete).not.toThrow()
   else expect(complete).toThrow(message)
+})
+
+test.each([
+  ['host', 'sysctl "net.core.somaxconn" is not allowed in the hosts network namespace'],
+  ['container:x', 'sysctl "net.core.somaxconn" is not in a separate kernel namespace'],
+])('a network parameter with network mode %s', (NetworkMode, message) => {
+  expect(() => completeHostConfig({ Sysctls: { 'net.core.somaxconn': '1' }, NetworkMode })).toThrow(message)
+})
+
+test('MAC addresses', () => {
+  const complete = (MacAddress: string) => completeConfig({ MacAddress, Cmd: ['x'] }, {}, 'id').MacAddress
+  expect([complete('02:42:AC:11:00:02'), complete('')]).toEqual(['02:42:AC:11:00:02', undefined])
+  expect(() => complete('02:42')).toThrow('invalid MAC address: 02:42')
 })
 
 test.each([

@@ -52,6 +52,7 @@ export function completeConfig(body: CreateBody, image: RunConfig, id: string): 
     Healthcheck: mergeHealthcheck(image.Healthcheck, body.Healthcheck),
     OnBuild: image.OnBuild ?? undefined,
     Shell: body.Shell ?? image.Shell,
+    MacAddress: body.MacAddress || undefined,
   }
   for (const [key, value] of Object.entries(optional)) if (value !== undefined) Object.assign(config, { [key]: value })
   checkConfig(config)
@@ -75,6 +76,12 @@ function checkConfig(config: ContainerConfig): void {
     throw badParameter(`Invalid signal: ${config.StopSignal}`)
   }
   for (const port of Object.keys(config.ExposedPorts ?? {})) parsePort(port)
+  checkMac(config.MacAddress ?? '')
+}
+
+/** Empty is none. */
+export function checkMac(mac: string): void {
+  if (mac !== '' && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) throw badParameter(`invalid MAC address: ${mac}`)
 }
 
 /** Values of the second replace those of the first, in the first's order; an image without PATH gets Docker's. */
@@ -169,7 +176,7 @@ export function checkHostConfig(hostConfig: HostConfig): void {
   }
   checkLogOptions(LogConfig)
   checkNumbers(hostConfig)
-  checkSysctls(hostConfig.Sysctls ?? {}, hostConfig.IpcMode)
+  checkSysctls(hostConfig.Sysctls ?? {}, hostConfig)
   for (const port of Object.keys(PortBindings)) parsePort(port)
   if (NetworkMode.startsWith('container:') && NetworkMode.length === 'container:'.length) {
     throw badParameter('Invalid network mode: invalid container format container:<name|id>')

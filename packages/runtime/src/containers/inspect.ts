@@ -4,7 +4,7 @@
 import type { Published } from '../networks/port-proxy.ts'
 import type { Container } from './container.ts'
 import { commandOf } from './create-body.ts'
-import type { ContainerRecord, MountPoint, State } from './record.ts'
+import type { ContainerRecord, Endpoint, MountPoint, State } from './record.ts'
 import { hasProcess, isUp } from './state.ts'
 
 type Json = Record<string, unknown>
@@ -112,10 +112,16 @@ function networkSettings(record: ContainerRecord, published: Published[]): Json 
     Networks: Object.fromEntries(
       Object.entries(record.networks).map(([name, endpoint]) => [
         name,
-        { ...endpoint, IPv6Gateway: '', GlobalIPv6Address: '', GlobalIPv6PrefixLen: 0 },
+        { ...shown(endpoint), IPv6Gateway: '', GlobalIPv6Address: '', GlobalIPv6PrefixLen: 0 },
       ]),
     ),
   }
+}
+
+function shown(endpoint: Endpoint): Endpoint {
+  const copy = { ...endpoint }
+  delete copy.DesiredMacAddress
+  return copy
 }
 
 /** Exposed ports with where they are published; null for those that are not. */
@@ -148,7 +154,9 @@ export function summaryJson(container: Container, { published, sizes, now }: Ins
     State: state.status,
     Status: statusText(state, now),
     HostConfig: { NetworkMode: hostConfig.NetworkMode },
-    NetworkSettings: { Networks: record.networks },
+    NetworkSettings: {
+      Networks: Object.fromEntries(Object.entries(record.networks).map(([name, endpoint]) => [name, shown(endpoint)])),
+    },
     Mounts: record.mounts.map(mountJson),
   }
 }

@@ -78,6 +78,7 @@ export class Lifecycle {
         extraEnv: networked.env,
         hostname: networked.hostname,
         isolated: networked.isolated,
+        interfaces: networked.interfaces,
         pidOf: (reference) => this.#pidOf(reference),
       })
       const stdio = new Stdio(runDir)
@@ -117,7 +118,7 @@ export class Lifecycle {
       extraEnv: this.#containers.networking.envOf(record),
       hostname: record.config.Hostname,
       // For its execs: what it shares is in its own namespace by now.
-      isolated: /^(none$|container:)/.test(record.hostConfig.NetworkMode),
+      isolated: record.hostConfig.NetworkMode !== 'host',
       // Only needed to start it, and the other may be gone by now.
       pidOf: () => running.pid,
     })

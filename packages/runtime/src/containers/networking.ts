@@ -1,88 +1,114 @@
 /**
- * What a container gets of the networks: addresses, the files in /etc that go with them, published ports.
+ * What a container gets of the networks: addresses, interfaces, published ports, the files in /etc that go with them.
  *
- * /etc/hosts, /etc/hostname and /etc/resolv.conf are files of the container's directory, mounted into it; the hosts
- * files of a network's running members are rewritten when one comes or goes, which is how names resolve.
+ * All networks of a container are of one kind: on bridge networks it has a network namespace of its own, on loopback networks it
+ * shares the machine's.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { badParameter, conflict, serverError, messageOf } from '../docker/errors.ts'
-import type { Mount } from '../drivers/driver.ts'
-import { hostsFile, resolvConf, type HostEntry } from '../networks/hosts-file.ts'
-import type { Network } from '../networks/network.ts'
+import { badParameter, conflict, messageOf, serverError } from '../docker/errors.ts'
+import type { Mount, NetworkInterface } from '../drivers/driver.ts'
+import type { Bridges } from '../networks/bridges.ts'
+import { gatewayOf, interfacesOf, portName, type Plugged } from '../networks/interfaces.ts'
+import { kindOf, type Network, type NetworkKind } from '../networks/network.ts'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
 import { publishRequests } from '../networks/ports.ts'
 import type { Container } from './container.ts'
+import { checkMac } from './create-body.ts'
+import { NetworkFiles } from './network-files.ts'
 import type { ContainerRecord, Endpoint } from './record.ts'
 import { hasProcess } from './state.ts'
 
 /** Where the Node preload is inside containers. */
 const PRELOAD_TARGET = '/.dinghy/preload.cjs'
-/** The files in /etc that are a container's own. */
-const FILES = ['hosts', 'hostname', 'resolv.conf'] as const
 const PREFIX_OF = /\/(\d+)$/
 
 export interface Networked {
   mounts: Mount[]
   env: string[]
   hostname: string
-  /** It has a network namespace of its own, in which there is nothing but itself. */
+  /** It has a network namespace of its own, or shares that of a container which has. */
   isolated: boolean
+  interfaces: NetworkInterface[]
 }
 
 export class Networking {
   readonly #networks: Networks
+  readonly #bridges: Bridges | undefined
   readonly #proxies: PortProxies
   readonly #preload: string
   readonly #all: () => Container[]
-  /** What this runtime has written into files of running containers: most refreshes change nothing. */
-  readonly #written = new Map<string, string>()
+  readonly #files: NetworkFiles
 
-  /** `all` lists the containers, `preload` is the shim's file on this machine. */
-  constructor(options: { networks: Networks; proxies: PortProxies; preload: string; all: () => Container[] }) {
+  /** `all` lists the containers, `preload` is the shim's file on this machine. No bridges: only loopback networks work. */
+  constructor(options: {
+    networks: Networks
+    bridges: Bridges | undefined
+    proxies: PortProxies
+    preload: string
+    all: () => Container[]
+  }) {
     this.#networks = options.networks
+    this.#bridges = options.bridges
     this.#proxies = options.proxies
     this.#preload = options.preload
     this.#all = options.all
+    this.#files = new NetworkFiles({
+      all: options.all,
+      // On several loopback networks it has several addresses, but a Node program of it listens on the first: see preload.cjs.
+      addressOn: (record, name) =>
+        this.hasOwnNamespace(record) ? (record.networks[name]?.IPAddress ?? '') : this.addressOf(record),
+      hasOwnNamespace: (record) => this.hasOwnNamespace(record),
+      gatewayOf: (name) => this.#networks.find(name)?.gateway ?? '',
+    })
   }
 
   /** Addresses, ports and files for a container that is about to start. Undo with `release`. */
   async acquire(container: Container): Promise<Networked> {
     const { record } = container
-    for (const [name, endpoint] of Object.entries(record.networks)) {
-      if (this.#networks.find(name) === undefined) {
+    for (const name of inOrder(record)) {
+      const network = this.#networks.find(name)
+      if (network === undefined) {
         throw serverError(`failed to set up container networking: network ${name} not found`)
       }
-      this.#attach(container, name, endpoint)
+      this.#checkKind(record, network)
+      await this.#ensureBridge(network)
+      this.#attach(container, name)
     }
     await this.publish(container)
     const shared = this.#sharedWith(record)
-    this.#writeFiles(container)
+    this.#files.write(container)
     this.refresh(record)
+    const mounts = this.#files.mounts(container, shared ?? container)
+    const env = this.envOf(record)
     return {
-      mounts: this.#mounts(container, shared ?? container),
-      env: this.envOf(record),
+      mounts: env.length === 0 ? mounts : [...mounts, preloadMount(this.#preload)],
+      env,
       hostname: (shared?.record ?? record).config.Hostname,
-      isolated: this.isIsolated(record),
+      isolated: this.hasOwnNamespace(record),
+      interfaces: this.#interfacesOf(record),
     }
   }
 
   /** For a container that kept running: notes the addresses that it was given, should the note have been lost. */
   reacquire(container: Container): void {
-    for (const [name, endpoint] of Object.entries(container.record.networks)) this.#attach(container, name, endpoint)
+    for (const name of inOrder(container.record)) this.#attach(container, name, true)
   }
 
   /** Gives everything back. Idempotent. */
   async release(container: Container): Promise<void> {
     const { record } = container
     await this.#proxies.unpublish(record.id)
+    const ports = this.#pluggedOf(record)
+      .flatMap(({ network }) => network.endpoints[record.id] ?? [])
+      .map(portName)
+    // Nobody has to wait for it: the next one that is plugged in does.
+    if (this.#bridges !== undefined) void this.#bridges.discard(ports)
     for (const [name, endpoint] of Object.entries(record.networks)) {
       this.#networks.detach(name, record.id)
       Object.assign(endpoint, { EndpointID: '', Gateway: '', IPAddress: '', IPPrefixLen: 0, MacAddress: '' })
     }
-    for (const name of FILES) this.#written.delete(join(container.dir, name))
-    this.#refreshOthers(record)
+    this.#files.forget(container)
+    this.#files.refreshOthers(record)
   }
 
   /** Forgets the endpoints of all other containers. */
@@ -90,10 +116,10 @@ export class Networking {
     this.#networks.retain(running)
   }
 
-  /** Variables that tie the container's programs to its address. */
+  /** Variables that tie the container's programs to its address, where it is one of many in the machine's namespace. */
   envOf(record: ContainerRecord): string[] {
     const ip = this.addressOf(record)
-    if (ip === '') return []
+    if (ip === '' || this.hasOwnNamespace(record)) return []
     const own = record.config.Env.findLast((entry) => entry.startsWith('NODE_OPTIONS='))?.slice('NODE_OPTIONS='.length)
     return [`DINGHY_IP=${ip}`, `NODE_OPTIONS=${own === undefined ? '' : `${own} `}--require=${PRELOAD_TARGET}`]
   }
@@ -108,17 +134,23 @@ export class Networking {
     )
   }
 
-  /** `--network none`, its own or that of the container whose network it shares. */
-  isIsolated(record: ContainerRecord): boolean {
-    return (this.#sharedWith(record)?.record ?? record).hostConfig.NetworkMode === 'none'
+  /** Its own or that of the container whose network it shares. */
+  hasOwnNamespace(record: ContainerRecord): boolean {
+    const owner = this.#sharedWith(record)?.record ?? record
+    const kind = this.#kindOf(owner) ?? (this.#bridges === undefined ? 'loopback' : 'bridge')
+    return kind === 'bridge' || kind === 'none'
   }
 
   async publish(container: Container): Promise<void> {
     const { record } = container
     const { PortBindings, PublishAllPorts } = record.hostConfig
     const requests = publishRequests(PortBindings, Object.keys(record.config.ExposedPorts ?? {}), PublishAllPorts)
-    const ip = this.addressOf(record)
-    if (requests.length === 0 || ip === '' || record.hostConfig.NetworkMode.startsWith('container:')) return
+    if (requests.length === 0 || record.hostConfig.NetworkMode.startsWith('container:')) return
+    // On bridges it is the network that leads out through which others come in; an internal one has no such thing.
+    const way = gatewayOf(this.#pluggedOf(record))?.name
+    const ip =
+      this.#kindOf(record) === 'bridge' ? (record.networks[way ?? '']?.IPAddress ?? '') : this.addressOf(record)
+    if (ip === '') return
     try {
       await this.#proxies.publish(record.id, ip, requests)
     } catch (error) {
@@ -130,9 +162,11 @@ export class Networking {
     }
   }
 
-  connect(container: Container, reference: string, config: Partial<Endpoint> = {}): void {
+  /** Call it through the container's `exclusive`, so that it does not meet a start or an end. */
+  async connect(container: Container, reference: string, config: Partial<Endpoint> = {}): Promise<void> {
     const { record } = container
     const network = this.#networks.get(reference)
+    const isRunning = hasProcess(record.state.status)
     if (record.hostConfig.NetworkMode.startsWith('container:')) {
       throw conflict(
         'container sharing network namespace with another container or host cannot be connected to any other network',
@@ -141,17 +175,29 @@ export class Networking {
     if (record.hostConfig.NetworkMode === 'host' || network.name === 'host') {
       throw conflict('container cannot be connected to host network')
     }
-    if (network.name in record.networks && hasProcess(record.state.status)) {
+    if (network.name in record.networks && isRunning) {
       throw conflict(`endpoint with name ${record.name} already exists in network ${network.name}`)
     }
-    record.networks[network.name] = newEndpoint(record, network, config)
-    if (hasProcess(record.state.status))
-      this.#attach(container, network.name, record.networks[network.name] as Endpoint)
+    this.#checkKind(record, network)
+    const endpoint = newEndpoint(record, network, config)
+    if (isRunning) {
+      await this.#ensureBridge(network)
+      record.networks[network.name] = endpoint
+      try {
+        this.#attach(container, network.name)
+        await this.#plug(container, network)
+      } catch (error) {
+        this.#networks.detach(network.name, record.id)
+        delete record.networks[network.name]
+        throw error
+      }
+    } else record.networks[network.name] = endpoint
     container.save()
     this.refresh(record)
   }
 
-  disconnect(container: Container, reference: string): void {
+  /** Through the container's `exclusive`, too. */
+  async disconnect(container: Container, reference: string): Promise<void> {
     const { record } = container
     const network = this.#networks.get(reference)
     if (network.name === 'host')
@@ -159,46 +205,94 @@ export class Networking {
     if (!(network.name in record.networks)) {
       throw conflict(`container ${record.id} is not connected to network ${network.name}`)
     }
-    this.#networks.detach(network.name, record.id)
+    const endpoint = network.endpoints[record.id]
     const before = structuredClone(record)
     delete record.networks[network.name]
+    const { running } = record.state
+    if (this.#bridges !== undefined && endpoint !== undefined && endpoint.interface !== '' && running !== undefined) {
+      await this.#bridges.unplug(running.pid, portName(endpoint), this.#interfacesOf(record))
+    }
+    this.#networks.detach(network.name, record.id)
     container.save()
-    this.#writeFiles(container)
+    this.#files.write(container)
     this.refresh(before)
   }
 
   /** Rewrites the hosts files of the running containers that share a network with this one, and its own. */
   refresh(record: ContainerRecord): void {
-    const own = this.#all().find(({ id }) => id === record.id)
-    if (own !== undefined) this.#writeFiles(own)
-    this.#refreshOthers(record)
+    this.#files.refresh(record)
   }
 
-  #refreshOthers(record: ContainerRecord): void {
-    const names = new Set(Object.keys(record.networks))
-    for (const other of this.#all()) {
-      if (!hasProcess(other.state.status) || other.id === record.id) continue
-      // On the default network nobody knows anybody, except by --link.
-      const hasLinks = (other.record.hostConfig.Links ?? []).length > 0
-      const concerning = Object.keys(other.record.networks).filter((name) => hasLinks || name !== 'bridge')
-      if (concerning.some((name) => names.has(name))) this.#writeFiles(other)
+  /** Undefined when it has been taken off all its networks, and the one it was made for is gone. */
+  #kindOf(record: ContainerRecord): NetworkKind | undefined {
+    const [name = record.hostConfig.NetworkMode] = Object.keys(record.networks)
+    const network = this.#networks.find(name)
+    return network && kindOf(network)
+  }
+
+  /** A container is in one namespace: its own, or the machine's. */
+  #checkKind(record: ContainerRecord, network: Network): void {
+    const kind = kindOf(network)
+    const other = this.#kindOf(record)
+    if (other === undefined || kind === other) return
+    if (kind === 'none' || other === 'none') {
+      throw badParameter(
+        'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+      )
     }
+    throw badParameter(
+      `container ${record.name} cannot be connected to ${network.name}: it is a ${kind} network, and those of the container are not`,
+    )
   }
 
-  #attach(container: Container, name: string, endpoint: Endpoint): void {
-    const { id, record } = container
-    const requestedIp = endpoint.IPAMConfig?.IPv4Address
-    const { ip, endpointId, network } = this.#networks.attach(name, {
+  async #ensureBridge(network: Network): Promise<void> {
+    if (kindOf(network) !== 'bridge') return
+    if (this.#bridges === undefined) {
+      throw serverError(`network ${network.name} (${network.subnet}) needs a bridge, but this runtime makes none`)
+    }
+    await this.#bridges.ensure(network)
+  }
+
+  async #plug({ state, record }: Container, network: Network): Promise<void> {
+    const name = network.endpoints[record.id]?.interface
+    const added = this.#interfacesOf(record).find((each) => each.name === name)
+    if (added !== undefined && state.running !== undefined) await this.#bridges?.plug(state.running.pid, added)
+  }
+
+  #interfacesOf(record: ContainerRecord): NetworkInterface[] {
+    return interfacesOf(record.id, this.#pluggedOf(record))
+  }
+
+  /** Its bridge networks. */
+  #pluggedOf(record: ContainerRecord): Plugged[] {
+    return Object.entries(record.networks).flatMap(([name, { GwPriority: priority = 0 }]) => {
+      const network = this.#networks.find(name)
+      return network === undefined || kindOf(network) !== 'bridge' ? [] : [{ network, priority }]
+    })
+  }
+
+  /** `isKept`: with what it has already, because it kept running while the runtime did not. */
+  #attach({ record }: Container, name: string, isKept = false): void {
+    const endpoint = record.networks[name]
+    if (endpoint === undefined) return
+    const kept = isKept ? endpoint : { IPAddress: '', MacAddress: '', EndpointID: '' }
+    const { id, config } = record
+    const isPrimary = name === record.hostConfig.NetworkMode
+    const { ip, mac, endpointId, network } = this.#networks.attach(name, {
       id,
       name: record.name,
-      ...(requestedIp !== undefined && requestedIp !== '' && { requestedIp }),
+      requestedIp: kept.IPAddress || (endpoint.IPAMConfig?.IPv4Address ?? ''),
+      requestedMac: kept.MacAddress || endpoint.DesiredMacAddress || (isPrimary ? (config.MacAddress ?? '') : ''),
+      endpointId: kept.EndpointID,
     })
+    const isDeadEnd = kindOf(network) === 'bridge' && network.internal
     Object.assign(endpoint, {
       NetworkID: network.id,
       EndpointID: endpointId,
-      Gateway: network.gateway,
+      Gateway: isDeadEnd ? '' : network.gateway,
       IPAddress: ip,
       IPPrefixLen: Number(PREFIX_OF.exec(network.subnet)?.[1] ?? 0),
+      MacAddress: mac,
     })
   }
 
@@ -210,65 +304,15 @@ export class Networking {
       throw serverError(`joining network namespace of container: No such container: ${reference}`)
     return other
   }
-
-  #mounts(container: Container, owner: Container): Mount[] {
-    const taken = new Set(container.record.mounts.map(({ target }) => target))
-    const files: Mount[] = FILES.filter((name) => !taken.has(`/etc/${name}`) && existsSync(join(owner.dir, name))).map(
-      (name) => ({ type: 'bind', source: join(owner.dir, name), target: `/etc/${name}`, readOnly: false }),
-    )
-    if (this.addressOf(container.record) === '') return files
-    return [...files, { type: 'bind', source: this.#preload, target: PRELOAD_TARGET, readOnly: true }]
-  }
-
-  /** In place, because the files are mounted: a new file under the old name would not be seen inside. */
-  #writeFiles(container: Container): void {
-    const { record, dir } = container
-    if (this.#sharesNetwork(record)) return
-    const { config, hostConfig } = record
-    this.#write(join(dir, 'hostname'), `${config.Hostname}\n`)
-    const resolv = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : ''
-    const { Dns, DnsSearch, DnsOptions } = hostConfig
-    this.#write(join(dir, 'resolv.conf'), resolvConf(resolv, Dns ?? [], DnsSearch ?? [], DnsOptions ?? []))
-    if (hostConfig.NetworkMode === 'host' && existsSync('/etc/hosts')) {
-      this.#write(join(dir, 'hosts'), readFileSync('/etc/hosts', 'utf8'))
-      return
-    }
-    const endpoints = Object.values(record.networks).filter(({ IPAddress }) => IPAddress !== '')
-    const fqdn = config.Domainname === '' ? [] : [`${config.Hostname}.${config.Domainname}`]
-    const own = endpoints.map(({ IPAddress }) => ({ ip: IPAddress, names: [...fqdn, config.Hostname] }))
-    const gateway = endpoints[0]?.Gateway || '127.0.0.1'
-    this.#write(join(dir, 'hosts'), hostsFile(own, hostConfig.ExtraHosts ?? [], this.#peersOf(record), gateway))
-  }
-
-  #write(path: string, text: string): void {
-    if (this.#written.get(path) === text) return
-    writeFileSync(path, text)
-    this.#written.set(path, text)
-  }
-
-  #sharesNetwork({ hostConfig }: ContainerRecord): boolean {
-    return hostConfig.NetworkMode.startsWith('container:')
-  }
-
-  /** Running members of the same user-defined networks, and the --link targets on the default one. */
-  #peersOf(record: ContainerRecord): HostEntry[] {
-    const links = new Map(
-      (record.hostConfig.Links ?? []).map((link) => link.split(':') as [string, string | undefined]),
-    )
-    return this.#all().flatMap((other) => {
-      if (!hasProcess(other.state.status) && other.id !== record.id) return []
-      return Object.entries(other.record.networks).flatMap(([name, endpoint]) => {
-        if (!(name in record.networks) || endpoint.IPAddress === '') return []
-        const isLinked = links.has(other.name) || links.has(`/${other.name}`)
-        if (name === 'bridge' && !isLinked) return []
-        const alias = links.get(other.name) ?? links.get(`/${other.name}`)
-        const names = [...(endpoint.DNSNames ?? []), ...(isLinked && alias !== undefined ? [alias] : [])]
-        // On several networks it has several addresses, but a Node program of it listens on the first: see preload.cjs.
-        return [{ ip: this.addressOf(other.record), names }]
-      })
-    })
-  }
 }
+
+/** Names of its networks, that of NetworkMode first: it gets eth0. */
+function inOrder({ networks, hostConfig }: ContainerRecord): string[] {
+  const isPrimary = (name: string) => Number(name === hostConfig.NetworkMode)
+  return Object.keys(networks).toSorted((a, b) => isPrimary(b) - isPrimary(a))
+}
+
+const preloadMount = (source: string): Mount => ({ type: 'bind', source, target: PRELOAD_TARGET, readOnly: true })
 
 /** The endpoint as it is before the container runs. */
 export function newEndpoint(
@@ -281,6 +325,8 @@ export function newEndpoint(
   if (requested && network.name === 'bridge' && network.predefined) {
     throw badParameter('user specified IP address is supported on user defined networks only')
   }
+  const mac = config.MacAddress ?? ''
+  checkMac(mac)
   return {
     IPAMConfig: config.IPAMConfig ?? null,
     Links: config.Links ?? null,
@@ -292,6 +338,8 @@ export function newEndpoint(
     IPAddress: '',
     IPPrefixLen: 0,
     MacAddress: '',
+    ...(mac !== '' && { DesiredMacAddress: mac.toLowerCase() }),
+    GwPriority: config.GwPriority ?? 0,
     DNSNames: dnsNames(record, aliases),
   }
 }

@@ -26,6 +26,8 @@ export interface ContainerConfig extends RunConfig {
   Healthcheck?: Healthcheck
   StopSignal?: string
   StopTimeout?: number
+  /** Of the main network; clients of API 1.44 and newer say it of an endpoint. */
+  MacAddress?: string
 }
 
 export interface PortBinding {
@@ -121,7 +123,12 @@ export interface Endpoint {
   Gateway: string
   IPAddress: string
   IPPrefixLen: number
+  /** Of the present run. */
   MacAddress: string
+  /** Asked for; not shown. */
+  DesiredMacAddress?: string
+  /** Decides which network leads out. */
+  GwPriority?: number
   DNSNames: string[] | null
 }
 

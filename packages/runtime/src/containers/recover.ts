@@ -41,6 +41,8 @@ export async function recover(options: {
   lifecycle: Lifecycle
   clock: Clock
   log: Logger
+  /** Removes what an earlier runtime left of networks that nobody is on. */
+  sweepBridges: () => Promise<void>
   /** Opens published ports of a container that kept running. */
   republish: (container: Container) => Promise<void>
 }): Promise<void> {
@@ -51,6 +53,7 @@ export async function recover(options: {
   const findings = all.map((container) => ({ container, finding: look(container) }))
   const up = findings.filter(({ finding }) => finding.kind === 'adopt').map(({ container }) => container.id)
   containers.networking.retain(new Set(up))
+  await options.sweepBridges()
   for (const warning of await driver.sweep(new Set(all.map(({ id }) => id)))) log.warn(warning)
   for (const { container, finding } of findings) {
     try {

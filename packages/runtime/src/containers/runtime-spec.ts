@@ -1,7 +1,14 @@
 /**
  * A container's record as the ContainerSpec that a driver starts. Pure, apart from what is passed in.
  */
-import type { ContainerSpec, Mount, NamespaceMode, ProcessSpec, Resources } from '../drivers/driver.ts'
+import type {
+  ContainerSpec,
+  Mount,
+  NamespaceMode,
+  NetworkInterface,
+  ProcessSpec,
+  Resources,
+} from '../drivers/driver.ts'
 import { badParameter } from '../docker/errors.ts'
 import { commandOf } from './create-body.ts'
 import type { ContainerRecord, HostConfig } from './record.ts'
@@ -14,8 +21,9 @@ export interface SpecInput {
   /** Added to the container's own environment, such as its address. */
   extraEnv: string[]
   hostname: string
-  /** Without a network; with `container:<name>`, in the namespace of that container. */
+  /** Not in the machine's network namespace, but in its own; with `container:<name>`, in that of the other container. */
   isolated: boolean
+  interfaces?: NetworkInterface[]
   /** Finds the host pid of the container that a `container:<name>` mode refers to. */
   pidOf: (reference: string) => number
 }
@@ -23,6 +31,7 @@ export interface SpecInput {
 export function containerSpecOf(input: SpecInput): ContainerSpec {
   const { record, rootfsDir, runDir, mounts, hostname, pidOf } = input
   const { config, hostConfig } = record
+  const network = input.isolated ? networkNamespace(hostConfig.NetworkMode, pidOf) : undefined
   return {
     id: record.id,
     rootfs: { layers: record.imageLayers, hostBase: record.hostBase, dir: rootfsDir },
@@ -46,11 +55,12 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
       pid: namespaceMode(hostConfig.PidMode, pidOf),
       ipc: namespaceMode(hostConfig.IpcMode, pidOf),
       uts: hostConfig.UTSMode === 'host' ? 'host' : 'private',
-      ...(input.isolated && { network: namespaceMode(hostConfig.NetworkMode, pidOf) }),
+      ...(network !== undefined && { network }),
     },
+    interfaces: input.interfaces ?? [],
     resources: resourcesOf(hostConfig),
     shmSizeBytes: hostConfig.ShmSize,
-    sysctls: hostConfig.Sysctls ?? {},
+    sysctls: { ...(network === 'private' && UNPRIVILEGED), ...hostConfig.Sysctls },
     ulimits: (hostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard })),
     oomScoreAdj: hostConfig.OomScoreAdj,
     devices: (hostConfig.Devices ?? []).map(({ PathOnHost, PathInContainer, CgroupPermissions }) => ({
@@ -100,8 +110,16 @@ export function resourcesOf(hostConfig: HostConfig): Resources {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== 0 && value !== ''))
 }
 
+/** In a network of its own a program needs no privilege to serve port 80 or to ping; as Docker sets it. */
+const UNPRIVILEGED = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' }
+
+/** Every mode but `container:` is a network to be plugged into, or `none`. */
+function networkNamespace(mode: string, pidOf: (reference: string) => number): NamespaceMode {
+  return mode.startsWith('container:') ? namespaceMode(mode, pidOf) : 'private'
+}
+
 function namespaceMode(mode: string, pidOf: (reference: string) => number): NamespaceMode {
-  if (['', 'private', 'shareable', 'none'].includes(mode)) return 'private'
+  if (['', 'private', 'shareable'].includes(mode)) return 'private'
   if (mode === 'host') return 'host'
   if (mode.startsWith('container:')) return { pid: pidOf(mode.slice('container:'.length)) }
   throw badParameter(`invalid namespace mode: ${mode}`)

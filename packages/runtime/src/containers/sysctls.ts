@@ -1,18 +1,31 @@
 /**
- * Which kernel parameters a container may set: those that the kernel keeps for each IPC namespace. Pure.
+ * Which kernel parameters a container may set: those that the kernel keeps for each IPC namespace, and for each network namespace. Pure.
  *
- * Every other one is the whole machine's (`kernel.core_pattern` would even make root there run a program of the container's choice). runc
- * allows `net.*` too; here the network is the machine's, so those are refused, as Docker does with --network host.
+ * Every other one is the whole machine's (`kernel.core_pattern` would even make root there run a program of the container's choice).
  */
 import { badParameter } from '../docker/errors.ts'
 
 const PER_IPC_NAMESPACE =
   /^(?:kernel\.(?:msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)|fs\.mqueue\.[a-z_]+)$/
+/** What of it is the machine's after all, the kernel shows read-only in every namespace but the first. */
+const PER_NETWORK_NAMESPACE = /^net(?:\.[A-Za-z0-9_-]+)+$/
 
 /** Throws a 400 for the first that is not the container's own business. */
-export function checkSysctls(sysctls: Record<string, string>, ipcMode: string): void {
+export function checkSysctls(sysctls: Record<string, string>, modes: { IpcMode: string; NetworkMode: string }): void {
   for (const name of Object.keys(sysctls)) {
-    if (!PER_IPC_NAMESPACE.test(name)) throw badParameter(`sysctl "${name}" is not in a separate kernel namespace`)
-    if (ipcMode === 'host') throw badParameter(`sysctl "${name}" is not allowed in the hosts ipc namespace`)
+    const isNetwork = isNetworkSysctl(name)
+    if (!isNetwork && !PER_IPC_NAMESPACE.test(name)) throw notSeparate(name)
+    if (!isNetwork && modes.IpcMode === 'host') {
+      throw badParameter(`sysctl "${name}" is not allowed in the hosts ipc namespace`)
+    }
+    if (isNetwork && modes.NetworkMode === 'host') {
+      throw badParameter(`sysctl "${name}" is not allowed in the hosts network namespace`)
+    }
+    if (isNetwork && modes.NetworkMode.startsWith('container:')) throw notSeparate(name)
   }
 }
+
+export const isNetworkSysctl = (name: string): boolean => PER_NETWORK_NAMESPACE.test(name)
+
+export const notSeparate = (name: string): Error =>
+  badParameter(`sysctl "${name}" is not in a separate kernel namespace`)

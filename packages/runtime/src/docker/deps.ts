@@ -5,6 +5,7 @@ import type { Execs } from '../containers/exec.ts'
 import type { Lifecycle } from '../containers/lifecycle.ts'
 import type { EventBus } from '../events.ts'
 import type { ImageStore } from '../images/image-store.ts'
+import type { Bridges } from '../networks/bridges.ts'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
 import type { Volumes } from '../volumes/volumes.ts'
@@ -19,6 +20,8 @@ export interface Deps {
   execs: Execs
   images: ImageStore
   networks: Networks
+  /** Absent where networks are loopback networks only. */
+  bridges: Bridges | undefined
   proxies: PortProxies
   volumes: Volumes
   events: EventBus
@@ -28,6 +31,7 @@ export interface Deps {
     enforcesSeccomp: boolean
     driverReason: string
     network: string
+    networkReason: string
     warnings: string[]
   }
   version: string

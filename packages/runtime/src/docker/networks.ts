@@ -2,7 +2,7 @@
  * /networks
  */
 import type { Endpoint } from '../containers/record.ts'
-import type { Network } from '../networks/network.ts'
+import { kindOf, type Network } from '../networks/network.ts'
 import type { NetworkRequest } from '../networks/networks.ts'
 import { untilMs } from './containers.ts'
 import type { Deps } from './deps.ts'
@@ -13,7 +13,7 @@ import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './
 const LIST_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
 
 export function networkRoutes(router: Router, deps: Deps): void {
-  const { networks, containers, clock } = deps
+  const { networks, bridges, containers, clock } = deps
   const find = (request: DockerRequest): Network => networks.get(request.params['id'] ?? '')
   const isUsed = ({ name }: Network) => containers.list().some(({ record }) => name in record.networks)
 
@@ -43,11 +43,21 @@ export function networkRoutes(router: Router, deps: Deps): void {
 
   router.add('POST', '/networks/create', async (request, response) => {
     const network = networks.create(await request.json<NetworkRequest>())
+    try {
+      if (kindOf(network) === 'bridge') await bridges?.ensure(network)
+    } catch (error) {
+      networks.remove(network.id)
+      throw error
+    }
     sendJson(response, 201, { Id: network.id, Warning: '' })
   })
 
-  router.add('DELETE', '/networks/{id}', (request, response) => {
-    networks.remove(find(request).id)
+  const remove = async (network: Network): Promise<void> => {
+    networks.remove(network.id)
+    await bridges?.remove(network)
+  }
+  router.add('DELETE', '/networks/{id}', async (request, response) => {
+    await remove(find(request))
     sendEmpty(response, 204)
   })
 
@@ -56,7 +66,9 @@ export function networkRoutes(router: Router, deps: Deps): void {
       Container: string
       EndpointConfig?: Partial<Endpoint>
     }>()
-    deps.containers.networking.connect(containers.get(Container), find(request).id, EndpointConfig ?? {})
+    const container = containers.get(Container)
+    const network = find(request)
+    await container.exclusive(() => containers.networking.connect(container, network.id, EndpointConfig ?? {}))
     sendEmpty(response, 200)
   })
 
@@ -66,12 +78,13 @@ export function networkRoutes(router: Router, deps: Deps): void {
     const container = containers
       .list()
       .find(({ id, name }) => id === Container || name === Container || id.startsWith(Container))
-    if (container !== undefined) deps.containers.networking.disconnect(container, network.id)
-    else if (!Force) throw notFound(`No such container: ${Container}`)
+    if (container !== undefined) {
+      await container.exclusive(() => containers.networking.disconnect(container, network.id))
+    } else if (!Force) throw notFound(`No such container: ${Container}`)
     sendEmpty(response, 200)
   })
 
-  router.add('POST', '/networks/prune', ({ query }, response) => {
+  router.add('POST', '/networks/prune', async ({ query }, response) => {
     const filters = parseFilters(query.get('filters'), ['label', 'label!', 'until'])
     const [until] = filters.get('until') ?? []
     const limit = until === undefined ? Infinity : untilMs(until, clock.now())
@@ -79,7 +92,7 @@ export function networkRoutes(router: Router, deps: Deps): void {
       .list()
       .filter((network) => !network.predefined && !isUsed(network) && labelsMatch(filters, network.labels))
       .filter(({ createdAt }) => Date.parse(createdAt) <= limit)
-    for (const { id } of unused) networks.remove(id)
+    for (const network of unused) await remove(network)
     sendJson(response, 200, { NetworksDeleted: unused.length === 0 ? null : unused.map(({ name }) => name) })
   })
 }
@@ -104,12 +117,12 @@ function networkJson(network: Network): object {
     ConfigFrom: { Network: '' },
     ConfigOnly: false,
     Containers: Object.fromEntries(
-      Object.entries(network.endpoints).map(([id, { name, endpointId, ip }]) => [
+      Object.entries(network.endpoints).map(([id, { name, endpointId, ip, mac }]) => [
         id,
         {
           Name: name,
           EndpointID: endpointId,
-          MacAddress: '',
+          MacAddress: mac,
           IPv4Address: ip === '' ? '' : `${ip}/${network.subnet.split('/')[1] ?? ''}`,
           IPv6Address: '',
         },

@@ -112,7 +112,7 @@ function versionJson(version: string): object {
 
 async function infoJson(deps: Deps): Promise<object> {
   const { containers, images, root } = deps
-  const { driver, driverReason, enforcesSeccomp, network, warnings } = deps.describe()
+  const { driver, driverReason, enforcesSeccomp, network, networkReason, warnings } = deps.describe()
   const isolates = driver !== 'process'
   const all = containers.list()
   const count = (...statuses: string[]) => all.filter(({ state }) => statuses.includes(state.status)).length
@@ -127,11 +127,12 @@ async function infoJson(deps: Deps): Promise<object> {
     DriverStatus: [
       ['Container driver', driver],
       ['Chosen because', driverReason],
-      ['Network', network],
+      ['Network mode', network],
+      ['Network mode chosen because', networkReason],
     ],
     Plugins: {
       Volume: ['local'],
-      Network: ['bridge', 'host', network, 'null'],
+      Network: ['bridge', 'host', 'loopback', 'null'],
       Authorization: null,
       Log: ['json-file', 'none'],
     },

@@ -64,6 +64,21 @@ export interface Resources {
 /** `private`, `host`, or the namespace that another process lives in. */
 export type NamespaceMode = 'private' | 'host' | { pid: number }
 
+/** An interface in the network namespace of a container, and the bridge that it is plugged into. */
+export interface NetworkInterface {
+  /** In the container: eth0, eth1, … */
+  name: string
+  /** The other end of the cable, a port of the bridge. */
+  port: string
+  bridge: string
+  mac: string
+  /** With its prefix: 172.17.0.2/16. */
+  address: string
+  mtu: number
+  /** The way to everything else; of one interface at most. */
+  gateway?: string
+}
+
 export interface ContainerSpec {
   id: string
   rootfs: Rootfs
@@ -80,6 +95,8 @@ export interface ContainerSpec {
   /** Run a small init as PID 1 that forwards signals and reaps orphans. */
   init?: boolean
   namespaces?: { pid?: NamespaceMode; ipc?: NamespaceMode; uts?: NamespaceMode; network?: NamespaceMode }
+  /** What to plug into a private network namespace. */
+  interfaces?: NetworkInterface[]
   resources?: Resources
   shmSizeBytes?: number
   sysctls?: Record<string, string>

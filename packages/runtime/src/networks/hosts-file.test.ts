@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { hostsFile, resolvConf } from './hosts-file.ts'
+import { hostsFile, isReachableServer, resolvConf } from './hosts-file.ts'
 
 test('a hosts file names the container itself, extra hosts and peers', () => {
   const text = hostsFile(
@@ -21,4 +21,11 @@ test("resolv.conf is the machine's, line by line replaced by what the container 
   expect(resolvConf(host, [], [], [])).toBe('nameserver 1.1.1.1\nsearch home\noptions ndots:1\n')
   expect(resolvConf(host, ['9.9.9.9'], ['a', 'b'], [])).toBe('options ndots:1\nnameserver 9.9.9.9\nsearch a b\n')
   expect(resolvConf(host, [], ['.'], ['ndots:5'])).toBe('nameserver 1.1.1.1\noptions ndots:5\n')
+})
+
+test('from a network of its own a container cannot ask a server on the loopback interface', () => {
+  const host = 'nameserver 127.0.0.53\nnameserver 1.1.1.1\nnameserver fe80::1\nsearch home\n'
+  expect(resolvConf(host, [], [], [], isReachableServer)).toBe('nameserver 1.1.1.1\nsearch home\n')
+  expect(resolvConf('nameserver 127.0.0.1\n', [], [], [], isReachableServer)).toBe('\n')
+  expect(resolvConf(host, ['127.0.0.1'], ['.'], [], isReachableServer)).toBe('nameserver 127.0.0.1\n')
 })

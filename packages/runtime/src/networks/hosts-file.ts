@@ -35,11 +35,23 @@ function entryLine({ ip, names }: HostEntry): string {
   return `${ip}\t${[...new Set(names)].join(' ')}`
 }
 
-/** `host` is the machine's own file, of which options that a container sets replace the like. */
-export function resolvConf(host: string, dns: string[], search: string[], options: string[]): string {
+/** From a network namespace of its own: not a server on this machine's loopback interface, and nothing by IPv6. */
+export const isReachableServer = (address: string): boolean => !address.startsWith('127.') && !address.includes(':')
+
+/**
+ * `host` is the machine's own file, of which options that a container sets replace the like. Servers of the machine that the
+ * container cannot reach are left out; Docker would put a public one in their place, which is not ours to choose.
+ */
+export function resolvConf(
+  host: string,
+  dns: string[],
+  search: string[],
+  options: string[],
+  isReachable: (server: string) => boolean = () => true,
+): string {
   const kept = host.split('\n').filter((line) => {
-    const keyword = line.split(/\s+/)[0] ?? ''
-    if (keyword === 'nameserver') return dns.length === 0
+    const [keyword, value = ''] = line.split(/\s+/)
+    if (keyword === 'nameserver') return dns.length === 0 && isReachable(value)
     if (keyword === 'search' || keyword === 'domain') return search.length === 0
     if (keyword === 'options') return options.length === 0
     return false

@@ -1,18 +1,14 @@
 /**
- * The address space of loopback mode: 127.0.0.0/8, which on Linux is this machine, all sixteen million of it.
+ * The address space of loopback networks: 127.0.0.0/8, which on Linux is this machine, all sixteen million of it.
  *
- * Docker's default network is 127.17.0.0/16 here instead of 172.17.0.0/16. 127.0.0.0/12 is left to the machine, and from 127.64
- * upwards a cluster gives its own subnets to its nodes.
+ * 127.0.0.0/12 is left to the machine, and from 127.64 upwards a cluster gives its own subnets to its nodes.
  */
 import { badParameter } from '../docker/errors.ts'
 import { contains, parseSubnet } from './ipam.ts'
-import type { AddressSpace } from './network.ts'
-
-const LOOPBACK = parseSubnet('127.0.0.0/8')
+import { LOOPBACK, type AddressSpace } from './network.ts'
 
 export const loopback: AddressSpace = {
   name: 'loopback',
-  defaultSubnet: '127.17.0.0/16',
 
   describe() {
     const facts = [
@@ -25,13 +21,15 @@ export const loopback: AddressSpace = {
   },
 
   *pools() {
-    for (let second = 18; second < 64; second++) yield `127.${second}.0.0/16`
+    for (let second = 17; second < 64; second++) yield `127.${second}.0.0/16`
   },
+
+  taken: () => [],
 
   check(subnet) {
     const { first, prefix } = parseSubnet(subnet)
     if (prefix < 9 || !contains(LOOPBACK, first)) {
-      throw badParameter(`subnet ${subnet} cannot be served: in loopback mode networks lie in 127.0.0.0/8`)
+      throw badParameter(`subnet ${subnet} cannot be served: loopback networks lie in 127.0.0.0/8`)
     }
   },
 }

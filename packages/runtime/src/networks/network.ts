@@ -1,24 +1,33 @@
 /**
  * Where a container's address comes from: the seam between the networks of the Docker API and the machine.
  *
- * `loopback` gives out addresses of 127.0.0.0/8: any program of the machine can reach them, nothing has to be set up,
- * and no two containers share one. `host` and `null` give none. (A `bridge` of network namespaces fits behind the
- * same interface: its attach() would make the namespace and return it.)
+ * There are two kinds of networks with addresses, and one runtime serves both at once. On a *bridge* network each container has a
+ * network namespace of its own, plugged into a Linux bridge. On a *loopback* network containers share the machine's
+ * namespace, and their addresses come from 127.0.0.0/8: nothing has to be set up and nothing separates them. A network stays what
+ * it was made as, because its subnet says it. `host` and `null` give no addresses.
  */
+import { contains, parseAddress, parseSubnet, type Subnet } from './ipam.ts'
+
+export type NetworkKind = 'bridge' | 'loopback' | 'host' | 'none'
 
 export interface Attachment {
   ip: string
-  /** A network namespace for the container's processes to join; absent when they stay in the machine's. */
-  netns?: { pid: number }
+  /** Empty on a loopback network. */
+  mac: string
+  /** Of the interface in the container's namespace, such as eth0; empty on a loopback network. */
+  interface: string
+  endpointId: string
 }
 
 export interface Network {
   id: string
   name: string
-  /** What the client asked for; `bridge` is served by the address space in force. */
+  /** What the client asked for; `bridge` is served by the mode in force when the network was made. */
   driver: string
   createdAt: string
   subnet: string
+  /** The client did not ask for this subnet: another may take its place as long as nobody is on the network. */
+  isSubnetChosen?: boolean
   gateway: string
   internal: boolean
   attachable: boolean
@@ -28,19 +37,28 @@ export interface Network {
   ipamOptions: Record<string, string>
   ipamDriver: string
   /** Endpoints by container id. */
-  endpoints: Record<string, { endpointId: string; name: string; ip: string }>
+  endpoints: Record<string, Attachment & { name: string }>
   /** bridge, host and none: always there. */
   predefined: boolean
 }
 
-/** Implemented once per mode (`--network`). */
+/** Which subnets networks may have; implemented once per kind. */
 export interface AddressSpace {
-  readonly name: 'loopback'
+  readonly name: 'loopback' | 'bridge'
+  /** What users should know of it; a sentence a line. */
   describe(): string[]
   /** Subnets for networks that do not ask for one, best first. */
   pools(): Iterable<string>
-  /** The subnet of the network called `bridge`. */
-  readonly defaultSubnet: string
+  /** Subnets that the machine uses for something else. */
+  taken(): Subnet[]
   /** Throws a 400 when a subnet cannot be served. */
   check(subnet: string): void
+}
+
+export const LOOPBACK = parseSubnet('127.0.0.0/8')
+
+export function kindOf({ driver, subnet }: Pick<Network, 'driver' | 'subnet'>): NetworkKind {
+  if (driver === 'host') return 'host'
+  if (subnet === '') return 'none'
+  return contains(LOOPBACK, parseAddress(subnet.split('/')[0] ?? '')) ? 'loopback' : 'bridge'
 }

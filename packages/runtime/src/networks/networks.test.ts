@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeClock } from '@dinghy/shared/api/clock'
 import { EventBus } from '../events.ts'
+import { bridgeSpace } from './bridge-space.ts'
+import { parseSubnet } from './ipam.ts'
 import { loopback } from './loopback.ts'
+import { kindOf, type AddressSpace } from './network.ts'
 import { Networks } from './networks.ts'
 
 let directory: string
@@ -13,10 +16,17 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-function open(): Networks {
+function open(bridge: AddressSpace = loopback): Networks {
   const clock = new FakeClock()
-  return new Networks({ file: join(directory, 'networks.json'), clock, events: new EventBus(clock), space: loopback })
+  const spaces = { bridge, loopback }
+  return new Networks({ file: join(directory, 'networks.json'), clock, events: new EventBus(clock), spaces })
 }
+
+/** Docker's pools, on a machine that has routes of its own. */
+const bridge = (...routes: string[]): AddressSpace => ({
+  ...bridgeSpace({ canMasquerade: true }),
+  taken: () => routes.map(parseSubnet),
+})
 
 const container = (id: string) => ({ id, name: `name-${id}` })
 
@@ -67,4 +77,52 @@ test('networks are found by the beginning of their id', () => {
   const networks = open()
   const { id } = networks.create({ Name: 'n1' })
   expect(networks.get(id.slice(0, 10)).name).toBe('n1')
+})
+
+test('networks get subnets that neither another network nor the machine has', () => {
+  const networks = open(bridge('172.17.0.0/16', '172.19.3.0/24'))
+  const subnetOf = (name: string) => networks.get(name).subnet
+  for (const Name of ['n1', 'n2']) networks.create({ Name })
+  networks.create({ Name: 'l1', Driver: 'loopback' })
+  expect(['bridge', 'n1', 'n2', 'l1'].map(subnetOf)).toEqual([
+    '172.18.0.0/16',
+    '172.20.0.0/16',
+    '172.21.0.0/16',
+    '127.17.0.0/16',
+  ])
+  const n1 = networks.get('n1')
+  networks.chooseAnotherSubnet(n1, [parseSubnet('172.20.0.0/16')])
+  expect([n1.subnet, n1.gateway]).toEqual(['172.22.0.0/16', '172.22.0.1'])
+  expect(() => networks.create({ Name: 'x', IPAM: { Config: [{ Subnet: '127.1.0.0/16' }] } })).toThrow(
+    'cannot be served by a bridge',
+  )
+})
+
+test('on bridges a container gets an interface and a MAC for each network', () => {
+  const networks = open(bridge())
+  networks.create({ Name: 'n1' })
+  expect(networks.attach('bridge', container('a'))).toMatchObject({
+    ip: '172.17.0.2',
+    mac: '02:42:ac:11:00:02',
+    interface: 'eth0',
+  })
+  const requestedMac = '02:00:00:00:00:01'
+  expect(networks.attach('n1', { ...container('a'), requestedMac })).toMatchObject({
+    mac: requestedMac,
+    interface: 'eth1',
+  })
+  networks.detach('bridge', 'a')
+  expect(networks.attach('bridge', container('a')).interface).toBe('eth0')
+})
+
+test('the default network follows the mode once nobody is on it, the others stay what they are', () => {
+  const before = open()
+  before.create({ Name: 'n1' })
+  before.attach('bridge', container('a'))
+  const kinds = (networks: Networks) => ['bridge', 'n1'].map((name) => kindOf(networks.get(name)))
+  const after = open(bridge())
+  after.retain(new Set(['a']))
+  expect(kinds(after)).toEqual(['loopback', 'loopback'])
+  after.retain(new Set())
+  expect(kinds(after)).toEqual(['bridge', 'loopback'])
 })

@@ -9,8 +9,19 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { badParameter, conflict, DockerError, notFound } from '../docker/errors.ts'
 import type { EventBus } from '../events.ts'
-import { allocate, chooseSubnet, contains, formatAddress, overlap, parseAddress, parseSubnet } from './ipam.ts'
-import type { AddressSpace, Attachment, Network } from './network.ts'
+import {
+  allocate,
+  chooseSubnet,
+  contains,
+  formatAddress,
+  formatSubnet,
+  overlap,
+  parseAddress,
+  parseSubnet,
+} from './ipam.ts'
+import type { Subnet } from './ipam.ts'
+import { macOf } from './links.ts'
+import { kindOf, type AddressSpace, type Attachment, type Network } from './network.ts'
 
 export interface NetworkRequest {
   Name?: string
@@ -27,22 +38,42 @@ export interface NetworkRequest {
   }
 }
 
+/** What a container wants of a network, and what it had if it has been running all along. */
+export interface AttachRequest {
+  id: string
+  name: string
+  requestedIp?: string
+  requestedMac?: string
+  endpointId?: string
+}
+
+/** Which address space serves which driver of `docker network create`; `bridge` is also the default. */
+export type Spaces = Record<'bridge' | 'loopback', AddressSpace>
+
+/** Older files lack what bridges brought. */
+function withNewFields(network: Network): Network {
+  for (const [id, endpoint] of Object.entries(network.endpoints)) {
+    network.endpoints[id] = { ...endpoint, mac: endpoint.mac ?? '', interface: endpoint.interface ?? '' }
+  }
+  return network
+}
+
 const newId = (): string => randomBytes(32).toString('hex')
 
 export class Networks {
   readonly #file: string
   readonly #clock: Clock
   readonly #events: EventBus
-  readonly #space: AddressSpace
+  readonly #spaces: Spaces
   readonly #networks = new Map<string, Network>()
 
-  constructor(options: { file: string; clock: Clock; events: EventBus; space: AddressSpace }) {
+  constructor(options: { file: string; clock: Clock; events: EventBus; spaces: Spaces }) {
     this.#file = options.file
     this.#clock = options.clock
     this.#events = options.events
-    this.#space = options.space
+    this.#spaces = options.spaces
     const stored = existsSync(this.#file) ? (JSON.parse(readFileSync(this.#file, 'utf8')) as Network[]) : []
-    for (const network of stored) this.#networks.set(network.id, network)
+    for (const network of stored) this.#networks.set(network.id, withNewFields(network))
     if (stored.length === 0) this.#createPredefined()
   }
 
@@ -77,16 +108,18 @@ export class Networks {
     if (driver === 'host' || driver === 'null') {
       throw new DockerError(403, `only one instance of "${driver}" network is allowed`)
     }
-    if (!['', 'default', 'bridge', this.#space.name].includes(driver)) {
+    if (!['', 'default', 'bridge', 'loopback'].includes(driver)) {
       throw notFound(`could not find plugin ${driver} in v1 plugin registry: plugin "${driver}" not found`)
     }
     const config = IPAM?.Config?.find((entry) => entry.Subnet !== undefined && entry.Subnet !== '')
-    const subnet = config?.Subnet ?? this.#freeSubnet()
-    this.#checkSubnet(subnet)
+    const space = this.#spaces[driver === 'loopback' ? 'loopback' : 'bridge']
+    const subnet = config?.Subnet ?? this.#freeSubnet(space)
+    this.#checkSubnet(space, subnet)
     const network = this.#make({
       name,
       driver: driver === '' || driver === 'default' ? 'bridge' : driver,
-      subnet,
+      subnet: formatSubnet(parseSubnet(subnet)),
+      isSubnetChosen: config === undefined,
       ...(config?.Gateway !== undefined && config.Gateway !== '' && { gateway: config.Gateway }),
       internal: request.Internal ?? false,
       attachable: request.Attachable ?? false,
@@ -120,23 +153,26 @@ export class Networks {
   }
 
   /** Gives the container an address on the network; the one it has if it is attached already. */
-  attach(
-    reference: string,
-    container: { id: string; name: string; requestedIp?: string },
-  ): Attachment & { endpointId: string; network: Network } {
+  attach(reference: string, container: AttachRequest): Attachment & { network: Network } {
     const network = this.get(reference)
     const existing = network.endpoints[container.id]
-    if (existing !== undefined) return { ip: existing.ip, endpointId: existing.endpointId, network }
+    if (existing !== undefined) return { ...existing, network }
     const ip = this.#allocate(network, container.requestedIp)
-    const endpointId = newId()
-    network.endpoints[container.id] = { endpointId, name: container.name, ip }
+    const isBridge = kindOf(network) === 'bridge'
+    const attachment = {
+      ip,
+      mac: isBridge ? container.requestedMac || macOf(ip) : '',
+      interface: isBridge ? this.#freeInterface(container.id) : '',
+      endpointId: container.endpointId || newId(),
+    }
+    network.endpoints[container.id] = { ...attachment, name: container.name }
     this.#save()
     this.#events.publish('network', 'connect', network.id, {
       container: container.id,
       name: network.name,
       type: network.driver,
     })
-    return { ip, endpointId, network }
+    return { ...attachment, network }
   }
 
   /** Idempotent. */
@@ -165,7 +201,31 @@ export class Networks {
     for (const network of this.list()) {
       for (const id of Object.keys(network.endpoints)) if (!running.has(id)) delete network.endpoints[id]
     }
+    this.#followMode()
     this.#save()
+  }
+
+  /** For a network that nobody is on: its subnet is needed elsewhere. */
+  chooseAnotherSubnet(network: Network, refused: Subnet[]): void {
+    this.#setSubnet(network, this.#freeSubnet(this.#spaces.bridge, refused))
+    this.#save()
+  }
+
+  /** The default network becomes what the mode in force makes of it, once nobody is on it. */
+  #followMode(): void {
+    const bridge = this.list().find(({ name, predefined }) => predefined && name === 'bridge')
+    if (bridge === undefined || kindOf(bridge) === this.#spaces.bridge.name) return
+    if (Object.keys(bridge.endpoints).length === 0) this.#setSubnet(bridge, this.#freeSubnet(this.#spaces.bridge))
+  }
+
+  #setSubnet(network: Network, subnet: string): void {
+    network.subnet = subnet
+    network.gateway = formatAddress(parseSubnet(subnet).first + 1)
+  }
+
+  #freeInterface(containerId: string): string {
+    const taken = new Set(this.list().map(({ endpoints }) => endpoints[containerId]?.interface))
+    for (let index = 0; ; index++) if (!taken.has(`eth${index}`)) return `eth${index}`
   }
 
   #allocate(network: Network, requested: string | undefined): string {
@@ -175,14 +235,13 @@ export class Networks {
     return formatAddress(allocate(parseSubnet(network.subnet), all, requested))
   }
 
-  #freeSubnet(): string {
+  #freeSubnet(space: AddressSpace, refused: Subnet[] = []): string {
     const used = this.list().flatMap(({ subnet }) => (subnet === '' ? [] : [parseSubnet(subnet)]))
-    const { first, prefix } = chooseSubnet([...this.#space.pools()].map(parseSubnet), used)
-    return `${formatAddress(first)}/${prefix}`
+    return formatSubnet(chooseSubnet([...space.pools()].map(parseSubnet), [...used, ...space.taken(), ...refused]))
   }
 
-  #checkSubnet(subnet: string): void {
-    this.#space.check(subnet)
+  #checkSubnet(space: AddressSpace, subnet: string): void {
+    space.check(subnet)
     const wanted = parseSubnet(subnet)
     const clash = this.list().find((network) => network.subnet !== '' && overlap(parseSubnet(network.subnet), wanted))
     if (clash !== undefined) {
@@ -216,7 +275,8 @@ export class Networks {
   }
 
   #createPredefined(): void {
-    this.#make({ name: 'bridge', driver: 'bridge', subnet: this.#space.defaultSubnet, predefined: true })
+    const subnet = this.#freeSubnet(this.#spaces.bridge)
+    this.#make({ name: 'bridge', driver: 'bridge', subnet, isSubnetChosen: true, predefined: true })
     this.#make({ name: 'host', driver: 'host', subnet: '', predefined: true })
     this.#make({ name: 'none', driver: 'null', subnet: '', predefined: true })
     this.#save()

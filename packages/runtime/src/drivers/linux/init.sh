@@ -20,7 +20,7 @@ shift 2
 # This subshell is the first child since the pid namespace was made: it is PID 1 and becomes the program. Its parent
 # stays to report how it ended, because 128 + signal is something only a shell says.
 (
-  joining=
+  joining= linking=
   exec 9>&2 2>>"$run/error"
   set -e
   # /proc is still the machine's: it knows us by our pid outside, and our start time (field 22).
@@ -36,7 +36,7 @@ shift 2
   fi
   cd "$base"
   pivot_root . old
-  wait $joining
+  for job in $joining $linking; do wait "$job"; done
   exec nsenter --root=/programs --wd=/rootfs sh -c '
     umount -n -c -l /proc/self/cwd/../old /proc/self/cwd/../programs || exit 125
     echo "$1 $2" >&8

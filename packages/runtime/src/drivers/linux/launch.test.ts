@@ -110,6 +110,20 @@ test('a network namespace of its own has a loopback device that is up', () => {
   expect(preludeOf({ ...spec, namespaces: { network: { pid: 7 } } }, '/c/rootfs', [])).not.toContain('ip link')
 })
 
+test('one that is plugged in is set up while it mounts', () => {
+  const eth0 = {
+    name: 'eth0',
+    port: 'veth1',
+    bridge: 'br-a',
+    mac: '02:42:0a:00:00:02',
+    address: '10.0.0.2/8',
+    mtu: 1500,
+  }
+  const prelude = preludeOf({ ...spec, namespaces: { network: 'private' }, interfaces: [eth0] }, '/c/rootfs', [])
+  expect(prelude).toMatch(/\nlinking=\$!\ncd '\/c\/rootfs'\n/)
+  expect(prelude).not.toContain('ip link set lo up')
+})
+
 test('ulimits', () => {
   expect(limitCommand()).toEqual([])
   expect(limitCommand([{ name: 'nofile', soft: 10, hard: -1 }])).toEqual(['prlimit', '--nofile=10:unlimited', '--'])

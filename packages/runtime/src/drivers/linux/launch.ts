@@ -4,6 +4,7 @@
  * so can anybody in the run directory of a live one. init.sh puts the three to work.
  */
 import { posix } from 'node:path'
+import { linkLines } from '../../networks/links.ts'
 import type { ContainerSpec, Mount, ProcessSpec, Rootfs } from '../driver.ts'
 import { startError } from '../executable.ts'
 import { quote } from '../terminal.ts'
@@ -123,7 +124,9 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, ind
 
 /** Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. */
 export function preludeOf(spec: ContainerSpec, lowerLinks: string, cgroups: string[]): string {
-  const lines = [`cd ${quote(lowerLinks)}`]
+  const interfaces = spec.interfaces ?? []
+  // First of all, because it takes longest; it goes on while we mount.
+  const lines = [...(interfaces.length > 0 ? linkLines(interfaces) : []), `cd ${quote(lowerLinks)}`]
   if (cgroups.length > 0) {
     const join = (who: number) =>
       `for group in ${cgroups.map(quote).join(' ')}; do echo ${who} >"$group/cgroup.procs" || exit 1; done`
@@ -133,7 +136,8 @@ export function preludeOf(spec: ContainerSpec, lowerLinks: string, cgroups: stri
     else lines.push(join(0))
   }
   // The loopback device of a new namespace is down. Without iproute2 it stays so: still no network.
-  if (spec.namespaces?.network === 'private') lines.push('if command -v ip >/dev/null; then ip link set lo up; fi')
+  if (spec.namespaces?.network === 'private' && interfaces.length === 0)
+    lines.push('if command -v ip >/dev/null; then ip link set lo up; fi')
   if (spec.hostname !== '') lines.push(`echo ${quote(spec.hostname)} >/proc/sys/kernel/hostname`)
   if (spec.domainname) lines.push(`echo ${quote(spec.domainname)} >/proc/sys/kernel/domainname`)
   if (spec.oomScoreAdj) lines.push(`echo ${spec.oomScoreAdj} >"/proc/$pid/oom_score_adj"`)

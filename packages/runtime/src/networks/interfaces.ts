@@ -1,0 +1,62 @@
+/**
+ * Which interfaces a container on bridge networks has, what everything is called, and which of them leads out. Pure.
+ *
+ * The way out is as Docker chooses it: of the networks that are not internal, the one with the highest priority (`--network name=…,gw-priority=…`), then
+ * the first by name.
+ */
+import { serverError } from '../docker/errors.ts'
+import type { NetworkInterface } from '../drivers/driver.ts'
+import type { Network } from './network.ts'
+
+const DEFAULT_MTU = 1500
+
+export interface Plugged {
+  network: Network
+  priority: number
+}
+
+/** Of a container that is attached to all of these networks. */
+export function interfacesOf(containerId: string, plugged: Plugged[]): NetworkInterface[] {
+  const way = gatewayOf(plugged)
+  return plugged
+    .flatMap(({ network }) => {
+      const endpoint = network.endpoints[containerId]
+      if (endpoint === undefined) return []
+      return {
+        name: endpoint.interface,
+        port: portName(endpoint),
+        bridge: bridgeName(network),
+        mac: endpoint.mac,
+        address: `${endpoint.ip}/${network.subnet.split('/')[1]}`,
+        mtu: mtuOf(network),
+        ...(network === way && { gateway: network.gateway }),
+      }
+    })
+    .toSorted((a, b) => a.name.localeCompare(b.name))
+}
+
+export function gatewayOf(plugged: Plugged[]): Network | undefined {
+  const [first] = plugged
+    .filter(({ network }) => !network.internal)
+    .toSorted((a, b) => b.priority - a.priority || (a.network.name < b.network.name ? -1 : 1))
+  return first?.network
+}
+
+/** An option of the bridge driver. */
+export const option = (network: Pick<Network, 'options'>, name: string): string | undefined =>
+  network.options[`com.docker.network.${name}`] || undefined
+
+/** As Docker names them. */
+export function bridgeName(network: Pick<Network, 'id' | 'options'>): string {
+  return option(network, 'bridge.name') ?? `br-${network.id.slice(0, 12)}`
+}
+
+/** An endpoint is made anew for every run, and so is the name of its cable: the old one may still be on its way out. */
+export const portName = ({ endpointId }: { endpointId: string }): string => `veth${endpointId.slice(0, 8)}`
+
+export function mtuOf(network: Pick<Network, 'options'>): number {
+  const mtu = Number(option(network, 'driver.mtu') ?? DEFAULT_MTU)
+  if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535)
+    throw serverError(`invalid MTU ${option(network, 'driver.mtu')}`)
+  return mtu
+}

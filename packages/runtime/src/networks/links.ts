@@ -1,0 +1,99 @@
+/**
+ * Bridges, veth pairs and addresses as input of `ip -batch`. Pure, so a table test can read what will be done, and so can
+ * anybody in run/prelude of a live container.
+ *
+ *   machine                                     container
+ *   br-… ──┬── veth… ═══════ one cable ═══════ eth0 172.17.0.2/16, default route via the bridge
+ *          └── veth… ═══ another container's
+ *
+ * An interface is made in two moves: the machine plugs one end of a new cable into the bridge and puts the other end into the
+ * container's namespace (portBatch); then it is given its address from the inside (interfaceBatch).
+ */
+import type { NetworkInterface } from '../drivers/driver.ts'
+import { parseAddress } from './ipam.ts'
+
+/** How a MAC is made of an address, so that an address that is given again is found at once: 02:42 and the four bytes. */
+export function macOf(ip: string): string {
+  const bytes = parseAddress(ip).toString(16).padStart(8, '0').match(/../g) ?? []
+  return ['02', '42', ...bytes].join(':')
+}
+
+export interface BridgePlan {
+  name: string
+  /** Its own address, with the prefix of the network: 172.17.0.1/16. */
+  address: string
+  mtu: number
+  /** Says whose it is. */
+  owner: string
+}
+
+/**
+ * The second name claims the subnet: names are unique on a machine, so of two runtimes that want the same subnet at the
+ * same moment one is refused by the kernel. Without a MAC of its own a bridge takes that of some port, and changes it.
+ */
+export function bridgeBatch({ name, address, mtu, owner }: BridgePlan): string {
+  const [ip = ''] = address.split('/')
+  return lines(
+    `link add name ${name} address ${macOf(ip)} mtu ${mtu} type bridge`,
+    `link property add dev ${name} altname ${claimOf(address)}`,
+    `link set dev ${name} alias ${quoted(owner)} addrgenmode none`,
+    `addr add ${address} dev ${name}`,
+    `link set dev ${name} up`,
+  )
+}
+
+/** Prefixes differ, but who asks for overlapping subnets is told by the routes; see bridges.ts. */
+const claimOf = (address: string): string => `dinghy-${address.replace('/', '-')}`
+
+/** The machine's side. `netns` is the path of the container's namespace. */
+export function portBatch(interfaces: NetworkInterface[], netns: string): string {
+  return lines(
+    ...interfaces.flatMap(({ name, port, bridge, mac, mtu, address }) => [
+      `link add name ${port} mtu ${mtu} type veth peer name ${name} address ${mac} mtu ${mtu} netns ${netns}`,
+      `link set dev ${port} master ${bridge} addrgenmode none up`,
+      // Who had this address before may have had another MAC.
+      `neigh replace ${address.split('/')[0]} lladdr ${mac} dev ${bridge} nud stale`,
+    ]),
+  )
+}
+
+/** The container's side. */
+export function interfaceBatch(interfaces: NetworkInterface[]): string {
+  return lines(
+    'link set dev lo up',
+    ...interfaces.flatMap(({ name, address }) => [
+      `addr add ${address} broadcast + dev ${name}`,
+      `link set dev ${name} up`,
+    ]),
+    ...defaultRoute(interfaces),
+  )
+}
+
+export function defaultRoute(interfaces: NetworkInterface[]): string[] {
+  return interfaces.flatMap(({ name, gateway }) =>
+    gateway === undefined ? [] : [`route replace default via ${gateway} dev ${name}`],
+  )
+}
+
+/**
+ * Both moves as shell lines for the prelude of a new container, in the background ($linking) while it mounts its files. The
+ * shim, whose pid is on disk, has stayed in the machine's namespace. IPv6 is off for what is plugged in, as Docker does
+ * on networks without it; nothing waits for its duplicate address detection.
+ */
+export function linkLines(interfaces: NetworkInterface[]): string[] {
+  const noIPv6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6'
+  return [
+    `if [ -e ${noIPv6} ]; then echo 1 >${noIPv6}; fi`,
+    'read -r shim <"$run/shim"',
+    '{ nsenter --net="/proc/$shim/ns/net" ip -batch - <<MACHINE && ip -batch - <<CONTAINER',
+    ...portBatch(interfaces, '/proc/$pid/ns/net').trimEnd().split('\n'),
+    'MACHINE',
+    ...interfaceBatch(interfaces).trimEnd().split('\n'),
+    'CONTAINER',
+    '} &',
+    'linking=$!',
+  ]
+}
+
+const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, '_')}"`
+const lines = (...all: string[]): string => `${all.join('\n')}\n`
