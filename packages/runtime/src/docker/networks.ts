@@ -109,7 +109,7 @@ function networkJson(network: Network): object {
     IPAM: {
       Driver: network.ipamDriver,
       Options: network.ipamOptions,
-      Config: network.subnet === '' ? [] : [{ Subnet: network.subnet, Gateway: network.gateway }],
+      Config: network.subnet === '' ? [] : [ipamConfig(network)],
     },
     Internal: network.internal,
     Attachable: network.attachable,
@@ -130,5 +130,14 @@ function networkJson(network: Network): object {
     ),
     Options: network.options,
     Labels: network.labels,
+  }
+}
+
+function ipamConfig({ subnet, gateway, ipRange, reserved }: Network): object {
+  return {
+    Subnet: subnet,
+    ...(ipRange !== undefined && { IPRange: ipRange }),
+    Gateway: gateway,
+    ...(reserved !== undefined && { AuxiliaryAddresses: reserved }),
   }
 }

@@ -17,7 +17,7 @@ export function bridgeSpace(options: { canMasquerade: boolean }): AddressSpace {
       options.canMasquerade
         ? ['IPv4 forwarding of this machine is switched on when the first bridge is made (net.ipv4.ip_forward)']
         : [
-            'nft is not installed: containers on bridge networks cannot reach anything outside this machine, and where the machine forwards packets nothing separates networks',
+            'nft is not installed or does not work: containers on bridge networks cannot reach anything outside this machine, and where the machine forwards packets nothing separates networks',
           ],
 
     *pools() {

@@ -6,11 +6,8 @@
  * Order: a bridge is made before the rules that mention it and removed after them. So where there is no bridge of ours, there is no
  * table of ours either.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
-import { text } from 'node:stream/consumers'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { DockerError, serverError } from '../docker/errors.ts'
 import type { NetworkInterface } from '../drivers/driver.ts'
@@ -21,6 +18,7 @@ import { bridgeBatch, defaultRoute, interfaceBatch, portBatch } from './links.ts
 import { readLinkNames, readRoutes } from './machine-links.ts'
 import { kindOf, type Network } from './network.ts'
 import type { Networks } from './networks.ts'
+import { runTool } from './run-tool.ts'
 
 const FORWARDING = '/proc/sys/net/ipv4/ip_forward'
 /** The kernel's limit for the name of an interface. */
@@ -103,7 +101,7 @@ export class Bridges {
   /** At start-up, when it is known who still runs: removes what an earlier runtime left behind. */
   async sweep(): Promise<void> {
     await this.#exclusive(async () => {
-      const links = JSON.parse(await run('ip', ['-json', 'link', 'show'], '')) as Link[]
+      const links = JSON.parse(await runTool('ip', ['-json', 'link', 'show'], '')) as Link[]
       const ours = links.filter(({ ifalias }) => ifalias === this.#owner).map(({ ifname }) => ifname)
       const known = new Map(this.#bridged().map((network) => [bridgeName(network), network]))
       for (const name of ours) {
@@ -182,7 +180,7 @@ export class Bridges {
       .filter((network) => this.#made.has(network.id) && !leaving.includes(network))
       .map(rulesFor)
     if (rules.some(({ masquerade }) => masquerade)) this.#enableForwarding()
-    await run('nft', ['-f', '-'], rulesetOf(this.#table, rules))
+    await runTool('nft', ['-f', '-'], rulesetOf(this.#table, rules))
   }
 
   #enableForwarding(): void {
@@ -224,15 +222,5 @@ async function deleteBridges(names: string[]): Promise<void> {
 async function ip(batch: string, pid?: number, flags: string[] = []): Promise<void> {
   const command = ['ip', ...flags, '-batch', '-']
   const [program = '', ...args] = pid === undefined ? command : ['nsenter', `--net=/proc/${pid}/ns/net`, ...command]
-  await run(program, args, batch)
-}
-
-async function run(program: string, args: string[], input: string): Promise<string> {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
-  const ended = once(child, 'close') as Promise<[number | null]>
-  child.stdin.on('error', () => undefined) // it ended before it had read everything, and its exit code says why
-  child.stdin.end(input)
-  const [[code], output, errors] = await Promise.all([ended, text(child.stdout), text(child.stderr)])
-  if (code !== 0) throw serverError(`${program} failed (${code}): ${errors.trim()}`)
-  return output
+  await runTool(program, args, batch)
 }

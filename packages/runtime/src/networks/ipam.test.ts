@@ -29,6 +29,14 @@ test('the lowest free address is given out, an asked-for one if it can be', () =
   expect(() => allocate(subnet, taken(1, 2, 3, 4, 5, 6))).toThrow('no available IPv4 addresses')
 })
 
+test('addresses can be kept to a part of the subnet', () => {
+  const range = parseSubnet('127.1.0.4/30')
+  expect(formatAddress(allocate(subnet, taken(1), undefined, range))).toBe('127.1.0.4')
+  expect(formatAddress(allocate(subnet, taken(4, 5), undefined, range))).toBe('127.1.0.6')
+  expect(formatAddress(allocate(subnet, taken(), '127.1.0.2', range))).toBe('127.1.0.2')
+  expect(() => allocate(subnet, taken(4, 5, 6), undefined, range)).toThrow('no available IPv4 addresses')
+})
+
 test('a network without a subnet gets the first that is free', () => {
   const pools = ['127.18.0.0/16', '127.19.0.0/16'].map(parseSubnet)
   expect(formatSubnet(chooseSubnet(pools, [parseSubnet('127.18.5.0/24')]))).toBe('127.19.0.0/16')

@@ -41,8 +41,11 @@ export function overlap(a: Subnet, b: Subnet): boolean {
   return contains(a, b.first) || contains(b, a.first)
 }
 
-/** The lowest free host address of a subnet; its first (network) and last (broadcast) are never given out. */
-export function allocate(subnet: Subnet, taken: ReadonlySet<number>, requested?: string): number {
+/**
+ * The lowest free host address of a subnet, or of a range in it; the subnet's first (network) and last (broadcast) are never
+ * given out. A requested address may lie outside of the range.
+ */
+export function allocate(subnet: Subnet, taken: ReadonlySet<number>, requested?: string, range = subnet): number {
   if (requested !== undefined && requested !== '') {
     const address = parseAddress(requested)
     if (!contains(subnet, address)) {
@@ -53,10 +56,11 @@ export function allocate(subnet: Subnet, taken: ReadonlySet<number>, requested?:
     if (taken.has(address)) throw conflict('Address already in use')
     return address
   }
-  for (let offset = 1; offset < sizeOf(subnet) - 1; offset++) {
-    if (!taken.has(subnet.first + offset)) return subnet.first + offset
+  const end = Math.min(subnet.first + sizeOf(subnet) - 1, range.first + sizeOf(range))
+  for (let address = Math.max(subnet.first + 1, range.first); address < end; address++) {
+    if (!taken.has(address)) return address
   }
-  throw conflict(`no available IPv4 addresses on this network's address pools: ${formatSubnet(subnet)}`)
+  throw conflict(`no available IPv4 addresses on this network's address pools: ${formatSubnet(range)}`)
 }
 
 /** The first subnet of the pools that overlaps none of `used`. */

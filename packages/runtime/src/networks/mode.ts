@@ -2,14 +2,13 @@
  * Which kind of network `docker network create` makes by default, and why. "Works" is not guessed but tried: with a bridge, a
  * veth pair and rules in a network namespace of their own, which the kernel takes away with everything in it.
  */
-import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { messageOf, serverError } from '../docker/errors.ts'
 import type { Driver } from '../drivers/driver.ts'
 import { rulesetOf } from './firewall.ts'
 import { bridgeBatch, interfaceBatch, portBatch } from './links.ts'
+import { runTool } from './run-tool.ts'
 
 export interface NetworkMode {
   name: 'bridge' | 'loopback'
@@ -79,8 +78,7 @@ async function tryOnce(): Promise<boolean> {
     'exit 0',
   ].join('\n')
   if (!hasProgram('ip')) throw serverError('the program ip (iproute2) is not installed')
-  const { stdout } = await promisify(execFile)('unshare', ['--net', 'sh', '-c', script])
-  return stdout.trim() === 'nft'
+  return (await runTool('unshare', ['--net', 'sh'], script)).trim() === 'nft'
 }
 
 function hasProgram(name: string): boolean {

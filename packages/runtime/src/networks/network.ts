@@ -29,6 +29,10 @@ export interface Network {
   /** The client did not ask for this subnet: another may take its place as long as nobody is on the network. */
   isSubnetChosen?: boolean
   gateway: string
+  /** Part of the subnet that addresses are taken from. */
+  ipRange?: string
+  /** Addresses that are somebody else's, by name. */
+  reserved?: Record<string, string>
   internal: boolean
   attachable: boolean
   enableIPv6: boolean

@@ -98,6 +98,16 @@ test('networks get subnets that neither another network nor the machine has', ()
   )
 })
 
+test('addresses come from the range and are nobody else’s', () => {
+  const networks = open(bridge())
+  const Config = [{ Subnet: '10.1.0.0/16', IPRange: '10.1.4.0/24', AuxiliaryAddresses: { router: '10.1.4.0' } }]
+  networks.create({ Name: 'n1', IPAM: { Config } })
+  expect(networks.attach('n1', container('a')).ip).toBe('10.1.4.1')
+  expect(() =>
+    networks.create({ Name: 'x', IPAM: { Config: [{ Subnet: '10.2.0.0/16', IPRange: '10.3.0.0/24' }] } }),
+  ).toThrow('it is not within 10.2.0.0/16')
+})
+
 test('on bridges a container gets an interface and a MAC for each network', () => {
   const networks = open(bridge())
   networks.create({ Name: 'n1' })

@@ -34,7 +34,12 @@ export interface NetworkRequest {
   IPAM?: {
     Driver?: string
     Options?: Record<string, string>
-    Config?: { Subnet?: string; Gateway?: string; IPRange?: string }[]
+    Config?: {
+      Subnet?: string
+      Gateway?: string
+      IPRange?: string
+      AuxiliaryAddresses?: Record<string, string> | null
+    }[]
   }
 }
 
@@ -49,6 +54,14 @@ export interface AttachRequest {
 
 /** Which address space serves which driver of `docker network create`; `bridge` is also the default. */
 export type Spaces = Record<'bridge' | 'loopback', AddressSpace>
+
+function rangeWithin(subnet: string, range: string): string {
+  const parsed = parseSubnet(range)
+  if (!contains(parseSubnet(subnet), parsed.first)) {
+    throw badParameter(`invalid network config: invalid ip-range ${range}: it is not within ${subnet}`)
+  }
+  return range
+}
 
 /** Older files lack what bridges brought. */
 function withNewFields(network: Network): Network {
@@ -121,6 +134,8 @@ export class Networks {
       subnet: formatSubnet(parseSubnet(subnet)),
       isSubnetChosen: config === undefined,
       ...(config?.Gateway !== undefined && config.Gateway !== '' && { gateway: config.Gateway }),
+      ...(config?.IPRange && { ipRange: rangeWithin(subnet, config.IPRange) }),
+      ...(config?.AuxiliaryAddresses && { reserved: config.AuxiliaryAddresses }),
       internal: request.Internal ?? false,
       attachable: request.Attachable ?? false,
       enableIPv6: request.EnableIPv6 ?? false,
@@ -230,9 +245,10 @@ export class Networks {
 
   #allocate(network: Network, requested: string | undefined): string {
     if (network.subnet === '') return ''
-    const taken = Object.values(network.endpoints).map(({ ip }) => ip)
-    const all = new Set([...taken, network.gateway].filter((ip) => ip !== '').map(parseAddress))
-    return formatAddress(allocate(parseSubnet(network.subnet), all, requested))
+    const { endpoints, gateway, reserved = {}, subnet, ipRange = subnet } = network
+    const taken = [...Object.values(endpoints).map(({ ip }) => ip), gateway, ...Object.values(reserved)]
+    const all = new Set(taken.filter((ip) => ip !== '').map(parseAddress))
+    return formatAddress(allocate(parseSubnet(subnet), all, requested, parseSubnet(ipRange)))
   }
 
   #freeSubnet(space: AddressSpace, refused: Subnet[] = []): string {
