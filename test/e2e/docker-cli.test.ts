@@ -97,7 +97,11 @@ describe.runIf(isInstalled('docker'))('docker run', () => {
     ['--cap-add unknown', ['--cap-add', 'NOSUCH'], /unknown capability: "CAP_NOSUCH"/],
     ['--runtime unknown', ['--runtime', 'nosuch'], /unknown or invalid runtime name: nosuch/],
     ['--gpus', ['--gpus', 'all'], /could not select device driver/],
-    ['--sysctl of the machine', ['--sysctl', 'kernel.panic=9'], /sysctl "kernel.panic"/],
+    [
+      '--sysctl of the machine',
+      ['--network=host', '--sysctl', 'net.core.somaxconn=9'],
+      /not allowed in the hosts network/,
+    ],
     ['--security-opt unknown', ['--security-opt', 'foo=bar'], /invalid --security-opt/],
     ['--log-driver unknown', ['--log-driver', 'syslog'], /no log driver named 'syslog' is registered/],
     ['--network unknown', ['--network', 'nosuch'], /network nosuch not found/],
