@@ -8,6 +8,7 @@ import { badParameter, conflict, messageOf, serverError } from '../docker/errors
 import type { Mount, NetworkInterface } from '../drivers/driver.ts'
 import type { Bridges } from '../networks/bridges.ts'
 import { gatewayOf, interfacesOf, portName, type Plugged } from '../networks/interfaces.ts'
+import { readTraffic, type Traffic } from '../networks/machine-links.ts'
 import { kindOf, type Network, type NetworkKind } from '../networks/network.ts'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
@@ -162,6 +163,12 @@ export class Networking {
     }
   }
 
+  /** What went through its interfaces; of a namespace that is not the machine's. */
+  trafficOf({ record, state }: Container): Record<string, Traffic> {
+    if (state.running === undefined || !this.hasOwnNamespace(record)) return {}
+    return readTraffic(state.running.pid)
+  }
+
   /** Call it through the container's `exclusive`, so that it does not meet a start or an end. */
   async connect(container: Container, reference: string, config: Partial<Endpoint> = {}): Promise<void> {
     const { record } = container
@@ -186,6 +193,7 @@ export class Networking {
       try {
         this.#attach(container, network.name)
         await this.#plug(container, network)
+        await this.#republish(container)
       } catch (error) {
         this.#networks.detach(network.name, record.id)
         delete record.networks[network.name]
@@ -213,6 +221,7 @@ export class Networking {
       await this.#bridges.unplug(running.pid, portName(endpoint), this.#interfacesOf(record))
     }
     this.#networks.detach(network.name, record.id)
+    if (running !== undefined) await this.#republish(container)
     container.save()
     this.#files.write(container)
     this.refresh(before)
@@ -243,6 +252,23 @@ export class Networking {
     throw badParameter(
       `container ${record.name} cannot be connected to ${network.name}: it is a ${kind} network, and those of the container are not`,
     )
+  }
+
+  /** On bridges it is the network that leads out through which others come in; an internal one has no such thing. */
+  #publishedAddressOf(record: ContainerRecord): string {
+    if (record.hostConfig.NetworkMode.startsWith('container:')) return ''
+    if (this.#kindOf(record) !== 'bridge') return this.addressOf(record)
+    const way = gatewayOf(this.#pluggedOf(record))
+    return way === undefined ? '' : (record.networks[way.name]?.IPAddress ?? '')
+  }
+
+  /** After a change of its networks. */
+  async #republish(container: Container): Promise<void> {
+    const { record } = container
+    const ip = this.#publishedAddressOf(record)
+    if (ip === '') await this.#proxies.unpublish(record.id)
+    else if (this.#proxies.published(record.id).length > 0) this.#proxies.retarget(record.id, ip)
+    else await this.publish(container)
   }
 
   async #ensureBridge(network: Network): Promise<void> {

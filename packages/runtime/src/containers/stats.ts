@@ -3,10 +3,13 @@
  */
 import { cpus, totalmem } from 'node:os'
 import type { Usage } from '../drivers/driver.ts'
+import type { Traffic } from '../networks/machine-links.ts'
 import type { Container } from './container.ts'
 
 export interface Sample {
   usage: Usage | undefined
+  /** By interface; empty where the container's traffic cannot be told from the machine's. */
+  traffic?: Record<string, Traffic>
   /** Milliseconds since the epoch. */
   at: number
 }
@@ -59,7 +62,7 @@ export function statsJson(
             stats: { inactive_file: usage.memoryCacheBytes, total_inactive_file: usage.memoryCacheBytes },
             limit: limit === undefined || limit === 0 || limit >= NO_LIMIT ? totalmem() : limit,
           },
-    networks: {},
+    networks: current.traffic ?? {},
   }
 }
 

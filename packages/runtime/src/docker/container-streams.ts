@@ -49,7 +49,7 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
         running !== undefined && container.spec !== undefined
           ? await containers.driver.usage(running, container.spec)
           : undefined
-      return { usage, at: clock.now() }
+      return { usage, traffic: containers.networking.trafficOf(container), at: clock.now() }
     }
     let previous = isTrue(query.get('one-shot')) ? undefined : await sample()
     if (!isStream) {

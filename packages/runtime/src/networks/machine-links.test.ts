@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { formatSubnet } from './ipam.ts'
-import { parseLinkNames, parseRoutes } from './machine-links.ts'
+import { parseLinkNames, parseRoutes, parseTraffic } from './machine-links.ts'
 
 test('routes, without the default one', () => {
   const text = `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -20,4 +20,24 @@ test('interfaces', () => {
 br-1:       0       0    0    0    0     0          0         0        0       0    0
 `
   expect(parseLinkNames(text)).toEqual(['lo', 'br-1'])
+})
+
+test('traffic, but not with oneself', () => {
+  const text = `Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo:  237264    3127    0    0    0     0          0         0   237264    3127    0    0    0     0       0          0
+  eth0:     100       2    3    4    0     0          0         0      500       6    7    8    0     0       0          0
+`
+  expect(parseTraffic(text)).toEqual({
+    eth0: {
+      rx_bytes: 100,
+      rx_packets: 2,
+      rx_errors: 3,
+      rx_dropped: 4,
+      tx_bytes: 500,
+      tx_packets: 6,
+      tx_errors: 7,
+      tx_dropped: 8,
+    },
+  })
 })

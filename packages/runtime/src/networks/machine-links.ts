@@ -1,6 +1,6 @@
 /**
- * What this machine's network looks like: its IPv4 routes and its interfaces, read without starting a program. Both files
- * are those of the network namespace of the process that reads them.
+ * What this machine's network looks like: its IPv4 routes, its interfaces and what went through them, read without starting a
+ * program. /proc/net is that of the network namespace of the process that reads it.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import type { Subnet } from './ipam.ts'
@@ -9,6 +9,20 @@ const read = (path: string): string => (existsSync(path) ? readFileSync(path, 'u
 
 export const readRoutes = (): Subnet[] => parseRoutes(read('/proc/net/route'))
 export const readLinkNames = (): Set<string> => new Set(parseLinkNames(read('/proc/net/dev')))
+
+export const readTraffic = (pid: number): Record<string, Traffic> => parseTraffic(read(`/proc/${pid}/net/dev`))
+
+/** As the Docker API names them. */
+export interface Traffic {
+  rx_bytes: number
+  rx_packets: number
+  rx_errors: number
+  rx_dropped: number
+  tx_bytes: number
+  tx_packets: number
+  tx_errors: number
+  tx_dropped: number
+}
 
 /** The destinations of /proc/net/route but the default one; the kernel prints addresses as little-endian numbers. */
 export function parseRoutes(text: string): Subnet[] {
@@ -35,4 +49,17 @@ export function parseLinkNames(text: string): string[] {
     .flatMap((line) => line.split(':', 1))
     .map((name) => name.trim())
     .filter((name) => name !== '')
+}
+
+/** Of /proc/net/dev, without the loopback interface. */
+export function parseTraffic(text: string): Record<string, Traffic> {
+  const lines = text.split('\n').slice(2)
+  const entries = lines.flatMap((line): [string, Traffic][] => {
+    const [name = '', ...numbers] = line.trim().split(/[:\s]+/)
+    if (name === '' || name === 'lo') return []
+    const at = (index: number) => Number(numbers[index])
+    const rx = { rx_bytes: at(0), rx_packets: at(1), rx_errors: at(2), rx_dropped: at(3) }
+    return [[name, { ...rx, tx_bytes: at(8), tx_packets: at(9), tx_errors: at(10), tx_dropped: at(11) }]]
+  })
+  return Object.fromEntries(entries)
 }

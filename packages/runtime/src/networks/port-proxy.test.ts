@@ -45,6 +45,17 @@ test('datagrams find their way back', async () => {
   server.close()
 })
 
+test('an open port can be led elsewhere', async () => {
+  const port = await echoServer()
+  const [published] = await proxies.publish('a', '192.0.2.1', [request(port, 0)])
+  proxies.retarget('a', '127.0.0.1')
+  const client = connect(published?.hostPort ?? 0, '127.0.0.1')
+  client.end('hello')
+  let answer = ''
+  for await (const chunk of client) answer += String(chunk)
+  expect(answer).toBe('hello')
+})
+
 test('a port is given once; a container that cannot have all gets none', async () => {
   const target = await echoServer()
   const [first] = await proxies.publish('a', '127.0.0.1', [request(target, 0)])

@@ -21,11 +21,14 @@ export interface Published {
 
 type Listener = { close(): Promise<void> }
 
+/** Looked at for every new connection: a container may change its network while its ports are open. */
+type Target = { ip: string }
+
 const UDP_IDLE_MS = 90_000
 
 export class PortProxies {
   readonly #clock: Clock
-  readonly #byContainer = new Map<string, { published: Published[]; listeners: Listener[] }>()
+  readonly #byContainer = new Map<string, { published: Published[]; listeners: Listener[]; target: Target }>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -35,10 +38,11 @@ export class PortProxies {
   async publish(containerId: string, targetIp: string, requests: PublishRequest[]): Promise<Published[]> {
     const published: Published[] = []
     const listeners: Listener[] = []
-    this.#byContainer.set(containerId, { published, listeners })
+    const target = { ip: targetIp }
+    this.#byContainer.set(containerId, { published, listeners, target })
     try {
       for (const request of requests) {
-        const { hostPort, opened } = await openFirst(this.#clock, request, targetIp, (port) =>
+        const { hostPort, opened } = await openFirst(this.#clock, request, target, (port) =>
           this.#isTaken(request, port),
         )
         listeners.push(...opened)
@@ -50,6 +54,12 @@ export class PortProxies {
       throw error
     }
     return published
+  }
+
+  /** New connections go to another address from now on. */
+  retarget(containerId: string, ip: string): void {
+    const entry = this.#byContainer.get(containerId)
+    if (entry !== undefined) entry.target.ip = ip
   }
 
   published(containerId: string): Published[] {
@@ -82,7 +92,7 @@ const isWildcard = (ip: string): boolean => ip === '' || ip === '0.0.0.0' || ip 
 async function openFirst(
   clock: Clock,
   request: PublishRequest,
-  targetIp: string,
+  target: Target,
   isTaken: (port: number) => boolean,
 ): Promise<{ hostPort: number; opened: Listener[] }> {
   const shown = request.hostIp === '' ? '0.0.0.0' : request.hostIp
@@ -94,10 +104,10 @@ async function openFirst(
     }
     // An unspecified port is chosen by the kernel for the first address; the others may have it in use, so try again.
     for (let attempt = 0; attempt < (candidate === 0 ? 16 : 1); attempt++) {
-      const result = await openAll(clock, request, candidate, targetIp)
+      const result = await openAll(clock, request, candidate, target)
       if (!(result instanceof Error)) return result
       failure = serverError(
-        `failed to bind host port for ${shown}:${candidate}:${targetIp}:${request.containerPort}/${request.protocol}: ${result.message}`,
+        `failed to bind host port for ${shown}:${candidate}:${target.ip}:${request.containerPort}/${request.protocol}: ${result.message}`,
       )
     }
   }
@@ -109,14 +119,14 @@ async function openAll(
   clock: Clock,
   { hostIp, protocol, containerPort }: PublishRequest,
   port: number,
-  targetIp: string,
+  target: Target,
 ): Promise<{ hostPort: number; opened: Listener[] } | Error> {
   const opened: Listener[] = []
   let hostPort = port
   try {
     for (const address of isWildcard(hostIp) ? machineAddresses() : [hostIp]) {
       const open = protocol === 'tcp' ? openTcp : openUdp
-      const { listener, port: actual } = await open(clock, address, hostPort, targetIp, containerPort)
+      const { listener, port: actual } = await open(clock, address, hostPort, target, containerPort)
       hostPort = actual
       opened.push(listener)
     }
@@ -140,15 +150,15 @@ async function openTcp(
   _clock: Clock,
   address: string,
   port: number,
-  targetIp: string,
+  target: Target,
   targetPort: number,
 ): Promise<{ listener: Listener; port: number }> {
   const connections = new Set<Socket>()
   const server: Server = createServer({ allowHalfOpen: true }, (client) => {
-    const target = connect({ host: targetIp, port: targetPort, allowHalfOpen: true })
+    const server = connect({ host: target.ip, port: targetPort, allowHalfOpen: true })
     for (const [socket, other] of [
-      [client, target],
-      [target, client],
+      [client, server],
+      [server, client],
     ] as const) {
       connections.add(socket)
       socket.on('error', () => other.destroy())
@@ -157,7 +167,7 @@ async function openTcp(
         other.destroySoon()
       })
     }
-    client.pipe(target).pipe(client)
+    client.pipe(server).pipe(client)
   })
   server.listen({ host: address, port, exclusive: true, ipv6Only: true })
   await once(server, 'listening')
@@ -175,7 +185,7 @@ async function openUdp(
   clock: Clock,
   address: string,
   port: number,
-  targetIp: string,
+  target: Target,
   targetPort: number,
 ): Promise<{ listener: Listener; port: number }> {
   const server = createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' })
@@ -201,7 +211,7 @@ async function openUdp(
       clients.set(key, client)
     }
     client.lastUsed = clock.now()
-    client.socket.send(message, targetPort, targetIp)
+    client.socket.send(message, targetPort, target.ip)
   })
   server.bind({ address, port, exclusive: true })
   await once(server, 'listening')
