@@ -226,6 +226,20 @@ describe.runIf(missing === '')('bridge networks', () => {
     for (const network of [left, right, inside]) await network.remove()
   })
 
+  test('a network whose containers may not talk to each other', async () => {
+    const network = await docker.createNetwork({
+      Name: 'strangers',
+      Options: { 'com.docker.network.bridge.enable_icc': 'false' },
+    })
+    const here = { HostConfig: { NetworkMode: 'strangers' } }
+    const [one, two] = [await start('one', here), await start('two', here)]
+    const { IPAddress, Gateway } = await endpointOf(two, 'strangers')
+    await eventually(() => machine.run(...ask(`${IPAddress}:8080`)) === `two sees ${Gateway}\n`)
+    expect(await run(one, ...ask(`${IPAddress}:8080`, 300))).toBe('TimeoutError')
+    await remove(one, two)
+    await network.remove()
+  })
+
   test('connect and disconnect, while it runs and while it does not', async () => {
     const network = await docker.createNetwork({ Name: 'second', IPAM: { Config: [{ Subnet: '10.88.0.0/16' }] } })
     const [mover, peer] = [await start('mover'), await start('peer', { HostConfig: { NetworkMode: 'second' } })]

@@ -75,6 +75,8 @@ export interface NetworkInterface {
   /** With its prefix: 172.17.0.2/16. */
   address: string
   mtu: number
+  /** Cut off from the other ports of the bridge. */
+  isolated?: boolean
   /** The way to everything else; of one interface at most. */
   gateway?: string
 }

@@ -13,8 +13,8 @@ import { DockerError, serverError } from '../docker/errors.ts'
 import type { NetworkInterface } from '../drivers/driver.ts'
 import { rulesetOf, type BridgeRules } from './firewall.ts'
 import { overlap, parseSubnet, type Subnet } from './ipam.ts'
-import { bridgeName, mtuOf, option, portName } from './interfaces.ts'
-import { bridgeBatch, defaultRoute, interfaceBatch, portBatch } from './links.ts'
+import { bridgeName, hasIcc, mtuOf, option, portName } from './interfaces.ts'
+import { aliasOf, bridgeBatch, defaultRoute, interfaceBatch, portBatch } from './links.ts'
 import { readLinkNames, readRoutes } from './machine-links.ts'
 import { kindOf, type Network } from './network.ts'
 import type { Networks } from './networks.ts'
@@ -39,8 +39,8 @@ export class Bridges {
     this.#networks = options.networks
     this.#log = options.log
     this.#canMasquerade = options.canMasquerade
-    this.#owner = `dinghy ${options.root}`
     this.#table = `dinghy-${createHash('sha256').update(options.root).digest('hex').slice(0, 8)}`
+    this.#owner = aliasOf(`${this.#table} ${options.root}`)
   }
 
   /**
@@ -67,10 +67,15 @@ export class Bridges {
     await this.#exclusive(() => this.#remove([network]))
   }
 
-  /** Plugs the namespace of a running process in. */
+  /** Plugs the namespace of a running process in, or leaves it as it was. */
   async plug(pid: number, added: NetworkInterface): Promise<void> {
-    await ip(portBatch([added], `/proc/${pid}/ns/net`))
-    await ip(interfaceBatch([added]), pid)
+    try {
+      await ip(portBatch([added], `/proc/${pid}/ns/net`))
+      await ip(interfaceBatch([added]), pid)
+    } catch (error) {
+      await this.discard([added.port])
+      throw error
+    }
   }
 
   /** What a container loses while it runs; the rest gets the way out. */
@@ -208,7 +213,7 @@ function rulesFor(network: Network): BridgeRules {
     subnet: network.subnet,
     internal: network.internal,
     masquerade: !network.internal && option(network, 'bridge.enable_ip_masquerade') !== 'false',
-    icc: option(network, 'bridge.enable_icc') !== 'false',
+    icc: hasIcc(network),
   }
 }
 

@@ -14,7 +14,7 @@ export interface BridgeRules {
   /** Nothing goes in or out. */
   internal: boolean
   masquerade: boolean
-  /** Containers of the network may talk to each other; holds where bridged packets pass the rules (br_netfilter). */
+  /** Containers of the network may talk to each other. Directly their ports keep them from it, by way of the machine these rules. */
   icc: boolean
 }
 

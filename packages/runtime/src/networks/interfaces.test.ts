@@ -42,6 +42,8 @@ test('interfaces in the order of their names, with what belongs to them', () => 
     { ...common, name: 'eth0', bridge: 'br-inside012345', address: '172.18.0.3/16' },
     { ...common, name: 'eth1', address: '172.18.0.2/16', gateway: '172.18.0.1' },
   ])
+  front.options = { 'com.docker.network.bridge.enable_icc': 'false' }
+  expect(interfacesOf('c', [on(front)])).toMatchObject([{ name: 'eth1', isolated: true }])
 })
 
 test('options of the bridge driver', () => {

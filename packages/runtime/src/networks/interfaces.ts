@@ -29,6 +29,7 @@ export function interfacesOf(containerId: string, plugged: Plugged[]): NetworkIn
         mac: endpoint.mac,
         address: `${endpoint.ip}/${network.subnet.split('/')[1]}`,
         mtu: mtuOf(network),
+        ...(!hasIcc(network) && { isolated: true }),
         ...(network === way && { gateway: network.gateway }),
       }
     })
@@ -45,6 +46,9 @@ export function gatewayOf(plugged: Plugged[]): Network | undefined {
 /** An option of the bridge driver. */
 export const option = (network: Pick<Network, 'options'>, name: string): string | undefined =>
   network.options[`com.docker.network.${name}`] || undefined
+
+/** Whether the containers of a network may talk to each other. */
+export const hasIcc = (network: Pick<Network, 'options'>): boolean => option(network, 'bridge.enable_icc') !== 'false'
 
 /** As Docker names them. */
 export function bridgeName(network: Pick<Network, 'id' | 'options'>): string {

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { bridgeBatch, interfaceBatch, linkLines, macOf, portBatch } from './links.ts'
+import { aliasOf, bridgeBatch, interfaceBatch, linkLines, macOf, portBatch } from './links.ts'
 
 const eth0 = {
   name: 'eth0',
@@ -17,10 +17,10 @@ test('a MAC is made of the address', () => {
 })
 
 test('a bridge has an owner, a claim on its subnet, and is up last', () => {
-  expect(bridgeBatch({ name: 'br-a', address: '10.1.0.1/24', mtu: 1400, owner: 'dinghy /my "root"' })).toBe(
+  expect(bridgeBatch({ name: 'br-a', address: '10.1.0.1/24', mtu: 1400, owner: aliasOf('dinghy /my "#1 root"') })).toBe(
     `link add name br-a address 02:42:0a:01:00:01 mtu 1400 type bridge
 link property add dev br-a altname dinghy-10.1.0.1-24
-link set dev br-a alias "dinghy /my _root_" addrgenmode none
+link set dev br-a alias "dinghy /my __1 root_" addrgenmode none
 addr add 10.1.0.1/24 dev br-a
 link set dev br-a up
 `,
@@ -34,6 +34,7 @@ link set dev veth01234567 master br-a addrgenmode none up
 neigh replace 172.17.0.2 lladdr 02:42:ac:11:00:02 dev br-a nud stale
 `,
   )
+  expect(portBatch([{ ...eth0, isolated: true }], '/n')).toContain('dev veth01234567 type bridge_slave isolated on')
   const eth1 = { ...eth0, name: 'eth1', address: '10.0.0.2/8', gateway: '10.0.0.1' }
   expect(interfaceBatch([eth0, eth1])).toBe(
     `link set dev lo up

@@ -23,9 +23,12 @@ export interface BridgePlan {
   /** Its own address, with the prefix of the network: 172.17.0.1/16. */
   address: string
   mtu: number
-  /** Says whose it is. */
+  /** Says whose it is; of aliasOf(). */
   owner: string
 }
+
+/** What the kernel takes as an alias, and `ip -batch` as a word in quotes. */
+export const aliasOf = (text: string): string => text.replaceAll(/[^ -~]|["#\\]/g, '_').slice(0, 250)
 
 /**
  * The second name claims the subnet: names are unique on a machine, so of two runtimes that want the same subnet at the
@@ -36,7 +39,7 @@ export function bridgeBatch({ name, address, mtu, owner }: BridgePlan): string {
   return lines(
     `link add name ${name} address ${macOf(ip)} mtu ${mtu} type bridge`,
     `link property add dev ${name} altname ${claimOf(address)}`,
-    `link set dev ${name} alias ${quoted(owner)} addrgenmode none`,
+    `link set dev ${name} alias "${owner}" addrgenmode none`,
     `addr add ${address} dev ${name}`,
     `link set dev ${name} up`,
   )
@@ -48,9 +51,10 @@ const claimOf = (address: string): string => `dinghy-${address.replace('/', '-')
 /** The machine's side. `netns` is the path of the container's namespace. */
 export function portBatch(interfaces: NetworkInterface[], netns: string): string {
   return lines(
-    ...interfaces.flatMap(({ name, port, bridge, mac, mtu, address }) => [
+    ...interfaces.flatMap(({ name, port, bridge, mac, mtu, address, isolated }) => [
       `link add name ${port} mtu ${mtu} type veth peer name ${name} address ${mac} mtu ${mtu} netns ${netns}`,
       `link set dev ${port} master ${bridge} addrgenmode none up`,
+      ...(isolated ? [`link set dev ${port} type bridge_slave isolated on`] : []),
       // Who had this address before may have had another MAC.
       `neigh replace ${address.split('/')[0]} lladdr ${mac} dev ${bridge} nud stale`,
     ]),
@@ -95,5 +99,4 @@ export function linkLines(interfaces: NetworkInterface[]): string[] {
   ]
 }
 
-const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, '_')}"`
 const lines = (...all: string[]): string => `${all.join('\n')}\n`
