@@ -17,7 +17,7 @@ const hasBridges = isRoot && isInstalled('ip')
 const cases = [
   ...(hasBridges ? [['linux', 'bridge']] : []),
   ...(isRoot ? [['linux', 'loopback']] : []),
-  ...(isRoot && hasOciRuntime ? [['oci', 'loopback']] : []),
+  ...(isRoot && hasOciRuntime ? [['oci', hasBridges ? 'bridge' : 'loopback']] : []),
   ['process', 'loopback'],
 ] as [string, string][]
 /** Lives until it is told to stop; PID 1 has no default for SIGTERM. */

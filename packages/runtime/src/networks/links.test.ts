@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { aliasOf, bridgeBatch, interfaceBatch, linkLines, macOf, portBatch } from './links.ts'
+import { aliasOf, bridgeBatch, interfaceBatch, linkLines, linkScript, macOf, portBatch } from './links.ts'
 
 const eth0 = {
   name: 'eth0',
@@ -47,8 +47,19 @@ route replace default via 10.0.0.1 dev eth1
   )
 })
 
-test('in the prelude both are shell lines', () => {
-  const script = linkLines([{ ...eth0, gateway: '172.17.0.1' }]).join('\n')
+test.each([
+  ['the prelude of a container', linkLines([{ ...eth0, gateway: '172.17.0.1' }]).join('\n')],
+  ['the hook of an OCI runtime', linkScript([{ ...eth0, gateway: '172.17.0.1' }])],
+])('both moves as a shell script: %s', (_name, script) => {
   expect(script).toContain('netns /proc/$pid/ns/net')
   expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
+})
+
+test.each([
+  '{"id": "x", "pid": 17, "status": "created"}',
+  '{\n  "ociVersion": "1.0",\n  "pid": 17,\n  "status": "creating"\n}',
+])('the hook finds the pid in %j', (state) => {
+  const [setE = '', findPid = ''] = linkScript([eth0]).split('\n')
+  const { stdout } = spawnSync('sh', ['-c', `${setE}\n${findPid}\necho $pid`], { input: state, encoding: 'utf8' })
+  expect(stdout).toBe('17\n')
 })

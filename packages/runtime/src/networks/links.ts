@@ -79,6 +79,24 @@ export function defaultRoute(interfaces: NetworkInterface[]): string[] {
   )
 }
 
+/** The same from the outside, as a script for `sh` in the machine's namespace: a hook of an OCI runtime, which says the pid. */
+export function linkScript(interfaces: NetworkInterface[]): string {
+  return lines(
+    'set -e',
+    // The container's state, JSON of one line or many.
+    `pid=$(sed -n 's/.*"pid" *: *\\([0-9][0-9]*\\).*/\\1/p')`,
+    'ip -batch - <<MACHINE',
+    portBatch(interfaces, '/proc/$pid/ns/net').trimEnd(),
+    'MACHINE',
+    `exec nsenter --net="/proc/$pid/ns/net" sh -s <<'CONTAINER'`,
+    'cd /proc/sys/net/ipv6/conf 2>/dev/null && for name in default eth*; do echo 1 >"$name/disable_ipv6"; done',
+    'exec ip -batch - <<INTERFACES',
+    interfaceBatch(interfaces).trimEnd(),
+    'INTERFACES',
+    'CONTAINER',
+  )
+}
+
 /**
  * Both moves as shell lines for the prelude of a new container, in the background ($linking) while it mounts its files. The
  * shim, whose pid is on disk, has stayed in the machine's namespace. IPv6 is off for what is plugged in, as Docker does

@@ -24,7 +24,7 @@ export async function chooseMode(
 ): Promise<NetworkMode> {
   if (wanted === 'loopback') return { name: 'loopback', reason: 'asked for', canMasquerade: false }
   try {
-    if (driver.name !== 'linux') throw serverError(`the ${driver.name} driver has no network namespaces`)
+    if (driver.name === 'process') throw serverError(`the ${driver.name} driver has no network namespaces`)
     if (process.getuid?.() !== 0) throw serverError('it needs root')
     const canMasquerade = await tryOncePerBoot(root)
     const reason = wanted === 'bridge' ? 'asked for' : 'network namespaces and bridges work on this machine'

@@ -34,12 +34,13 @@ import { spawnExec } from '../linux/exec.ts'
 import { samePidNamespace } from '../linux/namespaces.ts'
 import { lookupThrough, OverlayRootfs } from '../linux/overlay-rootfs.ts'
 import { identityOf, type Identity } from '../linux/user.ts'
+import { linkScript } from '../../networks/links.ts'
 import { isSameProcess, rowsOf } from '../process-table.ts'
 import { assetPath, createRunDir, launch, waitForExit } from '../shim.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { deviceNode, machineDevices } from './devices.ts'
 import { failureIn, type OciRuntime } from './oci-runtime.ts'
-import { capabilitiesIn, ociConfigOf, ociJson, ociProcessOf } from './oci-spec.ts'
+import { capabilitiesIn, ociConfigOf, ociJson, ociProcessOf, type OciHook } from './oci-spec.ts'
 import { seccompOf } from './seccomp.ts'
 
 export class OciDriver implements Driver {
@@ -121,7 +122,7 @@ export class OciDriver implements Driver {
         canLimitSwap: this.#cgroups.canLimitSwap,
         capabilities: this.#capabilities,
         seccomp: seccompOf(privileged ? 'unconfined' : spec.seccomp, { arch: arch(), kernel: release(), capabilities }),
-        hooks: { poststart: [{ path: '/bin/sh', args: this.#hook(runDir), env: [TOOLS_PATH] }] },
+        hooks: this.#hooks(spec),
       },
     )
     writeFileSync(join(runDir, 'config.json'), ociJson(config), { mode: 0o600 })
@@ -257,9 +258,14 @@ export class OciDriver implements Driver {
     return this.#cgroups.removeWhenEmpty(id, this.#clock)
   }
 
-  #hook(runDir: string): string[] {
+  /** One that plugs it in, when there is a namespace to plug into and no program yet, and one that says that it runs. */
+  #hooks({ runDir, interfaces = [] }: ContainerSpec): Record<string, OciHook[]> {
     const memory = this.#cgroups.parent('memory')
-    return ['sh', assetPath('oci/poststart.sh'), runDir, memory === undefined ? '' : dirname(memory)]
+    const poststart = ['sh', assetPath('oci/poststart.sh'), runDir, memory === undefined ? '' : dirname(memory)]
+    return {
+      ...(interfaces.length > 0 && { createRuntime: [hook(['sh', '-c', linkScript(interfaces)])] }),
+      poststart: [hook(poststart)],
+    }
   }
 
   /** Nothing of the image's /dev is seen in the end, so nothing is made there to be mounted on. */
@@ -268,6 +274,8 @@ export class OciDriver implements Driver {
     return this.#overlays.prepareMounts(rootfs, wanted, [dev])
   }
 }
+
+const hook = (args: string[]): OciHook => ({ path: '/bin/sh', args, env: [TOOLS_PATH] })
 
 const TOOLS_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 

@@ -30,7 +30,13 @@ export interface Circumstances {
   /** Nobody can give what he has not got. */
   capabilities: ReadonlySet<Capability>
   seccomp: LinuxSeccomp | undefined
-  hooks: Record<string, { path: string; args: string[]; env: string[] }[]>
+  hooks: Record<string, OciHook[]>
+}
+
+export interface OciHook {
+  path: string
+  args: string[]
+  env: string[]
 }
 
 export function ociConfigOf(spec: ContainerSpec, circumstances: Circumstances): object {
