@@ -79,6 +79,9 @@ describe.runIf(missing === '')('bridge networks', () => {
     }
   })
   afterAll(async () => {
+    // A test that failed may have left it stopped, and only a runtime can remove its containers.
+    await runtime.end('SIGTERM')
+    await runtime.start()
     await runtime.destroy()
     machine.close()
   })
