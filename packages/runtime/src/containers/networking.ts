@@ -6,9 +6,9 @@
  */
 import { badParameter, conflict, messageOf, serverError } from '../docker/errors.ts'
 import type { Mount, NetworkInterface } from '../drivers/driver.ts'
-import type { Bridges } from '../networks/bridges.ts'
-import { gatewayOf, interfacesOf, portName, type Plugged } from '../networks/interfaces.ts'
-import { readTraffic, type Traffic } from '../networks/machine-links.ts'
+import type { Bridges } from '../networks/bridge/bridges.ts'
+import { gatewayOf, interfacesOf, portName, type Plugged } from '../networks/bridge/interfaces.ts'
+import { readTraffic, type Traffic } from '../networks/bridge/machine-links.ts'
 import { kindOf, type Network, type NetworkKind } from '../networks/network.ts'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'

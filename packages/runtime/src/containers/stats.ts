@@ -3,7 +3,7 @@
  */
 import { cpus, totalmem } from 'node:os'
 import type { Usage } from '../drivers/driver.ts'
-import type { Traffic } from '../networks/machine-links.ts'
+import type { Traffic } from '../networks/bridge/machine-links.ts'
 import type { Container } from './container.ts'
 
 export interface Sample {

@@ -6,8 +6,8 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf, serverError } from '../docker/errors.ts'
 import type { Driver } from '../drivers/driver.ts'
-import { rulesetOf } from './firewall.ts'
-import { bridgeBatch, interfaceBatch, portBatch } from './links.ts'
+import { rulesetOf } from './bridge/firewall.ts'
+import { bridgeBatch, interfaceBatch, portBatch } from './bridge/links.ts'
 import { runTool } from './run-tool.ts'
 
 export interface NetworkMode {

@@ -20,7 +20,7 @@ import {
   parseSubnet,
 } from './ipam.ts'
 import type { Subnet } from './ipam.ts'
-import { macOf } from './links.ts'
+import { macOf } from './bridge/links.ts'
 import { kindOf, type AddressSpace, type Attachment, type Network } from './network.ts'
 
 export interface NetworkRequest {

@@ -4,7 +4,7 @@
  * so can anybody in the run directory of a live one. init.sh puts the three to work.
  */
 import { posix } from 'node:path'
-import { linkLines } from '../../networks/links.ts'
+import { linkLines } from '../../networks/bridge/links.ts'
 import type { ContainerSpec, Mount, ProcessSpec, Rootfs } from '../driver.ts'
 import { startError } from '../executable.ts'
 import { quote } from '../terminal.ts'

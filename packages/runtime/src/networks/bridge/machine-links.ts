@@ -3,7 +3,7 @@
  * program. /proc/net is that of the network namespace of the process that reads it.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import type { Subnet } from './ipam.ts'
+import type { Subnet } from '../ipam.ts'
 
 const read = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '')
 

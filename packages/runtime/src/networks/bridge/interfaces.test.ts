@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { bridgeName, gatewayOf, interfacesOf, mtuOf } from './interfaces.ts'
-import type { Network } from './network.ts'
+import type { Network } from '../network.ts'
 
 const network = (name: string, change: Partial<Network> = {}): Network => ({
   id: `${name}0123456789abcdef`,

@@ -1,10 +1,10 @@
 /**
  * The address space of bridge networks: Docker's default pools, without what this machine has routes to.
  */
-import { badParameter } from '../docker/errors.ts'
-import { contains, overlap, parseSubnet } from './ipam.ts'
+import { badParameter } from '../../docker/errors.ts'
+import { contains, overlap, parseSubnet } from '../ipam.ts'
 import { readRoutes } from './machine-links.ts'
-import { LOOPBACK, type AddressSpace } from './network.ts'
+import { LOOPBACK, type AddressSpace } from '../network.ts'
 
 /** Multicast and above: no host has such an address. */
 const FIRST_MULTICAST = 224 * 2 ** 24

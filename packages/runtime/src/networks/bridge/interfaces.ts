@@ -4,9 +4,9 @@
  * The way out is as Docker chooses it: of the networks that are not internal, the one with the highest priority (`--network name=…,gw-priority=…`), then
  * the first by name.
  */
-import { serverError } from '../docker/errors.ts'
-import type { NetworkInterface } from '../drivers/driver.ts'
-import type { Network } from './network.ts'
+import { serverError } from '../../docker/errors.ts'
+import type { NetworkInterface } from '../../drivers/driver.ts'
+import type { Network } from '../network.ts'
 
 const DEFAULT_MTU = 1500
 

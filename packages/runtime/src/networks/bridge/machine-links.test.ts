@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatSubnet } from './ipam.ts'
+import { formatSubnet } from '../ipam.ts'
 import { parseLinkNames, parseRoutes, parseTraffic } from './machine-links.ts'
 
 test('routes, without the default one', () => {
