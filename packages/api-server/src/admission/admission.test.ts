@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Pod } from '@dinghy/shared/api/types'
 import { pod, storeFixture } from '../registry/store-fixture.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
@@ -97,6 +98,73 @@ describe('pods get what they did not ask for', () => {
     expect(await fixture.create('pods', sent({ priorityClassName: 'high' }))).toMatchObject({
       spec: { priority: 1000 },
     })
+  })
+})
+
+describe('the token of a service account', () => {
+  const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
+  const made = async (spec: object): Promise<Pod> =>
+    (await fixture.create('pods', { metadata: { name: 'a' }, spec })) as Pod
+
+  test('is mounted into every container', async () => {
+    const { spec } = await made({ initContainers: [container('first')], containers: [container('c'), container('d')] })
+    const [volume, ...others] = spec.volumes!
+    expect(others).toEqual([])
+    expect(volume).toEqual({
+      name: expect.stringMatching(/^kube-api-access-[a-z0-9]{5}$/),
+      projected: {
+        defaultMode: 420,
+        sources: [
+          { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
+          { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+          {
+            downwardAPI: {
+              items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+            },
+          },
+        ],
+      },
+    })
+    const mount = { name: volume!.name, readOnly: true, mountPath }
+    for (const { volumeMounts } of [...spec.initContainers!, ...spec.containers]) expect(volumeMounts).toEqual([mount])
+  })
+
+  test('but not over what a container mounts there itself', async () => {
+    const own = { name: 'mine', mountPath }
+    const { spec } = await made({
+      volumes: [{ name: 'mine', emptyDir: {} }],
+      containers: [{ ...container('c'), volumeMounts: [own] }],
+    })
+    expect(spec.volumes).toHaveLength(1)
+    expect(spec.containers[0]!.volumeMounts).toEqual([own])
+  })
+
+  test('nor twice, when a pod is copied', async () => {
+    const { spec } = await made({ containers: [container('c')] })
+    const copy = await fixture.create('pods', {
+      metadata: { name: 'copy' },
+      spec: { volumes: spec.volumes, containers: [...spec.containers, container('new')] },
+    })
+    expect((copy as Pod).spec.volumes).toEqual(spec.volumes)
+    expect((copy as Pod).spec.containers[1]!.volumeMounts).toEqual(spec.containers[0]!.volumeMounts)
+  })
+
+  test.each([
+    ['the pod', false, undefined, false],
+    ['its account', undefined, false, false],
+    ['the pod, against its account', true, false, true],
+    ['nobody', undefined, undefined, true],
+  ])('asked by %s not to', async (_, ofPod, ofAccount, mounted) => {
+    await fixture.create('serviceaccounts', {
+      metadata: { name: 'robot' },
+      ...(ofAccount !== undefined && { automountServiceAccountToken: ofAccount }),
+    })
+    const { spec } = await made({
+      serviceAccountName: 'robot',
+      containers: [container('c')],
+      ...(ofPod !== undefined && { automountServiceAccountToken: ofPod }),
+    })
+    expect(spec.volumes !== undefined).toBe(mounted)
   })
 })
 

@@ -1,17 +1,23 @@
-// ServiceAccount: every pod runs as one, "default" if it does not say.
+// ServiceAccount: every pod runs as one, "default" if it does not say, and finds its token in each of its containers:
+// a projected volume with the token, the certificate authority and the namespace, as on every cluster. The pod or its
+// account says no to that with automountServiceAccountToken.
 //
-// Upstream also mounts a projected volume with a token into each container. That is left out for now: the volume would
-// only help programs that talk to this server from inside a pod, and until the kubelet serves projected tokens it would
-// keep every pod from starting.
+// Follows upstream's plugin/pkg/admission/serviceaccount. Different: a pod may be quicker than the controller that makes
+// "default" in a new namespace; upstream refuses it, here it waits on its node for the token.
 
 import { forbidden } from '@dinghy/shared/api/errors'
+import { randomSuffix } from '@dinghy/shared/api/names'
 import { ServiceAccounts } from '@dinghy/shared/api/resources'
-import type { Pod } from '@dinghy/shared/api/types'
+import type { Container, Pod, ServiceAccount, Volume } from '@dinghy/shared/api/types'
 import type { Reader } from '../registry/reader.ts'
 import type { AdmissionPlugin } from '../registry/admission.ts'
 import { isAbout } from '../registry/admission.ts'
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror'
+const VOLUME_PREFIX = 'kube-api-access-'
+const MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount'
+/** An hour; the odd seconds tell this token from one that somebody asked for. */
+const TOKEN_SECONDS = 3607
 
 export function serviceAccount(reader: Reader): AdmissionPlugin {
   return {
@@ -26,6 +32,7 @@ export function serviceAccount(reader: Reader): AdmissionPlugin {
       if (account?.imagePullSecrets?.length && !pod.spec.imagePullSecrets?.length) {
         pod.spec.imagePullSecrets = structuredClone(account.imagePullSecrets)
       }
+      if (isTokenMounted(pod, account)) mountToken(pod)
     },
     validate(request) {
       if (request.operation !== 'CREATE' || !isAbout(request, '', 'pods')) return
@@ -35,6 +42,47 @@ export function serviceAccount(reader: Reader): AdmissionPlugin {
       if (name === 'default' || reader.get(ServiceAccounts, request.namespace, name)) return
       const message = `error looking up service account ${request.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`
       throw forbidden('', 'pods', metadata.name, message)
+    },
+  }
+}
+
+function isTokenMounted(pod: Pod, account: ServiceAccount | undefined): boolean {
+  return pod.spec.automountServiceAccountToken ?? account?.automountServiceAccountToken ?? true
+}
+
+/** Containers that mount something at that path already keep what they have. */
+function mountToken({ spec }: Pod): void {
+  const containers: Container[] = [...(spec.initContainers ?? []), ...spec.containers]
+  const lacking = containers.filter(({ volumeMounts }) => !volumeMounts?.some(isAtMountPath))
+  if (lacking.length === 0) return
+  const volumes = (spec.volumes ??= [])
+  const present = volumes.find(({ name }) => name.startsWith(VOLUME_PREFIX))
+  const name = present?.name ?? VOLUME_PREFIX + randomSuffix(5)
+  for (const container of lacking) {
+    const mounts = (container.volumeMounts ??= [])
+    mounts.push({ name, readOnly: true, mountPath: MOUNT_PATH })
+  }
+  if (!present) volumes.push(tokenVolume(name))
+}
+
+function isAtMountPath({ mountPath }: { mountPath: string }): boolean {
+  return mountPath === MOUNT_PATH
+}
+
+function tokenVolume(name: string): Volume {
+  return {
+    name,
+    projected: {
+      sources: [
+        { serviceAccountToken: { expirationSeconds: TOKEN_SECONDS, path: 'token' } },
+        { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+        {
+          downwardAPI: {
+            items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+          },
+        },
+      ],
+      defaultMode: 0o644,
     },
   }
 }

@@ -1,6 +1,6 @@
 // Requests and limits of a container.
 
-import { invalid, type FieldError } from '@dinghy/shared/api/field-errors'
+import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isQualifiedName } from '@dinghy/shared/api/names'
 import { compareQuantities, milliCpu } from '@dinghy/shared/api/quantity'
 import type { ResourceRequirements } from '@dinghy/shared/api/types'
@@ -13,7 +13,7 @@ export function validateResources(resources: ResourceRequirements | undefined, p
     const limit = limits[resource]
     if (limit === undefined) {
       if (!isOvercommitable(resource)) {
-        errors.push(invalid(`${path}.limits`, '', `Limit must be set for non overcommitable resources`))
+        errors.push(required(`${path}.limits`, 'Limit must be set for non overcommitable resources'))
       }
     } else if (!isOvercommitable(resource) && compareQuantities(request, limit) !== 0) {
       errors.push(invalid(`${path}.requests`, request, `must be equal to ${resource} limit of ${limit}`))
