@@ -82,7 +82,7 @@ export function metadataOnly(object: KubernetesObject, apiVersion: string): Kube
 
 export function tableOf(
   apiVersion: string,
-  definition: ResourceDefinition,
+  definition: Pick<ResourceDefinition, 'columns'>,
   objects: KubernetesObject[],
   metadata: ListMeta,
   { clock, includeObject }: TableOptions,
@@ -109,6 +109,6 @@ function listBytes(kind: string, apiVersion: string, metadata: ListMeta, items: 
 
 const COMMA = Buffer.from(',')
 
-function encode(value: unknown): Buffer {
+export function encode(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value))
 }

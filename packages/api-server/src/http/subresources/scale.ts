@@ -9,12 +9,16 @@ import type { KubernetesObject, LabelSelector } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { applyPatch } from '../../patch/patch.ts'
 import type { ResourceDefinition, ScalePaths } from '../../registry/resource-definition.ts'
+import { scaleColumns } from '../../registry/columns/workloads.ts'
 import { objectOf } from '../../registry/resources.ts'
 import { readBody } from '../body.ts'
 import { decodeBody } from '../decode.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
-import { jsonReply } from '../reply.ts'
+import { negotiate } from '../negotiation.ts'
+import { tableOptions } from '../read-verbs.ts'
+import { encoded, jsonReply } from '../reply.ts'
+import { encode, tableOf } from '../represent.ts'
 import { fieldValidation, isDryRun } from '../request-options.ts'
 import type { Services } from '../services.ts'
 import { conformPatched, refOf } from '../write-verbs.ts'
@@ -26,7 +30,13 @@ interface Scale extends KubernetesObject {
 
 export function getScale(exchange: Exchange, definition: ResourceDefinition, services: Services): Reply {
   const entry = services.store.get(definition, refOf(exchange, definition))
-  return jsonReply(scaleOf(definition, objectOf(definition, entry)))
+  const scale = scaleOf(definition, objectOf(definition, entry))
+  const format = negotiate(exchange.request.headers.accept)
+  if (format.transform?.kind !== 'Table') return encoded(format, encode(scale))
+  const { resourceVersion } = scale.metadata
+  const options = tableOptions(exchange, services)
+  const table = tableOf(format.transform.apiVersion, { columns: scaleColumns }, [scale], { resourceVersion }, options)
+  return encoded(format, encode(table))
 }
 
 export async function updateScale(

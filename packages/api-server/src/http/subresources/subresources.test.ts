@@ -265,3 +265,23 @@ describe('reviews', () => {
     expect((await ask('POST', path, { spec: {} })).code).toBe(422)
   })
 })
+
+describe('scale', () => {
+  const deployments = '/apis/apps/v1/namespaces/default/deployments'
+  const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image: 'busybox' }] } }
+  const spec = { replicas: 3, selector: { matchLabels: { app: 'web' } }, template }
+
+  test('is a view, as an object and as a table', async () => {
+    await ask('POST', deployments, { metadata: { name: 'web' }, spec })
+    expect((await ask('GET', `${deployments}/web/scale`)).json).toMatchObject({
+      kind: 'Scale',
+      spec: { replicas: 3 },
+      status: { replicas: 0, selector: 'app=web' },
+    })
+    const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
+    const { json } = await ask('GET', `${deployments}/web/scale`, undefined, { accept })
+    expect(json).toMatchObject({ kind: 'Table', rows: [{ cells: ['web', 3, 0, '0s'] }] })
+    const columns = json['columnDefinitions'] as { name: string }[]
+    expect(columns.map(({ name }) => name)).toEqual(['Name', 'Desired', 'Available', 'Age'])
+  })
+})

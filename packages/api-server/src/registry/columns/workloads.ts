@@ -9,6 +9,7 @@ import type {
   Deployment,
   HorizontalPodAutoscaler,
   Job,
+  KubernetesObject,
   PodDisruptionBudget,
   PodTemplate,
   ReplicaSet,
@@ -191,4 +192,17 @@ function jobDuration({ status }: Job, now: number): string {
   const failed = status.conditions?.find((c) => c.type === 'Failed' && c.status === 'True')?.lastTransitionTime
   const end = status.completionTime ?? failed
   return humanDuration((end ? Date.parse(end) : now) - Date.parse(status.startTime))
+}
+
+/** What `kubectl get deployment/web --subresource=scale` shows of a Scale. */
+export const scaleColumns: Column[] = [
+  nameColumn,
+  count<ScaleView>('Desired', 'How many there should be.', ({ spec }) => spec?.replicas ?? 0),
+  count<ScaleView>('Available', 'How many there are.', ({ status }) => status?.replicas ?? 0),
+  ageColumn,
+]
+
+interface ScaleView extends KubernetesObject {
+  spec?: { replicas?: number }
+  status?: { replicas: number }
 }

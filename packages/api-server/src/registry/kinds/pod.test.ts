@@ -31,6 +31,13 @@ describe('defaults', () => {
     })
   })
 
+  test('a pod behind a gate says why it is not scheduled', () => {
+    const spec = { schedulingGates: [{ name: 'example.com/quota' }] }
+    expect(created('pods', pod({}, spec))).toMatchObject({
+      status: { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated' }] },
+    })
+  })
+
   test.each([
     ['busybox', 'Always'],
     ['busybox:latest', 'Always'],

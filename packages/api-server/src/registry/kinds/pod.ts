@@ -15,7 +15,7 @@ export const pods: KindRules<Pod> = {
       if (spec) defaultPod(spec)
     },
     prepareForCreate(pod) {
-      pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) }
+      pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec), ...(isGated(pod) && { conditions: [{ ...gated }] }) }
     },
     // Being bound to a node is not the author changing their mind.
     generationOf: ({ spec }) => without(spec ?? {}, 'nodeName'),
@@ -35,6 +35,18 @@ export const pods: KindRules<Pod> = {
     'status.podIP': ({ status }) => status.podIP,
     'status.nominatedNodeName': ({ status }) => status.nominatedNodeName,
   },
+}
+
+/** The scheduler does not even look at a gated pod, so that it is said here why it waits. */
+const gated = {
+  type: 'PodScheduled',
+  status: 'False',
+  reason: 'SchedulingGated',
+  message: 'Scheduling is blocked due to non-empty scheduling gates',
+}
+
+function isGated({ spec }: Pod): boolean {
+  return (spec.schedulingGates ?? []).length > 0
 }
 
 export const podTemplates: KindRules<PodTemplate> = {
