@@ -17,8 +17,14 @@ export interface Target {
 
 const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
 
-/** Resolves when either side has had enough. Throws ServiceUnavailable if the target cannot be reached. */
-export async function pipeHttp(exchange: Exchange, { host, port, path }: Target): Promise<void> {
+/** Makes an error of ours out of another server's refusal. */
+export type Refusal = (code: number, text: string) => Error
+
+/**
+ * Resolves when either side has had enough. Throws ServiceUnavailable if the target cannot be reached, and what `refusal`
+ * says if the target refuses; without it, refusals are handed on as they are.
+ */
+export async function pipeHttp(exchange: Exchange, { host, port, path }: Target, refusal?: Refusal): Promise<void> {
   const { request, response, signal } = exchange
   const headers = withoutHopByHop(request.headers)
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -34,7 +40,9 @@ export async function pipeHttp(exchange: Exchange, { host, port, path }: Target)
     outgoing.once('error', (error) => reject(unreachable(host, port, error)))
     request.pipe(outgoing)
   })
-  response.writeHead(answer.statusCode ?? 502, withoutHopByHop(answer.headers))
+  const code = answer.statusCode ?? 502
+  if (refusal && (code < 200 || code > 206)) throw refusal(code, await beginningOf(answer))
+  response.writeHead(code, withoutHopByHop(answer.headers))
   response.flushHeaders()
   try {
     await pipeline(answer, response)
@@ -42,6 +50,17 @@ export async function pipeHttp(exchange: Exchange, { host, port, path }: Target)
     // One of the two hung up in the middle; the other has been told by the pipeline.
     if (!signal.aborted && !isHangUp(error)) throw error
   }
+}
+
+const REFUSAL_BYTES = 2048
+
+async function beginningOf(answer: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of answer.setEncoding('utf8')) {
+    text += chunk as string
+    if (text.length >= REFUSAL_BYTES) break
+  }
+  return text.slice(0, REFUSAL_BYTES)
 }
 
 /** Like pipeHttp, for a request whose connection changes its protocol. */

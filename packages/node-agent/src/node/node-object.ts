@@ -34,7 +34,7 @@ const mebibyte = 1024 * 1024
 /** Below this there is pressure. Upstream's for disks is a tenth of the disk; a developer's laptop is always that full. */
 const least = { memoryBytes: 100 * mebibyte, diskBytes: 100 * mebibyte }
 
-export const kubeletVersion = 'v1.33.0'
+export const kubeletVersion = 'v1.33.1'
 
 export function nodeLabels(name: string, machine: Pick<Machine, 'operatingSystem' | 'architecture'>) {
   return {

@@ -78,25 +78,25 @@ describe('logs', () => {
   })
 
   test.each([
-    ['/containerLogs/default/nobody/app', 404, 'pods \\"nobody\\" not found'],
+    ['/containerLogs/default/nobody/app', 404, 'pods "nobody" not found'],
     ['/containerLogs/default/web/nope', 400, 'container nope is not valid for pod web'],
     ['/containerLogs/default/web/app?tailLines=x', 400, 'tailLines: Invalid value'],
     [
       '/containerLogs/default/web/idle',
       400,
-      'container \\"idle\\" in pod \\"web\\" is waiting to start: trying and failing to pull image',
+      'container "idle" in pod "web" is waiting to start: trying and failing to pull image',
     ],
     [
       '/containerLogs/default/web/idle?previous=true',
       400,
-      'previous terminated container \\"idle\\" in pod \\"web\\" not found',
+      'previous terminated container "idle" in pod "web" not found',
     ],
     ['/nothing', 404, 'not found'],
-  ])('%s is refused with a Status', async (path, code, message) => {
+  ])('%s is refused in plain text', async (path, code, message) => {
     const { status, text } = await get(path)
     expect(status).toBe(code)
     expect(text).toContain(message)
-    expect(JSON.parse(text)).toMatchObject({ kind: 'Status', code })
+    expect(text).not.toContain('{')
   })
 })
 
@@ -140,13 +140,39 @@ describe('exec', () => {
     expect(JSON.parse(channels.get(3)!)).toEqual({ metadata: {}, status: 'Success' })
   })
 
-  test.each([
-    ['/exec/default/web/idle?command=ls', 400],
-    ['/exec/default/nobody/app?command=ls', 404],
-    [exec, 400],
-  ])('%s is refused before the upgrade', async (path, code) => {
-    await expect(open(path, 'v5.channel.k8s.io', [])).rejects.toThrow(`Unexpected server response: ${code}`)
+  const refused: [string, number, string][] = [
+    ['/exec/default/web/idle?command=ls', 400, 'container not found ("idle")'],
+    ['/exec/default/nobody/app?command=ls', 404, 'pods "nobody" not found'],
+    [exec, 400, 'you must specify a command for the container'],
+  ]
+  test.each(refused)('%s is refused on the error channel of a WebSocket', async (path, _code, message) => {
+    const { channels, closeCode } = await open(path, 'v5.channel.k8s.io', [])
+    expect(JSON.parse(channels.get(3)!)).toMatchObject({
+      status: 'Failure',
+      message: `Internal error occurred: unable to upgrade connection: ${message}`,
+    })
+    expect(closeCode).toBe(1000)
   })
+
+  test.each(refused)('%s is refused before an upgrade to SPDY', async (path, code, message) => {
+    const headers = { Connection: 'Upgrade', Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': 'v4.channel.k8s.io' }
+    const response = await new Promise<IncomingMessage>((resolve) => {
+      httpGet(`http://${base}${path}`, { headers }, resolve)
+    })
+    let text = ''
+    for await (const chunk of response) text += String(chunk)
+    expect({ code: response.statusCode, text }).toEqual({ code, text: message })
+  })
+})
+
+test('attaching to a container that ends meanwhile ends, too', async () => {
+  await start(new DockerClient(join(directory, 'docker.sock')), ['endsEarly'], 2)
+  const { channels, closeCode } = await open('/attach/default/web/app?stdout=true', 'v5.channel.k8s.io', [])
+  expect(JSON.parse(channels.get(3)!)).toMatchObject({
+    status: 'Failure',
+    message: expect.stringMatching(/^Internal error occurred: error attaching to container: .* is not running$/) as string,
+  })
+  expect(closeCode).toBe(1000)
 })
 
 test('port forwarding carries bytes both ways', async () => {

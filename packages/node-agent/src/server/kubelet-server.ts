@@ -1,7 +1,9 @@
 // The kubelet's own HTTP server, on the node's address, port 10250. The API server comes here for logs, exec, attach and
 // port forwarding; nobody else should, and since there is no TLS, the address is one that only this machine can reach.
+// Its errors are plain text; the API server makes a Status of those that it does not hand on as they are.
 //
-// Differs from upstream: errors are Status objects, not plain text, so that the API server can hand them on as they are.
+// Differs from upstream: there the API server ends a client's WebSocket and speaks SPDY with the kubelet. Here the kubelet
+// speaks both, so it answers for both: on a WebSocket, that a container cannot be reached is said on the error channel.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -15,10 +17,10 @@ import { protocols } from './channels.ts'
 import type { ContainerLookup } from './container-lookup.ts'
 import { serveContainerLogs } from './container-logs.ts'
 import { portsOf, serveChannelPortForward, serveSpdyPortForward, spdyTunnelProtocol } from './port-forward.ts'
-import { attachProcess, execProcess, serveRemoteCommand } from './remote-command.ts'
+import { attachProcess, execProcess, RemoteCommandError, serveRemoteCommand } from './remote-command.ts'
 import { SpdyClient } from './spdy-client.ts'
 import type { StatsSummary } from './stats-summary.ts'
-import { acceptUpgrade, refuseUpgrade } from './upgrade.ts'
+import { acceptUpgrade, isWebSocket, refuseUpgrade } from './upgrade.ts'
 import { WebSocketClient } from './websocket-client.ts'
 
 export interface KubeletServerOptions {
@@ -89,18 +91,24 @@ export class KubeletServer {
     if (verb !== 'exec' && verb !== 'attach') throw notFound('', url.pathname, '')
     const { docker, lookup, clock, log } = this.#options
     const [namespace = '', podName = '', containerName = ''] = rest
-    const { seen } = await lookup.running(namespace, podName, containerName)
     const streams = streamsOf(url.searchParams)
     const command = url.searchParams.getAll('command')
-    if (verb === 'exec' && command.length === 0) throw badRequest('you must specify a command for the container')
+    const find = async (): Promise<string> => {
+      const { seen } = await lookup.running(namespace, podName, containerName)
+      if (verb === 'exec' && command.length === 0) throw badRequest('you must specify a command for the container')
+      return seen.id
+    }
+    const run = (id: string) =>
+      verb === 'exec' ? execProcess(docker, id, command, streams) : attachProcess(docker, id, streams)
+    // A SPDY client hears before the upgrade that there is nothing to be upgraded to.
+    const foundEarly = isWebSocket(request) ? undefined : await find()
     const upgraded = await acceptUpgrade(request, socket, head, { websocket: protocols, spdy: 'v4.channel.k8s.io' })
     // Begun now, lest a message that follows at once finds nobody listening.
     const accepted =
       upgraded.kind === 'websocket'
         ? new WebSocketClient(upgraded.socket)
         : SpdyClient.accept(upgraded.socket, streams, clock)
-    const start = () =>
-      verb === 'exec' ? execProcess(docker, seen.id, command, streams) : attachProcess(docker, seen.id, streams)
+    const start = async () => await run(foundEarly ?? (await orUpgradeFailure(find())))
     return async () => {
       await serveRemoteCommand(await accepted, start, { tty: streams.tty, log })
     }
@@ -139,7 +147,7 @@ export class KubeletServer {
     const status = toStatus(error)
     if ((status.code ?? 500) >= 500) this.#options.log.warn({ err: error }, 'a request to the kubelet server failed')
     if (response.headersSent) return void response.destroy()
-    json(response, status, status.code ?? 500)
+    response.writeHead(status.code ?? 500, { 'Content-Type': 'text/plain; charset=utf-8' }).end(status.message)
   }
 }
 
@@ -149,6 +157,12 @@ function parse(request: IncomingMessage): { url: URL; verb: string; rest: string
   const url = new URL(request.url ?? '/', 'http://kubelet')
   const [verb = '', ...rest] = url.pathname.split('/').slice(1).map(decodeURIComponent)
   return { url, verb, rest }
+}
+
+async function orUpgradeFailure<T>(found: Promise<T>): Promise<T> {
+  return await found.catch((error: unknown) => {
+    throw new RemoteCommandError(`unable to upgrade connection: ${(error as Error).message}`, { cause: error })
+  })
 }
 
 /** The API server's names for the streams, and the kubelet's own older ones. */

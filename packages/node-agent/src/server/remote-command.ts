@@ -23,18 +23,25 @@ export interface RemoteProcess {
   outcome: () => Promise<Partial<Status>>
 }
 
+/** Why there is no process to talk to, in the words that the client is to see. */
+export class RemoteCommandError extends Error {}
+
 export async function execProcess(
   docker: DockerClient,
   containerId: string,
   command: string[],
   streams: AttachStreams,
 ): Promise<RemoteProcess> {
-  const execId = await docker.createExec(containerId, command, streams)
-  const stream = await docker.startExec(execId, streams.tty)
-  return {
-    stream,
-    resize: (height, width) => docker.resizeExec(execId, height, width),
-    outcome: async () => exitStatus((await docker.inspectExec(execId)).ExitCode ?? 0),
+  try {
+    const execId = await docker.createExec(containerId, command, streams)
+    const stream = await docker.startExec(execId, streams.tty)
+    return {
+      stream,
+      resize: (height, width) => docker.resizeExec(execId, height, width),
+      outcome: async () => exitStatus((await docker.inspectExec(execId)).ExitCode ?? 0),
+    }
+  } catch (error) {
+    throw new RemoteCommandError(`error executing command in container: ${(error as Error).message}`, { cause: error })
   }
 }
 
@@ -43,8 +50,18 @@ export async function attachProcess(
   containerId: string,
   streams: AttachStreams,
 ): Promise<RemoteProcess> {
+  const stream = await docker.attach(containerId, streams).catch((error: unknown) => {
+    throw new RemoteCommandError(`error attaching to container: ${(error as Error).message}`, { cause: error })
+  })
+  // An engine lets one attach to a container that has just ended, and wait for a next run. There is none: a client that
+  // hears so reads the log instead, where everything is that it has missed.
+  const { State } = await docker.inspectContainer(containerId)
+  if (!State.Running) {
+    stream.socket.destroy()
+    throw new RemoteCommandError(`error attaching to container: container ${containerId} is not running`)
+  }
   return {
-    stream: await docker.attach(containerId, streams),
+    stream,
     resize: (height, width) => docker.resizeContainer(containerId, height, width),
     outcome: async () => exitStatus(0),
   }
@@ -64,7 +81,7 @@ export async function serveRemoteCommand(
   } catch (error) {
     // A client that has gone needs no answer.
     if (!client.isOpen) return
-    await sendStatus(client, failureStatus(`error executing command in container: ${(error as Error).message}`))
+    await sendStatus(client, failureStatus((error as Error).message))
   } finally {
     client.close()
   }

@@ -1,6 +1,6 @@
 // Leaving HTTP: the handshakes after which a connection carries a WebSocket or SPDY.
 
-import type { IncomingMessage } from 'node:http'
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { badRequest, toStatus } from '@dinghy/shared/api/errors'
 import type { WebSocket } from 'ws'
@@ -14,12 +14,15 @@ export async function acceptUpgrade(
   head: Buffer,
   protocols: { websocket: readonly string[]; spdy: string },
 ): Promise<Upgraded> {
-  const wanted = request.headers.upgrade?.toLowerCase()
-  if (wanted === 'websocket') {
+  if (isWebSocket(request)) {
     return { kind: 'websocket', socket: await acceptWebSocket(request, socket, head, protocols.websocket) }
   }
-  if (wanted !== 'spdy/3.1') throw badRequest(`unable to upgrade: ${request.headers.upgrade} is not spoken here`)
+  if (request.headers.upgrade?.toLowerCase() !== 'spdy/3.1') throw badRequest(`unable to upgrade: ${request.headers.upgrade} is not spoken here`)
   return { kind: 'spdy', socket: acceptSpdy(request, socket, head, protocols.spdy) }
+}
+
+export function isWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 async function acceptWebSocket(
@@ -55,8 +58,8 @@ function acceptSpdy(request: IncomingMessage, socket: Duplex, head: Buffer, prot
 }
 
 export function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const status = toStatus(error)
-  const body = JSON.stringify(status)
-  const headers = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`
-  socket.end(`HTTP/1.1 ${status.code ?? 500} ${status.reason ?? 'Error'}\r\n${headers}\r\n\r\n${body}`)
+  const { code = 500, message = '' } = toStatus(error)
+  const length = Buffer.byteLength(message)
+  const headers = `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${length}\r\nConnection: close`
+  socket.end(`HTTP/1.1 ${code} ${STATUS_CODES[code] ?? 'Error'}\r\n${headers}\r\n\r\n${message}`)
 }

@@ -270,8 +270,15 @@ export class FakeEngine {
     for (const listener of this.#listeners) listener(`${JSON.stringify(event)}\n`)
   }
 
-  /** Only execs are hijacked here. */
+  /** Execs, and attaching; the latter finds `endsEarly` just ended, and waits for a next run as a real engine does. */
   async #hijack(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const attached = this.containers.get(/\/containers\/(.*)\/attach/.exec(request.url ?? '')?.[1] ?? '')
+    if (attached) {
+      if (wordsOf(attached.body)[0] === 'endsEarly') this.end(attached, 0)
+      socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')
+      socket.on('error', () => socket.destroy()).on('end', () => socket.end())
+      return void socket.resume()
+    }
     const id = /\/exec\/(.*)\/start/.exec(request.url ?? '')?.[1] ?? ''
     const exec = this.#execs.get(id)
     socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')

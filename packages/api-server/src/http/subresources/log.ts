@@ -1,10 +1,10 @@
 // pods/log: fetched from the kubelet of the pod's node, as it comes.
 
 import { Pods } from '@dinghy/shared/api/resources'
-import { notFound } from '@dinghy/shared/api/errors'
+import { badRequest, internalError, notFound } from '@dinghy/shared/api/errors'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import type { Exchange } from '../exchange.ts'
-import { pipeHttp } from '../pipe.ts'
+import { pipeHttp, type Refusal } from '../pipe.ts'
 import type { Reply } from '../reply.ts'
 import { textReply } from '../reply.ts'
 import type { Services } from '../services.ts'
@@ -24,6 +24,15 @@ export async function podLog(
   const query = new URLSearchParams(exchange.query)
   query.delete('container')
   const path = `/containerLogs/${namespace}/${name}/${container}?${query}`
-  await pipeHttp(exchange, { ...kubeletOf(reader, pod.spec.nodeName), path })
+  await pipeHttp(exchange, { ...kubeletOf(reader, pod.spec.nodeName), path }, refusalOf(name))
   return undefined
+}
+
+/** A kubelet says in plain text why there is no log. Follows upstream's GenericHttpResponseChecker. */
+function refusalOf(pod: string): Refusal {
+  return (code, text) => {
+    if (code === 400) return badRequest(text)
+    if (code === 404) return notFound('', 'pods/log', pod)
+    return internalError(new Error(text))
+  }
 }

@@ -14,6 +14,7 @@ beforeAll(async () => {
   fixture = await serverFixture()
   const http = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`)
+    if (request.url?.includes('tailLines=-1')) return void response.writeHead(400).end('tailLines: Invalid value: -1')
     response.write('first line\n')
     response.end('second line\n')
   })
@@ -144,6 +145,11 @@ describe('log, exec and friends go to the kubelet', () => {
     const answer = await ask('GET', `${pods}/${name}/log?container=c&tailLines=5&follow=true`)
     expect(answer.text).toBe('first line\nsecond line\n')
     expect(asked).toEqual([`GET /containerLogs/default/${name}/c?tailLines=5&follow=true`])
+  })
+
+  test('why there is no log, in the words of the kubelet', async () => {
+    const answer = await ask('GET', `${pods}/${await bound()}/log?tailLines=-1`)
+    expect(answer.json).toMatchObject({ code: 400, reason: 'BadRequest', message: 'tailLines: Invalid value: -1' })
   })
 
   test('log of a pod that is nowhere yet is empty', async () => {
