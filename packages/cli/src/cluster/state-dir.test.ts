@@ -33,6 +33,19 @@ test('says which file stands where a directory should be', () => {
   expect(() => new StateDir(join(state.root, 'file/x')).create()).toThrow('ENOTDIR')
 })
 
+test('refuses a directory in which other things lie, since wiping the cluster would take them away', () => {
+  const file = join(state.root, 'thesis.txt')
+  writeFileSync(file, '')
+  expect(() => state.create()).toThrow('"thesis.txt" lies in it')
+  rmSync(file)
+  state.create()
+  // Killed before it had written cluster.json, an `up` may try again; a cluster may gather what it likes.
+  state.create()
+  state.writeConfig(config)
+  writeFileSync(file, '')
+  state.create()
+})
+
 test('keeps socket paths short enough for the kernel, however deep it lies', () => {
   const deep = new StateDir(join('/', 'deep/'.repeat(60)))
   expect(Buffer.byteLength(deep.dockerSocket)).toBeLessThan(104)

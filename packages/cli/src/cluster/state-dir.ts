@@ -6,7 +6,7 @@
 // the nodes.
 
 import { createHash } from 'node:crypto'
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 
@@ -67,10 +67,17 @@ export class StateDir {
     return join(this.root, 'nodes', node)
   }
 
-  /** Makes the directories; an error says which place cannot be written, and why. */
+  /**
+   * Makes the directories; an error says which place cannot be written, and why. A directory in which other things lie is
+   * refused: `down --wipe` removes the whole of it.
+   */
   create(): void {
     accessSync(nearestExisting(this.root), constants.W_OK)
-    for (const directory of ['logs', 'run', 'nodes', 'runtime']) {
+    const stranger = existsSync(this.config) ? undefined : strangerIn(this.root)
+    if (stranger !== undefined) {
+      throw new Error(`${this.root} is no cluster's directory: "${stranger}" lies in it; name one that is new or empty`)
+    }
+    for (const directory of directories) {
       mkdirSync(join(this.root, directory), { recursive: true, mode: 0o700 })
     }
     mkdirSync(resolve(this.supervisorSocket, '..'), { recursive: true, mode: 0o700 })
@@ -120,6 +127,13 @@ function isClusterConfig(value: unknown): value is ClusterConfig {
     Array.isArray(nodes) &&
     nodes.every((node: Partial<NodeConfig> | null) => typeof node?.name === 'string')
   )
+}
+
+const directories = ['logs', 'run', 'nodes', 'runtime']
+
+/** Something that no `up` has left here, not even one that was killed before it had written cluster.json. */
+function strangerIn(root: string): string | undefined {
+  return existsSync(root) ? readdirSync(root).find((entry) => !directories.includes(entry)) : undefined
 }
 
 const nearestExisting = (path: string): string => (existsSync(path) ? path : nearestExisting(dirname(path)))

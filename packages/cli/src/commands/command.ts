@@ -37,7 +37,10 @@ export const clusterFlags = {
 } as const
 
 export function stateOf(flags: Flags): StateDir {
-  return StateDir.of(clusterName(flags), flags['state-dir'] as string | undefined)
+  const stateDir = flags['state-dir'] as string | undefined
+  // An unset variable of a script must not mean the directory that one happens to be in.
+  if (stateDir === '') throw new UsageError('--state-dir takes a directory, not ""')
+  return StateDir.of(clusterName(flags), stateDir)
 }
 
 /** The words that lead another command to the same cluster: `eval "$(npx dinghy env --cluster two)"`. */
