@@ -129,6 +129,10 @@ describe('the token of a service account', () => {
     for (const { volumeMounts } of [...spec.initContainers!, ...spec.containers]) expect(volumeMounts).toEqual([mount])
   })
 
+  test('into nothing, if there is nothing to mount it into', async () => {
+    await expect(made({})).rejects.toThrow('spec.containers: Required value')
+  })
+
   test('but not over what a container mounts there itself', async () => {
     const own = { name: 'mine', mountPath }
     const { spec } = await made({

@@ -52,7 +52,7 @@ function isTokenMounted(pod: Pod, account: ServiceAccount | undefined): boolean 
 
 /** Containers that mount something at that path already keep what they have. */
 function mountToken({ spec }: Pod): void {
-  const containers: Container[] = [...(spec.initContainers ?? []), ...spec.containers]
+  const containers: Container[] = [...(spec.initContainers ?? []), ...(spec.containers ?? [])]
   const lacking = containers.filter(({ volumeMounts }) => !volumeMounts?.some(isAtMountPath))
   if (lacking.length === 0) return
   const volumes = (spec.volumes ??= [])

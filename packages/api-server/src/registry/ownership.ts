@@ -3,10 +3,11 @@
 // Server-side apply has settled ownership by the time its object gets here (patch/apply.ts); any other write owns what it
 // changed. Defaults and admission count as the writer's doing, as they do upstream.
 
+import { hasReason } from '@dinghy/shared/api/errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { apiVersionOf } from '@dinghy/shared/api/resources'
 import { rfc3339 } from '@dinghy/shared/api/time'
-import { ownersAfterUpdate, writeOwners } from '../patch/managed-fields.ts'
+import { ownersAfterUpdate, readOwners, writeOwners, type Owner } from '../patch/managed-fields.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
 import type { WriteContext } from './write-context.ts'
 
@@ -35,7 +36,22 @@ export function recordOwners(
     // A Scale is a view of the object's own spec, but upstream names it all the same.
     subresource,
   }
-  const owners = writeOwners(ownersAfterUpdate(previous, next, manager, rfc3339(nowMs), type, types))
+  const owners = writeOwners(
+    ownersOf(() => ownersAfterUpdate(previous, next, manager, rfc3339(nowMs), type, types), next),
+  )
   if (owners.length > 0) next.metadata.managedFields = owners
   else delete next.metadata.managedFields
+}
+
+/**
+ * A list whose items lack the key that tells them apart is no reason to refuse a write, as it is to refuse an apply: who
+ * owned what before owns it still. Upstream does the same.
+ */
+function ownersOf(compute: () => Owner[], next: KubernetesObject): Owner[] {
+  try {
+    return compute()
+  } catch (error) {
+    if (hasReason(error, 'BadRequest')) return readOwners(next.metadata.managedFields)
+    throw error
+  }
 }

@@ -57,6 +57,11 @@ describe('create', () => {
     expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
   })
 
+  test('takes a list whose items cannot be told apart, and says of nobody that he owns them', async () => {
+    const { metadata } = await fixture.create('serviceaccounts', { metadata: { name: 'a' }, secrets: [{}] })
+    expect(metadata).not.toHaveProperty('managedFields')
+  })
+
   test('makes a name out of generateName', async () => {
     const { metadata } = await fixture.create('configmaps', { metadata: { generateName: 'job-' } })
     expect(metadata.name).toMatch(/^job-[bcdfghjklmnpqrstvwxz2456789]{5}$/)

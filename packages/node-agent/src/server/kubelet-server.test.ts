@@ -170,7 +170,9 @@ test('attaching to a container that ends meanwhile ends, too', async () => {
   const { channels, closeCode } = await open('/attach/default/web/app?stdout=true', 'v5.channel.k8s.io', [])
   expect(JSON.parse(channels.get(3)!)).toMatchObject({
     status: 'Failure',
-    message: expect.stringMatching(/^Internal error occurred: error attaching to container: .* is not running$/) as string,
+    message: expect.stringMatching(
+      /^Internal error occurred: error attaching to container: .* is not running$/,
+    ) as string,
   })
   expect(closeCode).toBe(1000)
 })

@@ -17,7 +17,8 @@ export async function acceptUpgrade(
   if (isWebSocket(request)) {
     return { kind: 'websocket', socket: await acceptWebSocket(request, socket, head, protocols.websocket) }
   }
-  if (request.headers.upgrade?.toLowerCase() !== 'spdy/3.1') throw badRequest(`unable to upgrade: ${request.headers.upgrade} is not spoken here`)
+  if (request.headers.upgrade?.toLowerCase() !== 'spdy/3.1')
+    throw badRequest(`unable to upgrade: ${request.headers.upgrade} is not spoken here`)
   return { kind: 'spdy', socket: acceptSpdy(request, socket, head, protocols.spdy) }
 }
 

@@ -2,7 +2,7 @@
 
 import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { Job, JobSpec, ObjectMeta } from '@dinghy/shared/api/types'
-import { labelSelector, nonNegative, oneOf, unchanged } from './checks.ts'
+import { labelSelector, nonNegative, oneOf, requiredOneOf, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
 import { validatePodTemplate } from './pod-spec/pod-spec.ts'
@@ -32,6 +32,7 @@ export const jobs: KindRules<Job> = {
   selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
 }
 
+const FAILURE_ACTIONS = ['Count', 'FailIndex', 'FailJob', 'Ignore']
 const MAX_INT32 = 2147483647
 
 export function defaultJobSpec(spec: JobSpec): void {
@@ -83,6 +84,12 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
   if (spec.completionMode !== 'Indexed' && spec.backoffLimitPerIndex !== undefined) {
     const detail = 'requires indexed completion mode'
     errors.push(invalid(`${path}.backoffLimitPerIndex`, spec.backoffLimitPerIndex, detail))
+  }
+  if (spec.successPolicy && spec.completionMode !== 'Indexed') {
+    errors.push(invalid(`${path}.successPolicy`, spec.successPolicy, 'requires indexed completion mode'))
+  }
+  for (const [i, { action }] of (spec.podFailurePolicy?.rules ?? []).entries()) {
+    errors.push(...requiredOneOf(`${path}.podFailurePolicy.rules[${i}].action`, action, FAILURE_ACTIONS))
   }
   const replacement = spec.podFailurePolicy ? ['Failed'] : ['Failed', 'TerminatingOrFailed']
   errors.push(...oneOf(`${path}.podReplacementPolicy`, spec.podReplacementPolicy, replacement))

@@ -327,6 +327,49 @@ describe('what is refused', () => {
       'spec.hard[cups]: Invalid value: "cups": must be a standard resource for quota',
     ],
     [
+      'resourcequotas',
+      { spec: { hard: { pods: '1.5' } } },
+      'spec.hard[pods]: Invalid value: "1500m": must be an integer',
+    ],
+    [
+      'limitranges',
+      { spec: { limits: [{ type: 'Container' }, { type: 'Container' }] } },
+      'spec.limits[1].type: Duplicate value: "Container"',
+    ],
+    [
+      'limitranges',
+      { spec: { limits: [{ type: 'PersistentVolumeClaim' }] } },
+      'spec.limits[0].limits: Required value: either minimum or maximum storage value is required',
+    ],
+    ['storageclasses', { provisioner: 'a b' }, 'provisioner: Invalid value: "a b"'],
+    [
+      'services',
+      { spec: { ports: [{ port: 80 }], ipFamilies: ['IPv6'] } },
+      'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster',
+    ],
+    [
+      'services',
+      { spec: { ports: [{ port: 80 }], ipFamilyPolicy: 'RequireDualStack' } },
+      'this cluster is not configured for dual-stack services',
+    ],
+    [
+      'services',
+      { spec: { ports: [{ port: 80 }], loadBalancerSourceRanges: ['10.0.0.0/8'] } },
+      "spec.loadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+    ],
+    ['services', { spec: { ports: [{ port: 80, appProtocol: 'a b' }] } }, 'spec.ports[0].appProtocol: Invalid value'],
+    [
+      'services',
+      { spec: { ports: [{ port: 80 }], trafficDistribution: 'X' } },
+      'spec.trafficDistribution: Unsupported value: "X": supported values: "PreferClose"',
+    ],
+    ['jobs', { spec: { successPolicy: { rules: [{ succeededCount: 1 }] } } }, 'requires indexed completion mode'],
+    [
+      'jobs',
+      { spec: { podFailurePolicy: { rules: [{ action: 'Shrug', onExitCodes: { operator: 'In', values: [1] } }] } } },
+      'spec.podFailurePolicy.rules[0].action: Unsupported value: "Shrug"',
+    ],
+    [
       'limitranges',
       { spec: { limits: [{ type: 'Container', min: { cpu: '2' }, max: { cpu: '1' } }] } },
       'min value 2 is greater than max value 1',

@@ -1,10 +1,11 @@
 // PersistentVolumes and StorageClasses: the supply side of storage.
 
 import { forbidden, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { isQualifiedName } from '@dinghy/shared/api/names'
 import type { PersistentVolume, StorageClass } from '@dinghy/shared/api/types'
 import type { PersistentVolumeSpec } from 'kubernetes-types/core/v1.js'
 import { isDeepStrictEqual } from 'node:util'
-import { oneOf, requiredText, unchanged, withoutBackSteps } from './checks.ts'
+import { named, oneOf, requiredText, unchanged, withoutBackSteps } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { ACCESS_MODES } from './persistent-volume-claim.ts'
 import { validateNodeSelector } from './pod-spec/scheduling.ts'
@@ -76,7 +77,9 @@ export const storageClasses: KindRules<StorageClass> = {
       storageClass.volumeBindingMode ??= 'Immediate'
     },
     validate: ({ provisioner, reclaimPolicy, volumeBindingMode }) => [
-      ...requiredText('provisioner', provisioner),
+      ...(provisioner
+        ? named('provisioner', provisioner, isQualifiedName(provisioner.toLowerCase()))
+        : [required('provisioner')]),
       ...oneOf('reclaimPolicy', reclaimPolicy, ['Delete', 'Retain']),
       ...oneOf('volumeBindingMode', volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
     ],

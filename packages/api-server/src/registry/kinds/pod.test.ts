@@ -164,6 +164,67 @@ describe('a pod may not', () => {
       `${at}.ports[1].hostPort: Duplicate value: "TCP//80"`,
     ],
     [
+      'share its mounts without being privileged',
+      pod(
+        { volumeMounts: [{ name: 'v', mountPath: '/v', mountPropagation: 'Bidirectional' }] },
+        { volumes: [{ name: 'v', emptyDir: {} }] },
+      ),
+      `${at}.volumeMounts[0].mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged containers`,
+    ],
+    [
+      'be read-only below a mount that is not',
+      pod(
+        { volumeMounts: [{ name: 'v', mountPath: '/v', recursiveReadOnly: 'Enabled' }] },
+        { volumes: [{ name: 'v', emptyDir: {} }] },
+      ),
+      `${at}.volumeMounts[0].recursiveReadOnly: Forbidden: may only be specified when readOnly is true`,
+    ],
+    [
+      'sleep longer than it may take to end',
+      pod({ lifecycle: { preStop: { sleep: { seconds: 31 } } } }),
+      `${at}.lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and less than terminationGracePeriodSeconds (30)`,
+    ],
+    [
+      'project two files to one path',
+      pod(
+        {},
+        {
+          volumes: [
+            {
+              name: 'v',
+              projected: {
+                sources: [
+                  { configMap: { name: 'm', items: [{ key: 'a', path: 'f' }] } },
+                  { secret: { name: 's', items: [{ key: 'b', path: 'f' }] } },
+                ],
+              },
+            },
+          ],
+        },
+      ),
+      'spec.volumes[0].projected.sources[1]: Invalid value: "f": conflicting duplicate paths',
+    ],
+    [
+      'set a sysctl that can be none',
+      pod({}, { securityContext: { sysctls: [{ name: 'a b', value: '1' }] } }),
+      'spec.securityContext.sysctls[0].name: Invalid value: "a b": must have at most 253 characters and match regex',
+    ],
+    [
+      'wait at one gate twice',
+      pod({}, { schedulingGates: [{ name: 'a' }, { name: 'a' }] }),
+      'spec.schedulingGates[1]: Duplicate value: "a"',
+    ],
+    [
+      'be on a node while it waits at a gate',
+      pod({}, { nodeName: 'n', schedulingGates: [{ name: 'a' }] }),
+      'spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared',
+    ],
+    [
+      'ask for a device without a limit',
+      pod({ resources: { requests: { 'example.com/gpu': '1' } } }),
+      `${at}.resources.limits: Required value: Limit must be set for non overcommitable resources`,
+    ],
+    [
       'mount a volume it does not have',
       pod({ volumeMounts: [{ name: 'v', mountPath: '/v' }] }),
       `${at}.volumeMounts[0].name: Not found: "v"`,

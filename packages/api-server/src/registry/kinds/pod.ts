@@ -1,5 +1,6 @@
 // Pods. What they mean where they say nothing, what they must not say, how they end.
 
+import { forbidden, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { Pod, PodSpec, PodTemplate } from '@dinghy/shared/api/types'
 import { without } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
@@ -15,11 +16,15 @@ export const pods: KindRules<Pod> = {
       if (spec) defaultPod(spec)
     },
     prepareForCreate(pod) {
-      pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec), ...(isGated(pod) && { conditions: [{ ...gated }] }) }
+      pod.status = {
+        phase: 'Pending',
+        qosClass: qosClass(pod.spec),
+        ...(isGated(pod) && { conditions: [{ ...gated }] }),
+      }
     },
     // Being bound to a node is not the author changing their mind.
     generationOf: ({ spec }) => without(spec ?? {}, 'nodeName'),
-    validate: (pod) => validatePodSpec(pod.spec ?? {}, 'spec'),
+    validate: (pod) => [...validatePodSpec(pod.spec ?? {}, 'spec'), ...unboundWhileGated(pod)],
     validateUpdate: validatePodUpdate,
     warnings: (pod) => podWarnings(pod.spec, 'spec'),
     gracefulDelete,
@@ -45,8 +50,13 @@ const gated = {
   message: 'Scheduling is blocked due to non-empty scheduling gates',
 }
 
-function isGated({ spec }: Pod): boolean {
-  return (spec.schedulingGates ?? []).length > 0
+function unboundWhileGated(pod: Pod): FieldError[] {
+  if (!pod.spec?.nodeName || !isGated(pod)) return []
+  return [forbidden('spec.nodeName', 'cannot be set until all schedulingGates have been cleared')]
+}
+
+function isGated({ spec }: Partial<Pod>): boolean {
+  return (spec?.schedulingGates ?? []).length > 0
 }
 
 export const podTemplates: KindRules<PodTemplate> = {

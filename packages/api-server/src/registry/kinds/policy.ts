@@ -1,8 +1,8 @@
 // Small kinds that bound what others may do: disruption budgets, quotas, limit ranges, priorities, leases.
 
-import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { duplicate, forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isQualifiedName } from '@dinghy/shared/api/names'
-import { compareQuantities } from '@dinghy/shared/api/quantity'
+import { compareQuantities, milliCpu } from '@dinghy/shared/api/quantity'
 import type { Lease, LimitRange, PodDisruptionBudget, PriorityClass, ResourceQuota } from '@dinghy/shared/api/types'
 import type { LimitRangeItem } from 'kubernetes-types/core/v1.js'
 import {
@@ -46,10 +46,23 @@ export const resourceQuotas: KindRules<ResourceQuota> = {
       Object.entries(spec?.hard ?? {}).flatMap(([resource, amount]) => [
         ...named(`spec.hard[${resource}]`, resource, quotaResource(resource)),
         ...nonNegativeQuantity(`spec.hard[${resource}]`, amount),
+        ...(isCount(resource) && milliCpu(amount) % 1000 !== 0
+          ? [invalid(`spec.hard[${resource}]`, amount, 'must be an integer')]
+          : []),
       ]),
     validateUpdate: (next, previous) => unchanged('spec.scopes', next.spec?.scopes ?? [], previous.spec?.scopes ?? []),
   },
 }
+
+/** Objects are counted in whole numbers. */
+function isCount(resource: string): boolean {
+  return resource.startsWith('count/') || COUNTED_OBJECTS.has(resource)
+}
+
+const COUNTED_OBJECTS = new Set(
+  `pods services replicationcontrollers resourcequotas secrets configmaps persistentvolumeclaims services.nodeports
+  services.loadbalancers`.split(/\s+/),
+)
 
 const QUOTA_RESOURCES = new Set(
   `cpu memory ephemeral-storage pods services replicationcontrollers resourcequotas secrets configmaps
@@ -70,7 +83,15 @@ export const limitRanges: KindRules<LimitRange> = {
     defaults({ spec }) {
       for (const item of spec?.limits ?? []) defaultLimits(item)
     },
-    validate: ({ spec }) => (spec?.limits ?? []).flatMap((item, i) => validateLimits(item, `spec.limits[${i}]`)),
+    validate({ spec }) {
+      const types = new Set<string>()
+      return (spec?.limits ?? []).flatMap((item, i) => {
+        const path = `spec.limits[${i}]`
+        const errors = types.has(item.type) ? [duplicate(`${path}.type`, item.type)] : []
+        types.add(item.type)
+        return [...errors, ...validateLimits(item, path)]
+      })
+    },
     allowCreateOnUpdate: true,
   },
 }
@@ -90,6 +111,10 @@ function validateLimits(item: LimitRangeItem, path: string): FieldError[] {
     for (const field of ['default', 'defaultRequest'] as const) {
       if (item[field]) errors.push(forbidden(`${path}.${field}`, "may not be specified when `type` is 'Pod'"))
     }
+  }
+  if (item.type === 'PersistentVolumeClaim' && !item.min?.['storage'] && !item.max?.['storage']) {
+    const detail = 'either minimum or maximum storage value is required, but neither was provided'
+    errors.push(required(`${path}.limits`, detail))
   }
   // Each must not be greater than the next.
   const order = ['min', 'defaultRequest', 'default', 'max'] as const

@@ -2,7 +2,14 @@
 // allocator (service-allocators.ts) between prepareForCreate and validate.
 
 import { duplicate, forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import { isDns1035Label, isDns1123Label, isDns1123Subdomain, isIpAddress, isPortNumber } from '@dinghy/shared/api/names'
+import {
+  isDns1035Label,
+  isDns1123Label,
+  isDns1123Subdomain,
+  isIpAddress,
+  isPortNumber,
+  isQualifiedName,
+} from '@dinghy/shared/api/names'
 import type { Service, ServicePort, ServiceSpec } from '@dinghy/shared/api/types'
 import { between, labels, named, oneOf, portNumberOrName, requiredOneOf, requiredText } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
@@ -88,7 +95,7 @@ function validateSpec(spec: ServiceSpec): FieldError[] {
   for (const [i, ip] of (spec.externalIPs ?? []).entries()) {
     errors.push(...named(`spec.externalIPs[${i}]`, ip, isIpAddress(ip)))
   }
-  return [...errors, ...validateTrafficPolicies(spec)]
+  return [...errors, ...validateFamilies(spec), ...validateLoadBalancer(spec), ...validateTrafficPolicies(spec)]
 }
 
 function validateExternalName({ type, externalName, clusterIPs }: ServiceSpec): FieldError[] {
@@ -133,13 +140,40 @@ function validatePort(port: ServicePort, requireName: boolean, names: Set<string
   }
   errors.push(...named(`${path}.port`, port.port ?? 0, isPortNumber(port.port ?? 0)))
   errors.push(...requiredOneOf(`${path}.protocol`, protocol, ['SCTP', 'TCP', 'UDP']))
+  if (port.appProtocol)
+    errors.push(...named(`${path}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol)))
   return [...errors, ...portNumberOrName(`${path}.targetPort`, targetPort)]
+}
+
+/** The cluster has IPv4 addresses only, as one of upstream's may. */
+function validateFamilies({ ipFamilyPolicy, ipFamilies = [] }: ServiceSpec): FieldError[] {
+  const policies = ['PreferDualStack', 'RequireDualStack', 'SingleStack']
+  const errors = oneOf('spec.ipFamilyPolicy', ipFamilyPolicy, policies)
+  if (ipFamilyPolicy === 'RequireDualStack') {
+    const detail = 'this cluster is not configured for dual-stack services'
+    errors.push(invalid('spec.ipFamilyPolicy', ipFamilyPolicy, detail))
+  }
+  for (const [i, family] of ipFamilies.entries()) {
+    const at = `spec.ipFamilies[${i}]`
+    errors.push(...oneOf(at, family, ['IPv4', 'IPv6']))
+    if (family === 'IPv6') errors.push(invalid(at, family, 'not configured on this cluster'))
+  }
+  return errors
+}
+
+function validateLoadBalancer(spec: ServiceSpec): FieldError[] {
+  if (spec.type === 'LoadBalancer') return []
+  const fields = ['allocateLoadBalancerNodePorts', 'loadBalancerClass', 'loadBalancerSourceRanges'] as const
+  return fields.flatMap((field) =>
+    spec[field] === undefined ? [] : [forbidden(`spec.${field}`, "may only be used when `type` is 'LoadBalancer'")],
+  )
 }
 
 function validateTrafficPolicies(spec: ServiceSpec): FieldError[] {
   const { type = '', externalTrafficPolicy, internalTrafficPolicy, externalIPs } = spec
   const policies = ['Cluster', 'Local']
   const errors = oneOf('spec.internalTrafficPolicy', internalTrafficPolicy, policies)
+  errors.push(...oneOf('spec.trafficDistribution', spec.trafficDistribution, ['PreferClose']))
   if (!externalTrafficPolicy) return errors
   if (!IS_EXPOSED.has(type) && !externalIPs?.length) {
     const detail = 'may only be set for externally-accessible services'

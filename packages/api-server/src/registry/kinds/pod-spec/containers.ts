@@ -16,13 +16,13 @@ export function validateContainers(spec: PodSpec, path: string): FieldError[] {
   for (const [i, container] of containers.entries()) {
     const at = `${path}.containers[${i}]`
     errors.push(...validateContainer(container, spec, at), ...unique(container.name, seen, at))
-    errors.push(...validateProbes(container, at), ...validateLifecycle(container, at))
+    errors.push(...validateProbes(container, at), ...validateLifecycle(container, spec, at))
     if (container.restartPolicy) errors.push(forbidden(`${at}.restartPolicy`, 'may not be set for non-init containers'))
   }
   for (const [i, container] of initContainers.entries()) {
     const at = `${path}.initContainers[${i}]`
     errors.push(...validateContainer(container, spec, at), ...unique(container.name, seen, at))
-    errors.push(...validateInitContainer(container, at))
+    errors.push(...validateInitContainer(container, spec, at))
   }
   errors.push(...hostPortConflicts(containers, path))
   return [...errors, ...validateEphemeralContainers(spec, path)]
@@ -42,7 +42,7 @@ function validateContainer(container: Container, spec: PodSpec, path: string): F
     ...validatePorts(ports, spec.hostNetwork ?? false, `${path}.ports`),
     ...validateEnv(container.env, `${path}.env`),
     ...validateEnvFrom(container.envFrom, `${path}.envFrom`),
-    ...validateVolumeMounts(volumeMounts, spec, `${path}.volumeMounts`),
+    ...validateVolumeMounts(volumeMounts, spec, securityContext?.privileged ?? false, `${path}.volumeMounts`),
     ...requiredOneOf(`${path}.imagePullPolicy`, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
     ...validateResources(resources, `${path}.resources`),
     ...validateContainerSecurity(securityContext, `${path}.securityContext`),
@@ -50,10 +50,10 @@ function validateContainer(container: Container, spec: PodSpec, path: string): F
 }
 
 /** Only an init container that keeps running, a sidecar, can be probed. */
-function validateInitContainer(container: Container, path: string): FieldError[] {
+function validateInitContainer(container: Container, spec: PodSpec, path: string): FieldError[] {
   const errors = oneOf(`${path}.restartPolicy`, container.restartPolicy, ['Always'])
   if (container.restartPolicy === 'Always') {
-    return [...errors, ...validateProbes(container, path), ...validateLifecycle(container, path)]
+    return [...errors, ...validateProbes(container, path), ...validateLifecycle(container, spec, path)]
   }
   for (const field of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
     if (!container[field]) continue
@@ -129,7 +129,12 @@ function hostPortConflicts(containers: Container[], path: string): FieldError[] 
   )
 }
 
-function validateVolumeMounts(mounts: VolumeMount[] | undefined, spec: PodSpec, path: string): FieldError[] {
+function validateVolumeMounts(
+  mounts: VolumeMount[] | undefined,
+  spec: PodSpec,
+  isPrivileged: boolean,
+  path: string,
+): FieldError[] {
   const volumes = new Set((spec.volumes ?? []).map(({ name }) => name))
   const paths = new Set<string>()
   return (mounts ?? []).flatMap((mount, i) => {
@@ -148,6 +153,18 @@ function validateVolumeMounts(mounts: VolumeMount[] | undefined, spec: PodSpec, 
       errors.push(...descendingPath(`${at}.subPathExpr`, mount.subPathExpr))
     }
     const modes = ['Bidirectional', 'HostToContainer', 'None']
-    return [...errors, ...oneOf(`${at}.mountPropagation`, mount.mountPropagation, modes)]
+    errors.push(...oneOf(`${at}.mountPropagation`, mount.mountPropagation, modes))
+    if (mount.mountPropagation === 'Bidirectional' && !isPrivileged) {
+      const detail = 'Bidirectional mount propagation is available only to privileged containers'
+      errors.push(forbidden(`${at}.mountPropagation`, detail))
+    }
+    return [...errors, ...validateRecursiveReadOnly(mount, `${at}.recursiveReadOnly`)]
   })
+}
+
+function validateRecursiveReadOnly({ recursiveReadOnly, readOnly }: VolumeMount, path: string): FieldError[] {
+  const errors = oneOf(path, recursiveReadOnly, ['Disabled', 'Enabled', 'IfPossible'])
+  const isWanted = recursiveReadOnly === 'Enabled' || recursiveReadOnly === 'IfPossible'
+  if (isWanted && !readOnly) errors.push(forbidden(path, 'may only be specified when readOnly is true'))
+  return errors
 }

@@ -3,7 +3,7 @@
 // Follows ValidatePodSpec and ValidatePodTemplateSpec of pkg/apis/core/validation. Left out are rules of features nobody
 // meets here: Windows pods, dynamic resources, rarely used volume sources.
 
-import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { duplicate, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1123Label, isDns1123Subdomain, isIpAddress, isQualifiedName } from '@dinghy/shared/api/names'
 import type { PodSpec, PodTemplateSpec } from '@dinghy/shared/api/types'
 import { between, labels, named, oneOf, requiredOneOf, requiredText } from '../checks.ts'
@@ -59,8 +59,11 @@ export function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
     const type = gate.conditionType ?? ''
     errors.push(...named(at(`readinessGates[${i}].conditionType`), type, isQualifiedName(type)))
   }
+  const gates = new Set<string>()
   for (const [i, gate] of (spec.schedulingGates ?? []).entries()) {
     errors.push(...named(at(`schedulingGates[${i}]`), gate.name, isQualifiedName(gate.name)))
+    if (gates.has(gate.name)) errors.push(duplicate(at(`schedulingGates[${i}]`), gate.name))
+    gates.add(gate.name)
   }
   for (const [i, { ip, hostnames = [] }] of (spec.hostAliases ?? []).entries()) {
     errors.push(...named(at(`hostAliases[${i}].ip`), ip ?? '', isIpAddress(ip ?? '')))

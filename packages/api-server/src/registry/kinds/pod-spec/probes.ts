@@ -1,7 +1,7 @@
 // Probes and lifecycle hooks: exactly one handler each, with sensible numbers.
 
 import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import type { Container, LifecycleHandler, Probe } from '@dinghy/shared/api/types'
+import type { Container, LifecycleHandler, PodSpec, Probe } from '@dinghy/shared/api/types'
 import { isPortNumber } from '@dinghy/shared/api/names'
 import { named, nonNegative, oneOf, portNumberOrName, requiredText } from '../checks.ts'
 
@@ -21,11 +21,21 @@ export function validateProbes(container: Container, path: string): FieldError[]
   return errors
 }
 
-export function validateLifecycle({ lifecycle }: Container, path: string): FieldError[] {
+export function validateLifecycle({ lifecycle }: Container, spec: PodSpec, path: string): FieldError[] {
   return [
+    ...sleepWithin(spec, lifecycle?.postStart, `${path}.lifecycle.postStart.sleep`),
+    ...sleepWithin(spec, lifecycle?.preStop, `${path}.lifecycle.preStop.sleep`),
     ...(lifecycle?.postStart ? validateHandler(lifecycle.postStart, `${path}.lifecycle.postStart`) : []),
     ...(lifecycle?.preStop ? validateHandler(lifecycle.preStop, `${path}.lifecycle.preStop`) : []),
   ]
+}
+
+/** A hook that sleeps longer than the pod may take to end would never be over. */
+function sleepWithin(spec: PodSpec, handler: LifecycleHandler | undefined, path: string): FieldError[] {
+  const seconds = handler?.sleep?.seconds
+  const grace = spec.terminationGracePeriodSeconds
+  if (seconds === undefined || grace === undefined || (seconds >= 0 && seconds <= grace)) return []
+  return [invalid(path, seconds, `must be non-negative and less than terminationGracePeriodSeconds (${grace})`)]
 }
 
 function validateProbe(probe: Probe | undefined, path: string): FieldError[] {
@@ -89,6 +99,6 @@ function validateFirst(handler: Handler, kind: string, path: string): FieldError
     case 'grpc':
       return named(`${path}.port`, handler.grpc?.port, isPortNumber(handler.grpc?.port ?? 0))
     default:
-      return nonNegative(`${path}.seconds`, handler.sleep?.seconds)
+      return []
   }
 }

@@ -1,6 +1,6 @@
 // Security contexts, of a pod and of a container.
 
-import { invalid, type FieldError } from '@dinghy/shared/api/field-errors'
+import { duplicate, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { PodSecurityContext, PodSpec, SecurityContext } from '@dinghy/shared/api/types'
 import { between, oneOf, requiredText } from '../checks.ts'
 
@@ -19,9 +19,24 @@ export function validatePodSecurity(spec: PodSpec, path: string): FieldError[] {
     const message = 'ShareProcessNamespace and HostPID cannot both be enabled'
     errors.push(invalid(`${at}.shareProcessNamespace`, true, message))
   }
+  errors.push(...validateSysctls(context.sysctls, `${at}.sysctls`))
   errors.push(...oneOf(`${at}.fsGroupChangePolicy`, context.fsGroupChangePolicy, ['OnRootMismatch', 'Always']))
   errors.push(...profile(context.seccompProfile, `${at}.seccompProfile`))
   return errors
+}
+
+const SYSCTL = /^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$/
+
+function validateSysctls(sysctls: PodSecurityContext['sysctls'], path: string): FieldError[] {
+  const seen = new Set<string>()
+  return (sysctls ?? []).flatMap(({ name }, i) => {
+    const at = `${path}[${i}].name`
+    if (!name) return [required(at)]
+    if (seen.has(name)) return [duplicate(at, name)]
+    seen.add(name)
+    if (name.length <= 253 && SYSCTL.test(name)) return []
+    return [invalid(at, name, `must have at most 253 characters and match regex ${SYSCTL.source}`)]
+  })
 }
 
 export function validateContainerSecurity(context: SecurityContext | undefined, path: string): FieldError[] {

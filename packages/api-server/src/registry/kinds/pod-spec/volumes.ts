@@ -120,6 +120,7 @@ function downwardFiles(items: DownwardAPIVolumeFile[] | undefined, path: string)
 }
 
 function projections(sources: VolumeProjection[] | undefined, path: string): FieldError[] {
+  const files = new Set<string>()
   return (sources ?? []).flatMap((source, i) => {
     const at = `${path}[${i}]`
     const { secret, configMap, downwardAPI, serviceAccountToken: token } = source
@@ -140,8 +141,18 @@ function projections(sources: VolumeProjection[] | undefined, path: string): Fie
       }
     }
     if (Object.keys(source).length > 1) errors.push(forbidden(at, 'may not specify more than 1 volume type'))
+    for (const file of filesOf(source)) {
+      if (files.has(file)) errors.push(invalid(at, file, 'conflicting duplicate paths'))
+      files.add(file)
+    }
     return errors
   })
+}
+
+/** The paths that a source names; those of whole ConfigMaps and Secrets are not known yet. */
+function filesOf({ secret, configMap, downwardAPI, serviceAccountToken }: VolumeProjection): string[] {
+  const items = [...(secret?.items ?? []), ...(configMap?.items ?? []), ...(downwardAPI?.items ?? [])]
+  return [...items.map(({ path }) => path), serviceAccountToken?.path].filter((path) => path !== undefined)
 }
 
 /** A file inside a volume: relative, never up, and not hidden behind the ".." names the kubelet itself uses. */
