@@ -80,7 +80,7 @@ export class ServiceAllocator implements Allocator {
     const address = wanted || this.#freeAddress(service, taken)
     spec.clusterIP = address
     spec.clusterIPs = [address]
-    spec.ipFamilies = ['IPv4']
+    spec.ipFamilies ??= ['IPv4']
     spec.ipFamilyPolicy ??= 'SingleStack'
     return [`ip ${address}`]
   }

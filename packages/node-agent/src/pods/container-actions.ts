@@ -80,6 +80,13 @@ export function startOrBackOff(
   const untilMs = (latest.finishedAt ?? latest.createdAt) + delayMs
   // A changed definition is a fresh start; the delays were earned by the old one.
   const changed = latest.hash !== containerHash(container)
+  // What fell with its sandbox, in a power cut or when the cluster was stopped, did not end by itself.
+  const [sandbox] = observed.sandboxes
+  const fell = !sandbox?.ready || latest.sandboxId !== sandbox.id
+  if (fell && !changed) {
+    const { restartCount, crashLoopDelayMs } = latest
+    return void actions.start.push({ container, role, restartCount: restartCount + 1, crashLoopDelayMs })
+  }
   if (nowMs < untilMs && !changed) return void actions.backOff.push({ name: container.name, delayMs, untilMs })
   const restartCount = latest.restartCount + 1
   actions.start.push({ container, role, restartCount, crashLoopDelayMs: changed ? 0 : nextDelayMs })

@@ -23,6 +23,8 @@ export interface ObservedContainer {
   image: string
   imageId: string
   hash: string
+  /** The sandbox that it was made in. */
+  sandboxId: string
   restartCount: number
   crashLoopDelayMs: number
   terminationMessagePolicy: string
@@ -99,6 +101,7 @@ export function readContainer(summary: ContainerSummary, inspect: ContainerInspe
     image: inspect.Config.Image,
     imageId: inspect.Image,
     hash: summary.Labels[label.hash] ?? '',
+    sandboxId: summary.Labels[label.sandboxId] ?? '',
     restartCount: numberOf(summary.Labels[label.restartCount]),
     crashLoopDelayMs: numberOf(summary.Labels[label.crashLoopDelay]),
     terminationMessagePolicy: summary.Labels[label.terminationMessagePolicy] ?? 'File',

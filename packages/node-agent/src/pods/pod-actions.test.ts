@@ -76,6 +76,25 @@ describe('app containers', () => {
       'start app#3',
     ],
     [
+      'fallen with its sandbox',
+      {
+        observed: seen([exited('app', 137, { restartCount: 2, crashLoopDelayMs: 20_000 })], [sandbox({ attempt: 1 })]),
+        at: 2,
+      },
+      'start app#3',
+    ],
+    [
+      'falling with its sandbox',
+      {
+        observed: seen(
+          [exited('app', 137, { restartCount: 2, crashLoopDelayMs: 20_000 })],
+          [sandbox({ ready: false })],
+        ),
+        at: 2,
+      },
+      'end | sandbox 1 | start app#3',
+    ],
+    [
       'a changed image does not wait',
       { observed: seen([exited('app', 1, { hash: 'old', crashLoopDelayMs: 20_000 })]) },
       'start app#1',

@@ -26,6 +26,7 @@ function made(name: string, overrides: Partial<ObservedContainer>): ObservedCont
     image: 'busybox:1',
     imageId: 'sha256:abc',
     hash: containerHash({ name, image: 'busybox:1' }),
+    sandboxId: 'sandbox-0',
     restartCount,
     crashLoopDelayMs: 0,
     terminationMessagePolicy: 'File',
