@@ -1,7 +1,7 @@
 // The whole agent, against a small API server and a small engine, both over real sockets.
 
 import { setMaxListeners } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -265,6 +265,17 @@ describe('a pod', () => {
     create({ activeDeadlineSeconds: 1, containers: [serving()] })
     await until(() => status()?.phase === 'Failed')
     expect(status()).toMatchObject({ reason: 'DeadlineExceeded' })
+    await until(() => engine.find('app')?.state.Running === false)
+  })
+
+  test('goes when it fills a volume beyond its limit', async () => {
+    const volume = join(directory, 'node-1/pods', podUid, 'volumes/kubernetes.io~empty-dir/tmp')
+    await mkdir(volume, { recursive: true })
+    await writeFile(join(volume, 'large'), Buffer.alloc(20_000, 1))
+    create({ volumes: [{ name: 'tmp', emptyDir: { sizeLimit: '10k' } }], containers: [serving()] })
+    await until(() => status()?.phase === 'Failed')
+    const message = 'Usage of EmptyDir volume "tmp" exceeds the limit "10k". '
+    expect(status()).toMatchObject({ reason: 'Evicted', message })
     await until(() => engine.find('app')?.state.Running === false)
   })
 

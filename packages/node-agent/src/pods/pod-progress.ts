@@ -9,6 +9,10 @@ export interface PodProgress {
   /** By container name: why the last attempt to start it failed, and when to try again. */
   failures: Map<string, WaitingReason & { retryAt: number }>
   mountFailures: number
+  /** When its volumes are to be held against their limits again. */
+  measureAt: number
+  /** Why the node has decided to end it before its time. */
+  evicted?: WaitingReason
   /** The DELETE that ends the object has been sent. */
   deleted: boolean
   /** Aborted when somebody deletes the pod: a pull or a hook under way must not hold that up. */
@@ -16,5 +20,12 @@ export interface PodProgress {
 }
 
 export function newProgress(): PodProgress {
-  return { admitted: false, failures: new Map(), mountFailures: 0, deleted: false, interrupt: new AbortController() }
+  return {
+    admitted: false,
+    failures: new Map(),
+    mountFailures: 0,
+    measureAt: 0,
+    deleted: false,
+    interrupt: new AbortController(),
+  }
 }

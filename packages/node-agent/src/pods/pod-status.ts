@@ -27,7 +27,7 @@ export interface StatusFacts {
   ending: boolean
   /** … and none is. */
   ended: boolean
-  /** Why the node agent itself ended the pod: DeadlineExceeded. */
+  /** Why the node agent itself ended the pod: DeadlineExceeded, Evicted. */
   verdict?: { reason: string; message: string }
   nowMs: number
 }

@@ -18,6 +18,7 @@ import { isUnreachable } from '../docker/docker-error.ts'
 import type { Probes } from '../probes/probes.ts'
 import { MountError, type MountedVolumes, type PodVolumes } from '../volumes/pod-volumes.ts'
 import type { ReferencedObjects } from '../volumes/referenced-objects.ts'
+import { exceededLimit, hasSizeLimits, measureEveryMs } from '../volumes/size-limits.ts'
 import type { Refusal } from './admission.ts'
 import type { PodActions } from './container-actions.ts'
 import type { ContainerMaker } from './container-maker.ts'
@@ -111,7 +112,7 @@ export class PodSync {
   async #round(pod: Pod, progress: PodProgress, signal: AbortSignal): Promise<Later | 'again'> {
     const { observer, maker, probes, stopper, clock, crashLoop, ending, report } = this.#options
     const observed = await observer.observe(pod.metadata.uid, signal)
-    const verdict = this.#deadlineVerdict(pod)
+    const verdict = this.#deadlineVerdict(pod) ?? progress.evicted
     const isEnding =
       pod.metadata.deletionTimestamp !== undefined || isTerminal(pod.status.phase) || verdict !== undefined
     const [podIP] = maker.placeOf(pod, observed.sandboxes[0]).podIPs
@@ -148,6 +149,7 @@ export class PodSync {
       return 'again'
     }
     if (await starter.startAll(pod, observed, actions.start, volumes, progress, signal)) return 'again'
+    if (await this.#isEvicted(pod, progress, volumes)) return 'again'
     report.backOffs(pod, actions)
     report.status(pod, observed, { actions, progress })
     return this.#comeBack(pod, actions, progress, volumes)
@@ -199,9 +201,22 @@ export class PodSync {
       ...start.flatMap(({ container }) => progress.failures.get(container.name)?.retryAt ?? []),
       ...(volumes.refreshAt === undefined ? [] : [volumes.refreshAt]),
       ...(deadline === undefined ? [] : [deadline]),
+      ...(hasSizeLimits(pod) ? [progress.measureAt] : []),
     ]
     if (moments.length === 0) return undefined
     return { requeueAfterMs: Math.max(1, Math.min(...moments) - this.#options.clock.now()) }
+  }
+
+  /** A pod that fills a volume beyond its limit goes; see size-limits.ts. */
+  async #isEvicted(pod: Pod, progress: PodProgress, { paths }: MountedVolumes): Promise<boolean> {
+    const { clock, events } = this.#options
+    if (!hasSizeLimits(pod) || clock.now() < progress.measureAt) return false
+    const message = await exceededLimit(pod, paths)
+    progress.measureAt = clock.now() + measureEveryMs
+    if (message === undefined) return false
+    events.event(pod, 'Warning', 'Evicted', message)
+    progress.evicted = { reason: 'Evicted', message }
+    return true
   }
 
   #deadlineVerdict(pod: Pod): WaitingReason | undefined {
