@@ -69,6 +69,13 @@ describe('over HTTP', () => {
       'name or generateName is required',
     ],
     [
+      'a pod of nothing',
+      { path: pods, body: '{"metadata":{"name":"x"},"spec":{}}' },
+      422,
+      'Invalid',
+      'spec.containers: Required value',
+    ],
+    [
       'another kind',
       { path: pods, body: '{"apiVersion":"v1","kind":"Service","metadata":{"name":"x"}}' },
       400,

@@ -15,8 +15,8 @@ const cluster = new Cluster(2)
 const witnesses = join(cluster.stateDir, 'witnesses')
 
 beforeAll(() => {
-  mkdirSync(witnesses)
   cluster.up()
+  mkdirSync(witnesses)
   for (const name of ['doomed', 'rolling']) apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
   apply(...workloads())
 })
@@ -69,6 +69,10 @@ const work = {
 
 function workloads(): Manifest[] {
   return [
+    podOf('caller', {
+      command: ['sh', '-c', sleeping],
+      env: [{ name: 'ACCOUNT', value: '/var/run/secrets/kubernetes.io/serviceaccount' }],
+    }),
     podOf('crash', { command: ['sh', '-c', 'echo bye; exit 3'] }),
     podOf(
       'twice',
@@ -279,6 +283,25 @@ test('init containers run one after the other, and none after one that fails', a
     return now.status?.phase === 'Failed' && now
   })
   expect(failed.status?.containerStatuses?.[0]?.state?.waiting?.reason).toBe('PodInitializing')
+})
+
+test('a pod finds the token of its service account, which says who it is', async () => {
+  await untilReady('caller')
+  expect(exec('caller', 'cat $ACCOUNT/namespace').stdout).toBe('default')
+  const token = exec('caller', 'cat $ACCOUNT/token').stdout
+  const response = await fetch(`${cluster.server}/apis/authentication.k8s.io/v1/selfsubjectreviews`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: '{}',
+  })
+  expect(await response.json()).toMatchObject({
+    status: {
+      userInfo: {
+        username: 'system:serviceaccount:default:default',
+        extra: { 'authentication.kubernetes.io/pod-name': ['caller'] },
+      },
+    },
+  })
 })
 
 test('exec passes input and the exit code on', async () => {
