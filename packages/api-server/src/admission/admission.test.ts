@@ -125,7 +125,7 @@ describe('the token of a service account', () => {
         ],
       },
     })
-    const mount = { name: volume!.name, readOnly: true, mountPath }
+    const mount = { name: volume?.name, readOnly: true, mountPath }
     for (const { volumeMounts } of [...spec.initContainers!, ...spec.containers]) expect(volumeMounts).toEqual([mount])
   })
 
@@ -140,7 +140,7 @@ describe('the token of a service account', () => {
       containers: [{ ...container('c'), volumeMounts: [own] }],
     })
     expect(spec.volumes).toHaveLength(1)
-    expect(spec.containers[0]!.volumeMounts).toEqual([own])
+    expect(spec.containers[0]?.volumeMounts).toEqual([own])
   })
 
   test('nor twice, when a pod is copied', async () => {
@@ -150,7 +150,7 @@ describe('the token of a service account', () => {
       spec: { volumes: spec.volumes, containers: [...spec.containers, container('new')] },
     })
     expect((copy as Pod).spec.volumes).toEqual(spec.volumes)
-    expect((copy as Pod).spec.containers[1]!.volumeMounts).toEqual(spec.containers[0]!.volumeMounts)
+    expect((copy as Pod).spec.containers[1]?.volumeMounts).toEqual(spec.containers[0]?.volumeMounts)
   })
 
   test.each([

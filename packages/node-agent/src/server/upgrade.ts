@@ -59,7 +59,7 @@ function acceptSpdy(request: IncomingMessage, socket: Duplex, head: Buffer, prot
 }
 
 export function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const { code = 500, message = '' } = toStatus(error)
+  const { code, message = '' } = toStatus(error)
   const length = Buffer.byteLength(message)
   const headers = `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${length}\r\nConnection: close`
   socket.end(`HTTP/1.1 ${code} ${STATUS_CODES[code] ?? 'Error'}\r\n${headers}\r\n\r\n${message}`)

@@ -14,7 +14,10 @@ beforeAll(async () => {
   fixture = await serverFixture()
   const http = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`)
-    if (request.url?.includes('tailLines=-1')) return void response.writeHead(400).end('tailLines: Invalid value: -1')
+    if (request.url?.includes('tailLines=-1')) {
+      response.writeHead(400).end('tailLines: Invalid value: -1')
+      return
+    }
     response.write('first line\n')
     response.end('second line\n')
   })
