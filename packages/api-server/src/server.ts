@@ -6,6 +6,7 @@ import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
 import type { Schema } from '@dinghy/shared/schema/schema'
 import { AdmissionChain } from './registry/admission.ts'
+import { certificateRequester } from './admission/certificate-requester.ts'
 import { defaultIngressClass, defaultStorageClass } from './admission/default-classes.ts'
 import { defaultTolerationSeconds } from './admission/default-toleration-seconds.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
@@ -109,6 +110,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     priority(reader),
     defaultStorageClass(reader),
     storageObjectInUseProtection(),
+    certificateRequester(),
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     resourceQuota(reader),

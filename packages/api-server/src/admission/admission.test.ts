@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Pod } from '@dinghy/shared/api/types'
 import { pod, storeFixture } from '../registry/store-fixture.ts'
+import { certificateRequester } from './certificate-requester.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
 import { limitRanger } from './limit-ranger.ts'
@@ -20,6 +21,7 @@ beforeEach(async () => {
     defaultStorageClass(reader),
     defaultIngressClass(reader),
     resourceQuota(reader),
+    certificateRequester(),
   ])
   await fixture.create('namespaces', { metadata: { name: 'default' } })
 })
@@ -170,6 +172,13 @@ describe('the token of a service account', () => {
     })
     expect(spec.volumes !== undefined).toBe(mounted)
   })
+})
+
+test('a request for a certificate says who made it, whatever it says itself', async () => {
+  const spec = { request: 'eA==', signerName: 'example.com/signer', usages: ['client auth'], username: 'boss', uid: '1' }
+  const made = await fixture.create('certificatesigningrequests', { metadata: { name: 'a' }, spec })
+  expect(made).toMatchObject({ spec: { username: 'tester', groups: [] } })
+  expect(made).not.toHaveProperty('spec.uid')
 })
 
 describe('default classes', () => {
