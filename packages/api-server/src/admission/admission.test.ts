@@ -175,7 +175,13 @@ describe('the token of a service account', () => {
 })
 
 test('a request for a certificate says who made it, whatever it says itself', async () => {
-  const spec = { request: 'eA==', signerName: 'example.com/signer', usages: ['client auth'], username: 'boss', uid: '1' }
+  const spec = {
+    request: 'eA==',
+    signerName: 'example.com/signer',
+    usages: ['client auth'],
+    username: 'boss',
+    uid: '1',
+  }
   const made = await fixture.create('certificatesigningrequests', { metadata: { name: 'a' }, spec })
   expect(made).toMatchObject({ spec: { username: 'tester', groups: [] } })
   expect(made).not.toHaveProperty('spec.uid')

@@ -9,7 +9,8 @@ export function certificateRequester(): AdmissionPlugin {
   return {
     name: 'CertificateRequester',
     admit(request) {
-      if (request.operation !== 'CREATE' || !isAbout(request, 'certificates.k8s.io', 'certificatesigningrequests')) return
+      if (request.operation !== 'CREATE' || !isAbout(request, 'certificates.k8s.io', 'certificatesigningrequests'))
+        return
       const { spec } = request.object as Partial<CertificateSigningRequest>
       if (!spec) return
       const { username, uid, groups, extra } = request.context.user

@@ -80,7 +80,7 @@ export interface Column {
 
 /**
  * The rules of a kind, all pure. The store calls them in the order of the request:
- * create: defaults → prepareForCreate → validate. Update: defaults → prepareForUpdate → validate, validateUpdate.
+ * create: defaults → prepareForCreate → validate, validateCreate. Update: defaults → prepareForUpdate → validate, validateUpdate.
  *
  * What is the same for every kind is not here but in the store: uid, creationTimestamp and resourceVersion, dropping the
  * status of a create and keeping the old one on update (where `subresources.status`), generation, ObjectMeta's rules
@@ -93,6 +93,8 @@ export interface Strategy<T extends KubernetesObject = KubernetesObject> {
   prepareForUpdate?(next: T, previous: T): void
   prepareForStatusUpdate?(next: T, previous: T): void
   validate?(object: T): FieldError[]
+  /** What only a new object must not have; the store calls `validate(object)` as well. */
+  validateCreate?(object: T): FieldError[]
   /** Only what compares the two; the store calls `validate(next)` as well. */
   validateUpdate?(next: T, previous: T): FieldError[]
   validateStatusUpdate?(next: T, previous: T): FieldError[]

@@ -13,7 +13,11 @@ export function requireValidCreate(
   context: WriteContext,
 ): void {
   const { strategy } = definition
-  refuse(definition, object, [...validateObjectMeta(definition, object), ...(strategy.validate?.(object) ?? [])])
+  refuse(definition, object, [
+    ...validateObjectMeta(definition, object),
+    ...(strategy.validate?.(object) ?? []),
+    ...(strategy.validateCreate?.(object) ?? []),
+  ])
   for (const warning of strategy.warnings?.(object) ?? []) context.warn(warning)
 }
 

@@ -48,7 +48,12 @@ export function created(resource: string, sent: object): Loose {
 export function problemsOf(resource: string, sent: object): string[] {
   const definition = definitionOf(resource)
   const object = created(resource, sent)
-  const errors = [...validateObjectMeta(definition, object), ...(definition.strategy.validate?.(object) ?? [])]
+  const { validate, validateCreate } = definition.strategy
+  const errors = [
+    ...validateObjectMeta(definition, object),
+    ...(validate?.(object) ?? []),
+    ...(validateCreate?.(object) ?? []),
+  ]
   return errors.map(fieldErrorMessage)
 }
 

@@ -210,6 +210,11 @@ describe('a pod may not', () => {
       'spec.securityContext.sysctls[0].name: Invalid value: "a b": must have at most 253 characters and match regex',
     ],
     [
+      'be made with a container to debug it',
+      pod({}, { ephemeralContainers: [{ name: 'e', image: 'a' }] }),
+      'spec.ephemeralContainers: Forbidden: cannot be set on create',
+    ],
+    [
       'wait at one gate twice',
       pod({}, { schedulingGates: [{ name: 'a' }, { name: 'a' }] }),
       'spec.schedulingGates[1]: Duplicate value: "a"',

@@ -25,6 +25,9 @@ export const pods: KindRules<Pod> = {
     // Being bound to a node is not the author changing their mind.
     generationOf: ({ spec }) => without(spec ?? {}, 'nodeName'),
     validate: (pod) => [...validatePodSpec(pod.spec ?? {}, 'spec'), ...unboundWhileGated(pod)],
+    // They come through a subresource of their own, when the pod is there.
+    validateCreate: ({ spec }) =>
+      spec?.ephemeralContainers?.length ? [forbidden('spec.ephemeralContainers', 'cannot be set on create')] : [],
     validateUpdate: validatePodUpdate,
     warnings: (pod) => podWarnings(pod.spec, 'spec'),
     gracefulDelete,
