@@ -13,6 +13,7 @@ import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { priority } from './admission/priority.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
+import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
 import { bearerTokens, loopbackAdmin } from './auth/authenticate.ts'
@@ -110,6 +111,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     priority(reader),
     defaultStorageClass(reader),
     storageObjectInUseProtection(),
+    runtimeClass(reader),
     certificateRequester(),
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),

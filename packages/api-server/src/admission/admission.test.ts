@@ -8,6 +8,7 @@ import { limitRanger } from './limit-ranger.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { priority } from './priority.ts'
 import { resourceQuota } from './resource-quota.ts'
+import { runtimeClass } from './runtime-class.ts'
 import { serviceAccount } from './service-account.ts'
 
 let fixture: ReturnType<typeof storeFixture>
@@ -21,6 +22,7 @@ beforeEach(async () => {
     defaultStorageClass(reader),
     defaultIngressClass(reader),
     resourceQuota(reader),
+    runtimeClass(reader),
     certificateRequester(),
   ])
   await fixture.create('namespaces', { metadata: { name: 'default' } })
@@ -171,6 +173,39 @@ describe('the token of a service account', () => {
       ...(ofPod !== undefined && { automountServiceAccountToken: ofPod }),
     })
     expect(spec.volumes !== undefined).toBe(mounted)
+  })
+})
+
+describe('RuntimeClass', () => {
+  const made = (spec: object) =>
+    fixture.create('pods', { metadata: { name: 'a' }, spec: { containers: [container('c')], ...spec } })
+
+  test('adds what its sandboxes cost, and where they are to be had', async () => {
+    const toleration = { key: 'vm', operator: 'Exists' }
+    await fixture.create('runtimeclasses', {
+      metadata: { name: 'vm' },
+      handler: 'vm',
+      overhead: { podFixed: { memory: '64Mi' } },
+      scheduling: { nodeSelector: { vm: 'yes' }, tolerations: [toleration] },
+    })
+    expect(await made({ runtimeClassName: 'vm' })).toMatchObject({
+      spec: {
+        overhead: { memory: '64Mi' },
+        nodeSelector: { vm: 'yes' },
+        tolerations: expect.arrayContaining([toleration]) as unknown,
+      },
+    })
+    const elsewhere = made({ runtimeClassName: 'vm', nodeSelector: { vm: 'no' } })
+    await expect(elsewhere).rejects.toThrow('conflict: runtimeClass.scheduling.nodeSelector[vm] = yes')
+  })
+
+  test('must be there, and alone speaks of overhead', async () => {
+    await expect(made({ runtimeClassName: 'none' })).rejects.toThrow(
+      'pods "a" is forbidden: pod rejected: RuntimeClass "none" not found',
+    )
+    await expect(made({ overhead: { cpu: '1' } })).rejects.toThrow(
+      'Pod Overhead set without corresponding RuntimeClass defined Overhead',
+    )
   })
 })
 

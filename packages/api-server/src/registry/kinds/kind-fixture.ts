@@ -48,11 +48,11 @@ export function created(resource: string, sent: object): Loose {
 export function problemsOf(resource: string, sent: object): string[] {
   const definition = definitionOf(resource)
   const object = created(resource, sent)
-  const { validate, validateCreate } = definition.strategy
+  const { strategy } = definition
   const errors = [
     ...validateObjectMeta(definition, object),
-    ...(validate?.(object) ?? []),
-    ...(validateCreate?.(object) ?? []),
+    ...(strategy.validate?.(object) ?? []),
+    ...(strategy.validateCreate?.(object) ?? []),
   ]
   return errors.map(fieldErrorMessage)
 }
