@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -33,17 +33,29 @@ test('says which file stands where a directory should be', () => {
   expect(() => new StateDir(join(state.root, 'file/x')).create()).toThrow('ENOTDIR')
 })
 
-test('refuses a directory in which other things lie, since wiping the cluster would take them away', () => {
-  const file = join(state.root, 'thesis.txt')
+test('refuses a directory in which something has one of its names, since wiping the cluster would take it away', () => {
+  const file = join(state.root, 'logs/access.log')
+  mkdirSync(join(state.root, 'logs'))
   writeFileSync(file, '')
-  expect(() => state.create()).toThrow('"thesis.txt" lies in it')
+  expect(() => state.create()).toThrow("logs is there already, and no cluster's")
   rmSync(file)
   state.create()
-  // Killed before it had written cluster.json, an `up` may try again; a cluster may gather what it likes.
+  // Killed before it had written cluster.json, an `up` may try again.
   state.create()
-  state.writeConfig(config)
-  writeFileSync(file, '')
-  state.create()
+})
+
+test('wiping leaves what is not the cluster’s', () => {
+  const other = new StateDir(join(state.root, 'other'))
+  other.create()
+  other.writeConfig(config)
+  for (const name of ['state.db-wal', 'kubeconfig', 'logs/api-server.log']) writeFileSync(join(other.root, name), '')
+  writeFileSync(join(other.root, 'thesis.txt'), '')
+  expect(other.wipe()).toEqual(['thesis.txt'])
+  expect(readdirSync(other.root)).toEqual(['thesis.txt'])
+  rmSync(join(other.root, 'thesis.txt'))
+  other.create()
+  expect(other.wipe()).toEqual([])
+  expect(existsSync(other.root)).toBe(false)
 })
 
 test('keeps socket paths short enough for the kernel, however deep it lies', () => {

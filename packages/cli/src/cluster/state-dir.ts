@@ -14,6 +14,9 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
@@ -77,19 +80,30 @@ export class StateDir {
   }
 
   /**
-   * Makes the directories; an error says which place cannot be written, and why. A directory in which other things lie is
-   * refused: `down --wipe` removes the whole of it.
+   * Makes the directories; an error says which place cannot be written, and why. Other things may lie in the same directory,
+   * but nothing that has one of our names: `down --wipe` would take it away.
    */
   create(): void {
     accessSync(nearestExisting(this.root), constants.W_OK)
-    const stranger = existsSync(this.config) ? undefined : strangerIn(this.root)
-    if (stranger !== undefined) {
-      throw new Error(`${this.root} is no cluster's directory: "${stranger}" lies in it; name one that is new or empty`)
+    const clash = existsSync(this.config) ? undefined : namesakeIn(this.root)
+    if (clash !== undefined) {
+      throw new Error(`${join(this.root, clash)} is there already, and no cluster's; name another --state-dir`)
     }
     for (const directory of directories) {
       mkdirSync(join(this.root, directory), { recursive: true, mode: 0o700 })
     }
     mkdirSync(resolve(this.supervisorSocket, '..'), { recursive: true, mode: 0o700 })
+  }
+
+  /** Removes what a cluster has made here, and the directory if nothing else lies in it; says what does. */
+  wipe(): string[] {
+    const entries = readdirSync(this.root)
+    for (const entry of entries.filter(isOurs)) rmSync(join(this.root, entry), { recursive: true, force: true })
+    const sockets = dirname(this.dockerSocket)
+    if (sockets !== this.root) rmSync(sockets, { recursive: true, force: true })
+    const others = entries.filter((entry) => !isOurs(entry))
+    if (others.length === 0) rmdirSync(this.root)
+    return others
   }
 
   readConfig(): ClusterConfig | undefined {
@@ -139,10 +153,27 @@ function isClusterConfig(value: unknown): value is ClusterConfig {
 }
 
 const directories = ['logs', 'run', 'nodes', 'runtime']
+const names = [
+  ...directories,
+  'volumes',
+  'cluster.json',
+  'kubeconfig',
+  'state.db',
+  'service-account.key',
+  'docker.sock',
+  'supervisor.sock',
+]
 
-/** Something that no `up` has left here, not even one that was killed before it had written cluster.json. */
-function strangerIn(root: string): string | undefined {
-  return existsSync(root) ? readdirSync(root).find((entry) => !directories.includes(entry)) : undefined
+/** Also what is written beside such a file: state.db-wal, cluster.json.tmp. */
+function isOurs(entry: string): boolean {
+  return names.some((name) => entry === name || entry.startsWith(`${name}-`) || entry.startsWith(`${name}.`))
+}
+
+/** An empty directory may be what an `up` has left that was killed before it had written cluster.json. */
+function namesakeIn(root: string): string | undefined {
+  if (!existsSync(root)) return undefined
+  const isEmpty = (path: string) => statSync(path).isDirectory() && readdirSync(path).length === 0
+  return readdirSync(root).find((entry) => isOurs(entry) && !isEmpty(join(root, entry)))
 }
 
 const nearestExisting = (path: string): string => (existsSync(path) ? path : nearestExisting(dirname(path)))

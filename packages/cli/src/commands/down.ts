@@ -1,7 +1,6 @@
 // `dinghy down`: stops the cluster and every container; --wipe also removes its state directory.
 
-import { existsSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { type ClusterConfig, DamagedConfig, type StateDir } from '../cluster/state-dir.ts'
 import { askStatus, command } from '../supervisor/control-server.ts'
@@ -30,10 +29,9 @@ export const down: Command = {
       console.error(`${state.root} holds no cluster; nothing was removed`)
       return 1
     }
-    rmSync(state.root, { recursive: true, force: true })
-    if (dirname(state.dockerSocket) !== state.root)
-      rmSync(dirname(state.dockerSocket), { recursive: true, force: true })
-    console.log(`removed ${state.root}`)
+    const others = state.wipe()
+    if (others.length === 0) console.log(`removed ${state.root}`)
+    else console.log(`removed the cluster from ${state.root}, where other things lie: ${others.join(', ')}`)
     return 0
   },
 }
