@@ -34,13 +34,12 @@ test('says which file stands where a directory should be', () => {
 })
 
 test('refuses a directory in which something has one of its names, since wiping the cluster would take it away', () => {
-  const file = join(state.root, 'logs/access.log')
   mkdirSync(join(state.root, 'logs'))
-  writeFileSync(file, '')
   expect(() => state.create()).toThrow("logs is there already, and no cluster's")
-  rmSync(file)
+  rmSync(join(state.root, 'logs'), { recursive: true })
   state.create()
   // Killed before it had written cluster.json, an `up` may try again.
+  writeFileSync(state.log('supervisor'), '')
   state.create()
 })
 

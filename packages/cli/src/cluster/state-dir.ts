@@ -16,7 +16,6 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
@@ -85,13 +84,15 @@ export class StateDir {
    */
   create(): void {
     accessSync(nearestExisting(this.root), constants.W_OK)
-    const clash = existsSync(this.config) ? undefined : namesakeIn(this.root)
+    const isClusters = existsSync(this.config) || existsSync(join(this.root, marker))
+    const clash = isClusters ? undefined : namesakeIn(this.root)
     if (clash !== undefined) {
       throw new Error(`${join(this.root, clash)} is there already, and no cluster's; name another --state-dir`)
     }
     for (const directory of directories) {
       mkdirSync(join(this.root, directory), { recursive: true, mode: 0o700 })
     }
+    writeFileSync(join(this.root, marker), '')
     mkdirSync(resolve(this.supervisorSocket, '..'), { recursive: true, mode: 0o700 })
   }
 
@@ -152,8 +153,11 @@ function isClusterConfig(value: unknown): value is ClusterConfig {
   )
 }
 
+/** Says that what has our names in here is a cluster's, before there is a cluster.json. */
+const marker = '.dinghy'
 const directories = ['logs', 'run', 'nodes', 'runtime']
 const names = [
+  marker,
   ...directories,
   'volumes',
   'cluster.json',
@@ -169,11 +173,8 @@ function isOurs(entry: string): boolean {
   return names.some((name) => entry === name || entry.startsWith(`${name}-`) || entry.startsWith(`${name}.`))
 }
 
-/** An empty directory may be what an `up` has left that was killed before it had written cluster.json. */
 function namesakeIn(root: string): string | undefined {
-  if (!existsSync(root)) return undefined
-  const isEmpty = (path: string) => statSync(path).isDirectory() && readdirSync(path).length === 0
-  return readdirSync(root).find((entry) => isOurs(entry) && !isEmpty(join(root, entry)))
+  return existsSync(root) ? readdirSync(root).find(isOurs) : undefined
 }
 
 const nearestExisting = (path: string): string => (existsSync(path) ? path : nearestExisting(dirname(path)))
