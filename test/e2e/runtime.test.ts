@@ -1,7 +1,7 @@
 // The runtime as its clients see it: through the real docker CLI where there is one, and through dockerode.
 
 import { createServer, get } from 'node:http'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -263,16 +263,17 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
     expect(await docker.listContainers({ all: true })).toEqual([])
   })
 
+  const run = async (Cmd: string[], options: object = {}): Promise<{ code: number; out: string; oom: boolean }> => {
+    const container = await docker.createContainer({ Image: 'node', Cmd, ...options })
+    await container.start()
+    const { StatusCode } = (await container.wait()) as { StatusCode: number }
+    const out = (await container.logs({ stdout: true })).subarray(8).toString()
+    const { OOMKilled } = (await container.inspect()).State
+    await container.remove({ v: true })
+    return { code: StatusCode, out, oom: OOMKilled }
+  }
+
   test.runIf(driver !== 'process')('limits are enforced, namespaces are separate, volumes are seeded', async () => {
-    const run = async (Cmd: string[], options: object = {}): Promise<{ code: number; out: string; oom: boolean }> => {
-      const container = await docker.createContainer({ Image: 'node', Cmd, ...options })
-      await container.start()
-      const { StatusCode } = (await container.wait()) as { StatusCode: number }
-      const out = (await container.logs({ stdout: true })).subarray(8).toString()
-      const { OOMKilled } = (await container.inspect()).State
-      await container.remove({ v: true })
-      return { code: StatusCode, out, oom: OOMKilled }
-    }
     const eat = 'const a = []; for (;;) a.push(Buffer.alloc(1e6, 1))'
     expect(
       await run(['node', '-e', eat], { HostConfig: { Memory: 48 * 2 ** 20, MemorySwap: 48 * 2 ** 20 } }),
@@ -283,6 +284,31 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
     expect((await run(['ls', '-d', '/var/log/.'], { Volumes: { '/var/log': {} } })).out).toBe('/var/log/.\n')
     expect((await docker.listVolumes()).Volumes).toEqual([])
   })
+
+  test.runIf(driver === 'linux')(
+    'the privileged have every device of this machine in a /dev of their own, others have none',
+    async () => {
+      const ofTheMachine = readdirSync('/dev').filter((name) => !['hugepages', 'initctl', 'log'].includes(name))
+      const own = await run(['sh', '-c', 'ls /dev; grep CapEff /proc/self/status'])
+      const privileged = await run(['sh', '-c', 'ls /dev; grep CapEff /proc/self/status'], {
+        HostConfig: { Privileged: true },
+      })
+      expect(privileged.out.split('\n')).toEqual(expect.arrayContaining(ofTheMachine))
+      expect(own.out).not.toMatch(/^(kmsg|loop.*|vd.|sd.)$/m)
+      expect(own.out).toContain('00000000a80425fb')
+      expect(privileged.out).not.toContain('00000000a80425fb')
+      // Opening is enough: what is read from it is the machine's business.
+      const device = ['kmsg', 'loop-control', 'fuse', 'full'].find((name) => ofTheMachine.includes(name)) ?? ''
+      const use = `fs.openSync('/dev/${device}', 'r'); fs.rmSync('/dev/${device}'); fs.writeFileSync('/dev/mine', 'x')`
+      expect(await run(['node', '-e', use], { HostConfig: { Privileged: true } })).toMatchObject({ code: 0 })
+      expect(readdirSync('/dev')).toContain(device)
+      expect(existsSync('/dev/mine')).toBe(false)
+      const masked = 'ls /proc/keys /sys/firmware; grep -c " /proc/sys " /proc/mounts; grep " /sys " /proc/mounts'
+      const unmasked = await run(['sh', '-c', masked], { HostConfig: { Privileged: true } })
+      expect(unmasked.out).toMatch(/^0$/m)
+      expect(unmasked.out).toMatch(/ sysfs rw,/)
+    },
+  )
 
   test('a body that is no JSON, a page that is not there', async () => {
     await expect(docker.createContainer({ Image: 'ghost', Cmd: ['x'] })).rejects.toMatchObject({ statusCode: 404 })

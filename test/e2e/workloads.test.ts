@@ -5,7 +5,7 @@
 // Scripts name files by variables ($WORK/log): the process driver, which is all that a machine may allow, translates
 // paths in arguments and variables but cannot see those inside a script.
 
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { V1ContainerStatus, V1Deployment, V1EndpointSliceList, V1Job, V1Pod } from '@kubernetes/client-node'
@@ -93,6 +93,11 @@ function workloads(): Manifest[] {
       },
       { volumes: [workVolume] },
     ),
+    podOf('privileged', {
+      command: ['sh', '-c', `echo goodbye > $LAST_WORDS; ${sleeping}`],
+      env: [{ name: 'LAST_WORDS', value: '/dev/termination-log' }],
+      securityContext: { privileged: true },
+    }),
     colors('blue'),
     { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'safe' }, stringData: { word: 'open sesame' } },
     configured,
@@ -273,6 +278,12 @@ test('ConfigMaps and Secrets reach a container as variables and as files, which 
   // A file mounted by subPath stays what it was, as upstream; where there are no mounts it is not kept apart.
   const { Driver } = (await cluster.engine.info()) as { Driver: string }
   if (Driver === 'overlay2') expect(exec('configured', 'cat $ONE').stdout).toBe('blue')
+})
+
+test('a privileged pod runs, with a /dev that has room for its termination log', async () => {
+  await untilReady('privileged')
+  expect(exec('privileged', 'ls /dev').stdout.split('\n')).toEqual(expect.arrayContaining(readdirSync('/dev')))
+  await until('its last words', () => exec('privileged', 'cat $LAST_WORDS').stdout === 'goodbye\n')
 })
 
 test('init containers run one after the other, and none after one that fails', async () => {

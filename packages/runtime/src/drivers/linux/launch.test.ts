@@ -58,6 +58,18 @@ test('masked and read-only paths, unless privileged', () => {
   expect(privileged).toContain(`sysfs ${ROOT}/sys sysfs nosuid,nodev,noexec 0 0`)
 })
 
+test("the privileged have this machine's devices below a /dev of their own, writable even with a read-only root", () => {
+  const [, root, dev] = lines({
+    privileged: true,
+    readOnlyRoot: true,
+    hostOverlays: [{ name: 'dev', lowers: [0] }],
+  })
+  expect(root).toMatch(/,ro 0 0$/)
+  expect(dev).toBe(
+    `overlay ${ROOT}/dev overlay lowerdir=0/dev:/dev,upperdir=../../../c/rootfs/upper/dev,workdir=../../../c/rootfs/work-dev,index=off,redirect_dir=off,metacopy=off 0 0`,
+  )
+})
+
 test('mounts come last and in order, with blanks escaped', () => {
   const mounts = [
     { type: 'bind' as const, source: '/my dir', target: '/data', readOnly: true },

@@ -46,7 +46,7 @@ export interface MountPlan {
   masked: { path: string; directory: boolean }[]
   readonly: string[]
   devices: { source: string; target: string }[]
-  /** Shown read-only at /sys/fs/cgroup. */
+  /** Shown at /sys/fs/cgroup, read-only but for the privileged. */
   cgroups: { source: string; target: string }[]
 }
 
@@ -68,19 +68,17 @@ export function fstabOf(plan: MountPlan): string {
   }
   lines.push(line('/', base.programs, 'none', 'bind,ro'))
   lines.push(line('/proc', posix.join(base.programs, 'proc'), 'none', 'bind'))
-  if (privileged) lines.push(line('/dev', inside('/dev'), 'none', 'bind'))
   lines.push(
     line('proc', inside('/proc'), 'proc', 'nosuid,nodev,noexec'),
     line('devpts', inside('/dev/pts'), 'devpts', 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5'),
     line('shm', inside('/dev/shm'), 'tmpfs', `nosuid,nodev,noexec,mode=1777,size=${plan.shmSizeBytes}`),
     line('sysfs', inside('/sys'), 'sysfs', `nosuid,nodev,noexec${privileged ? '' : ',ro'}`),
+    line('mqueue', inside('/dev/mqueue'), 'mqueue', 'nosuid,nodev,noexec'),
   )
-  // A privileged container sees this machine's own /dev, in which nothing may be made.
-  if (!privileged) lines.push(line('mqueue', inside('/dev/mqueue'), 'mqueue', 'nosuid,nodev,noexec'))
   if (plan.cgroups.length > 1)
     lines.push(line('tmpfs', inside('/sys/fs/cgroup'), 'tmpfs', 'nosuid,nodev,noexec,mode=755'))
   for (const { source, target } of plan.cgroups)
-    lines.push(line(source, inside(target), 'none', 'bind,ro,X-mount.mkdir'))
+    lines.push(line(source, inside(target), 'none', `bind${privileged ? '' : ',ro'},X-mount.mkdir`))
   if (!privileged) {
     for (const path of plan.readonly) lines.push(line(inside(path), inside(path), 'none', 'bind,ro'))
     for (const { path, directory } of plan.masked) {
@@ -110,7 +108,8 @@ function overlayOptions(lowers: string[], part: string, plan: MountPlan): string
   const upper = posix.join(own, 'upper', part)
   const work = posix.join(own, part === '' ? 'work' : `work-${part}`)
   const options = `lowerdir=${lowers.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`
-  return plan.readOnlyRoot ? `${options},ro` : options
+  // As in Docker, --read-only does not mean /dev.
+  return plan.readOnlyRoot && part !== 'dev' ? `${options},ro` : options
 }
 
 /** A line of fstab(5), in which blanks and backslashes are written in octal. */

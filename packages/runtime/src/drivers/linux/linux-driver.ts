@@ -96,6 +96,7 @@ export class LinuxDriver implements Driver {
     const { rootfs } = spec
     await this.#overlays.closeView(rootfs)
     this.#overlays.prepare(rootfs)
+    if (spec.process.privileged) this.#overlays.prepareDevices(rootfs)
     const mounts = this.#overlays.prepareMounts(rootfs, spec.mounts)
     const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
     const process = spec.init ? underInit(spec.process, lookup) : spec.process
@@ -246,7 +247,7 @@ export class LinuxDriver implements Driver {
 
   #plan(spec: ContainerSpec): Omit<MountPlan, 'mounts' | 'devices'> {
     return {
-      ...this.#overlays.plan(spec.rootfs),
+      ...this.#overlays.plan(spec.rootfs, spec.process.privileged),
       readOnlyRoot: spec.readOnlyRoot ?? false,
       privileged: spec.process.privileged ?? false,
       shmSizeBytes: spec.shmSizeBytes || DEFAULT_SHM_BYTES,

@@ -38,10 +38,12 @@ export class OverlayRootfs {
     for (const name of ['upper', 'work']) mkdirSync(join(dir, name), { recursive: true })
     this.linkLowers(rootfs)
     if (!rootfs.hostBase) return
-    for (const name of this.base.hostDirectories) {
-      mkdirSync(join(dir, 'upper', name), { recursive: true })
-      mkdirSync(join(dir, `work-${name}`), { recursive: true })
-    }
+    for (const name of this.base.hostDirectories) makeOverlayDirectories(rootfs, name)
+  }
+
+  /** For a container that shall see this machine's devices below a /dev of its own; see plan(). */
+  prepareDevices(rootfs: Rootfs): void {
+    makeOverlayDirectories(rootfs, 'dev')
   }
 
   /**
@@ -62,10 +64,13 @@ export class OverlayRootfs {
     prepareMountPoint(this.view(rootfs), rootfs, { type: 'tmpfs', source: '', target: path, readOnly: false })
   }
 
-  /** What to mount for the root, as a part of a MountPlan. */
-  plan(rootfs: Rootfs): Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays'> {
+  /** What to mount for the root, as a part of a MountPlan; `withDevices` after prepareDevices(). */
+  plan(
+    rootfs: Rootfs,
+    withDevices = false,
+  ): Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays'> {
     const lowers = this.#lowers(rootfs)
-    const overlays = rootfs.hostBase ? this.base.hostDirectories : []
+    const overlays = [...(rootfs.hostBase ? this.base.hostDirectories : []), ...(withDevices ? ['dev'] : [])]
     return {
       base: this.base,
       rootfs,
@@ -192,6 +197,11 @@ export class OverlayRootfs {
     const own = [...hostDirectories.map((name) => `/${name}`), ...(nodePrefix === undefined ? [] : [nodePrefix])]
     return [...branches, ...own.map((dir) => ({ dir, at: dir }))]
   }
+}
+
+/** For an overlay of its own at a top-level directory; see overlayOptions() in launch.ts. */
+function makeOverlayDirectories({ dir }: Rootfs, name: string): void {
+  for (const path of [join('upper', name), `work-${name}`]) mkdirSync(join(dir, path), { recursive: true })
 }
 
 export function lookupThrough(view: LayeredView): Lookup {
