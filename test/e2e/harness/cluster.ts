@@ -2,11 +2,12 @@
 // afterwards. Tests drive it as people do: through `dinghy`, kubectl and docker, and through independent clients.
 
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { CoreV1Api, AppsV1Api, KubeConfig } from '@kubernetes/client-node'
 import Docker from 'dockerode'
+import type { User } from './runtime.ts'
 
 export const root = resolve(import.meta.dirname, '../../..')
 const dinghyBin = join(root, 'packages/cli/bin/dinghy.mjs')
@@ -30,9 +31,13 @@ export const isInstalled = (command: string): boolean => spawnSync(command, ['--
 export class Cluster {
   readonly stateDir = mkdtempSync(join(tmpdir(), 'dinghy-test-'))
   readonly #nodes: number
+  readonly #user: User | undefined
 
-  constructor(nodes = 3) {
+  /** `user` runs the cluster, if that is another than who runs the tests. */
+  constructor(nodes = 3, user?: User) {
     this.#nodes = nodes
+    this.#user = user
+    if (user) chownSync(this.stateDir, user.uid, user.gid)
   }
 
   up(): void {
@@ -59,20 +64,20 @@ export class Cluster {
   dinghy(...args: string[]): Output {
     const [verb = '', ...rest] = args
     const own = verb === 'kubectl' || verb === 'docker' ? [] : ['--state-dir', this.stateDir]
-    return call(process.execPath, [dinghyBin, verb, ...own, ...rest], this.env)
+    return call(process.execPath, [dinghyBin, verb, ...own, ...rest], this.env, undefined, this.#user)
   }
 
   /** The real kubectl where there is one, our small one otherwise. */
   kubectl(args: string[], input?: string): Output {
     return isInstalled('kubectl')
-      ? call('kubectl', args, this.env, input)
-      : call(process.execPath, [dinghyBin, 'kubectl', ...args], this.env, input)
+      ? call('kubectl', args, this.env, input, this.#user)
+      : call(process.execPath, [dinghyBin, 'kubectl', ...args], this.env, input, this.#user)
   }
 
   docker(args: string[], input?: string): Output {
     return isInstalled('docker')
-      ? call('docker', args, this.env, input)
-      : call(process.execPath, [dinghyBin, 'docker', ...args], this.env, input)
+      ? call('docker', args, this.env, input, this.#user)
+      : call(process.execPath, [dinghyBin, 'docker', ...args], this.env, input, this.#user)
   }
 
   /** An independent Kubernetes client. */
@@ -112,7 +117,8 @@ export class Cluster {
   }
 
   #dockerHost(): string {
-    const { stdout } = call(process.execPath, [dinghyBin, 'env', '--state-dir', this.stateDir], process.env)
+    const args = [dinghyBin, 'env', '--state-dir', this.stateDir]
+    const { stdout } = call(process.execPath, args, process.env, undefined, this.#user)
     return /DOCKER_HOST='?([^'\n]+)'?/.exec(stdout)?.[1] ?? ''
   }
 
@@ -123,8 +129,9 @@ export class Cluster {
   }
 }
 
-function call(command: string, args: string[], env: NodeJS.ProcessEnv, input?: string): Output {
+function call(command: string, args: string[], env: NodeJS.ProcessEnv, input?: string, user?: User): Output {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
+    ...user,
     env,
     cwd: root,
     encoding: 'utf8',

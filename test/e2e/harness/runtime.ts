@@ -3,14 +3,22 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { type Dirent, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, type Dirent, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Docker from 'dockerode'
 import type { Output } from './cluster.ts'
 
-const main = resolve(import.meta.dirname, '../../../packages/runtime/dist/main.js')
+const runtime = resolve(import.meta.dirname, '../../../packages/runtime')
+const main = join(runtime, 'dist/main.js')
+export const rootlessLauncher = join(runtime, 'src/drivers/linux/rootless.sh')
+
+/** A user of this machine; `spawn` takes it as it is. */
+export interface User {
+  uid: number
+  gid: number
+}
 
 export class RuntimeProcess {
   readonly dir = mkdtempSync(join(tmpdir(), 'runtime-'))
@@ -18,12 +26,24 @@ export class RuntimeProcess {
   readonly root = join(this.dir, 'runtime')
   readonly docker = new Docker({ socketPath: this.socket })
   readonly #flags: string[]
+  /** Started as an ordinary user's, who gets the linux driver by way of a launcher. */
+  #isRootless = process.platform === 'linux' && process.getuid?.() !== 0
+  #user: User | undefined
   #child: ChildProcess | undefined
   /** A command that the runtime is started by, such as `nsenter …`. */
   startedBy: string[] = []
 
   constructor(...flags: string[]) {
     this.#flags = flags
+    if (flags.includes('process')) this.#isRootless = false
+  }
+
+  /** As an ordinary user has it: `user`, if that is another than who runs the tests. */
+  rootless(user: User | undefined): this {
+    this.#isRootless = true
+    this.#user = user
+    if (user) chownSync(this.dir, user.uid, user.gid)
+    return this
   }
 
   get pid(): number {
@@ -32,8 +52,9 @@ export class RuntimeProcess {
 
   async start(): Promise<void> {
     const flags = ['--socket', this.socket, '--root', this.root, '--log-level', 'warn', ...this.#flags]
-    const [program = '', ...args] = [...this.startedBy, process.execPath, main, ...flags]
-    this.#child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+    const launcher = this.#isRootless ? ['/bin/sh', rootlessLauncher, this.root] : []
+    const [program = '', ...args] = [...this.startedBy, ...launcher, process.execPath, main, ...flags]
+    this.#child = spawn(program, args, { ...this.#user, stdio: ['ignore', 'ignore', 'inherit'] })
     await eventually(async () => {
       expectAlive(this.#child)
       return this.docker.ping().then(

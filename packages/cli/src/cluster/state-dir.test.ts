@@ -43,17 +43,17 @@ test('refuses a directory in which something has one of its names, since wiping 
   state.create()
 })
 
-test('wiping leaves what is not the cluster’s', () => {
+test('wiping leaves what is not the cluster’s', async () => {
   const other = new StateDir(join(state.root, 'other'))
   other.create()
   other.writeConfig(config)
   for (const name of ['state.db-wal', 'kubeconfig', 'logs/api-server.log']) writeFileSync(join(other.root, name), '')
   writeFileSync(join(other.root, 'thesis.txt'), '')
-  expect(other.wipe()).toEqual(['thesis.txt'])
+  expect(await other.wipe()).toEqual(['thesis.txt'])
   expect(readdirSync(other.root)).toEqual(['thesis.txt'])
   rmSync(join(other.root, 'thesis.txt'))
   other.create()
-  expect(other.wipe()).toEqual([])
+  expect(await other.wipe()).toEqual([])
   expect(existsSync(other.root)).toBe(false)
 })
 

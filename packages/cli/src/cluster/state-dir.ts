@@ -20,6 +20,7 @@ import {
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { removeTree } from '@dinghy/shared/process/remove-tree'
 
 export interface NodeConfig {
   name: string
@@ -97,9 +98,9 @@ export class StateDir {
   }
 
   /** Removes what a cluster has made here, and the directory if nothing else lies in it; says what does. */
-  wipe(): string[] {
+  async wipe(): Promise<string[]> {
     const entries = readdirSync(this.root)
-    for (const entry of entries.filter(isOurs)) rmSync(join(this.root, entry), { recursive: true, force: true })
+    for (const entry of entries.filter(isOurs)) await removeTree(join(this.root, entry))
     const sockets = dirname(this.dockerSocket)
     if (sockets !== this.root) rmSync(sockets, { recursive: true, force: true })
     const others = entries.filter((entry) => !isOurs(entry))

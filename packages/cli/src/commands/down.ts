@@ -29,7 +29,7 @@ export const down: Command = {
       console.error(`${state.root} holds no cluster; nothing was removed`)
       return 1
     }
-    const others = state.wipe()
+    const others = await state.wipe()
     if (others.length === 0) console.log(`removed ${state.root}`)
     else console.log(`removed the cluster from ${state.root}, where other things lie: ${others.join(', ')}`)
     return 0

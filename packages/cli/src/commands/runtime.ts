@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { StateDir } from '../cluster/state-dir.ts'
-import { componentEntry } from '../supervisor/components.ts'
+import { componentEntry, runtimeLauncher } from '../supervisor/components.ts'
 import { bold, dim } from '../supervisor/colors.ts'
 import { type Command, quote } from './command.ts'
 
@@ -24,7 +24,8 @@ export const runtime: Command = {
       console.log(`${bold('dinghy runtime')} ${dim(`in ${root}; Ctrl-C stops it, containers go on`)}\n`)
       console.log(`  export DOCKER_HOST=${quote(`unix://${socket}`)} DOCKER_BUILDKIT=0\n`)
     }
-    return inForeground('main', withDefault(withDefault(words, 'socket', socket), 'root', root))
+    const launcher = words.includes('--help') ? [] : runtimeLauncher(root, valueOf(words, 'driver') ?? 'auto')
+    return inForeground('main', withDefault(withDefault(words, 'socket', socket), 'root', root), launcher)
   },
 }
 
@@ -44,8 +45,9 @@ export const registry: Command = {
   },
 }
 
-async function inForeground(entry: string, args: string[]): Promise<number> {
-  const child = spawn(process.execPath, [componentEntry('runtime', entry), ...args], { stdio: 'inherit' })
+async function inForeground(entry: string, args: string[], launcher: string[] = []): Promise<number> {
+  const [program = '', ...rest] = [...launcher, process.execPath, componentEntry('runtime', entry), ...args]
+  const child = spawn(program, rest, { stdio: 'inherit' })
   // The terminal sends Ctrl-C to both; the child's own end is the answer.
   process.on('SIGINT', () => undefined)
   process.on('SIGTERM', () => child.kill('SIGTERM'))

@@ -102,7 +102,8 @@ export class Component {
     const log = openSync(this.#paths.log, 'a', 0o600)
     // Not a process group of its own would mean that Ctrl-C in the terminal hits every component at once, before the
     // supervisor can stop them in order.
-    const child = spawn(process.execPath, this.spec.args, { stdio: ['pipe', log, log], detached: true })
+    const [program = '', ...args] = [...(this.spec.launcher ?? []), process.execPath, ...this.spec.args]
+    const child = spawn(program, args, { stdio: ['pipe', log, log], detached: true })
     closeSync(log)
     child.stdin?.on('error', ignoreBrokenPipe)
     this.#child = child

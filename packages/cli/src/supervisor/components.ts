@@ -12,6 +12,8 @@ export interface ComponentSpec {
   name: string
   /** The node this component belongs to; `dinghy node stop` stops exactly those. */
   node?: string
+  /** A command that turns into the process when it is given the process' own. */
+  launcher?: string[]
   args: string[]
 }
 
@@ -29,13 +31,16 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
     }),
     component('scheduler', 'scheduler', state, { server }),
     component('controller', 'controller', state, { server, 'volume-root': join(state.root, 'volumes') }),
-    component('runtime', 'runtime', state, {
-      socket: state.dockerSocket,
-      root: state.runtimeRoot,
-      driver: config.driver,
-      // For `docker run`; pods are on networks of their nodes' own, which are loopback networks.
-      network: 'auto',
-    }),
+    {
+      ...component('runtime', 'runtime', state, {
+        socket: state.dockerSocket,
+        root: state.runtimeRoot,
+        driver: config.driver,
+        // For `docker run`; pods are on networks of their nodes' own, which are loopback networks.
+        network: 'auto',
+      }),
+      launcher: runtimeLauncher(state.runtimeRoot, config.driver),
+    },
   ]
   const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {
     const identity = { server, 'node-name': name, 'node-address': nodeAddress(config.slot, index + 1) }
@@ -59,8 +64,16 @@ function component(name: string, entry: string, state: StateDir, flags: Record<s
   return { name, args: [componentEntry(entry), ...own, '--exit-with-parent', '--run-file', state.runFile(name)] }
 }
 
+/** An ordinary user's runtime is root of a user namespace, where the kernel allows that; see the script. */
+export function runtimeLauncher(root: string, driver: string): string[] {
+  if (process.platform !== 'linux' || process.getuid?.() === 0 || ['process', 'oci'].includes(driver)) return []
+  return ['/bin/sh', join(packageDirectory('runtime'), 'src', 'drivers', 'linux', 'rootless.sh'), root]
+}
+
 // Components are separate packages that this one never imports; it only knows where their built entry stands.
 export function componentEntry(component: string, entry = 'main'): string {
-  const packageJson = createRequire(import.meta.url).resolve(`@dinghy/${component}/package.json`)
-  return join(dirname(packageJson), 'dist', 'bundle', `${entry}.js`)
+  return join(packageDirectory(component), 'dist', 'bundle', `${entry}.js`)
 }
+
+const packageDirectory = (component: string): string =>
+  dirname(createRequire(import.meta.url).resolve(`@dinghy/${component}/package.json`))

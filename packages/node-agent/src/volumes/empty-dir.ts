@@ -3,9 +3,10 @@
 // with the machine; its sizeLimit is watched like any other's (size-limits.ts) instead of being the size of the tmpfs.
 // Where there is no such tmpfs it is a plain directory, and the pod is told so.
 
-import { mkdir, rm, statfs } from 'node:fs/promises'
+import { mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fnv1a } from '@dinghy/shared/api/hash'
+import { removeTree } from '@dinghy/shared/process/remove-tree'
 
 const sharedMemory = '/dev/shm'
 const tmpfsMagic = 0x01021994
@@ -19,7 +20,7 @@ export async function emptyDirPath(root: string, podUid: string, volume: string,
 }
 
 export async function removeMemoryDirs(root: string, podUid: string): Promise<void> {
-  await rm(join(memoryRoot(root), podUid), { recursive: true, force: true })
+  await removeTree(join(memoryRoot(root), podUid))
 }
 
 /** Several clusters may share the machine: the node's root tells them apart. */

@@ -5,11 +5,12 @@
 // Callers may rely on: mount() may be called as often as one likes, and only changes what has to change; it throws
 // MountError with upstream's text when a volume cannot be had (yet); teardown() leaves nothing behind.
 
-import { chmod, mkdir, realpath, rm } from 'node:fs/promises'
+import { chmod, mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Pod, Volume } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
+import { removeTree } from '@dinghy/shared/process/remove-tree'
 import type { PlaceFacts } from '../containers/downward.ts'
 import { isSamePayload, writePayload } from './atomic-writer.ts'
 import { ClaimError, resolveClaim } from './claims.ts'
@@ -83,7 +84,7 @@ export class PodVolumes {
     for (const key of this.#written.keys()) if (key.startsWith(`${podUid}/`)) this.#written.delete(key)
     for (const key of this.#made) if (key.startsWith(`${podUid}/`)) this.#made.delete(key)
     await removeMemoryDirs(root, podUid)
-    await rm(this.podDirectory(podUid), { recursive: true, force: true })
+    await removeTree(this.podDirectory(podUid))
   }
 
   async #mountOne(

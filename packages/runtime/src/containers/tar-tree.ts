@@ -24,6 +24,7 @@ import { pipeline } from 'node:stream/promises'
 import { decompressed } from '../images/compression.ts'
 import { entryComponents, resolveBeneath } from '../images/scoped-path.ts'
 import { readTar, tarStream, type TarEntry, type TarHeader, type TarWriter } from '../images/tar.ts'
+import { userNamespace } from '../user-namespace.ts'
 
 /** `path` and what is below it, under `name`; `except` are names directly below it that are left out. */
 export function packTree(
@@ -136,7 +137,7 @@ async function place({ header, body }: TarEntry, path: string, root: string, opt
       return // devices and FIFOs are left out
   }
   if (process.getuid?.() === 0) {
-    const [uid, gid] = options.owners === 'archive' ? [header.uid, header.gid] : [0, 0]
+    const { uid, gid } = userNamespace().ownerOf(options.owners === 'archive' ? header : { uid: 0, gid: 0 })
     lchownSync(path, uid, gid)
   }
   if (header.type === 'symlink') return

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { arch, cpus, hostname, release, totalmem, type as osType } from 'node:os'
 import { summaryJson } from '../containers/inspect.ts'
 import { directorySize } from '../containers/sizes.ts'
+import { userNamespace } from '../user-namespace.ts'
 import type { Deps } from './deps.ts'
 import { DockerError, notFound } from './errors.ts'
 import { sendJson, type Handler, type Router } from './router.ts'
@@ -184,7 +185,10 @@ async function infoJson(deps: Deps): Promise<object> {
     LiveRestoreEnabled: true,
     Isolation: '',
     InitBinary: '',
-    SecurityOptions: enforcesSeccomp ? ['name=seccomp,profile=builtin'] : [],
+    SecurityOptions: [
+      ...(enforcesSeccomp ? ['name=seccomp,profile=builtin'] : []),
+      ...(userNamespace().isNested ? ['name=rootless'] : []),
+    ],
     Warnings: warnings,
   }
 }

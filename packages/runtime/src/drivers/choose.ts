@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { messageOf, serverError } from '../docker/errors.ts'
+import { userNamespace } from '../user-namespace.ts'
 import type { Driver } from './driver.ts'
 import { FifoPool } from './fifo-pool.ts'
 import { acknowledge } from './shim.ts'
@@ -33,7 +34,8 @@ export async function chooseDriver(wanted: Wanted, root: string, clock: Clock, o
   try {
     const driver = await linuxDriver(root, clock)
     await tryOncePerBoot(driver, root)
-    return { driver, reason: 'namespaces and overlayfs work on this machine' }
+    const asWhom = userNamespace().isNested ? ', for an ordinary user in a user namespace' : ''
+    return { driver, reason: `namespaces and overlayfs work on this machine${asWhom}` }
   } catch (error) {
     const reason = `the linux driver does not work here: ${messageOf(error)}`
     return { driver: await processDriver(root, clock), reason }
@@ -41,7 +43,8 @@ export async function chooseDriver(wanted: Wanted, root: string, clock: Clock, o
 }
 
 async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
-  if (process.getuid?.() !== 0) throw serverError('it needs root')
+  if (process.getuid?.() !== 0)
+    throw serverError(`it needs root, or user namespaces for everybody: ${whyNotRootless()}`)
   const [{ LinuxDriver }, { detectCgroups }] = await Promise.all([
     import('./linux/linux-driver.ts'),
     import('./linux/cgroups.ts'),
@@ -57,7 +60,7 @@ async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
 /** Never chosen by itself: it is there to compare with, and for what only it can do. */
 async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Chosen> {
   if (process.platform !== 'linux') throw serverError(`the oci driver needs Linux, this is ${process.platform}`)
-  if (process.getuid?.() !== 0) throw serverError('the oci driver needs root')
+  if (process.getuid?.() !== 0 || userNamespace().isNested) throw serverError('the oci driver needs root')
   const [{ OciDriver }, { OciRuntime }, { detectCgroups }] = await Promise.all([
     import('./oci/oci-driver.ts'),
     import('./oci/oci-runtime.ts'),
@@ -78,6 +81,11 @@ async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Ch
 /** Several runtimes may run on one machine; each has cgroups of its own. */
 const cgroupName = (root: string): string => `dinghy-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
 
+/** As drivers/linux/rootless.sh found it. */
+function whyNotRootless(): string {
+  return process.env['DINGHY_NOT_ROOTLESS'] ?? 'it was started without them, see drivers/linux/rootless.sh'
+}
+
 async function processDriver(root: string, clock: Clock): Promise<Driver> {
   const { ProcessDriver } = await import('./process/process-driver.ts')
   return new ProcessDriver({ clock, fifos: new FifoPool(join(root, 'fifos')) })
@@ -87,7 +95,8 @@ async function processDriver(root: string, clock: Clock): Promise<Driver> {
 async function tryOncePerBoot(driver: Driver, root: string): Promise<void> {
   const file = join(root, 'driver-tried')
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  const circumstances = `${bootId} ${process.getuid?.()} ${statSync('/usr/bin').mtimeMs}\n`
+  const asWhom = userNamespace().isNested ? 'in a user namespace' : 'as root'
+  const circumstances = `${bootId} ${asWhom} ${statSync('/usr/bin').mtimeMs}\n`
   if (existsSync(file) && readFileSync(file, 'utf8') === circumstances) return
   await tryOnce(driver, join(root, 'trial'))
   writeFileSync(file, circumstances)

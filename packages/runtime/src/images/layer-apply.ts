@@ -28,10 +28,11 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import type { Readable } from 'node:stream'
+import { userNamespace } from '../user-namespace.ts'
 import { entryComponents, linkEscapes, PathEscapeError, resolveBeneath } from './scoped-path.ts'
 import type { TarEntry, TarHeader } from './tar.ts'
 import { readTar } from './tar.ts'
-import { makeDevice, OPAQUE_MARKER, WHITEOUT_META_PREFIX, WHITEOUT_PREFIX } from './whiteout.ts'
+import { makeDevice, OPAQUE_MARKER, opaqueXattr, WHITEOUT_META_PREFIX, WHITEOUT_PREFIX } from './whiteout.ts'
 import type { WhiteoutDevices } from './whiteout.ts'
 import type { WantedXattrs } from './xattrs.ts'
 import { setXattrs } from './xattrs.ts'
@@ -39,7 +40,10 @@ import { setXattrs } from './xattrs.ts'
 export interface ApplyOptions {
   /** Devices of the 'overlay' style; without them whiteouts stay `.wh.` files. See whiteout.ts. */
   whiteouts?: WhiteoutDevices
-  /** Keep owners, set-id bits and device nodes: root on Linux. Otherwise everything belongs to this user. */
+  /**
+   * Keep owners, set-id bits and device nodes: root on Linux. Otherwise everything belongs to this user. Root of a user
+   * namespace keeps the owners that exist there and leaves device nodes out, as rootless Docker does.
+   */
   privileged: boolean
   /** An ordinary archive (a build context, ADD): `.wh.` names mean nothing and a leading slash is dropped, as tar does. */
   isPlainArchive?: boolean
@@ -119,7 +123,7 @@ class Unpacking {
     } else {
       await setXattrs(
         this.#root,
-        opaque.map((path) => ({ path: path || '.', xattrs: { 'trusted.overlay.opaque': 'y' } })),
+        opaque.map((path) => ({ path: path || '.', xattrs: { [opaqueXattr()]: 'y' } })),
       )
     }
     // File capabilities and the like need a privilege and a file system that has them; images run without them too.
@@ -236,6 +240,7 @@ class Unpacking {
     if (type !== 'p' && !this.#options.privileged) {
       throw new InvalidLayerError(`invalid layer: ${header.name} is a device, which only root on Linux may make`)
     }
+    if (type !== 'p' && userNamespace().isNested) return
     const [major, minor] = [header.devmajor ?? 0, header.devminor ?? 0]
     if (type === 'c' && major === 0 && minor === 0 && this.#options.whiteouts) {
       throw new InvalidLayerError(`invalid layer: ${header.name} is a device 0:0, which means deleted`)
@@ -244,10 +249,23 @@ class Unpacking {
     this.#setAttributes(path, header)
   }
 
+  #ownerOf(header: TarHeader): { uid: number; gid: number } {
+    const owner = userNamespace().ownerOf(header)
+    if (userNamespace().hasUser(owner.uid) && userNamespace().hasGroup(owner.gid)) return owner
+    // Who owns the files of a build context is nobody's concern.
+    if (this.#options.isPlainArchive) return { uid: 0, gid: 0 }
+    throw new InvalidLayerError(
+      `invalid layer: ${header.name} belongs to ${owner.uid}:${owner.gid}, and no range in /etc/subuid and /etc/subgid reaches that far`,
+    )
+  }
+
   #setAttributes(path: string, header: TarHeader): void {
     const isLink = header.type === 'symlink'
     const seconds = header.mtime.getTime() / 1000
-    if (this.#options.privileged) lchownSync(path, header.uid, header.gid)
+    if (this.#options.privileged) {
+      const { uid, gid } = this.#ownerOf(header)
+      lchownSync(path, uid, gid)
+    }
     // After chown, which clears the set-id bits. Without root's powers the owner must still be able to read and
     // delete the layer, and nobody's set-id program may become this user's.
     if (!isLink) chmodSync(path, this.#options.privileged ? header.mode : ownerMode(header))
@@ -274,7 +292,8 @@ async function writeContent(path: string, header: TarHeader, body: AsyncIterable
   }
 }
 
-/** Never `trusted.*`: overlayfs takes its orders from there. Values that are not text did not survive reading. */
+/** Never what overlayfs takes its orders from. Values that are not text did not survive reading. */
 function isKeptXattr(name: string, value: string): boolean {
+  if (name.startsWith('user.overlay.')) return false
   return (name === 'security.capability' || name.startsWith('user.')) && !value.includes('\uFFFD')
 }

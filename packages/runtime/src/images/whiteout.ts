@@ -4,7 +4,7 @@
  * Inside a tar (the OCI image specification) a deleted `a/b` is an empty file `a/.wh.b`, and a directory whose lower
  * content is hidden holds `.wh..wh..opq`. Unpacked, the spelling depends on who will stack the directories:
  * - 'overlay' (root on Linux): the kernel's overlayfs wants a character device 0:0 in place of the deleted file, and
- *   the xattr `trusted.overlay.opaque=y` on the directory;
+ *   the xattr `trusted.overlay.opaque=y` on the directory (`user.` in the place of `trusted.` in a user namespace);
  * - 'files' (anywhere else): the `.wh.` files stay as they are.
  * Node cannot read xattrs, so opaque directories are also listed beside the unpacked layer (see layer-store.ts).
  */
@@ -13,6 +13,7 @@ import { randomUUID } from 'node:crypto'
 import { linkSync, lstatSync, renameSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { once } from 'node:events'
+import { userNamespace } from '../user-namespace.ts'
 
 export type WhiteoutStyle = 'overlay' | 'files'
 
@@ -24,6 +25,11 @@ export const WHITEOUT_META_PREFIX = '.wh..wh.'
 /** A real device would need CAP_MKNOD, and overlayfs is Linux'. */
 export function defaultWhiteoutStyle(): WhiteoutStyle {
   return process.platform === 'linux' && process.getuid?.() === 0 ? 'overlay' : 'files'
+}
+
+/** Which of them overlayfs looks at depends on the option userxattr, which it has in user namespaces. */
+export function opaqueXattr(): string {
+  return `${userNamespace().isNested ? 'user' : 'trusted'}.overlay.opaque`
 }
 
 export function isOverlayWhiteout(stat: Stats): boolean {

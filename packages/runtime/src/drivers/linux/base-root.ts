@@ -9,7 +9,9 @@
  */
 import { execFileSync } from 'node:child_process'
 import {
+  accessSync,
   chmodSync,
+  constants,
   chownSync,
   copyFileSync,
   existsSync,
@@ -23,6 +25,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { userNamespace } from '../../user-namespace.ts'
+import { DEVICES } from './system-mounts.ts'
 
 export interface BaseRoot {
   pivot: string
@@ -38,14 +42,6 @@ export interface BaseRoot {
 }
 
 const PROGRAM_DIRECTORIES = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'nix', 'gnu']
-const DEVICES: [name: string, major: number, minor: number][] = [
-  ['null', 1, 3],
-  ['zero', 1, 5],
-  ['full', 1, 7],
-  ['random', 1, 8],
-  ['urandom', 1, 9],
-  ['tty', 5, 0],
-]
 
 export function prepareBaseRoot(root: string): BaseRoot {
   const pivot = join(root, 'pivot')
@@ -70,7 +66,8 @@ export function prepareBaseRoot(root: string): BaseRoot {
   }
   // Once per installation: copies of this machine's configuration are allowed to age.
   const stamp = join(root, 'made-for')
-  const madeFor = `${LAYOUT} ${process.execPath} ${readdirSync('/').join(' ')}\n`
+  const asWhom = userNamespace().isNested ? 'in a user namespace' : 'as root'
+  const madeFor = `${LAYOUT} ${asWhom} ${process.execPath} ${readdirSync('/').join(' ')}\n`
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === madeFor) return base
   makePivot(pivot)
   makeInitLayer(init)
@@ -80,7 +77,7 @@ export function prepareBaseRoot(root: string): BaseRoot {
 }
 
 /** To be raised with every change of what is made here. */
-const LAYOUT = 2
+const LAYOUT = 3
 
 const OWN = ['old', 'rootfs', 'programs']
 
@@ -109,11 +106,25 @@ function makeInitLayer(init: string): void {
   link('/proc/self/fd', join(init, 'dev/fd'))
   for (const [fd, name] of ['stdin', 'stdout', 'stderr'].entries()) link(`/proc/self/fd/${fd}`, join(init, 'dev', name))
   link('pts/ptmx', join(init, 'dev/ptmx'))
-  const missing = DEVICES.filter(([name]) => !existsSync(join(init, 'dev', name)))
-  if (missing.length === 0) return
-  const commands = missing.map(([name, major, minor]) => `mknod ${name} c ${major} ${minor}`)
-  execFileSync('sh', ['-c', commands.join(' && ')], { cwd: join(init, 'dev') })
-  for (const [name] of missing) chmodSync(join(init, 'dev', name), 0o666) // whatever our umask is
+  for (const name of DEVICES) makeDevice(name, join(init, 'dev', name))
+}
+
+/** As the machine has it; in a user namespace only a place to bind the machine's to. */
+function makeDevice(name: string, path: string): void {
+  if (existsSync(path)) return
+  if (userNamespace().isNested) return writeFileSync(path, '')
+  const [major, minor] = NUMBERS[name] ?? []
+  execFileSync('mknod', [path, 'c', String(major), String(minor)])
+  chmodSync(path, 0o666) // whatever our umask is
+}
+
+const NUMBERS: Record<string, [major: number, minor: number]> = {
+  null: [1, 3],
+  zero: [1, 5],
+  full: [1, 7],
+  random: [1, 8],
+  urandom: [1, 9],
+  tty: [5, 0],
 }
 
 /** Small, and nobody's secrets: no shadow file, no keys, no configuration of this machine's services. */
@@ -183,10 +194,10 @@ function makeHostLayer({ host, hostDirectories, nodePrefix }: BaseRoot, present:
     chmodSync(join(host, dir), mode)
   }
   mkdirSync(join(host, 'home/node'), { recursive: true })
-  chownSync(join(host, 'home/node'), 1000, 1000)
+  if (userNamespace().hasUser(1000)) chownSync(join(host, 'home/node'), 1000, 1000)
   link('/run', join(host, 'var/run'))
   for (const name of present) {
-    if (hostDirectories.includes(name)) mkdirSync(join(host, name), { recursive: true })
+    if (hostDirectories.includes(name)) makeDirectories(`/${name}`, join(host, name))
     else link(readlinkSync(`/${name}`), join(host, name))
   }
   writeFileSync(join(host, 'etc/passwd'), PASSWD)
@@ -211,6 +222,31 @@ function makeHostLayer({ host, hostDirectories, nodePrefix }: BaseRoot, present:
       if (existsSync(join(nodePrefix, 'bin', name)))
         link(join(nodePrefix, 'bin', name), join(host, 'usr/local/bin', name))
     }
+  }
+}
+
+/**
+ * In a user namespace the machine's directories belong to nobody, so nobody could add a file. Directories of our own lie
+ * over them for the first few levels, where programs get installed: deeper ones, and the files, stay as they are.
+ */
+function makeDirectories(original: string, copy: string, levels = 3): void {
+  mkdirSync(copy, { recursive: true })
+  if (!userNamespace().isNested || levels === 0) return
+  for (const entry of readdirSync(original, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue
+    const path = join(original, entry.name)
+    const below = path === '/usr/local' ? levels + 2 : levels - 1
+    if (isReadable(path)) makeDirectories(path, join(copy, entry.name), below)
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.X_OK)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return false
+    throw error
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Resources } from '../driver.ts'
-import { limitWrites, weightOf } from './cgroup-limits.ts'
+import { discardUnenforceable, limitWrites, weightOf } from './cgroup-limits.ts'
 
 const writes = (resources: Resources, version: 1 | 2) =>
   limitWrites(resources, () => version).map(({ file, value }) => `${file}=${value}`)
@@ -38,4 +38,17 @@ test.each<[string, Resources, string[], string[]]>([
 
 test('shares to weight, at both ends', () => {
   expect([weightOf(2), weightOf(262_144), weightOf(0), weightOf(10 ** 9)]).toEqual([1, 10_000, 1, 10_000])
+})
+
+test('limits without a controller are discarded, each with a warning', () => {
+  const asked = { memoryBytes: 5 * MB, memorySwapBytes: 6 * MB, nanoCpus: 1e9, cpuShares: 512, pids: 7 }
+  expect(discardUnenforceable(asked, () => true)).toEqual({ resources: asked, warnings: [] })
+  const { resources, warnings } = discardUnenforceable(asked, (controller) => controller === 'pids')
+  expect(resources).toEqual({ pids: 7 })
+  expect(warnings).toEqual([
+    'Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.',
+    'Your kernel does not support CPU shares or the cgroup is not mounted. Shares discarded.',
+    'Your kernel does not support CPU CFS scheduler or the cgroup is not mounted. Quota discarded.',
+  ])
+  expect(discardUnenforceable({}, () => false).warnings).toEqual([])
 })

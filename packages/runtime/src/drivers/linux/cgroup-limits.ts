@@ -80,3 +80,40 @@ function otherWrites({ pids }: Resources): LimitWrite[] {
   if (!pids || pids < 0) return []
   return [{ controller: 'pids', file: 'pids.max', value: String(pids), what: 'processes' }]
 }
+
+/** Docker's words for limits that are not enforced. */
+const DISCARDED: [controller: Controller, limits: (keyof Resources)[], warning: string][] = [
+  [
+    'memory',
+    ['memoryBytes', 'memorySwapBytes', 'memoryReservationBytes'],
+    'Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.',
+  ],
+  ['cpu', ['cpuShares'], 'Your kernel does not support CPU shares or the cgroup is not mounted. Shares discarded.'],
+  [
+    'cpu',
+    ['nanoCpus', 'cpuQuotaUs', 'cpuPeriodUs'],
+    'Your kernel does not support CPU CFS scheduler or the cgroup is not mounted. Quota discarded.',
+  ],
+  ['cpuset', ['cpusetCpus'], 'Your kernel does not support cpuset or the cgroup is not mounted. CPUset discarded.'],
+  [
+    'pids',
+    ['pids'],
+    'Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.',
+  ],
+]
+
+/** The limits that can be enforced, and a warning for each of the others. */
+export function discardUnenforceable(
+  resources: Resources,
+  has: (controller: Controller) => boolean,
+): { resources: Resources; warnings: string[] } {
+  const left = { ...resources }
+  const warnings: string[] = []
+  for (const [controller, limits, warning] of DISCARDED) {
+    const asked = limits.filter((limit) => left[limit])
+    if (asked.length === 0 || has(controller)) continue
+    for (const limit of asked) delete left[limit]
+    warnings.push(warning)
+  }
+  return { resources: left, warnings }
+}

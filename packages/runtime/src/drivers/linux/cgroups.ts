@@ -173,6 +173,10 @@ export class Cgroups {
     return text?.split('\n').filter(Boolean).map(Number) ?? []
   }
 
+  get canFreeze(): boolean {
+    return this.#hierarchies.some(({ version, controllers }) => version === 2 || controllers.includes('freezer'))
+  }
+
   freeze(id: string, frozen: boolean): void {
     const v2 = this.#v2(id)
     if (v2 !== undefined) return writeFileSync(join(v2, 'cgroup.freeze'), frozen ? '1' : '0')

@@ -13,12 +13,19 @@ import { onTerminal, resizeTerminal } from '../terminal.ts'
 /** First into the cgroups, so that nothing of it ever runs outside; then everything else in place of the shell. */
 const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 126; shift; done; shift; exec "$@"'
 
+/** How a terminal becomes the program's; init.sh tells why there are two ways. The shell of a job stays outside, as its parent. */
+const IN_OWN_SESSION = ['setsid', '--ctty']
+const AS_JOB = ['sh', '-c', 'cd "$0" && set -m && "$@"; exit $?']
+
 /** This machine's files, read-only, at the given directory; it is seen by nobody else and gone with what follows. */
-const READ_ONLY = 'mount -n -o bind,ro / "$1" || exit 126; shift; exec "$@"'
+const READ_ONLY = 'mount -n -o "$1" / "$2" || exit 126; shift 2; exec "$@"'
 
 interface Options extends ExecOptions {
   /** An empty directory. */
   programs: string
+  /** Options of mount(8) with which they get there. */
+  programsOptions: string
+  mayTakeTerminal: boolean
   cgroups: string[]
 }
 
@@ -39,18 +46,32 @@ export async function execIn(
 ): Promise<ExecProcess> {
   const { pid } = running
   const namespaces = ['--mount', '--ipc', '--uts', '--pid', ...(spec.namespaces?.network ? ['--net'] : [])]
+  const isJob = options.tty && !options.mayTakeTerminal
   // The root directory stays this machine's until `command` leaves it; only the working directory is the container's. And
   // it is read-only, for the reason told in init.sh.
-  const alone = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', READ_ONLY, 'sh', options.programs]
+  const alone = [
+    'unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    'sh',
+    '-c',
+    READ_ONLY,
+    'sh',
+    options.programsOptions,
+    options.programs,
+  ]
+  const root = `/proc/${pid}/root`
   const enter = [
     'nsenter',
     `--target=${pid}`,
     ...namespaces,
+    ...(isJob ? ['--no-fork'] : []),
     `--root=${options.programs}`,
-    `--wd=/proc/${pid}/root`,
+    `--wd=${isJob ? options.programs : root}`,
     '--',
   ]
-  const session = options.tty ? ['setsid', '--ctty'] : []
+  const session = isJob ? [...AS_JOB, root] : options.tty ? IN_OWN_SESSION : []
   const joined = ['sh', '-c', JOIN, 'sh', ...options.cgroups, '--', ...alone, ...enter, ...session, ...command]
   return spawnExec(joined, options)
 }

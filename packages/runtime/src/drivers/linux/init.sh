@@ -17,6 +17,14 @@
 run=$1 base=$2
 shift 2
 
+# A terminal belongs to the session of `script`, and its keys to one group of processes. The machine's root may take it for
+# a session of the program's own; elsewhere the program is a job of this shell: a group of its own, in the foreground.
+own_session=
+if [ -t 0 ]; then
+  read -r _ _ users </proc/self/uid_map
+  if [ "$users" = 4294967295 ]; then own_session='setsid --ctty'; else set -m; fi
+fi
+
 # This subshell is the first child since the pid namespace was made: it is PID 1 and becomes the program. Its parent
 # stays to report how it ended, because 128 + signal is something only a shell says.
 (
@@ -28,12 +36,8 @@ shift 2
   . "$run/prelude"
   exec 8>"$run/pid"
   mount -n -a -T "$run/fstab"
-  # On a terminal, it is also the container's /dev/console, which is how programs in there can name it.
-  own_session=
-  if [ -t 0 ]; then
-    mount -n --bind "$(tty)" "$base/rootfs/dev/console"
-    own_session='setsid --ctty'
-  fi
+  # The terminal is also the container's /dev/console, which is how programs in there can name it.
+  if [ -t 0 ]; then mount -n --bind "$(tty)" "$base/rootfs/dev/console"; fi
   cd "$base"
   pivot_root . old
   for job in $joining $linking; do wait "$job"; done

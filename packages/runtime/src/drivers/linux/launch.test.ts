@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
-import { dropCommand, fstabOf, limitCommand, preludeOf, type MountPlan } from './launch.ts'
+import { dropCommand, fstabOf, limitCommand, preludeOf, viewFstabOf, type MountPlan } from './launch.ts'
 
 const base = {
   pivot: '/d/pivot',
@@ -70,6 +70,25 @@ test("the privileged have this machine's devices below a /dev of their own, writ
   )
 })
 
+test('in a user namespace copies of mounts bring what lies below, and keep their options', () => {
+  const nested = {
+    shares: { pid: false, ipc: false, network: true },
+    hasTtyGroup: false,
+    kept: (path: string) => (path === '/my' ? ',nodev' : ''),
+  }
+  const mounts = [{ type: 'bind' as const, source: '/my', target: '/data', readOnly: true }]
+  const all = lines({ nested, mounts })
+  expect(all[1]).toMatch(/,index=off,userxattr 0 0$/)
+  expect(all).toContain('/ /d/pivot/programs none rbind,ro 0 0')
+  expect(all).toContain(`/dev/null ${ROOT}/dev/null none bind 0 0`)
+  expect(all).toContain(`${ROOT}/proc/sys ${ROOT}/proc/sys none rbind,ro 0 0`)
+  expect(all.at(-1)).toBe(`/my ${ROOT}/data none rbind,ro,nodev 0 0`)
+})
+
+test('a view has the root and nothing else', () => {
+  expect(viewFstabOf(plan).trim().split('\n')).toEqual(lines({}).slice(0, 2))
+})
+
 test('mounts come last and in order, with blanks escaped', () => {
   const mounts = [
     { type: 'bind' as const, source: '/my dir', target: '/data', readOnly: true },
@@ -115,6 +134,12 @@ test('who shares a pid namespace joins the cgroups by itself', () => {
   expect(preludeOf({ ...spec, namespaces: { pid: 'host' } }, '/d/lowers/l1', ['/cg/a'])).toContain(
     'do echo 0 >"$group/cgroup.procs" || exit 1; done\n',
   )
+})
+
+test('names in a user namespace take programs, and who may not lower oom_score_adj goes without', () => {
+  const lines = preludeOf({ ...spec, domainname: 'example.org', oomScoreAdj: -5 }, '/d/lowers/l1', [], true)
+  expect(lines).toContain("hostname 'it'\\''s'\ndomainname 'example.org'\n")
+  expect(lines).toContain('echo -5 >"/proc/$pid/oom_score_adj" || :\n')
 })
 
 test('a network namespace of its own has a loopback device that is up', () => {
@@ -202,4 +227,10 @@ test('an ordinary user with the usual capabilities, and root with none, need no 
 
 test('a privileged container keeps its capabilities', () => {
   expect(drop({ privileged: true }).join(' ')).not.toContain('--bounding-set')
+})
+
+test('without the right to choose groups they are kept', () => {
+  const command = dropCommand({ args: ['x'], env: [], cwd: '/', user: '' }, identity, '/bin/x', tools, true, false)
+  expect(command).toContain('--keep-groups')
+  expect(command.join(' ')).not.toContain('--groups=')
 })

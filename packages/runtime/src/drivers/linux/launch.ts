@@ -11,6 +11,7 @@ import { quote } from '../terminal.ts'
 import type { BaseRoot } from './base-root.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { enclosing } from './mount-points.ts'
+import { systemMounts, type NestedMounts } from './system-mounts.ts'
 import type { Identity } from './user.ts'
 
 /** Paths of /proc and /sys that Docker hides from containers, and those that it shows read-only. */
@@ -48,39 +49,30 @@ export interface MountPlan {
   devices: { source: string; target: string }[]
   /** Shown at /sys/fs/cgroup, read-only but for the privileged. */
   cgroups: { source: string; target: string }[]
+  /** In a user namespace. */
+  nested?: NestedMounts | undefined
 }
 
 /** The fstab of a container. The overlays' directories are relative to `lowerLinks` (the prelude's cd). */
 export function fstabOf(plan: MountPlan): string {
-  const { base, privileged } = plan
-  const root = posix.join(base.pivot, 'rootfs')
-  const inside = (path: string) => posix.join(root, path)
-  const lines = [
-    line(base.pivot, base.pivot, 'none', 'bind'),
-    line('overlay', root, 'overlay', overlayOptions(range(plan.lowerCount).map(String), '', plan)),
-  ]
-  for (const { name, lowers } of plan.hostOverlays) {
-    const dirs = [...lowers.map((n) => `${n}/${name}`), `/${name}`]
-    lines.push(line('overlay', inside(name), 'overlay', overlayOptions(dirs, name, plan)))
+  const { base, privileged, nested } = plan
+  const inside = (path: string) => posix.join(base.pivot, 'rootfs', path)
+  // There a mount can only be copied with all that is mounted below it, and with the options that it has.
+  const bind = nested === undefined ? 'bind' : 'rbind'
+  const kept = nested?.kept ?? (() => '')
+  const lines = rootLines(plan)
+  lines.push(line('/', base.programs, 'none', `${bind},ro${kept('/')}`))
+  lines.push(line('/proc', posix.join(base.programs, 'proc'), 'none', bind))
+  for (const [source, target, type, options] of systemMounts(plan)) {
+    lines.push(line(source, inside(target), type, options))
   }
-  if (plan.rootfs.hostBase && base.nodePrefix !== undefined) {
-    lines.push(line(base.nodePrefix, inside(base.nodePrefix), 'none', 'rbind,ro'))
-  }
-  lines.push(line('/', base.programs, 'none', 'bind,ro'))
-  lines.push(line('/proc', posix.join(base.programs, 'proc'), 'none', 'bind'))
-  lines.push(
-    line('proc', inside('/proc'), 'proc', 'nosuid,nodev,noexec'),
-    line('devpts', inside('/dev/pts'), 'devpts', 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5'),
-    line('shm', inside('/dev/shm'), 'tmpfs', `nosuid,nodev,noexec,mode=1777,size=${plan.shmSizeBytes}`),
-    line('sysfs', inside('/sys'), 'sysfs', `nosuid,nodev,noexec${privileged ? '' : ',ro'}`),
-    line('mqueue', inside('/dev/mqueue'), 'mqueue', 'nosuid,nodev,noexec'),
-  )
   if (plan.cgroups.length > 1)
     lines.push(line('tmpfs', inside('/sys/fs/cgroup'), 'tmpfs', 'nosuid,nodev,noexec,mode=755'))
   for (const { source, target } of plan.cgroups)
-    lines.push(line(source, inside(target), 'none', `bind${privileged ? '' : ',ro'},X-mount.mkdir`))
+    lines.push(line(source, inside(target), 'none', `bind${privileged ? '' : `,ro${kept(source)}`},X-mount.mkdir`))
   if (!privileged) {
-    for (const path of plan.readonly) lines.push(line(inside(path), inside(path), 'none', 'bind,ro'))
+    const keptOfProc = nested?.shares.pid ? kept('/proc') : ''
+    for (const path of plan.readonly) lines.push(line(inside(path), inside(path), 'none', `${bind},ro${keptOfProc}`))
     for (const { path, directory } of plan.masked) {
       lines.push(
         directory ? line('tmpfs', inside(path), 'tmpfs', 'ro,size=0') : line('/dev/null', inside(path), 'none', 'bind'),
@@ -91,13 +83,36 @@ export function fstabOf(plan: MountPlan): string {
   for (const mount of plan.mounts) {
     // What a tmpfs will hold cannot be prepared.
     const extra = enclosing(mount.target, plan.mounts)?.type === 'tmpfs' ? ',X-mount.mkdir' : ''
-    lines.push(mountLine(mount, inside(mount.target), extra))
+    const options = mount.readOnly ? `,ro${mount.type === 'bind' ? kept(mount.source) : ''}` : ''
+    lines.push(mountLine(mount, inside(mount.target), options + extra))
   }
   return `${lines.join('\n')}\n`
 }
 
-function mountLine(mount: Mount, target: string, extra: string): string {
-  const more = `${mount.readOnly ? ',ro' : ''}${extra}`
+/** Of these only the root itself, as a container that does not run has it. */
+export function viewFstabOf(plan: MountPlan): string {
+  return `${rootLines(plan).join('\n')}\n`
+}
+
+function rootLines(plan: MountPlan): string[] {
+  const { base } = plan
+  const root = posix.join(base.pivot, 'rootfs')
+  const lines = [
+    line(base.pivot, base.pivot, 'none', 'bind'),
+    line('overlay', root, 'overlay', overlayOptions(range(plan.lowerCount).map(String), '', plan)),
+  ]
+  for (const { name, lowers } of plan.hostOverlays) {
+    const dirs = [...lowers.map((n) => `${n}/${name}`), `/${name}`]
+    lines.push(line('overlay', posix.join(root, name), 'overlay', overlayOptions(dirs, name, plan)))
+  }
+  if (plan.rootfs.hostBase && base.nodePrefix !== undefined) {
+    const options = `rbind,ro${plan.nested?.kept(base.nodePrefix) ?? ''}`
+    lines.push(line(base.nodePrefix, posix.join(root, base.nodePrefix), 'none', options))
+  }
+  return lines
+}
+
+function mountLine(mount: Mount, target: string, more: string): string {
   if (mount.type === 'tmpfs') return line('tmpfs', target, 'tmpfs', (mount.options ?? 'nosuid,nodev,noexec') + more)
   return line(mount.source, target, 'none', `rbind${more}`)
 }
@@ -107,7 +122,9 @@ function overlayOptions(lowers: string[], part: string, plan: MountPlan): string
   const own = posix.relative(plan.lowerLinks, plan.rootfs.dir)
   const upper = posix.join(own, 'upper', part)
   const work = posix.join(own, part === '' ? 'work' : `work-${part}`)
-  const options = `lowerdir=${lowers.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`
+  // Where overlayfs keeps its notes in ordinary attributes, which anybody may forge, it follows no redirections anyhow.
+  const features = plan.nested === undefined ? 'redirect_dir=off,metacopy=off' : 'userxattr'
+  const options = `lowerdir=${lowers.join(':')},upperdir=${upper},workdir=${work},index=off,${features}`
   // As in Docker, --read-only does not mean /dev.
   return plan.readOnlyRoot && part !== 'dev' ? `${options},ro` : options
 }
@@ -122,7 +139,7 @@ function line(source: string, target: string, type: string, options: string): st
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 
 /** Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. */
-export function preludeOf(spec: ContainerSpec, lowerLinks: string, cgroups: string[]): string {
+export function preludeOf(spec: ContainerSpec, lowerLinks: string, cgroups: string[], nested = false): string {
   const interfaces = spec.interfaces ?? []
   // First of all, because it takes longest; it goes on while we mount.
   const lines = [...(interfaces.length > 0 ? linkLines(interfaces) : []), `cd ${quote(lowerLinks)}`]
@@ -137,14 +154,23 @@ export function preludeOf(spec: ContainerSpec, lowerLinks: string, cgroups: stri
   // The loopback device of a new namespace is down. Without iproute2 it stays so: still no network.
   if (spec.namespaces?.network === 'private' && interfaces.length === 0)
     lines.push('if command -v ip >/dev/null; then ip link set lo up; fi')
-  if (spec.hostname !== '') lines.push(`echo ${quote(spec.hostname)} >/proc/sys/kernel/hostname`)
-  if (spec.domainname) lines.push(`echo ${quote(spec.domainname)} >/proc/sys/kernel/domainname`)
-  if (spec.oomScoreAdj) lines.push(`echo ${spec.oomScoreAdj} >"/proc/$pid/oom_score_adj"`)
+  lines.push(...nameLines(spec, nested))
+  // To lower it is a privilege on the machine; as in rootless Docker, who has it not goes without.
+  if (spec.oomScoreAdj) lines.push(`echo ${spec.oomScoreAdj} >"/proc/$pid/oom_score_adj"${nested ? ' || :' : ''}`)
   for (const [name, value] of Object.entries(spec.sysctls ?? {})) {
     lines.push(`echo ${quote(value)} >${quote(`/proc/sys/${name.replaceAll('.', '/')}`)}`)
   }
   lines.push('umask 0022')
   return `${lines.join('\n')}\n`
+}
+
+/** The files are the machine's root's, whoever owns the namespace; there it takes programs. */
+function nameLines({ hostname, domainname }: ContainerSpec, nested: boolean): string[] {
+  const set = (what: 'hostname' | 'domainname', name: string | undefined): string[] => {
+    if (!name) return []
+    return [nested ? `${what} ${quote(name)}` : `echo ${quote(name)} >/proc/sys/kernel/${what}`]
+  }
+  return [...set('hostname', hostname), ...set('domainname', domainname)]
 }
 
 /** Sets the limits on itself and then becomes what follows; nothing when there are none. */
@@ -178,6 +204,7 @@ export function dropCommand(
   executable: string,
   tools: Tools,
   hasEnv: boolean,
+  canSetGroups = true,
 ): string[] {
   const own = spec.env.filter((entry) => LOADER_VARIABLE.test(entry))
   if (own.length > 0 && !hasEnv) {
@@ -189,7 +216,7 @@ export function dropCommand(
     tools.setpriv,
     ...capabilityFlags(spec, identity, tools.setpriv),
     `--regid=${identity.gid}`,
-    identity.groups.length > 0 ? `--groups=${identity.groups.join(',')}` : '--clear-groups',
+    groupsFlag(identity, canSetGroups),
     ...(spec.noNewPrivileges ? ['--no-new-privs'] : []),
     '--',
     tools.env,
@@ -205,6 +232,11 @@ export function dropCommand(
     spec.env.some((entry) => entry.startsWith('PATH=')) ? (spec.args[0] ?? '') : executable,
     ...spec.args.slice(1),
   ]
+}
+
+function groupsFlag({ groups }: Identity, canSetGroups: boolean): string {
+  if (!canSetGroups) return '--keep-groups'
+  return groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups'
 }
 
 /**

@@ -2,6 +2,9 @@
  * The linux driver: namespaces, overlayfs, cgroups, capabilities, put together from the tools of util-linux by one
  * short shell script (init.sh). There is no helper binary and no process of ours per container but the waiting shim.
  *
+ * It needs root: the machine's, or that of a user namespace (rootless.sh), which is an ordinary user; rootless.ts knows what
+ * is different then.
+ *
  * Differences from runc that a container can notice: no seccomp or AppArmor profile, and on machines with cgroups
  * version 2 only, no device filter (so no CAP_MKNOD either). describe() says so.
  */
@@ -9,6 +12,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '../../docker/errors.ts'
+import { userNamespace } from '../../user-namespace.ts'
 import type {
   Change,
   ContainerSpec,
@@ -17,6 +21,7 @@ import type {
   Exit,
   ProcessRow,
   ProcessSpec,
+  Resources,
   Rootfs,
   Running,
   Usage,
@@ -26,8 +31,10 @@ import { underInit } from '../init-process.ts'
 import type { FifoPool } from '../fifo-pool.ts'
 import { LayeredView } from '../layered-view.ts'
 import { isSameProcess, rowsOf } from '../process-table.ts'
+import { usageOf } from '../process-usage.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { assetPath, createRunDir, launch, waitForExit } from '../shim.ts'
+import { discardUnenforceable } from './cgroup-limits.ts'
 import type { Cgroups } from './cgroups.ts'
 import {
   dropCommand,
@@ -39,10 +46,19 @@ import {
   type MountPlan,
   type Tools,
 } from './launch.ts'
+import {
+  continueMembers,
+  inMountNamespace,
+  membersOf,
+  mountNamespaceOf,
+  signalIfAlive,
+  stopMembers,
+} from './members.ts'
 import { prepareMountPoint } from './mount-points.ts'
 import { lookupThrough, OverlayRootfs } from './overlay-rootfs.ts'
 import { execIn } from './exec.ts'
-import { namespaceCommand, samePidNamespace } from './namespaces.ts'
+import { namespaceCommand } from './namespaces.ts'
+import { checkIdentity, checkNothingIsMountedIn, nestedMountsOf, openableDevices, rootlessFacts } from './rootless.ts'
 import { findTools } from './tools.ts'
 import { identityOf, type Identity } from './user.ts'
 
@@ -56,6 +72,7 @@ export class LinuxDriver implements Driver {
   readonly #tools: Tools
   readonly #cgroups: Cgroups
   readonly #fifos: FifoPool
+  readonly #users = userNamespace()
 
   /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
   constructor(options: { clock: Clock; root: string; cgroups: Cgroups; fifos: FifoPool }) {
@@ -64,24 +81,35 @@ export class LinuxDriver implements Driver {
     this.#cgroups = options.cgroups
     this.#overlays = new OverlayRootfs(options.root, options.clock)
     this.#tools = findTools()
+    if (this.#users.isNested) {
+      checkNothingIsMountedIn(this.#overlays.base.hostDirectories, readFileSync('/proc/self/mountinfo', 'utf8'))
+    }
   }
 
   describe(): string[] {
     const facts = [
       'seccomp and AppArmor profiles are not applied',
       'root of a container keeps CAP_SYS_CHROOT even if that is dropped',
+      ...rootlessFacts(this.#users),
     ]
-    if (!this.#cgroups.available) facts.push('no cgroups: memory, CPU and process limits are refused')
+    const fate = this.#users.isNested ? 'discarded, with a warning' : 'refused'
+    if (!this.#cgroups.available) facts.push(`no cgroups: memory, CPU and process limits are ${fate}`)
     else if (this.#cgroups.missing.length > 0)
       facts.push(`no cgroup controller for: ${this.#cgroups.missing.join(', ')}`)
-    if (!this.#cgroups.canRestrictDevices) {
+    if (!this.#mayMakeDevices) {
       facts.push('devices cannot be filtered here, so containers do not get CAP_MKNOD')
     }
     return facts
   }
 
-  warningsFor(): string[] {
-    return []
+  warningsFor(resources: Resources): string[] {
+    return this.#enforceable(resources).warnings
+  }
+
+  /** An ordinary user has few of the limits; like rootless Docker we go on without. Root should learn that they are missing. */
+  #enforceable(resources: Resources = {}): { resources: Resources; warnings: string[] } {
+    if (!this.#users.isNested) return { resources, warnings: [] }
+    return discardUnenforceable(resources, (controller) => this.#cgroups.has(controller))
   }
 
   async prepare(rootfs: Rootfs): Promise<void> {
@@ -96,23 +124,23 @@ export class LinuxDriver implements Driver {
     const { rootfs } = spec
     await this.#overlays.closeView(rootfs)
     this.#overlays.prepare(rootfs)
-    if (spec.process.privileged) this.#overlays.prepareDevices(rootfs)
+    if (this.#hasDevicesOverlay(spec)) this.#overlays.prepareDevices(rootfs)
     const mounts = this.#overlays.prepareMounts(rootfs, spec.mounts)
     const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
     const process = spec.init ? underInit(spec.process, lookup) : spec.process
     this.#overlays.makeDirectory(rootfs, spec.process.cwd)
     const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, lookup)]
-    this.#cgroups.create(spec.id, spec.resources ?? {})
+    this.#cgroups.create(spec.id, this.#enforceable(spec.resources).resources)
     try {
       if (!spec.process.privileged) this.#cgroups.restrictDevices(spec.id, (spec.devices ?? []).map(deviceRule))
-      const devices = (spec.devices ?? []).map(({ source, target }) => {
+      const devices = [...(spec.devices ?? []), ...this.#devicesOfTheMachine(spec)].map(({ source, target }) => {
         const mount = { type: 'bind', source, target, readOnly: false } as const
         return { source, target: prepareMountPoint(this.#overlays.view(rootfs), rootfs, mount) }
       })
       writeFileSync(join(spec.runDir, 'fstab'), fstabOf({ ...this.#plan(spec), mounts, devices }))
       writeFileSync(
         join(spec.runDir, 'prelude'),
-        preludeOf(spec, this.#overlays.linkLowers(rootfs), this.#cgroups.directories(spec.id)),
+        preludeOf(spec, this.#overlays.linkLowers(rootfs), this.#cgroups.directories(spec.id), this.#users.isNested),
       )
       const init = ['sh', assetPath('linux/init.sh'), spec.runDir, this.#overlays.base.pivot, ...command]
       const inNamespaces = [...namespaceCommand(spec), ...init]
@@ -125,9 +153,11 @@ export class LinuxDriver implements Driver {
   }
 
   async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
+    const namespace = this.#cgroups.available ? undefined : mountNamespaceOf(running.pid)
     const { code, at } = await waitForExit(this.#clock, running, signal)
     const oomKilled = this.#cgroups.oomKills(running.id) > 0
     // In a pid namespace of its own everything has died with the first process; in a shared one, end the rest.
+    if (namespace !== undefined) for (const pid of inMountNamespace(namespace)) signalIfAlive(pid, 'SIGKILL')
     if (this.#cgroups.pids(running.id).length > 0) this.#cgroups.kill(running.id)
     // What cannot be removed yet is left to a later runtime's sweep: the exit is what counts.
     await this.#cgroups.removeWhenEmpty(running.id, this.#clock)
@@ -144,16 +174,20 @@ export class LinuxDriver implements Driver {
   }
 
   async killAll(running: Running): Promise<void> {
+    const members = this.#cgroups.available || !this.isAlive(running) ? [] : membersOf(running.pid)
     if (this.isAlive(running)) process.kill(running.pid, 'SIGKILL')
+    for (const pid of members) signalIfAlive(pid, 'SIGKILL')
     this.#cgroups.kill(running.id)
   }
 
   async pause(running: Running): Promise<void> {
-    this.#cgroups.freeze(running.id, true)
+    if (this.#cgroups.canFreeze) this.#cgroups.freeze(running.id, true)
+    else await stopMembers(this.#clock, running.pid)
   }
 
   async resume(running: Running): Promise<void> {
-    this.#cgroups.freeze(running.id, false)
+    if (this.#cgroups.canFreeze) this.#cgroups.freeze(running.id, false)
+    else continueMembers(running.pid)
   }
 
   async exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
@@ -164,9 +198,11 @@ export class LinuxDriver implements Driver {
     const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, lookup)]
     return execIn(running, spec, command, {
       programs: this.#overlays.base.programs,
+      programsOptions: this.#users.isNested ? `rbind,ro${nestedMountsOf(this.#users)?.kept('/')}` : 'bind,ro',
       cgroups: this.#cgroups.directories(running.id),
       stdin,
       tty: process.tty ?? false,
+      mayTakeTerminal: !this.#users.isNested,
       consoleSize: process.consoleSize,
       clock: this.#clock,
     })
@@ -177,16 +213,16 @@ export class LinuxDriver implements Driver {
   }
 
   async update(running: Running, spec: ContainerSpec): Promise<void> {
-    this.#cgroups.limit(running.id, spec.resources ?? {})
+    this.#cgroups.limit(running.id, this.#enforceable(spec.resources).resources)
   }
 
   async usage(running: Running): Promise<Usage> {
-    return this.#cgroups.usage(running.id)
+    return this.#cgroups.available ? this.#cgroups.usage(running.id) : usageOf(membersOf(running.pid))
   }
 
   async processes(running: Running): Promise<ProcessRow[]> {
     const inCgroup = this.#cgroups.pids(running.id)
-    return rowsOf(inCgroup.length > 0 ? inCgroup : samePidNamespace(running.pid))
+    return rowsOf(inCgroup.length > 0 ? inCgroup : membersOf(running.pid))
   }
 
   async changes(rootfs: Rootfs, running?: Running): Promise<Change[]> {
@@ -226,6 +262,22 @@ export class LinuxDriver implements Driver {
     return stale
   }
 
+  /** Those that should not be used do not work: cgroups see to that, or in a user namespace the kernel. */
+  get #mayMakeDevices(): boolean {
+    return this.#cgroups.canRestrictDevices || this.#users.isNested
+  }
+
+  /** The privileged have every device of the machine: below their own /dev, or in a user namespace, where those would not work, … */
+  #hasDevicesOverlay({ process }: ContainerSpec): boolean {
+    return (process.privileged ?? false) && !this.#users.isNested
+  }
+
+  /** … one by one, as far as they can be opened. */
+  #devicesOfTheMachine({ process }: ContainerSpec): { source: string; target: string }[] {
+    if (!process.privileged || !this.#users.isNested) return []
+    return openableDevices().map((path) => ({ source: path, target: path }))
+  }
+
   /** Privileges, environment, root directory and program, in this order; see launch.ts. */
   #programCommand(spec: ProcessSpec, lookup: Lookup): string[] {
     const read = (path: string) => {
@@ -233,8 +285,9 @@ export class LinuxDriver implements Driver {
       return found?.isFile ? readFileSync(found.hostPath, 'utf8') : ''
     }
     const identity: Identity = identityOf(spec.user, spec.groupAdd ?? [], read('/etc/passwd'), read('/etc/group'))
+    checkIdentity(identity, spec, this.#users)
     const env = spec.env.some((entry) => entry.startsWith('HOME=')) ? spec.env : [...spec.env, `HOME=${identity.home}`]
-    const capDrop = this.#cgroups.canRestrictDevices ? spec.capDrop : [...(spec.capDrop ?? []), 'MKNOD']
+    const capDrop = this.#mayMakeDevices ? spec.capDrop : [...(spec.capDrop ?? []), 'MKNOD']
     const executable = findExecutable({ ...spec, env }, lookup)
     return dropCommand(
       { ...spec, env, capDrop },
@@ -242,12 +295,13 @@ export class LinuxDriver implements Driver {
       executable,
       this.#tools,
       lookup('/usr/bin/env') !== undefined,
+      this.#users.canSetGroups,
     )
   }
 
   #plan(spec: ContainerSpec): Omit<MountPlan, 'mounts' | 'devices'> {
     return {
-      ...this.#overlays.plan(spec.rootfs, spec.process.privileged),
+      ...this.#overlays.plan(spec.rootfs, this.#hasDevicesOverlay(spec)),
       readOnlyRoot: spec.readOnlyRoot ?? false,
       privileged: spec.process.privileged ?? false,
       shmSizeBytes: spec.shmSizeBytes || DEFAULT_SHM_BYTES,
@@ -257,6 +311,7 @@ export class LinuxDriver implements Driver {
       }),
       readonly: READONLY_PATHS.filter((path) => existsSync(path)),
       cgroups: Object.keys(spec.resources ?? {}).length > 0 ? this.#cgroups.mounts(spec.id) : [],
+      nested: nestedMountsOf(this.#users, spec.namespaces),
     }
   }
 }

@@ -6,6 +6,7 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, writeFileSync } f
 import { dirname, join } from 'node:path'
 import type { Mount, Rootfs } from '../driver.ts'
 import { startError } from '../executable.ts'
+import { userNamespace } from '../../user-namespace.ts'
 import type { LayeredView } from '../layered-view.ts'
 
 /**
@@ -47,6 +48,12 @@ export function copyUpDirectories(view: LayeredView, upper: string, directory: s
     const original = view.find(path)?.stat
     mkdirSync(inUpper)
     chmodSync(inUpper, (original?.mode ?? 0o755) & 0o7777)
-    if (original !== undefined) chownSync(inUpper, original.uid, original.gid)
+    if (original !== undefined) chownAsFarAsPossible(inUpper, original)
   }
+}
+
+/** In a user namespace the directories of a host base belong to users who do not exist. */
+function chownAsFarAsPossible(path: string, { uid, gid }: { uid: number; gid: number }): void {
+  const users = userNamespace()
+  chownSync(path, users.hasUser(uid) ? uid : 0, users.hasGroup(gid) ? gid : 0)
 }

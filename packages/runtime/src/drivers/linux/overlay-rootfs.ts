@@ -9,14 +9,16 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '../../docker/errors.ts'
+import { userNamespace } from '../../user-namespace.ts'
 import type { Change, Mount, Rootfs, Running } from '../driver.ts'
 import type { Lookup } from '../executable.ts'
 import { LayeredView, type Branch } from '../layered-view.ts'
 import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
-import { fstabOf, type MountPlan } from './launch.ts'
+import { viewFstabOf, type MountPlan } from './launch.ts'
 import { MergedViews, type ViewPlan } from './merged-views.ts'
 import { prepareMountPoint } from './mount-points.ts'
 import { changesOf } from './overlay-changes.ts'
+import { nestedMountsOf } from './rootless.ts'
 
 export class OverlayRootfs {
   readonly base: BaseRoot
@@ -94,9 +96,9 @@ export class OverlayRootfs {
       readOnlyRoot,
       privileged: false,
       shmSizeBytes: 0,
+      nested: nestedMountsOf(userNamespace()),
     }
-    const lines = fstabOf({ ...this.plan(rootfs), ...bare }).split('\n')
-    return `${lines.filter((line) => / (overlay|none) /.test(line) && !line.includes(` ${this.base.programs}`)).join('\n')}\n`
+    return viewFstabOf({ ...this.plan(rootfs), ...bare })
   }
 
   /**
@@ -143,7 +145,12 @@ export class OverlayRootfs {
   async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
     if (!this.view(rootfs).find(path)?.stat.isDirectory()) return
     const source = await this.pathIn(rootfs, path)
-    await promisify(execFile)('cp', ['-a', '--', `${source}/.`, destination])
+    // In a user namespace this machine's own files belong to users who do not exist.
+    const users = userNamespace()
+    const isOfTheMachine = rootfs.hostBase && this.base.hostDirectories.some((name) => path.startsWith(`/${name}/`))
+    const keepsOwners = !users.isNested || !(users.hasOneUser || isOfTheMachine)
+    const mode = keepsOwners ? ['-a'] : ['-a', '--no-preserve=ownership']
+    await promisify(execFile)('cp', [...mode, '--', `${source}/.`, destination])
   }
 
   /**

@@ -4,14 +4,18 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { serverError } from '../../docker/errors.ts'
+import { userNamespace } from '../../user-namespace.ts'
 import type { Tools } from './launch.ts'
 
 /** Programs that a start needs; the error names what to install. */
 const REQUIRED_TOOLS = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setpriv', 'env', 'mkfifo', 'mknod']
+/** Further ones in a user namespace; see nameLines() in launch.ts. */
+const NESTED_TOOLS = ['hostname', 'domainname']
 
 export function findTools(): Tools {
-  const paths = new Map(REQUIRED_TOOLS.map((name) => [name, which(name)]))
-  const missing = REQUIRED_TOOLS.filter((name) => paths.get(name) === undefined)
+  const required = [...REQUIRED_TOOLS, ...(userNamespace().isNested ? NESTED_TOOLS : [])]
+  const paths = new Map(required.map((name) => [name, which(name)]))
+  const missing = required.filter((name) => paths.get(name) === undefined)
   if (missing.length > 0) throw serverError(`the linux driver needs these programs: ${missing.join(', ')}`)
   return { setpriv: paths.get('setpriv') ?? '', env: paths.get('env') ?? '', nsenter: paths.get('nsenter') ?? '' }
 }

@@ -31,11 +31,12 @@ import { exitCodeOf } from '../exit-code.ts'
 import type { FifoPool } from '../fifo-pool.ts'
 import { LayeredView } from '../layered-view.ts'
 import { descendantsOf, isAlive, isSameProcess, rowsOf } from '../process-table.ts'
+import { usageOf } from '../process-usage.ts'
 import { assetPath, createRunDir, launch, readShimPid, waitForExit } from '../shim.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { protectedCommand } from './host-protection.ts'
 import { changesSince, materialise, writeManifest } from './materialise.ts'
-import { sessionPids, usageOf } from './session.ts'
+import { sessionPids } from './session.ts'
 import { translateArgument, translateVariable, type Places } from './translate.ts'
 
 export class ProcessDriver implements Driver {

@@ -1,6 +1,7 @@
 /** Copies a part of a view into an ordinary directory, for those who need one: mounts of a RUN. */
 import { chmodSync, copyFileSync, lchownSync, mkdirSync, readlinkSync, symlinkSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
+import { userNamespace } from '../../user-namespace.ts'
 import type { LayerView } from '../layer-view.ts'
 
 /** Returns the host path of the copy: a directory, or a file if `path` is one. Throws when there is no such path. */
@@ -14,7 +15,10 @@ export function materialise(view: LayerView, path: string, destination: string):
     if (entry.stat.isSymbolicLink()) symlinkSync(readlinkSync(entry.hostPath), target)
     else if (entry.stat.isFile()) copyFileSync(entry.hostPath, target)
     else if (!entry.stat.isDirectory()) continue
-    if (isRoot) lchownSync(target, entry.stat.uid, entry.stat.gid)
+    if (isRoot) {
+      const { uid, gid } = userNamespace().ownerOf(entry.stat)
+      lchownSync(target, uid, gid)
+    }
     if (!entry.stat.isSymbolicLink()) chmodSync(target, entry.stat.mode & 0o7777)
   }
   return destination

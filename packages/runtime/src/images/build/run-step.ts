@@ -8,6 +8,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import type { Driver, Mount, Rootfs } from '../../drivers/driver.ts'
+import { userNamespace } from '../../user-namespace.ts'
 import { heredocText, parseHeredoc } from '../dockerfile/heredoc.ts'
 import type { Run } from '../dockerfile/instructions.ts'
 import type { RunMount } from '../dockerfile/run-mount.ts'
@@ -190,7 +191,10 @@ async function cacheDirectory(mount: RunMount, target: string, step: RunStep, di
   if (mount.from === undefined) mkdirSync(path)
   else materialise((await step.mountSource(mount.from)).view, mount.source ?? '/', path)
   chmodSync(path, mount.mode ?? 0o755)
-  if (process.getuid?.() === 0) chownSync(path, mount.uid ?? 0, mount.gid ?? 0)
+  if (process.getuid?.() === 0) {
+    const { uid, gid } = userNamespace().ownerOf({ uid: mount.uid ?? 0, gid: mount.gid ?? 0 })
+    chownSync(path, uid, gid)
+  }
   return path
 }
 

@@ -1,0 +1,84 @@
+/**
+ * What a container has at /proc, /dev and /sys: file systems of its own, or, of what it shares with the machine, the machine's. Pure.
+ *
+ * In a user namespace the kernel mounts a file system only for those who own what it shows: `proc` for a pid namespace of
+ * one's own, `sysfs` for a network namespace, `mqueue` for an IPC namespace. What is shared is bound from the machine
+ * instead. Device nodes cannot be made there and would not work, so those of the machine are bound, too.
+ */
+
+export type MountEntry = [source: string, target: string, type: string, options: string]
+
+/** What is different for mounts in a user namespace. */
+export interface NestedMounts {
+  /** What the container shares with the machine. */
+  shares: { pid: boolean; ipc: boolean; network: boolean }
+  /** The group that terminals should belong to exists. */
+  hasTtyGroup: boolean
+  /** Options of the machine's mount at `path` that a copy of it must keep, each with a comma before it; see keptOptions(). */
+  kept: (path: string) => string
+}
+
+/** The harmless devices that every container has. */
+export const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
+export const TTY_GROUP = 5
+
+export function systemMounts(plan: {
+  privileged: boolean
+  shmSizeBytes: number
+  nested?: NestedMounts | undefined
+}): MountEntry[] {
+  const { privileged, shmSizeBytes, nested } = plan
+  const ttyGroup = nested === undefined || nested.hasTtyGroup ? `,gid=${TTY_GROUP}` : ''
+  const proc: MountEntry = ['proc', '/proc', 'proc', 'nosuid,nodev,noexec']
+  const ptys: MountEntry = [
+    'devpts',
+    '/dev/pts',
+    'devpts',
+    `nosuid,noexec,newinstance,ptmxmode=0666,mode=0620${ttyGroup}`,
+  ]
+  const shm: MountEntry = ['shm', '/dev/shm', 'tmpfs', `nosuid,nodev,noexec,mode=1777,size=${shmSizeBytes}`]
+  const readOnly = privileged ? '' : ',ro'
+  const sys: MountEntry = ['sysfs', '/sys', 'sysfs', `nosuid,nodev,noexec${readOnly}`]
+  const queues: MountEntry = ['mqueue', '/dev/mqueue', 'mqueue', 'nosuid,nodev,noexec']
+  if (nested === undefined) return [proc, ptys, shm, sys, queues]
+  const { shares, kept } = nested
+  return [
+    shares.pid ? ['/proc', '/proc', 'none', 'rbind'] : proc,
+    ...DEVICES.map((name): MountEntry => [`/dev/${name}`, `/dev/${name}`, 'none', 'bind']),
+    ptys,
+    shm,
+    ...(shares.network ? machineSys(privileged ? '' : `${readOnly}${kept('/sys')}`) : [sys]),
+    ...(shares.ipc ? [] : [queues]),
+  ]
+}
+
+/** Without the machine's cgroups, which would stay writable to whom they have been delegated. */
+function machineSys(options: string): MountEntry[] {
+  return [
+    ['/sys', '/sys', 'none', `rbind${options}`],
+    ['tmpfs', '/sys/fs/cgroup', 'tmpfs', 'ro,size=0'],
+  ]
+}
+
+const LOCKED = ['ro', 'nosuid', 'nodev', 'noexec']
+
+/**
+ * The kernel copies the mounts of a namespace into one that belongs to a lesser user with these options locked, and mount(8)
+ * would ask for a change of them whenever it makes a mount read-only. `mountinfo` as in proc(5).
+ */
+export function keptOptions(mountinfo: string, path: string): string {
+  let at = ''
+  let kept: string[] = []
+  for (const line of mountinfo.split('\n')) {
+    const [, , , , point = '', options = ''] = line.split(' ')
+    const mountPoint = point.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    )
+    const contains = mountPoint === '/' || path === mountPoint || path.startsWith(`${mountPoint}/`)
+    // Of two at the same place the later one is on top.
+    if (mountPoint === '' || !contains || mountPoint.length < at.length) continue
+    at = mountPoint
+    kept = options.split(',').filter((option) => LOCKED.includes(option))
+  }
+  return kept.map((option) => `,${option}`).join('')
+}
