@@ -83,8 +83,18 @@ const cgroupName = (root: string): string => `dinghy-${createHash('sha256').upda
 
 /** As drivers/linux/rootless.sh found it. */
 function whyNotRootless(): string {
-  return process.env['DINGHY_NOT_ROOTLESS'] ?? 'it was started without them, see drivers/linux/rootless.sh'
+  const [reason] = process.env['DINGHY_NOT_ROOTLESS']?.split('\n') ?? []
+  if (reason === undefined) return 'it was started without them, see drivers/linux/rootless.sh'
+  const setting = FORBIDDING.find(([file, value]) => existsSync(file) && readFileSync(file, 'utf8').trim() === value)
+  return setting === undefined ? reason : `${reason} (${setting[0]} is ${setting[1]})`
 }
+
+/** Settings by which distributions forbid them. */
+const FORBIDDING = [
+  ['/proc/sys/user/max_user_namespaces', '0'],
+  ['/proc/sys/kernel/unprivileged_userns_clone', '0'],
+  ['/proc/sys/kernel/apparmor_restrict_unprivileged_userns', '1'],
+] as const
 
 async function processDriver(root: string, clock: Clock): Promise<Driver> {
   const { ProcessDriver } = await import('./process/process-driver.ts')
