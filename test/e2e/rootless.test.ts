@@ -3,7 +3,17 @@
 // assume what holds everywhere: root is the only user in there, and there may be no cgroups.
 
 import { spawnSync } from 'node:child_process'
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
@@ -16,6 +26,14 @@ import { eventually, rootlessLauncher, RuntimeProcess, type User } from './harne
 const isRoot = process.getuid?.() === 0
 const user: User | undefined = isRoot ? { uid: 64_123, gid: 64_123 } : undefined
 const refusal = process.platform === 'linux' ? whyNot() : 'user namespaces are Linux'
+
+/** Where root can make a cgroup for that user. */
+const cgroups = isRoot && process.platform === 'linux' ? mountOf('cgroup2') : undefined
+
+function mountOf(type: string): string | undefined {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
+  return mounts.map((line) => line.split(' ')).find((fields) => fields[2] === type)?.[1]
+}
 
 /** Empty if this machine lets that user have containers; the reason is in the title of what is skipped. */
 function whyNot(): string {
@@ -247,6 +265,45 @@ RUN rm -rf d && mkdir d && echo 2 >d/2; echo x >${outside}; true
     expect(readdirSync(join(runtime.root, 'containers'))).toEqual([])
   })
 })
+
+describe.skipIf(refusal !== '' || cgroups === undefined)(
+  `with a cgroup of version 2 that was delegated${cgroups ? '' : ' (skipped: needs root, and such cgroups)'}`,
+  () => {
+    const cgroup = join(cgroups ?? '', `dinghy-test-${process.pid}`)
+    const runtime = new RuntimeProcess('--driver', 'linux').rootless(user, cgroup)
+
+    beforeAll(async () => {
+      mkdirSync(cgroup)
+      for (const path of ['', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']) {
+        if (user) chownSync(join(cgroup, path), user.uid, user.gid)
+      }
+      await runtime.start()
+      const stream = await runtime.docker.pull('busybox')
+      await new Promise((resolve) => runtime.docker.modem.followProgress(stream, resolve))
+    })
+    afterAll(async () => {
+      await runtime.destroy()
+      const below = readdirSync(cgroup, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+      for (const { name } of below) rmdirSync(join(cgroup, name))
+      rmdirSync(cgroup)
+    })
+
+    test('containers live in it, and are frozen and killed as a whole', async () => {
+      const container = await runtime.docker.createContainer({ Image: 'busybox', Cmd: ['sleep', '1000'] })
+      await container.start()
+      const { Pid } = (await container.inspect()).State
+      const [, path = ''] = /^0::(.*)$/m.exec(readFileSync(`/proc/${Pid}/cgroup`, 'utf8')) ?? []
+      expect(path).toMatch(new RegExp(`/dinghy-test-${process.pid}/dinghy-.*/${container.id}$`))
+      const events = () => readFileSync(join(cgroups ?? '', path, 'cgroup.events'), 'utf8')
+      await container.pause()
+      await eventually(() => events().includes('frozen 1'))
+      await container.unpause()
+      await eventually(() => events().includes('frozen 0'))
+      await container.remove({ force: true })
+      expect(existsSync(join(cgroups ?? '', path))).toBe(false)
+    })
+  },
+)
 
 /** Logs without the frames' heads: one byte of stream, three of nothing, four of length. */
 function plain(framed: Buffer): string {

@@ -38,11 +38,12 @@ export class RuntimeProcess {
     if (flags.includes('process')) this.#isRootless = false
   }
 
-  /** As an ordinary user has it: `user`, if that is another than who runs the tests. */
-  rootless(user: User | undefined): this {
+  /** As an ordinary user has it: `user`, if that is another than who runs the tests; in this cgroup. */
+  rootless(user: User | undefined, cgroup?: string): this {
     this.#isRootless = true
-    this.#user = user
     if (user) chownSync(this.dir, user.uid, user.gid)
+    if (user && cgroup) this.startedBy = inCgroup(cgroup, user)
+    else this.#user = user
     return this
   }
 
@@ -99,6 +100,12 @@ export class RuntimeProcess {
       .filter((line) => line.includes(this.root))
     return [...processes, ...mounts, ...cgroupsOf(this.root), ...fifosOf(this.root)]
   }
+}
+
+/** Root goes there before it becomes that user. */
+function inCgroup(cgroup: string, { uid, gid }: User): string[] {
+  const become = ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--']
+  return ['sh', '-c', 'echo $$ >"$0/cgroup.procs" && exec "$@"', cgroup, ...become]
 }
 
 function expectAlive(child: ChildProcess | undefined): void {

@@ -22,6 +22,7 @@ import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError, messageOf } from '../../docker/errors.ts'
 import type { Resources, Usage } from '../driver.ts'
+import { findPlace } from './cgroup2.ts'
 import { limitWrites, type Controller } from './cgroup-limits.ts'
 
 export interface Hierarchy {
@@ -129,7 +130,8 @@ export class Cgroups {
   remove(id: string): void {
     for (const directory of this.directories(id)) {
       try {
-        rmdirSync(directory)
+        // The privileged may make cgroups in theirs.
+        for (const path of withDescendants(directory).toReversed()) rmdirSync(path)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       }
@@ -194,7 +196,8 @@ export class Cgroups {
 
   /** Of all hierarchies: a process that was caught while it joined may be in some of them only. */
   #allPids(id: string): Set<number> {
-    const texts = this.directories(id).map((directory) => read(join(directory, 'cgroup.procs')) ?? '')
+    const directories = this.directories(id).flatMap(withDescendants)
+    const texts = directories.map((directory) => read(join(directory, 'cgroup.procs')) ?? '')
     return new Set(texts.flatMap((text) => text.split('\n').filter(Boolean).map(Number)))
   }
 
@@ -256,8 +259,8 @@ export function detectCgroups(name: string): Cgroups {
   const found: Hierarchy[] = []
   for (const [, mountPoint = '', type, options = ''] of mounts) {
     if (type === 'cgroup2') {
-      const usable = tryParents(mountPoint, ['/', own.get('') ?? '/'], name, enableControllers)
-      if (usable !== undefined) found.push({ version: 2, parent: usable.parent, controllers: usable.result })
+      const place = findPlace(mountPoint, own.get('') ?? '/', name, WANTED)
+      if (place !== undefined) found.push({ version: 2, ...place })
     } else if (type === 'cgroup') {
       const controllers = options.split(',').filter((option) => V1_WANTED.includes(option)) as Controller[]
       const [first] = controllers
@@ -314,17 +317,6 @@ function tryParents<T>(
   return undefined
 }
 
-/** Hands the controllers down to the containers' cgroups; undefined where processes of others forbid that. */
-function enableControllers(place: string, parent: string): Controller[] | undefined {
-  const offered = (read(join(place, 'cgroup.controllers')) ?? '').trim().split(' ')
-  const wanted = WANTED.filter((controller) => offered.includes(controller))
-  if (wanted.length === 0) return []
-  const enable = wanted.map((controller) => `+${controller}`).join(' ')
-  writeFileSync(join(place, 'cgroup.subtree_control'), enable)
-  writeFileSync(join(parent, 'cgroup.subtree_control'), enable)
-  return wanted
-}
-
 /** A new cpuset has no CPUs and would take no process: it starts as a copy of its parent's. */
 function prepareV1(place: string, parent: string): true {
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
@@ -350,6 +342,18 @@ function killAllIn(directory: string): void {
     writeFileSync(file, '1')
   } catch (error) {
     if (!['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+}
+
+/** A cgroup and those in it, parents before children; only itself when they are being removed just now. */
+function withDescendants(directory: string): string[] {
+  try {
+    const below = readdirSync(directory, { withFileTypes: true, recursive: true })
+    const directories = below.filter((entry) => entry.isDirectory())
+    return [directory, ...directories.map((entry) => join(entry.parentPath, entry.name))]
+  } catch (error) {
+    if (!['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    return [directory]
   }
 }
 

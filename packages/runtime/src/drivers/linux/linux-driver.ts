@@ -217,7 +217,7 @@ export class LinuxDriver implements Driver {
   }
 
   async usage(running: Running): Promise<Usage> {
-    return this.#cgroups.available ? this.#cgroups.usage(running.id) : usageOf(membersOf(running.pid))
+    return this.#cgroups.has('memory') ? this.#cgroups.usage(running.id) : usageOf(membersOf(running.pid))
   }
 
   async processes(running: Running): Promise<ProcessRow[]> {
