@@ -21,14 +21,15 @@ start_time() {
 }
 is_ours() {
   case $2 in
-  */pid) [ "$started" = "$(start_time "$1")" ] ;;
+  */pid) [ -n "$started" ] && [ "$started" = "$(start_time "$1")" ] ;;
   */shim) grep -qaF "${2%/shim}" "/proc/$1/cmdline" 2>/dev/null ;;
   esac
 }
 for file in "$root"/containers/*/run/shim "$root"/containers/*/run/pid; do
   { read -r pid started <"$file"; } 2>/dev/null && is_ours "$pid" "$file" || continue
+  namespace=$(readlink "/proc/$pid/ns/user") || continue
   # A process that does not live in a namespace is one of the process driver's.
-  [ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ] || continue
+  [ "$namespace" != "$(readlink /proc/self/ns/user)" ] || continue
   exec nsenter --user="/proc/$pid/ns/user" --preserve-credentials -- "$@"
 done
 
