@@ -77,3 +77,8 @@ export function userNamespace(): UserNamespace {
   own ??= UserNamespace.own()
   return own
 }
+
+/** Whether this process may do what belongs to the machine: its network, its cgroups, its devices. */
+export function isMachineRoot(): boolean {
+  return process.getuid?.() === 0 && !userNamespace().isNested
+}

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { messageOf, serverError } from '../docker/errors.ts'
-import { userNamespace } from '../user-namespace.ts'
+import { isMachineRoot, userNamespace } from '../user-namespace.ts'
 import type { Driver } from './driver.ts'
 import { FifoPool } from './fifo-pool.ts'
 import { acknowledge } from './shim.ts'
@@ -60,7 +60,7 @@ async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
 /** Never chosen by itself: it is there to compare with, and for what only it can do. */
 async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Chosen> {
   if (process.platform !== 'linux') throw serverError(`the oci driver needs Linux, this is ${process.platform}`)
-  if (process.getuid?.() !== 0 || userNamespace().isNested) throw serverError('the oci driver needs root')
+  if (!isMachineRoot()) throw serverError('the oci driver needs root')
   const [{ OciDriver }, { OciRuntime }, { detectCgroups }] = await Promise.all([
     import('./oci/oci-driver.ts'),
     import('./oci/oci-runtime.ts'),
