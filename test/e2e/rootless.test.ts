@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
 import { once } from 'node:events'
+import type Docker from 'dockerode'
 import type { ContainerCreateOptions } from 'dockerode'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cluster, until } from './harness/cluster.ts'
@@ -50,11 +51,14 @@ function whyNot(): string {
 }
 
 describe.skipIf(refusal !== '')(`an ordinary user's runtime${refusal && ` (skipped: ${refusal})`}`, () => {
-  const runtime = new RuntimeProcess('--driver', 'linux').rootless(user)
-  const { docker } = runtime
+  let runtime: RuntimeProcess
+  let docker: Docker
   const SERVE = ['sh', '-c', "trap 'exit 143' TERM; echo up; while :; do sleep 0.05; done"]
 
+  // Not earlier: a suite that is skipped leaves no directory.
   beforeAll(async () => {
+    runtime = new RuntimeProcess('--driver', 'linux').rootless(user)
+    docker = runtime.docker
     await runtime.start()
     const stream = await docker.pull('busybox')
     await new Promise((resolve) => docker.modem.followProgress(stream, resolve))
@@ -270,9 +274,10 @@ describe.skipIf(refusal !== '' || cgroups === undefined)(
   `with a cgroup of version 2 that was delegated${cgroups ? '' : ' (skipped: needs root, and such cgroups)'}`,
   () => {
     const cgroup = join(cgroups ?? '', `dinghy-test-${process.pid}`)
-    const runtime = new RuntimeProcess('--driver', 'linux').rootless(user, cgroup)
+    let runtime: RuntimeProcess
 
     beforeAll(async () => {
+      runtime = new RuntimeProcess('--driver', 'linux').rootless(user, cgroup)
       mkdirSync(cgroup)
       for (const path of ['', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']) {
         if (user) chownSync(join(cgroup, path), user.uid, user.gid)
@@ -313,7 +318,10 @@ function plain(framed: Buffer): string {
 }
 
 describe.skipIf(refusal !== '')(`an ordinary user's cluster${refusal && ` (skipped: ${refusal})`}`, () => {
-  const cluster = new Cluster(1, user)
+  let cluster: Cluster
+  beforeAll(() => {
+    cluster = new Cluster(1, user)
+  })
   afterAll(() => cluster.destroy())
 
   test('comes up with isolated containers; a pod becomes Ready, and exec and logs reach it', async () => {

@@ -124,7 +124,10 @@ function cgroupsOf(root: string): string[] {
 
 /** Of the containers; the runtime keeps some unused ones elsewhere. */
 function fifosOf(root: string): string[] {
-  return entries(join(root, 'containers'), (entry) => entry.isFIFO())
+  const containers = join(root, 'containers')
+  const ids = existsSync(containers) ? readdirSync(containers) : []
+  // Not all the rest below: an overlay's own directories are closed to an ordinary user.
+  return ids.flatMap((id) => entries(join(containers, id, 'run'), (entry) => entry.isFIFO()))
 }
 
 function entries(path: string, isWanted: (entry: Dirent) => boolean): string[] {
