@@ -10,6 +10,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmdirSync,
   rmSync,
   writeFileSync,
@@ -191,6 +192,19 @@ describe.skipIf(refusal !== '')(`an ordinary user's runtime${refusal && ` (skipp
     await container.kill()
     expect(await container.wait()).toEqual({ StatusCode: 137 })
     await container.remove()
+  })
+
+  test('what is shared with the machine is shared, for an exec too', async () => {
+    const HostConfig = { PidMode: 'host', IpcMode: 'host', UTSMode: 'host' }
+    const container = await start({ Cmd: SERVE, HostConfig })
+    const own = (kind: string) => readlinkSync(`/proc/self/ns/${kind}`)
+    expect(
+      await execIn(container, ['readlink', '/proc/self/ns/ipc', '/proc/self/ns/uts', '/proc/self/ns/pid']),
+    ).toEqual({
+      code: 0,
+      out: `${own('ipc')}\n${own('uts')}\n${own('pid')}\n`,
+    })
+    await container.remove({ force: true })
   })
 
   test('files go in and out of running and stopped containers, changes are seen and committed', async () => {

@@ -10,6 +10,7 @@ import type {
   Resources,
 } from '../drivers/driver.ts'
 import { badParameter } from '../docker/errors.ts'
+import { userNamespace } from '../user-namespace.ts'
 import { commandOf } from './create-body.ts'
 import type { ContainerRecord, HostConfig } from './record.ts'
 
@@ -60,7 +61,7 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
     interfaces: input.interfaces ?? [],
     resources: resourcesOf(hostConfig),
     shmSizeBytes: hostConfig.ShmSize,
-    sysctls: { ...(network === 'private' && UNPRIVILEGED), ...hostConfig.Sysctls },
+    sysctls: { ...(network === 'private' && unprivileged()), ...hostConfig.Sysctls },
     ulimits: (hostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard })),
     oomScoreAdj: hostConfig.OomScoreAdj,
     devices: (hostConfig.Devices ?? []).map(({ PathOnHost, PathInContainer, CgroupPermissions }) => ({
@@ -111,7 +112,13 @@ export function resourcesOf(hostConfig: HostConfig): Resources {
 }
 
 /** In a network of its own a program needs no privilege to serve port 80 or to ping; as Docker sets it. */
-const UNPRIVILEGED = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' }
+function unprivileged(): Record<string, string> {
+  // In a user namespace not all of those groups exist, and the kernel takes none that do not.
+  return {
+    'net.ipv4.ip_unprivileged_port_start': '0',
+    ...(!userNamespace().isNested && { 'net.ipv4.ping_group_range': '0 2147483647' }),
+  }
+}
 
 /** Every mode but `container:` is a network to be plugged into, or `none`. */
 function networkNamespace(mode: string, pidOf: (reference: string) => number): NamespaceMode {

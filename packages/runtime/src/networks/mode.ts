@@ -6,6 +6,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf, serverError } from '../docker/errors.ts'
 import type { Driver } from '../drivers/driver.ts'
+import { isMachineRoot } from '../user-namespace.ts'
 import { rulesetOf } from './bridge/firewall.ts'
 import { bridgeBatch, interfaceBatch, portBatch } from './bridge/links.ts'
 import { runTool } from './run-tool.ts'
@@ -25,7 +26,7 @@ export async function chooseMode(
   if (wanted === 'loopback') return { name: 'loopback', reason: 'asked for', canMasquerade: false }
   try {
     if (driver.name === 'process') throw serverError(`the ${driver.name} driver has no network namespaces`)
-    if (process.getuid?.() !== 0) throw serverError('it needs root')
+    if (!isMachineRoot()) throw serverError('it needs root')
     const canMasquerade = await tryOncePerBoot(root)
     const reason = wanted === 'bridge' ? 'asked for' : 'network namespaces and bridges work on this machine'
     return { name: 'bridge', reason, canMasquerade }

@@ -4,8 +4,9 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readlinkSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
-import type { ContainerSpec, ExecProcess, Running } from '../driver.ts'
+import type { ExecProcess, Running } from '../driver.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { descendantsOf, isAlive } from '../process-table.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
@@ -38,14 +39,9 @@ interface ExecOptions {
   onTerminal?: (pids: number[]) => number[]
 }
 
-export async function execIn(
-  running: Running,
-  spec: ContainerSpec,
-  command: string[],
-  options: Options,
-): Promise<ExecProcess> {
+export async function execIn(running: Running, command: string[], options: Options): Promise<ExecProcess> {
   const { pid } = running
-  const namespaces = ['--mount', '--ipc', '--uts', '--pid', ...(spec.namespaces?.network ? ['--net'] : [])]
+  const namespaces = differing(pid)
   const isJob = options.tty && !options.mayTakeTerminal
   // The root directory stays this machine's until `command` leaves it; only the working directory is the container's. And
   // it is read-only, for the reason told in init.sh.
@@ -74,6 +70,14 @@ export async function execIn(
   const session = isJob ? [...AS_JOB, root] : options.tty ? IN_OWN_SESSION : []
   const joined = ['sh', '-c', JOIN, 'sh', ...options.cgroups, '--', ...alone, ...enter, ...session, ...command]
   return spawnExec(joined, options)
+}
+
+const NAMESPACES = { mnt: '--mount', ipc: '--ipc', uts: '--uts', pid: '--pid', net: '--net' }
+
+/** Options of nsenter(1) for what the process does not share with us: only the machine's root may enter where it already is. */
+function differing(pid: number): string[] {
+  const isOther = (name: string) => readlinkSync(`/proc/${pid}/ns/${name}`) !== readlinkSync(`/proc/self/ns/${name}`)
+  return Object.entries(NAMESPACES).flatMap(([name, option]) => (isOther(name) ? [option] : []))
 }
 
 /** Runs a command that becomes, or has as its child, a process inside a container. */

@@ -196,7 +196,7 @@ export class LinuxDriver implements Driver {
     if (found === undefined)
       throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
     const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, lookup)]
-    return execIn(running, spec, command, {
+    return execIn(running, command, {
       programs: this.#overlays.base.programs,
       programsOptions: this.#users.isNested ? `rbind,ro${nestedMountsOf(this.#users)?.kept('/')}` : 'bind,ro',
       cgroups: this.#cgroups.directories(running.id),
