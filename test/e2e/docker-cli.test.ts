@@ -87,6 +87,8 @@ describe.runIf(isInstalled('docker'))('docker run', () => {
     ['--group-add', ['--group-add', '55'], ['sh', '-c', 'id -G'], '0 55'],
     ['--oom-score-adj', ['--oom-score-adj', '500'], ['cat', '/proc/self/oom_score_adj'], '500'],
     ['-t', ['-t'], ['sh', '-c', 'test -t 1 && echo yes'], 'yes'],
+    ['-t, whose name', ['-t'], ['tty'], '/dev/pts/0'],
+    ['-t, whose owner', ['-t', '-u', '1000'], ['sh', '-c', 'echo mine >$(tty)'], 'mine'],
   ])('%s', (_option, options, command, stdout) => {
     expect(ok('run', '--rm', ...options, 'busybox', ...command)).toBe(stdout)
   })
@@ -183,6 +185,11 @@ describe.runIf(isInstalled('docker'))('a container’s life', () => {
     expect(cli('exec', 'life', 'sh', '-c', 'exit 9').code).toBe(9)
     expect(cli('exec', 'life', 'nosuch')).toMatchObject({ code: 127 })
     expect(ok('exec', '-d', 'life', 'true')).toBe('')
+  })
+
+  test.runIf(isLinuxRoot)('exec -t: a terminal of the container, which belongs to the user', () => {
+    expect(ok('exec', '-t', '-u', '1000', 'life', 'sh', '-c', 'tty && echo mine >$(tty)')).toBe('/dev/pts/0\r\nmine')
+    expect(ok('exec', 'life', 'ls', '/dev/pts')).toBe('ptmx')
   })
 
   test('logs: -n, -t, --since', () => {

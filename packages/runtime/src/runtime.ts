@@ -22,9 +22,11 @@ import { eventRoutes } from './docker/events.ts'
 import { execRoutes } from './docker/exec.ts'
 import { imageTransferRoutes } from './docker/image-transfer.ts'
 import { imageRoutes } from './docker/images.ts'
+import type { ListenAddress, TlsFiles } from './docker/listen-address.ts'
+import { listen } from './docker/listener.ts'
 import { networkRoutes } from './docker/networks.ts'
 import { Router } from './docker/router.ts'
-import { createDockerServer, listenOnSocket } from './docker/server.ts'
+import { createDockerServer } from './docker/server.ts'
 import { systemRoutes } from './docker/system.ts'
 import { volumeRoutes } from './docker/volumes.ts'
 import { chooseDriver, type Wanted } from './drivers/choose.ts'
@@ -45,7 +47,9 @@ import { Volumes } from './volumes/volumes.ts'
 const VERSION = '28.0.0-dinghy'
 
 export interface RuntimeOptions {
-  socket: string
+  addresses: ListenAddress[]
+  /** For the addresses that are TCP. */
+  tls?: TlsFiles
   root: string
   driver: Wanted
   /** Name or path of runc, crun or the like, for the oci driver; empty: whichever is installed. */
@@ -136,15 +140,21 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   commitRoutes(router, { images, containers, driver, events, clock })
   distributionRoutes(router)
 
-  const server = createDockerServer({ router, log, version: VERSION })
-  await listenOnSocket(server, options.socket)
-  log.info({ socket: options.socket }, 'serving the Docker Engine API')
+  const servers = await Promise.all(
+    options.addresses.map(async (address) => {
+      const tls = address.kind === 'tcp' && options.tls !== undefined ? { tls: options.tls } : {}
+      const server = createDockerServer({ router, log, version: VERSION, ...tls })
+      await listen(server, address)
+      log.info({ address }, 'serving the Docker Engine API')
+      return server
+    }),
+  )
   return {
     driver: driver.name,
     close: async () => {
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeAllConnections()
-      await Promise.all([closed, proxies.close()])
+      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
+      for (const server of servers) server.closeAllConnections()
+      await Promise.all([...closed, proxies.close()])
       await bridges?.close()
       await driver.close()
     },

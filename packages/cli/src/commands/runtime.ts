@@ -12,21 +12,32 @@ import { bold, dim } from '../supervisor/colors.ts'
 import { type Command, quote } from './command.ts'
 
 export const runtime: Command = {
-  usage: 'runtime [--socket PATH] [--root DIR] [--driver auto|process|linux|oci] [--network auto|bridge|loopback]',
+  usage: 'runtime [--socket PATH] [-H tcp://HOST:PORT --tlsverify …] [--root DIR] [--driver auto|process|linux|oci] [--network auto|bridge|loopback]',
   summary: 'run the container runtime alone, for the docker CLI',
   passThrough: true,
-  async run(_flags, words) {
+  async run(_flags, given) {
+    const words = given.map(longHostFlag)
     const home = StateDir.of('runtime-alone', undefined)
-    const socket = valueOf(words, 'socket') ?? home.dockerSocket
+    const host = valueOf(words, 'host')
+    // As with dockerd, whoever names a host gets that one and not the usual socket besides.
+    const socket = valueOf(words, 'socket') ?? (host === undefined ? home.dockerSocket : undefined)
     const root = valueOf(words, 'root') ?? home.runtimeRoot
     if (!words.includes('--help')) {
       mkdirSync(home.root, { recursive: true, mode: 0o700 })
       console.log(`${bold('dinghy runtime')} ${dim(`in ${root}; Ctrl-C stops it, containers go on`)}\n`)
-      console.log(`  export DOCKER_HOST=${quote(`unix://${socket}`)} DOCKER_BUILDKIT=0\n`)
+      console.log(
+        `  export DOCKER_HOST=${quote(socket === undefined ? host! : `unix://${socket}`)} DOCKER_BUILDKIT=0\n`,
+      )
     }
     const launcher = words.includes('--help') ? [] : runtimeLauncher(root, valueOf(words, 'driver') ?? 'auto')
-    return inForeground('main', withDefault(withDefault(words, 'socket', socket), 'root', root), launcher)
+    const complete = withDefault(words, 'root', root)
+    return inForeground('main', socket === undefined ? complete : withDefault(complete, 'socket', socket), launcher)
   },
+}
+
+/** dockerd's short form of --host; short flags are not ours otherwise. */
+function longHostFlag(word: string): string {
+  return word === '-H' ? '--host' : word.replace(/^-H=?(?=.)/, '--host=')
 }
 
 export const registry: Command = {

@@ -1,5 +1,5 @@
 /**
- * The Engine API on a unix socket: HTTP in, routes out, and the one place where errors become `{"message"}`.
+ * The Engine API on its sockets: HTTP in, routes out, and the one place where errors become `{"message"}`.
  *
  *   request ─► version prefix ─► route ─► handler ─► response
  *                                 │ none: 404 page not found, or 405
@@ -7,13 +7,13 @@
  *
  * An upgrade request (attach, exec) takes the same way; its handler calls request.hijack() when it is ready to answer.
  */
-import { chmodSync, existsSync, rmSync } from 'node:fs'
 import { createServer, ServerResponse, STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
-import { connect } from 'node:net'
+import { createServer as createTlsServer } from 'node:https'
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { Logger } from '@dinghy/shared/process/logger'
-import { badParameter, DockerError, messageOf, serverError } from './errors.ts'
+import { badParameter, DockerError, messageOf } from './errors.ts'
+import type { TlsFiles } from './listen-address.ts'
 import { splitVersion, type DockerRequest, type Router } from './router.ts'
 
 export const API_VERSION = '1.50'
@@ -26,10 +26,15 @@ export interface ServerOptions {
   router: Router
   log: Logger
   version: string
+  /** Serve TLS, and only to clients whose certificate is signed by `ca`. */
+  tls?: TlsFiles
 }
 
-export function createDockerServer({ router, log, version }: ServerOptions): Server {
-  const server = createServer({ keepAlive: true, keepAliveTimeout: 60_000, requestTimeout: 0, headersTimeout: 60_000 })
+export function createDockerServer({ router, log, version, tls }: ServerOptions): Server {
+  const timing = { keepAlive: true, keepAliveTimeout: 60_000, requestTimeout: 0, headersTimeout: 60_000 }
+  // A client that has sent all its input still wants to read (`docker run -i`), which https does not expect by itself.
+  const secrecy = { requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2', allowHalfOpen: true } as const
+  const server = tls === undefined ? createServer(timing) : createTlsServer({ ...timing, ...secrecy, ...tls })
   const handle = (message: IncomingMessage, response: ServerResponse, socket?: Duplex, head?: Buffer) => {
     for (const [name, value] of Object.entries(standardHeaders(version))) response.setHeader(name, value)
     serve(router, message, response, socket, head).catch((error: unknown) => {
@@ -50,33 +55,6 @@ export function createDockerServer({ router, log, version }: ServerOptions): Ser
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
   })
   return server
-}
-
-/** Listens on a unix socket that only its owner may use. A socket that nobody serves any more is replaced. */
-export async function listenOnSocket(server: Server, path: string): Promise<void> {
-  if (existsSync(path)) {
-    if (await isServed(path)) throw serverError(`${path} is in use by another runtime`)
-    rmSync(path)
-  }
-  const umask = process.umask(0o177)
-  try {
-    server.listen(path)
-    await once(server, 'listening')
-  } finally {
-    process.umask(umask)
-  }
-  chmodSync(path, 0o600)
-}
-
-function isServed(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path)
-    probe.on('connect', () => {
-      probe.destroy()
-      resolve(true)
-    })
-    probe.on('error', () => resolve(false))
-  })
 }
 
 function standardHeaders(version: string): Record<string, string> {

@@ -51,9 +51,9 @@ function terminalOf(pid: number): string | undefined {
   }
   for (const fd of [0, 1, 2]) {
     try {
-      // Its name may be one inside a container, where /dev/pts is another file system; the link itself leads to the same device.
+      // Its name is one of some mount namespace, where /dev/pts is another file system; the link leads to the device itself.
       const link = `/proc/${pid}/fd/${fd}`
-      if (readlinkSync(link).startsWith('/dev/pts/')) return link
+      if (/\/dev\/pts\/\d+$/.test(readlinkSync(link))) return link
     } catch (error) {
       if (!['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     }

@@ -10,6 +10,7 @@ import type { ExecProcess, Running } from '../driver.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { descendantsOf, isAlive } from '../process-table.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
+import { onTerminalOf } from './terminals.ts'
 
 /** First into the cgroups, so that nothing of it ever runs outside; then everything else in place of the shell. */
 const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 126; shift; done; shift; exec "$@"'
@@ -17,6 +18,8 @@ const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 126; s
 /** How a terminal becomes the program's; init.sh tells why there are two ways. The shell of a job stays outside, as its parent. */
 const IN_OWN_SESSION = ['setsid', '--ctty']
 const AS_JOB = ['sh', '-c', 'cd "$0" && set -m && "$@"; exit $?']
+/** The terminal that it runs on is given to the user of the program. */
+const OWN_TERMINAL = 'chown "$1" /proc/self/fd/0 || exit 126; shift; exec "$@"'
 
 /** This machine's files, read-only, at the given directory; it is seen by nobody else and gone with what follows. */
 const READ_ONLY = 'mount -n -o "$1" / "$2" || exit 126; shift 2; exec "$@"'
@@ -28,12 +31,16 @@ interface Options extends ExecOptions {
   programsOptions: string
   mayTakeTerminal: boolean
   cgroups: string[]
+  /** The program's user. */
+  uid: number
 }
 
 interface ExecOptions {
   stdin: boolean
   tty: boolean
   consoleSize: [number, number] | undefined
+  /** Puts the command on a terminal; on one of this machine's own unless said. */
+  makeTerminal?: typeof onTerminal
   clock: Clock
   /** Whose terminal it is that gets resized, of these processes, parents first; by default the first that has one. */
   onTerminal?: (pids: number[]) => number[]
@@ -68,8 +75,15 @@ export async function execIn(running: Running, command: string[], options: Optio
     '--',
   ]
   const session = isJob ? [...AS_JOB, root] : options.tty ? IN_OWN_SESSION : []
-  const joined = ['sh', '-c', JOIN, 'sh', ...options.cgroups, '--', ...alone, ...enter, ...session, ...command]
-  return spawnExec(joined, options)
+  const owned = options.tty && options.mayTakeTerminal ? ['sh', '-c', OWN_TERMINAL, 'sh', String(options.uid)] : []
+  const inside = [...alone, ...enter, ...session, ...command]
+  const joined = ['sh', '-c', JOIN, 'sh', ...options.cgroups, '--', ...owned, ...inside]
+  return spawnExec(joined, {
+    ...options,
+    ...(options.mayTakeTerminal && {
+      makeTerminal: (program, size) => onTerminalOf(pid, options.programs, program, size),
+    }),
+  })
 }
 
 const NAMESPACES = { mnt: '--mount', ipc: '--ipc', uts: '--uts', pid: '--pid', net: '--net' }
@@ -82,7 +96,8 @@ function differing(pid: number): string[] {
 
 /** Runs a command that becomes, or has as its child, a process inside a container. */
 export async function spawnExec(command: string[], options: ExecOptions): Promise<ExecProcess> {
-  const [program = '', ...args] = options.tty ? onTerminal(command, options.consoleSize) : command
+  const { makeTerminal = onTerminal } = options
+  const [program = '', ...args] = options.tty ? makeTerminal(command, options.consoleSize) : command
   // A terminal never ends. `script` would turn the end of its input into a character.
   const hasInput = options.stdin || options.tty
   const child = spawn(program, args, { cwd: '/', stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'] })

@@ -36,8 +36,12 @@ fi
   . "$run/prelude"
   exec 8>"$run/pid"
   mount -n -a -T "$run/fstab"
-  # The terminal is also the container's /dev/console, which is how programs in there can name it.
-  if [ -t 0 ]; then mount -n --bind "$(tty)" "$base/rootfs/dev/console"; fi
+  # A terminal belongs to the program's user where it can, and is also the container's /dev/console.
+  if [ -t 0 ]; then
+    terminal=$(tty)
+    if [ -n "${owner:-}" ]; then chown "$owner" "$terminal"; fi
+    mount -n --bind "$terminal" "$base/rootfs/dev/console"
+  fi
   cd "$base"
   pivot_root . old
   for job in $joining $linking; do wait "$job"; done

@@ -21,6 +21,7 @@ const plan: MountPlan = {
   readOnlyRoot: false,
   privileged: false,
   shmSizeBytes: 1024,
+  tty: false,
   masked: [
     { path: '/proc/keys', directory: false },
     { path: '/sys/firmware', directory: true },

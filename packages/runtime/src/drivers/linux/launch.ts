@@ -43,6 +43,8 @@ export interface MountPlan {
   readOnlyRoot: boolean
   privileged: boolean
   shmSizeBytes: number
+  /** Whether the program runs on a terminal, whose devpts is then at /dev/pts already. */
+  tty: boolean
   /** Of MASKED_PATHS, those that this kernel has: `directory` is covered by an empty tmpfs, a file by /dev/null. */
   masked: { path: string; directory: boolean }[]
   readonly: string[]
@@ -138,11 +140,21 @@ function line(source: string, target: string, type: string, options: string): st
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 
-/** Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. */
-export function preludeOf(spec: ContainerSpec, lowerLinks: string, cgroups: string[], nested = false): string {
+/**
+ * Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. `owner` is the user
+ * to whom its terminal will belong.
+ */
+export function preludeOf(
+  spec: ContainerSpec,
+  lowerLinks: string,
+  cgroups: string[],
+  nested = false,
+  owner = 0,
+): string {
   const interfaces = spec.interfaces ?? []
   // First of all, because it takes longest; it goes on while we mount.
   const lines = [...(interfaces.length > 0 ? linkLines(interfaces) : []), `cd ${quote(lowerLinks)}`]
+  if (spec.process.tty && !nested) lines.push(`owner=${owner}`)
   if (cgroups.length > 0) {
     const join = (who: number) =>
       `for group in ${cgroups.map(quote).join(' ')}; do echo ${who} >"$group/cgroup.procs" || exit 1; done`

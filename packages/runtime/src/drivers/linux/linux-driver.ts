@@ -59,6 +59,7 @@ import { lookupThrough, OverlayRootfs } from './overlay-rootfs.ts'
 import { execIn } from './exec.ts'
 import { namespaceCommand } from './namespaces.ts'
 import { checkIdentity, checkNothingIsMountedIn, nestedMountsOf, openableDevices, rootlessFacts } from './rootless.ts'
+import { onNewTerminals } from './terminals.ts'
 import { findTools } from './tools.ts'
 import { identityOf, type Identity } from './user.ts'
 
@@ -129,7 +130,8 @@ export class LinuxDriver implements Driver {
     const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
     const process = spec.init ? underInit(spec.process, lookup) : spec.process
     this.#overlays.makeDirectory(rootfs, spec.process.cwd)
-    const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, lookup)]
+    const identity = identityIn(process, lookup)
+    const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, identity, lookup)]
     this.#cgroups.create(spec.id, this.#enforceable(spec.resources).resources)
     try {
       if (!spec.process.privileged) this.#cgroups.restrictDevices(spec.id, (spec.devices ?? []).map(deviceRule))
@@ -140,11 +142,19 @@ export class LinuxDriver implements Driver {
       writeFileSync(join(spec.runDir, 'fstab'), fstabOf({ ...this.#plan(spec), mounts, devices }))
       writeFileSync(
         join(spec.runDir, 'prelude'),
-        preludeOf(spec, this.#overlays.linkLowers(rootfs), this.#cgroups.directories(spec.id), this.#users.isNested),
+        preludeOf(
+          spec,
+          this.#overlays.linkLowers(rootfs),
+          this.#cgroups.directories(spec.id),
+          this.#users.isNested,
+          identity.uid,
+        ),
       )
       const init = ['sh', assetPath('linux/init.sh'), spec.runDir, this.#overlays.base.pivot, ...command]
       const inNamespaces = [...namespaceCommand(spec), ...init]
-      const whole = spec.process.tty ? onTerminal(inNamespaces, spec.process.consoleSize) : inNamespaces
+      // In a user namespace the terminals are the machine's.
+      const onOne = this.#users.isNested ? onTerminal : onNewTerminals
+      const whole = spec.process.tty ? onOne(inNamespaces, spec.process.consoleSize) : inNamespaces
       return await launch(this.#clock, spec.id, spec.runDir, spec.stdin, whole)
     } catch (error) {
       this.#cgroups.remove(spec.id)
@@ -195,7 +205,8 @@ export class LinuxDriver implements Driver {
     const found = lookup(process.cwd)
     if (found === undefined)
       throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
-    const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, lookup)]
+    const identity = identityIn(process, lookup)
+    const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, identity, lookup)]
     return execIn(running, command, {
       programs: this.#overlays.base.programs,
       programsOptions: this.#users.isNested ? `rbind,ro${nestedMountsOf(this.#users)?.kept('/')}` : 'bind,ro',
@@ -203,6 +214,7 @@ export class LinuxDriver implements Driver {
       stdin,
       tty: process.tty ?? false,
       mayTakeTerminal: !this.#users.isNested,
+      uid: identity.uid,
       consoleSize: process.consoleSize,
       clock: this.#clock,
     })
@@ -279,12 +291,7 @@ export class LinuxDriver implements Driver {
   }
 
   /** Privileges, environment, root directory and program, in this order; see launch.ts. */
-  #programCommand(spec: ProcessSpec, lookup: Lookup): string[] {
-    const read = (path: string) => {
-      const found = lookup(path)
-      return found?.isFile ? readFileSync(found.hostPath, 'utf8') : ''
-    }
-    const identity: Identity = identityOf(spec.user, spec.groupAdd ?? [], read('/etc/passwd'), read('/etc/group'))
+  #programCommand(spec: ProcessSpec, identity: Identity, lookup: Lookup): string[] {
     checkIdentity(identity, spec, this.#users)
     const env = spec.env.some((entry) => entry.startsWith('HOME=')) ? spec.env : [...spec.env, `HOME=${identity.home}`]
     const capDrop = this.#mayMakeDevices ? spec.capDrop : [...(spec.capDrop ?? []), 'MKNOD']
@@ -305,6 +312,7 @@ export class LinuxDriver implements Driver {
       readOnlyRoot: spec.readOnlyRoot ?? false,
       privileged: spec.process.privileged ?? false,
       shmSizeBytes: spec.shmSizeBytes || DEFAULT_SHM_BYTES,
+      tty: (spec.process.tty ?? false) && !this.#users.isNested,
       masked: MASKED_PATHS.flatMap((path) => {
         const stat = statSync(path, { throwIfNoEntry: false })
         return stat === undefined ? [] : [{ path, directory: stat.isDirectory() }]
@@ -314,6 +322,14 @@ export class LinuxDriver implements Driver {
       nested: nestedMountsOf(this.#users, spec.namespaces),
     }
   }
+}
+
+function identityIn(spec: ProcessSpec, lookup: Lookup): Identity {
+  const read = (path: string) => {
+    const found = lookup(path)
+    return found?.isFile ? readFileSync(found.hostPath, 'utf8') : ''
+  }
+  return identityOf(spec.user, spec.groupAdd ?? [], read('/etc/passwd'), read('/etc/group'))
 }
 
 function deviceRule({ source, permissions }: { source: string; permissions: string }): string {

@@ -97,6 +97,7 @@ export class OverlayRootfs {
       privileged: false,
       shmSizeBytes: 0,
       nested: nestedMountsOf(userNamespace()),
+      tty: false,
     }
     return viewFstabOf({ ...this.plan(rootfs), ...bare })
   }

@@ -25,17 +25,20 @@ export const TTY_GROUP = 5
 export function systemMounts(plan: {
   privileged: boolean
   shmSizeBytes: number
+  /** The program's terminal comes from the devpts that is at /dev/pts already; see terminals.ts. */
+  tty?: boolean
   nested?: NestedMounts | undefined
 }): MountEntry[] {
-  const { privileged, shmSizeBytes, nested } = plan
+  const { privileged, shmSizeBytes, tty = false, nested } = plan
   const ttyGroup = nested === undefined || nested.hasTtyGroup ? `,gid=${TTY_GROUP}` : ''
   const proc: MountEntry = ['proc', '/proc', 'proc', 'nosuid,nodev,noexec']
-  const ptys: MountEntry = [
+  const own: MountEntry = [
     'devpts',
     '/dev/pts',
     'devpts',
     `nosuid,noexec,newinstance,ptmxmode=0666,mode=0620${ttyGroup}`,
   ]
+  const ptys: MountEntry = tty ? ['/dev/pts', '/dev/pts', 'none', 'bind'] : own
   const shm: MountEntry = ['shm', '/dev/shm', 'tmpfs', `nosuid,nodev,noexec,mode=1777,size=${shmSizeBytes}`]
   const readOnly = privileged ? '' : ',ro'
   const sys: MountEntry = ['sysfs', '/sys', 'sysfs', `nosuid,nodev,noexec${readOnly}`]
