@@ -107,12 +107,14 @@ describe.runIf(isInstalled('docker'))('docker run', () => {
     ['--security-opt unknown', ['--security-opt', 'foo=bar'], /invalid --security-opt/],
     ['--log-driver unknown', ['--log-driver', 'syslog'], /no log driver named 'syslog' is registered/],
     ['--network unknown', ['--network', 'nosuch'], /network nosuch not found/],
+    ['--platform of another machine', ['--platform', 'linux/s390x'], /no matching manifest for linux\/s390x/],
+    ['-v with rshared', ['-v', '/tmp:/t:rshared'], /bind propagation rshared is not supported/],
     ['--mount of nothing', ['--mount', 'type=bind,src=/nosuch,dst=/m'], /bind source path does not exist: \/nosuch/],
   ])('refuses %s', (_what, options, message) => {
     const { code, stderr } = cli('run', '--rm', ...options, 'busybox', 'true')
     expect(code).toBe(125)
     expect(stderr).toMatch(message)
-    expect(stderr).not.toContain('Unable to find image')
+    if (!options.includes('--platform')) expect(stderr).not.toContain('Unable to find image')
   })
 
   test.runIf(isLinuxRoot)('named volumes outlive their containers, and are not removed in use', () => {
@@ -123,6 +125,26 @@ describe.runIf(isInstalled('docker'))('docker run', () => {
     expect(ok('volume', 'ls', '-q')).toBe('data')
     expect(ok('volume', 'rm', 'data')).toBe('data')
     expect(fails('volume', 'inspect', 'data')).toContain('no such volume')
+  })
+
+  test.runIf(isLinuxRoot)('-v …:rslave shows what is mounted there later', () => {
+    const outside = (...args: string[]) =>
+      expect(spawnSync(args[0] ?? '', args.slice(1)).status, args.join(' ')).toBe(0)
+    const tree = join(runtime.dir, 'tree')
+    mkdirSync(tree)
+    outside('mount', '-t', 'tmpfs', 'tmpfs', tree)
+    try {
+      outside('mount', '--make-shared', tree)
+      mkdirSync(join(tree, 'later'))
+      ok('run', '-d', '--name', 'slave', '-v', `${tree}:/slave:rslave`, '-v', `${tree}:/private`, 'busybox', ...waiter)
+      outside('mount', '-t', 'tmpfs', 'tmpfs', join(tree, 'later'))
+      writeFileSync(join(tree, 'later/file'), 'seen')
+      expect(ok('exec', 'slave', 'cat', '/slave/later/file')).toBe('seen')
+      expect(ok('exec', 'slave', 'ls', '/private/later')).toBe('')
+      ok('rm', '-f', 'slave')
+    } finally {
+      spawnSync('umount', ['-R', tree])
+    }
   })
 
   test('ports: ranges, addresses, udp, -P', () => {

@@ -11,6 +11,7 @@ import type { Driver } from '../drivers/driver.ts'
 import type { EventBus } from '../events.ts'
 import type { Image, ImageStore } from '../images/image-store.ts'
 import type { Bridges } from '../networks/bridge/bridges.ts'
+import { checkPlatform } from '../images/registry/platform.ts'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
 import { mountPointsOf } from '../volumes/binds.ts'
@@ -91,13 +92,19 @@ export class Containers {
     return matching[0]
   }
 
-  async create(body: CreateBody, requestedName: string): Promise<{ container: Container; warnings: string[] }> {
+  /** `platform`: the only one that will do, e.g. `linux/arm64`; empty for any. */
+  async create(
+    body: CreateBody,
+    requestedName: string,
+    platform = '',
+  ): Promise<{ container: Container; warnings: string[] }> {
     const name = requestedName === '' ? inventName((candidate) => this.#isTaken(candidate)) : checkName(requestedName)
     if (!body.Image) throw badParameter('no image specified')
     const id = newId()
     this.#reserve(name, id)
     try {
       const image = await this.#images.resolve(body.Image)
+      const foreign = checkPlatform(image.config, body.Image, platform)
       const container = this.#make(id, name, body, image)
       try {
         await this.driver.prepare({ layers: image.layers, hostBase: image.hostBase, dir: container.rootfsDir })
@@ -110,7 +117,7 @@ export class Containers {
       }
       this.#byId.set(id, container)
       this.publish(container, 'create')
-      return { container, warnings: this.driver.warningsFor(resourcesOf(container.record.hostConfig)) }
+      return { container, warnings: [...foreign, ...this.driver.warningsFor(resourcesOf(container.record.hostConfig))] }
     } finally {
       this.#reserved.delete(name)
     }

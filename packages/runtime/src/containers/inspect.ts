@@ -84,7 +84,7 @@ export function mountJson(mount: MountPoint): Json {
     ...(mount.type === 'volume' && { Driver: 'local' }),
     Mode: mount.mode,
     RW: !mount.readOnly,
-    Propagation: mount.type === 'bind' ? 'rprivate' : '',
+    Propagation: mount.type === 'bind' ? (mount.propagation ?? 'rprivate') : '',
   }
 }
 
@@ -138,13 +138,17 @@ function portMap(record: ContainerRecord, published: Published[]): Json {
   )
 }
 
-export function summaryJson(container: Container, { published, sizes, now }: InspectContext): Json {
+/** `imageId`: what the image's name means by now, or nothing; where that is not this image, the list shows the id. */
+export function summaryJson(
+  container: Container,
+  { published, sizes, now, imageId = container.record.imageId }: InspectContext & { imageId?: string },
+): Json {
   const { record } = container
   const { config, hostConfig, state } = record
   return {
     Id: record.id,
     Names: [`/${record.name}`],
-    Image: config.Image,
+    Image: imageId === record.imageId ? config.Image : record.imageId,
     ImageID: record.imageId,
     Command: commandOf(config).join(' '),
     Created: Math.floor(Date.parse(record.created) / 1000),

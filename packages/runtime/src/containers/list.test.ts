@@ -36,7 +36,9 @@ function record(name: string, created: string, status: Status, change: Partial<C
 const volume = { type: 'volume', source: '/v', target: '/data', readOnly: false, mode: '', volume: 'data' } as const
 const records = [
   record('new', '2025-01-03', 'running', { mounts: [volume] }),
-  record('mid', '2025-01-02', 'exited'),
+  record('mid', '2025-01-02', 'exited', {
+    config: completeConfig({ Cmd: ['x'], ExposedPorts: { '53/udp': {} } }, {}, ''),
+  }),
   record('old', '2025-01-01', 'paused'),
 ]
 
@@ -49,6 +51,10 @@ const select = (filters: object, options: { all?: boolean; limit?: number } = {}
       filters: parseFilters(JSON.stringify(filters), LIST_FILTERS),
     },
     (reference) => records.find(({ name }) => name === reference) as ContainerRecord,
+    {
+      published: ({ name }) => (name === 'new' ? [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] : []),
+      descendants: new Map([['node', new Set([records[0]!.imageId])]]),
+    },
   ).map(({ name }) => name)
 
 test('without -a only what is up is shown, unless something else asks for the rest', () => {
@@ -68,15 +74,24 @@ test.each([
   [{ since: ['old'] }, ['new', 'mid']],
   [{ volume: ['data'] }, ['new']],
   [{ volume: ['/data'] }, ['new']],
-  [{ ancestor: ['node:latest'] }, ['new', 'mid', 'old']],
+  [{ ancestor: ['node'] }, ['new', 'mid', 'old']],
   [{ ancestor: ['busybox'] }, []],
-  [{ ancestor: ['aaaaaa'] }, ['new', 'mid', 'old']],
+  [{ publish: ['8080'] }, ['new']],
+  [{ publish: ['80'] }, []],
+  [{ publish: ['8000-9000/tcp'] }, ['new']],
+  [{ publish: ['8080/udp'] }, []],
+  [{ expose: ['80'] }, ['new']],
+  [{ expose: ['53/udp'] }, ['mid']],
+  [{ publish: ['1'], expose: ['50-60/udp'] }, ['mid']],
   [{ health: ['none'] }, ['new', 'mid', 'old']],
   [{ id: ['6e6577'] }, ['new']],
 ])('%o selects %o', (filters, expected) => {
   expect(select(filters)).toEqual(expected)
 })
 
-test.each([[{ status: ['sleeping'] }], [{ exited: ['x'] }]])('%o is a bad request', (filters) => {
-  expect(() => select(filters)).toThrow('invalid filter')
-})
+test.each([[{ status: ['sleeping'] }], [{ exited: ['x'] }], [{ publish: ['http'] }]])(
+  '%o is a bad request',
+  (filters) => {
+    expect(() => select(filters)).toThrow('invalid filter')
+  },
+)

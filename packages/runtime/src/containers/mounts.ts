@@ -3,11 +3,12 @@ import type { MountPoint } from './record.ts'
 
 /** The mounts of a record as the driver wants them. */
 export function driverMounts(mounts: MountPoint[]): Mount[] {
-  return mounts.map(({ type, source, target, readOnly, options }) => ({
+  return mounts.map(({ type, source, target, readOnly, options, propagation }) => ({
     type: type === 'tmpfs' ? 'tmpfs' : 'bind',
     source,
     target,
     readOnly,
     ...(options !== undefined && { options }),
+    ...(propagation !== undefined && { propagation }),
   }))
 }

@@ -110,6 +110,8 @@ export interface MountPoint {
   seed?: boolean
   mode: string
   options?: string
+  /** Of a bind, when it is not the usual `rprivate`: mounts that are made in it later on this machine show up inside. */
+  propagation?: 'slave' | 'rslave'
 }
 
 /** An endpoint of `NetworkSettings.Networks`. */

@@ -21,7 +21,7 @@ import { parseFilters } from './filters.ts'
 import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
 
 export function containerRoutes(router: Router, deps: Deps): void {
-  const { containers, lifecycle, proxies, clock } = deps
+  const { containers, lifecycle, images, proxies, clock } = deps
   const find = (request: DockerRequest): Container => containers.get(request.params['id'] ?? '')
   const context = (container: Container, sizes = false): InspectContext => ({
     published: proxies.published(container.id),
@@ -29,25 +29,31 @@ export function containerRoutes(router: Router, deps: Deps): void {
     ...(sizes && { sizes: sizesOf(container) }),
   })
 
-  router.add('GET', '/containers/json', ({ query }, response) => {
+  const published = ({ id }: { id: string }) => proxies.published(id)
+
+  router.add('GET', '/containers/json', async ({ query }, response) => {
     const filters = parseFilters(query.get('filters'), LIST_FILTERS)
+    const ancestors = await images.familiesOf(filters.get('ancestor') ?? [])
     const limit = Number(query.get('limit') ?? 0)
     const selected = selectContainers(
       containers.list().map(({ record }) => record),
       { all: isTrue(query.get('all')), limit: limit > 0 ? limit : 0, filters },
       (reference) => containers.get(reference).record,
+      { published, descendants: new Map([...ancestors].map(([name, { descendants }]) => [name, descendants])) },
     )
     const withSizes = isTrue(query.get('size'))
-    sendJson(
-      response,
-      200,
-      selected.map(({ id }) => containers.get(id)).map((found) => summaryJson(found, context(found, withSizes))),
-    )
+    const named = await images.familiesOf([...new Set(selected.map(({ config }) => config.Image))])
+    const shown = selected.map((record) => {
+      const found = containers.get(record.id)
+      return summaryJson(found, { ...context(found, withSizes), imageId: named.get(record.config.Image)?.id ?? '' })
+    })
+    sendJson(response, 200, shown)
   })
 
   router.add('POST', '/containers/create', async (request, response) => {
     const body = await request.json<CreateBody>()
-    const { container, warnings } = await containers.create(body, request.query.get('name') ?? '')
+    const { query } = request
+    const { container, warnings } = await containers.create(body, query.get('name') ?? '', query.get('platform') ?? '')
     sendJson(response, 201, { Id: container.id, Warnings: warnings })
   })
 
@@ -150,7 +156,7 @@ export function containerRoutes(router: Router, deps: Deps): void {
     let reclaimed = 0
     for (const container of containers.list()) {
       const { record } = container
-      if (isUp(record.state.status) || !matchesFilters(record, filters)) continue
+      if (isUp(record.state.status) || !matchesFilters(record, filters, { published, descendants: new Map() })) continue
       if (limit !== undefined && Date.parse(record.created) > limit) continue
       reclaimed += sizesOf(container).rw
       await lifecycle.remove(container, { force: false, volumes: false })

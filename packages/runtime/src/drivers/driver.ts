@@ -28,6 +28,8 @@ export interface Mount {
   readOnly: boolean
   /** Further mount options for a tmpfs, such as `size=64m,mode=1777`. */
   options?: string
+  /** Mounts that are made in it later on this machine show up inside; otherwise they do not. */
+  propagation?: 'slave' | 'rslave'
 }
 
 /** A program to run inside a container: its own, or an exec. */

@@ -3,6 +3,7 @@
  * of this machine's own programs. The caller sees an Image, and progress messages in Docker's shape on the way.
  */
 import type { Logger } from '@dinghy/shared/process/logger'
+import { notFound } from '../docker/errors.ts'
 import type { Machine } from './host-base.ts'
 import { hostBaseFor, hostBaseWarning } from './host-base.ts'
 import { UnreachableError } from './http.ts'
@@ -11,6 +12,7 @@ import type { Platform } from './oci.ts'
 import type { Reference } from './reference.ts'
 import { familiarName, parseReference, withDefaultTag } from './reference.ts'
 import type { Credentials } from './registry/credentials.ts'
+import { platformName, runsOn } from './registry/platform.ts'
 import type { OnProgress } from './registry/progress.ts'
 import { pullImage } from './registry/pull.ts'
 
@@ -50,7 +52,9 @@ export class ImageSource {
 
   /** The image of that name, from wherever it can be had. Throws a DockerError with Docker's message. */
   async ensure(name: string, options: EnsureOptions, onProgress: OnProgress, signal?: AbortSignal): Promise<Image> {
-    const local = options.alwaysPull ? undefined : await this.#images.find(name)
+    const found = options.alwaysPull ? undefined : await this.#images.find(name)
+    const { platform } = options
+    const local = found && platform && !runsOn(found.config, platform) ? undefined : found
     return local ?? this.pull(parseReference(name), options, onProgress, signal)
   }
 
@@ -60,7 +64,7 @@ export class ImageSource {
     if (this.#hostBases === 'prefer') {
       const local = await this.#images.find(familiarName(reference))
       // A real image that was loaded or built here is better than any stand-in.
-      const image = local && !local.hostBase ? local : await this.#standIn(reference, 'preferred', onProgress)
+      const image = local && !local.hostBase ? local : await this.#standIn(reference, options, 'preferred', onProgress)
       if (image) return image
     }
     try {
@@ -70,7 +74,8 @@ export class ImageSource {
       if (!(error instanceof UnreachableError) || this.#hostBases === 'never') throw error
       const local = await this.#images.find(familiarName(reference))
       // The name already means a real image: a stand-in must not take it away.
-      const image = local && !local.hostBase ? undefined : await this.#standIn(reference, 'unreachable', onProgress)
+      const image =
+        local && !local.hostBase ? undefined : await this.#standIn(reference, options, 'unreachable', onProgress)
       if (image) return image
       throw error
     }
@@ -78,11 +83,15 @@ export class ImageSource {
 
   async #standIn(
     reference: Reference,
+    { platform }: EnsureOptions,
     why: 'unreachable' | 'preferred',
     onProgress: OnProgress,
   ): Promise<Image | undefined> {
     const base = hostBaseFor(reference, this.#machine)
     if (!base) return undefined
+    if (platform && !runsOn(base.config, platform)) {
+      throw notFound(`no matching manifest for ${platformName(platform)} in the manifest list entries`)
+    }
     const { id } = await this.#images.create(base.config)
     await this.#images.tag(id, reference)
     const warning = hostBaseWarning(reference, base, why)

@@ -117,6 +117,16 @@ export class ImageStore {
     return Object.keys(images).filter((child) => images[child]?.parent === id)
   }
 
+  /** The id that each of these names has at this moment, and the ids of everything built on it; nothing for no image. */
+  async familiesOf(names: readonly string[]): Promise<Map<string, { id: string; descendants: Set<string> }>> {
+    const index = await this.#index.read()
+    const families = names.flatMap((name) => {
+      const id = findId(index, name)
+      return id === undefined ? [] : [[name, { id, descendants: descendantsOf(id, index.images) }] as const]
+    })
+    return new Map(families)
+  }
+
   /** Enters an image whose layers are all unpacked. The same config twice is the same image. */
   async create(config: OciImageConfig | Buffer, options: { parent?: string } = {}): Promise<Image> {
     const bytes = Buffer.isBuffer(config) ? config : Buffer.from(JSON.stringify(config))
@@ -253,6 +263,16 @@ function namesOf(names: Record<string, string>, id: string): string[] {
 }
 
 /** Docker's order: a whole id, a name, then the beginning of an id. */
+/** The image itself included. */
+function descendantsOf(id: string, images: Index['images']): Set<string> {
+  const found = new Set([id])
+  for (let size = 0; size < found.size;) {
+    size = found.size
+    for (const [child, { parent }] of Object.entries(images)) if (parent && found.has(parent)) found.add(child)
+  }
+  return found
+}
+
 export function findId(index: Index, text: string): string | undefined {
   if (index.images[text]) return text
   if (index.images[`sha256:${text}`]) return `sha256:${text}`

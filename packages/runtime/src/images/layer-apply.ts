@@ -2,12 +2,11 @@
  * Unpacks one layer's tar (or a plain archive) into a directory of its own.
  *
  * The tar is a stranger's. Whatever it holds, nothing is read, written, linked or changed outside `directory`:
- * names must be relative and may not climb, links on the way to an entry are resolved inside the directory, hard
- * links must point at something in it. The amount of data and the number of entries are limited. Docker gets the
+ * names must be relative and may not climb, symbolic links may point anywhere but are resolved inside the directory when
+ * they are on the way to an entry, hard links must point at something in it. The amount of data and the number of entries are limited. Docker gets the
  * same by unpacking inside a chroot; without one we check, entry by entry, before touching the disk.
  *
  * The directory must be new, empty and known to nobody else until this is done: rename it into place afterwards.
- * Differs from Docker: relative symbolic links that climb above the root are refused rather than left dangling.
  */
 import {
   chmodSync,
@@ -29,7 +28,7 @@ import {
 import { basename, dirname, join, relative } from 'node:path'
 import type { Readable } from 'node:stream'
 import { userNamespace } from '../user-namespace.ts'
-import { entryComponents, linkEscapes, PathEscapeError, resolveBeneath } from './scoped-path.ts'
+import { entryComponents, PathEscapeError, resolveBeneath } from './scoped-path.ts'
 import type { TarEntry, TarHeader } from './tar.ts'
 import { readTar } from './tar.ts'
 import { makeDevice, OPAQUE_MARKER, opaqueXattr, WHITEOUT_META_PREFIX, WHITEOUT_PREFIX } from './whiteout.ts'
@@ -178,7 +177,8 @@ class Unpacking {
         this.#setAttributes(path, header)
         break
       case 'symlink':
-        this.#addSymlink(path, header)
+        // Wherever it leads: only the container will follow it, whose root is as high as `..` climbs.
+        symlinkSync(header.linkname ?? '', path)
         this.#setAttributes(path, header)
         break
       case 'link':
@@ -209,17 +209,6 @@ class Unpacking {
       }
     }
     return wasWhiteout
-  }
-
-  #addSymlink(path: string, header: TarHeader): void {
-    const target = header.linkname ?? ''
-    const directory = relative(this.#root, dirname(path)).split('/').filter(Boolean)
-    if (linkEscapes(directory, target)) {
-      throw new PathEscapeError(
-        `invalid symlink ${JSON.stringify(header.name)} -> ${JSON.stringify(target)}: it leaves the root`,
-      )
-    }
-    symlinkSync(target, path)
   }
 
   #addHardLink(path: string, header: TarHeader): void {

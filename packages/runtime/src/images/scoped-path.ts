@@ -25,17 +25,6 @@ export function entryComponents(name: string): string[] {
   return components
 }
 
-/** Whether a symbolic link in `directory` (relative to the root) would climb above the root. Absolute ones start there. */
-export function linkEscapes(directory: string[], target: string): boolean {
-  let depth = target.startsWith('/') ? 0 : directory.length
-  for (const part of target.split('/')) {
-    if (part === '..') depth -= 1
-    else if (part !== '' && part !== '.') depth += 1
-    if (depth < 0) return true
-  }
-  return false
-}
-
 /**
  * The host path of `components` beneath `root`, with every link on the way (and, unless `leaf` is 'keep', at the end)
  * resolved inside the root. Components that do not exist are taken literally.

@@ -7,22 +7,8 @@ import { badParameter } from '../docker/errors.ts'
 
 const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 /** What may follow the second colon of -v. Consistency and labels have no meaning here and are accepted. */
-const MODES = new Set([
-  'ro',
-  'rw',
-  'z',
-  'Z',
-  'nocopy',
-  'consistent',
-  'cached',
-  'delegated',
-  'rprivate',
-  'private',
-  'rslave',
-  'slave',
-  'rshared',
-  'shared',
-])
+const MODES = new Set(['ro', 'rw', 'z', 'Z', 'nocopy', 'consistent', 'cached', 'delegated'])
+const PROPAGATIONS = new Set(['rprivate', 'private', 'rslave', 'slave', 'rshared', 'shared'])
 
 /** The mounts of a container, later ones of the same target replacing earlier: volumes-from, image volumes, -v, --mount. */
 export function mountPointsOf(
@@ -61,11 +47,27 @@ export function parseBind(bind: string): MountPoint {
   if (parts.length === 1) return anonymousVolume(cleanTarget(parts[0] ?? ''))
   const [source = '', target = '', modes = ''] = parts
   const flags = modes.split(',').filter(Boolean)
-  for (const flag of flags) if (!MODES.has(flag)) throw badParameter(`invalid mode: ${modes}`)
+  const propagations = flags.filter((flag) => PROPAGATIONS.has(flag))
+  const isKnown = flags.every((flag) => MODES.has(flag) || PROPAGATIONS.has(flag))
+  // A volume has no mounts in it to hand on.
+  if (!isKnown || propagations.length > (source.startsWith('/') ? 1 : 0)) throw badParameter(`invalid mode: ${modes}`)
   const common = { target: cleanTarget(target), readOnly: flags.includes('ro'), mode: modes }
-  if (source.startsWith('/')) return { ...common, type: 'bind', source: posix.normalize(source) }
+  if (source.startsWith('/')) {
+    return { ...common, type: 'bind', source: posix.normalize(source), ...propagationOf(propagations[0]) }
+  }
   checkVolumeName(source)
   return { ...common, type: 'volume', source: '', volume: source, seed: !flags.includes('nocopy') }
+}
+
+function propagationOf(text = ''): Pick<MountPoint, 'propagation'> {
+  if (text === '' || text === 'rprivate' || text === 'private') return {}
+  if (text === 'slave' || text === 'rslave') return { propagation: text }
+  if (!PROPAGATIONS.has(text)) {
+    throw badParameter(`invalid mount config for type "bind": invalid propagation mode: ${text}`)
+  }
+  throw badParameter(
+    `bind propagation ${text} is not supported: what a container mounts is never shown to this machine; rslave is the other way round`,
+  )
 }
 
 export function checkVolumeName(name: string): void {
@@ -85,7 +87,12 @@ function fromRequest(request: MountRequest): MountPoint {
       if (!request.Source) throw invalid('field Source must not be empty')
       if (!request.Source.startsWith('/'))
         throw invalid(`invalid mount path: '${request.Source}' mount path must be absolute`)
-      return { ...common, type: 'bind', source: posix.normalize(request.Source) }
+      return {
+        ...common,
+        type: 'bind',
+        source: posix.normalize(request.Source),
+        ...propagationOf(request.BindOptions?.Propagation),
+      }
     case 'volume':
       if (!request.Source) return { ...anonymousVolume(common.target), readOnly: common.readOnly }
       checkVolumeName(request.Source)

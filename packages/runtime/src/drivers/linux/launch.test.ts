@@ -101,6 +101,20 @@ test('mounts come last and in order, with blanks escaped', () => {
   ])
 })
 
+test('later mounts of this machine come into the binds that ask for them, and into no others', () => {
+  const bind = { type: 'bind' as const, readOnly: false }
+  const mounts = [
+    { ...bind, source: '/a', target: '/a', propagation: 'rslave' as const },
+    { ...bind, source: '/b', target: '/b' },
+  ]
+  expect(lines({ mounts }).slice(-2)).toEqual([`/a ${ROOT}/a none rbind 0 0`, `/b ${ROOT}/b none rbind,rprivate 0 0`])
+})
+
+test('a program on a terminal keeps the devpts that the terminal comes from', () => {
+  expect(lines({ tty: true })).toContain(`/dev/pts ${ROOT}/dev/pts none bind 0 0`)
+  expect(preludeOf({ ...spec, process: { ...spec.process, tty: true } }, '/c', [], false, 7)).toContain('owner=7\n')
+})
+
 const spec: ContainerSpec = {
   id: 'c1',
   rootfs: plan.rootfs,

@@ -82,9 +82,12 @@ export function fstabOf(plan: MountPlan): string {
     }
   }
   for (const { source, target } of plan.devices) lines.push(line(source, inside(target), 'none', 'bind'))
+  const listens = plan.mounts.some(({ propagation }) => propagation !== undefined)
   for (const mount of plan.mounts) {
     // What a tmpfs will hold cannot be prepared.
-    const extra = enclosing(mount.target, plan.mounts)?.type === 'tmpfs' ? ',X-mount.mkdir' : ''
+    const mkdir = enclosing(mount.target, plan.mounts)?.type === 'tmpfs' ? ',X-mount.mkdir' : ''
+    // One that wants this machine's later mounts lets them into the whole namespace (namespaces.ts); not into the others.
+    const extra = listens && mount.propagation === undefined && mount.type === 'bind' ? `${mkdir},rprivate` : mkdir
     const options = mount.readOnly ? `,ro${mount.type === 'bind' ? kept(mount.source) : ''}` : ''
     lines.push(mountLine(mount, inside(mount.target), options + extra))
   }

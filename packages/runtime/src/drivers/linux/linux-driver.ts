@@ -58,6 +58,7 @@ import { prepareMountPoint } from './mount-points.ts'
 import { lookupThrough, OverlayRootfs } from './overlay-rootfs.ts'
 import { execIn } from './exec.ts'
 import { namespaceCommand } from './namespaces.ts'
+import { checkPropagation } from './propagation.ts'
 import { checkIdentity, checkNothingIsMountedIn, nestedMountsOf, openableDevices, rootlessFacts } from './rootless.ts'
 import { onNewTerminals } from './terminals.ts'
 import { findTools } from './tools.ts'
@@ -123,6 +124,7 @@ export class LinuxDriver implements Driver {
 
   async start(spec: ContainerSpec): Promise<Running> {
     const { rootfs } = spec
+    checkPropagation(spec.mounts)
     await this.#overlays.closeView(rootfs)
     this.#overlays.prepare(rootfs)
     if (this.#hasDevicesOverlay(spec)) this.#overlays.prepareDevices(rootfs)

@@ -6,7 +6,7 @@ import type { ContainerSpec, NamespaceMode } from '../driver.ts'
 import { allPids } from '../process-table.ts'
 
 /** `unshare` for what is the container's own, `nsenter` before it for what it shares. */
-export function namespaceCommand({ namespaces = {}, hostname }: ContainerSpec): string[] {
+export function namespaceCommand({ namespaces = {}, hostname, mounts }: ContainerSpec): string[] {
   const modes: [flag: string, mode: NamespaceMode][] = [
     ['pid', namespaces.pid ?? 'private'],
     ['ipc', namespaces.ipc ?? 'private'],
@@ -17,7 +17,8 @@ export function namespaceCommand({ namespaces = {}, hostname }: ContainerSpec): 
     typeof mode === 'object' ? [`--${flag}=/proc/${mode.pid}/ns/${flag}`] : [],
   )
   const own = modes.filter(([, mode]) => mode === 'private').map(([flag]) => `--${flag}`)
-  const unshare = ['unshare', '--mount', '--propagation', 'private', ...own]
+  const propagation = mounts.some((mount) => mount.propagation !== undefined) ? 'slave' : 'private'
+  const unshare = ['unshare', '--mount', '--propagation', propagation, ...own]
   return shared.length === 0 ? unshare : ['nsenter', ...shared, '--', ...unshare]
 }
 

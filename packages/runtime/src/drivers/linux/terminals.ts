@@ -6,7 +6,7 @@
  */
 import { onTerminal } from '../terminal.ts'
 
-export const DEVPTS_OPTIONS = 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5'
+const DEVPTS_OPTIONS = 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5'
 
 const NEW = `mount -n -t devpts -o ${DEVPTS_OPTIONS} devpts /dev/pts || exit 125; exec "$@"`
 

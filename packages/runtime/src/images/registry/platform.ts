@@ -1,6 +1,6 @@
 /** Choosing an image of a multi-platform index. Pure. */
-import { badParameter } from '../../docker/errors.ts'
-import type { Descriptor, Platform } from '../oci.ts'
+import { badParameter, notFound } from '../../docker/errors.ts'
+import { hostPlatform, type Descriptor, type Platform } from '../oci.ts'
 
 /** `linux/arm64/v8`, or an architecture alone. */
 export function parsePlatform(text: string): Platform {
@@ -13,6 +13,38 @@ export function parsePlatform(text: string): Platform {
   const [first = '', second, variant] = parts
   if (second === undefined) return { os: 'linux', ...normalise(first) }
   return { os: first, ...normalise(second, variant) }
+}
+
+/** As it is written: `linux/arm64/v8`. */
+export function platformName({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter(Boolean).join('/')
+}
+
+/** Whether what was made for `offered` runs on `wanted`. */
+export function runsOn(offered: Platform, wanted: Platform): boolean {
+  const own = {
+    os: offered.os,
+    architecture: offered.architecture,
+    ...(offered.variant && { variant: offered.variant }),
+  }
+  return choosePlatform([{ mediaType: '', digest: '', size: 0, platform: own }], wanted) !== undefined
+}
+
+/** Throws when the image is not for the platform that was asked for; warns when nothing was asked and it may not run. */
+export function checkPlatform(image: Platform, reference: string, asked: string): string[] {
+  const own = platformName(image)
+  if (asked !== '') {
+    const platform = parsePlatform(asked)
+    if (runsOn(image, platform)) return []
+    throw notFound(
+      `image with reference ${reference} was found but its platform (${own}) does not match the specified platform (${platformName(platform)})`,
+    )
+  }
+  const host = hostPlatform()
+  if (runsOn(image, host)) return []
+  return [
+    `The requested image's platform (${own}) does not match the detected host platform (${platformName(host)}) and no specific platform was requested`,
+  ]
 }
 
 /** The entry for the platform: the same variant if there is one, else one without, else an older one. */

@@ -18,7 +18,7 @@ import { describePullError, RegistryError } from './registry-error.ts'
 import type { Reference } from '../reference.ts'
 import { familiarName, familiarRepository } from '../reference.ts'
 import type { Credentials } from './credentials.ts'
-import { choosePlatform } from './platform.ts'
+import { choosePlatform, platformName } from './platform.ts'
 import { ProgressMeter } from './progress-meter.ts'
 import type { OnProgress } from './progress.ts'
 
@@ -121,8 +121,7 @@ class Pull {
     const wanted = this.#options.platform ?? hostPlatform()
     const chosen = choosePlatform(index.manifests, wanted)
     if (!chosen) {
-      const name = [wanted.os, wanted.architecture, wanted.variant].filter(Boolean).join('/')
-      throw new RegistryError(404, '', `no matching manifest for ${name} in the manifest list entries`)
+      throw new RegistryError(404, '', `no matching manifest for ${platformName(wanted)} in the manifest list entries`)
     }
     const { document } = await this.#document(chosen.digest)
     if (isIndex(document)) throw new RegistryError(500, '', 'a manifest list within a manifest list is not supported')
