@@ -189,6 +189,7 @@ describe.runIf(isInstalled('docker'))('a container’s life', () => {
 
   test('top, stats', () => {
     expect(ok('top', 'life')).toMatch(/^UID +PID.*\n.*node -e/)
+    expect(fails('top', 'life', '-o', 'nosuch')).toMatch(/daemon: ps: .*nosuch"?\n$/)
     const stats = JSON.parse(ok('stats', '--no-stream', '--format', 'json', 'life')) as { Name: string; PIDs: string }
     expect(stats).toMatchObject({ Name: 'life' })
   })
@@ -266,6 +267,18 @@ describe.runIf(isInstalled('docker'))('images', () => {
     expect(ok('rmi', 'app:2')).toBe('Untagged: app:2')
     expect(fails('rmi', 'nosuch')).toContain('No such image: nosuch:latest')
     expect(fails('build', join(runtime.dir, 'nosuch'))).toContain('not found')
+  })
+
+  test('a Dockerfile from outside the context', () => {
+    const dockerfile = join(runtime.dir, 'Elsewhere')
+    writeFileSync(dockerfile, 'FROM busybox\nCOPY file /\n')
+    expect(ok('build', '-f', dockerfile, context)).toContain('Successfully built')
+  })
+
+  test.runIf(isLinuxRoot)('steps that change nothing, or the same', () => {
+    const dockerfile = join(context, 'Dockerfile.same')
+    writeFileSync(dockerfile, 'FROM busybox\nRUN true\nRUN :\nRUN echo x >/a\nRUN sh -c true\nRUN cat /a\n')
+    expect(ok('build', '-f', dockerfile, context)).toContain('Successfully built')
   })
 
   test('commit, save, load', () => {

@@ -75,9 +75,11 @@ async function create(engine: Engine, image: string, body: unknown, name: string
   } catch (error) {
     if (!(error instanceof EngineError) || error.status !== 404) throw error
     console.error(`Unable to find image '${image}' locally`)
+    // A name alone would be taken for all its tags.
+    const tagged = /[:@][^/]*$/.test(image) ? image : `${image}:latest`
     for await (const { status, id } of engine.progress(
       'POST',
-      `/images/create?fromImage=${encodeURIComponent(image)}`,
+      `/images/create?fromImage=${encodeURIComponent(tagged)}`,
     )) {
       console.error(id ? `${id}: ${status}` : status)
     }

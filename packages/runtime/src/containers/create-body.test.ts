@@ -70,8 +70,20 @@ test.each([
   ["invalid size: 'abc'", { LogConfig: { Type: 'json-file', Config: { 'max-size': 'abc' } } }],
   ['max-file cannot be less than 1', { LogConfig: { Type: 'local', Config: { 'max-file': '0' } } }],
   ['invalid container format', { NetworkMode: 'container:' }],
+  ['invalid IPC mode: foo', { IpcMode: 'foo' }],
+  ['invalid PID mode: container:', { PidMode: 'container:' }],
+  ['invalid UTS mode: container:x', { UTSMode: 'container:x' }],
 ])('%s', (message, hostConfig) => {
   expect(() => completeHostConfig(hostConfig)).toThrow(message)
+})
+
+test.each([
+  ['Interval in Healthcheck cannot be less than 1ms', { Interval: 1000 }],
+  ['StartPeriod in Healthcheck cannot be less than 1ms', { StartPeriod: -1 }],
+  ['Retries in Healthcheck cannot be negative', { Retries: -1 }],
+])('%s', (message, change) => {
+  const Healthcheck = { Test: ['CMD', 'true'], ...change }
+  expect(() => completeConfig({ Cmd: ['x'], Healthcheck }, {}, 'id')).toThrow(message)
 })
 
 test('unknown fields of HostConfig are kept', () => {

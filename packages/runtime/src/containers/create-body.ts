@@ -4,7 +4,7 @@
 import { badParameter } from '../docker/errors.ts'
 import { signalNumber } from '../drivers/exit-code.ts'
 import { DEFAULT_PATH } from '../drivers/executable.ts'
-import type { RunConfig } from '../images/oci.ts'
+import type { Healthcheck, RunConfig } from '../images/oci.ts'
 import { parsePort } from '../networks/ports.ts'
 import type { ContainerConfig, Endpoint, HostConfig } from './record.ts'
 import { checkRestartPolicy } from './restart-policy.ts'
@@ -77,11 +77,23 @@ function checkConfig(config: ContainerConfig): void {
   }
   for (const port of Object.keys(config.ExposedPorts ?? {})) parsePort(port)
   checkMac(config.MacAddress ?? '')
+  checkHealthcheck(config.Healthcheck ?? {})
 }
 
 /** Empty is none. */
 export function checkMac(mac: string): void {
   if (mac !== '' && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) throw badParameter(`invalid MAC address: ${mac}`)
+}
+
+const MIN_HEALTH_NS = 1_000_000
+
+/** Zero means the default. */
+function checkHealthcheck(healthcheck: Healthcheck): void {
+  for (const name of ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const) {
+    const value = healthcheck[name] ?? 0
+    if (value !== 0 && value < MIN_HEALTH_NS) throw badParameter(`${name} in Healthcheck cannot be less than 1ms`)
+  }
+  if ((healthcheck.Retries ?? 0) < 0) throw badParameter('Retries in Healthcheck cannot be negative')
 }
 
 /** Values of the second replace those of the first, in the first's order; an image without PATH gets Docker's. */
@@ -178,9 +190,19 @@ export function checkHostConfig(hostConfig: HostConfig): void {
   checkNumbers(hostConfig)
   checkSysctls(hostConfig.Sysctls ?? {}, hostConfig)
   for (const port of Object.keys(PortBindings)) parsePort(port)
+  checkNamespaces(hostConfig)
   if (NetworkMode.startsWith('container:') && NetworkMode.length === 'container:'.length) {
     throw badParameter('Invalid network mode: invalid container format container:<name|id>')
   }
+}
+
+function checkNamespaces({ IpcMode, PidMode, UTSMode }: HostConfig): void {
+  const isContainer = (mode: string) => /^container:./.test(mode)
+  if (!['private', 'shareable', 'none', 'host'].includes(IpcMode) && !isContainer(IpcMode))
+    throw badParameter(`invalid IPC mode: ${IpcMode}`)
+  if (!['', 'host', 'private'].includes(PidMode) && !isContainer(PidMode))
+    throw badParameter(`invalid PID mode: ${PidMode}`)
+  if (!['', 'host', 'private'].includes(UTSMode)) throw badParameter(`invalid UTS mode: ${UTSMode}`)
 }
 
 function checkLogOptions({ Type, Config }: HostConfig['LogConfig']): void {

@@ -16,7 +16,7 @@ import { isUp, refusal } from '../containers/state.ts'
 import { parseMoment } from '../containers/timestamps.ts'
 import { processTable } from '../containers/top.ts'
 import type { Deps } from './deps.ts'
-import { badParameter, conflict } from './errors.ts'
+import { badParameter, conflict, serverError } from './errors.ts'
 import { parseFilters } from './filters.ts'
 import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
 
@@ -130,7 +130,9 @@ export function containerRoutes(router: Router, deps: Deps): void {
     if (state.running === undefined || spec === undefined) throw conflict(`container ${id} is not running`)
     const rows = await containers.driver.processes(state.running, spec)
     const table = await processTable(rows, request.query.get('ps_args') ?? '', async (args) => {
-      const { stdout } = await promisify(execFile)('ps', args)
+      const { stdout } = await promisify(execFile)('ps', args).catch((error: Error & { stderr: string }) => {
+        throw serverError(`ps: ${error.stderr.split('\n')[0] || error.message}`)
+      })
       return stdout
     })
     sendJson(response, 200, table)

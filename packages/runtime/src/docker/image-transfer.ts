@@ -108,7 +108,11 @@ async function pull(
   }
   const stream = new JsonStream(response)
   await stream.run(async () => {
-    await asDockerError(() => deps.source.pull(reference, options, (progress) => stream.send(progress), signal))
+    // A name alone means all its tags: clients that want the latest say so.
+    const method = reference.tag === undefined && reference.digest === undefined ? 'pullAll' : 'pull'
+    await asDockerError(async () => {
+      await deps.source[method](reference, options, (progress) => stream.send(progress), signal)
+    })
     const name = familiarName(withDefaultTag(reference))
     deps.events.publish('image', 'pull', name, { name: familiarRepository(reference) })
   })

@@ -14,7 +14,7 @@ import { familiarName, parseReference, withDefaultTag } from './reference.ts'
 import type { Credentials } from './registry/credentials.ts'
 import { platformName, runsOn } from './registry/platform.ts'
 import type { OnProgress } from './registry/progress.ts'
-import { pullImage } from './registry/pull.ts'
+import { pullImage, remoteTags } from './registry/pull.ts'
 
 /**
  * When well-known bases are made from this machine's files: 'fallback', when their registry cannot be reached;
@@ -79,6 +79,24 @@ export class ImageSource {
       if (image) return image
       throw error
     }
+  }
+
+  /** Every tag of the repository; where no registry answers, what stands in for the usual one. */
+  async pullAll(
+    repository: Reference,
+    options: EnsureOptions,
+    onProgress: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const credentials = options.credentials?.(repository.domain)
+    const tags =
+      this.#hostBases === 'prefer'
+        ? ['latest']
+        : await remoteTags(repository, { credentials }, signal).catch((error: unknown) => {
+            if (error instanceof UnreachableError) return ['latest']
+            throw error
+          })
+    for (const tag of tags) await this.pull({ ...repository, tag }, options, onProgress, signal)
   }
 
   async #standIn(

@@ -35,11 +35,25 @@ export interface TarEntry {
 
 const XATTR_PREFIX = 'SCHILY.xattr.'
 
-/** The entries of an uncompressed tar, in order. */
+const BLOCK_BYTES = 512
+
+/**
+ * The entries of an uncompressed tar, in order. The last one may lack the zeros that fill its block, as in what the docker
+ * CLI sends for `build -f` with a Dockerfile from elsewhere; its content may not.
+ */
 export async function* readTar(source: Readable, signal?: AbortSignal): AsyncGenerator<TarEntry, void, undefined> {
   const { extract } = await import('tar-stream')
   const archive = extract()
-  const feeding = pipeline(source, archive, { signal })
+  let received = 0
+  let lastByte = 0
+  const filled = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      received += chunk.length
+      yield chunk
+    }
+    if (received % BLOCK_BYTES > 0) yield Buffer.alloc(BLOCK_BYTES - (received % BLOCK_BYTES))
+  }
+  const feeding = pipeline(source, filled, archive, { signal })
   // The iterator below throws the same error; without this the rejection would be reported a second time, unhandled.
   const fed = feeding.then(
     () => undefined,
@@ -49,9 +63,13 @@ export async function* readTar(source: Readable, signal?: AbortSignal): AsyncGen
     const header = readHeader(entry.header)
     yield { header, body: entry as AsyncIterable<Buffer> }
     entry.resume()
+    const { byteOffset } = entry.header as Header & { byteOffset: number }
+    // What has been read as content must have been sent, and not be our zeros.
+    lastByte = byteOffset + header.size
   }
   const error = await fed
   if (error !== undefined) throw error
+  if (lastByte > received) throw new Error('Unexpected end of data')
 }
 
 /** Writes a tar to `output`, entry after entry, no faster than it is read. */

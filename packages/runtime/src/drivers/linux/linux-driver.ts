@@ -11,7 +11,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError } from '../../docker/errors.ts'
+import { DockerError, serverError } from '../../docker/errors.ts'
 import { userNamespace } from '../../user-namespace.ts'
 import type {
   Change,
@@ -335,7 +335,11 @@ function identityIn(spec: ProcessSpec, lookup: Lookup): Identity {
 }
 
 function deviceRule({ source, permissions }: { source: string; permissions: string }): string {
-  const stat = statSync(source)
+  const stat = statSync(source, { throwIfNoEntry: false })
+  if (stat === undefined || !(stat.isBlockDevice() || stat.isCharacterDevice())) {
+    const why = stat === undefined ? 'no such file or directory' : 'not a device node'
+    throw serverError(`error gathering device information while adding custom device ${JSON.stringify(source)}: ${why}`)
+  }
   const major = (stat.rdev >> 8) & 0xfff
   const minor = (stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00)
   return `${stat.isBlockDevice() ? 'b' : 'c'} ${major}:${minor} ${permissions || 'rwm'}`

@@ -193,9 +193,13 @@ export class OverlayRootfs {
     return { fstab: this.fstab(rootfs, false), directory: this.linkLowers(rootfs), base: this.base }
   }
 
-  /** Lower directories, uppermost first. */
+  /**
+   * Lower directories, uppermost first. Each only once, or overlayfs would refuse (ELOOP): two steps that change the same,
+   * or nothing, are one layer. What it says counts where it is uppermost; further down it could add nothing to that.
+   */
   #lowers(rootfs: Rootfs): string[] {
-    return [this.base.init, ...rootfs.layers.toReversed(), ...(rootfs.hostBase ? [this.base.host] : [])]
+    const layers = new Set(rootfs.layers.toReversed())
+    return [this.base.init, ...layers, ...(rootfs.hostBase ? [this.base.host] : [])]
   }
 
   #branches(rootfs: Rootfs): Branch[] {

@@ -54,6 +54,20 @@ export async function pullImage(
   }
 }
 
+/** The tags that the registry has for the reference's repository. */
+export async function remoteTags(
+  reference: Reference,
+  { credentials }: PullOptions,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const client = new RegistryClient(reference, { credentials, actions: 'pull', timeoutMs: FIRST_ANSWER_TIMEOUT_MS })
+  try {
+    return await client.tags(signal)
+  } catch (error) {
+    throw describePullError(error, reference)
+  }
+}
+
 class Pull {
   readonly #images: ImageStore
   readonly #client: RegistryClient

@@ -52,6 +52,22 @@ export class RegistryClient {
     return { body: response.body, offset: response.status === 206 ? offset : 0 }
   }
 
+  /** All tags of the repository, which large registries hand out page by page. */
+  async tags(signal?: AbortSignal): Promise<string[]> {
+    const tags: string[] = []
+    let next: string | undefined = `${this.#base}${this.#repository}/tags/list`
+    while (next !== undefined) {
+      const response: WebResponse = await this.#send(next, {}, signal)
+      const page = JSON.parse((await readAll(response.body, MAX_MANIFEST_BYTES)).toString()) as {
+        tags: string[] | null
+      }
+      tags.push(...(page.tags ?? []))
+      const link = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers['link']?.toString() ?? '')?.[1]
+      next = link === undefined ? undefined : new URL(link, response.url).href
+    }
+    return tags
+  }
+
   async hasBlob(digest: string, signal?: AbortSignal): Promise<boolean> {
     const response = await this.#request(`blobs/${digest}`, { method: 'HEAD' }, signal, [404])
     return response.status === 200

@@ -16,7 +16,7 @@ import { MEDIA_TYPE } from '../oci.ts'
 import { parseReference } from '../reference.ts'
 import { tarStream } from '../tar.ts'
 import { checkLogin } from './login.ts'
-import { pullImage } from './pull.ts'
+import { pullImage, remoteTags } from './pull.ts'
 import { pushImage } from './push.ts'
 import { createRegistryServer } from './registry-server.ts'
 import { RegistryStore } from './registry-store.ts'
@@ -64,6 +64,14 @@ async function makeImage(content: string): Promise<Image> {
     rootfs: { type: 'layers', diff_ids: [diffId] },
   })
 }
+
+test('the tags of a repository', async () => {
+  const repository = parseReference(`${await serve()}/me/app`)
+  const image = await makeImage('hello')
+  for (const tag of ['1', '2']) await pushImage(here, image, { ...repository, tag }, undefined, () => undefined)
+  expect(await remoteTags(repository, {})).toEqual(['1', '2'])
+  await expect(remoteTags({ ...repository, path: 'nobody/knows' }, {})).rejects.toMatchObject({ status: 404 })
+})
 
 test('what was pushed can be pulled, and is the same image', async () => {
   const reference = parseReference(`${await serve()}/me/app:1`)
