@@ -32,6 +32,7 @@ import { volumeRoutes } from './docker/volumes.ts'
 import { chooseDriver, type Wanted } from './drivers/choose.ts'
 import { EventBus } from './events.ts'
 import { BuildCache } from './images/build/build-cache.ts'
+import { removeBuildLeftovers } from './images/build/leftovers.ts'
 import { thisMachine } from './images/host-base.ts'
 import { ImageSource } from './images/image-source.ts'
 import { ImageStore } from './images/image-store.ts'
@@ -41,6 +42,7 @@ import { loopback } from './networks/loopback.ts'
 import { chooseMode } from './networks/mode.ts'
 import { Networks } from './networks/networks.ts'
 import { PortProxies } from './networks/port-proxy.ts'
+import { lockRoot } from './root-lock.ts'
 import { Volumes } from './volumes/volumes.ts'
 
 /** Shown to clients; the engine's numbers mean nothing here, but CLIs compare them. */
@@ -63,6 +65,7 @@ export interface RuntimeOptions {
 
 export async function startRuntime(options: RuntimeOptions): Promise<{ driver: string; close(): Promise<void> }> {
   const { root, log, clock, signal } = options
+  const unlock = lockRoot(root)
   const { driver, reason } = await chooseDriver(options.driver, root, clock, options.ociRuntime)
   const mode = await chooseMode(options.network, driver, root)
   const space = mode.name === 'bridge' ? bridgeSpace(mode) : loopback
@@ -71,6 +74,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
 
   const events = new EventBus(clock)
   const images = new ImageStore({ root, clock })
+  images.content.removeUnfinished()
+  removeBuildLeftovers(join(root, 'build'))
   const networks = new Networks({
     file: join(root, 'networks.json'),
     clock,
@@ -157,6 +162,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
       await Promise.all([...closed, proxies.close()])
       await bridges?.close()
       await driver.close()
+      unlock()
     },
   }
 }

@@ -70,6 +70,8 @@ test.each([
   ["invalid size: 'abc'", { LogConfig: { Type: 'json-file', Config: { 'max-size': 'abc' } } }],
   ['max-file cannot be less than 1', { LogConfig: { Type: 'local', Config: { 'max-file': '0' } } }],
   ['invalid container format', { NetworkMode: 'container:' }],
+  ['bad format for add-host: "bad"', { ExtraHosts: ['bad'] }],
+  ['invalid port specification: "abc"', { PortBindings: { '80/tcp': [{ HostIp: '', HostPort: 'abc' }] } }],
   ['invalid IPC mode: foo', { IpcMode: 'foo' }],
   ['invalid PID mode: container:', { PidMode: 'container:' }],
   ['invalid UTS mode: container:x', { UTSMode: 'container:x' }],

@@ -5,7 +5,7 @@ import { badParameter } from '../docker/errors.ts'
 import { signalNumber } from '../drivers/exit-code.ts'
 import { DEFAULT_PATH } from '../drivers/executable.ts'
 import type { Healthcheck, RunConfig } from '../images/oci.ts'
-import { parsePort } from '../networks/ports.ts'
+import { parsePort, publishRequests } from '../networks/ports.ts'
 import type { ContainerConfig, Endpoint, HostConfig } from './record.ts'
 import { checkRestartPolicy } from './restart-policy.ts'
 import { checkSysctls } from './sysctls.ts'
@@ -189,7 +189,9 @@ export function checkHostConfig(hostConfig: HostConfig): void {
   checkLogOptions(LogConfig)
   checkNumbers(hostConfig)
   checkSysctls(hostConfig.Sysctls ?? {}, hostConfig)
-  for (const port of Object.keys(PortBindings)) parsePort(port)
+  publishRequests(PortBindings, [], false)
+  for (const host of hostConfig.ExtraHosts ?? [])
+    if (!/^[^:=\s]+[:=]\S+$/.test(host)) throw badParameter(`bad format for add-host: ${JSON.stringify(host)}`)
   checkNamespaces(hostConfig)
   if (NetworkMode.startsWith('container:') && NetworkMode.length === 'container:'.length) {
     throw badParameter('Invalid network mode: invalid container format container:<name|id>')

@@ -5,6 +5,7 @@ import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Container } from '../containers/container.ts'
+import type { ContainerRecord, MountPoint } from '../containers/record.ts'
 import { packTree, unpackInto } from '../containers/tar-tree.ts'
 import type { Rootfs } from '../drivers/driver.ts'
 import { LayeredView } from '../drivers/layered-view.ts'
@@ -75,7 +76,7 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     const path = request.query.get('path') ?? ''
     const directory = await pathIn(container, path)
     if (!lstatSync(directory).isDirectory()) throw badParameter('extraction point is not a directory')
-    if (container.record.hostConfig.ReadonlyRootfs) throw badParameter('container rootfs is marked read-only')
+    checkWritable(container, posix.resolve('/', path))
     try {
       await unpackInto(request.stream, directory, {
         keepTypes: isTrue(request.query.get('noOverwriteDirNonDir')),
@@ -95,11 +96,23 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
   })
 }
 
-/** Where a stopped container keeps what it will see at `path`, if that is in one of its volumes or binds. */
-function mountedPlace({ record }: Container, path: string): string | undefined {
-  const mount = record.mounts
+function checkWritable({ record }: Container, path: string): void {
+  const mount = mountAt(record, path)
+  if (mount?.readOnly) throw badParameter('mounted volume is marked read-only')
+  if (mount === undefined && record.hostConfig.ReadonlyRootfs)
+    throw badParameter('container rootfs is marked read-only')
+}
+
+/** The volume or bind that `path` lies in. */
+function mountAt({ mounts }: ContainerRecord, path: string): MountPoint | undefined {
+  return mounts
     .filter(({ type, target }) => type !== 'tmpfs' && (path === target || path.startsWith(`${target}/`)))
     .toSorted((a, b) => b.target.length - a.target.length)[0]
+}
+
+/** Where a stopped container keeps what it will see at `path`, if that is in one of its volumes or binds. */
+function mountedPlace({ record }: Container, path: string): string | undefined {
+  const mount = mountAt(record, path)
   return mount && new LayeredView([{ dir: mount.source, at: '/' }]).find(path.slice(mount.target.length))?.hostPath
 }
 

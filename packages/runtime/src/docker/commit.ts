@@ -10,6 +10,7 @@ import { applyChanges } from '../images/import.ts'
 import { diffLayer } from '../images/layer-diff.ts'
 import type { Layer } from '../images/layer-store.ts'
 import type { RunConfig } from '../images/oci.ts'
+import { runConfigShape } from './body-shape.ts'
 import { badParameter } from './errors.ts'
 import { referenceOr400 } from './images.ts'
 import type { Router } from './router.ts'
@@ -32,7 +33,7 @@ export function commitRoutes(router: Router, deps: CommitDeps): void {
     const repo = query.get('repo') ?? ''
     const tag = query.get('tag') ?? ''
     const reference = repo === '' ? undefined : referenceOr400(repo + (tag === '' ? '' : `:${tag}`))
-    const given = (await request.json<RunConfig | null>()) ?? {}
+    const given = await request.json<RunConfig>(runConfigShape)
     const config = changed({ ...imageConfig(container), ...withoutEmpty(given) }, query.getAll('changes'))
 
     const pause = query.get('pause') === null || isTrue(query.get('pause'))

@@ -15,6 +15,7 @@ import { directorySize } from '../containers/sizes.ts'
 import { isUp, refusal } from '../containers/state.ts'
 import { parseMoment } from '../containers/timestamps.ts'
 import { processTable } from '../containers/top.ts'
+import { createShape, hostConfigShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, conflict, serverError } from './errors.ts'
 import { parseFilters } from './filters.ts'
@@ -51,7 +52,7 @@ export function containerRoutes(router: Router, deps: Deps): void {
   })
 
   router.add('POST', '/containers/create', async (request, response) => {
-    const body = await request.json<CreateBody>()
+    const body = await request.json<CreateBody>(createShape)
     const { query } = request
     const { container, warnings } = await containers.create(body, query.get('name') ?? '', query.get('platform') ?? '')
     sendJson(response, 201, { Id: container.id, Warnings: warnings })
@@ -110,7 +111,7 @@ export function containerRoutes(router: Router, deps: Deps): void {
 
   router.add('POST', '/containers/{id}/update', async (request, response) => {
     const container = find(request)
-    await update(deps, container, await request.json<Partial<HostConfig>>())
+    await update(deps, container, await request.json<Partial<HostConfig>>(hostConfigShape))
     sendJson(response, 200, { Warnings: [] })
   })
 

@@ -4,6 +4,7 @@
 import type { Duplex } from 'node:stream'
 import type { ExecProcess } from '../drivers/driver.ts'
 import type { Exec, ExecRequest } from '../containers/exec.ts'
+import { execShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
 import { conflict, messageOf } from './errors.ts'
 import { sizeOf } from './containers.ts'
@@ -16,7 +17,7 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
 
   router.add('POST', '/containers/{id}/exec', async (request, response) => {
     const container = containers.get(request.params['id'] ?? '')
-    const exec = execs.create(container, await request.json<ExecRequest>())
+    const exec = execs.create(container, await request.json<ExecRequest>(execShape))
     sendJson(response, 201, { Id: exec.id })
   })
 
@@ -30,7 +31,7 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
       Detach?: boolean
       Tty?: boolean
       ConsoleSize?: [number, number] | null
-    }>()
+    }>(execShape)
     if (ConsoleSize) exec.request.ConsoleSize = ConsoleSize
     if (Detach) {
       discard(await execs.start(exec))

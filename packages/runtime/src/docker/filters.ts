@@ -18,6 +18,7 @@ export function parseFilters(text: string | null, known: string[]): Filters {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw badParameter('invalid filter')
   for (const [name, value] of Object.entries(parsed)) {
     if (!known.includes(name)) throw badParameter(`invalid filter '${name}'`)
+    if (typeof value !== 'object') throw badParameter(`invalid filter '${name}'`)
     const values = Array.isArray(value)
       ? value.map(String)
       : Object.entries((value ?? {}) as Record<string, boolean>).flatMap(([key, on]) => (on ? [key] : []))

@@ -21,7 +21,8 @@ export function imageSummary(image: Image, options: { containers: number; before
   }
 }
 
-export function imageInspect(image: Image): object {
+/** `before145`: older clients, such as docker-compose 1.x, rely on what has been dropped since. */
+export function imageInspect(image: Image, options: { before145: boolean }): object {
   const { config } = image
   return {
     Id: image.id,
@@ -33,6 +34,7 @@ export function imageInspect(image: Image): object {
     DockerVersion: '',
     Author: config.author ?? '',
     Config: fullConfig(config.config),
+    ...(options.before145 && { Container: '', ContainerConfig: fullConfig(config.config) }),
     Architecture: config.architecture,
     ...(config.variant !== undefined && { Variant: config.variant }),
     Os: config.os,

@@ -15,7 +15,8 @@ import { checkLogin } from '../images/registry/login.ts'
 import { parsePlatform } from '../images/registry/platform.ts'
 import { pushImage } from '../images/registry/push.ts'
 import { UnreachableError } from '../images/http.ts'
-import { badParameter, notFound, serverError } from './errors.ts'
+import { authShape } from './body-shape.ts'
+import { badParameter, DockerError, messageOf, notFound, serverError } from './errors.ts'
 import { referenceOr400 } from './images.ts'
 import { JsonStream } from './json-stream.ts'
 import type { DockerRequest, Router } from './router.ts'
@@ -79,7 +80,11 @@ export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): vo
   router.add('POST', '/images/load', async (request, response) => {
     const stream = new JsonStream(response)
     await stream.run(async () => {
-      for (const line of await loadImages(images, request.stream, request.signal)) {
+      const loading = loadImages(images, request.stream, request.signal).catch((error: unknown) => {
+        // What the client has sent is no image archive: nothing of ours has gone wrong.
+        throw request.signal.aborted || error instanceof DockerError ? error : badParameter(messageOf(error))
+      })
+      for (const line of await loading) {
         events.publish('image', 'load', line.trim().split(': ')[1] ?? '', {})
         stream.send({ stream: line })
       }
@@ -87,7 +92,7 @@ export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): vo
   })
 
   router.add('POST', '/auth', async (request, response) => {
-    const credentials = await request.json<Credentials>()
+    const credentials = await request.json<Credentials>(authShape)
     await asDockerError(() => checkLogin(credentials, request.signal))
     sendJson(response, 200, { Status: 'Login Succeeded', IdentityToken: '' })
   })

@@ -59,8 +59,11 @@ export function imageRoutes(router: Router, deps: ImageRouteDeps): void {
     sendJson(response, 200, summaries)
   })
 
-  router.add('GET', '/images/{name...}/json', async ({ params }, response) => {
-    sendJson(response, 200, imageInspect(await images.resolve(params['name'] ?? '')))
+  router.add('GET', '/images/{name...}/json', async ({ params, version, headers }, response) => {
+    const isOld = version !== undefined && version[0] === 1 && version[1] < 45
+    // docker-compose 1.x asks for the newest version there is and does not know that fields have gone since.
+    const before145 = isOld || /\bdocker-compose\/1\./.test(headers['user-agent'] ?? '')
+    sendJson(response, 200, imageInspect(await images.resolve(params['name'] ?? ''), { before145 }))
   })
 
   router.add('GET', '/images/{name...}/history', async ({ params }, response) => {

@@ -5,8 +5,9 @@ import type { Endpoint } from '../containers/record.ts'
 import { kindOf, type Network } from '../networks/network.ts'
 import type { NetworkRequest } from '../networks/networks.ts'
 import { untilMs } from './containers.ts'
+import { connectShape, networkShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
-import { notFound } from './errors.ts'
+import { badParameter, notFound } from './errors.ts'
 import { anyOf, labelsMatch, matchesText, parseFilters } from './filters.ts'
 import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
 
@@ -42,7 +43,7 @@ export function networkRoutes(router: Router, deps: Deps): void {
   router.add('GET', '/networks/{id}', (request, response) => sendJson(response, 200, networkJson(find(request))))
 
   router.add('POST', '/networks/create', async (request, response) => {
-    const network = networks.create(await request.json<NetworkRequest>())
+    const network = networks.create(await request.json<NetworkRequest>(networkShape))
     try {
       if (kindOf(network) === 'bridge') await bridges?.ensure(network)
     } catch (error) {
@@ -63,9 +64,10 @@ export function networkRoutes(router: Router, deps: Deps): void {
 
   router.add('POST', '/networks/{id}/connect', async (request, response) => {
     const { Container, EndpointConfig } = await request.json<{
-      Container: string
+      Container?: string
       EndpointConfig?: Partial<Endpoint>
-    }>()
+    }>(connectShape)
+    if (!Container) throw badParameter('invalid container name or ID: value is empty')
     const container = containers.get(Container)
     const network = find(request)
     await container.exclusive(() => containers.networking.connect(container, network.id, EndpointConfig ?? {}))
@@ -73,7 +75,8 @@ export function networkRoutes(router: Router, deps: Deps): void {
   })
 
   router.add('POST', '/networks/{id}/disconnect', async (request, response) => {
-    const { Container, Force } = await request.json<{ Container: string; Force?: boolean }>()
+    const { Container, Force } = await request.json<{ Container?: string; Force?: boolean }>(connectShape)
+    if (!Container) throw badParameter('invalid container name or ID: value is empty')
     const network = find(request)
     const container = containers
       .list()

@@ -10,6 +10,7 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Shape } from './body-shape.ts'
 
 export interface DockerRequest {
   method: string
@@ -23,8 +24,8 @@ export interface DockerRequest {
   /** The body as it arrives: tar streams, chunked uploads. */
   stream: IncomingMessage
   body(): Promise<Buffer>
-  /** The body as JSON; an empty body gives `{}`. Throws a 400 on malformed JSON. */
-  json<T>(): Promise<T>
+  /** The body as JSON; an empty body, or null, gives `{}`. Throws a 400 on malformed JSON and on wrong types. */
+  json<T>(shape: Shape): Promise<T>
   /** Aborted when the client goes away. */
   signal: AbortSignal
   /**

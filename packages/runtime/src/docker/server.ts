@@ -12,6 +12,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { Logger } from '@dinghy/shared/process/logger'
+import { checkShape, type Shape } from './body-shape.ts'
 import { badParameter, DockerError, messageOf } from './errors.ts'
 import type { TlsFiles } from './listen-address.ts'
 import { splitVersion, type DockerRequest, type Router } from './router.ts'
@@ -97,7 +98,11 @@ async function serve(
     stream: message,
     signal: controller.signal,
     body,
-    json: async <T>() => parseJson(await body()) as T,
+    json: async <T>(shape: Shape) => {
+      const value = parseJson(await body())
+      checkShape(value, shape)
+      return value as T
+    },
     hijack: (contentType) => hijack(message, response, socket, head, contentType, version),
   }
   try {
@@ -169,7 +174,7 @@ async function readUpgradeBody(message: IncomingMessage, socket: Duplex, head?: 
 function parseJson(body: Buffer): unknown {
   if (body.length === 0) return {}
   try {
-    return JSON.parse(body.toString())
+    return JSON.parse(body.toString()) ?? {}
   } catch (error) {
     throw badParameter(`invalid JSON: ${messageOf(error)}`)
   }

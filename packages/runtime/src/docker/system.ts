@@ -7,10 +7,13 @@ import { summaryJson } from '../containers/inspect.ts'
 import { directorySize } from '../containers/sizes.ts'
 import { userNamespace } from '../user-namespace.ts'
 import type { Deps } from './deps.ts'
-import { DockerError, notFound } from './errors.ts'
+import { badParameter, DockerError, notFound } from './errors.ts'
 import { sendJson, type Handler, type Router } from './router.ts'
 import { API_VERSION, MIN_API_VERSION } from './server.ts'
 import { volumeJson } from './volumes.ts'
+
+/** What `docker system df` can be asked for; all of it unless it is. */
+const DF_TYPES = ['container', 'image', 'volume', 'build-cache']
 
 export function systemRoutes(router: Router, deps: Deps): void {
   const ping: Handler = ({ method }, response) => {
@@ -29,9 +32,13 @@ export function systemRoutes(router: Router, deps: Deps): void {
   router.add('GET', '/version', (_request, response) => sendJson(response, 200, versionJson(deps.version)))
   router.add('GET', '/info', async (_request, response) => sendJson(response, 200, await infoJson(deps)))
 
-  router.add('GET', '/system/df', async (_request, response) => {
+  router.add('GET', '/system/df', async ({ query }, response) => {
+    const types = query.getAll('type')
+    const unknown = types.find((type) => !DF_TYPES.includes(type))
+    if (unknown !== undefined) throw badParameter(`unknown object type: ${unknown}`)
+    const wants = (type: string) => types.length === 0 || types.includes(type)
     const { containers, images, volumes, proxies, clock } = deps
-    const all = await images.list()
+    const all = wants('image') ? await images.list() : []
     const usersOf = (id: string) => containers.list().filter(({ record }) => record.imageId === id).length
     sendJson(response, 200, {
       LayersSize: [...new Set(all.flatMap(({ layers }) => layers))].reduce(
@@ -49,7 +56,7 @@ export function systemRoutes(router: Router, deps: Deps): void {
         Labels: image.config.config.Labels ?? null,
         Containers: usersOf(image.id),
       })),
-      Containers: containers.list().map((container) => {
+      Containers: (wants('container') ? containers.list() : []).map((container) => {
         const rw = directorySize(container.writableDir)
         return summaryJson(container, {
           published: proxies.published(container.id),
@@ -57,7 +64,7 @@ export function systemRoutes(router: Router, deps: Deps): void {
           sizes: { rw, root: rw },
         })
       }),
-      Volumes: volumes.list().map((volume) =>
+      Volumes: (wants('volume') ? volumes.list() : []).map((volume) =>
         volumeJson(volume, {
           Size: directorySize(volume.mountpoint),
           RefCount: containers.usersOf(volume.name).length,

@@ -3,6 +3,7 @@
  */
 import { directorySize } from '../containers/sizes.ts'
 import type { Volume, VolumeRequest } from '../volumes/volumes.ts'
+import { volumeShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
 import { anyOf, labelsMatch, matchesText, parseFilters } from './filters.ts'
 import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
@@ -29,7 +30,7 @@ export function volumeRoutes(router: Router, { volumes, containers }: Deps): voi
   })
 
   router.add('POST', '/volumes/create', async (request, response) => {
-    sendJson(response, 201, volumeJson(volumes.create(await request.json<VolumeRequest>())))
+    sendJson(response, 201, volumeJson(volumes.create(await request.json<VolumeRequest>(volumeShape))))
   })
 
   router.add('GET', '/volumes/{name}', (request, response) => {

@@ -120,6 +120,12 @@ function psRow(pid: number): ProcessRow[] {
   return [{ pid, ppid: Number(ppid), uid: Number(uid), startedAt: new Date(0), cpuSeconds: 0, terminal, command }]
 }
 
+/** The program and its arguments, with blanks between them; undefined when the process has gone. */
+export function commandLineOf(pid: number): string | undefined {
+  const text = onLinux ? readProc(pid, 'cmdline')?.replaceAll('\0', ' ') : psOf(['-o', 'command=', '-p', String(pid)])
+  return text?.trim() || undefined
+}
+
 /** The children, grandchildren, … of `pid`, itself first. */
 export function descendantsOf(pid: number): number[] {
   const children = new Map<number, number[]>()

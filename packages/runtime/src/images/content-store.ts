@@ -7,7 +7,7 @@
  * so whoever renames last changes nothing. There is no fsync: a blob lost in a power cut is pulled or built again.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream, mkdirSync } from 'node:fs'
+import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -33,6 +33,12 @@ export class ContentStore {
     this.#temporary = join(root, 'tmp')
     mkdirSync(this.#blobs, { recursive: true })
     mkdirSync(this.#temporary, { recursive: true })
+  }
+
+  /** What a killed process has not finished writing. Only for the one that has the store for itself. */
+  removeUnfinished(): void {
+    for (const name of readdirSync(this.#temporary))
+      rmSync(join(this.#temporary, name), { recursive: true, force: true })
   }
 
   /** Where the blob is, or would be. Refuses anything but a SHA-256 digest, so a digest can never name another file. */

@@ -78,13 +78,11 @@ async function removeContainers({ engine, project, flags, args, signal }: Compos
 
 async function removeIfThere(engine: ComposeContext['engine'], what: string, path: string): Promise<void> {
   if (!(await engine.exists(path.startsWith('/images/') ? `${path}/json` : path))) return
-  await step(what, 'Removing', 'Removed', async () => {
-    try {
-      await engine.json('DELETE', path)
-    } catch (error) {
-      // Another project's containers may use it; then it is theirs as well, and stays.
-      if (!(error instanceof EngineError && (error.status === 403 || error.status === 409))) throw error
-      console.error(`   ${what} stays: ${error.message}`)
-    }
-  })
+  try {
+    await step(what, 'Removing', 'Removed', () => engine.json('DELETE', path))
+  } catch (error) {
+    // Another project's containers may use it; then it is theirs as well, and stays.
+    if (!(error instanceof EngineError && (error.status === 403 || error.status === 409))) throw error
+    console.error(`   ${what} stays: ${error.message}`)
+  }
 }

@@ -1,0 +1,171 @@
+/**
+ * The types of what clients send, as data, and the check of a body against them. Go's decoder gives dockerd this for free: a
+ * number where a text belongs is the client's mistake and a 400, wherever in the body it stands.
+ *
+ * As there, null is as good as missing, and fields that are not listed pass.
+ */
+import { badParameter } from './errors.ts'
+
+export type Shape =
+  | 'string'
+  | 'integer'
+  | 'boolean'
+  | { listOf: Shape }
+  | { mapOf: Shape }
+  | { fields: Record<string, Shape> }
+  | { oneOf: Shape[] }
+  | 'anything'
+
+/** Throws a 400 that names the place, e.g. `HostConfig.Binds[0]`. */
+export function checkShape(value: unknown, shape: Shape, at = ''): void {
+  if (value === null || value === undefined || shape === 'anything') return
+  const refuse = (): never => {
+    throw badParameter(`invalid JSON: ${at === '' ? 'the body' : at} must be ${describe(shape)}, not ${kindOf(value)}`)
+  }
+  if (typeof shape === 'string') {
+    if (shape === 'integer' ? !Number.isInteger(value) : typeof value !== shape) refuse()
+  } else if ('oneOf' in shape) {
+    if (!shape.oneOf.some((one) => fits(value, one))) refuse()
+  } else if ('listOf' in shape) {
+    if (!Array.isArray(value)) return refuse()
+    for (const [index, item] of value.entries()) checkShape(item, shape.listOf, `${at}[${index}]`)
+  } else {
+    if (typeof value !== 'object' || Array.isArray(value)) return refuse()
+    for (const [key, item] of Object.entries(value)) {
+      const wanted = 'mapOf' in shape ? shape.mapOf : Object.hasOwn(shape.fields, key) ? shape.fields[key] : undefined
+      if (wanted !== undefined) checkShape(item, wanted, at === '' ? key : `${at}.${key}`)
+    }
+  }
+}
+
+function fits(value: unknown, shape: Shape): boolean {
+  try {
+    checkShape(value, shape)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function describe(shape: Shape): string {
+  if (shape === 'integer') return 'an integer'
+  if (typeof shape === 'string') return `a ${shape}`
+  if ('oneOf' in shape) return shape.oneOf.map(describe).join(' or ')
+  return 'listOf' in shape ? 'a list' : 'an object'
+}
+
+const kindOf = (value: unknown): string =>
+  Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
+
+/** All these names have the same shape. */
+const all = (shape: Shape, names: string): Record<string, Shape> =>
+  Object.fromEntries(names.split(' ').map((name) => [name, shape]))
+
+const strings: Shape = { listOf: 'string' }
+const stringMap: Shape = { mapOf: 'string' }
+const command: Shape = { oneOf: ['string', strings] }
+const set: Shape = { mapOf: { fields: {} } }
+
+const healthcheck: Shape = {
+  fields: { Test: strings, ...all('integer', 'Interval Timeout StartPeriod StartInterval Retries') },
+}
+
+const endpoint: Shape = {
+  fields: {
+    IPAMConfig: { fields: { ...all('string', 'IPv4Address IPv6Address'), LinkLocalIPs: strings } },
+    ...all(strings, 'Links Aliases'),
+    DriverOpts: stringMap,
+    GwPriority: 'integer',
+    ...all('string', 'MacAddress NetworkID EndpointID'),
+  },
+}
+
+const mount: Shape = {
+  fields: {
+    ...all('string', 'Type Source Target Consistency'),
+    ReadOnly: 'boolean',
+    BindOptions: { fields: { Propagation: 'string', ...all('boolean', 'CreateMountpoint NonRecursive') } },
+    VolumeOptions: { fields: { NoCopy: 'boolean', Labels: stringMap, Subpath: 'string' } },
+    TmpfsOptions: { fields: all('integer', 'SizeBytes Mode') },
+  },
+}
+
+export const hostConfigShape: Shape = {
+  fields: {
+    ...all(strings, 'Binds VolumesFrom CapAdd CapDrop Dns DnsOptions DnsSearch ExtraHosts GroupAdd Links SecurityOpt'),
+    ...all(strings, 'DeviceCgroupRules MaskedPaths ReadonlyPaths'),
+    ...all(
+      'string',
+      'NetworkMode VolumeDriver CgroupnsMode IpcMode Cgroup PidMode UTSMode UsernsMode Runtime Isolation',
+    ),
+    ...all('string', 'CgroupParent CpusetCpus CpusetMems ContainerIDFile'),
+    ...all('boolean', 'PublishAllPorts AutoRemove Privileged ReadonlyRootfs Init OomKillDisable'),
+    ...all('integer', 'OomScoreAdj ShmSize CpuShares Memory NanoCpus CpuPeriod CpuQuota CpuRealtimePeriod'),
+    ...all('integer', 'CpuRealtimeRuntime MemoryReservation MemorySwap MemorySwappiness PidsLimit BlkioWeight'),
+    ...all(stringMap, 'StorageOpt Tmpfs Sysctls Annotations'),
+    ConsoleSize: { listOf: 'integer' },
+    LogConfig: { fields: { Type: 'string', Config: stringMap } },
+    RestartPolicy: { fields: { Name: 'string', MaximumRetryCount: 'integer' } },
+    PortBindings: { mapOf: { listOf: { fields: all('string', 'HostIp HostPort') } } },
+    Devices: { listOf: { fields: all('string', 'PathOnHost PathInContainer CgroupPermissions') } },
+    DeviceRequests: { listOf: { fields: {} } },
+    Ulimits: { listOf: { fields: { Name: 'string', ...all('integer', 'Soft Hard') } } },
+    Mounts: { listOf: mount },
+  },
+}
+
+const runConfig: Record<string, Shape> = {
+  ...all('string', 'Hostname Domainname User Image WorkingDir StopSignal MacAddress'),
+  ...all('boolean', 'AttachStdin AttachStdout AttachStderr Tty OpenStdin StdinOnce ArgsEscaped NetworkDisabled'),
+  ...all(strings, 'Env OnBuild Shell'),
+  ...all(command, 'Cmd Entrypoint'),
+  ...all(set, 'ExposedPorts Volumes'),
+  Labels: stringMap,
+  StopTimeout: 'integer',
+  Healthcheck: healthcheck,
+}
+
+export const runConfigShape: Shape = { fields: runConfig }
+
+export const createShape: Shape = {
+  fields: {
+    ...runConfig,
+    HostConfig: hostConfigShape,
+    NetworkingConfig: { fields: { EndpointsConfig: { mapOf: endpoint } } },
+  },
+}
+
+export const execShape: Shape = {
+  fields: {
+    ...all('string', 'User WorkingDir DetachKeys'),
+    ...all('boolean', 'AttachStdin AttachStdout AttachStderr Tty Privileged Detach'),
+    Env: strings,
+    Cmd: command,
+    ConsoleSize: { listOf: 'integer' },
+  },
+}
+
+export const networkShape: Shape = {
+  fields: {
+    ...all('string', 'Name Driver Scope'),
+    ...all('boolean', 'CheckDuplicate Internal Attachable Ingress ConfigOnly EnableIPv4 EnableIPv6'),
+    ...all(stringMap, 'Options Labels'),
+    IPAM: {
+      fields: {
+        Driver: 'string',
+        Options: stringMap,
+        Config: { listOf: { fields: { ...all('string', 'Subnet IPRange Gateway'), AuxiliaryAddresses: stringMap } } },
+      },
+    },
+  },
+}
+
+export const connectShape: Shape = { fields: { Container: 'string', Force: 'boolean', EndpointConfig: endpoint } }
+
+export const volumeShape: Shape = {
+  fields: { ...all('string', 'Name Driver'), ...all(stringMap, 'DriverOpts Labels') },
+}
+
+export const authShape: Shape = {
+  fields: all('string', 'username password email serveraddress identitytoken registrytoken auth'),
+}
