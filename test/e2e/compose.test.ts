@@ -257,6 +257,66 @@ describe.runIf(isLinuxRoot)('in the foreground', () => {
   })
 })
 
+describe.runIf(isLinuxRoot)('around a running project', () => {
+  beforeAll(() => expect(compose('up', '-d', '--no-deps', 'db').code).toBe(0))
+  afterAll(() => compose('down', '-v', '-t', '0'))
+
+  test('cp, in and out', () => {
+    const tree = join(directory, 'tree')
+    mkdirSync(join(tree, 'sub'), { recursive: true })
+    writeFileSync(join(tree, 'sub/file'), 'copied')
+    expect(compose('cp', 'tree', 'db:/tmp').code).toBe(0)
+    expect(compose('cp', 'tree/.', 'db:/renamed').code).toBe(0)
+    expect(compose('exec', '-T', 'db', 'cat', '/tmp/tree/sub/file', '/renamed/sub/file').stdout).toBe('copiedcopied')
+    expect(compose('cp', 'db:/renamed', 'back').code).toBe(0)
+    expect(readFileSync(join(directory, 'back/sub/file'), 'utf8')).toBe('copied')
+    expect(compose('cp', 'db:/nosuch', 'back')).toMatchObject({ code: 1 })
+    expect(compose('cp', 'db:/renamed', 'nosuch/back').stderr).toContain('invalid output path')
+  })
+
+  test('events, wait', async () => {
+    const events = spawn(process.execPath, [dinghy, 'compose', 'events', '--json'], { env, cwd: directory })
+    let text = ''
+    events.stdout.on('data', (chunk) => (text += String(chunk)))
+    const [{ Id = '' } = {}] = await docker.listContainers()
+    // Until it has been heard, nobody may be listening yet.
+    await eventually(async () => {
+      compose('pause', 'db')
+      compose('unpause', 'db')
+      return text.includes('"action":"unpause"')
+    })
+    expect(JSON.parse(text.split('\n')[0] ?? '')).toMatchObject({ type: 'container', service: 'db', id: Id })
+    const waiting = spawn(process.execPath, [dinghy, 'compose', 'wait', 'db'], { env, cwd: directory })
+    compose('kill', '-s', 'KILL', 'db')
+    const [code] = await once(waiting, 'exit')
+    expect(code).toBe(137)
+    const ended = once(events, 'exit')
+    events.kill()
+    await ended
+  })
+})
+
+describe.runIf(isLinuxRoot && isInstalled('docker-compose'))('docker-compose 1.x', () => {
+  const old = join(runtime.dir, 'old')
+  const run = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync('docker-compose', args, { env, cwd: old, encoding: 'utf8' })
+    expect(status, `${args.join(' ')}: ${stderr}`).toBe(0)
+    return stdout
+  }
+
+  test('up, exec, recreate, down', () => {
+    mkdirSync(old)
+    const file = 'services: {web: {build: ., volumes: ["data:/data"], stop_grace_period: 1s}}\nvolumes: {data: {}}\n'
+    writeFileSync(join(old, 'docker-compose.yml'), `version: "3.8"\n${file}`)
+    writeFileSync(join(old, 'Dockerfile'), 'FROM node\nCMD ["sleep", "1000"]\n')
+    run('up', '-d')
+    expect(run('exec', '-T', 'web', 'sh', '-c', 'echo kept >/data/file; cat /data/file')).toBe('kept\n')
+    run('up', '-d', '--force-recreate')
+    expect(run('exec', '-T', 'web', 'cat', '/data/file')).toBe('kept\n')
+    run('down', '-v', '--rmi', 'local')
+  })
+})
+
 describe.runIf(isLinuxRoot && isInstalled('docker'))('docker compose', () => {
   const dockerCompose = (...args: string[]) => call('docker', ['compose', ...args])
 

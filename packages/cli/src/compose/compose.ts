@@ -34,6 +34,9 @@ const verbs: Record<string, () => Promise<ComposeVerb>> = {
   run: async () => (await import('./verbs/run.ts')).run,
   config: async () => (await import('./verbs/config.ts')).config,
   top: async () => (await import('./verbs/top.ts')).top,
+  cp: async () => (await import('./verbs/cp.ts')).cp,
+  events: async () => (await import('./verbs/events.ts')).events,
+  wait: async () => (await import('./verbs/wait.ts')).wait,
 }
 
 const globalFlags = {
@@ -102,7 +105,7 @@ async function projectOf(engine: Engine, verb: ComposeVerb, global: Flags, words
       projectDirectory: global['project-directory'] as string | undefined,
       envFiles: several(global, 'env-file'),
       profiles: several(global, 'profile'),
-      targets: verb.stopsAtFirstWord ? words.slice(0, 1) : words,
+      targets: verb.takesPaths ? [] : verb.stopsAtFirstWord ? words.slice(0, 1) : words,
       env: process.env,
       cwd: process.cwd(),
       warn: (message) => console.error(`warning: ${message}`),

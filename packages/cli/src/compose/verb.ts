@@ -22,6 +22,8 @@ export interface ComposeVerb {
   flags?: NonNullable<ParseArgsConfig['options']>
   /** Flags end at the first word: what follows the service belongs to its command. */
   stopsAtFirstWord?: boolean
+  /** Its words are no names of services. */
+  takesPaths?: boolean
   /** Needs no file: with -p alone, the project is what its containers say it is. */
   worksWithoutFile?: boolean
   run(context: ComposeContext): Promise<number>

@@ -37,7 +37,7 @@ function* contextFiles(directory: string, rules: IgnoreRule[], always: Set<strin
   }
 }
 
-async function addEntry(pack: tar.Pack, source: string, name: string): Promise<void> {
+export async function addEntry(pack: tar.Pack, source: string, name: string): Promise<void> {
   const stat = lstatSync(source)
   const header = { name, mode: stat.mode & 0o7777, mtime: stat.mtime }
   if (stat.isDirectory()) pack.entry({ ...header, type: 'directory' })

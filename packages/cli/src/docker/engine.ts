@@ -26,6 +26,7 @@ export interface ProgressLine {
 export interface EngineEvent {
   Action: string
   Actor: { ID: string; Attributes: Record<string, string> }
+  timeNano: number
 }
 
 export class Engine {
