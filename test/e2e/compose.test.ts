@@ -278,14 +278,14 @@ describe.runIf(isLinuxRoot)('around a running project', () => {
     const events = spawn(process.execPath, [dinghy, 'compose', 'events', '--json'], { env, cwd: directory })
     let text = ''
     events.stdout.on('data', (chunk) => (text += String(chunk)))
-    const [{ Id = '' } = {}] = await docker.listContainers()
+    const [container] = await docker.listContainers()
     // Until it has been heard, nobody may be listening yet.
     await eventually(async () => {
       compose('pause', 'db')
       compose('unpause', 'db')
       return text.includes('"action":"unpause"')
     })
-    expect(JSON.parse(text.split('\n')[0] ?? '')).toMatchObject({ type: 'container', service: 'db', id: Id })
+    expect(JSON.parse(text.split('\n')[0] ?? '')).toMatchObject({ type: 'container', service: 'db', id: container?.Id })
     const waiting = spawn(process.execPath, [dinghy, 'compose', 'wait', 'db'], { env, cwd: directory })
     compose('kill', '-s', 'KILL', 'db')
     const [code] = await once(waiting, 'exit')

@@ -243,7 +243,7 @@ describe.runIf(isInstalled('docker'))('a container’s life', () => {
     const until = String(Math.ceil(Date.now() / 1000))
     const filter = ['--filter', 'container=made', '--filter', 'type=container', '--format', '{{.Action}}']
     const events = ok('events', '--since', String(since), '--until', until, ...filter).split('\n')
-    expect(events).toEqual(expect.arrayContaining(['create', 'start', 'die', 'destroy']))
+    expect(events).toEqual(expect.arrayContaining(['create', 'attach', 'start', 'die', 'destroy']))
   })
 })
 
@@ -279,6 +279,15 @@ describe.runIf(isInstalled('docker'))('images', () => {
     const dockerfile = join(context, 'Dockerfile.same')
     writeFileSync(dockerfile, 'FROM busybox\nRUN true\nRUN :\nRUN echo x >/a\nRUN sh -c true\nRUN cat /a\n')
     expect(ok('build', '-f', dockerfile, context)).toContain('Successfully built')
+  })
+
+  test.runIf(isLinuxRoot)('--network none, of a build and of a step', () => {
+    const count = 'tail -n +3 /proc/net/dev | wc -l'
+    const dockerfile = join(context, 'Dockerfile.net')
+    writeFileSync(dockerfile, `FROM busybox\nRUN --network=none echo step=$(${count})\nRUN echo build=$(${count})\n`)
+    expect(ok('build', '--no-cache', '-f', dockerfile, context)).toContain('\nstep=1\n')
+    expect(ok('build', '--no-cache', '--network', 'none', '-f', dockerfile, context)).toContain('\nbuild=1\n')
+    expect(fails('build', '--network', 'nosuch', context)).toContain('network mode "nosuch" is not supported')
   })
 
   test('commit, save, load', () => {

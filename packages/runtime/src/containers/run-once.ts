@@ -18,6 +18,8 @@ export interface RunOnceOptions {
   /** As in `docker run --user`. */
   user: string
   mounts?: Mount[]
+  /** `none`: a namespace with a loopback device only. Otherwise the machine's network. */
+  network?: 'none' | 'default'
   /** Bytes in the order in which each stream gave them. */
   onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
 }
@@ -41,6 +43,7 @@ export async function runOnce(driver: Driver, options: RunOnceOptions, signal?: 
     mounts: [...networkFiles(rootfs.dir, id), ...mounts],
     hostname: id.slice(0, 12),
     stdin: 'null',
+    ...(options.network === 'none' && { namespaces: { network: 'private' } }),
     protectHost: true,
   }
   const stdio = new Stdio(runDir)

@@ -64,7 +64,8 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
   })
 
   router.add('GET', '/containers/{id}/archive', async (request, response) => {
-    const { header, hostPath, name } = await sendStat(request)
+    const { container, header, hostPath, name } = await sendStat(request)
+    containers.publish(container, 'archive-path')
     response.writeHead(200, { 'Content-Type': 'application/x-tar', 'X-Docker-Container-Path-Stat': header })
     await pipeline(packTree(hostPath, name === '' ? '.' : name, undefined, request.signal), response, {
       signal: request.signal,
@@ -86,11 +87,14 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     } catch (error) {
       throw badParameter(messageOf(error))
     }
+    containers.publish(container, 'extract-to-dir')
     response.writeHead(200, { 'Content-Length': 0 }).end()
   })
 
   router.add('GET', '/containers/{id}/export', async (request, response) => {
-    const root = await pathIn(find(request), '/')
+    const container = find(request)
+    const root = await pathIn(container, '/')
+    containers.publish(container, 'export')
     response.writeHead(200, { 'Content-Type': 'application/octet-stream' })
     await pipeline(packTree(root, '', NOT_EXPORTED, request.signal), response, { signal: request.signal })
   })

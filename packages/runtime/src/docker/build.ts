@@ -71,6 +71,7 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
   router.add('POST', '/build/prune', async (_request, response) => {
     const CachesDeleted = await deps.cache.clear()
     rmSync(join(deps.directory, 'cache-mounts'), { recursive: true, force: true })
+    deps.events.publish('builder', 'prune', '', { reclaimed: '0' })
     sendJson(response, 200, { CachesDeleted, SpaceReclaimed: 0 })
   })
 }
@@ -84,9 +85,17 @@ function buildOptions({ query, headers }: DockerRequest): BuildOptions {
     labels: parseMap(query.get('labels'), 'labels') as Record<string, string>,
     noCache: isTrue(query.get('nocache')),
     pull: isTrue(query.get('pull')),
+    network: networkOf(query.get('networkmode') ?? ''),
     ...(platform !== '' && { platform: parsePlatform(platform) }),
     credentials: decodeCredentialMap(headers['x-registry-config']?.toString()),
   }
+}
+
+/** A build runs on the machine's network or on none; the name of another one must not be lost. */
+function networkOf(mode: string): 'none' | 'default' {
+  if (mode === 'none') return 'none'
+  if (['', 'default', 'bridge', 'host'].includes(mode)) return 'default'
+  throw badParameter(`network mode ${JSON.stringify(mode)} is not supported for builds`)
 }
 
 async function receiveContext(

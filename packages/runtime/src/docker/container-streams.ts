@@ -35,7 +35,11 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
     )
   })
 
-  router.add('POST', '/containers/{id}/attach', (request) => attach(find(request), request))
+  router.add('POST', '/containers/{id}/attach', (request) => {
+    const container = find(request)
+    attach(container, request)
+    containers.publish(container, 'attach')
+  })
 
   router.add('GET', '/containers/{id}/logs', (request, response) => sendLogs(deps, find(request), request, response))
 

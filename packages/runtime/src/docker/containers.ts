@@ -119,7 +119,9 @@ export function containerRoutes(router: Router, deps: Deps): void {
     const container = find(request)
     const { running } = container.state
     if (running === undefined) throw conflict(`Container ${container.id} is not running`)
-    await containers.driver.resize(running, ...sizeOf(request))
+    const [height, width] = sizeOf(request)
+    await containers.driver.resize(running, height, width)
+    containers.publish(container, 'resize', { height: String(height), width: String(width) })
     sendEmpty(response, 200)
   })
 
@@ -136,6 +138,7 @@ export function containerRoutes(router: Router, deps: Deps): void {
       })
       return stdout
     })
+    containers.publish(container, 'top')
     sendJson(response, 200, table)
   })
 
@@ -165,6 +168,7 @@ export function containerRoutes(router: Router, deps: Deps): void {
       await lifecycle.remove(container, { force: false, volumes: false })
       deleted.push(container.id)
     }
+    deps.events.publish('container', 'prune', '', { reclaimed: String(reclaimed) })
     sendJson(response, 200, { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed })
   })
 }

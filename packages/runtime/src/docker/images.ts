@@ -103,6 +103,7 @@ export function imageRoutes(router: Router, deps: ImageRouteDeps): void {
     const actions = planPrune(await images.list(), imageUsers(deps), { all, matches })
     const { records, freed } = await carryOut(actions, deps)
     const swept = await images.sweep(layersInUse(deps), SWEEP_AGE_MS)
+    deps.events.publish('image', 'prune', '', { reclaimed: String(freed + swept) })
     sendJson(response, 200, { ImagesDeleted: records.length > 0 ? records : null, SpaceReclaimed: freed + swept })
   })
 

@@ -96,6 +96,7 @@ export function networkRoutes(router: Router, deps: Deps): void {
       .filter((network) => !network.predefined && !isUsed(network) && labelsMatch(filters, network.labels))
       .filter(({ createdAt }) => Date.parse(createdAt) <= limit)
     for (const network of unused) await remove(network)
+    deps.events.publish('network', 'prune', '', { reclaimed: '0' })
     sendJson(response, 200, { NetworksDeleted: unused.length === 0 ? null : unused.map(({ name }) => name) })
   })
 }

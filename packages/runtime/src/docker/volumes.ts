@@ -8,7 +8,7 @@ import type { Deps } from './deps.ts'
 import { anyOf, labelsMatch, matchesText, parseFilters } from './filters.ts'
 import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
 
-export function volumeRoutes(router: Router, { volumes, containers }: Deps): void {
+export function volumeRoutes(router: Router, { volumes, containers, events }: Deps): void {
   const nameOf = (request: DockerRequest): string => request.params['name'] ?? ''
 
   router.add('GET', '/volumes', ({ query }, response) => {
@@ -60,6 +60,7 @@ export function volumeRoutes(router: Router, { volumes, containers }: Deps): voi
       SpaceReclaimed += directorySize(mountpoint)
       volumes.remove(name, [])
     }
+    events.publish('volume', 'prune', '', { reclaimed: String(SpaceReclaimed) })
     sendJson(response, 200, {
       VolumesDeleted: unused.length === 0 ? null : unused.map(({ name }) => name),
       SpaceReclaimed,

@@ -59,9 +59,9 @@ beforeEach(async () => {
   driver = new FakeDriver()
   commands = []
   // `write PATH TEXT` and `exit CODE`; anything is echoed.
-  runCommand = (_driver, { rootfs, args, onOutput }) => {
+  runCommand = (_driver, { rootfs, args, network, onOutput }) => {
     const text = args.at(-1) ?? ''
-    commands.push(text)
+    commands.push(network === 'none' ? `${text} without a network` : text)
     onOutput('stdout', Buffer.from(`${text}\n`))
     const [verb, path = '', ...rest] = text.split(' ')
     if (verb === 'exit') return Promise.resolve(Number(path))
@@ -102,7 +102,15 @@ async function build(dockerfile: string, files: Files = {}, options: Partial<Bui
     clock,
     directory: join(root, 'build'),
   }
-  const all = { dockerfile: 'Dockerfile', buildArgs: {}, labels: {}, noCache: false, pull: false, ...options }
+  const all: BuildOptions = {
+    dockerfile: 'Dockerfile',
+    buildArgs: {},
+    labels: {},
+    noCache: false,
+    pull: false,
+    network: 'default',
+    ...options,
+  }
   const context = await BuildContext.receive(tar, join(root, 'contexts'), 'Dockerfile')
   let text = ''
   try {
@@ -190,6 +198,15 @@ describe('the cache', () => {
     expect(commands).toEqual(['write /b'])
     expect(image.config.history?.at(-1)?.created_by).toBe('|1 V=2 /bin/sh -c write /b')
   })
+})
+
+test('a step, or all of them, without a network', async () => {
+  const file = 'FROM base\nRUN --network=none write /a 1\nRUN write /b 2'
+  await built(file)
+  expect(commands).toEqual(['write /a 1 without a network', 'write /b 2'])
+  // What ran with a network is not what runs without.
+  await build(file, {}, { network: 'none' })
+  expect(commands.slice(2)).toEqual(['write /b 2 without a network'])
 })
 
 describe('stages', () => {

@@ -50,6 +50,8 @@ export interface BuildOptions {
   labels: Record<string, string>
   noCache: boolean
   pull: boolean
+  /** Of every RUN. */
+  network: 'none' | 'default'
   platform?: Platform | undefined
   credentials?: EnsureOptions['credentials']
 }
@@ -188,6 +190,7 @@ class Build {
       args,
       escape: dockerfile.escape,
       useCache: !options.noCache,
+      network: options.network,
       totalSteps: plan.totalSteps,
       directory: this.#directory,
       write: (text) => this.#output.write(planned.index, text),

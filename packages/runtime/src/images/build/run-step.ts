@@ -30,6 +30,7 @@ export type RunCommand = (
     workdir: string
     user: string
     mounts?: Mount[]
+    network?: 'none' | 'default'
     onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
   },
   signal?: AbortSignal,
@@ -38,6 +39,8 @@ export type RunCommand = (
 export interface RunStep {
   run: Run
   config: RunConfig
+  /** Of the whole build; a RUN may have less. */
+  network: 'none' | 'default'
   /** Build arguments as NAME=value. */
   buildArgs: string[]
   layers: string[]
@@ -90,6 +93,7 @@ export async function runStep(step: RunStep, services: RunServices, signal?: Abo
       workdir: step.config.WorkingDir || '/',
       user: step.config.User ?? '',
       mounts,
+      network: step.run.network === 'none' ? 'none' : step.network,
       onOutput: textDecoder(step.onOutput),
     }
     const code = await services.runCommand(driver, options, signal)

@@ -64,6 +64,7 @@ export interface StageSession {
   args: BuildArgs
   escape: string
   useCache: boolean
+  network: 'none' | 'default'
   totalSteps: number
   /** Removed when the build is over. */
   directory: string
@@ -155,8 +156,9 @@ class StageBuilder {
     const prefix = significant.length > 0 ? [`|${significant.length}`, ...significant] : []
     const createdBy = [...prefix, ...shown, ...run.heredocs.map(({ content, name }) => `\n${content}${name}`)].join(' ')
     const mountSource = (from: string | undefined) => this.#session.source(this.#planned, from)
+    const isolated = run.network === 'none' || this.#session.network === 'none'
     await this.#commit({
-      step: JSON.stringify([createdBy, run.isShell, run.mounts]),
+      step: JSON.stringify([createdBy, run.isShell, run.mounts, ...(isolated ? ['none'] : [])]),
       content: await mountDigest(run.mounts, mountSource),
       createdBy,
       layer: () =>
@@ -164,6 +166,7 @@ class StageBuilder {
           {
             run,
             config: this.#state.config,
+            network: this.#session.network,
             buildArgs: runArgs(this.#state.config, args.all()),
             layers: this.#image?.layers ?? [],
             hostBase: this.#image?.hostBase ?? false,

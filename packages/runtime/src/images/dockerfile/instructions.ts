@@ -34,7 +34,8 @@ export interface Run extends CommandLine {
   kind: 'RUN'
   heredocs: Heredoc[]
   mounts: RunMount[]
-  network: string | undefined
+  /** `none`: only a loopback device of its own. */
+  network: 'none' | 'default'
 }
 
 export interface Copy {
@@ -136,13 +137,22 @@ function parseFrom(raw: RawInstruction): From {
 }
 
 function parseRun(raw: RawInstruction): Run {
-  return withFlags(raw, { mount: 'list', network: 'text', security: 'text' } as const, (flags) => ({
-    kind: 'RUN',
-    ...commandLine(raw.rest),
-    heredocs: raw.heredocs,
-    mounts: flags.list('mount').map(parseRunMount),
-    network: flags.text('network'),
-  }))
+  return withFlags(raw, { mount: 'list', network: 'text', security: 'text' } as const, (flags) => {
+    const network = flags.text('network') ?? 'default'
+    if (!['default', 'none', 'host'].includes(network)) throw new Error(`invalid network mode: ${network}`)
+    const security = flags.text('security') ?? 'sandbox'
+    // As buildkitd without that entitlement, which is how it comes.
+    if (security === 'insecure') throw new Error('security.insecure is not allowed')
+    if (security !== 'sandbox') throw new Error(`security ${JSON.stringify(security)} is not valid`)
+    return {
+      kind: 'RUN',
+      ...commandLine(raw.rest),
+      heredocs: raw.heredocs,
+      mounts: flags.list('mount').map(parseRunMount),
+      // The machine's network is what a build has by default.
+      network: network === 'none' ? 'none' : 'default',
+    }
+  })
 }
 
 const COPY_FLAGS = { chown: 'text', chmod: 'text', link: 'boolean', exclude: 'list' } as const

@@ -65,6 +65,8 @@ describe('instructions', () => {
         ],
       },
     ],
+    ['RUN --network=none x', { network: 'none' }],
+    ['RUN --network=host x', { network: 'default' }],
     ['COPY a b /dest/', { kind: 'COPY', sources: ['a', 'b'], destination: '/dest/' }],
     [
       'COPY --from=build --chown=1:2 --chmod=755 --link /a /b',
@@ -173,6 +175,8 @@ describe('errors are Docker’s', () => {
     ],
     ['FROM a\nONBUILD FROM x', "dockerfile parse error on line 2: FROM isn't allowed as an ONBUILD trigger"],
     ['FROM a\nRUN --mount=type=foo,target=/x y', 'dockerfile parse error on line 2: unsupported mount type "foo"'],
+    ['FROM a\nRUN --network=lan x', 'dockerfile parse error on line 2: invalid network mode: lan'],
+    ['FROM a\nRUN --security=insecure x', 'dockerfile parse error on line 2: security.insecure is not allowed'],
     ['FROM a\nRUN <<EOF\nx', 'failed to parse Dockerfile: unterminated heredoc'],
     ['# escape=x\nFROM a', "failed to parse Dockerfile: invalid escape token 'x' does not match ` or \\"],
   ])('%j', (text, message) => expect(() => parseDockerfile(text)).toThrow(new Error(message)))
