@@ -3,7 +3,7 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -88,6 +88,35 @@ test.runIf(isInstalled('docker') && process.platform === 'linux')(
     })
   },
 )
+
+const isLinuxRoot = process.platform === 'linux' && process.getuid?.() === 0
+
+test.runIf(isLinuxRoot)('a full disk: requests fail, containers and the runtime go on', async () => {
+  const small = new RuntimeProcess()
+  mkdirSync(small.root)
+  expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', small.root]).status).toBe(0)
+  try {
+    await small.start()
+    await (await small.docker.pull('busybox:latest')).resume()
+    await eventually(async () => (await small.docker.listImages()).length === 1)
+    const fill = 'dd if=/dev/zero of=/file bs=1M count=20 2>/dev/null; echo full; exit 5'
+    const container = await small.docker.createContainer({ Image: 'busybox', Cmd: ['sh', '-c', fill] })
+    await container.start()
+    expect(await container.wait()).toEqual({ StatusCode: 5 })
+    await expect(small.docker.createContainer({ Image: 'busybox', Cmd: ['true'] })).rejects.toThrow('no space left')
+    await container.remove()
+    const next = await small.docker.createContainer({ Image: 'busybox', Cmd: ['echo', 'again'] })
+    await next.start()
+    expect(await next.wait()).toEqual({ StatusCode: 0 })
+    expect((await next.logs({ stdout: true })).subarray(8).toString()).toBe('again\n')
+    for (const { Id } of await small.docker.listContainers({ all: true })) await small.docker.getContainer(Id).remove()
+    await small.end('SIGTERM')
+  } finally {
+    await small.end('SIGKILL')
+    spawnSync('umount', [small.root])
+    rmSync(small.dir, { recursive: true, force: true })
+  }
+})
 
 /** Command lines that name something below `directory`, ours excepted. */
 function processesOf(directory: string): string[] {

@@ -17,6 +17,7 @@ import type { PortProxies } from '../networks/port-proxy.ts'
 import { mountPointsOf } from '../volumes/binds.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import { Container } from './container.ts'
+import { despiteFullDisk } from './full-disk.ts'
 import { completeConfig, completeHostConfig, type CreateBody } from './create-body.ts'
 import { checkName, inventName, newId } from './names.ts'
 import { Networking, newEndpoint } from './networking.ts'
@@ -24,7 +25,7 @@ import { NEVER, type ContainerRecord, type Endpoint, type HostConfig, type Mount
 import { resourcesOf } from './runtime-spec.ts'
 import { refusal } from './state.ts'
 import { isNetworkSysctl, notSeparate } from './sysctls.ts'
-import { checkSupported } from './unsupported.ts'
+import { checkSupported, discarded } from './unsupported.ts'
 
 export interface ContainersOptions {
   root: string
@@ -44,6 +45,7 @@ export interface ContainersOptions {
 export class Containers {
   readonly #root: string
   readonly #clock: Clock
+  readonly #log: Logger
   readonly #images: Pick<ImageStore, 'resolve'>
   readonly #networks: Networks
   readonly #events: EventBus
@@ -57,6 +59,7 @@ export class Containers {
   constructor(options: ContainersOptions) {
     this.#root = join(options.root, 'containers')
     this.#clock = options.clock
+    this.#log = options.log
     this.#images = options.images
     this.#networks = options.networks
     this.#events = options.events
@@ -117,7 +120,9 @@ export class Containers {
       }
       this.#byId.set(id, container)
       this.publish(container, 'create')
-      return { container, warnings: [...foreign, ...this.driver.warningsFor(resourcesOf(container.record.hostConfig))] }
+      const { hostConfig } = container.record
+      const warnings = [...foreign, ...discarded(hostConfig), ...this.driver.warningsFor(resourcesOf(hostConfig))]
+      return { container, warnings }
     } finally {
       this.#reserved.delete(name)
     }
@@ -148,8 +153,8 @@ export class Containers {
     if (refused !== undefined) throw refused
     // Somebody else was faster.
     if (this.#byId.get(container.id) !== container) return
-    container.transition('removing')
-    await this.networking.release(container)
+    await despiteFullDisk(this.#log, container, () => container.transition('removing'))
+    await despiteFullDisk(this.#log, container, () => this.networking.release(container))
     const { imageLayers: layers, hostBase } = container.record
     await this.driver.cleanup({ layers, hostBase, dir: container.rootfsDir })
     container.log?.close()

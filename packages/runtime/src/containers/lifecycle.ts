@@ -11,6 +11,7 @@ import { badParameter, conflict, DockerError, messageOf } from '../docker/errors
 import type { Driver, Exit, Running } from '../drivers/driver.ts'
 import { signalNumber } from '../drivers/exit-code.ts'
 import type { Container } from './container.ts'
+import { despiteFullDisk } from './full-disk.ts'
 import type { Containers } from './containers.ts'
 import type { HealthChecks } from './health.ts'
 import { driverMounts } from './mounts.ts'
@@ -269,7 +270,9 @@ export class Lifecycle {
     container.stdio?.finish()
     container.stdio = undefined
     container.log?.flush()
-    await this.#containers.networking.release(container)
+    if (container.log?.loss !== undefined)
+      this.#log.error({ err: container.log.loss, container: container.id }, 'could not keep all of its output')
+    await despiteFullDisk(this.#log, container, () => this.#containers.networking.release(container))
     const delayMs = restartDelay({
       policy: record.hostConfig.RestartPolicy,
       exitCode: exit.code,
@@ -280,11 +283,13 @@ export class Lifecycle {
     })
     container.spec = undefined
     delete state.running
-    container.transition(delayMs === undefined ? 'exited' : 'willRestart', {
-      exitCode: exit.code,
-      oomKilled: exit.oomKilled,
-      finishedAt: exit.finishedAt.toISOString(),
-    })
+    await despiteFullDisk(this.#log, container, () =>
+      container.transition(delayMs === undefined ? 'exited' : 'willRestart', {
+        exitCode: exit.code,
+        oomKilled: exit.oomKilled,
+        finishedAt: exit.finishedAt.toISOString(),
+      }),
+    )
     if (exit.oomKilled) this.#containers.publish(container, 'oom')
     const ranSeconds = Math.floor((exit.finishedAt.getTime() - Date.parse(state.startedAt)) / 1000)
     this.#containers.publish(container, 'die', { exitCode: String(exit.code), execDuration: String(ranSeconds) })

@@ -30,6 +30,7 @@ export class LogFile implements LogFiles {
   readonly #emitter = new EventEmitter().setMaxListeners(0)
   readonly #partial = new Map<StreamName, Buffer>()
   #fd: number | undefined
+  #loss: Error | undefined
   #size = 0
   /** Number of the file that is written to; see log-cursor.ts. */
   #current = 0
@@ -59,6 +60,7 @@ export class LogFile implements LogFiles {
   /** The run has ended: followers have seen everything. */
   endRun(): void {
     this.close()
+    this.#loss = undefined
     this.#emitter.emit('end')
   }
 
@@ -101,7 +103,24 @@ export class LogFile implements LogFiles {
     for (const number of this.numbers()) rmSync(this.pathOf(number), { force: true })
   }
 
+  /** Why output of this run is not in the file, if some is not: the disk was full, say. */
+  get loss(): Error | undefined {
+    return this.#loss
+  }
+
+  /** As with Docker, output that cannot be kept is lost; the container and whoever is attached never notice. */
   #append(stream: StreamName, bytes: Buffer): void {
+    try {
+      this.#appendLines(stream, bytes)
+    } catch (error) {
+      this.#loss = error as Error
+      // Half a line may have been written: opening the file again ends it.
+      if (this.#fd !== undefined) closeSync(this.#fd)
+      this.#fd = undefined
+    }
+  }
+
+  #appendLines(stream: StreamName, bytes: Buffer): void {
     if (bytes.length === 0) return
     const lines = toUtf8(bytes)
     const { encoded, count } = encodeEntries(lines, stream, this.#nextNanos())
@@ -109,8 +128,8 @@ export class LogFile implements LogFiles {
     if (this.#size + encoded.length > this.#options.maxSizeBytes) {
       const middle = middleOf(lines)
       if (count > 1 && middle > 0) {
-        this.#append(stream, lines.subarray(0, middle))
-        this.#append(stream, lines.subarray(middle))
+        this.#appendLines(stream, lines.subarray(0, middle))
+        this.#appendLines(stream, lines.subarray(middle))
         return
       }
       if (this.#size > 0) fd = this.#rotate(fd)
@@ -144,6 +163,7 @@ export class LogFile implements LogFiles {
 
   #rotate(fd: number): number {
     closeSync(fd)
+    this.#fd = undefined
     const { maxFiles } = this.#options
     for (let index = maxFiles - 1; index >= 1; index--) {
       const from = index === 1 ? this.path : `${this.path}.${index - 1}`

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { completeHostConfig } from './create-body.ts'
-import { checkSupported } from './unsupported.ts'
+import { checkSupported, discarded } from './unsupported.ts'
 
 const check =
   (body: object, seccomp = false) =>
@@ -27,6 +27,13 @@ test.each<[string, object]>([
 test('a seccomp profile is taken by a driver that enforces it', () => {
   expect(check({ SecurityOpt: ['seccomp={}'] }, true)).not.toThrow()
   expect(check({ SecurityOpt: ['apparmor=mine'] }, true)).toThrow('invalid --security-opt 1')
+})
+
+test('what Docker leaves out with a warning', () => {
+  const warnings = (body: object) => discarded(completeHostConfig(body))
+  expect(warnings({ OomKillDisable: false, MemorySwappiness: -1 })).toEqual([])
+  expect(warnings({ OomKillDisable: null, MemorySwappiness: null })).toEqual([])
+  expect(warnings({ OomKillDisable: true, MemorySwappiness: 0 })).toHaveLength(2)
 })
 
 test('what clients send when nothing was asked for is taken', () => {

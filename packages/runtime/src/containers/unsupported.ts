@@ -81,6 +81,19 @@ function isKnownSecurityOption(option: string, seccomp: boolean): boolean {
   )
 }
 
+/** What Docker too leaves out where a kernel has no control for it, with these words in the answer to create. */
+export function discarded({ OomKillDisable, MemorySwappiness }: HostConfig): string[] {
+  const swappiness = typeof MemorySwappiness === 'number' && MemorySwappiness >= 0
+  return [
+    ...(OomKillDisable ? ['Your kernel does not support OomKillDisable. OomKillDisable discarded.'] : []),
+    ...(swappiness
+      ? [
+          'Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.',
+        ]
+      : []),
+  ]
+}
+
 /** Throws a 400 for the first thing that cannot be had. */
 export function checkSupported(hostConfig: HostConfig, available: Available): void {
   for (const rule of RULES) {

@@ -5,8 +5,8 @@
 #   shim.sh RUN_DIR null|once|keep COMMAND…
 #
 # RUN_DIR holds the FIFOs stdin, stdout, stderr and ack; the command writes RUN_DIR/pid once the program runs, we write
-# RUN_DIR/exit when it has ended, and RUN_DIR/shim first of all. A file counts when it ends in a newline: an echo is
-# one write.
+# RUN_DIR/exit when it has ended, and RUN_DIR/shim first of all. A file counts when it has a newline: an echo is one
+# write.
 run=$1 stdin=$2
 shift 2
 echo $$ >"$run/shim"
@@ -30,5 +30,6 @@ code=$?
 # here those bytes are not lost, even if nobody is there to read them now.
 exec 7<"$run/stdout" 8<"$run/stderr"
 exec 3>&- 4>&- 6>&-
-echo "$code" >"$run/exit"
+# Not truncated first: the blanks in there are room for it, even on a full disk.
+echo "$code" 1<>"$run/exit"
 read -r _ <&5

@@ -4,14 +4,25 @@
  *   stdin stdout stderr ack   FIFOs; `ack` tells the shim that everything has been read and it may go
  *   shim                      the shim's own pid
  *   pid                       "<host pid> <start time>", written once the program runs
- *   exit                      the exit code, written when it has ended
+ *   exit                      the exit code, written over blanks when it has ended
  *   error                     what went wrong before the program ran
  *
  * Nothing here depends on who started the run: a new runtime process calls waitForExit() just like the old one.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, constants, mkdirSync, openSync, readFileSync, rmSync, statSync, watch, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import { serverError } from '../docker/errors.ts'
@@ -30,6 +41,8 @@ export const assetPath = (relative: string): string =>
 export async function createRunDir(fifos: FifoPool, runDir: string): Promise<void> {
   rmSync(runDir, { recursive: true, force: true })
   mkdirSync(runDir, { recursive: true, mode: 0o711 })
+  // Room for the code, taken now: when the program has ended, it may be because it has filled the disk.
+  writeFileSync(join(runDir, 'exit'), '    ')
   // Any user of the container may open /dev/stdout again; the directories above keep everybody else out.
   await fifos.take(['stdin', 'stdout', 'stderr', 'ack'].map((name) => join(runDir, name)))
 }
@@ -139,7 +152,7 @@ export function acknowledge(runDir: string): void {
   closeSync(fd)
 }
 
-/** A file's content, if it is one complete line. */
+/** A file's first line, if it is complete. */
 function readLine(path: string): string | undefined {
   let text: string
   try {
@@ -148,7 +161,8 @@ function readLine(path: string): string | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
-  return text.endsWith('\n') ? text.trim() : undefined
+  const end = text.indexOf('\n')
+  return end < 0 ? undefined : text.slice(0, end).trim()
 }
 
 /** Resolves when `done()` holds, looking again at every change in the directory. */
