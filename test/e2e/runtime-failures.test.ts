@@ -97,7 +97,8 @@ test.runIf(isLinuxRoot)('a full disk: requests fail, containers and the runtime 
   expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', small.root]).status).toBe(0)
   try {
     await small.start()
-    await (await small.docker.pull('busybox:latest')).resume()
+    const pulling = await small.docker.pull('busybox:latest')
+    pulling.resume()
     await eventually(async () => (await small.docker.listImages()).length === 1)
     const fill = 'dd if=/dev/zero of=/file bs=1M count=20 2>/dev/null; echo full; exit 5'
     const container = await small.docker.createContainer({ Image: 'busybox', Cmd: ['sh', '-c', fill] })

@@ -12,7 +12,8 @@ import { bold, dim } from '../supervisor/colors.ts'
 import { type Command, quote } from './command.ts'
 
 export const runtime: Command = {
-  usage: 'runtime [--socket PATH] [-H tcp://HOST:PORT --tlsverify …] [--root DIR] [--driver auto|process|linux|oci] [--network auto|bridge|loopback]',
+  usage:
+    'runtime [--socket PATH] [-H tcp://HOST:PORT --tlsverify …] [--root DIR] [--driver auto|process|linux|oci] [--network auto|bridge|loopback]',
   summary: 'run the container runtime alone, for the docker CLI',
   passThrough: true,
   async run(_flags, given) {

@@ -99,6 +99,7 @@ export class OciDriver implements Driver {
   async start(spec: ContainerSpec): Promise<Running> {
     const { id, rootfs, runDir } = spec
     this.#cgroups.checkLimits(spec.resources ?? {})
+    checkPropagation(spec.mounts)
     await this.#overlays.closeView(rootfs)
     this.#overlays.prepare(rootfs)
     // An OCI runtime that was killed has not said goodbye to it.
@@ -297,6 +298,15 @@ function identityIn({ user, groupAdd = [] }: ProcessSpec, lookup: Lookup): Ident
     return found?.isFile ? readFileSync(found.hostPath, 'utf8') : ''
   }
   return identityOf(user, groupAdd, read('/etc/passwd'), read('/etc/group'))
+}
+
+/** The OCI runtime works in a mount namespace of its own, which hears of nothing that is mounted on this machine later. */
+function checkPropagation(mounts: ContainerSpec['mounts']): void {
+  const listening = mounts.find(({ propagation }) => propagation !== undefined)
+  if (listening === undefined) return
+  throw startError(
+    `bind propagation ${listening.propagation} of ${listening.target} is not supported by the oci driver`,
+  )
 }
 
 function ownBoundingSet(): bigint {
