@@ -18,6 +18,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError, messageOf } from '../../docker/errors.ts'
@@ -38,13 +39,23 @@ const ALLOWED_DEVICES = ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2',
 const MAY_MAKE = ['c *:* m', 'b *:* m']
 const V1_WANTED = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids', 'freezer', 'devices']
 
+/** `controller` as in /proc/self/cgroup: empty for version 2. */
+interface OwnHierarchy {
+  mountPoint: string
+  controller: string
+}
+
 export class Cgroups {
   readonly #hierarchies: Hierarchy[]
+  /** Where the runtime itself is found in a hierarchy, whichever. */
+  readonly #own: OwnHierarchy | undefined
+  #isAnnouncing = false
   /** What could not be used, for describe(). */
   readonly missing: string[]
 
-  constructor(hierarchies: Hierarchy[]) {
+  constructor(hierarchies: Hierarchy[], own?: OwnHierarchy) {
     this.#hierarchies = hierarchies
+    this.#own = own
     const available = new Set(hierarchies.flatMap((hierarchy) => hierarchy.controllers))
     this.missing = WANTED.filter((controller) => !available.has(controller))
   }
@@ -55,6 +66,21 @@ export class Cgroups {
 
   has(controller: Controller): boolean {
     return !this.missing.includes(controller)
+  }
+
+  /**
+   * Says that a process will be moved soon. The kernel moves none before an RCU grace period is over, which takes some ten
+   * milliseconds, unless it has waited for one just now. So it shall wait now, beside all else that a start takes: we move
+   * ourselves to where we are. Where we may not, only time is lost.
+   */
+  announceMove(): void {
+    if (this.#own === undefined || this.#isAnnouncing) return
+    this.#isAnnouncing = true
+    const { mountPoint, controller } = this.#own
+    const path = ownCgroups(readFileSync('/proc/self/cgroup', 'utf8')).get(controller) ?? '/'
+    void writeFile(join(mountPoint, path, 'cgroup.procs'), String(process.pid))
+      .catch(() => undefined)
+      .finally(() => (this.#isAnnouncing = false))
   }
 
   /** Makes the container's cgroups with their limits. Throws a 400 for a limit that this machine cannot enforce. */
@@ -257,19 +283,24 @@ export function detectCgroups(name: string): Cgroups {
   const mounts = cgroupMounts()
   const own = ownCgroups(readFileSync('/proc/self/cgroup', 'utf8'))
   const found: Hierarchy[] = []
+  let ownHierarchy: OwnHierarchy | undefined
   for (const [, mountPoint = '', type, options = ''] of mounts) {
     if (type === 'cgroup2') {
       const place = findPlace(mountPoint, own.get('') ?? '/', name, WANTED)
-      if (place !== undefined) found.push({ version: 2, ...place })
+      if (place === undefined) continue
+      found.push({ version: 2, ...place })
+      ownHierarchy = { mountPoint, controller: '' }
     } else if (type === 'cgroup') {
       const controllers = options.split(',').filter((option) => V1_WANTED.includes(option)) as Controller[]
       const [first] = controllers
       if (first === undefined) continue
       const usable = tryParents(mountPoint, ['/', own.get(first) ?? '/'], name, prepareV1)
-      if (usable !== undefined) found.push({ version: 1, parent: usable.parent, controllers })
+      if (usable === undefined) continue
+      found.push({ version: 1, parent: usable.parent, controllers })
+      ownHierarchy = { mountPoint, controller: first }
     }
   }
-  return new Cgroups(found)
+  return new Cgroups(found, ownHierarchy)
 }
 
 /** Like removeParents(), for a runtime that has made them in hierarchies that we have no use for too. */

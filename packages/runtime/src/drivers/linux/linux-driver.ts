@@ -125,17 +125,18 @@ export class LinuxDriver implements Driver {
   async start(spec: ContainerSpec): Promise<Running> {
     const { rootfs } = spec
     checkPropagation(spec.mounts)
-    await this.#overlays.closeView(rootfs)
-    this.#overlays.prepare(rootfs)
-    if (this.#hasDevicesOverlay(spec)) this.#overlays.prepareDevices(rootfs)
-    const mounts = this.#overlays.prepareMounts(rootfs, spec.mounts)
-    const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
-    const process = spec.init ? underInit(spec.process, lookup) : spec.process
-    this.#overlays.makeDirectory(rootfs, spec.process.cwd)
-    const identity = identityIn(process, lookup)
-    const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, identity, lookup)]
-    this.#cgroups.create(spec.id, this.#enforceable(spec.resources).resources)
     try {
+      this.#cgroups.create(spec.id, this.#enforceable(spec.resources).resources)
+      this.#cgroups.announceMove()
+      await this.#overlays.closeView(rootfs)
+      this.#overlays.prepare(rootfs)
+      if (this.#hasDevicesOverlay(spec)) this.#overlays.prepareDevices(rootfs)
+      const mounts = this.#overlays.prepareMounts(rootfs, spec.mounts)
+      const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
+      const process = spec.init ? underInit(spec.process, lookup) : spec.process
+      this.#overlays.makeDirectory(rootfs, spec.process.cwd)
+      const identity = identityIn(process, lookup)
+      const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, identity, lookup)]
       if (!spec.process.privileged) this.#cgroups.restrictDevices(spec.id, (spec.devices ?? []).map(deviceRule))
       const devices = [...(spec.devices ?? []), ...this.#devicesOfTheMachine(spec)].map(({ source, target }) => {
         const mount = { type: 'bind', source, target, readOnly: false } as const
@@ -203,6 +204,7 @@ export class LinuxDriver implements Driver {
   }
 
   async exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
+    this.#cgroups.announceMove()
     const lookup = lookupThrough(new LayeredView([{ dir: await this.#overlays.rootOf(running), at: '/' }]))
     const found = lookup(process.cwd)
     if (found === undefined)
