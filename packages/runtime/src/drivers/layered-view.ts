@@ -26,10 +26,14 @@ export interface Found {
   stat: Stats
 }
 
+type Entry = Pick<Found, 'hostPath' | 'stat'>
+
 const MAX_LINKS = 40
 
 export class LayeredView {
   readonly #branches: Branch[]
+  /** A view is made for one purpose and shows what was there when it was first asked. */
+  readonly #known = new Map<string, Entry | undefined>()
 
   /** Uppermost branch first. */
   constructor(branches: Branch[]) {
@@ -43,7 +47,7 @@ export class LayeredView {
   }
 
   /** The real path behind `path`, as far as it exists; what does not exist is taken literally. */
-  resolve(path: string): { path: string; found: { hostPath: string; stat: Stats } | undefined } {
+  resolve(path: string): { path: string; found: Entry | undefined } {
     const done: string[] = []
     const pending = path.split('/').reverse()
     let links = 0
@@ -67,7 +71,7 @@ export class LayeredView {
   }
 
   /** What is at exactly this path, links not followed; its parents must be real directories. */
-  entry(path: string): { hostPath: string; stat: Stats } | undefined {
+  entry(path: string): Entry | undefined {
     return this.#lookup(path.split('/').filter(Boolean))
   }
 
@@ -83,8 +87,13 @@ export class LayeredView {
   }
 
   /** The uppermost entry at exactly this path, whose parents are all real directories. */
-  #lookup(parts: string[]): { hostPath: string; stat: Stats } | undefined {
+  #lookup(parts: string[]): Entry | undefined {
     const path = `/${parts.join('/')}`
+    if (!this.#known.has(path)) this.#known.set(path, this.#search(path))
+    return this.#known.get(path)
+  }
+
+  #search(path: string): Entry | undefined {
     for (const { dir, at, covers } of this.#branches) {
       if (at !== '/' && path !== at && !path.startsWith(`${at}/`)) continue
       const below = (at === '/' ? path : path.slice(at.length)).split('/').filter(Boolean)
