@@ -56,26 +56,53 @@ export function encodeEntries(
   stream: StreamName,
   firstNanos: bigint,
 ): { encoded: Buffer; count: number } {
-  const tail = Buffer.from(tailOf(stream, formatNanos(firstNanos)))
-  let at = 0
+  // The end of an entry and the beginning of the next are one piece: what counts here is the number of copies.
+  const between = Buffer.concat([Buffer.from(tailOf(stream, formatNanos(firstNanos))), HEAD])
+  const words = new DataView(lines.buffer, lines.byteOffset, lines.length)
+  let at = HEAD.copy(scratch)
   let count = 0
   for (let start = 0; start < lines.length; count++) {
-    if (count > 0 && !addNanosecond(tail)) tail.write(formatNanos(firstNanos + BigInt(count)), TIME_AT)
+    if (count > 0 && !addNanosecond(between)) between.write(formatNanos(firstNanos + BigInt(count)), TIME_AT)
     const newline = lines.indexOf(NEWLINE, start)
     let end = newline < 0 ? lines.length : newline + 1
     if (end - start > MAX_ENTRY_BYTES) end = cut(lines, start)
-    const needed = at + HEAD.length + (end - start) * MAX_ESCAPE_BYTES + TAIL_BYTES
+    const needed = at + (end - start) * MAX_ESCAPE_BYTES + between.length
     if (needed > scratch.length) scratch = Buffer.concat([scratch.subarray(0, at)], needed * 2)
-    at += HEAD.copy(scratch, at)
-    for (; start < end; start++) {
-      const byte = lines[start] as number
-      const escape = ESCAPES[byte]
-      if (escape === undefined) scratch[at++] = byte
-      else at += escape.copy(scratch, at)
-    }
-    at += tail.copy(scratch, at)
+    const textEnd = lines[end - 1] === NEWLINE ? end - 1 : end
+    if (isPlain(words, start, textEnd)) at += lines.copy(scratch, at, start, textEnd)
+    else for (let from = start; from < textEnd; from++) at = putByte(lines[from] as number, at)
+    if (textEnd < end) at = putByte(NEWLINE, at)
+    scratch.set(between, at)
+    at += between.length
+    start = end
   }
-  return { encoded: scratch.subarray(0, at), count }
+  return { encoded: scratch.subarray(0, at - HEAD.length), count }
+}
+
+/** Writes a byte of text as JSON has it; returns the place behind it. */
+function putByte(byte: number, at: number): number {
+  const escape = ESCAPES[byte]
+  if (escape !== undefined) return at + escape.copy(scratch, at)
+  scratch[at] = byte
+  return at + 1
+}
+
+/**
+ * Whether JSON has these bytes as they are: no control character, quote or backslash among them. Looks at four at a time:
+ * `(w - 0x01010101) & ~w & 0x80808080` is not zero if one byte of the word w is, and with 0x20202020 if one is below 0x20.
+ */
+function isPlain(bytes: DataView, start: number, end: number): boolean {
+  let at = start
+  for (; at + 4 <= end; at += 4) {
+    const word = bytes.getUint32(at)
+    const quote = word ^ 0x22222222
+    const backslash = word ^ 0x5c5c5c5c
+    const found =
+      ((word - 0x20202020) & ~word) | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash)
+    if ((found & 0x80808080) !== 0) return false
+  }
+  for (; at < end; at++) if (ESCAPES[bytes.getUint8(at)] !== undefined) return false
+  return true
 }
 
 /** False when the second is over. */
