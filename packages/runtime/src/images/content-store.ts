@@ -7,8 +7,18 @@
  * so whoever renames last changes nothing. There is no fsync: a blob lost in a power cut is pulled or built again.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Transform } from 'node:stream'
@@ -60,8 +70,9 @@ export class ContentStore {
     return (await this.size(digest)) !== undefined
   }
 
-  read(digest: string): Promise<Buffer> {
-    return readFile(this.path(digest))
+  /** Small content: configs and manifests. Reading those is quicker than asking the thread pool to do it. */
+  async read(digest: string): Promise<Buffer> {
+    return readFileSync(this.path(digest))
   }
 
   stream(digest: string): Readable {
@@ -71,10 +82,10 @@ export class ContentStore {
   /** Stores small content that is already in memory: configs and manifests. */
   async write(bytes: Buffer): Promise<StoredBlob> {
     const digest = digestOf(bytes)
-    if (!(await this.has(digest))) {
+    if (!existsSync(this.path(digest))) {
       const temporary = this.temporaryPath()
-      await writeFile(temporary, bytes)
-      await rename(temporary, this.path(digest))
+      writeFileSync(temporary, bytes)
+      renameSync(temporary, this.path(digest))
     }
     return { digest, size: bytes.length }
   }

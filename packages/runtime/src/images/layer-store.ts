@@ -62,7 +62,7 @@ export class LayerStore {
 
   async get(diffId: string): Promise<Layer | undefined> {
     try {
-      const layer = JSON.parse(await readFile(join(this.#path(diffId), 'layer.json'), 'utf8')) as Layer
+      const layer = JSON.parse(readFileSync(join(this.#path(diffId), 'layer.json'), 'utf8')) as Layer
       if (layer.diffId !== diffId) throw new Error(`layer directory of ${diffId} holds ${layer.diffId}`)
       return layer
     } catch (error) {

@@ -4,9 +4,12 @@
  * A write replaces the file by rename, so readers see the old or the new document, never half of one. The lock is a
  * file made with O_EXCL that holds its owner's pid. An owner that died leaves the file; it is recognised by its pid,
  * or, should the number have been given to somebody else, by its age: changes take milliseconds.
+ *
+ * Reading and writing are synchronous, because each step of node:fs/promises is a trip through the thread pool: for a
+ * file of some kilobytes that takes ten times as long as the work.
  */
 import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
 
 const RETRY_MS = 10
@@ -27,7 +30,7 @@ export class LockedDocument<T> {
 
   async read(): Promise<T> {
     try {
-      return JSON.parse(await readFile(this.#path, 'utf8')) as T
+      return JSON.parse(readFileSync(this.#path, 'utf8')) as T
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return this.#empty()
       throw error
@@ -43,10 +46,10 @@ export class LockedDocument<T> {
         const before = JSON.stringify(document)
         const result = await change(document)
         const after = JSON.stringify(document)
-        if (after !== before) await this.#replace(after)
+        if (after !== before) this.#replace(after)
         return result
       } finally {
-        await unlock()
+        unlock()
       }
     }
     const result = this.#turn.then(run, run)
@@ -54,33 +57,31 @@ export class LockedDocument<T> {
     return result
   }
 
-  async #replace(text: string): Promise<void> {
+  #replace(text: string): void {
     const temporary = `${this.#path}.${randomUUID()}`
-    await writeFile(temporary, text)
-    await rename(temporary, this.#path)
+    writeFileSync(temporary, text)
+    renameSync(temporary, this.#path)
   }
 
-  async #lock(): Promise<() => Promise<void>> {
+  async #lock(): Promise<() => void> {
     const path = `${this.#path}.lock`
     for (;;) {
       try {
-        const file = await open(path, 'wx')
-        await file.writeFile(String(process.pid))
-        await file.close()
-        return () => rm(path, { force: true })
+        writeFileSync(path, String(process.pid), { flag: 'wx' })
+        return () => rmSync(path, { force: true })
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       }
-      if (await this.#isStale(path)) await removeStale(path)
+      if (this.#isStale(path)) removeStale(path)
       else await this.#clock.sleep(RETRY_MS)
     }
   }
 
-  async #isStale(path: string): Promise<boolean> {
+  #isStale(path: string): boolean {
     try {
-      const owner = Number(await readFile(path, 'utf8'))
+      const owner = Number(readFileSync(path, 'utf8'))
       if (owner > 0 && !isAlive(owner)) return true
-      return this.#clock.now() - (await stat(path)).mtimeMs > STALE_AFTER_MS
+      return this.#clock.now() - statSync(path).mtimeMs > STALE_AFTER_MS
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
       throw error
@@ -89,11 +90,11 @@ export class LockedDocument<T> {
 }
 
 /** Renamed before it is removed: of several processes that see the same dead lock, one wins, and takes that one only. */
-async function removeStale(path: string): Promise<void> {
+function removeStale(path: string): void {
   const doomed = `${path}.${randomUUID()}`
   try {
-    await rename(path, doomed)
-    await rm(doomed, { force: true })
+    renameSync(path, doomed)
+    rmSync(doomed, { force: true })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
