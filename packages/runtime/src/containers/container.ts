@@ -49,10 +49,13 @@ export class Container {
   }
 
   static load(dir: string, clock: Clock): Container | undefined {
-    const file = join(dir, 'config.json')
+    const names = ['config.json', 'removing.json']
+    const file = names.map((name) => join(dir, name)).find((path) => existsSync(path))
     // Killed between mkdir and the first save: the container was never told of.
-    if (!existsSync(file)) return undefined
-    return new Container(dir, JSON.parse(readFileSync(file, 'utf8')) as ContainerRecord, clock)
+    if (file === undefined) return undefined
+    const record = JSON.parse(readFileSync(file, 'utf8')) as ContainerRecord
+    if (file.endsWith('removing.json')) record.state = after(record.state, 'removing')
+    return new Container(dir, record, clock)
   }
 
   get id(): string {
@@ -75,11 +78,22 @@ export class Container {
     return join(this.dir, 'run')
   }
 
-  save(): void {
+  /** With `state` in place of the present one: what a new runtime shall believe. */
+  save(state = this.state): void {
     mkdirSync(this.dir, { recursive: true, mode: 0o711 })
     const file = join(this.dir, 'config.json')
-    writeFileSync(`${file}.tmp`, JSON.stringify(this.record), { mode: 0o600 })
+    writeFileSync(`${file}.tmp`, JSON.stringify({ ...this.record, state }), { mode: 0o600 })
     renameSync(`${file}.tmp`, file)
+  }
+
+  /**
+   * The beginning of its removal, which a new runtime would finish. The record gets another name, because writing one over
+   * an old one has a price: the file system sends a file to the disk at once when it replaces another.
+   */
+  beginRemoval(): void {
+    this.record.state = after(this.state, 'removing')
+    const file = join(this.dir, 'config.json')
+    if (existsSync(file)) renameSync(file, join(this.dir, 'removing.json'))
   }
 
   transition(transition: Transition, change: Partial<State> = {}): void {

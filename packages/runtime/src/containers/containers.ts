@@ -153,7 +153,7 @@ export class Containers {
     if (refused !== undefined) throw refused
     // Somebody else was faster.
     if (this.#byId.get(container.id) !== container) return
-    await despiteFullDisk(this.#log, container, () => container.transition('removing'))
+    container.beginRemoval()
     await despiteFullDisk(this.#log, container, () => this.networking.release(container))
     const { imageLayers: layers, hostBase } = container.record
     await this.driver.cleanup({ layers, hostBase, dir: container.rootfsDir })

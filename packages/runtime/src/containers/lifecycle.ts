@@ -15,10 +15,10 @@ import { despiteFullDisk } from './full-disk.ts'
 import type { Containers } from './containers.ts'
 import type { HealthChecks } from './health.ts'
 import { driverMounts } from './mounts.ts'
-import { NEVER } from './record.ts'
+import { NEVER, type State } from './record.ts'
 import { restartDelay } from './restart-policy.ts'
 import { containerSpecOf } from './runtime-spec.ts'
-import { hasProcess, refusal } from './state.ts'
+import { after, hasProcess, refusal } from './state.ts'
 import { Stdio } from './stdio.ts'
 
 const DEFAULT_STOP_SECONDS = 10
@@ -84,20 +84,22 @@ export class Lifecycle {
       })
       const stdio = new Stdio(runDir)
       if (spec.stdin !== 'null') stdio.openStdin()
+      const started: Partial<State> = {
+        exitCode: 0,
+        error: '',
+        oomKilled: false,
+        startedAt: new Date(this.#clock.now()).toISOString(),
+        finishedAt: NEVER,
+      }
+      // From here on a new runtime would look for the process.
+      container.save(after(container.state, 'started', started))
       const running = await this.#driver.start(spec).catch((error: unknown) => {
         stdio.finish()
         throw error
       })
       container.spec = spec
       this.#connect(container, stdio)
-      container.transition('started', {
-        running,
-        exitCode: 0,
-        error: '',
-        oomKilled: false,
-        startedAt: new Date(this.#clock.now()).toISOString(),
-        finishedAt: NEVER,
-      })
+      record.state = after(container.state, 'started', { ...started, running })
       this.#containers.networking.refresh(record)
       this.#containers.publish(container, 'start')
       this.#monitor(container, running)

@@ -105,7 +105,7 @@ export class Networking {
     // Nobody has to wait for it: the next one that is plugged in does.
     if (this.#bridges !== undefined) void this.#bridges.discard(ports)
     for (const [name, endpoint] of Object.entries(record.networks)) {
-      this.#networks.detach(name, record.id)
+      this.#networks.detach(name, record.id, true)
       Object.assign(endpoint, { EndpointID: '', Gateway: '', IPAddress: '', IPPrefixLen: 0, MacAddress: '' })
     }
     this.#files.forget(container)

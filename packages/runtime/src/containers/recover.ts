@@ -14,7 +14,7 @@ import { hasProcess } from './state.ts'
 
 export type Finding =
   | { kind: 'adopt'; running: Running }
-  /** It was about to be started when the runtime died, and did not get far enough to run. */
+  /** It was about to be started when the runtime died, and did not get so far as to run. */
   | { kind: 'lost' }
   | { kind: 'restarting' | 'removing' | 'boot' | 'down' }
 
@@ -79,8 +79,9 @@ export async function recover(options: {
         await options.republish(container)
         return
       case 'lost':
+        await containers.networking.release(container)
         container.transition('exited', { exitCode: 255, finishedAt: new Date(options.clock.now()).toISOString() })
-        return
+        return settle(container, look(container))
       case 'removing':
         await lifecycle.remove(container, { force: true, volumes: container.record.hostConfig.AutoRemove })
         return

@@ -181,7 +181,8 @@ export class Networks {
       endpointId: container.endpointId || newId(),
     }
     network.endpoints[container.id] = { ...attachment, name: container.name }
-    this.#save()
+    // Without an address there is nothing that could be given to another.
+    if (ip !== '') this.#save()
     this.#events.publish('network', 'connect', network.id, {
       container: container.id,
       name: network.name,
@@ -190,12 +191,12 @@ export class Networks {
     return { ...attachment, network }
   }
 
-  /** Idempotent. */
-  detach(reference: string, containerId: string): void {
+  /** Idempotent. What `hasEnded` is not written down: the next runtime forgets it by itself, see retain(). */
+  detach(reference: string, containerId: string, hasEnded = false): void {
     const network = this.list().find(({ id, name }) => id === reference || name === reference)
     if (network === undefined || !(containerId in network.endpoints)) return
     delete network.endpoints[containerId]
-    this.#save()
+    if (!hasEnded) this.#save()
     this.#events.publish('network', 'disconnect', network.id, {
       container: containerId,
       name: network.name,
