@@ -90,6 +90,15 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
       runtime.cli(['rm', 'files'])
     })
 
+    test('what is put into a --rm container before it starts is there when it runs', () => {
+      const file = join(runtime.dir, 'early.txt')
+      writeFileSync(file, 'early\n')
+      const { stdout: id } = runtime.cli(['create', '--rm', 'busybox', 'cat', '/tmp/early.txt'])
+      expect(runtime.cli(['cp', file, `${id.trim()}:/tmp/`])).toMatchObject({ code: 0 })
+      expect(runtime.cli(['diff', id.trim()]).stdout).toContain('A /tmp/early.txt')
+      expect(runtime.cli(['start', '-a', id.trim()]).stdout).toBe('early\n')
+    })
+
     test('build: RUN changes its own files and nothing else', () => {
       const context = join(runtime.dir, 'context')
       const outside = join(runtime.dir, 'outside')

@@ -7,7 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
-import type { ContainerSpec } from '../drivers/driver.ts'
+import type { ContainerSpec, Rootfs } from '../drivers/driver.ts'
 import { Attachments } from './attachments.ts'
 import { LogFile } from './log-file.ts'
 import type { ContainerRecord, HostConfig, State } from './record.ts'
@@ -69,6 +69,10 @@ export class Container {
   }
   get rootfsDir(): string {
     return join(this.dir, 'rootfs')
+  }
+  get rootfs(): Rootfs {
+    const { imageLayers: layers, hostBase, hostConfig } = this.record
+    return { layers, hostBase, dir: this.rootfsDir, isTemporary: hostConfig.AutoRemove }
   }
   /** What the container itself has written. */
   get writableDir(): string {

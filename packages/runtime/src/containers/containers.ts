@@ -110,11 +110,11 @@ export class Containers {
       const foreign = checkPlatform(image.config, body.Image, platform)
       const container = this.#make(id, name, body, image)
       try {
-        await this.driver.prepare({ layers: image.layers, hostBase: image.hostBase, dir: container.rootfsDir })
+        await this.driver.prepare(container.rootfs)
         await this.#provideVolumes(container)
         container.save()
       } catch (error) {
-        await this.driver.cleanup({ layers: image.layers, hostBase: image.hostBase, dir: container.rootfsDir })
+        await this.driver.cleanup(container.rootfs)
         rmSync(container.dir, { recursive: true, force: true })
         throw error
       }
@@ -155,8 +155,7 @@ export class Containers {
     if (this.#byId.get(container.id) !== container) return
     container.beginRemoval()
     await despiteFullDisk(this.#log, container, () => this.networking.release(container))
-    const { imageLayers: layers, hostBase } = container.record
-    await this.driver.cleanup({ layers, hostBase, dir: container.rootfsDir })
+    await this.driver.cleanup(container.rootfs)
     container.log?.close()
     rmSync(container.dir, { recursive: true, force: true })
     this.#byId.delete(container.id)
@@ -297,8 +296,7 @@ export class Containers {
   /** An empty volume starts with what the image has at its place, owner and mode included. */
   async #seed(container: Container, mount: MountPoint): Promise<void> {
     if (readdirSync(mount.source).length > 0) return
-    const { imageLayers: layers, hostBase } = container.record
-    await this.driver.copyOut({ layers, hostBase, dir: container.rootfsDir }, mount.target, mount.source)
+    await this.driver.copyOut(container.rootfs, mount.target, mount.source)
   }
 
   #removeAnonymousVolumes(container: Container): void {

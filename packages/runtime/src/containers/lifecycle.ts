@@ -73,7 +73,7 @@ export class Lifecycle {
       await this.#driver.createRunDir(runDir)
       const spec = containerSpecOf({
         record,
-        rootfsDir: container.rootfsDir,
+        rootfs: container.rootfs,
         runDir,
         mounts: [...networked.mounts, ...driverMounts(record.mounts)],
         extraEnv: networked.env,
@@ -115,7 +115,7 @@ export class Lifecycle {
     this.#containers.networking.reacquire(container)
     container.spec = containerSpecOf({
       record,
-      rootfsDir: container.rootfsDir,
+      rootfs: container.rootfs,
       runDir,
       mounts: [],
       extraEnv: this.#containers.networking.envOf(record),

@@ -8,6 +8,7 @@ import type {
   NetworkInterface,
   ProcessSpec,
   Resources,
+  Rootfs,
 } from '../drivers/driver.ts'
 import { badParameter } from '../docker/errors.ts'
 import { userNamespace } from '../user-namespace.ts'
@@ -16,7 +17,7 @@ import type { ContainerRecord, HostConfig } from './record.ts'
 
 export interface SpecInput {
   record: ContainerRecord
-  rootfsDir: string
+  rootfs: Rootfs
   runDir: string
   mounts: Mount[]
   /** Added to the container's own environment, such as its address. */
@@ -30,12 +31,12 @@ export interface SpecInput {
 }
 
 export function containerSpecOf(input: SpecInput): ContainerSpec {
-  const { record, rootfsDir, runDir, mounts, hostname, pidOf } = input
+  const { record, rootfs, runDir, mounts, hostname, pidOf } = input
   const { config, hostConfig } = record
   const network = input.isolated ? networkNamespace(hostConfig.NetworkMode, pidOf) : undefined
   return {
     id: record.id,
-    rootfs: { layers: record.imageLayers, hostBase: record.hostBase, dir: rootfsDir },
+    rootfs,
     runDir,
     process: {
       ...privilegesOf(hostConfig),

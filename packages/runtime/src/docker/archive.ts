@@ -7,7 +7,6 @@ import { pipeline } from 'node:stream/promises'
 import type { Container } from '../containers/container.ts'
 import type { ContainerRecord, MountPoint } from '../containers/record.ts'
 import { packTree, unpackInto } from '../containers/tar-tree.ts'
-import type { Rootfs } from '../drivers/driver.ts'
 import { LayeredView } from '../drivers/layered-view.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, messageOf, notFound } from './errors.ts'
@@ -45,7 +44,7 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     const mounted = container.state.running === undefined ? mountedPlace(container, path) : undefined
     if (mounted !== undefined) return mounted
     try {
-      return await driver.pathIn(rootfsOf(container), path, container.state.running)
+      return await driver.pathIn(container.rootfs, path, container.state.running)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw missing(path, container)
       throw error
@@ -118,10 +117,6 @@ function mountAt({ mounts }: ContainerRecord, path: string): MountPoint | undefi
 function mountedPlace({ record }: Container, path: string): string | undefined {
   const mount = mountAt(record, path)
   return mount && new LayeredView([{ dir: mount.source, at: '/' }]).find(path.slice(mount.target.length))?.hostPath
-}
-
-function rootfsOf({ record, rootfsDir }: Container): Rootfs {
-  return { layers: record.imageLayers, hostBase: record.hostBase, dir: rootfsDir }
 }
 
 /** Base64 JSON whose mode is Go's: permission bits below, the type in the upper bits. */

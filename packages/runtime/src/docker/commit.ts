@@ -3,7 +3,7 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import type { Container } from '../containers/container.ts'
 import type { Containers } from '../containers/containers.ts'
 import type { EventBus } from '../events.ts'
-import type { Driver, Rootfs } from '../drivers/driver.ts'
+import type { Driver } from '../drivers/driver.ts'
 import { DockerfileError } from '../images/dockerfile/parse.ts'
 import type { ImageStore } from '../images/image-store.ts'
 import { applyChanges } from '../images/import.ts'
@@ -70,8 +70,7 @@ async function commitLayer(
   signal: AbortSignal,
 ): Promise<Layer> {
   const { driver, images } = deps
-  const { record, state, spec } = container
-  const rootfs: Rootfs = { layers: record.imageLayers, hostBase: record.hostBase, dir: container.rootfsDir }
+  const { rootfs, state, spec } = container
   // Files that change while they are read would make a layer of no moment at all.
   const paused =
     pause && state.status === 'running' && state.running && spec ? { running: state.running, spec } : undefined

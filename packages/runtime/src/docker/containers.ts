@@ -143,8 +143,7 @@ export function containerRoutes(router: Router, deps: Deps): void {
   })
 
   router.add('GET', '/containers/{id}/changes', async (request, response) => {
-    const { record, rootfsDir, state } = find(request)
-    const rootfs = { layers: record.imageLayers, hostBase: record.hostBase, dir: rootfsDir }
+    const { rootfs, state } = find(request)
     const kinds = { modify: 0, add: 1, delete: 2 }
     const changes = await containers.driver.changes(rootfs, state.running)
     sendJson(

@@ -17,6 +17,8 @@ export interface Rootfs {
   hostBase: boolean
   /** This container's own directory; the driver keeps its writable layer (`upper/`) and its mount points there. */
   dir: string
+  /** It is thrown away after its run: nothing in it has to survive a power cut. */
+  isTemporary?: boolean
 }
 
 export interface Mount {

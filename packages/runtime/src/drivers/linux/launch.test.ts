@@ -19,6 +19,7 @@ const plan: MountPlan = {
   hostOverlays: [],
   mounts: [],
   readOnlyRoot: false,
+  isVolatile: false,
   privileged: false,
   shmSizeBytes: 1024,
   tty: false,
@@ -41,6 +42,10 @@ test('the root is an overlay of short relative names', () => {
     '/d/pivot /d/pivot none bind 0 0',
     `overlay ${ROOT} overlay lowerdir=0:1,upperdir=../../../c/rootfs/upper,workdir=../../../c/rootfs/work,index=off,redirect_dir=off,metacopy=off 0 0`,
   ])
+})
+
+test('what is thrown away after its run is not written out', () => {
+  expect(lines({ isVolatile: true })[1]).toContain(',metacopy=off,volatile 0 0')
 })
 
 test("a host base puts this machine's /usr below the layers that have one", () => {

@@ -41,6 +41,8 @@ export interface MountPlan {
   hostOverlays: { name: string; lowers: number[] }[]
   mounts: Mount[]
   readOnlyRoot: boolean
+  /** The writable layer is never forced to the disk, for which the end of a mount would wait, and fsync(2) inside. */
+  isVolatile: boolean
   privileged: boolean
   shmSizeBytes: number
   /** Whether the program runs on a terminal, whose devpts is then at /dev/pts already. */
@@ -129,7 +131,8 @@ function overlayOptions(lowers: string[], part: string, plan: MountPlan): string
   const work = posix.join(own, part === '' ? 'work' : `work-${part}`)
   // Where overlayfs keeps its notes in ordinary attributes, which anybody may forge, it follows no redirections anyhow.
   const features = plan.nested === undefined ? 'redirect_dir=off,metacopy=off' : 'userxattr'
-  const options = `lowerdir=${lowers.join(':')},upperdir=${upper},workdir=${work},index=off,${features}`
+  const volatile = plan.isVolatile ? ',volatile' : ''
+  const options = `lowerdir=${lowers.join(':')},upperdir=${upper},workdir=${work},index=off,${features}${volatile}`
   // As in Docker, --read-only does not mean /dev.
   return plan.readOnlyRoot && part !== 'dev' ? `${options},ro` : options
 }

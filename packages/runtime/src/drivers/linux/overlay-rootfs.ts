@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { release } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -19,6 +20,11 @@ import { MergedViews, type ViewPlan } from './merged-views.ts'
 import { prepareMountPoint } from './mount-points.ts'
 import { changesOf } from './overlay-changes.ts'
 import { nestedMountsOf } from './rootless.ts'
+
+type RootPlan = Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays' | 'isVolatile'>
+
+/** Overlays can be volatile since Linux 5.10. An ordinary user could not take the mark away that such a mount leaves. */
+const HAS_VOLATILE = isAtLeast(release(), 5, 10) && process.getuid?.() === 0
 
 export class OverlayRootfs {
   readonly base: BaseRoot
@@ -36,11 +42,8 @@ export class OverlayRootfs {
 
   /** Makes the container's directories. Idempotent. */
   prepare(rootfs: Rootfs): void {
-    const { dir } = rootfs
-    for (const name of ['upper', 'work']) mkdirSync(join(dir, name), { recursive: true })
     this.linkLowers(rootfs)
-    if (!rootfs.hostBase) return
-    for (const name of this.base.hostDirectories) makeOverlayDirectories(rootfs, name)
+    for (const part of ['', ...(rootfs.hostBase ? this.base.hostDirectories : [])]) makeOverlayDirectories(rootfs, part)
   }
 
   /** For a container that shall see this machine's devices below a /dev of its own; see plan(). */
@@ -67,10 +70,7 @@ export class OverlayRootfs {
   }
 
   /** What to mount for the root, as a part of a MountPlan; `withDevices` after prepareDevices(). */
-  plan(
-    rootfs: Rootfs,
-    withDevices = false,
-  ): Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays'> {
+  plan(rootfs: Rootfs, withDevices = false): RootPlan {
     const lowers = this.#lowers(rootfs)
     const overlays = [...(rootfs.hostBase ? this.base.hostDirectories : []), ...(withDevices ? ['dev'] : [])]
     return {
@@ -78,6 +78,7 @@ export class OverlayRootfs {
       rootfs,
       lowerLinks: this.linkLowers(rootfs),
       lowerCount: lowers.length,
+      isVolatile: isVolatile(rootfs),
       hostOverlays: overlays.map((name) => ({
         name,
         lowers: lowers.flatMap((layer, index) => (existsSync(join(layer, name)) ? [index] : [])),
@@ -190,6 +191,7 @@ export class OverlayRootfs {
   }
 
   #viewPlan(rootfs: Rootfs): ViewPlan {
+    this.prepare(rootfs)
     return { fstab: this.fstab(rootfs, false), directory: this.linkLowers(rootfs), base: this.base }
   }
 
@@ -211,9 +213,19 @@ export class OverlayRootfs {
   }
 }
 
-/** For an overlay of its own at a top-level directory; see overlayOptions() in launch.ts. */
-function makeOverlayDirectories({ dir }: Rootfs, name: string): void {
-  for (const path of [join('upper', name), `work-${name}`]) mkdirSync(join(dir, path), { recursive: true })
+/** For the overlay of the root, if `part` is empty, or one of its own at a top-level directory; see overlayOptions() in launch.ts. */
+function makeOverlayDirectories(rootfs: Rootfs, part: string): void {
+  const work = join(rootfs.dir, part === '' ? 'work' : `work-${part}`)
+  for (const path of [join(rootfs.dir, 'upper', part), work]) mkdirSync(path, { recursive: true })
+  // overlayfs marks the work directory of a volatile mount, and takes no marked one: what is left of a crash is not whole.
+  if (isVolatile(rootfs)) rmSync(join(work, 'work'), { recursive: true, force: true })
+}
+
+const isVolatile = ({ isTemporary = false }: Rootfs): boolean => isTemporary && HAS_VOLATILE
+
+function isAtLeast(version: string, major: number, minor: number): boolean {
+  const [ours = 0, oursMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
+  return ours > major || (ours === major && oursMinor >= minor)
 }
 
 export function lookupThrough(view: LayeredView): Lookup {

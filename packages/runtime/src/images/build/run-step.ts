@@ -78,7 +78,7 @@ const SCRIPT_DIRECTORY = '/run/heredoc'
 export async function runStep(step: RunStep, services: RunServices, signal?: AbortSignal): Promise<Layer> {
   const id = randomBytes(32).toString('hex')
   const dir = join(services.directory, 'run', id)
-  const rootfs: Rootfs = { layers: step.layers, hostBase: step.hostBase, dir: join(dir, 'rootfs') }
+  const rootfs: Rootfs = { layers: step.layers, hostBase: step.hostBase, dir: join(dir, 'rootfs'), isTemporary: true }
   const { driver } = services
   const { args, script } = runArguments(step.run, step.config)
   try {

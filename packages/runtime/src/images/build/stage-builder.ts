@@ -265,7 +265,7 @@ class StageBuilder {
     if (!this.#image?.hostBase) return view.readFile(path)?.toString()
     const { driver, directory } = this.#services
     const dir = join(directory, 'run', randomBytes(16).toString('hex'))
-    const rootfs: Rootfs = { layers: this.#image.layers, hostBase: true, dir }
+    const rootfs: Rootfs = { layers: this.#image.layers, hostBase: true, dir, isTemporary: true }
     try {
       await driver.prepare(rootfs)
       return await readFile(await driver.pathIn(rootfs, path), 'utf8')
