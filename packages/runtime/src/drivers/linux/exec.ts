@@ -9,20 +9,27 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import type { ExecProcess, Running } from '../driver.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { descendantsOf, isAlive } from '../process-table.ts'
-import { onTerminal, resizeTerminal } from '../terminal.ts'
+import { onTerminal, quote, resizeTerminal } from '../terminal.ts'
 import { onTerminalOf } from './terminals.ts'
-
-/** First into the cgroups, so that nothing of it ever runs outside; then everything else in place of the shell. */
-const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 126; shift; done; shift; exec "$@"'
 
 /** How a terminal becomes the program's; init.sh tells why there are two ways. The shell of a job stays outside, as its parent. */
 const IN_OWN_SESSION = ['setsid', '--ctty']
 const AS_JOB = ['sh', '-c', 'cd "$0" && set -m && "$@"; exit $?']
-/** The terminal that it runs on is given to the user of the program. */
-const OWN_TERMINAL = 'chown "$1" /proc/self/fd/0 || exit 126; shift; exec "$@"'
-
-/** This machine's files, read-only, at the given directory; it is seen by nobody else and gone with what follows. */
-const READ_ONLY = 'mount -n -o "$1" / "$2" || exit 126; shift 2; exec "$@"'
+/**
+ * Shell lines: this machine's files, read-only, at `programs`, which nobody else sees and which are gone with what follows;
+ * into the cgroups, so that nothing of the container runs outside (the kernel takes its time for that, see preludeOf()); and the
+ * terminal, if it is on one, is given to the user of the program.
+ */
+function preparation({ programs, programsOptions, cgroups, tty, mayTakeTerminal, uid }: Options): string {
+  const join = `for group in ${cgroups.map(quote).join(' ')}; do echo $$ >"$group/cgroup.procs" || exit 1; done`
+  return [
+    ...(cgroups.length > 0 ? [`(${join}) & joining=$!`] : []),
+    `mount -n -o ${quote(programsOptions)} / ${quote(programs)} || exit 126`,
+    ...(tty && mayTakeTerminal ? [`chown ${uid} /proc/self/fd/0 || exit 126`] : []),
+    ...(cgroups.length > 0 ? ['wait $joining || exit 126'] : []),
+    'exec "$@"',
+  ].join('\n')
+}
 
 interface Options extends ExecOptions {
   /** An empty directory. */
@@ -52,18 +59,7 @@ export async function execIn(running: Running, command: string[], options: Optio
   const isJob = options.tty && !options.mayTakeTerminal
   // The root directory stays this machine's until `command` leaves it; only the working directory is the container's. And
   // it is read-only, for the reason told in init.sh.
-  const alone = [
-    'unshare',
-    '--mount',
-    '--propagation',
-    'private',
-    'sh',
-    '-c',
-    READ_ONLY,
-    'sh',
-    options.programsOptions,
-    options.programs,
-  ]
+  const prepared = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', preparation(options), 'sh']
   const root = `/proc/${pid}/root`
   const enter = [
     'nsenter',
@@ -75,10 +71,7 @@ export async function execIn(running: Running, command: string[], options: Optio
     '--',
   ]
   const session = isJob ? [...AS_JOB, root] : options.tty ? IN_OWN_SESSION : []
-  const owned = options.tty && options.mayTakeTerminal ? ['sh', '-c', OWN_TERMINAL, 'sh', String(options.uid)] : []
-  const inside = [...alone, ...enter, ...session, ...command]
-  const joined = ['sh', '-c', JOIN, 'sh', ...options.cgroups, '--', ...owned, ...inside]
-  return spawnExec(joined, {
+  return spawnExec([...prepared, ...enter, ...session, ...command], {
     ...options,
     ...(options.mayTakeTerminal && {
       makeTerminal: (program, size) => onTerminalOf(pid, options.programs, program, size),

@@ -171,7 +171,7 @@ export function preludeOf(
   }
   // The loopback device of a new namespace is down. Without iproute2 it stays so: still no network.
   if (spec.namespaces?.network === 'private' && interfaces.length === 0)
-    lines.push('if command -v ip >/dev/null; then ip link set lo up; fi')
+    lines.push('if command -v ip >/dev/null; then ip link set lo up & linking=$!; fi')
   lines.push(...nameLines(spec, nested))
   // To lower it is a privilege on the machine; as in rootless Docker, who has it not goes without.
   if (spec.oomScoreAdj) lines.push(`echo ${spec.oomScoreAdj} >"/proc/$pid/oom_score_adj"${nested ? ' || :' : ''}`)
