@@ -5,7 +5,7 @@
  * session that the runtime was started in nor is lost to a runtime started in another; or, where the root is not
  * ours to use, beneath the cgroup that the runtime itself lives in. On version 2 there is one hierarchy with all
  * controllers; on version 1 each controller has its own; mixed machines also have a version 2 tree without controllers,
- * which still can freeze and kill.
+ * which still can freeze and kill where version 1 has no freezer.
  */
 import {
   closeSync,
@@ -18,7 +18,6 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError, messageOf } from '../../docker/errors.ts'
@@ -39,23 +38,24 @@ const ALLOWED_DEVICES = ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2',
 const MAY_MAKE = ['c *:* m', 'b *:* m']
 const V1_WANTED = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids', 'freezer', 'devices']
 
-/** `controller` as in /proc/self/cgroup: empty for version 2. */
-interface OwnHierarchy {
-  mountPoint: string
-  controller: string
+/** The files by which a process gets into a container's cgroups. */
+export interface Entrances {
+  /** Version 1: a process of one thread, such as a shell, writes a 0 here and is inside at once. */
+  tasks: string[]
+  /**
+   * Version 2: takes the pid of whoever is to be moved. Before it moves a process the kernel waits for an RCU grace period,
+   * some ten milliseconds; so have it done while there is other work.
+   */
+  procs: string[]
 }
 
 export class Cgroups {
   readonly #hierarchies: Hierarchy[]
-  /** Where the runtime itself is found in a hierarchy, whichever. */
-  readonly #own: OwnHierarchy | undefined
-  #isAnnouncing = false
   /** What could not be used, for describe(). */
   readonly missing: string[]
 
-  constructor(hierarchies: Hierarchy[], own?: OwnHierarchy) {
+  constructor(hierarchies: Hierarchy[]) {
     this.#hierarchies = hierarchies
-    this.#own = own
     const available = new Set(hierarchies.flatMap((hierarchy) => hierarchy.controllers))
     this.missing = WANTED.filter((controller) => !available.has(controller))
   }
@@ -66,21 +66,6 @@ export class Cgroups {
 
   has(controller: Controller): boolean {
     return !this.missing.includes(controller)
-  }
-
-  /**
-   * Says that a process will be moved soon. The kernel moves none before an RCU grace period is over, which takes some ten
-   * milliseconds, unless it has waited for one just now. So it shall wait now, beside all else that a start takes: we move
-   * ourselves to where we are. Where we may not, only time is lost.
-   */
-  announceMove(): void {
-    if (this.#own === undefined || this.#isAnnouncing) return
-    this.#isAnnouncing = true
-    const { mountPoint, controller } = this.#own
-    const path = ownCgroups(readFileSync('/proc/self/cgroup', 'utf8')).get(controller) ?? '/'
-    void writeFile(join(mountPoint, path, 'cgroup.procs'), String(process.pid))
-      .catch(() => undefined)
-      .finally(() => (this.#isAnnouncing = false))
   }
 
   /** Makes the container's cgroups with their limits. Throws a 400 for a limit that this machine cannot enforce. */
@@ -135,9 +120,10 @@ export class Cgroups {
     }
   }
 
-  /** The directories whose cgroup.procs a process of the container must join. */
-  directories(id: string): string[] {
-    return this.#hierarchies.map(({ parent }) => join(parent, id))
+  entrances(id: string): Entrances {
+    const files = (wanted: 1 | 2, name: string) =>
+      this.#hierarchies.filter(({ version }) => version === wanted).map(({ parent }) => join(parent, id, name))
+    return { tasks: files(1, 'tasks'), procs: files(2, 'cgroup.procs') }
   }
 
   /** What to show a container as its /sys/fs/cgroup. */
@@ -154,7 +140,7 @@ export class Cgroups {
 
   /** Removes the cgroups of an ended container. Idempotent; a cgroup that still has processes stays and throws. */
   remove(id: string): void {
-    for (const directory of this.directories(id)) {
+    for (const directory of this.#directories(id)) {
       try {
         // The privileged may make cgroups in theirs.
         for (const path of withDescendants(directory).toReversed()) rmdirSync(path)
@@ -196,7 +182,7 @@ export class Cgroups {
   }
 
   pids(id: string): number[] {
-    const [directory] = this.directories(id)
+    const [directory] = this.#directories(id)
     const text = directory === undefined ? undefined : read(join(directory, 'cgroup.procs'))
     return text?.split('\n').filter(Boolean).map(Number) ?? []
   }
@@ -213,16 +199,20 @@ export class Cgroups {
     writeFileSync(join(freezer, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED')
   }
 
-  /** Kills every process; at once and forks included, where this kernel can. */
+  /** Kills every process; at once and forks included: frozen ones have no more children. */
   kill(id: string): void {
     const v2 = this.#v2(id)
     if (v2 !== undefined) killAllIn(v2)
+    const freezer = this.#directory(id, 'freezer')
+    const freezes = freezer !== undefined && this.#allPids(id).size > 0
+    if (freezes) this.freeze(id, true)
     for (const pid of this.#allPids(id)) killIfAlive(pid)
+    if (freezes) this.freeze(id, false)
   }
 
   /** Of all hierarchies: a process that was caught while it joined may be in some of them only. */
   #allPids(id: string): Set<number> {
-    const directories = this.directories(id).flatMap(withDescendants)
+    const directories = this.#directories(id).flatMap(withDescendants)
     const texts = directories.map((directory) => read(join(directory, 'cgroup.procs')) ?? '')
     return new Set(texts.flatMap((text) => text.split('\n').filter(Boolean).map(Number)))
   }
@@ -272,6 +262,10 @@ export class Cgroups {
     return parent === undefined ? undefined : join(parent, id)
   }
 
+  #directories(id: string): string[] {
+    return this.#hierarchies.map(({ parent }) => join(parent, id))
+  }
+
   #v2(id: string): string | undefined {
     const parent = this.#hierarchies.find(({ version }) => version === 2)?.parent
     return parent === undefined ? undefined : join(parent, id)
@@ -283,13 +277,11 @@ export function detectCgroups(name: string): Cgroups {
   const mounts = cgroupMounts()
   const own = ownCgroups(readFileSync('/proc/self/cgroup', 'utf8'))
   const found: Hierarchy[] = []
-  let ownHierarchy: OwnHierarchy | undefined
   for (const [, mountPoint = '', type, options = ''] of mounts) {
     if (type === 'cgroup2') {
       const place = findPlace(mountPoint, own.get('') ?? '/', name, WANTED)
       if (place === undefined) continue
       found.push({ version: 2, ...place })
-      ownHierarchy = { mountPoint, controller: '' }
     } else if (type === 'cgroup') {
       const controllers = options.split(',').filter((option) => V1_WANTED.includes(option)) as Controller[]
       const [first] = controllers
@@ -297,10 +289,17 @@ export function detectCgroups(name: string): Cgroups {
       const usable = tryParents(mountPoint, ['/', own.get(first) ?? '/'], name, prepareV1)
       if (usable === undefined) continue
       found.push({ version: 1, parent: usable.parent, controllers })
-      ownHierarchy = { mountPoint, controller: first }
     }
   }
-  return new Cgroups(found, ownHierarchy)
+  return new Cgroups(withoutIdle(found))
+}
+
+/** A version 2 tree without controllers, beside version 1's freezer, gives nothing for the time that it takes to get in. */
+function withoutIdle(found: Hierarchy[]): Hierarchy[] {
+  if (!found.some(({ version, controllers }) => version === 1 && controllers.includes('freezer'))) return found
+  const idle = found.filter(({ version, controllers }) => version === 2 && controllers.length === 0)
+  for (const { parent } of idle) removeUnused(parent)
+  return found.filter((hierarchy) => !idle.includes(hierarchy))
 }
 
 /** Like removeParents(), for a runtime that has made them in hierarchies that we have no use for too. */

@@ -10,23 +10,25 @@ import type { ExecProcess, Running } from '../driver.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { descendantsOf, isAlive } from '../process-table.ts'
 import { onTerminal, quote, resizeTerminal } from '../terminal.ts'
+import type { Entrances } from './cgroups.ts'
+import { writesOf } from './launch.ts'
 import { onTerminalOf } from './terminals.ts'
 
 /** How a terminal becomes the program's; init.sh tells why there are two ways. The shell of a job stays outside, as its parent. */
 const IN_OWN_SESSION = ['setsid', '--ctty']
 const AS_JOB = ['sh', '-c', 'cd "$0" && set -m && "$@"; exit $?']
 /**
- * Shell lines: this machine's files, read-only, at `programs`, which nobody else sees and which are gone with what follows;
- * into the cgroups, so that nothing of the container runs outside (the kernel takes its time for that, see preludeOf()); and the
- * terminal, if it is on one, is given to the user of the program.
+ * Shell lines: this machine's files, read-only, at `programs`, which nobody else sees and which are gone with what follows; the
+ * terminal, if it is on one, given to the user of the program; and into the cgroups, so that nothing of the container runs outside.
  */
 function preparation({ programs, programsOptions, cgroups, tty, mayTakeTerminal, uid }: Options): string {
-  const join = `for group in ${cgroups.map(quote).join(' ')}; do echo $$ >"$group/cgroup.procs" || exit 1; done`
+  const { tasks, procs } = cgroups
   return [
-    ...(cgroups.length > 0 ? [`(${join}) & joining=$!`] : []),
+    ...(procs.length > 0 ? [`(${writesOf('$$', procs)}) & joining=$!`] : []),
     `mount -n -o ${quote(programsOptions)} / ${quote(programs)} || exit 126`,
     ...(tty && mayTakeTerminal ? [`chown ${uid} /proc/self/fd/0 || exit 126`] : []),
-    ...(cgroups.length > 0 ? ['wait $joining || exit 126'] : []),
+    ...(tasks.length > 0 ? [writesOf(0, tasks)] : []),
+    ...(procs.length > 0 ? ['wait $joining || exit 126'] : []),
     'exec "$@"',
   ].join('\n')
 }
@@ -37,7 +39,7 @@ interface Options extends ExecOptions {
   /** Options of mount(8) with which they get there. */
   programsOptions: string
   mayTakeTerminal: boolean
-  cgroups: string[]
+  cgroups: Entrances
   /** The program's user. */
   uid: number
 }

@@ -29,6 +29,7 @@ fi
 # stays to report how it ended, because 128 + signal is something only a shell says.
 (
   joining= linking=
+  join_cgroups() { :; }
   exec 9>&2 2>>"$run/error"
   set -e
   # /proc is still the machine's: it knows us by our pid outside, and our start time (field 22).
@@ -45,6 +46,7 @@ fi
   cd "$base"
   pivot_root . old
   for job in $joining $linking; do wait "$job"; done
+  join_cgroups
   exec nsenter --root=/programs --wd=/rootfs sh -c '
     umount -n -c -l /proc/self/cwd/../old /proc/self/cwd/../programs || exit 125
     echo "$1 $2" >&8

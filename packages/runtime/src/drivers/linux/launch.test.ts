@@ -117,7 +117,9 @@ test('later mounts of this machine come into the binds that ask for them, and in
 
 test('a program on a terminal keeps the devpts that the terminal comes from', () => {
   expect(lines({ tty: true })).toContain(`/dev/pts ${ROOT}/dev/pts none bind 0 0`)
-  expect(preludeOf({ ...spec, process: { ...spec.process, tty: true } }, '/c', [], false, 7)).toContain('owner=7\n')
+  expect(preludeOf({ ...spec, process: { ...spec.process, tty: true } }, '/c', NO_CGROUPS, false, 7)).toContain(
+    'owner=7\n',
+  )
 })
 
 const spec: ContainerSpec = {
@@ -130,17 +132,20 @@ const spec: ContainerSpec = {
   stdin: 'null',
 }
 
+const NO_CGROUPS = { tasks: [], procs: [] }
+
 test('the prelude', () => {
   expect(
     preludeOf(
       { ...spec, domainname: 'example.org', oomScoreAdj: 500, sysctls: { 'kernel.msgmax': '9000' } },
       '/d/lowers/l1',
-      ['/cg/a', '/cg/b'],
+      { tasks: ['/v1/a', '/v1/b'], procs: ['/v2/c'] },
     ),
   ).toBe(
     `cd '/d/lowers/l1'
-for group in '/cg/a' '/cg/b'; do echo 1 >"$group/cgroup.procs" || exit 1; done &
+for file in '/v2/c'; do echo 1 >"$file" || exit 1; done &
 joining=$!
+join_cgroups() { for file in '/v1/a' '/v1/b'; do echo 0 >"$file" || exit 1; done; }
 echo 'it'\\''s' >/proc/sys/kernel/hostname
 echo 'example.org' >/proc/sys/kernel/domainname
 echo 500 >"/proc/$pid/oom_score_adj"
@@ -151,20 +156,23 @@ umask 0022
 })
 
 test('who shares a pid namespace joins the cgroups by itself', () => {
-  expect(preludeOf({ ...spec, namespaces: { pid: 'host' } }, '/d/lowers/l1', ['/cg/a'])).toContain(
-    'do echo 0 >"$group/cgroup.procs" || exit 1; done\n',
+  const cgroups = { tasks: [], procs: ['/v2/c'] }
+  expect(preludeOf({ ...spec, namespaces: { pid: 'host' } }, '/d/lowers/l1', cgroups)).toContain(
+    'do echo 0 >"$file" || exit 1; done\n',
   )
 })
 
 test('names in a user namespace take programs, and who may not lower oom_score_adj goes without', () => {
-  const lines = preludeOf({ ...spec, domainname: 'example.org', oomScoreAdj: -5 }, '/d/lowers/l1', [], true)
+  const lines = preludeOf({ ...spec, domainname: 'example.org', oomScoreAdj: -5 }, '/d/lowers/l1', NO_CGROUPS, true)
   expect(lines).toContain("hostname 'it'\\''s'\ndomainname 'example.org'\n")
   expect(lines).toContain('echo -5 >"/proc/$pid/oom_score_adj" || :\n')
 })
 
 test('a network namespace of its own has a loopback device that is up', () => {
-  expect(preludeOf({ ...spec, namespaces: { network: 'private' } }, '/c/rootfs', [])).toContain('ip link set lo up')
-  expect(preludeOf({ ...spec, namespaces: { network: { pid: 7 } } }, '/c/rootfs', [])).not.toContain('ip link')
+  expect(preludeOf({ ...spec, namespaces: { network: 'private' } }, '/c/rootfs', NO_CGROUPS)).toContain(
+    'ip link set lo up',
+  )
+  expect(preludeOf({ ...spec, namespaces: { network: { pid: 7 } } }, '/c/rootfs', NO_CGROUPS)).not.toContain('ip link')
 })
 
 test('one that is plugged in is set up while it mounts', () => {
@@ -176,7 +184,11 @@ test('one that is plugged in is set up while it mounts', () => {
     address: '10.0.0.2/8',
     mtu: 1500,
   }
-  const prelude = preludeOf({ ...spec, namespaces: { network: 'private' }, interfaces: [eth0] }, '/c/rootfs', [])
+  const prelude = preludeOf(
+    { ...spec, namespaces: { network: 'private' }, interfaces: [eth0] },
+    '/c/rootfs',
+    NO_CGROUPS,
+  )
   expect(prelude).toMatch(/\nlinking=\$!\ncd '\/c\/rootfs'\n/)
   expect(prelude).not.toContain('ip link set lo up')
 })

@@ -10,6 +10,7 @@ import { startError } from '../executable.ts'
 import { quote } from '../terminal.ts'
 import type { BaseRoot } from './base-root.ts'
 import { capabilitiesOf } from './capabilities.ts'
+import type { Entrances } from './cgroups.ts'
 import { enclosing } from './mount-points.ts'
 import { systemMounts, type NestedMounts } from './system-mounts.ts'
 import type { Identity } from './user.ts'
@@ -153,7 +154,7 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, ind
 export function preludeOf(
   spec: ContainerSpec,
   lowerLinks: string,
-  cgroups: string[],
+  { tasks, procs }: Entrances,
   nested = false,
   owner = 0,
 ): string {
@@ -161,14 +162,11 @@ export function preludeOf(
   // First of all, because it takes longest; it goes on while we mount.
   const lines = [...(interfaces.length > 0 ? linkLines(interfaces) : []), `cd ${quote(lowerLinks)}`]
   if (spec.process.tty && !nested) lines.push(`owner=${owner}`)
-  if (cgroups.length > 0) {
-    const join = (who: number) =>
-      `for group in ${cgroups.map(quote).join(' ')}; do echo ${who} >"$group/cgroup.procs" || exit 1; done`
-    // The kernel takes its time to move a process (it waits for an RCU grace period), so another one moves us, PID 1,
-    // while we mount. Who shares a pid namespace has to move itself: it does not know what it is called there.
-    if ((spec.namespaces?.pid ?? 'private') === 'private') lines.push(`${join(1)} &`, 'joining=$!')
-    else lines.push(join(0))
-  }
+  // Who shares a pid namespace does not know what it is called there, and has to move itself, which is to wait.
+  const isPid1 = (spec.namespaces?.pid ?? 'private') === 'private'
+  if (procs.length > 0) lines.push(...(isPid1 ? [`${writesOf(1, procs)} &`, 'joining=$!'] : [writesOf(0, procs)]))
+  // Last of all, so that our own helpers do not count.
+  if (tasks.length > 0) lines.push(`join_cgroups() { ${writesOf(0, tasks)}; }`)
   // The loopback device of a new namespace is down. Without iproute2 it stays so: still no network.
   if (spec.namespaces?.network === 'private' && interfaces.length === 0)
     lines.push('if command -v ip >/dev/null; then ip link set lo up & linking=$!; fi')
@@ -180,6 +178,11 @@ export function preludeOf(
   }
   lines.push('umask 0022')
   return `${lines.join('\n')}\n`
+}
+
+/** A shell line that says to each of the files of some cgroups who shall be in there: 0 is who says it. */
+export function writesOf(who: number | '$$', files: string[]): string {
+  return `for file in ${files.map(quote).join(' ')}; do echo ${who} >"$file" || exit 1; done`
 }
 
 /** The files are the machine's root's, whoever owns the namespace; there it takes programs. */

@@ -127,7 +127,6 @@ export class LinuxDriver implements Driver {
     checkPropagation(spec.mounts)
     try {
       this.#cgroups.create(spec.id, this.#enforceable(spec.resources).resources)
-      this.#cgroups.announceMove()
       await this.#overlays.closeView(rootfs)
       this.#overlays.prepare(rootfs)
       if (this.#hasDevicesOverlay(spec)) this.#overlays.prepareDevices(rootfs)
@@ -148,7 +147,7 @@ export class LinuxDriver implements Driver {
         preludeOf(
           spec,
           this.#overlays.linkLowers(rootfs),
-          this.#cgroups.directories(spec.id),
+          this.#cgroups.entrances(spec.id),
           this.#users.isNested,
           identity.uid,
         ),
@@ -204,7 +203,6 @@ export class LinuxDriver implements Driver {
   }
 
   async exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
-    this.#cgroups.announceMove()
     const lookup = lookupThrough(new LayeredView([{ dir: await this.#overlays.rootOf(running), at: '/' }]))
     const found = lookup(process.cwd)
     if (found === undefined)
@@ -214,7 +212,7 @@ export class LinuxDriver implements Driver {
     return execIn(running, command, {
       programs: this.#overlays.base.programs,
       programsOptions: this.#users.isNested ? `rbind,ro${nestedMountsOf(this.#users)?.kept('/')}` : 'bind,ro',
-      cgroups: this.#cgroups.directories(running.id),
+      cgroups: this.#cgroups.entrances(running.id),
       stdin,
       tty: process.tty ?? false,
       mayTakeTerminal: !this.#users.isNested,
