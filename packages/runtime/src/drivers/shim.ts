@@ -24,6 +24,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import type { Writable } from 'node:stream'
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import { serverError } from '../docker/errors.ts'
 import type { Running } from './driver.ts'
@@ -50,6 +51,9 @@ export async function createRunDir(fifos: FifoPool, runDir: string): Promise<voi
 /**
  * Starts `command` under a shim and resolves when the program runs. Rejects with the text of the `error` file when it
  * ended before that. With stdin 'once' the caller holds the FIFO open already, or the shim would wait for it.
+ *
+ * `prepare` is what can be done while the command comes up: it finds the end of a pipe as its descriptor 7, and must not go
+ * beyond what is prepared before it has read a line there. It reads end-of-file if nothing will come of it.
  */
 export async function launch(
   clock: Clock,
@@ -57,21 +61,35 @@ export async function launch(
   runDir: string,
   stdin: StdinMode,
   command: string[],
+  prepare?: () => Promise<void>,
 ): Promise<Running> {
   const errors = openSync(join(runDir, 'error'), 'a')
+  const unused = ['ignore', 'ignore', 'ignore', 'ignore'] as const
   const child = spawn('/bin/sh', [assetPath('shim.sh'), runDir, stdin, ...command], {
     cwd: '/',
     detached: true,
     env: { PATH: TOOLS_PATH },
-    stdio: ['ignore', 'ignore', errors],
+    stdio: ['ignore', 'ignore', errors, ...(prepare === undefined ? [] : [...unused, 'pipe' as const])],
   })
   child.unref()
   closeSync(errors)
   await once(child, 'spawn')
+  const go = (child.stdio as unknown[])[7] as Writable | undefined
+  // It may end before it has read.
+  go?.on('error', () => undefined)
+  let failure: unknown
+  await prepare?.().then(
+    () => go?.end('go\n'),
+    (error: unknown) => {
+      failure = error
+      go?.destroy()
+    },
+  )
   await waitForFiles(clock, runDir, () => readRunning(id, runDir) !== undefined || readExitCode(runDir) !== undefined)
   const running = readRunning(id, runDir)
   if (running !== undefined) return running
   acknowledge(runDir)
+  if (failure !== undefined) throw failure
   const reason = readFileSync(join(runDir, 'error'), 'utf8').trim()
   throw serverError(reason || `the container's first process exited with ${readExitCode(runDir)}`)
 }

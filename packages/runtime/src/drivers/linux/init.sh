@@ -1,10 +1,10 @@
 #!/bin/sh
 # From fresh namespaces to a running container: run by `unshare` (mount, uts, ipc and pid), as a child of shim.sh.
 #
-#   init.sh RUN_DIR BASE COMMAND…
+#   init.sh RUN_DIR BASE
 #
-# RUN_DIR/prelude joins cgroups and sets names and limits, RUN_DIR/fstab lists all mounts; both are generated
-# (launch.ts). BASE becomes the root of the mount namespace: it holds only `rootfs`, where the container's root gets
+# RUN_DIR/prelude joins cgroups, sets names and limits and says the COMMAND, RUN_DIR/fstab lists all mounts; both are
+# generated (launch.ts) while we come up: a line on descriptor 7 says that they are there. BASE becomes the root of the mount namespace: it holds only `rootfs`, where the container's root gets
 # mounted, `old`, `programs`, and links that keep this machine's programs at their usual paths while `old` is there.
 #
 # COMMAND sheds privileges and changes into the container's root as its very last act. Until then everything runs from
@@ -15,7 +15,6 @@
 # That root directory is `programs`: this machine's, but read-only. For a moment its `env` and `nsenter` run with just the
 # container's own rights; whoever shares its pid namespace may open /proc/PID/exe then, and could write to them.
 run=$1 base=$2
-shift 2
 
 # A terminal belongs to the session of `script`, and its keys to one group of processes. The machine's root may take it for
 # a session of the program's own; elsewhere the program is a job of this shell: a group of its own, in the foreground.
@@ -34,6 +33,8 @@ fi
   set -e
   # /proc is still the machine's: it knows us by our pid outside, and our start time (field 22).
   read -r pid _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ started _ </proc/self/stat
+  read -r _ <&7 || exit 1
+  exec 7<&-
   . "$run/prelude"
   exec 8>"$run/pid"
   mount -n -a -T "$run/fstab"

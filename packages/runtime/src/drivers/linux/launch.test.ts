@@ -117,7 +117,7 @@ test('later mounts of this machine come into the binds that ask for them, and in
 
 test('a program on a terminal keeps the devpts that the terminal comes from', () => {
   expect(lines({ tty: true })).toContain(`/dev/pts ${ROOT}/dev/pts none bind 0 0`)
-  expect(preludeOf({ ...spec, process: { ...spec.process, tty: true } }, '/c', NO_CGROUPS, false, 7)).toContain(
+  expect(preludeOf({ ...spec, process: { ...spec.process, tty: true } }, [], '/c', NO_CGROUPS, false, 7)).toContain(
     'owner=7\n',
   )
 })
@@ -138,6 +138,7 @@ test('the prelude', () => {
   expect(
     preludeOf(
       { ...spec, domainname: 'example.org', oomScoreAdj: 500, sysctls: { 'kernel.msgmax': '9000' } },
+      ['setpriv', "it's"],
       '/d/lowers/l1',
       { tasks: ['/v1/a', '/v1/b'], procs: ['/v2/c'] },
     ),
@@ -151,28 +152,31 @@ echo 'example.org' >/proc/sys/kernel/domainname
 echo 500 >"/proc/$pid/oom_score_adj"
 echo '9000' >'/proc/sys/kernel/msgmax'
 umask 0022
+set -- 'setpriv' 'it'\\''s'
 `,
   )
 })
 
 test('who shares a pid namespace joins the cgroups by itself', () => {
   const cgroups = { tasks: [], procs: ['/v2/c'] }
-  expect(preludeOf({ ...spec, namespaces: { pid: 'host' } }, '/d/lowers/l1', cgroups)).toContain(
+  expect(preludeOf({ ...spec, namespaces: { pid: 'host' } }, [], '/d/lowers/l1', cgroups)).toContain(
     'do echo 0 >"$file" || exit 1; done\n',
   )
 })
 
 test('names in a user namespace take programs, and who may not lower oom_score_adj goes without', () => {
-  const lines = preludeOf({ ...spec, domainname: 'example.org', oomScoreAdj: -5 }, '/d/lowers/l1', NO_CGROUPS, true)
+  const lines = preludeOf({ ...spec, domainname: 'example.org', oomScoreAdj: -5 }, [], '/d/lowers/l1', NO_CGROUPS, true)
   expect(lines).toContain("hostname 'it'\\''s'\ndomainname 'example.org'\n")
   expect(lines).toContain('echo -5 >"/proc/$pid/oom_score_adj" || :\n')
 })
 
 test('a network namespace of its own has a loopback device that is up', () => {
-  expect(preludeOf({ ...spec, namespaces: { network: 'private' } }, '/c/rootfs', NO_CGROUPS)).toContain(
+  expect(preludeOf({ ...spec, namespaces: { network: 'private' } }, [], '/c/rootfs', NO_CGROUPS)).toContain(
     'ip link set lo up',
   )
-  expect(preludeOf({ ...spec, namespaces: { network: { pid: 7 } } }, '/c/rootfs', NO_CGROUPS)).not.toContain('ip link')
+  expect(preludeOf({ ...spec, namespaces: { network: { pid: 7 } } }, [], '/c/rootfs', NO_CGROUPS)).not.toContain(
+    'ip link',
+  )
 })
 
 test('one that is plugged in is set up while it mounts', () => {
@@ -186,6 +190,7 @@ test('one that is plugged in is set up while it mounts', () => {
   }
   const prelude = preludeOf(
     { ...spec, namespaces: { network: 'private' }, interfaces: [eth0] },
+    [],
     '/c/rootfs',
     NO_CGROUPS,
   )

@@ -148,11 +148,12 @@ function line(source: string, target: string, type: string, options: string): st
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 
 /**
- * Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. `owner` is the user
- * to whom its terminal will belong.
+ * Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. `command` is what
+ * becomes the program in the end, and `owner` the user to whom its terminal will belong.
  */
 export function preludeOf(
   spec: ContainerSpec,
+  command: string[],
   lowerLinks: string,
   { tasks, procs }: Entrances,
   nested = false,
@@ -176,7 +177,7 @@ export function preludeOf(
   for (const [name, value] of Object.entries(spec.sysctls ?? {})) {
     lines.push(`echo ${quote(value)} >${quote(`/proc/sys/${name.replaceAll('.', '/')}`)}`)
   }
-  lines.push('umask 0022')
+  lines.push('umask 0022', `set -- ${command.map(quote).join(' ')}`)
   return `${lines.join('\n')}\n`
 }
 

@@ -123,45 +123,43 @@ export class LinuxDriver implements Driver {
   }
 
   async start(spec: ContainerSpec): Promise<Running> {
-    const { rootfs } = spec
     checkPropagation(spec.mounts)
+    const init = ['sh', assetPath('linux/init.sh'), spec.runDir, this.#overlays.base.pivot]
+    const inNamespaces = [...namespaceCommand(spec), ...init]
+    // In a user namespace the terminals are the machine's.
+    const onOne = this.#users.isNested ? onTerminal : onNewTerminals
+    const whole = spec.process.tty ? onOne(inNamespaces, spec.process.consoleSize) : inNamespaces
     try {
-      this.#cgroups.create(spec.id, this.#enforceable(spec.resources).resources)
-      await this.#overlays.closeView(rootfs)
-      this.#overlays.prepare(rootfs)
-      if (this.#hasDevicesOverlay(spec)) this.#overlays.prepareDevices(rootfs)
-      const mounts = this.#overlays.prepareMounts(rootfs, spec.mounts)
-      const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
-      const process = spec.init ? underInit(spec.process, lookup) : spec.process
-      this.#overlays.makeDirectory(rootfs, spec.process.cwd)
-      const identity = identityIn(process, lookup)
-      const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, identity, lookup)]
-      if (!spec.process.privileged) this.#cgroups.restrictDevices(spec.id, (spec.devices ?? []).map(deviceRule))
-      const devices = [...(spec.devices ?? []), ...this.#devicesOfTheMachine(spec)].map(({ source, target }) => {
-        const mount = { type: 'bind', source, target, readOnly: false } as const
-        return { source, target: prepareMountPoint(this.#overlays.view(rootfs), rootfs, mount) }
-      })
-      writeFileSync(join(spec.runDir, 'fstab'), fstabOf({ ...this.#plan(spec), mounts, devices }))
-      writeFileSync(
-        join(spec.runDir, 'prelude'),
-        preludeOf(
-          spec,
-          this.#overlays.linkLowers(rootfs),
-          this.#cgroups.entrances(spec.id),
-          this.#users.isNested,
-          identity.uid,
-        ),
-      )
-      const init = ['sh', assetPath('linux/init.sh'), spec.runDir, this.#overlays.base.pivot, ...command]
-      const inNamespaces = [...namespaceCommand(spec), ...init]
-      // In a user namespace the terminals are the machine's.
-      const onOne = this.#users.isNested ? onTerminal : onNewTerminals
-      const whole = spec.process.tty ? onOne(inNamespaces, spec.process.consoleSize) : inNamespaces
-      return await launch(this.#clock, spec.id, spec.runDir, spec.stdin, whole)
+      return await launch(this.#clock, spec.id, spec.runDir, spec.stdin, whole, () => this.#prepareStart(spec))
     } catch (error) {
       this.#cgroups.remove(spec.id)
       throw error
     }
+  }
+
+  /** Everything that init.sh will find: cgroups, what is mounted on, the fstab, the prelude. */
+  async #prepareStart(spec: ContainerSpec): Promise<void> {
+    const { rootfs } = spec
+    this.#cgroups.create(spec.id, this.#enforceable(spec.resources).resources)
+    await this.#overlays.closeView(rootfs)
+    this.#overlays.prepare(rootfs)
+    if (this.#hasDevicesOverlay(spec)) this.#overlays.prepareDevices(rootfs)
+    const mounts = this.#overlays.prepareMounts(rootfs, spec.mounts)
+    const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
+    const process = spec.init ? underInit(spec.process, lookup) : spec.process
+    this.#overlays.makeDirectory(rootfs, spec.process.cwd)
+    const identity = identityIn(process, lookup)
+    const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, identity, lookup)]
+    if (!spec.process.privileged) this.#cgroups.restrictDevices(spec.id, (spec.devices ?? []).map(deviceRule))
+    const devices = [...(spec.devices ?? []), ...this.#devicesOfTheMachine(spec)].map(({ source, target }) => {
+      const mount = { type: 'bind', source, target, readOnly: false } as const
+      return { source, target: prepareMountPoint(this.#overlays.view(rootfs), rootfs, mount) }
+    })
+    const lowers = this.#overlays.linkLowers(rootfs)
+    const entrances = this.#cgroups.entrances(spec.id)
+    const prelude = preludeOf(spec, command, lowers, entrances, this.#users.isNested, identity.uid)
+    writeFileSync(join(spec.runDir, 'fstab'), fstabOf({ ...this.#plan(spec), mounts, devices }))
+    writeFileSync(join(spec.runDir, 'prelude'), prelude)
   }
 
   async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
