@@ -10,7 +10,8 @@ import { messageOf, serverError } from '../docker/errors.ts'
 import { isMachineRoot, userNamespace } from '../user-namespace.ts'
 import type { Driver } from './driver.ts'
 import { FifoPool } from './fifo-pool.ts'
-import { acknowledge } from './shim.ts'
+import { acknowledge, TOOLS_PATH } from './shim.ts'
+import { SpareShell } from './spare-shell.ts'
 
 export interface Chosen {
   driver: Driver
@@ -53,7 +54,7 @@ async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
     clock,
     root: join(root, 'linux'),
     cgroups: detectCgroups(cgroupName(root)),
-    fifos: new FifoPool(join(root, 'fifos')),
+    ...startingTools(root),
   })
 }
 
@@ -72,11 +73,17 @@ async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Ch
     root: join(root, 'oci'),
     cgroups: detectCgroups(cgroupName(root)),
     cgroupParent: cgroupName(root),
-    fifos: new FifoPool(join(root, 'fifos')),
+    ...startingTools(root),
     runtime,
   })
   return { driver, reason: `asked for; it runs containers with ${runtime.version} (${runtime.binary})` }
 }
+
+/** What every driver takes ready-made for a start. */
+const startingTools = (root: string): { fifos: FifoPool; shells: SpareShell } => ({
+  fifos: new FifoPool(join(root, 'fifos')),
+  shells: new SpareShell(TOOLS_PATH),
+})
 
 /** Several runtimes may run on one machine; each has cgroups of its own. */
 const cgroupName = (root: string): string => `dinghy-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
@@ -98,7 +105,7 @@ const FORBIDDING = [
 
 async function processDriver(root: string, clock: Clock): Promise<Driver> {
   const { ProcessDriver } = await import('./process/process-driver.ts')
-  return new ProcessDriver({ clock, fifos: new FifoPool(join(root, 'fifos')) })
+  return new ProcessDriver({ clock, ...startingTools(root) })
 }
 
 /** A success holds until the machine is booted again, with the same tools and as the same user. */

@@ -2,6 +2,7 @@
  * The runtime's view of shim.sh: one run of a container, as a directory that outlives the runtime.
  *
  *   stdin stdout stderr ack   FIFOs; `ack` tells the shim that everything has been read and it may go
+ *   command                   what starts the shim
  *   shim                      the shim's own pid
  *   pid                       "<host pid> <start time>", written once the program runs
  *   exit                      the exit code, written over blanks when it has ended
@@ -9,8 +10,6 @@
  *
  * Nothing here depends on who started the run: a new runtime process calls waitForExit() just like the old one.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import {
   closeSync,
   constants,
@@ -24,12 +23,13 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { Writable } from 'node:stream'
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import { serverError } from '../docker/errors.ts'
-import type { Running } from './driver.ts'
+import type { ContainerSpec, Running } from './driver.ts'
 import type { FifoPool } from './fifo-pool.ts'
 import { isAlive, isSameProcess } from './process-table.ts'
+import { hasEnded, type SpareShell } from './spare-shell.ts'
+import { quote } from './terminal.ts'
 
 /** What the program's stdin is; see shim.sh. */
 export type StdinMode = 'null' | 'once' | 'keep'
@@ -52,40 +52,31 @@ export async function createRunDir(fifos: FifoPool, runDir: string): Promise<voi
  * Starts `command` under a shim and resolves when the program runs. Rejects with the text of the `error` file when it
  * ended before that. With stdin 'once' the caller holds the FIFO open already, or the shim would wait for it.
  *
- * `prepare` is what can be done while the command comes up: it finds the end of a pipe as its descriptor 7, and must not go
- * beyond what is prepared before it has read a line there. It reads end-of-file if nothing will come of it.
+ * `prepare` is what can be done while the command comes up: it finds a pipe as its descriptor 7, and must not go beyond what
+ * is prepared before it has read a line there. It reads end-of-file if nothing will come of it.
  */
 export async function launch(
   clock: Clock,
-  id: string,
-  runDir: string,
-  stdin: StdinMode,
+  shells: SpareShell,
+  { id, runDir, stdin }: Pick<ContainerSpec, 'id' | 'runDir' | 'stdin'>,
   command: string[],
   prepare?: () => Promise<void>,
 ): Promise<Running> {
-  const errors = openSync(join(runDir, 'error'), 'a')
-  const unused = ['ignore', 'ignore', 'ignore', 'ignore'] as const
-  const child = spawn('/bin/sh', [assetPath('shim.sh'), runDir, stdin, ...command], {
-    cwd: '/',
-    detached: true,
-    env: { PATH: TOOLS_PATH },
-    stdio: ['ignore', 'ignore', errors, ...(prepare === undefined ? [] : [...unused, 'pipe' as const])],
-  })
-  child.unref()
-  closeSync(errors)
-  await once(child, 'spawn')
-  const go = (child.stdio as unknown[])[7] as Writable | undefined
-  // It may end before it has read.
-  go?.on('error', () => undefined)
+  const shim = ['/bin/sh', assetPath('shim.sh'), runDir, stdin, ...command].map(quote).join(' ')
+  const file = join(runDir, 'command')
+  const errors = quote(join(runDir, 'error'))
+  writeFileSync(file, `exec ${prepare ? '7<&0 ' : ''}</dev/null 2>>${errors}\nexec ${shim}\n`, { mode: 0o600 })
+  const shell = shells.take()
+  shell.stdin.write(`${file}\n`)
   let failure: unknown
   await prepare?.().then(
-    () => go?.end('go\n'),
-    (error: unknown) => {
-      failure = error
-      go?.destroy()
-    },
+    () => shell.stdin.write('go\n'),
+    (error: unknown) => (failure = error),
   )
-  await waitForFiles(clock, runDir, () => readRunning(id, runDir) !== undefined || readExitCode(runDir) !== undefined)
+  shell.stdin.end()
+  const isSettled = () => readRunning(id, runDir) !== undefined || readExitCode(runDir) !== undefined || hasEnded(shell)
+  await waitForFiles(clock, runDir, isSettled)
+  setImmediate(() => shells.refill())
   const running = readRunning(id, runDir)
   if (running !== undefined) return running
   acknowledge(runDir)
@@ -214,4 +205,4 @@ function waitForFiles(clock: Clock, directory: string, done: () => boolean, sign
 const LOST_SHIM_POLL_MS = 5_000
 const START_TIMEOUT_MS = 3_000
 /** Where the tools of a start are looked up; the container's own PATH comes later. */
-const TOOLS_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export const TOOLS_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

@@ -29,6 +29,7 @@ import type {
 import { findExecutable, startError, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import type { FifoPool } from '../fifo-pool.ts'
+import type { SpareShell } from '../spare-shell.ts'
 import { LayeredView } from '../layered-view.ts'
 import { isSameProcess, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
@@ -74,11 +75,13 @@ export class LinuxDriver implements Driver {
   readonly #tools: Tools
   readonly #cgroups: Cgroups
   readonly #fifos: FifoPool
+  readonly #shells: SpareShell
   readonly #users = userNamespace()
 
   /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
-  constructor(options: { clock: Clock; root: string; cgroups: Cgroups; fifos: FifoPool }) {
+  constructor(options: { clock: Clock; root: string; cgroups: Cgroups; fifos: FifoPool; shells: SpareShell }) {
     this.#fifos = options.fifos
+    this.#shells = options.shells
     this.#clock = options.clock
     this.#cgroups = options.cgroups
     this.#overlays = new OverlayRootfs(options.root, options.clock)
@@ -130,7 +133,7 @@ export class LinuxDriver implements Driver {
     const onOne = this.#users.isNested ? onTerminal : onNewTerminals
     const whole = spec.process.tty ? onOne(inNamespaces, spec.process.consoleSize) : inNamespaces
     try {
-      return await launch(this.#clock, spec.id, spec.runDir, spec.stdin, whole, () => this.#prepareStart(spec))
+      return await launch(this.#clock, this.#shells, spec, whole, () => this.#prepareStart(spec))
     } catch (error) {
       this.#cgroups.remove(spec.id)
       throw error
@@ -258,6 +261,7 @@ export class LinuxDriver implements Driver {
   }
 
   async close(): Promise<void> {
+    this.#shells.close()
     await this.#overlays.closeAllViews()
     this.#cgroups.removeParents()
   }

@@ -26,6 +26,7 @@ import type {
 } from '../driver.ts'
 import { findExecutable, startError, type Lookup } from '../executable.ts'
 import type { FifoPool } from '../fifo-pool.ts'
+import type { SpareShell } from '../spare-shell.ts'
 import { underInit } from '../init-process.ts'
 import { LayeredView } from '../layered-view.ts'
 import { capabilitiesOf, type Capability } from '../linux/capabilities.ts'
@@ -48,6 +49,7 @@ export class OciDriver implements Driver {
   readonly enforcesSeccomp = true
   readonly #clock: Clock
   readonly #fifos: FifoPool
+  readonly #shells: SpareShell
   readonly #cgroups: Cgroups
   readonly #cgroupParent: string
   readonly #runtime: OciRuntime
@@ -64,10 +66,12 @@ export class OciDriver implements Driver {
     cgroups: Cgroups
     cgroupParent: string
     fifos: FifoPool
+    shells: SpareShell
     runtime: OciRuntime
   }) {
     this.#clock = options.clock
     this.#fifos = options.fifos
+    this.#shells = options.shells
     this.#cgroups = options.cgroups
     this.#cgroupParent = options.cgroupParent
     this.#runtime = options.runtime
@@ -135,7 +139,8 @@ export class OciDriver implements Driver {
     const whole = process.tty ? onTerminal(run, process.consoleSize) : run
     try {
       // A terminal never ends. `script` would turn the end of its input into a character.
-      return await launch(this.#clock, id, runDir, process.tty ? 'keep' : spec.stdin, whole)
+      const stdin = process.tty ? 'keep' : spec.stdin
+      return await launch(this.#clock, this.#shells, { id, runDir, stdin }, whole)
     } catch (error) {
       await this.#release(id)
       const failure = existsSync(log) ? failureIn(readFileSync(log, 'utf8')) : undefined
@@ -235,6 +240,7 @@ export class OciDriver implements Driver {
   }
 
   async close(): Promise<void> {
+    this.#shells.close()
     await this.#overlays.closeAllViews()
     removeParentsEverywhere(this.#cgroupParent)
   }

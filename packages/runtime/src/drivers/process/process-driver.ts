@@ -29,6 +29,7 @@ import { findExecutable, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import type { FifoPool } from '../fifo-pool.ts'
+import type { SpareShell } from '../spare-shell.ts'
 import { LayeredView } from '../layered-view.ts'
 import { descendantsOf, isAlive, isSameProcess, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
@@ -44,9 +45,11 @@ export class ProcessDriver implements Driver {
   readonly enforcesSeccomp = false
   readonly #clock: Clock
   readonly #fifos: FifoPool
+  readonly #shells: SpareShell
 
-  constructor(options: { clock: Clock; fifos: FifoPool }) {
+  constructor(options: { clock: Clock; fifos: FifoPool; shells: SpareShell }) {
     this.#fifos = options.fifos
+    this.#shells = options.shells
     this.#clock = options.clock
   }
 
@@ -101,13 +104,8 @@ export class ProcessDriver implements Driver {
         ])
       : cleaned
     const init = ['sh', assetPath('process/init.sh'), spec.runDir, cwd, ...guarded]
-    return launch(
-      this.#clock,
-      spec.id,
-      spec.runDir,
-      spec.stdin,
-      spec.process.tty ? onTerminal(init, spec.process.consoleSize) : init,
-    )
+    const whole = spec.process.tty ? onTerminal(init, spec.process.consoleSize) : init
+    return launch(this.#clock, this.#shells, spec, whole)
   }
 
   async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
@@ -181,7 +179,9 @@ export class ProcessDriver implements Driver {
     return []
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#shells.close()
+  }
 
   async changes(rootfs: Rootfs): Promise<Change[]> {
     const root = rootOf(rootfs)
