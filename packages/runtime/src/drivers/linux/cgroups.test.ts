@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Cgroups, ownCgroups } from './cgroups.ts'
+import { Cgroups, ownCgroups, type Hierarchy } from './cgroups.ts'
 
 let root: string
 beforeEach(() => {
@@ -29,6 +29,27 @@ test('what still runs is killed, in whichever hierarchy it is', async () => {
   expect(await exited).toEqual([null, 'SIGKILL'])
   // The kernel's file would not name it any more; this one does.
   expect(() => cgroups.kill('c1')).not.toThrow()
+})
+
+test('what is killed is frozen before, and thawed to die', async () => {
+  const cgroups = new Cgroups([{ version: 1, parent: root, controllers: ['freezer'] }])
+  cgroups.create('c1', {})
+  const child = spawn('sleep', ['1000'])
+  writeFileSync(join(root, 'c1/cgroup.procs'), `${child.pid}\n`)
+  cgroups.kill('c1')
+  expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])
+  expect(readFileSync(join(root, 'c1/freezer.state'), 'utf8')).toBe('THAWED')
+})
+
+test('who joins by itself writes to `tasks` of version 1, and to `cgroup.procs` of version 2', () => {
+  const hierarchies: Hierarchy[] = [
+    { version: 1, parent: '/v1/memory', controllers: ['memory'] },
+    { version: 2, parent: '/v2', controllers: ['pids'] },
+  ]
+  expect(new Cgroups(hierarchies).entrances('c1')).toEqual({
+    tasks: ['/v1/memory/c1/tasks'],
+    procs: ['/v2/c1/cgroup.procs'],
+  })
 })
 
 test('a version 2 hierarchy', () => {

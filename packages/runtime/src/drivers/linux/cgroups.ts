@@ -203,11 +203,10 @@ export class Cgroups {
   kill(id: string): void {
     const v2 = this.#v2(id)
     if (v2 !== undefined) killAllIn(v2)
-    const freezer = this.#directory(id, 'freezer')
-    const freezes = freezer !== undefined && this.#allPids(id).size > 0
-    if (freezes) this.freeze(id, true)
+    const freezer = this.#allPids(id).size > 0 ? this.#directory(id, 'freezer') : undefined
+    if (freezer !== undefined) writeIfThere(join(freezer, 'freezer.state'), 'FROZEN')
     for (const pid of this.#allPids(id)) killIfAlive(pid)
-    if (freezes) this.freeze(id, false)
+    if (freezer !== undefined) writeIfThere(join(freezer, 'freezer.state'), 'THAWED')
   }
 
   /** Of all hierarchies: a process that was caught while it joined may be in some of them only. */
@@ -364,12 +363,16 @@ function noController(controller: Controller, what: string): DockerError {
   )
 }
 
-/** An OCI runtime may be removing the same cgroup at this moment, and older kernels cannot. */
 function killAllIn(directory: string): void {
+  // Older kernels do not have it.
   const file = join(directory, 'cgroup.kill')
-  if (!existsSync(file)) return
+  if (existsSync(file)) writeIfThere(file, '1')
+}
+
+/** An OCI runtime may be removing the same cgroup at this moment. */
+function writeIfThere(path: string, value: string): void {
   try {
-    writeFileSync(file, '1')
+    writeFileSync(path, value)
   } catch (error) {
     if (!['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
