@@ -36,7 +36,7 @@ import { samePidNamespace } from '../linux/namespaces.ts'
 import { lookupThrough, OverlayRootfs } from '../linux/overlay-rootfs.ts'
 import { identityOf, type Identity } from '../linux/user.ts'
 import { linkScript } from '../../networks/bridge/links.ts'
-import { isSameProcess, rowsOf } from '../process-table.ts'
+import { isSameProcess, readStat, rowsOf } from '../process-table.ts'
 import { assetPath, createRunDir, launch, waitForExit } from '../shim.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { deviceNode, machineDevices } from './devices.ts'
@@ -203,6 +203,9 @@ export class OciDriver implements Driver {
   }
 
   async resize(running: Running, rows: number, columns: number): Promise<void> {
+    // The OCI runtime's own terminal first: it passes the size of that one on, when it starts and perhaps later.
+    const runtime = readStat(running.pid)?.ppid
+    await resizeTerminal(this.#clock, () => (runtime === undefined ? [] : [runtime]), rows, columns)
     await resizeTerminal(this.#clock, () => [running.pid], rows, columns)
   }
 
