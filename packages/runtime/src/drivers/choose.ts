@@ -48,7 +48,7 @@ async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
     throw serverError(`it needs root, or user namespaces for everybody: ${whyNotRootless()}`)
   const [{ LinuxDriver }, { detectCgroups }] = await Promise.all([
     import('./linux/linux-driver.ts'),
-    import('./linux/cgroups.ts'),
+    import('./linux/cgroup-hierarchies.ts'),
   ])
   return new LinuxDriver({
     clock,
@@ -65,7 +65,7 @@ async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Ch
   const [{ OciDriver }, { OciRuntime }, { detectCgroups }] = await Promise.all([
     import('./oci/oci-driver.ts'),
     import('./oci/oci-runtime.ts'),
-    import('./linux/cgroups.ts'),
+    import('./linux/cgroup-hierarchies.ts'),
   ])
   const runtime = new OciRuntime(wanted, join(root, 'oci', 'state'))
   const driver = new OciDriver({

@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Cgroups, ownCgroups, type Hierarchy } from './cgroups.ts'
+import { ownCgroups } from './cgroup-hierarchies.ts'
+import { Cgroups, type Hierarchy } from './cgroups.ts'
 
 let root: string
 beforeEach(() => {

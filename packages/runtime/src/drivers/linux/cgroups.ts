@@ -22,7 +22,6 @@ import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError, messageOf } from '../../docker/errors.ts'
 import type { Resources, Usage } from '../driver.ts'
-import { findPlace } from './cgroup2.ts'
 import { limitWrites, type Controller } from './cgroup-limits.ts'
 
 export interface Hierarchy {
@@ -32,11 +31,10 @@ export interface Hierarchy {
   controllers: Controller[]
 }
 
-const WANTED: Controller[] = ['memory', 'cpu', 'cpuset', 'pids']
+export const WANTED: Controller[] = ['memory', 'cpu', 'cpuset', 'pids']
 /** null, zero, full, random, urandom, tty, console, ptmx and the pts; anything may be made. */
 const ALLOWED_DEVICES = ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '136:*'].map((id) => `c ${id} rwm`)
 const MAY_MAKE = ['c *:* m', 'b *:* m']
-const V1_WANTED = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids', 'freezer', 'devices']
 
 /** The files by which a process gets into a container's cgroups. */
 export interface Entrances {
@@ -271,91 +269,6 @@ export class Cgroups {
   }
 }
 
-/** The hierarchies of this machine in which we may make cgroups, tried out. `name` becomes part of their path. */
-export function detectCgroups(name: string): Cgroups {
-  const mounts = cgroupMounts()
-  const own = ownCgroups(readFileSync('/proc/self/cgroup', 'utf8'))
-  const found: Hierarchy[] = []
-  for (const [, mountPoint = '', type, options = ''] of mounts) {
-    if (type === 'cgroup2') {
-      const place = findPlace(mountPoint, own.get('') ?? '/', name, WANTED)
-      if (place === undefined) continue
-      found.push({ version: 2, ...place })
-    } else if (type === 'cgroup') {
-      const controllers = options.split(',').filter((option) => V1_WANTED.includes(option)) as Controller[]
-      const [first] = controllers
-      if (first === undefined) continue
-      const usable = tryParents(mountPoint, ['/', own.get(first) ?? '/'], name, prepareV1)
-      if (usable === undefined) continue
-      found.push({ version: 1, parent: usable.parent, controllers })
-    }
-  }
-  return new Cgroups(withoutIdle(found))
-}
-
-/** A version 2 tree without controllers, beside version 1's freezer, gives nothing for the time that it takes to get in. */
-function withoutIdle(found: Hierarchy[]): Hierarchy[] {
-  if (!found.some(({ version, controllers }) => version === 1 && controllers.includes('freezer'))) return found
-  const idle = found.filter(({ version, controllers }) => version === 2 && controllers.length === 0)
-  for (const { parent } of idle) removeUnused(parent)
-  return found.filter((hierarchy) => !idle.includes(hierarchy))
-}
-
-/** Like removeParents(), for a runtime that has made them in hierarchies that we have no use for too. */
-export function removeParentsEverywhere(name: string): void {
-  for (const [, mountPoint = ''] of cgroupMounts()) removeUnused(join(mountPoint, name))
-}
-
-function cgroupMounts(): string[][] {
-  return readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' '))
-    .filter(([, , type = '']) => type.startsWith('cgroup'))
-}
-
-/** /proc/self/cgroup as controller → path; version 2's is the empty name. */
-export function ownCgroups(text: string): Map<string, string> {
-  const own = new Map<string, string>()
-  for (const line of text.split('\n')) {
-    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
-    if (controllers === undefined || path === undefined) continue
-    for (const controller of controllers.split(',')) own.set(controller, path)
-  }
-  return own
-}
-
-/** The first place that takes a cgroup; being refused is the expected answer of most machines. */
-function tryParents<T>(
-  mountPoint: string,
-  places: string[],
-  name: string,
-  prepare: (place: string, parent: string) => T | undefined,
-): { parent: string; result: T } | undefined {
-  for (const place of new Set(places)) {
-    const parent = join(mountPoint, place, name)
-    try {
-      mkdirSync(parent, { recursive: true })
-      const result = prepare(join(mountPoint, place), parent)
-      if (result !== undefined) return { parent, result }
-    } catch (error) {
-      const { code = '' } = error as NodeJS.ErrnoException
-      if (!['EACCES', 'EPERM', 'EROFS', 'EBUSY', 'ENOENT', 'EINVAL', 'ENOTSUP'].includes(code)) throw error
-    }
-    removeEmpty(parent)
-  }
-  return undefined
-}
-
-/** A new cpuset has no CPUs and would take no process: it starts as a copy of its parent's. */
-function prepareV1(place: string, parent: string): true {
-  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-    const value = read(join(place, file))
-    if (value !== undefined) writeFileSync(join(parent, file), value.trim())
-  }
-  if (existsSync(join(parent, 'cgroup.clone_children'))) writeFileSync(join(parent, 'cgroup.clone_children'), '1')
-  return true
-}
-
 function noController(controller: Controller, what: string): DockerError {
   return new DockerError(
     400,
@@ -399,7 +312,7 @@ function killIfAlive(pid: number): void {
 }
 
 /** A directory of cgroups stays as long as there are any. */
-function removeUnused(directory: string): void {
+export function removeUnused(directory: string): void {
   try {
     rmdirSync(directory)
   } catch (error) {
@@ -407,12 +320,8 @@ function removeUnused(directory: string): void {
   }
 }
 
-function removeEmpty(directory: string): void {
-  if (!existsSync(directory)) return
-  rmdirSync(directory)
-}
-
-function read(path: string): string | undefined {
+/** Undefined where there is no such file, or the kernel keeps none. */
+export function read(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
