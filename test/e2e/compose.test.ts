@@ -296,6 +296,33 @@ describe.runIf(isLinuxRoot)('around a running project', () => {
   })
 })
 
+test.runIf(isLinuxRoot)('a build sees its secrets, and its image does not', async () => {
+  const place = join(runtime.dir, 'secretive')
+  mkdirSync(place)
+  const dockerfile = `FROM busybox
+RUN --mount=type=secret,id=token,required cat /run/secrets/token | tr a-z A-Z >/upper
+RUN --mount=type=secret,id=token,env=TOKEN echo "$TOKEN" | wc -c >/length
+`
+  const compose =
+    'services: {a: {build: {context: ., secrets: [{source: mine, target: token}]}, command: [cat, /upper, /length]}}\n' +
+    'secrets: {mine: {environment: MINE}}\n'
+  writeFileSync(join(place, 'Dockerfile'), dockerfile)
+  writeFileSync(join(place, 'compose.yaml'), compose)
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [dinghy, ...args], {
+      cwd: place,
+      env: { ...env, MINE: 'open sesame' },
+      encoding: 'utf8',
+    })
+  expect(run('compose', 'run', '--rm', 'a')).toMatchObject({ status: 0, stdout: 'OPEN SESAME12\n' })
+  expect(run('docker', 'build', '--secret', 'id=token,env=MINE', '-t', 'again', '.').status).toBe(0)
+  expect(run('docker', 'build', '--no-cache', '.').stderr).toContain('secret token: not found')
+  const history = (await docker.getImage('again').history()) as { CreatedBy: string }[]
+  expect(history.map(({ CreatedBy }) => CreatedBy).join('\n')).not.toContain('sesame')
+  run('compose', 'down', '--rmi', 'all')
+  await docker.getImage('again').remove()
+})
+
 describe.runIf(isLinuxRoot && isInstalled('docker-compose'))('docker-compose 1.x', () => {
   const old = join(runtime.dir, 'old')
   const run = (...args: string[]) => {

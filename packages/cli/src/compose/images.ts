@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { Readable } from 'node:stream'
+import { secretHeaders } from '../docker/build-secrets.ts'
 import { packContext } from '../docker/context.ts'
 import { ComposeError } from './compose-error.ts'
 import { isRemoteContext } from './load/paths.ts'
@@ -84,9 +85,20 @@ export async function buildImage({ engine, project }: Context, service: Service,
   const { query, context } = buildRequest(build, name, options)
   if (service.platform !== undefined) query.set('platform', service.platform)
   report(`Image ${name}`, 'Building')
-  const lines = engine.progress('POST', `/build?${query}`, context)
+  const lines = engine.progress('POST', `/build?${query}`, context, secretHeaders(secretsOf(project, service, build)))
   for await (const { stream } of lines) if (!options.quiet) process.stderr.write(stream ?? '')
   report(`Image ${name}`, 'Built')
+}
+
+function secretsOf(project: Project, service: Service, { secrets = [] }: Build): [string, Buffer][] {
+  return secrets.map(({ source, target }) => {
+    const { file, content } = project.secrets[source] ?? {}
+    if (file !== undefined) return [target, readFileSync(file)]
+    if (content !== undefined) return [target, Buffer.from(content)]
+    throw new ComposeError(
+      `service "${service.name}" refers to undefined build secret ${source}: invalid compose project`,
+    )
+  })
 }
 
 const inlineName = '.dinghy.Dockerfile'

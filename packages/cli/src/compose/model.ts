@@ -80,6 +80,13 @@ export interface Build {
   shm_size?: number
   no_cache?: boolean
   pull?: boolean
+  secrets?: BuildSecret[]
+}
+
+/** What a Dockerfile's `RUN --mount=type=secret,id=TARGET` finds. */
+export interface BuildSecret {
+  source: string
+  target: string
 }
 
 export interface Port {

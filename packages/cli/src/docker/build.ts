@@ -5,14 +5,17 @@ import { isAbsolute, join, relative, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { several, UsageError } from '../commands/command.ts'
 import type { DockerCommand } from './docker-command.ts'
+import { readSecret, secretHeaders } from './build-secrets.ts'
 import { packContext } from './context.ts'
 
 export const build: DockerCommand = {
-  usage: 'build [-t NAME[:TAG]] [-f DOCKERFILE] [--build-arg K=V] [--target STAGE] [--no-cache] [-q] CONTEXT',
+  usage:
+    'build [-t NAME[:TAG]] [-f DOCKERFILE] [--build-arg K=V] [--secret id=ID,src=FILE] [--target STAGE] [--no-cache] [-q] CONTEXT',
   flags: {
     tag: { type: 'string', short: 't', multiple: true },
     file: { type: 'string', short: 'f' },
     'build-arg': { type: 'string', multiple: true },
+    secret: { type: 'string', multiple: true },
     target: { type: 'string' },
     'no-cache': { type: 'boolean' },
     quiet: { type: 'boolean', short: 'q' },
@@ -36,6 +39,7 @@ export const build: DockerCommand = {
       'POST',
       `/build?${query}`,
       Readable.from(packContext(directory, dockerfile)),
+      secretHeaders(several(flags, 'secret').map((word) => readSecret(word))),
     )) {
       process.stdout.write(stream ?? '')
     }

@@ -54,8 +54,13 @@ export class Engine {
   }
 
   /** The lines of a progress stream (build, pull); throws at the first that carries an error. */
-  async *progress(method: string, path: string, body?: Readable): AsyncIterable<ProgressLine> {
-    const response = await this.request(method, path, body, 'application/x-tar')
+  async *progress(
+    method: string,
+    path: string,
+    body?: Readable,
+    headers: Record<string, string> = {},
+  ): AsyncIterable<ProgressLine> {
+    const response = await this.request(method, path, body, 'application/x-tar', undefined, headers)
     for await (const line of readLines(response.body)) {
       const message = JSON.parse(line) as ProgressLine
       if (message.error !== undefined) throw new EngineError(200, message.error)
@@ -109,11 +114,16 @@ export class Engine {
     body?: string | Readable,
     contentType?: string,
     signal?: AbortSignal,
+    headers: Record<string, string> = {},
   ): Promise<HttpResponse> {
     const response = await httpRequest({
       method,
       url: { socketPath: this.socketPath, path: `/v1.50${path}` },
-      headers: { host: 'docker', ...(body !== undefined && contentType && { 'content-type': contentType }) },
+      headers: {
+        host: 'docker',
+        ...(body !== undefined && contentType && { 'content-type': contentType }),
+        ...headers,
+      },
       signal,
       ...(body !== undefined && { body }),
     }).catch((error: NodeJS.ErrnoException) => {

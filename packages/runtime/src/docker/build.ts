@@ -10,6 +10,7 @@ import type { EventBus } from '../events.ts'
 import { BuildContext } from '../images/build/build-context.ts'
 import type { BuildOptions, BuildServices } from '../images/build/builder.ts'
 import { prepareBuild, runBuild } from '../images/build/builder.ts'
+import { decodeSecrets } from '../images/build/secrets.ts'
 import { receiveRemote } from '../images/build/remote-context.ts'
 import { ExpansionError } from '../images/dockerfile/expand.ts'
 import { DockerfileError } from '../images/dockerfile/parse.ts'
@@ -87,6 +88,7 @@ function buildOptions({ query, headers }: DockerRequest): BuildOptions {
     pull: isTrue(query.get('pull')),
     network: networkOf(query.get('networkmode') ?? ''),
     ...(platform !== '' && { platform: parsePlatform(platform) }),
+    secrets: decodeSecrets(headers['x-build-secrets']?.toString()),
     credentials: decodeCredentialMap(headers['x-registry-config']?.toString()),
   }
 }

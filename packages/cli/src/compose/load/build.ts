@@ -1,18 +1,31 @@
 // `build` of a service: the directory alone, or the long form. Pure.
 
 import { ComposeError } from '../compose-error.ts'
-import type { Build } from '../model.ts'
+import type { Build, BuildSecret } from '../model.ts'
 import { extraHosts } from './hosts.ts'
-import { booleanOf, checkFields, mappingOf, optional, textMappingOf, textOf, textsOf, treeOf, words } from './tree.ts'
+import {
+  booleanOf,
+  checkFields,
+  isTree,
+  listOf,
+  mappingOf,
+  optional,
+  textMappingOf,
+  textOf,
+  textsOf,
+  type Tree,
+  treeOf,
+  words,
+} from './tree.ts'
 import { parseBytes } from './units.ts'
 
 const buildFields = words(`
   context dockerfile dockerfile_inline args target labels tags cache_from extra_hosts network shm_size no_cache
-  pull
+  pull secrets
 `)
 /** Where caches go, and what the image is attested: nothing that the image's own files depend on. */
 const ignoredBuildFields = ['cache_to', 'platforms', 'provenance', 'sbom']
-const refusedBuildFields = words('additional_contexts entitlements isolation privileged secrets ssh ulimits')
+const refusedBuildFields = words('additional_contexts entitlements isolation privileged ssh ulimits')
 
 export function parseBuild(value: unknown, env: Record<string, string | undefined>, at: string): Build {
   const tree = typeof value === 'string' ? { context: value } : treeOf(value, at)
@@ -36,5 +49,13 @@ export function parseBuild(value: unknown, env: Record<string, string | undefine
     ...optional('shm_size', tree['shm_size'], (size) => parseBytes(size as string)),
     ...optional('no_cache', tree['no_cache'], (flag) => booleanOf(flag, at)),
     ...optional('pull', tree['pull'], (flag) => booleanOf(flag, at)),
+    ...optional('secrets', tree['secrets'], (secrets) => buildSecrets(secrets, `${at}.secrets`)),
   }
+}
+
+function buildSecrets(value: unknown, at: string): BuildSecret[] {
+  return listOf(value, at).map((item) => {
+    const { source, target } = isTree(item) ? item : ({ source: item } as Tree)
+    return { source: textOf(source, at), target: textOf(target ?? source, at) }
+  })
 }

@@ -28,6 +28,7 @@ import type { BuildCache } from './build-cache.ts'
 import { BuildContext } from './build-context.ts'
 import type { CopySource } from './copy-plan.ts'
 import type { RunCommand } from './run-step.ts'
+import type { BuildSecrets } from './secrets.ts'
 import { buildStage } from './stage-builder.ts'
 import { StageOutput } from './stage-output.ts'
 
@@ -53,6 +54,7 @@ export interface BuildOptions {
   /** Of every RUN. */
   network: 'none' | 'default'
   platform?: Platform | undefined
+  secrets?: BuildSecrets
   credentials?: EnsureOptions['credentials']
 }
 
@@ -191,6 +193,7 @@ class Build {
       escape: dockerfile.escape,
       useCache: !options.noCache,
       network: options.network,
+      secrets: options.secrets ?? new Map(),
       totalSteps: plan.totalSteps,
       directory: this.#directory,
       write: (text) => this.#output.write(planned.index, text),

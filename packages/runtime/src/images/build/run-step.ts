@@ -19,6 +19,7 @@ import type { Layer, LayerStore } from '../layer-store.ts'
 import type { RunConfig } from '../oci.ts'
 import type { CopySource } from './copy-plan.ts'
 import { materialise } from './materialise.ts'
+import { mountSecret, type BuildSecrets } from './secrets.ts'
 
 /** Runs a command to its end and resolves with its exit code; containers/run-once.ts. */
 export type RunCommand = (
@@ -43,6 +44,7 @@ export interface RunStep {
   network: 'none' | 'default'
   /** Build arguments as NAME=value. */
   buildArgs: string[]
+  secrets: BuildSecrets
   layers: string[]
   hostBase: boolean
   /** What `from=` of a mount means; undefined for the build context. */
@@ -83,13 +85,13 @@ export async function runStep(step: RunStep, services: RunServices, signal?: Abo
   const { args, script } = runArguments(step.run, step.config)
   try {
     mkdirSync(rootfs.dir, { recursive: true })
-    const mounts = await prepareMounts(step, script, dir, services.directory)
+    const { mounts, variables } = await prepareMounts(step, script, dir, services.directory)
     step.onStart(id)
     await driver.prepare(rootfs)
     const options = {
       rootfs,
       args,
-      env: [...withPath(step.config.Env), ...step.buildArgs],
+      env: [...withPath(step.config.Env), ...step.buildArgs, ...variables],
       workdir: step.config.WorkingDir || '/',
       user: step.config.User ?? '',
       mounts,
@@ -153,13 +155,20 @@ async function prepareMounts(
   script: { path: string; text: string } | undefined,
   dir: string,
   directory: string,
-): Promise<Mount[]> {
+): Promise<{ mounts: Mount[]; variables: string[] }> {
   const mounts: Mount[] = []
+  const variables: string[] = []
   const workdir = step.config.WorkingDir || '/'
   for (const [index, wanted] of step.run.mounts.entries()) {
-    if (wanted.type === 'secret' || wanted.type === 'ssh') {
-      // Both come through BuildKit's session, which the API version without BuildKit has not: there are none.
-      if (wanted.required) throw new Error(`${wanted.type} ${wanted.id ?? wanted.target ?? 'default'}: not found`)
+    if (wanted.type === 'ssh') {
+      // An agent is reached through BuildKit's session, which the API version without BuildKit has not: there is none.
+      if (wanted.required) throw new Error(`ssh ${wanted.id ?? 'default'}: not found`)
+      continue
+    }
+    if (wanted.type === 'secret') {
+      const { mount, variable } = mountSecret(wanted, step.secrets, join(dir, `secret-${index}`))
+      if (mount !== undefined) mounts.push({ ...mount, target: posix.resolve('/', workdir, mount.target) })
+      if (variable !== undefined) variables.push(variable)
       continue
     }
     const target = posix.resolve('/', workdir, wanted.target ?? '')
@@ -180,7 +189,7 @@ async function prepareMounts(
     chmodSync(source, 0o755)
     mounts.push({ type: 'bind', source, target: script.path, readOnly: true })
   }
-  return mounts
+  return { mounts, variables }
 }
 
 /** Kept from build to build, shared by all that name the same id. */

@@ -43,6 +43,7 @@ import { prepareCopy } from './copy-step.ts'
 import { mountDigest } from './mount-digest.ts'
 import type { RunCommand } from './run-step.ts'
 import { runStep } from './run-step.ts'
+import type { BuildSecrets } from './secrets.ts'
 
 export interface StageServices {
   images: ImageStore
@@ -65,6 +66,7 @@ export interface StageSession {
   escape: string
   useCache: boolean
   network: 'none' | 'default'
+  secrets: BuildSecrets
   totalSteps: number
   /** Removed when the build is over. */
   directory: string
@@ -168,6 +170,7 @@ class StageBuilder {
             config: this.#state.config,
             network: this.#session.network,
             buildArgs: runArgs(this.#state.config, args.all()),
+            secrets: this.#session.secrets,
             layers: this.#image?.layers ?? [],
             hostBase: this.#image?.hostBase ?? false,
             mountSource,
