@@ -266,6 +266,17 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
     await meanwhile.remove()
   })
 
+  test('a killed runtime’s successor removes --rm containers that were made and never ran', async () => {
+    const Image = 'busybox'
+    const temporary = await docker.createContainer({ Image, Cmd: ['true'], HostConfig: { AutoRemove: true } })
+    const kept = await docker.createContainer({ Image, Cmd: ['true'] })
+    await runtime.end('SIGKILL')
+    await runtime.start()
+    await expect(temporary.inspect()).rejects.toThrow('No such container')
+    expect((await kept.inspect()).State.Status).toBe('created')
+    await kept.remove()
+  })
+
   test('nothing is left behind', async () => {
     const container = await docker.createContainer({ Image: 'busybox', Cmd: SERVE, HostConfig: { AutoRemove: true } })
     await container.start()

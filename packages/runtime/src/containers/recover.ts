@@ -92,8 +92,8 @@ export async function recover(options: {
         await lifecycle.start(container)
         return
       case 'down':
-        // It ended while nobody was there to remove it.
-        if (container.record.hostConfig.AutoRemove && container.record.startedByUser) {
+        // It ended, or its `docker run` was cut off before it ran, while nobody was there to remove it.
+        if (container.record.hostConfig.AutoRemove) {
           await lifecycle.remove(container, { force: false, volumes: true })
         }
     }
