@@ -72,6 +72,7 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
       runtime.cli(['start', 'web'])
       runtime.cli(['kill', 'web'])
       expect(runtime.cli(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'web']).stdout).toBe('exited 137\n')
+      expect(runtime.cli(['logs', 'web']).stderr).toBe('')
       expect(runtime.cli(['rm', 'web']).code).toBe(0)
       expect(runtime.cli(['inspect', 'web'])).toMatchObject({ code: 1 })
     })

@@ -25,11 +25,13 @@ if [ -t 0 ]; then
 fi
 
 # This subshell is the first child since the pid namespace was made: it is PID 1 and becomes the program. Its parent
-# stays to report how it ended, because 128 + signal is something only a shell says.
+# stays to report how it ended, because 128 + signal is something only a shell says. It also says `Killed` then, which
+# does not belong in the program's output: only descriptor 9 leads there from here on.
+exec 9>&2 2>/dev/null
 (
   joining= linking=
   join_cgroups() { :; }
-  exec 9>&2 2>>"$run/error"
+  exec 2>>"$run/error"
   set -e
   # /proc is still the machine's: it knows us by our pid outside, and our start time (field 22).
   read -r pid _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ started _ </proc/self/stat
