@@ -42,6 +42,11 @@ runMain({
       default: '5s',
       help: 'how often all containers are looked at, besides on every event of the runtime',
     },
+    'runtime-grace-period': {
+      type: 'duration',
+      default: '10s',
+      help: 'how long the runtime may be silent before the node is not Ready',
+    },
   },
   async run({ flags, log, clock, signal, health }) {
     let isReady = () => false
@@ -61,6 +66,7 @@ runMain({
         leasePeriodMs: flags.leaseRenewInterval,
         statusPeriodMs: flags.nodeStatusUpdateFrequency,
         relistMs: flags.relistPeriod,
+        runtimeGraceMs: flags.runtimeGracePeriod,
         clock,
         log,
         onStarting: (check) => (isReady = check),

@@ -20,12 +20,14 @@ let api: TinyApiServer
 let engine: FakeEngine
 let stop: AbortController
 let running: Promise<void>
+let runtimeGraceMs: number
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'node-agent-'))
   api = await TinyApiServer.start()
   engine = new FakeEngine()
   await engine.listen(join(directory, 'docker.sock'))
+  runtimeGraceMs = 100
   startAgent()
 })
 
@@ -54,6 +56,7 @@ function startAgent(): void {
       leasePeriodMs: 50,
       statusPeriodMs: 1000,
       relistMs: 50,
+      runtimeGraceMs,
       clock: systemClock,
       log: createLogger({ name: 'test', clock: systemClock, write: () => undefined }),
       onStarting: () => undefined,
@@ -125,10 +128,29 @@ describe('a node', () => {
     await engine.listen(join(directory, 'docker.sock'))
     await until(() => ready()?.status === 'True')
   })
+
+  test('stays Ready when its agent starts again while its runtime does so too', async () => {
+    const ready = () => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')
+    const renewed = () => api.read(Leases, 'node-1', 'kube-node-lease')?.spec.renewTime
+    const starts = () => reasons().filter((reason) => reason === 'Starting').length
+    await until(() => ready()?.status === 'True' && starts() === 1)
+    await stopAgent()
+    await engine.close()
+    runtimeGraceMs = 60_000
+    const before = renewed()
+    startAgent()
+    await until(() => renewed() !== before)
+    await engine.listen(join(directory, 'docker.sock'))
+    await until(() => starts() === 2)
+    expect(ready()?.status).toBe('True')
+    expect(reasons()).not.toContain('NodeNotReady')
+  })
 })
 
 describe('a pod', () => {
   test('becomes Running and Ready, with upstream’s events and few requests', async () => {
+    // No pod is bound to a node that has not registered.
+    await until(() => reasons().includes('Starting'))
     create({ containers: [serving()] })
     await until(isReady)
     expect(status()).toMatchObject({ phase: 'Running', hostIP: '127.0.0.1' })

@@ -59,6 +59,8 @@ export interface NodeAgentOptions {
   leasePeriodMs: number
   statusPeriodMs: number
   relistMs: number
+  /** How long the runtime may be silent before the node is not Ready. */
+  runtimeGraceMs: number
   clock: Clock
   log: Logger
   /** Called with a check that says whether the node is registered and its server listens. */
@@ -76,7 +78,7 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
   const client = new ApiClient({ server: options.server, userAgent: `kubelet/${node}` })
   const docker = new DockerClient(dockerSocket)
   const events = new EventRecorder(client, { component: 'kubelet', host: node, clock, log })
-  const health = new RuntimeHealth()
+  const health = new RuntimeHealth(clock, options.runtimeGraceMs)
   const informers = new Informers(client, { clock, log })
   const pods = informers.for(Pods, { fieldSelector: `spec.nodeName=${node}` })
   const services = informers.for(Services)
@@ -164,9 +166,9 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     },
     onRelist: (seen) => loop.onRelist(seen),
     onHealth: (isUp) => {
-      if (!isUp) health.set('container runtime is down')
+      if (!isUp) health.failed()
       // It may have come back without anything that it had.
-      else if (health.down !== undefined) prepare().catch((error: unknown) => log.debug({ err: error }, 'stopped'))
+      else if (health.isSilent) prepare().catch((error: unknown) => log.debug({ err: error }, 'stopped'))
     },
   })
   const identity = { name: node, address, podCidr: options.podCidr, kubeletPort: options.kubeletPort }
@@ -190,9 +192,12 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
   isListening = true
   log.info({ node, address, port: options.kubeletPort }, 'serving logs and exec')
   informers.start(signal)
-  const started = Promise.all([prepare(), services.synced()])
-  // The node is Ready or it is not: that must be known from the beginning, whatever else is still on its way.
-  const beats = [registration.run(signal), lease.run(signal)]
+  const prepared = prepare()
+  const started = Promise.all([prepared, services.synced()])
+  // The node is Ready or it is not: that must be known from the beginning, whatever else is still on its way. But an
+  // agent that starts again beside its runtime does not take a Ready node out of service for that.
+  const heard = Promise.race([prepared, clock.sleep(options.runtimeGraceMs, signal)]).catch(() => undefined)
+  const beats = [heard.then(() => registration.run(signal)), lease.run(signal)]
   try {
     await Promise.race([started, aborted(signal)])
     await Promise.all([loop.run(signal), lifecycle.run(signal), ...beats])

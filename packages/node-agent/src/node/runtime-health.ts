@@ -1,4 +1,7 @@
 // Whether the container runtime can be used, in one place: the relist finds out, the node's Ready condition tells.
+//
+// Callers may rely on: a runtime that is silent for less than the grace period is not said to be down. When a node is
+// not Ready, its pods leave their Services, and they go on serving while their runtime is merely being restarted.
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'
@@ -16,21 +19,48 @@ export interface NetworkFacts {
 export class RuntimeHealth {
   /** "docker://28.2.2"; the version is not known before the runtime has answered once. */
   version = 'docker://'
-  /** The message of the Ready condition. */
-  #down: string | undefined = 'container runtime is down'
+  readonly #clock: Clock
+  readonly #graceMs: number
+  /** Since when it has not answered; an agent that has just started has not heard from it either. */
+  #silentSince: number | undefined
+  #wasDown = false
   readonly #listeners: (() => void)[] = []
 
+  constructor(clock: Clock, graceMs: number) {
+    this.#clock = clock
+    this.#graceMs = graceMs
+    this.#silentSince = clock.now()
+  }
+
+  /** Whether it did not answer when it was last asked, be it for a moment only. */
+  get isSilent(): boolean {
+    return this.#silentSince !== undefined
+  }
+
+  /** The message of the Ready condition. */
   get down(): string | undefined {
-    return this.#down
+    const isDown = this.#silentSince !== undefined && this.#clock.now() - this.#silentSince >= this.#graceMs
+    return isDown ? 'container runtime is down' : undefined
   }
 
   onChange(listener: () => void): void {
     this.#listeners.push(listener)
   }
 
-  set(down: string | undefined): void {
-    if (down === this.#down) return
-    this.#down = down
+  answered(): void {
+    this.#silentSince = undefined
+    this.#tell()
+  }
+
+  failed(): void {
+    this.#silentSince ??= this.#clock.now()
+    this.#tell()
+  }
+
+  #tell(): void {
+    const isDown = this.down !== undefined
+    if (isDown === this.#wasDown) return
+    this.#wasDown = isDown
     for (const listener of this.#listeners) listener()
   }
 }
@@ -49,7 +79,7 @@ export async function prepareRuntime(
       health.version = `docker://${Version}`
       await ensureNetwork(docker, network, signal)
       ready = true
-      health.set(undefined)
+      health.answered()
     } catch (error) {
       signal.throwIfAborted()
       log.debug({ err: error }, 'waiting for the container runtime')

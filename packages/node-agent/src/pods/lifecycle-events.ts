@@ -26,6 +26,9 @@ export interface LifecycleEventsOptions {
   onHealth: (isUp: boolean) => void
 }
 
+/** How soon an engine that did not answer is asked again: a node must not wait a whole relist period to be itself again. */
+const retryMs = 1000
+
 export class LifecycleEvents {
   readonly #options: LifecycleEventsOptions
   /** container id → pod and state, as last seen */
@@ -61,8 +64,10 @@ export class LifecycleEvents {
   async #relistAgainAndAgain(signal: AbortSignal): Promise<void> {
     const { clock, log, relistMs, onHealth } = this.#options
     while (!signal.aborted) {
+      let isUp = false
       try {
         await this.#relist(signal)
+        isUp = true
         onHealth(true)
       } catch (error) {
         if (signal.aborted) return
@@ -71,7 +76,7 @@ export class LifecycleEvents {
         if (isUnreachable(error)) log.debug({ err: error }, 'relisting failed')
         else log.warn({ err: error }, 'relisting failed')
       }
-      await clock.sleep(relistMs, signal).catch(() => undefined)
+      await clock.sleep(isUp ? relistMs : Math.min(relistMs, retryMs), signal).catch(() => undefined)
     }
   }
 
