@@ -71,6 +71,16 @@ export class Component {
     if (this.#child === child) this.#ready = ready
   }
 
+  /** Waits until the process is ready, and cuts short the pause before a restart. False: it is not, after `ms`. */
+  async readyWithin(ms: number): Promise<boolean> {
+    const giveUpAt = this.#clock.now() + ms
+    this.#wake.abort()
+    this.#wake = new AbortController()
+    while (!this.#ready && this.#wanted && this.#clock.now() < giveUpAt)
+      await this.#clock.sleep(readyPollMs, this.#wake.signal).catch(ignoreAbort)
+    return this.#ready
+  }
+
   /** Stops the process: politely, or (a node that loses power) with SIGKILL. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     this.#wanted = false

@@ -12,6 +12,9 @@ import { Component, type ComponentStatus } from './component.ts'
 import { componentsOf } from './components.ts'
 import { killContainers, stopContainers } from './containers.ts'
 
+/** How long a stop waits for a runtime that is just being started again: only the runtime can stop containers. */
+const runtimePatienceMs = 10_000
+
 export interface SupervisorOptions {
   config: ClusterConfig
   state: StateDir
@@ -64,6 +67,7 @@ export class Supervisor {
     this.#nodeConfig(name).stopped = true
     this.#options.state.writeConfig(this.config)
     await Promise.all(this.#ofNode(name).map((component) => component.stop('SIGKILL')))
+    await this.#runtimeBack()
     await killContainers(this.#options.state.dockerSocket, name)
   }
 
@@ -78,10 +82,15 @@ export class Supervisor {
     const keepers = new Set(['runtime', 'api-server'])
     const healers = this.#components.filter((component) => !keepers.has(component.spec.name))
     await Promise.all(healers.map((component) => component.stop()))
+    await this.#runtimeBack()
     await stopContainers(state.dockerSocket)
     await Promise.all(this.#components.map((component) => component.stop()))
     for (const component of this.#components) rmSync(state.runFile(component.spec.name), { force: true })
     hold.close()
+  }
+
+  async #runtimeBack(): Promise<void> {
+    await this.#components.find(({ spec }) => spec.name === 'runtime')?.readyWithin(runtimePatienceMs)
   }
 
   #ofNode(name: string): Component[] {
