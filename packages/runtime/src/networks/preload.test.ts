@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 
 const preload = new URL('./preload.cjs', import.meta.url).pathname
 const ADDRESS = '127.77.0.5'
@@ -33,7 +33,9 @@ onLinux('modules and clusters are pinned too', async () => {
   const esm =
     "import net from 'node:net'; const s = net.createServer().listen(0, () => { console.log(s.address().address); s.close() })"
   expect(await run(esm, '--input-type=module')).toBe(ADDRESS)
-  const file = join(mkdtempSync(join(tmpdir(), 'cluster-')), 'main.cjs')
+  const directory = mkdtempSync(join(tmpdir(), 'cluster-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const file = join(directory, 'main.cjs')
   writeFileSync(
     file,
     `const c = require('cluster')
