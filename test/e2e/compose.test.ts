@@ -244,7 +244,7 @@ describe.runIf(isLinuxRoot)('in the foreground', () => {
     child.kill('SIGINT')
     expect(await code).toBe(130)
     expect(output()).toMatch(/Attaching to db-1, migrate-1, web-1/)
-    expect(output()).toMatch(/migrate-1 \| migrated\nmigrate-1 \| exited with code 0/)
+    expect(output()).toMatch(/migrate-1 \| migrated\n(?: [✔•] .*\n)*migrate-1 \| exited with code 0/)
     expect(output()).toContain('web-1     | exited with code 0')
     expect((await docker.listContainers()).length).toBe(0)
   })

@@ -149,16 +149,16 @@ export function readShimPid(runDir: string): number | undefined {
 
 /** Lets the shim go. Call it after the last byte of output has been read; harmless when it has gone already. */
 export function acknowledge(runDir: string): void {
-  let fd: number
+  let fd: number | undefined
   try {
     fd = openSync(join(runDir, 'ack'), constants.O_WRONLY | constants.O_NONBLOCK)
+    writeSync(fd, '\n')
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENXIO' || code === 'ENOENT') return // no shim any more, or no run
-    throw error
+    // No shim any more, or no more since just now; or no run.
+    if (!['ENXIO', 'EPIPE', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  } finally {
+    if (fd !== undefined) closeSync(fd)
   }
-  writeSync(fd, '\n')
-  closeSync(fd)
 }
 
 /** A file's first line, if it is complete. */
