@@ -60,9 +60,7 @@ const serve = (name: string, port = 8080): string[] => [
 ]
 const SLEEP = ['sh', '-c', 'while :; do sleep 1; done']
 
-test.runIf(missing !== '')(`bridge networks: skipped, because ${missing}`, (context) => context.skip())
-
-describe.runIf(missing === '')('bridge networks', () => {
+describe.skipIf(missing !== '')(`bridge networks${missing && ` (skipped: ${missing})`}`, () => {
   const machine = new NetworkNamespace()
   const runtime = new RuntimeProcess('--driver', 'linux', '--network', 'bridge')
   const { docker } = runtime

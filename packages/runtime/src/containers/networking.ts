@@ -146,12 +146,8 @@ export class Networking {
     const { record } = container
     const { PortBindings, PublishAllPorts } = record.hostConfig
     const requests = publishRequests(PortBindings, Object.keys(record.config.ExposedPorts ?? {}), PublishAllPorts)
-    if (requests.length === 0 || record.hostConfig.NetworkMode.startsWith('container:')) return
-    // On bridges it is the network that leads out through which others come in; an internal one has no such thing.
-    const way = gatewayOf(this.#pluggedOf(record))?.name
-    const ip =
-      this.#kindOf(record) === 'bridge' ? (record.networks[way ?? '']?.IPAddress ?? '') : this.addressOf(record)
-    if (ip === '') return
+    const ip = this.#publishedAddressOf(record)
+    if (requests.length === 0 || ip === '') return
     try {
       await this.#proxies.publish(record.id, ip, requests)
     } catch (error) {

@@ -15,13 +15,13 @@ afterEach(() => {
 
 test('does what the file says, in a session of its own, with the rest of the pipe as its input', async () => {
   const file = join(directory, "it's a file")
-  writeFileSync(file, `read -r line; echo "$line $(ps -o sid= -p $$)" >'${join(directory, 'out')}'; exit 3\n`)
+  writeFileSync(file, `read -r line; echo "$line $(ps -o sid= -p $$) $(umask)" >'${join(directory, 'out')}'; exit 3\n`)
   shells.refill()
   const { process: shell, stdin } = shells.take()
   stdin.end(`${file}\nhello\n`)
   expect(await once(shell, 'exit')).toEqual([3, null])
-  const [word, session] = readFileSync(join(directory, 'out'), 'utf8').trim().split(/ +/)
-  expect([word, Number(session)]).toEqual(['hello', shell.pid])
+  const [word, session, mask] = readFileSync(join(directory, 'out'), 'utf8').trim().split(/ +/)
+  expect([word, Number(session), mask]).toEqual(['hello', shell.pid, '0022'])
 })
 
 test('a spare one is taken once, and ends when it is not needed', async () => {

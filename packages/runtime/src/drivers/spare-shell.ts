@@ -18,8 +18,8 @@ export function hasEnded({ process: { pid, exitCode, signalCode } }: Shell): boo
   return pid === undefined || exitCode !== null || signalCode !== null
 }
 
-/** Takes the name of a file in a line, and does what is in there. */
-const WAIT = 'IFS= read -r file && . "$file"'
+/** Takes the name of a file in a line, and does what is in there. The mask is Docker's; ours changes while a socket is made. */
+const WAIT = 'umask 022; IFS= read -r file && . "$file"'
 
 export class SpareShell {
   readonly #path: string

@@ -17,6 +17,7 @@ import { onTerminalOf } from './terminals.ts'
 /** How a terminal becomes the program's; init.sh tells why there are two ways. The shell of a job stays outside, as its parent. */
 const IN_OWN_SESSION = ['setsid', '--ctty']
 const AS_JOB = ['sh', '-c', 'cd "$0" && set -m && "$@"; exit $?']
+
 /**
  * Shell lines: this machine's files, read-only, at `programs`, which nobody else sees and which are gone with what follows; the
  * terminal, if it is on one, given to the user of the program; and into the cgroups, so that nothing of the container runs outside.
