@@ -1,8 +1,10 @@
-// What a fresh clone needs before anything else can run: dependencies and a build. Plain Node, no dependencies,
-// because this is the file that installs them.
-//
-// Callers may rely on: after `prepare()` node_modules matches package-lock.json and packages/*/dist matches src.
-// It is quick when there is nothing to do: an install is skipped while the lockfile is the one last installed.
+/**
+ * What a fresh clone needs before anything else can run: dependencies and a build. Plain Node, no dependencies,
+ * because this is the file that installs them.
+ *
+ * Callers may rely on: after `prepare()` node_modules matches package-lock.json and packages/NAME/dist matches src.
+ * It is quick when there is nothing to do: an install is skipped while the lockfile is the one last installed.
+ */
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -25,7 +27,9 @@ export function run(title, command, args, env = {}) {
 }
 
 /** The path of a tool that the project's own dependencies installed. */
-export const tool = (name) => join(root, 'node_modules', '.bin', name)
+export function tool(name) {
+  return join(root, 'node_modules', '.bin', name)
+}
 
 /** Which Node's binary interface the native addons were built for: another major version of Node needs them anew. */
 const builtFor = join(root, 'node_modules', '.built-for-abi')

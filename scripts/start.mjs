@@ -1,5 +1,7 @@
-// `npm start`: from a fresh clone to a cluster in this terminal. Ctrl-C stops it.
-// Arguments after `--` go to `dinghy up`: `npm start -- --nodes 5`.
+/**
+ * `npm start`: from a fresh clone to a cluster in this terminal. Ctrl-C stops it.
+ * Arguments after `--` go to `dinghy up`: `npm start -- --nodes 5`.
+ */
 
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'

@@ -1,5 +1,7 @@
-// `npm test`: everything that must hold, from a fresh clone: build, lint, format, types of the tests, every test.
-// Arguments go to vitest: `npm test -- scheduler`.
+/**
+ * `npm test`: everything that must hold, from a fresh clone: build, lint, format, types of the tests, every test.
+ * Arguments go to vitest: `npm test -- scheduler`.
+ */
 
 import { prepare, run, tool } from './bootstrap.mjs'
 

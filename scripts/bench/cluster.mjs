@@ -1,4 +1,6 @@
-// The cluster's numbers: how soon it is up, what it costs when idle, how soon pods are Ready.
+/**
+ * The cluster's numbers: how soon it is up, what it costs when idle, how soon pods are Ready.
+ */
 
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -89,12 +91,14 @@ const spec = {
   containers: [{ name: 'c', image: 'busybox', command: ['sleep', 'infinity'] }],
 }
 
-const deployment = (name, replicas) => ({
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { name },
-  spec: { replicas, selector: { matchLabels: { name } }, template: { metadata: { labels: { name } }, spec } },
-})
+function deployment(name, replicas) {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: { replicas, selector: { matchLabels: { name } }, template: { metadata: { labels: { name } }, spec } },
+  }
+}
 
 function kubectlFor(kubeconfig) {
   const real = isInstalled('kubectl')
@@ -107,7 +111,9 @@ function kubectlFor(kubeconfig) {
   return Object.defineProperty(call, 'name', { value: real ? 'kubectl' : 'dinghy kubectl' })
 }
 
-const json = async (url) => (await fetch(url)).json()
+async function json(url) {
+  return (await fetch(url)).json()
+}
 
 function parentOf(pid) {
   return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1])

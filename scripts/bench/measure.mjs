@@ -1,4 +1,6 @@
-// What both suites measure with: a stopwatch, percentiles, waiting for a condition, running a command.
+/**
+ * What both suites measure with: a stopwatch, percentiles, waiting for a condition, running a command.
+ */
 
 import { execFile, spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -6,7 +8,9 @@ import { promisify } from 'node:util'
 
 export const run = promisify(execFile)
 
-export const isInstalled = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).error === undefined
+export function isInstalled(command) {
+  return spawnSync(command, ['--version'], { stdio: 'ignore' }).error === undefined
+}
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b)

@@ -1,5 +1,7 @@
-// The runtime's numbers: one container from create to exit, exec, build, many at once, log throughput. Beside them the
-// cost of the bare kernel operations, and of other runtimes where they are installed.
+/**
+ * The runtime's numbers: one container from create to exit, exec, build, many at once, log throughput. Beside them the
+ * cost of the bare kernel operations, and of other runtimes where they are installed.
+ */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -271,8 +273,20 @@ function tarOf(name, text) {
   return Buffer.concat([header, body, Buffer.alloc((512 - (body.length % 512)) % 512), Buffer.alloc(1024)])
 }
 
-const bareUnshare = () =>
-  run('unshare', ['--fork', '--pid', '--mount', '--uts', '--ipc', '--cgroup', '--mount-proc', 'chroot', '/', 'true'])
+function bareUnshare() {
+  return run('unshare', [
+    '--fork',
+    '--pid',
+    '--mount',
+    '--uts',
+    '--ipc',
+    '--cgroup',
+    '--mount-proc',
+    'chroot',
+    '/',
+    'true',
+  ])
+}
 
 async function otherRuntimes() {
   const found = []

@@ -1,5 +1,7 @@
-// Rubbish in, the right error out, and nothing changed: what Kubernetes answers to input that is wrong. The first half
-// speaks raw HTTP, because clients check most of this before they send it; the second asks the real kubectl.
+/**
+ * Rubbish in, the right error out, and nothing changed: what Kubernetes answers to input that is wrong. The first half
+ * speaks raw HTTP, because clients check most of this before they send it; the second asks the real kubectl.
+ */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cluster, isInstalled } from './harness/cluster.ts'
@@ -31,18 +33,19 @@ interface Request {
 
 const pods = '/api/v1/namespaces/default/pods'
 const strict = `${pods}?fieldValidation=Strict`
-const pod = (changes: object = {}, spec: object = {}) =>
-  JSON.stringify({
+function pod(changes: object = {}, spec: object = {}) {
+  return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'p', ...changes },
     spec: { containers: [{ name: 'c', image: 'busybox' }], ...spec },
   })
+}
 
 async function send({ method = 'POST', path, body, type = 'application/json' }: Request): Promise<Status> {
   const response = await fetch(server + path, {
     method,
-    ...(body !== undefined && { body, headers: { 'content-type': type } }),
+    ...(body !== undefined ? { body, headers: { 'content-type': type } } : {}),
   })
   expect(response.headers.get('content-type')).toContain('application/json')
   const status = (await response.json()) as Status

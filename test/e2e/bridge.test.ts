@@ -1,5 +1,7 @@
-// Bridge networks: containers in network namespaces of their own. The runtime itself gets one too, so that what is counted in it
-// is its own doing, and nothing of this machine's network changes. Its neighbour on the wire is a third namespace.
+/**
+ * Bridge networks: containers in network namespaces of their own. The runtime itself gets one too, so that what is counted in it
+ * is its own doing, and nothing of this machine's network changes. Its neighbour on the wire is a third namespace.
+ */
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -49,16 +51,20 @@ class NetworkNamespace {
 }
 
 /** Prints who answers at HOST:PORT and whom it sees, or why nobody does. */
-const ASK = `fetch('http://' + process.argv[1], { signal: AbortSignal.timeout(+process.argv[2]) }).then((r) => r.text()).then(
+const askProgram = `fetch('http://' + process.argv[1], { signal: AbortSignal.timeout(+process.argv[2]) }).then((r) => r.text()).then(
   (answer) => console.log(answer), (error) => console.log(error.cause?.code ?? error.name)).finally(() => process.exit())`
-const ask = (target: string, timeoutMs = 5000): string[] => ['node', '-e', ASK, target, String(timeoutMs)]
+function ask(target: string, timeoutMs = 5000): string[] {
+  return ['node', '-e', askProgram, target, String(timeoutMs)]
+}
 /** Answers with a name and the address of who asks, on all addresses. */
-const serve = (name: string, port = 8080): string[] => [
-  'node',
-  '-e',
-  `require('http').createServer((q, r) => r.end('${name} sees ' + q.socket.remoteAddress)).listen(${port}, '0.0.0.0')`,
-]
-const SLEEP = ['sh', '-c', 'while :; do sleep 1; done']
+function serve(name: string, port = 8080): string[] {
+  return [
+    'node',
+    '-e',
+    `require('http').createServer((q, r) => r.end('${name} sees ' + q.socket.remoteAddress)).listen(${port}, '0.0.0.0')`,
+  ]
+}
+const sleep = ['sh', '-c', 'while :; do sleep 1; done']
 
 describe.skipIf(missing !== '')(`bridge networks${missing && ` (skipped: ${missing})`}`, () => {
   const machine = new NetworkNamespace()
@@ -268,9 +274,9 @@ describe.skipIf(missing !== '')(`bridge networks${missing && ` (skipped: ${missi
   })
 
   test('a pod: containers in the network of a pause container', async () => {
-    const pause = await start('pause', { Image: 'busybox', Cmd: SLEEP })
+    const pause = await start('pause', { Image: 'busybox', Cmd: sleep })
     const shared = { HostConfig: { NetworkMode: `container:${pause.id}` } }
-    const [web, side] = [await start('pod-web', shared), await start('pod-side', { ...shared, Cmd: SLEEP })]
+    const [web, side] = [await start('pod-web', shared), await start('pod-side', { ...shared, Cmd: sleep })]
     await answers(side, 'localhost:8080', 'pod-web sees 127.0.0.1')
     expect(machine.run(...ask('172.17.0.2:8080'))).toBe('pod-web sees 172.17.0.1\n')
     const namespaces = await Promise.all([pause, web, side].map(networkNamespaceOf))
@@ -284,9 +290,9 @@ describe.skipIf(missing !== '')(`bridge networks${missing && ` (skipped: ${missi
   })
 
   test('host, none, and a loopback network beside the bridges', async () => {
-    const host = await start('host', { Cmd: SLEEP, HostConfig: { NetworkMode: 'host' } })
+    const host = await start('host', { Cmd: sleep, HostConfig: { NetworkMode: 'host' } })
     expect(await networkNamespaceOf(host)).toBe(readlinkSync(machine.path))
-    const none = await start('none', { Cmd: SLEEP, HostConfig: { NetworkMode: 'none' } })
+    const none = await start('none', { Cmd: sleep, HostConfig: { NetworkMode: 'none' } })
     expect(await run(none, 'ls', '/sys/class/net')).toBe('lo')
     const node = await docker.createNetwork({
       Name: 'node-1',
@@ -398,7 +404,7 @@ describe.skipIf(missing !== '')(`bridge networks${missing && ` (skipped: ${missi
     await other.start()
     const stream = await other.docker.pull('busybox')
     await new Promise((resolve) => other.docker.modem.followProgress(stream, resolve))
-    const make = (engine: Docker, name: string) => engine.createContainer({ name, Image: 'busybox', Cmd: SLEEP })
+    const make = (engine: Docker, name: string) => engine.createContainer({ name, Image: 'busybox', Cmd: sleep })
     const [mine, theirs] = [await make(docker, 'mine'), await make(other.docker, 'theirs')]
     await Promise.all([mine.start(), theirs.start()])
     const addresses = [await endpointOf(mine, 'bridge'), await endpointOf(theirs, 'bridge')].map(
@@ -423,7 +429,7 @@ describe.skipIf(missing !== '')(`bridge networks${missing && ` (skipped: ${missi
     const run = ['run', '--rm', '--network', 'cli', '--ip', '10.89.0.9', '--mac-address', '02:00:00:00:00:09']
     const { stdout } = runtime.cli([...run, 'busybox', 'ip', '-br', 'addr', 'show', 'eth0'])
     expect(stdout).toMatch(/^eth0@if\d+\s+UP\s+10\.89\.0\.9\/24/)
-    runtime.cli(['run', '-d', '--name', 'plain', 'busybox', ...SLEEP])
+    runtime.cli(['run', '-d', '--name', 'plain', 'busybox', ...sleep])
     runtime.cli(['network', 'connect', '--ip', '10.89.0.5', 'cli', 'plain'])
     expect(runtime.cli(['exec', 'plain', 'ip', '-br', 'addr', 'show', 'eth1']).stdout).toContain('10.89.0.5/24')
     expect(runtime.cli(['network', 'rm', 'cli']).stderr).toContain('has active endpoints')

@@ -1,5 +1,7 @@
-// A compose project's life on a runtime of its own: through `dinghy compose` always, and through the real docker CLI's
-// `docker compose` where that is installed.
+/**
+ * A compose project's life on a runtime of its own: through `dinghy compose` always, and through the real docker CLI's
+ * `docker compose` where that is installed.
+ */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,7 @@
-// What people do with `docker`, one command after the other, through the real CLI where it is installed; and through
-// dockerode always. runtime.test.ts holds each driver to what a container is; this holds the API to its clients.
+/**
+ * What people do with `docker`, one command after the other, through the real CLI where it is installed; and through
+ * dockerode always. runtime.test.ts holds each driver to what a container is; this holds the API to its clients.
+ */
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -21,7 +23,9 @@ const waiter = [
   "process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1e3); console.log('up')",
 ]
 
-const cli = (...args: string[]): Output => runtime.cli(args)
+function cli(...args: string[]): Output {
+  return runtime.cli(args)
+}
 
 /** Standard output of a command that must succeed, without the last newline. */
 function ok(...args: string[]): string {
@@ -36,7 +40,9 @@ function fails(...args: string[]): string {
   return stderr
 }
 
-const isUp = (name: string) => eventually(() => cli('logs', name).stdout.includes('up'))
+function isUp(name: string) {
+  return eventually(() => cli('logs', name).stdout.includes('up'))
+}
 
 beforeAll(async () => {
   await runtime.start()

@@ -1,5 +1,7 @@
-// The runtime on a TCP port: TLS, and only for clients whose certificate its authority has signed. The certificates are
-// made here with openssl, as Docker's own guide does.
+/**
+ * The runtime on a TCP port: TLS, and only for clients whose certificate its authority has signed. The certificates are
+ * made here with openssl, as Docker's own guide does.
+ */
 
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

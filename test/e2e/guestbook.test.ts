@@ -1,5 +1,7 @@
-// The newcomer's path, as the README promises it, with the real kubectl and docker where they are installed: build,
-// apply, look, break, watch it heal, ask why, stop, resume.
+/**
+ * The newcomer's path, as the README promises it, with the real kubectl and docker where they are installed: build,
+ * apply, look, break, watch it heal, ask why, stop, resume.
+ */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { V1Pod } from '@kubernetes/client-node'
@@ -16,9 +18,12 @@ async function webPods(): Promise<V1Pod[]> {
   return items
 }
 
-const isReady = (pod: V1Pod): boolean =>
-  pod.metadata?.deletionTimestamp === undefined &&
-  (pod.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
+function isReady(pod: V1Pod): boolean {
+  return (
+    pod.metadata?.deletionTimestamp === undefined &&
+    (pod.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
+  )
+}
 
 async function readyWebPods(count: number): Promise<V1Pod[]> {
   return until(`${count} web pods Ready`, async () => {

@@ -1,5 +1,7 @@
-// The oci driver with each OCI runtime that is installed: what it does in its own way, and what it alone can do. What all drivers have
-// in common is in runtime.test.ts.
+/**
+ * The oci driver with each OCI runtime that is installed: what it does in its own way, and what it alone can do. What all drivers have
+ * in common is in runtime.test.ts.
+ */
 
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,7 +14,7 @@ import { isInstalled } from './harness/cluster.ts'
 import { eventually, RuntimeProcess } from './harness/runtime.ts'
 
 const isRoot = process.platform === 'linux' && process.getuid?.() === 0
-const SERVE = ['sh', '-c', "trap 'exit 9' TERM; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done"]
+const serve = ['sh', '-c', "trap 'exit 9' TERM; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done"]
 
 describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
   describe.skipIf(!isRoot || !isInstalled(ociRuntime))(`(needs root and ${ociRuntime})`, () => {
@@ -76,7 +78,7 @@ describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
       ['/etc', 126, 'exec: "/etc": is a directory: permission denied'],
     ])('what cannot be started: %s', async (program, code, message) => {
       await expect(run([program])).rejects.toThrow(message)
-      const container = await start(SERVE)
+      const container = await start(serve)
       expect(await exec(container, [program])).toMatchObject({ text: expect.stringContaining(message) as string, code })
       await container.remove({ force: true })
     })
@@ -120,7 +122,7 @@ describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
           { names: ['rmdir'], action: 'SCMP_ACT_ERRNO', excludes: { caps: ['CAP_CHOWN'] } },
         ],
       })
-      const container = await start(SERVE, { HostConfig: { SecurityOpt: [`seccomp=${profile}`] } })
+      const container = await start(serve, { HostConfig: { SecurityOpt: [`seccomp=${profile}`] } })
       expect((await exec(container, ['mkdir', '/tmp/x'])).text).toContain('No space left on device')
       await container.remove({ force: true })
       await expect(run(['true'], { SecurityOpt: ['seccomp=nonsense'] })).rejects.toThrow(
@@ -129,7 +131,7 @@ describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
     })
 
     test('a terminal has a name and a size inside', async () => {
-      const container = await start(SERVE, { Tty: true })
+      const container = await start(serve, { Tty: true })
       await container.resize({ h: 31, w: 97 })
       await eventually(async () => {
         const { text } = await exec(container, ['stty', '-F', '/dev/console', 'size'])
@@ -143,7 +145,7 @@ describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
     })
 
     test('namespaces can be shared', async () => {
-      const first = await start(SERVE, { HostConfig: { NetworkMode: 'none' } })
+      const first = await start(serve, { HostConfig: { NetworkMode: 'none' } })
       const shared = { PidMode: `container:${first.id}`, NetworkMode: `container:${first.id}` }
       const { stdout } = await run(['sh', '-c', 'cat /proc/1/cmdline; ls /sys/class/net'], shared)
       expect(stdout).toContain('trap')
@@ -174,7 +176,7 @@ describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
     })
 
     test('a killed runtime leaves containers running, and the next one goes on', async () => {
-      const container = await start(SERVE)
+      const container = await start(serve)
       const before = await container.inspect()
       await runtime.end('SIGKILL')
       process.kill(before.State.Pid, 0) // throws if it had died
@@ -192,7 +194,7 @@ describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
     })
 
     test('a program whose OCI runtime was killed is ended, and can be started again', async () => {
-      const container = await start(SERVE)
+      const container = await start(serve)
       const { Pid } = (await container.inspect()).State
       process.kill(parentOf(Pid), 'SIGKILL')
       expect(await container.wait()).toEqual({ StatusCode: 137 })
@@ -203,7 +205,7 @@ describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
     })
 
     test('nothing is left behind', async () => {
-      const container = await start(SERVE, { HostConfig: { AutoRemove: true } })
+      const container = await start(serve, { HostConfig: { AutoRemove: true } })
       expect(runtime.leftovers()).not.toEqual([])
       await container.kill()
       await eventually(() => runtime.leftovers().length === 0)

@@ -1,6 +1,8 @@
-// The linux driver for an ordinary user: containers in a user namespace, isolated from this machine and from that user's own files.
-// As root, the suite starts it as a user who has no other processes; an ordinary user starts it as himself. The tests
-// assume what holds everywhere: root is the only user in there, and there may be no cgroups.
+/**
+ * The linux driver for an ordinary user: containers in a user namespace, isolated from this machine and from that user's own files.
+ * As root, the suite starts it as a user who has no other processes; an ordinary user starts it as himself. The tests
+ * assume what holds everywhere: root is the only user in there, and there may be no cgroups.
+ */
 
 import { spawnSync } from 'node:child_process'
 import {
@@ -54,7 +56,7 @@ function whyNot(): string {
 describe.skipIf(refusal !== '')(`an ordinary user's runtime${refusal && ` (skipped: ${refusal})`}`, () => {
   let runtime: RuntimeProcess
   let docker: Docker
-  const SERVE = ['sh', '-c', "trap 'exit 143' TERM; echo up; while :; do sleep 0.05; done"]
+  const serve = ['sh', '-c', "trap 'exit 143' TERM; echo up; while :; do sleep 0.05; done"]
 
   // Not earlier: a suite that is skipped leaves no directory.
   beforeAll(async () => {
@@ -176,7 +178,7 @@ describe.skipIf(refusal !== '')(`an ordinary user's runtime${refusal && ` (skipp
   })
 
   test('exec, top, stats, pause, kill', async () => {
-    const container = await start({ Cmd: SERVE })
+    const container = await start({ Cmd: serve })
     expect(await execIn(container, ['sh', '-c', 'cat /proc/1/comm; id -u; exit 5'])).toEqual({
       code: 5,
       out: 'sh\n0\n',
@@ -196,7 +198,7 @@ describe.skipIf(refusal !== '')(`an ordinary user's runtime${refusal && ` (skipp
 
   test('what is shared with the machine is shared, for an exec too', async () => {
     const HostConfig = { PidMode: 'host', IpcMode: 'host', UTSMode: 'host' }
-    const container = await start({ Cmd: SERVE, HostConfig })
+    const container = await start({ Cmd: serve, HostConfig })
     const own = (kind: string) => readlinkSync(`/proc/self/ns/${kind}`)
     expect(
       await execIn(container, ['readlink', '/proc/self/ns/ipc', '/proc/self/ns/uts', '/proc/self/ns/pid']),
@@ -208,7 +210,7 @@ describe.skipIf(refusal !== '')(`an ordinary user's runtime${refusal && ` (skipp
   })
 
   test('files go in and out of running and stopped containers, changes are seen and committed', async () => {
-    const container = await start({ Cmd: SERVE, WorkingDir: '/work' })
+    const container = await start({ Cmd: serve, WorkingDir: '/work' })
     newFile('mine', 'content')
     const { stdout: archive } = spawnSync('tar', ['-cf', '-', '-C', runtime.dir, 'mine'], { maxBuffer: 1 << 24 })
     const fetched = async () => {
@@ -263,7 +265,7 @@ RUN rm -rf d && mkdir d && echo 2 >d/2; echo x >${outside}; true
   })
 
   test('a killed runtime leaves containers running, and the next one enters their namespace', async () => {
-    const container = await start({ Cmd: SERVE })
+    const container = await start({ Cmd: serve })
     const before = await container.inspect()
     await runtime.end('SIGKILL')
     process.kill(before.State.Pid, 0) // throws if it had died
@@ -276,7 +278,7 @@ RUN rm -rf d && mkdir d && echo 2 >d/2; echo x >${outside}; true
   })
 
   test('nothing is left behind', async () => {
-    const container = await start({ Cmd: SERVE })
+    const container = await start({ Cmd: serve })
     expect(runtime.leftovers()).not.toEqual([])
     await container.remove({ force: true })
     await eventually(() => runtime.leftovers().length === 0)

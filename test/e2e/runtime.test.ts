@@ -1,4 +1,6 @@
-// The runtime as its clients see it: through the real docker CLI where there is one, and through dockerode.
+/**
+ * The runtime as its clients see it: through the real docker CLI where there is one, and through dockerode.
+ */
 
 import { createServer, get } from 'node:http'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
@@ -21,7 +23,7 @@ const cases = [
   ['process', 'loopback'],
 ] as [string, string][]
 /** Lives until it is told to stop; PID 1 has no default for SIGTERM. */
-const SERVE = ['sh', '-c', "trap 'exit 143' TERM; echo up; while :; do sleep 0.05; done"]
+const serve = ['sh', '-c', "trap 'exit 143' TERM; echo up; while :; do sleep 0.05; done"]
 
 describe.each(cases)('the %s driver, %s networks', (driver, network) => {
   const runtime = new RuntimeProcess('--driver', driver, '--network', network)
@@ -58,7 +60,7 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
     })
 
     test('run -d, exec, logs, stop, start, kill, wait, rm', () => {
-      const { stdout: id } = runtime.cli(['run', '-d', '--name', 'web', 'busybox', ...SERVE])
+      const { stdout: id } = runtime.cli(['run', '-d', '--name', 'web', 'busybox', ...serve])
       expect(id).toMatch(/^[0-9a-f]{64}\n$/)
       expect(runtime.cli(['run', '--name', 'web', 'busybox', 'true'])).toMatchObject({ code: 125 })
       expect(runtime.cli(['exec', 'web', 'sh', '-c', 'echo in; exit 5'])).toMatchObject({ code: 5, stdout: 'in\n' })
@@ -78,7 +80,7 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
     })
 
     test('cp goes in and out of running and stopped containers', () => {
-      runtime.cli(['run', '-d', '--name', 'files', 'busybox', ...SERVE])
+      runtime.cli(['run', '-d', '--name', 'files', 'busybox', ...serve])
       const file = join(runtime.dir, 'file.txt')
       writeFileSync(file, 'content')
       expect(runtime.cli(['cp', file, 'files:/tmp/'])).toMatchObject({ code: 0 })
@@ -193,7 +195,7 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
   test('health checks', async () => {
     const container = await docker.createContainer({
       Image: 'busybox',
-      Cmd: SERVE,
+      Cmd: serve,
       Healthcheck: { Test: ['CMD-SHELL', 'exit 1'], Interval: 50e6, Timeout: 5e9, Retries: 2 },
     })
     await container.start()
@@ -218,7 +220,7 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
 
   test('exec and archives find the container’s own files from the first moment on', async () => {
     for (let i = 0; i < 8; i++) {
-      const container = await docker.createContainer({ Image: 'busybox', Cmd: SERVE })
+      const container = await docker.createContainer({ Image: 'busybox', Cmd: serve })
       await container.start()
       const [name] = await Promise.all([
         container.getArchive({ path: '/etc/hostname' }).then((archive) => text(archive)),
@@ -279,7 +281,7 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
   })
 
   test('nothing is left behind', async () => {
-    const container = await docker.createContainer({ Image: 'busybox', Cmd: SERVE, HostConfig: { AutoRemove: true } })
+    const container = await docker.createContainer({ Image: 'busybox', Cmd: serve, HostConfig: { AutoRemove: true } })
     await container.start()
     expect(runtime.leftovers()).not.toEqual([])
     await container.kill()

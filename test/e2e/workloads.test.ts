@@ -1,9 +1,11 @@
-// What people run on a cluster and how it must behave: crashes, probes, configuration, init containers, graceful ends,
-// Services, disruption budgets, Jobs, rollbacks, namespaces. One cluster for all; every manifest is applied at the start,
-// so that the pods of one test start while another one waits.
-//
-// Scripts name files by variables ($WORK/log): the process driver, which is all that a machine may allow, translates
-// paths in arguments and variables but cannot see those inside a script.
+/**
+ * What people run on a cluster and how it must behave: crashes, probes, configuration, init containers, graceful ends,
+ * Services, disruption budgets, Jobs, rollbacks, namespaces. One cluster for all; every manifest is applied at the start,
+ * so that the pods of one test start while another one waits.
+ *
+ * Scripts name files by variables ($WORK/log): the process driver, which is all that a machine may allow, translates
+ * paths in arguments and variables but cannot see those inside a script.
+ */
 
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -30,8 +32,9 @@ function apply(...manifests: Manifest[]): void {
   expect(code, stderr).toBe(0)
 }
 
-const exec = (pod: string, script: string, input?: string): Output =>
-  cluster.kubectl(['exec', ...(input === undefined ? [] : ['-i']), pod, '--', 'sh', '-c', script], input)
+function exec(pod: string, script: string, input?: string): Output {
+  return cluster.kubectl(['exec', ...(input === undefined ? [] : ['-i']), pod, '--', 'sh', '-c', script], input)
+}
 
 async function get<T>(path: string): Promise<T> {
   const response = await fetch(`${cluster.server}${path}`)
@@ -39,17 +42,21 @@ async function get<T>(path: string): Promise<T> {
   return (await response.json()) as T
 }
 
-const pods = async (selector: string, namespace = 'default'): Promise<V1Pod[]> =>
-  (await cluster.core.listNamespacedPod({ namespace, labelSelector: selector })).items
+async function pods(selector: string, namespace = 'default'): Promise<V1Pod[]> {
+  return (await cluster.core.listNamespacedPod({ namespace, labelSelector: selector })).items
+}
 
-const pod = (name: string): Promise<V1Pod> => cluster.core.readNamespacedPod({ name, namespace: 'default' })
+function pod(name: string): Promise<V1Pod> {
+  return cluster.core.readNamespacedPod({ name, namespace: 'default' })
+}
 
 async function container(name: string): Promise<V1ContainerStatus | undefined> {
   return (await pod(name)).status?.containerStatuses?.[0]
 }
 
-const isReady = ({ status }: V1Pod): boolean =>
-  (status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
+function isReady({ status }: V1Pod): boolean {
+  return (status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
+}
 
 async function untilReady(name: string, ready = true): Promise<V1Pod> {
   return until(`${name} to be ${ready ? 'Ready' : 'unready'}`, async () => {

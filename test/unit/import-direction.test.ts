@@ -1,5 +1,7 @@
-// Law 1: components never import one another, only `shared`; and inside a package imports point one way.
-// Reads the source as text, so that a wrong import is found even where a type-only one would compile away.
+/**
+ * Law 1: components never import one another, only `shared`; and inside a package imports point one way.
+ * Reads the source as text, so that a wrong import is found even where a type-only one would compile away.
+ */
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'

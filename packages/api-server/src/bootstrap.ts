@@ -1,7 +1,9 @@
-// What a cluster has from the first moment on: its own namespaces, the two priority classes of the system, and the
-// Service "kubernetes", by which programs in pods find this server.
-//
-// Level-triggered: each start makes what is missing and corrects what has moved.
+/**
+ * What a cluster has from the first moment on: its own namespaces, the two priority classes of the system, and the
+ * Service "kubernetes", by which programs in pods find this server.
+ *
+ * Level-triggered: each start makes what is missing and corrects what has moved.
+ */
 
 import type { Resource } from '@dinghy/shared/api/resources'
 import {
@@ -28,9 +30,9 @@ export interface Bootstrap {
   serviceRange: Ipv4Range
 }
 
-const SYSTEM_NAMESPACES = ['default', 'kube-node-lease', 'kube-public', 'kube-system']
+const systemNamespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system']
 
-const SYSTEM_PRIORITY_CLASSES = [
+const systemPriorityClasses = [
   {
     name: 'system-node-critical',
     value: 2_000_001_000,
@@ -50,9 +52,9 @@ type Content = { metadata: { name: string; namespace?: string; labels?: Record<s
 
 export async function bootstrap(cluster: Bootstrap): Promise<void> {
   // Namespaces first: the rest lives in them. Otherwise together, so that they share one commit.
-  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(cluster, Namespaces, { metadata: { name } })))
+  await Promise.all(systemNamespaces.map((name) => ensure(cluster, Namespaces, { metadata: { name } })))
   await Promise.all([
-    ...SYSTEM_PRIORITY_CLASSES.map(({ name, value, for: description }) =>
+    ...systemPriorityClasses.map(({ name, value, for: description }) =>
       ensure(cluster, PriorityClasses, { metadata: { name }, value, description }),
     ),
     kubernetesService(cluster),

@@ -1,8 +1,10 @@
-// What this server serves, as clients discover it: pure documents made from the definitions.
-//
-// Three dialects of the same facts. kubectl asks /api and /apis for the aggregated form (v2, or v2beta1 before 1.30), which
-// answers everything in two requests; older clients, client-node, `auth can-i` and `drain` read the legacy lists
-// (/api/v1, /apis, /apis/<group>, /apis/<group>/<version>). Negotiation is http/'s business.
+/**
+ * What this server serves, as clients discover it: pure documents made from the definitions.
+ *
+ * Three dialects of the same facts. kubectl asks /api and /apis for the aggregated form (v2, or v2beta1 before 1.30), which
+ * answers everything in two requests; older clients, client-node, `auth can-i` and `drain` read the legacy lists
+ * (/api/v1, /apis, /apis/<group>, /apis/<group>/<version>). Negotiation is http/'s business.
+ */
 
 import type { ResourceDefinition } from './registry/resource-definition.ts'
 import type { SubresourceShape } from '@dinghy/shared/schema/schema'
@@ -44,15 +46,17 @@ function aggregatedResource(definition: ResourceDefinition): object {
     scope: namespaced ? 'Namespaced' : 'Cluster',
     singularResource: singular,
     verbs,
-    ...(shortNames.length > 0 && { shortNames }),
-    ...(categories.length > 0 && { categories }),
-    ...(subresources.shapes.length > 0 && {
-      subresources: subresources.shapes.map((sub) => ({
-        subresource: sub.name,
-        responseKind: { group: sub.group, version: sub.version, kind: sub.kind },
-        verbs: sub.verbs,
-      })),
-    }),
+    ...(shortNames.length > 0 ? { shortNames } : {}),
+    ...(categories.length > 0 ? { categories } : {}),
+    ...(subresources.shapes.length > 0
+      ? {
+          subresources: subresources.shapes.map((sub) => ({
+            subresource: sub.name,
+            responseKind: { group: sub.group, version: sub.version, kind: sub.kind },
+            verbs: sub.verbs,
+          })),
+        }
+      : {}),
   }
 }
 
@@ -97,7 +101,7 @@ export function apiResourceList(
   return {
     kind: 'APIResourceList',
     // The core list predates apiVersion, and upstream still leaves it out there.
-    ...(group !== '' && { apiVersion: 'v1' }),
+    ...(group !== '' ? { apiVersion: 'v1' } : {}),
     groupVersion: groupVersion(group, version),
     resources: members.flatMap((member) => [
       legacyResource(member),
@@ -121,8 +125,8 @@ function legacyResource({
     namespaced,
     kind,
     verbs,
-    ...(shortNames.length > 0 && { shortNames }),
-    ...(categories.length > 0 && { categories }),
+    ...(shortNames.length > 0 ? { shortNames } : {}),
+    ...(categories.length > 0 ? { categories } : {}),
   }
 }
 
@@ -133,7 +137,7 @@ function legacySubresource(parent: ResourceDefinition, sub: SubresourceShape): o
     name: `${parent.plural}/${sub.name}`,
     singularName: '',
     namespaced: parent.namespaced,
-    ...(foreign && { group: sub.group, version: sub.version }),
+    ...(foreign ? { group: sub.group, version: sub.version } : {}),
     kind: sub.kind,
     verbs: sub.verbs,
   }
@@ -173,11 +177,11 @@ export function compareVersions(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-const STAGES: Record<string, number> = { alpha: 1, beta: 2, '': 3 }
+const stages: Record<string, number> = { alpha: 1, beta: 2, '': 3 }
 
 function rank(version: string): [stage: number, major: number, minor: number] {
   const match = /^v([1-9]\d*)(?:(alpha|beta)([1-9]\d*))?$/.exec(version)
-  return match === null ? [0, 0, 0] : [STAGES[match[2] ?? ''] ?? 0, Number(match[1]), Number(match[3] ?? 0)]
+  return match === null ? [0, 0, 0] : [stages[match[2] ?? ''] ?? 0, Number(match[1]), Number(match[3] ?? 0)]
 }
 
 function groupVersion(group: string, version: string): string {

@@ -1,4 +1,6 @@
-// The api-server process: the only one that opens the database.
+/**
+ * The api-server process: the only one that opens the database.
+ */
 
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -1,8 +1,10 @@
-// The API described by itself: what kubectl reads before every `apply -f`, and what `kubectl explain` shows.
-//
-// There is one document for each group and version, and an index with a hash for each. The hash is made of the content,
-// so clients may keep a document forever (Cache-Control: immutable) and still see every change. Documents are built when
-// they are first asked for and kept as bytes.
+/**
+ * The API described by itself: what kubectl reads before every `apply -f`, and what `kubectl explain` shows.
+ *
+ * There is one document for each group and version, and an index with a hash for each. The hash is made of the content,
+ * so clients may keep a document forever (Cache-Control: immutable) and still see every change. Documents are built when
+ * they are first asked for and kept as bytes.
+ */
 
 import { createHash } from 'node:crypto'
 import { pathsOf } from './openapi/paths.ts'
@@ -17,23 +19,23 @@ export interface OpenApiDocument {
 }
 
 export class OpenApiDocuments {
-  private readonly members: Map<string, ResourceDefinition[]>
-  private readonly built = new Map<string, OpenApiDocument>()
-  private readonly serverVersion: string
+  readonly #members: Map<string, ResourceDefinition[]>
+  readonly #built = new Map<string, OpenApiDocument>()
+  readonly #serverVersion: string
 
   /** For these definitions; make a new one when they change. */
   constructor(definitions: readonly ResourceDefinition[], serverVersion: string) {
-    this.members = new Map()
+    this.#members = new Map()
     for (const definition of definitions) {
       const path = pathOf(definition)
-      this.members.set(path, [...(this.members.get(path) ?? []), definition])
+      this.#members.set(path, [...(this.#members.get(path) ?? []), definition])
     }
-    this.serverVersion = serverVersion
+    this.#serverVersion = serverVersion
   }
 
   /** GET /openapi/v3 */
   index(): object {
-    const paths = [...this.members.keys()].map((path) => {
+    const paths = [...this.#members.keys()].map((path) => {
       const hash = this.document(path)?.hash ?? ''
       return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }]
     })
@@ -42,12 +44,12 @@ export class OpenApiDocuments {
 
   /** GET /openapi/v3/<path>, with a path as the index has it: "api/v1", "apis/apps/v1". */
   document(path: string): OpenApiDocument | undefined {
-    const known = this.built.get(path)
-    const definitions = this.members.get(path)
+    const known = this.#built.get(path)
+    const definitions = this.#members.get(path)
     if (known || !definitions) return known
-    const bytes = Buffer.from(JSON.stringify(describe(definitions, this.serverVersion)))
+    const bytes = Buffer.from(JSON.stringify(describe(definitions, this.#serverVersion)))
     const document = { bytes, hash: createHash('sha256').update(bytes).digest('hex').toUpperCase() }
-    this.built.set(path, document)
+    this.#built.set(path, document)
     return document
   }
 }
@@ -69,7 +71,7 @@ function describe(definitions: ResourceDefinition[], version: string): object {
   return { openapi: '3.0.0', info: { title: 'Kubernetes', version }, paths, components: { schemas } }
 }
 
-export const OPENAPI_V2_MEDIA_TYPE = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
+export const openapiV2MediaType = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
 
 /**
  * GET /openapi/v2 for clients before 1.28, which only need it to parse: the protobuf message

@@ -1,4 +1,6 @@
-// The API server, put together: storage below, the store on it, admission in its way, HTTP in front.
+/**
+ * The API server, put together: storage below, the store on it, admission in its way, HTTP in front.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Health } from '@dinghy/shared/process/health'

@@ -1,5 +1,7 @@
-// `dinghy`: the command line. One table of commands; each is loaded only when it is called, because a command should
-// cost what it does and not what its neighbours do.
+/**
+ * `dinghy`: the command line. One table of commands; each is loaded only when it is called, because a command should
+ * cost what it does and not what its neighbours do.
+ */
 
 import { parseArgs } from 'node:util'
 import { type Command, type Flags, UsageError } from './commands/command.ts'
@@ -62,7 +64,9 @@ async function overview(): Promise<string> {
   ].join('\n')
 }
 
-const firstWords = (usage: string): string => usage.split(/ \[| \S+\|\S+\|/)[0] ?? usage
+function firstWords(usage: string): string {
+  return usage.split(/ \[| \S+\|\S+\|/)[0] ?? usage
+}
 
 try {
   process.exitCode = await main(process.argv.slice(2))

@@ -1,4 +1,6 @@
-// What every namespace gets: a ServiceAccount and the CA bundle.
+/**
+ * What every namespace gets: a ServiceAccount and the CA bundle.
+ */
 
 import { forbidden } from '@dinghy/shared/api/errors'
 import { ConfigMaps, Namespaces, ServiceAccounts } from '@dinghy/shared/api/resources'
@@ -22,8 +24,12 @@ beforeEach(async () => {
 })
 afterEach(() => loop.end())
 
-const account = (namespace = 'shop') => server.read(ServiceAccounts, 'default', namespace)
-const bundle = (namespace = 'shop') => server.read(ConfigMaps, 'kube-root-ca.crt', namespace)
+function account(namespace = 'shop') {
+  return server.read(ServiceAccounts, 'default', namespace)
+}
+function bundle(namespace = 'shop') {
+  return server.read(ConfigMaps, 'kube-root-ca.crt', namespace)
+}
 
 test('a new namespace gets both', async () => {
   server.put(Namespaces, { metadata: { name: 'other' } })

@@ -10,7 +10,9 @@ function plan(pods: Pod[], more: Partial<PodGcInput> = {}, ...nodes: Node[]) {
   return planPodGc({ pods, nodes: known, missingSince: new Map(), threshold: 2, nowMs: epoch, ...more })
 }
 
-const names = (pods: Pod[]): string[] => pods.map(({ metadata }) => metadata.name)
+function names(pods: Pod[]): string[] {
+  return pods.map(({ metadata }) => metadata.name)
+}
 
 describe('finished pods', () => {
   const finished = (name: string, age: number, phase = 'Succeeded'): Pod =>

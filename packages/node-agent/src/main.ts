@@ -1,5 +1,7 @@
-// The node agent process: the kubelet of one node. Its flags, and nothing else; node-agent.ts puts the parts together.
-// When it is told to stop it stops alone: the containers of its node run on, and the next agent finds them.
+/**
+ * The node agent process: the kubelet of one node. Its flags, and nothing else; node-agent.ts puts the parts together.
+ * When it is told to stop it stops alone: the containers of its node run on, and the next agent finds them.
+ */
 
 import { runMain } from '@dinghy/shared/process/main'
 import { runNodeAgent } from './node-agent.ts'

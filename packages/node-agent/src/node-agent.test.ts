@@ -1,4 +1,6 @@
-// The whole agent, against a small API server and a small engine, both over real sockets.
+/**
+ * The whole agent, against a small API server and a small engine, both over real sockets.
+ */
 
 import { setMaxListeners } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -86,15 +88,30 @@ function describeAll(): string {
   return [JSON.stringify(current()?.status, null, 1), ...events, ...engine.requests.slice(-20)].join('\n')
 }
 
-const create = (spec: Partial<PodSpec>, metadata: Partial<Pod['metadata']> = {}) =>
-  api.put(Pods, pod(spec, {}, metadata))
-const serving = (overrides = {}) => container({ command: ['serve'], ...overrides })
-const current = () => api.read(Pods, 'web', 'default')
-const status = () => current()?.status
-const first = () => status()?.containerStatuses?.[0]
-const isReady = () => getCondition(status()?.conditions, 'Ready')?.status === 'True'
-const reasons = () => api.all(Events).map(({ reason }) => reason)
-const eventText = (reason: string) => api.all(Events).find((event) => event.reason === reason)?.message
+function create(spec: Partial<PodSpec>, metadata: Partial<Pod['metadata']> = {}) {
+  return api.put(Pods, pod(spec, {}, metadata))
+}
+function serving(overrides = {}) {
+  return container({ command: ['serve'], ...overrides })
+}
+function current() {
+  return api.read(Pods, 'web', 'default')
+}
+function status() {
+  return current()?.status
+}
+function first() {
+  return status()?.containerStatuses?.[0]
+}
+function isReady() {
+  return getCondition(status()?.conditions, 'Ready')?.status === 'True'
+}
+function reasons() {
+  return api.all(Events).map(({ reason }) => reason)
+}
+function eventText(reason: string) {
+  return api.all(Events).find((event) => event.reason === reason)?.message
+}
 
 /** As the api-server does it for a pod: the object stays until the node lets it go. */
 function remove(graceSeconds: number): void {

@@ -1,14 +1,16 @@
-// The node agent put together: which part is given which. Read it as the map of this package.
-//
-//   api-server ──watch──► SyncLoop ──► PodSync ──► PodObserver ◄──────────┐
-//       ▲  ▲                 ▲           │  ├────► ContainerStarter ──► DockerClient ──► engine
-//       │  └── StatusWriter ◄┼─ PodReport┘  ├────► PodEnding ─────────────┘                │
-//       │                    │              └────► Probes, PodVolumes                      │
-//       └── NodeRegistration └───────────────────── LifecycleEvents ◄──────────────────────┘
-//           NodeLease
-//
-// It keeps no state of its own that matters: killed and started again it finds everything in the API and in the labels
-// of the containers, and goes on where it was. Containers run on without it.
+/**
+ * The node agent put together: which part is given which. Read it as the map of this package.
+ *
+ *   api-server ──watch──► SyncLoop ──► PodSync ──► PodObserver ◄──────────┐
+ *       ▲  ▲                 ▲           │  ├────► ContainerStarter ──► DockerClient ──► engine
+ *       │  └── StatusWriter ◄┼─ PodReport┘  ├────► PodEnding ─────────────┘                │
+ *       │                    │              └────► Probes, PodVolumes                      │
+ *       └── NodeRegistration └───────────────────── LifecycleEvents ◄──────────────────────┘
+ *           NodeLease
+ *
+ * It keeps no state of its own that matters: killed and started again it finds everything in the API and in the labels
+ * of the containers, and goes on where it was. Containers run on without it.
+ */
 
 import { mkdir } from 'node:fs/promises'
 import type { Clock } from '@dinghy/shared/api/clock'

@@ -15,7 +15,9 @@ const rule: Rule = {
   keepsToClientNode: false,
 }
 const client = { address: '127.64.1.9', node: 'node-2' }
-const names = (order: Backend[]): string => order.map(({ address }) => address).join('')
+function names(order: Backend[]): string {
+  return order.map(({ address }) => address).join('')
+}
 
 test('backends take turns, and each order names every backend', () => {
   const balancer = new Balancer(new FakeClock())

@@ -1,9 +1,11 @@
-// Balancer: which backend gets the next connection.
-//
-// Backends take turns, so that over time each gets an equal share; upstream's iptables mode rolls dice to the same end,
-// but turns are what a person who watches wants to see. With sessionAffinity ClientIP a client keeps its backend until
-// it has stayed away for the timeout. The whole order is returned, so that the caller can go on to the next backend
-// when one refuses.
+/**
+ * Balancer: which backend gets the next connection.
+ *
+ * Backends take turns, so that over time each gets an equal share; upstream's iptables mode rolls dice to the same end,
+ * but turns are what a person who watches wants to see. With sessionAffinity ClientIP a client keeps its backend until
+ * it has stayed away for the timeout. The whole order is returned, so that the caller can go on to the next backend
+ * when one refuses.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Backend, Rule } from './rules.ts'

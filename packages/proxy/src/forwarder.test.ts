@@ -52,7 +52,9 @@ async function forward(...backends: Backend[]): Promise<{ forwarder: Forwarder; 
   return { forwarder, rule }
 }
 
-const dial = ({ address, port }: Rule): Socket => connect({ host: address, port, allowHalfOpen: true })
+function dial({ address, port }: Rule): Socket {
+  return connect({ host: address, port, allowHalfOpen: true })
+}
 
 /** What a client that only listens gets to hear. */
 async function hear(rule: Rule): Promise<string> {
@@ -61,7 +63,9 @@ async function hear(rule: Rule): Promise<string> {
   return await text(socket)
 }
 
-const saying = (words: string): Promise<Backend> => backend((socket) => socket.end(words))
+function saying(words: string): Promise<Backend> {
+  return backend((socket) => socket.end(words))
+}
 
 test('bytes go both ways, and a half-closed connection stays open the other way', async () => {
   // Answers only once it has heard the end of the request.

@@ -1,13 +1,15 @@
-// Forwarder: serves one TCP rule in user space. Each connection is piped to a backend, byte for byte.
-//
-//   client ──accept──► order of backends ──connect──► pipe both ways until both sides have ended
-//                          │ refused: the next one
-//                          └ none left: reset the client
-//
-// Callers may rely on: half-closed connections stay half open in the other direction (HTTP/1.0 clients, `nc`); a reset
-// is passed on as a reset; close() stops accepting at once but lets established connections finish, as conntrack does
-// upstream when a Service goes away. A pod keeps its own address as the source where the machine lets us bind it
-// (127.0.0.0/8); upstream's masquerading of NodePort clients is not imitated.
+/**
+ * Forwarder: serves one TCP rule in user space. Each connection is piped to a backend, byte for byte.
+ *
+ *   client ──accept──► order of backends ──connect──► pipe both ways until both sides have ended
+ *                          │ refused: the next one
+ *                          └ none left: reset the client
+ *
+ * Callers may rely on: half-closed connections stay half open in the other direction (HTTP/1.0 clients, `nc`); a reset
+ * is passed on as a reset; close() stops accepting at once but lets established connections finish, as conntrack does
+ * upstream when a Service goes away. A pod keeps its own address as the source where the machine lets us bind it
+ * (127.0.0.0/8); upstream's masquerading of NodePort clients is not imitated.
+ */
 
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '@dinghy/shared/api/clock'

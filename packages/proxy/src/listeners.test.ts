@@ -55,8 +55,12 @@ function rule(service: string, backend: Backend, more: Partial<Rule> = {}): Rule
   }
 }
 
-const hear = (): Promise<string> => text(connect({ host: '127.0.0.1', port }))
-const states = (one: Listeners): string[] => one.view().map(({ service, state }) => `${service} ${state}`)
+function hear(): Promise<string> {
+  return text(connect({ host: '127.0.0.1', port }))
+}
+function states(one: Listeners): string[] {
+  return one.view().map(({ service, state }) => `${service} ${state}`)
+}
 
 test('serves what is wanted, follows changes, and stops', async () => {
   const one = proxy()

@@ -1,6 +1,8 @@
-// kube-proxy of one node: makes Services reachable. Reads Services and EndpointSlices, decides (rules.ts), serves
-// (listeners.ts). It holds no state of its own: killed and started again it serves the same rules, and in between
-// another node's proxy takes its ClusterIPs over.
+/**
+ * kube-proxy of one node: makes Services reachable. Reads Services and EndpointSlices, decides (rules.ts), serves
+ * (listeners.ts). It holds no state of its own: killed and started again it serves the same rules, and in between
+ * another node's proxy takes its ClusterIPs over.
+ */
 
 import { EndpointSlices, Nodes, Services } from '@dinghy/shared/api/resources'
 import type { EndpointSlice } from '@dinghy/shared/api/types'

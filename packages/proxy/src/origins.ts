@@ -1,5 +1,7 @@
-// Origins: which node does an address belong to? A pod's address lies in its node's podCIDR; a node has its own.
-// Needed for internalTrafficPolicy Local, where the node of the client decides which backends it may use.
+/**
+ * Origins: which node does an address belong to? A pod's address lies in its node's podCIDR; a node has its own.
+ * Needed for internalTrafficPolicy Local, where the node of the client decides which backends it may use.
+ */
 
 import type { Node } from '@dinghy/shared/api/types'
 

@@ -52,8 +52,9 @@ function shown(rules: Rule[]): string[] {
   })
 }
 
-const rules = (spec: Partial<ServiceSpec>, ...slices: EndpointSlice[]): string[] =>
-  shown(rulesOf(service(spec), slices, node))
+function rules(spec: Partial<ServiceSpec>, ...slices: EndpointSlice[]): string[] {
+  return shown(rulesOf(service(spec), slices, node))
+}
 
 describe('which endpoints', () => {
   const cluster = 'ClusterIP TCP 127.96.0.10:80 →'

@@ -1,14 +1,16 @@
-// Rules: what a node forwards where. The deciding half of kube-proxy: one Service and its EndpointSlices in, a list of
-// "address:port → backends" out. Pure; listeners.ts acts on it.
-//
-// As upstream (pkg/proxy: ServicePortMap, CategorizeEndpoints):
-//   - headless and ExternalName Services are not forwarded; DNS alone serves them;
-//   - only ready endpoints are used; when there are none, those that are terminating but still serve;
-//   - a Service with publishNotReadyAddresses needs nothing here: its slices already say ready;
-//   - a policy of Local keeps to the endpoints of one node.
-// Differently: internalTrafficPolicy Local means "the node of the client", and since every node's ClusterIPs are served
-// by whichever proxy binds them first, the backends of all nodes are listed and the client's node chooses among them.
-// Topology hints are not read: all our nodes are in one place.
+/**
+ * Rules: what a node forwards where. The deciding half of kube-proxy: one Service and its EndpointSlices in, a list of
+ * "address:port → backends" out. Pure; listeners.ts acts on it.
+ *
+ * As upstream (pkg/proxy: ServicePortMap, CategorizeEndpoints):
+ *   - headless and ExternalName Services are not forwarded; DNS alone serves them;
+ *   - only ready endpoints are used; when there are none, those that are terminating but still serve;
+ *   - a Service with publishNotReadyAddresses needs nothing here: its slices already say ready;
+ *   - a policy of Local keeps to the endpoints of one node.
+ * Differently: internalTrafficPolicy Local means "the node of the client", and since every node's ClusterIPs are served
+ * by whichever proxy binds them first, the backends of all nodes are listed and the client's node chooses among them.
+ * Topology hints are not read: all our nodes are in one place.
+ */
 
 import type { Endpoint, EndpointSlice, Service, ServicePort } from '@dinghy/shared/api/types'
 

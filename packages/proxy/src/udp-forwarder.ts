@@ -1,8 +1,10 @@
-// UDP forwarder: serves one UDP rule. UDP has no connections, so a client (address and port) that was heard of lately
-// stands for one: it keeps its backend, and the backend's answers come back to it from the address that it asked.
-//
-// Callers may rely on: a client whose backend is removed or refuses gets another with its next datagram (upstream
-// deletes the conntrack entry for the same reason); silent clients are forgotten after as long as conntrack waits.
+/**
+ * UDP forwarder: serves one UDP rule. UDP has no connections, so a client (address and port) that was heard of lately
+ * stands for one: it keeps its backend, and the backend's answers come back to it from the address that it asked.
+ *
+ * Callers may rely on: a client whose backend is removed or refuses gets another with its next datagram (upstream
+ * deletes the conntrack entry for the same reason); silent clients are forgotten after as long as conntrack waits.
+ */
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import type { Timer } from '@dinghy/shared/api/clock'

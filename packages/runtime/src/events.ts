@@ -20,7 +20,7 @@ export interface DockerEvent {
 }
 
 /** As many as Docker keeps. */
-const REMEMBERED = 256
+const remembered = 256
 
 export class EventBus {
   readonly #emitter = new EventEmitter().setMaxListeners(0)
@@ -44,7 +44,7 @@ export class EventBus {
       timeNano: now * 1e6,
     }
     this.#recent.push(event)
-    if (this.#recent.length > REMEMBERED) this.#recent.shift()
+    if (this.#recent.length > remembered) this.#recent.shift()
     this.#emitter.emit('event', event)
   }
 

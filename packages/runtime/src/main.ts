@@ -59,7 +59,7 @@ runMain({
       signal,
     })
     isReady = true
-    announce({ ...(flags.socket !== undefined && { socket: flags.socket }), driver: runtime.driver })
+    announce({ ...(flags.socket !== undefined ? { socket: flags.socket } : {}), driver: runtime.driver })
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
     await runtime.close()
   },

@@ -16,7 +16,7 @@ runMain({
     const { username, password } = flags
     const server = createRegistryServer({
       store: new RegistryStore(flags.root),
-      ...(username !== undefined && password !== undefined && { credentials: { username, password } }),
+      ...(username !== undefined && password !== undefined ? { credentials: { username, password } } : {}),
       onError: (err) => log.error({ err }, 'request failed'),
     })
     health.addCheck('registry', () => server.listening)

@@ -46,7 +46,7 @@ import { lockRoot } from './root-lock.ts'
 import { Volumes } from './volumes/volumes.ts'
 
 /** Shown to clients; the engine's numbers mean nothing here, but CLIs compare them. */
-const VERSION = '28.0.0-dinghy'
+const version = '28.0.0-dinghy'
 
 export interface RuntimeOptions {
   addresses: ListenAddress[]
@@ -116,7 +116,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
       networkReason: mode.reason,
       warnings,
     }),
-    version: VERSION,
+    version: version,
   }
   systemRoutes(router, deps)
   containerRoutes(router, deps)
@@ -148,7 +148,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   const servers = await Promise.all(
     options.addresses.map(async (address) => {
       const tls = address.kind === 'tcp' && options.tls !== undefined ? { tls: options.tls } : {}
-      const server = createDockerServer({ router, log, version: VERSION, ...tls })
+      const server = createDockerServer({ router, log, version: version, ...tls })
       await listen(server, address)
       log.info({ address }, 'serving the Docker Engine API')
       return server

@@ -26,14 +26,14 @@ export class UserNamespace {
 
   /** The namespace that this process lives in. */
   static own(): UserNamespace {
-    const read = (file: string) => (process.platform === 'linux' ? readFileSync(`/proc/self/${file}`, 'utf8') : ALL_IDS)
+    const read = (file: string) => (process.platform === 'linux' ? readFileSync(`/proc/self/${file}`, 'utf8') : allIds)
     return new UserNamespace(read('uid_map'), read('gid_map'), read('setgroups'))
   }
 
   /** Not the machine's own namespace. */
   get isNested(): boolean {
     return ![this.#uids, this.#gids].every((ranges) =>
-      ranges.some(({ first, count }) => first === 0 && count >= EVERY_ID),
+      ranges.some(({ first, count }) => first === 0 && count >= everyId),
     )
   }
 
@@ -56,8 +56,8 @@ export class UserNamespace {
   }
 }
 
-const EVERY_ID = 2 ** 32 - 1
-const ALL_IDS = `0 0 ${EVERY_ID}\n`
+const everyId = 2 ** 32 - 1
+const allIds = `0 0 ${everyId}\n`
 
 /** Lines of "first id here, first id outside, how many". */
 export function parseIdMap(text: string): IdRange[] {

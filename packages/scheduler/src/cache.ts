@@ -1,10 +1,12 @@
-// SchedulerCache: the nodes and who is on them, including pods that were placed a moment ago.
-//
-//           assume ──► assumed ── informer shows it bound ──► known ── deleted or finished ──► gone
-//                         └── forget (binding failed) ──► gone
-//
-// Callers may rely on: from assume() on, every snapshot counts the pod on its node, so the next pod never sees a room
-// that is already given away; what the informer says always wins over what was assumed.
+/**
+ * SchedulerCache: the nodes and who is on them, including pods that were placed a moment ago.
+ *
+ *           assume ──► assumed ── informer shows it bound ──► known ── deleted or finished ──► gone
+ *                         └── forget (binding failed) ──► gone
+ *
+ * Callers may rely on: from assume() on, every snapshot counts the pod on its node, so the next pod never sees a room
+ * that is already given away; what the informer says always wins over what was assumed.
+ */
 
 import { keyOf } from '@dinghy/shared/api/keys'
 import type { Node, Pod } from '@dinghy/shared/api/types'

@@ -1,4 +1,6 @@
-// The cache, the nominations, and the handlers that keep them and the queue up to date.
+/**
+ * The cache, the nominations, and the handlers that keep them and the queue up to date.
+ */
 import { FakeClock } from '@dinghy/shared/api/clock'
 import type { Node, Pod } from '@dinghy/shared/api/types'
 import { beforeEach, describe, expect, test } from 'vitest'

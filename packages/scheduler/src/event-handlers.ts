@@ -1,10 +1,12 @@
-// Event handlers: how each change in the cluster reaches the scheduler.
-//
-//   a pod without a node ──► queue        a pod on a node ──► cache, and whoever waits for such a pod
-//   a node ──► cache, and whoever waits for such a node        a volume, a claim, a namespace ──► whoever waits for it
-//
-// Level-triggered as everywhere: a handler looks at the object as it is now and files it where it belongs, so it does not
-// matter how many changes lay between.
+/**
+ * Event handlers: how each change in the cluster reaches the scheduler.
+ *
+ *   a pod without a node ──► queue        a pod on a node ──► cache, and whoever waits for such a pod
+ *   a node ──► cache, and whoever waits for such a node        a volume, a claim, a namespace ──► whoever waits for it
+ *
+ * Level-triggered as everywhere: a handler looks at the object as it is now and files it where it belongs, so it does not
+ * matter how many changes lay between.
+ */
 
 import { keyOf } from '@dinghy/shared/api/keys'
 import {

@@ -1,5 +1,7 @@
-// FitError: why no node will do, in the sentence that `kubectl describe pod` shows:
-//   0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable. preemption: 0/3 nodes are available: …
+/**
+ * FitError: why no node will do, in the sentence that `kubectl describe pod` shows:
+ *   0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable. preemption: 0/3 nodes are available: …
+ */
 
 import type { Refusal } from './framework.ts'
 

@@ -1,12 +1,14 @@
-// The scheduling framework: what a plugin is, and what the answers of one mean.
-//
-//   preFilter(pod, cluster) ─► a Filter: does this node fit?      asked of every node
-//   preScore(pod, cluster, feasible) ─► a Scorer: how well?       asked of every node that fits
-//   isHelpedBy(event, pod): after I refused this pod, is the event a reason to try it again?
-//
-// A plugin prepares once for a pod and then answers for each node, so upstream's pairs PreFilter + Filter and PreScore +
-// Score are one function here that returns the other; what upstream passes between them in a CycleState is simply in
-// scope. Plugins are pure: they read the snapshot, and neither keep nor change anything.
+/**
+ * The scheduling framework: what a plugin is, and what the answers of one mean.
+ *
+ *   preFilter(pod, cluster) ─► a Filter: does this node fit?      asked of every node
+ *   preScore(pod, cluster, feasible) ─► a Scorer: how well?       asked of every node that fits
+ *   isHelpedBy(event, pod): after I refused this pod, is the event a reason to try it again?
+ *
+ * A plugin prepares once for a pod and then answers for each node, so upstream's pairs PreFilter + Filter and PreScore +
+ * Score are one function here that returns the other; what upstream passes between them in a CycleState is simply in
+ * scope. Plugins are pure: they read the snapshot, and neither keep nor change anything.
+ */
 
 import type { Node, Pod } from '@dinghy/shared/api/types'
 import type { NodeInfo, Snapshot } from './snapshot.ts'

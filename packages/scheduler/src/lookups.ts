@@ -1,4 +1,6 @@
-// Lookups over informers: what plugins need to know of objects other than pods and nodes.
+/**
+ * Lookups over informers: what plugins need to know of objects other than pods and nodes.
+ */
 
 import { controllerOf } from '@dinghy/shared/api/owners'
 import {

@@ -1,10 +1,12 @@
-// The scheduler process: gives every pod without a node a node. It holds nothing that it could not read again from the
-// API server, so it may be killed and started at any time.
-//
-// The files in the order in which the idea unfolds:
-//   scheduling-queue  who is next            event-handlers, cache, snapshot  what the cluster looks like
-//   framework, plugins/*  which nodes do     schedule  the decision, pure     preemption  making room
-//   scheduler  the loop that acts            fit-error  what people are told
+/**
+ * The scheduler process: gives every pod without a node a node. It holds nothing that it could not read again from the
+ * API server, so it may be killed and started at any time.
+ *
+ * The files in the order in which the idea unfolds:
+ *   scheduling-queue  who is next            event-handlers, cache, snapshot  what the cluster looks like
+ *   framework, plugins/*  which nodes do     schedule  the decision, pure     preemption  making room
+ *   scheduler  the loop that acts            fit-error  what people are told
+ */
 
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { runMain } from '@dinghy/shared/process/main'

@@ -1,4 +1,6 @@
-// The scheduler's own metrics, under kube-scheduler's names.
+/**
+ * The scheduler's own metrics, under kube-scheduler's names.
+ */
 
 import type { Metrics } from '@dinghy/shared/process/metrics'
 import { schedulerName } from './event-handlers.ts'

@@ -1,5 +1,7 @@
-// Nominations: which node each preempting pod has been promised. Kept here from the moment of the promise, because the
-// status that tells of it comes back from the API server only later, and until then others could take the room.
+/**
+ * Nominations: which node each preempting pod has been promised. Kept here from the moment of the promise, because the
+ * status that tells of it comes back from the API server only later, and until then others could take the room.
+ */
 
 import { keyOf } from '@dinghy/shared/api/keys'
 import type { Pod } from '@dinghy/shared/api/types'

@@ -6,7 +6,7 @@ import { findFeasibleNodes } from './schedule.ts'
 import type { NodeInfo, Snapshot } from './snapshot.ts'
 import { cluster, node, on, pod, type PodTraits } from './testing/objects.ts'
 
-const run = (preemptor: ReturnType<typeof pod>, snapshot: Snapshot, budgets: PodDisruptionBudget[] = []) => {
+function run(preemptor: ReturnType<typeof pod>, snapshot: Snapshot, budgets: PodDisruptionBudget[] = []) {
   const { diagnosis } = findFeasibleNodes(preemptor, snapshot, defaultPlugins)
   return preempt(preemptor, snapshot, diagnosis, defaultPlugins, budgets)
 }
@@ -19,8 +19,9 @@ function outcome(preemptor: ReturnType<typeof pod>, snapshot: Snapshot, budgets:
 }
 
 const important = pod('important', { requests: { cpu: '2' }, priority: 100 })
-const holder = (name: string, cpu: string, priority: number, more: PodTraits = {}) =>
-  pod(name, { requests: { cpu }, priority, ...more })
+function holder(name: string, cpu: string, priority: number, more: PodTraits = {}) {
+  return pod(name, { requests: { cpu }, priority, ...more })
+}
 
 function budget(labels: Record<string, string>, disruptionsAllowed: number): PodDisruptionBudget {
   return {

@@ -1,11 +1,13 @@
-// Preemption: a pod that fits nowhere may take the place of less important ones.
-//
-//   on each node that pods' leaving could free: remove all that are less important ─► still no fit: not this node
-//     └► put them back one by one, the most important first; those that no longer fit beside the pod are the victims
-//   of all such nodes choose the one that hurts least: fewest broken budgets, least important victims, fewest of them
-//
-// Pure: it says who would have to go; scheduler.ts does it. Upstream tries a random tenth of the nodes of a large
-// cluster; this tries all.
+/**
+ * Preemption: a pod that fits nowhere may take the place of less important ones.
+ *
+ *   on each node that pods' leaving could free: remove all that are less important ─► still no fit: not this node
+ *     └► put them back one by one, the most important first; those that no longer fit beside the pod are the victims
+ *   of all such nodes choose the one that hurts least: fewest broken budgets, least important victims, fewest of them
+ *
+ * Pure: it says who would have to go; scheduler.ts does it. Upstream tries a random tenth of the nodes of a large
+ * cluster; this tries all.
+ */
 
 import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
 import type { Pod, PodDisruptionBudget } from '@dinghy/shared/api/types'

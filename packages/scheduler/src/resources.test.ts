@@ -2,14 +2,17 @@ import { expect, test } from 'vitest'
 import { podRequests, podRequestsAssumed, type Resources } from './resources.ts'
 import { pod, type PodTraits } from './testing/objects.ts'
 
-const container = (name: string, requests: Record<string, string>, more: object = {}) => ({
-  name,
-  image: 'app',
-  resources: { requests },
-  ...more,
-})
-const sidecar = (name: string, requests: Record<string, string>) =>
-  container(name, requests, { restartPolicy: 'Always' })
+function container(name: string, requests: Record<string, string>, more: object = {}) {
+  return {
+    name,
+    image: 'app',
+    resources: { requests },
+    ...more,
+  }
+}
+function sidecar(name: string, requests: Record<string, string>) {
+  return container(name, requests, { restartPolicy: 'Always' })
+}
 
 test.each<[string, PodTraits, Resources]>([
   ['nothing', {}, {}],

@@ -1,8 +1,10 @@
-// Resource arithmetic: what a pod asks for, what a node has to give.
-//
-// Amounts are plain numbers, cpu in thousandths of a core and everything else in its own unit (bytes, pieces), so that
-// plugins add and compare without parsing. What a pod asks for is computed once for each version of the pod.
-// Follows k8s.io/component-helpers/resource.
+/**
+ * Resource arithmetic: what a pod asks for, what a node has to give.
+ *
+ * Amounts are plain numbers, cpu in thousandths of a core and everything else in its own unit (bytes, pieces), so that
+ * plugins add and compare without parsing. What a pod asks for is computed once for each version of the pod.
+ * Follows k8s.io/component-helpers/resource.
+ */
 
 import { bytes, milliCpu } from '@dinghy/shared/api/quantity'
 import type { Container, Node, Pod } from '@dinghy/shared/api/types'

@@ -7,11 +7,12 @@ import { schedulePod, scoreNodes } from './schedule.ts'
 import type { Snapshot } from './snapshot.ts'
 import { cluster, node, on, pod, siblings } from './testing/objects.ts'
 
-const never = () => {
+function never(): never {
   throw new Error('nothing to choose between')
 }
-const schedule = (one: ReturnType<typeof pod>, snapshot: Snapshot, random: () => number = () => 0) =>
-  schedulePod(one, snapshot, defaultPlugins, random)
+function schedule(one: ReturnType<typeof pod>, snapshot: Snapshot, random: () => number = () => 0) {
+  return schedulePod(one, snapshot, defaultPlugins, random)
+}
 
 function why(one: ReturnType<typeof pod>, snapshot: Snapshot): string {
   const decision = schedulePod(one, snapshot, defaultPlugins, never)

@@ -1,9 +1,11 @@
-// schedulePod: the whole decision about one pod, as one pure function.
-//
-//   every plugin prepares ─► filter each node ─► none left: a Diagnosis
-//                                            └─► score those left, each plugin by its weight ─► the best
-//
-// Upstream stops filtering once it has found enough nodes (100 at least); our clusters are smaller than that.
+/**
+ * schedulePod: the whole decision about one pod, as one pure function.
+ *
+ *   every plugin prepares ─► filter each node ─► none left: a Diagnosis
+ *                                            └─► score those left, each plugin by its weight ─► the best
+ *
+ * Upstream stops filtering once it has found enough nodes (100 at least); our clusters are smaller than that.
+ */
 
 import type { Pod } from '@dinghy/shared/api/types'
 import type { Diagnosis } from './fit-error.ts'

@@ -1,4 +1,6 @@
-// The whole scheduler against a small API server: what it writes, in whose name, and because of what.
+/**
+ * The whole scheduler against a small API server: what it writes, in whose name, and because of what.
+ */
 import { setMaxListeners } from 'node:events'
 import { FakeClock } from '@dinghy/shared/api/clock'
 import { serviceUnavailable } from '@dinghy/shared/api/errors'
@@ -40,8 +42,12 @@ function start(): void {
   running = startScheduler({ client, clock, log, health: new Health(), metrics, random: () => 0 }, controller.signal)
 }
 
-const addNode = (name: string, traits?: NodeTraits) => server.put(Nodes, fresh(node(name, traits)))
-const addPod = (name: string, traits?: PodTraits) => server.put(Pods, fresh(pod(name, traits)))
+function addNode(name: string, traits?: NodeTraits) {
+  return server.put(Nodes, fresh(node(name, traits)))
+}
+function addPod(name: string, traits?: PodTraits) {
+  return server.put(Pods, fresh(pod(name, traits)))
+}
 
 /** Without the resourceVersion of the fixture, which is not this server's. */
 function fresh<T extends { metadata: { resourceVersion?: string } }>(object: T): T {
@@ -54,13 +60,22 @@ interface BindingBody {
   target: { kind: string; name: string }
 }
 
-const bindings = () => server.requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/binding'))
+function bindings() {
+  return server.requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/binding'))
+}
 /** "pod → node", in the order of the requests. */
-const bound = () =>
-  bindings().map(({ body }) => `${(body as BindingBody).metadata.name} → ${(body as BindingBody).target.name}`)
-const events = (): Event[] => server.all(Events)
-const told = () => events().map(({ reason, message }) => `${reason}: ${message}`)
-const status = (name: string): Pod['status'] | undefined => server.read(Pods, name, 'default')?.status
+function bound() {
+  return bindings().map(({ body }) => `${(body as BindingBody).metadata.name} → ${(body as BindingBody).target.name}`)
+}
+function events(): Event[] {
+  return server.all(Events)
+}
+function told() {
+  return events().map(({ reason, message }) => `${reason}: ${message}`)
+}
+function status(name: string): Pod['status'] | undefined {
+  return server.read(Pods, name, 'default')?.status
+}
 
 test('gives a pod the node, says so, and says because of what', async () => {
   addNode('n1')

@@ -1,11 +1,13 @@
-// Scheduler: the loop. Takes the next pod, decides (schedule.ts, pure), and carries the decision out.
-//
-//   take ─► snapshot ─► schedulePod ─┬─ a node ─► assume it ─► next pod at once
-//                                    │               └─ meanwhile: volumes ─► POST binding ─► "Scheduled"
-//                                    └─ none ─► preempt? ─► condition PodScheduled=False, "FailedScheduling" ─► wait
-//
-// One pod is decided at a time, so no two decisions race; bindings run beside the loop, because they wait for the
-// network. Every write is made inside withCause(the revision that made the pod worth trying).
+/**
+ * Scheduler: the loop. Takes the next pod, decides (schedule.ts, pure), and carries the decision out.
+ *
+ *   take ─► snapshot ─► schedulePod ─┬─ a node ─► assume it ─► next pod at once
+ *                                    │               └─ meanwhile: volumes ─► POST binding ─► "Scheduled"
+ *                                    └─ none ─► preempt? ─► condition PodScheduled=False, "FailedScheduling" ─► wait
+ *
+ * One pod is decided at a time, so no two decisions race; bindings run beside the loop, because they wait for the
+ * network. Every write is made inside withCause(the revision that made the pod worth trying).
+ */
 
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@dinghy/shared/api/clock'

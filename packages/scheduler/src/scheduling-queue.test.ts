@@ -27,8 +27,12 @@ async function take(): Promise<QueuedPod> {
   if (next === undefined) throw new Error('aborted')
   return next
 }
-const name = (item: QueuedPod) => item.pod.metadata.name
-const waits = () => queue.pending
+function name(item: QueuedPod) {
+  return item.pod.metadata.name
+}
+function waits() {
+  return queue.pending
+}
 
 describe('order', () => {
   test('importance first, then who waits longest', async () => {

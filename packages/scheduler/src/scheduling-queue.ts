@@ -1,15 +1,17 @@
-// SchedulingQueue: the pods that wait for a node.
-//
-//   add ──► active ── take ──► in flight ──┬── bound: done
-//             ▲  ▲                         ├── failed for a reason outside the pod ──► backoff
-//             │  └── backoff over ◄────────┤
-//             │                            └── no node fits ──► unschedulable ── an event that helps, or 5 minutes ──┐
-//             └─────────────────────────────── (still in backoff? then there first) ◄────────────────────────────────┘
-//
-// Callers may rely on: the most important pod comes first, among equals the one that has waited longest; a pod is never
-// handed out twice at a time; an event that happens while a pod is being tried is not lost on it; a pod with scheduling
-// gates is never handed out. Backoff is 1 s, doubling to 10 s. As in Kubernetes 1.33, an idle scheduler takes a pod
-// out of backoff early unless it got there by an error, for then it would only hammer what is broken.
+/**
+ * SchedulingQueue: the pods that wait for a node.
+ *
+ *   add ──► active ── take ──► in flight ──┬── bound: done
+ *             ▲  ▲                         ├── failed for a reason outside the pod ──► backoff
+ *             │  └── backoff over ◄────────┤
+ *             │                            └── no node fits ──► unschedulable ── an event that helps, or 5 minutes ──┐
+ *             └─────────────────────────────── (still in backoff? then there first) ◄────────────────────────────────┘
+ *
+ * Callers may rely on: the most important pod comes first, among equals the one that has waited longest; a pod is never
+ * handed out twice at a time; an event that happens while a pod is being tried is not lost on it; a pod with scheduling
+ * gates is never handed out. Backoff is 1 s, doubling to 10 s. As in Kubernetes 1.33, an idle scheduler takes a pod
+ * out of backoff early unless it got there by an error, for then it would only hammer what is broken.
+ */
 
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import { keyOf } from '@dinghy/shared/api/keys'

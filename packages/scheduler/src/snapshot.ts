@@ -1,5 +1,7 @@
-// Snapshot: the cluster as one scheduling cycle sees it. Nothing in it changes while a pod is being placed, so every
-// plugin is a pure function of (pod, snapshot), and "what if these pods were gone?" is just another snapshot.
+/**
+ * Snapshot: the cluster as one scheduling cycle sees it. Nothing in it changes while a pod is being placed, so every
+ * plugin is a pure function of (pod, snapshot), and "what if these pods were gone?" is just another snapshot.
+ */
 
 import type { Selector } from '@dinghy/shared/api/selectors'
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@dinghy/shared/api/types'

@@ -1,4 +1,6 @@
-// startScheduler: puts the parts together: informers feed the cache and the queue, the loop empties the queue.
+/**
+ * startScheduler: puts the parts together: informers feed the cache and the queue, the loop empties the queue.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { PodDisruptionBudgets } from '@dinghy/shared/api/resources'

@@ -1,5 +1,7 @@
-// A real cluster for end-to-end tests: the built processes, on free ports, in a temporary state directory, cleaned up
-// afterwards. Tests drive it as people do: through `dinghy`, kubectl and docker, and through independent clients.
+/**
+ * A real cluster for end-to-end tests: the built processes, on free ports, in a temporary state directory, cleaned up
+ * afterwards. Tests drive it as people do: through `dinghy`, kubectl and docker, and through independent clients.
+ */
 
 import { spawnSync } from 'node:child_process'
 import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -26,7 +28,9 @@ export interface Status {
   dockerHost: string
 }
 
-export const isInstalled = (command: string): boolean => spawnSync(command, ['--version']).error === undefined
+export function isInstalled(command: string): boolean {
+  return spawnSync(command, ['--version']).error === undefined
+}
 
 export class Cluster {
   readonly stateDir = mkdtempSync(join(tmpdir(), 'dinghy-test-'))
@@ -137,7 +141,7 @@ function call(command: string, args: string[], env: NodeJS.ProcessEnv, input?: s
     encoding: 'utf8',
     timeout: 90_000,
     maxBuffer: 64 << 20,
-    ...(input !== undefined && { input }),
+    ...(input !== undefined ? { input } : {}),
   })
   if (error) throw error
   return { code: status ?? -1, stdout, stderr }

@@ -1,4 +1,6 @@
-// One runtime of its own for end-to-end tests: the built process on a socket in a temporary directory.
+/**
+ * One runtime of its own for end-to-end tests: the built process on a socket in a temporary directory.
+ */
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'

@@ -29,8 +29,12 @@ beforeEach(async () => {
 })
 afterEach(() => fixture.storage.close())
 
-const container = (name: string, resources: object = {}) => ({ name, image: 'busybox', resources })
-const podOf = (name: string, ...containers: object[]) => ({ metadata: { name }, spec: { containers } })
+function container(name: string, resources: object = {}) {
+  return { name, image: 'busybox', resources }
+}
+function podOf(name: string, ...containers: object[]) {
+  return { metadata: { name }, spec: { containers } }
+}
 
 describe('NamespaceLifecycle', () => {
   test('a namespace that is going takes nothing new', async () => {
@@ -165,12 +169,12 @@ describe('the token of a service account', () => {
   ])('asked by %s not to', async (_, ofPod, ofAccount, mounted) => {
     await fixture.create('serviceaccounts', {
       metadata: { name: 'robot' },
-      ...(ofAccount !== undefined && { automountServiceAccountToken: ofAccount }),
+      ...(ofAccount !== undefined ? { automountServiceAccountToken: ofAccount } : {}),
     })
     const { spec } = await made({
       serviceAccountName: 'robot',
       containers: [container('c')],
-      ...(ofPod !== undefined && { automountServiceAccountToken: ofPod }),
+      ...(ofPod !== undefined ? { automountServiceAccountToken: ofPod } : {}),
     })
     expect(spec.volumes !== undefined).toBe(mounted)
   })

@@ -1,5 +1,7 @@
-// Who asked for a certificate stands in the request itself, so that whoever approves it knows; what the client claims
-// there is overwritten. Upstream does this in the strategy of the kind; here those know nothing of users.
+/**
+ * Who asked for a certificate stands in the request itself, so that whoever approves it knows; what the client claims
+ * there is overwritten. Upstream does this in the strategy of the kind; here those know nothing of users.
+ */
 
 import type { CertificateSigningRequest } from '@dinghy/shared/api/types'
 import type { AdmissionPlugin } from '../registry/admission.ts'
@@ -16,7 +18,7 @@ export function certificateRequester(): AdmissionPlugin {
       const { username, uid, groups, extra } = request.context.user
       delete spec.uid
       delete spec.extra
-      Object.assign(spec, { username, groups, ...(uid && { uid }), ...(extra && { extra }) })
+      Object.assign(spec, { username, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) })
     },
   }
 }

@@ -1,11 +1,13 @@
-// DefaultTolerationSeconds: how long a pod stays on a node that went away, unless the pod says otherwise. Upstream: five
-// minutes; a flag of the server shortens it, so that one can watch a cluster heal.
+/**
+ * DefaultTolerationSeconds: how long a pod stays on a node that went away, unless the pod says otherwise. Upstream: five
+ * minutes; a flag of the server shortens it, so that one can watch a cluster heal.
+ */
 
 import type { Pod, Toleration } from '@dinghy/shared/api/types'
 import type { AdmissionPlugin } from '../registry/admission.ts'
 import { isAbout } from '../registry/admission.ts'
 
-const TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']
+const taints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']
 
 export function defaultTolerationSeconds(seconds: number): AdmissionPlugin {
   return {
@@ -14,7 +16,7 @@ export function defaultTolerationSeconds(seconds: number): AdmissionPlugin {
       if (request.operation !== 'CREATE' || !isAbout(request, '', 'pods')) return
       const { spec } = request.object as Pod
       const tolerations = spec.tolerations ?? []
-      const missing = TAINTS.filter((taint) => !tolerations.some((one) => toleratesNoExecute(one, taint)))
+      const missing = taints.filter((taint) => !tolerations.some((one) => toleratesNoExecute(one, taint)))
       const added = missing.map((key) => ({
         key,
         operator: 'Exists',

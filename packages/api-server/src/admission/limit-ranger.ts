@@ -1,5 +1,7 @@
-// LimitRanger: a namespace's LimitRanges give containers the requests and limits they did not ask for, and refuse pods,
-// containers and claims that ask for too little, too much, or limits too far above the requests.
+/**
+ * LimitRanger: a namespace's LimitRanges give containers the requests and limits they did not ask for, and refuse pods,
+ * containers and claims that ask for too little, too much, or limits too far above the requests.
+ */
 
 import { forbidden } from '@dinghy/shared/api/errors'
 import { canonicalQuantity, compareQuantities, quantityToNumber } from '@dinghy/shared/api/quantity'
@@ -88,7 +90,10 @@ function claimProblems({ spec }: PersistentVolumeClaim, { spec: { limits } }: Li
     .filter(({ type }) => type === 'PersistentVolumeClaim')
     .flatMap(({ type, min, max }) => {
       const requests = spec.resources?.requests ?? {}
-      return requirementProblems({ type, ...(min && { min }), ...(max && { max }) }, { requests, limits: requests })
+      return requirementProblems(
+        { type, ...(min ? { min } : {}), ...(max ? { max } : {}) },
+        { requests, limits: requests },
+      )
     })
 }
 

@@ -1,5 +1,7 @@
-// NamespaceLifecycle: nothing is created in a namespace that is not there or on its way out, and the namespaces that the
-// system itself lives in are not deleted.
+/**
+ * NamespaceLifecycle: nothing is created in a namespace that is not there or on its way out, and the namespaces that the
+ * system itself lives in are not deleted.
+ */
 
 import { forbidden, notFound, StatusError } from '@dinghy/shared/api/errors'
 import { Namespaces } from '@dinghy/shared/api/resources'
@@ -7,7 +9,7 @@ import type { Reader } from '../registry/reader.ts'
 import type { AdmissionPlugin, AdmissionRequest } from '../registry/admission.ts'
 import { isAbout } from '../registry/admission.ts'
 
-const IMMORTAL = new Set(['default', 'kube-system', 'kube-public'])
+const immortal = new Set(['default', 'kube-system', 'kube-public'])
 
 export function namespaceLifecycle(reader: Reader): AdmissionPlugin {
   const requireAliveNamespace = (request: AdmissionRequest) => {
@@ -21,7 +23,7 @@ export function namespaceLifecycle(reader: Reader): AdmissionPlugin {
     name: 'NamespaceLifecycle',
     admit: requireAliveNamespace,
     validate(request) {
-      if (request.operation === 'DELETE' && isAbout(request, '', 'namespaces') && IMMORTAL.has(request.name)) {
+      if (request.operation === 'DELETE' && isAbout(request, '', 'namespaces') && immortal.has(request.name)) {
         throw forbidden('', 'namespaces', request.name, 'this namespace may not be deleted')
       }
       requireAliveNamespace(request)

@@ -1,4 +1,6 @@
-// Priority: turns a pod's priorityClassName into the number that the scheduler compares.
+/**
+ * Priority: turns a pod's priorityClassName into the number that the scheduler compares.
+ */
 
 import { forbidden } from '@dinghy/shared/api/errors'
 import { PriorityClasses } from '@dinghy/shared/api/resources'
@@ -7,7 +9,7 @@ import type { Reader } from '../registry/reader.ts'
 import type { AdmissionPlugin } from '../registry/admission.ts'
 import { isAbout } from '../registry/admission.ts'
 
-const DEFAULT_PRIORITY = 0
+const defaultPriority = 0
 
 export function priority(reader: Reader): AdmissionPlugin {
   return {
@@ -22,7 +24,7 @@ export function priority(reader: Reader): AdmissionPlugin {
         throw refuse(`no PriorityClass with name ${spec.priorityClassName} was found`)
       }
       const chosen = named ?? globalDefault(reader.list(PriorityClasses))
-      const value = chosen?.value ?? DEFAULT_PRIORITY
+      const value = chosen?.value ?? defaultPriority
       if (spec.priority !== undefined && spec.priority !== value) {
         const computed = `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`
         throw refuse(computed)

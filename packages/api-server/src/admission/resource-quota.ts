@@ -1,8 +1,10 @@
-// ResourceQuota: refuses what would take a namespace over one of its quotas.
-//
-// Upstream charges `status.used` of the quota and repairs it later. Here usage is counted from the objects that are
-// stored, plus what writes in flight are about to add: it cannot drift, and needs no controller to be right. Showing it in
-// `status.used` is the work of the quota controller, which counts by the same rules.
+/**
+ * ResourceQuota: refuses what would take a namespace over one of its quotas.
+ *
+ * Upstream charges `status.used` of the quota and repairs it later. Here usage is counted from the objects that are
+ * stored, plus what writes in flight are about to add: it cannot drift, and needs no controller to be right. Showing it in
+ * `status.used` is the work of the quota controller, which counts by the same rules.
+ */
 
 import { forbidden } from '@dinghy/shared/api/errors'
 import { addQuantities, canonicalQuantity, compareQuantities, subtractQuantities } from '@dinghy/shared/api/quantity'
@@ -100,7 +102,7 @@ export function exceededBy({ spec }: ResourceQuota, used: Quantities, delta: Qua
   return `requested: ${show(delta)}, used: ${show(used)}, limited: ${show(hard)}`
 }
 
-const COMPUTE = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']
+const compute = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']
 
 /** "limits.cpu for: a,b; memory for: a": where cpu or memory is limited, every container must say what it takes. */
 function unspecifiedResources(
@@ -111,7 +113,8 @@ function unspecifiedResources(
   if (group !== '' || plural !== 'pods') return ''
   const { spec } = object as Pod
   const containers = [...spec.containers, ...(spec.initContainers ?? [])]
-  return COMPUTE.filter((name) => quota.spec.hard?.[name] !== undefined)
+  return compute
+    .filter((name) => quota.spec.hard?.[name] !== undefined)
     .map((name) => ({
       name,
       missing: containers.filter((container) => !specifies(container, name)).map((one) => one.name),

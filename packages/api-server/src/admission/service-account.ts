@@ -1,9 +1,11 @@
-// ServiceAccount: every pod runs as one, "default" if it does not say, and finds its token in each of its containers:
-// a projected volume with the token, the certificate authority and the namespace, as on every cluster. The pod or its
-// account says no to that with automountServiceAccountToken.
-//
-// Follows upstream's plugin/pkg/admission/serviceaccount. Different: a pod may be quicker than the controller that makes
-// "default" in a new namespace; upstream refuses it, here it waits on its node for the token.
+/**
+ * ServiceAccount: every pod runs as one, "default" if it does not say, and finds its token in each of its containers:
+ * a projected volume with the token, the certificate authority and the namespace, as on every cluster. The pod or its
+ * account says no to that with automountServiceAccountToken.
+ *
+ * Follows upstream's plugin/pkg/admission/serviceaccount. Different: a pod may be quicker than the controller that makes
+ * "default" in a new namespace; upstream refuses it, here it waits on its node for the token.
+ */
 
 import { forbidden } from '@dinghy/shared/api/errors'
 import { randomSuffix } from '@dinghy/shared/api/names'
@@ -13,11 +15,11 @@ import type { Reader } from '../registry/reader.ts'
 import type { AdmissionPlugin } from '../registry/admission.ts'
 import { isAbout } from '../registry/admission.ts'
 
-const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror'
-const VOLUME_PREFIX = 'kube-api-access-'
-const MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount'
+const mirrorAnnotation = 'kubernetes.io/config.mirror'
+const volumePrefix = 'kube-api-access-'
+const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
 /** An hour; the odd seconds tell this token from one that somebody asked for. */
-const TOKEN_SECONDS = 3607
+const tokenSeconds = 3607
 
 export function serviceAccount(reader: Reader): AdmissionPlugin {
   return {
@@ -25,7 +27,7 @@ export function serviceAccount(reader: Reader): AdmissionPlugin {
     admit(request) {
       if (request.operation !== 'CREATE' || !isAbout(request, '', 'pods')) return
       const pod = request.object as Pod
-      if (pod.metadata.annotations?.[MIRROR_ANNOTATION]) return
+      if (pod.metadata.annotations?.[mirrorAnnotation]) return
       pod.spec.serviceAccountName ||= 'default'
       pod.spec.serviceAccount = pod.spec.serviceAccountName
       const account = reader.get(ServiceAccounts, request.namespace, pod.spec.serviceAccountName)
@@ -56,17 +58,17 @@ function mountToken({ spec }: Pod): void {
   const lacking = containers.filter(({ volumeMounts }) => !volumeMounts?.some(isAtMountPath))
   if (lacking.length === 0) return
   const volumes = (spec.volumes ??= [])
-  const present = volumes.find(({ name }) => name.startsWith(VOLUME_PREFIX))
-  const name = present?.name ?? VOLUME_PREFIX + randomSuffix(5)
+  const present = volumes.find(({ name }) => name.startsWith(volumePrefix))
+  const name = present?.name ?? volumePrefix + randomSuffix(5)
   for (const container of lacking) {
     const mounts = (container.volumeMounts ??= [])
-    mounts.push({ name, readOnly: true, mountPath: MOUNT_PATH })
+    mounts.push({ name, readOnly: true, mountPath: tokenMountPath })
   }
   if (!present) volumes.push(tokenVolume(name))
 }
 
 function isAtMountPath({ mountPath }: { mountPath: string }): boolean {
-  return mountPath === MOUNT_PATH
+  return mountPath === tokenMountPath
 }
 
 function tokenVolume(name: string): Volume {
@@ -74,7 +76,7 @@ function tokenVolume(name: string): Volume {
     name,
     projected: {
       sources: [
-        { serviceAccountToken: { expirationSeconds: TOKEN_SECONDS, path: 'token' } },
+        { serviceAccountToken: { expirationSeconds: tokenSeconds, path: 'token' } },
         { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
         {
           downwardAPI: {

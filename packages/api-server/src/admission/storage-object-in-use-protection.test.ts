@@ -10,10 +10,12 @@ beforeEach(async () => {
 afterEach(() => fixture.storage.close())
 
 const resources = { requests: { storage: '1Gi' } }
-const claim = (finalizers?: string[]) => ({
-  metadata: { name: 'data', ...(finalizers ? { finalizers } : {}) },
-  spec: { accessModes: ['ReadWriteOnce'], resources },
-})
+function claim(finalizers?: string[]) {
+  return {
+    metadata: { name: 'data', ...(finalizers ? { finalizers } : {}) },
+    spec: { accessModes: ['ReadWriteOnce'], resources },
+  }
+}
 
 test.each([
   ['a claim', undefined, ['kubernetes.io/pvc-protection']],

@@ -1,10 +1,12 @@
-// StorageObjectInUseProtection: claims and volumes are born with the finalizer that keeps them while they are in use, so
-// that there is no moment in which one could be deleted under a pod. The controllers of the same names take it away.
+/**
+ * StorageObjectInUseProtection: claims and volumes are born with the finalizer that keeps them while they are in use, so
+ * that there is no moment in which one could be deleted under a pod. The controllers of the same names take it away.
+ */
 
 import type { AdmissionPlugin } from '../registry/admission.ts'
 import { isAbout } from '../registry/admission.ts'
 
-const FINALIZERS: Record<string, string> = {
+const finalizers: Record<string, string> = {
   persistentvolumeclaims: 'kubernetes.io/pvc-protection',
   persistentvolumes: 'kubernetes.io/pv-protection',
 }
@@ -14,7 +16,7 @@ export function storageObjectInUseProtection(): AdmissionPlugin {
     name: 'StorageObjectInUseProtection',
     admit(request) {
       const { plural } = request.definition
-      const finalizer = FINALIZERS[plural]
+      const finalizer = finalizers[plural]
       if (finalizer === undefined || request.operation !== 'CREATE' || !isAbout(request, '', plural)) return
       const metadata = request.object?.metadata
       if (!metadata || metadata.finalizers?.includes(finalizer)) return

@@ -1,8 +1,10 @@
-// Authentication: a chain of authenticators, the first that knows the credentials wins (upstream's union request handler).
-//
-// Today there are two: bearer tokens of service accounts, which this server signs itself, and the loopback connection
-// without credentials, which is the administrator's. Client certificates or OIDC would be further links of the chain.
-// An administrator may act as somebody else (kubectl --as), as upstream's impersonation filter allows.
+/**
+ * Authentication: a chain of authenticators, the first that knows the credentials wins (upstream's union request handler).
+ *
+ * Today there are two: bearer tokens of service accounts, which this server signs itself, and the loopback connection
+ * without credentials, which is the administrator's. Client certificates or OIDC would be further links of the chain.
+ * An administrator may act as somebody else (kubectl --as), as upstream's impersonation filter allows.
+ */
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { unauthorized } from '@dinghy/shared/api/errors'
@@ -37,5 +39,5 @@ function impersonated(user: UserInfo, headers: IncomingHttpHeaders): UserInfo {
     .map((group) => group.trim())
     .filter(Boolean)
   const uid = headers['impersonate-uid']
-  return { username, ...(typeof uid === 'string' && { uid }), groups: [...groups, 'system:authenticated'] }
+  return { username, ...(typeof uid === 'string' ? { uid } : {}), groups: [...groups, 'system:authenticated'] }
 }

@@ -1,5 +1,7 @@
-// Authorization: may this user do this? For now everybody who reaches the server may do everything, so that a class can
-// start; the reviews (SubjectAccessReview and friends) ask here too, so a real authorizer changes both at once.
+/**
+ * Authorization: may this user do this? For now everybody who reaches the server may do everything, so that a class can
+ * start; the reviews (SubjectAccessReview and friends) ask here too, so a real authorizer changes both at once.
+ */
 
 import type { UserInfo } from './user.ts'
 

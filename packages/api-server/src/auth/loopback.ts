@@ -1,7 +1,9 @@
-// Who may speak to this server at all: programs of this machine.
-//
-// It listens on loopback only, so a connection is local by nature; what is left are browsers on this machine that serve
-// a stranger. A page that rebinds its own DNS name to 127.0.0.1 shows in Host, a page of another site in Origin.
+/**
+ * Who may speak to this server at all: programs of this machine.
+ *
+ * It listens on loopback only, so a connection is local by nature; what is left are browsers on this machine that serve
+ * a stranger. A page that rebinds its own DNS name to 127.0.0.1 shows in Host, a page of another site in Origin.
+ */
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
@@ -16,7 +18,7 @@ export function requireLocal(headers: IncomingHttpHeaders): void {
 }
 
 /** How pods call this server. No stranger can own these names, so none can rebind them. */
-const IN_CLUSTER_NAMES = new Set([
+const inClusterNames = new Set([
   'kubernetes',
   'kubernetes.default',
   'kubernetes.default.svc',
@@ -26,7 +28,7 @@ const IN_CLUSTER_NAMES = new Set([
 export function isLoopbackAuthority(authority: string): boolean {
   const host = authority.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
   if (host === 'localhost' || host.endsWith('.localhost') || host === '::1') return true
-  if (IN_CLUSTER_NAMES.has(host)) return true
+  if (inClusterNames.has(host)) return true
   return isIP(host) === 4 && host.startsWith('127.')
 }
 

@@ -1,5 +1,7 @@
-// Whose token is this? A token is good only while its account, and the pod or secret it is bound to, are the very same
-// objects that it names.
+/**
+ * Whose token is this? A token is good only while its account, and the pod or secret it is bound to, are the very same
+ * objects that it names.
+ */
 
 import type { Resource } from '@dinghy/shared/api/resources'
 import { Pods, Secrets, ServiceAccounts } from '@dinghy/shared/api/resources'
@@ -29,10 +31,12 @@ export function verifyServiceAccountToken(
   const user = serviceAccountUser(namespace, serviceaccount.name, serviceaccount.uid)
   const extra = {
     'authentication.kubernetes.io/credential-id': [`JTI=${claims.jti}`],
-    ...(pod && {
-      'authentication.kubernetes.io/pod-name': [pod.name],
-      'authentication.kubernetes.io/pod-uid': [pod.uid],
-    }),
+    ...(pod
+      ? {
+          'authentication.kubernetes.io/pod-name': [pod.name],
+          'authentication.kubernetes.io/pod-uid': [pod.uid],
+        }
+      : {}),
   }
   return { user: { ...user, extra }, audiences: claims.aud }
 }

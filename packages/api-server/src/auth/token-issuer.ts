@@ -1,8 +1,10 @@
-// Service account tokens: JWTs signed with the cluster's own key, in the form and with the claims of Kubernetes, so that
-// programs that look inside find what they expect.
-//
-// The key lies next to the database: it must survive restarts as long as tokens do. Verification checks signature, times,
-// issuer, and that the account (and what the token is bound to) still exists as the same object.
+/**
+ * Service account tokens: JWTs signed with the cluster's own key, in the form and with the claims of Kubernetes, so that
+ * programs that look inside find what they expect.
+ *
+ * The key lies next to the database: it must survive restarts as long as tokens do. Verification checks signature, times,
+ * issuer, and that the account (and what the token is bound to) still exists as the same object.
+ */
 
 import {
   createPrivateKey,
@@ -42,10 +44,10 @@ export interface Claims {
   }
 }
 
-const ISSUER = 'https://kubernetes.default.svc.cluster.local'
+const issuer = 'https://kubernetes.default.svc.cluster.local'
 
 export class TokenIssuer {
-  readonly defaultAudiences = [ISSUER]
+  readonly defaultAudiences = [issuer]
   readonly #clock: Clock
   readonly #privateKey: KeyObject
   readonly #publicKey: KeyObject
@@ -65,11 +67,11 @@ export class TokenIssuer {
       aud: audiences,
       exp: now + expirationSeconds,
       iat: now,
-      iss: ISSUER,
+      iss: issuer,
       jti: randomUUID(),
       'kubernetes.io': {
         namespace,
-        ...(bound && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
+        ...(bound ? { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } } : {}),
         serviceaccount: { name, uid },
       },
       nbf: now,
@@ -89,7 +91,7 @@ export class TokenIssuer {
       return undefined
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Claims
     const now = this.#clock.now() / 1000
-    return claims.iss === ISSUER && claims.nbf <= now && now < claims.exp ? claims : undefined
+    return claims.iss === issuer && claims.nbf <= now && now < claims.exp ? claims : undefined
   }
 }
 

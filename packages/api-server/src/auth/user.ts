@@ -1,4 +1,6 @@
-// Who makes a request: the result of authentication, the subject of authorization (upstream's user.Info).
+/**
+ * Who makes a request: the result of authentication, the subject of authorization (upstream's user.Info).
+ */
 
 export interface UserInfo {
   username: string
@@ -16,12 +18,12 @@ export const admin: UserInfo = {
 /** The API server itself, when it writes what it needs at start. */
 export const apiServerUser: UserInfo = { username: 'system:apiserver', groups: ['system:masters'] }
 
-const SERVICE_ACCOUNT_PREFIX = 'system:serviceaccount:'
+const serviceAccountPrefix = 'system:serviceaccount:'
 
 export function serviceAccountUser(namespace: string, name: string, uid?: string): UserInfo {
   return {
-    username: `${SERVICE_ACCOUNT_PREFIX}${namespace}:${name}`,
-    ...(uid && { uid }),
+    username: `${serviceAccountPrefix}${namespace}:${name}`,
+    ...(uid ? { uid } : {}),
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
   }
 }

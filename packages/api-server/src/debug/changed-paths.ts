@@ -1,22 +1,24 @@
-// What differs between two states of an object, as JSON pointers (RFC 6901): deep enough to say what changed, not deeper
-// than the value that was replaced, added or removed as a whole.
-//
-// Lists of things with names are compared by name (containers, conditions by type, ports), so that one more container is
-// one path and not a difference in each that follows.
+/**
+ * What differs between two states of an object, as JSON pointers (RFC 6901): deep enough to say what changed, not deeper
+ * than the value that was replaced, added or removed as a whole.
+ *
+ * Lists of things with names are compared by name (containers, conditions by type, ports), so that one more container is
+ * one path and not a difference in each that follows.
+ */
 
-const IDENTITY_KEYS = ['name', 'type', 'uid', 'ip', 'key']
+const identityKeys = ['name', 'type', 'uid', 'ip', 'key']
 
 /** What every write changes says nothing. */
-const NOISE = new Set(['/metadata/resourceVersion', '/metadata/managedFields', '/metadata/generation'])
+const noise = new Set(['/metadata/resourceVersion', '/metadata/managedFields', '/metadata/generation'])
 
 export function changedPaths(before: unknown, after: unknown): string[] {
   const paths: string[] = []
   compare(before, after, '', paths)
-  return paths.filter((path) => !NOISE.has(path))
+  return paths.filter((path) => !noise.has(path))
 }
 
 function compare(before: unknown, after: unknown, path: string, paths: string[]): void {
-  if (before === after || NOISE.has(path)) return
+  if (before === after || noise.has(path)) return
   if (isRecord(before) && isRecord(after)) {
     for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
       compare(before[key], after[key], `${path}/${escapeToken(key)}`, paths)
@@ -26,7 +28,7 @@ function compare(before: unknown, after: unknown, path: string, paths: string[])
 }
 
 function compareLists(before: unknown[], after: unknown[], path: string, paths: string[]): void {
-  const identity = IDENTITY_KEYS.find((key) => isIdentifiedBy(before, key) && isIdentifiedBy(after, key))
+  const identity = identityKeys.find((key) => isIdentifiedBy(before, key) && isIdentifiedBy(after, key))
   if (identity === undefined) {
     for (let i = 0; i < Math.max(before.length, after.length); i++) compare(before[i], after[i], `${path}/${i}`, paths)
     return

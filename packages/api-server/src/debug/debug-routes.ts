@@ -1,10 +1,12 @@
-// /debug: what no other cluster shows.
-//
-//   GET /debug/why?resource=pods&namespace=default&name=web     the chain of causes, newest first
-//   GET /debug/history?resource=…&namespace=…&name=…            every revision: who, when, why, what it changed
-//   GET /debug/queue                                            the work queues of this process: it has none
-//
-// `resource` is a plural, a singular or a short name; `group=` or plural.group where two groups share one.
+/**
+ * /debug: what no other cluster shows.
+ *
+ *   GET /debug/why?resource=pods&namespace=default&name=web     the chain of causes, newest first
+ *   GET /debug/history?resource=…&namespace=…&name=…            every revision: who, when, why, what it changed
+ *   GET /debug/queue                                            the work queues of this process: it has none
+ *
+ * `resource` is a plural, a singular or a short name; `group=` or plural.group where two groups share one.
+ */
 
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import type { Exchange } from '../http/exchange.ts'
@@ -34,7 +36,7 @@ export function debugRoutes(storage: Storage, resources: Resources): PathHandler
         revisions: revisions.map((revision) => ({
           revision: revision.revision,
           actor: revision.actor,
-          ...(revision.cause !== undefined && { cause: revision.cause }),
+          ...(revision.cause !== undefined ? { cause: revision.cause } : {}),
           at: new Date(revision.at).toISOString(),
           verb: revision.verb,
           changed: changesOf(storage, revision),

@@ -1,8 +1,10 @@
-// "Why is this object as it is?": from its newest revision back to the write that nobody's write caused.
-//
-// The chain follows causes from one object to the next. Within the object that was asked about it also goes back in time
-// where a write had no cause (a container simply ended), since its creation is what one wants to see; beyond it, a write
-// without a cause is the root: somebody outside wanted it.
+/**
+ * "Why is this object as it is?": from its newest revision back to the write that nobody's write caused.
+ *
+ * The chain follows causes from one object to the next. Within the object that was asked about it also goes back in time
+ * where a write had no cause (a container simply ended), since its creation is what one wants to see; beyond it, a write
+ * without a cause is the root: somebody outside wanted it.
+ */
 
 import type { KubernetesObject, Pod } from '@dinghy/shared/api/types'
 import type { Revision, Storage } from '../storage/storage.ts'
@@ -24,13 +26,13 @@ export interface Link {
   summary: string
 }
 
-const MAX_LINKS = 100
+const maxLinks = 100
 
 /** Newest first. Empty if nothing is known of the key. */
 export function why(storage: Storage, key: string): Link[] {
   const chain: Link[] = []
   let current = storage.revisionAt(storage.newestOf(key))
-  while (current && chain.length < MAX_LINKS) {
+  while (current && chain.length < maxLinks) {
     chain.push(linkOf(storage, current))
     current = storage.revisionAt(predecessorOf(current, key))
   }
@@ -52,10 +54,10 @@ function linkOf(storage: Storage, revision: Revision): Link {
     key,
     verb,
     actor,
-    ...(cause !== undefined && { cause }),
+    ...(cause !== undefined ? { cause } : {}),
     at: new Date(at).toISOString(),
     kind: object.kind,
-    ...(namespace && { namespace }),
+    ...(namespace ? { namespace } : {}),
     name,
     summary: verb === 'update' ? summaryOf(changesOf(storage, revision), object) : '',
   }

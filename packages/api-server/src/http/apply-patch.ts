@@ -1,4 +1,6 @@
-// PATCH with application/apply-patch+yaml: server-side apply, from the bytes of a request to the change it makes.
+/**
+ * PATCH with application/apply-patch+yaml: server-side apply, from the bytes of a request to the change it makes.
+ */
 
 import { invalid } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
@@ -6,7 +8,7 @@ import { apiVersionOf } from '@dinghy/shared/api/resources'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import { serverSideApply } from '../patch/apply.ts'
 import { FieldSet } from '../patch/field-set.ts'
-import { APPLY_PATCH, mediaTypeOf } from '../patch/patch.ts'
+import { applyPatchType, mediaTypeOf } from '../patch/patch.ts'
 import { managerName } from '../registry/ownership.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import type { Change } from '../registry/update.ts'
@@ -16,7 +18,7 @@ import type { Exchange } from './exchange.ts'
 import { isTrue } from './request-info.ts'
 
 export function isApply({ request }: Exchange): boolean {
-  return mediaTypeOf(request.headers['content-type']) === APPLY_PATCH
+  return mediaTypeOf(request.headers['content-type']) === applyPatchType
 }
 
 /** `force` is the apply's alone, and an apply must say who applies. */

@@ -1,20 +1,22 @@
-// Reads a request's body whole, up to the limit that upstream sets.
+/**
+ * Reads a request's body whole, up to the limit that upstream sets.
+ */
 
 import type { IncomingMessage } from 'node:http'
 import { badRequest, requestEntityTooLarge } from '@dinghy/shared/api/errors'
 
-export const MAX_BODY_BYTES = 3 * 1024 * 1024
+export const maxBodyBytes = 3 * 1024 * 1024
 
 /** Throws RequestEntityTooLarge, or BadRequest if the client hangs up half-way. */
 export function readBody(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const tooLarge = () => reject(requestEntityTooLarge(`limit is ${MAX_BODY_BYTES}`))
-    if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return tooLarge()
+    const tooLarge = () => reject(requestEntityTooLarge(`limit is ${maxBodyBytes}`))
+    if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) return tooLarge()
     const chunks: Buffer[] = []
     let size = 0
     request.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk)
+      if (size <= maxBodyBytes) chunks.push(chunk)
       else {
         request.pause()
         tooLarge()

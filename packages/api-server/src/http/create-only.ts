@@ -1,4 +1,6 @@
-// Kinds that are only ever created: questions that are answered at once (reviews), and Bindings in their old place.
+/**
+ * Kinds that are only ever created: questions that are answered at once (reviews), and Bindings in their old place.
+ */
 
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import type { Handler } from './handler.ts'

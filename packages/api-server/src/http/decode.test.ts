@@ -21,7 +21,9 @@ function failure(run: () => unknown): string {
   throw new Error('expected a failure')
 }
 
-const template = (container: object) => ({ spec: { containers: [{ name: 'c', image: 'busybox', ...container }] } })
+function template(container: object) {
+  return { spec: { containers: [{ name: 'c', image: 'busybox', ...container }] } }
+}
 
 describe('what a body becomes', () => {
   test('apiVersion and kind come from the URL when the body has none', () => {

@@ -1,11 +1,13 @@
-// Turns a request body – JSON, YAML or protobuf – into an object of the expected kind.
-//
-// Callers may rely on: the object conforms to its type (conform.ts), carries apiVersion and kind, and every complaint is
-// a StatusError 400 with the words of a real API server (415 for a media type nobody speaks). Unknown and repeated fields
-// are errors, warnings or silence, as the client's ?fieldValidation= asks; Kubernetes' default is Warn.
-//
-// The one body it does not accept is one whose kind differs from the URL's; a body without apiVersion and kind takes
-// them from the URL, as upstream's typed decoders do.
+/**
+ * Turns a request body – JSON, YAML or protobuf – into an object of the expected kind.
+ *
+ * Callers may rely on: the object conforms to its type (conform.ts), carries apiVersion and kind, and every complaint is
+ * a StatusError 400 with the words of a real API server (415 for a media type nobody speaks). Unknown and repeated fields
+ * are errors, warnings or silence, as the client's ?fieldValidation= asks; Kubernetes' default is Warn.
+ *
+ * The one body it does not accept is one whose kind differs from the URL's; a body without apiVersion and kind takes
+ * them from the URL, as upstream's typed decoders do.
+ */
 
 import { createRequire } from 'node:module'
 import type * as Yaml from 'yaml'
@@ -36,7 +38,7 @@ export interface Decoded {
   warnings: string[]
 }
 
-export const ACCEPTED_MEDIA_TYPES = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+export const acceptedMediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 
 export function decodeBody(
   body: Buffer,
@@ -46,7 +48,7 @@ export function decodeBody(
 ): Decoded {
   const mediaType = contentType?.split(';')[0]?.trim().toLowerCase() || 'application/json'
   const parse = parsers[mediaType]
-  if (!parse) throw unsupportedMediaType(ACCEPTED_MEDIA_TYPES)
+  if (!parse) throw unsupportedMediaType(acceptedMediaTypes)
   const parsed = parse(body, target)
   return finish(parsed, target, options.fieldValidation, (message) => {
     return badRequest(`${handled(withDefaults(parsed, target), target)}: ${message}`)

@@ -1,5 +1,7 @@
-// Documents that change only with the set of resources: made once, told apart by a hash, and not sent again to who has
-// them (ETag).
+/**
+ * Documents that change only with the set of resources: made once, told apart by a hash, and not sent again to who has
+ * them (ETag).
+ */
 
 import { createHash } from 'node:crypto'
 import type { Resources } from '../registry/resources.ts'

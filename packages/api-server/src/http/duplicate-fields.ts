@@ -1,7 +1,9 @@
-// Finds keys that a JSON text sets twice, which JSON.parse forgives and Kubernetes' strict decoding does not.
-//
-// A single pass over text that JSON.parse has already accepted, so it need not check the grammar: strings are skipped,
-// braces and brackets keep the path.
+/**
+ * Finds keys that a JSON text sets twice, which JSON.parse forgives and Kubernetes' strict decoding does not.
+ *
+ * A single pass over text that JSON.parse has already accepted, so it need not check the grammar: strings are skipped,
+ * braces and brackets keep the path.
+ */
 
 interface Frame {
   /** The keys seen, if this is an object; undefined if it is a list. */

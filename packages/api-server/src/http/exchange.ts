@@ -1,4 +1,6 @@
-// One request and its answer, as they pass through the pipeline; each stage adds what it found out.
+/**
+ * One request and its answer, as they pass through the pipeline; each stage adds what it found out.
+ */
 
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'

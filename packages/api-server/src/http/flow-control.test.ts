@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { FlowControl } from './flow-control.ts'
 import { parseRequestInfo } from './request-info.ts'
 
-const info = (method: string, path: string) => parseRequestInfo(method, new URL(path, 'http://localhost'))
+function info(method: string, path: string) {
+  return parseRequestInfo(method, new URL(path, 'http://localhost'))
+}
 const list = info('GET', '/api/v1/pods')
 const create = info('POST', '/api/v1/namespaces/default/pods')
 const watch = info('GET', '/api/v1/pods?watch=1')

@@ -1,7 +1,9 @@
-// Flow control: a gate on how many requests are being worked on at once, so that a flood is told to come back later
-// instead of slowing everybody down. Upstream's max-inflight filter; its priority levels and fair queues are not here.
-//
-// Requests that last (watches, logs, exec) do not count: they wait for events, not for us.
+/**
+ * Flow control: a gate on how many requests are being worked on at once, so that a flood is told to come back later
+ * instead of slowing everybody down. Upstream's max-inflight filter; its priority levels and fair queues are not here.
+ *
+ * Requests that last (watches, logs, exec) do not count: they wait for events, not for us.
+ */
 
 import { tooManyRequests } from '@dinghy/shared/api/errors'
 import type { RequestInfo } from './request-info.ts'
@@ -11,8 +13,8 @@ export interface Limits {
   mutating: number
 }
 
-const LASTING_SUBRESOURCES = new Set(['log', 'exec', 'attach', 'portforward', 'proxy'])
-const READ_ONLY = new Set(['get', 'list', 'watch', 'head', 'options'])
+const lastingSubresources = new Set(['log', 'exec', 'attach', 'portforward', 'proxy'])
+const readOnly = new Set(['get', 'list', 'watch', 'head', 'options'])
 
 export class FlowControl {
   readonly #limits: Limits
@@ -25,7 +27,7 @@ export class FlowControl {
   /** Throws TooManyRequests when full. Call the returned function when the request is over. */
   enter(info: RequestInfo): () => void {
     if (isLasting(info)) return () => {}
-    const kind = READ_ONLY.has(info.verb) ? 'readOnly' : 'mutating'
+    const kind = readOnly.has(info.verb) ? 'readOnly' : 'mutating'
     if (this.#inFlight[kind] >= this.#limits[kind]) {
       throw tooManyRequests('Too many requests, please try again later.', 1)
     }
@@ -39,5 +41,5 @@ export class FlowControl {
 }
 
 export function isLasting({ verb, subresource }: RequestInfo): boolean {
-  return verb === 'watch' || (subresource !== undefined && LASTING_SUBRESOURCES.has(subresource))
+  return verb === 'watch' || (subresource !== undefined && lastingSubresources.has(subresource))
 }

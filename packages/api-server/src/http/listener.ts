@@ -1,4 +1,6 @@
-// The listening socket: each HTTP request, and each wish to leave HTTP (Upgrade), becomes an Exchange in the pipeline.
+/**
+ * The listening socket: each HTTP request, and each wish to leave HTTP (Upgrade), becomes an Exchange in the pipeline.
+ */
 
 import type { IncomingMessage, Server } from 'node:http'
 import { createServer, ServerResponse } from 'node:http'

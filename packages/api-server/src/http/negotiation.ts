@@ -1,7 +1,9 @@
-// Accept: which of the forms that this server can write does the client want?
-//
-// Forms: JSON and YAML; Table and PartialObjectMetadata as transforms of either. Protobuf is never written: clients that
-// ask for it list JSON too, and the few that do not are sent JSON all the same, which client-go reads by Content-Type.
+/**
+ * Accept: which of the forms that this server can write does the client want?
+ *
+ * Forms: JSON and YAML; Table and PartialObjectMetadata as transforms of either. Protobuf is never written: clients that
+ * ask for it list JSON too, and the few that do not are sent JSON all the same, which client-go reads by Content-Type.
+ */
 
 import { notAcceptable } from '@dinghy/shared/api/errors'
 
@@ -15,14 +17,14 @@ export interface Transform {
   apiVersion: string
 }
 
-export const JSON_FORMAT: Format = { mediaType: 'application/json', transform: undefined }
+export const jsonFormat: Format = { mediaType: 'application/json', transform: undefined }
 
-const ACCEPTED = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
-const JSON_TYPES = new Set(['application/json', 'application/*', '*/*', 'application/vnd.kubernetes.protobuf'])
+const accepted = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+const jsonTypes = new Set(['application/json', 'application/*', '*/*', 'application/vnd.kubernetes.protobuf'])
 
 /** The first clause that can be met, as upstream (which does not weigh q either). Throws NotAcceptable. */
 export function negotiate(accept: string | undefined): Format {
-  if (!accept || accept.trim() === '') return JSON_FORMAT
+  if (!accept || accept.trim() === '') return jsonFormat
   for (const clause of parseAccept(accept)) {
     const mediaType = mediaTypeOf(clause.type)
     if (!mediaType) continue
@@ -31,7 +33,7 @@ export function negotiate(accept: string | undefined): Format {
     const transform = transformOf(kind, clause.parameters)
     if (transform) return { mediaType, transform }
   }
-  throw notAcceptable(ACCEPTED)
+  throw notAcceptable(accepted)
 }
 
 export interface AcceptClause {
@@ -55,7 +57,7 @@ function splitParameter(text: string): [string, string] {
 }
 
 function mediaTypeOf(type: string): Format['mediaType'] | undefined {
-  if (JSON_TYPES.has(type)) return 'application/json'
+  if (jsonTypes.has(type)) return 'application/json'
   return type === 'application/yaml' ? 'application/yaml' : undefined
 }
 

@@ -1,5 +1,7 @@
-// /openapi: the documents of openapi.ts. A document asked for by its hash may be kept for a year, because another content
-// has another hash; kubectl downloads each only once.
+/**
+ * /openapi: the documents of openapi.ts. A document asked for by its hash may be kept for a year, because another content
+ * has another hash; kubectl downloads each only once.
+ */
 
 import { OpenApiDocuments, openApiV2 } from '../openapi.ts'
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -9,15 +11,15 @@ import type { PathHandler } from './path-routes.ts'
 import { version } from './version.ts'
 
 // Asked for with an @, which is no legal media type; newer clients refuse to read an answer that repeats it.
-const V2_MEDIA_TYPE = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
-const YEAR_SECONDS = 365 * 24 * 3600
+const v2MediaType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
+const yearSeconds = 365 * 24 * 3600
 
 export function openApiRoutes(resources: Resources, clock: Clock): PathHandler {
   const documents = perGeneration(resources, () => new OpenApiDocuments(resources.all(), version.gitVersion))
   return (exchange) => {
     const { path, verb } = exchange.info
     if (verb !== 'get' || !path.startsWith('/openapi/')) return undefined
-    if (path === '/openapi/v2') return documentReply(exchange, openApiV2(), V2_MEDIA_TYPE)
+    if (path === '/openapi/v2') return documentReply(exchange, openApiV2(), v2MediaType)
     if (path === '/openapi/v3') return documentReply(exchange, JSON.stringify(documents().index()), 'application/json')
     const name = path.replace('/openapi/v3/', '')
     const document = documents().document(name)
@@ -30,7 +32,7 @@ export function openApiRoutes(resources: Resources, clock: Clock): PathHandler {
     }
     return documentReply(exchange, document.bytes, 'application/json', {
       'cache-control': 'public, immutable',
-      expires: new Date(clock.now() + YEAR_SECONDS * 1000).toUTCString(),
+      expires: new Date(clock.now() + yearSeconds * 1000).toUTCString(),
     })
   }
 }

@@ -1,4 +1,6 @@
-// The paths that are no resources: version, health, metrics, discovery, OpenAPI, debugging.
+/**
+ * The paths that are no resources: version, health, metrics, discovery, OpenAPI, debugging.
+ */
 
 import { methodNotSupported, unknownResource } from '@dinghy/shared/api/errors'
 import { healthText } from '@dinghy/shared/process/health'
@@ -34,7 +36,7 @@ export function pathRoutes({ health, metrics, handlers }: PathParts): (exchange:
 
 type Page = (exchange: Exchange, parts: { health: Health; metrics: Metrics }) => Reply | Promise<Reply>
 
-const PATHS = [
+const paths = [
   '/api',
   '/api/v1',
   '/apis',
@@ -49,7 +51,7 @@ const PATHS = [
 ]
 
 const pages: Record<string, Page> = {
-  '/': () => jsonReply({ paths: PATHS }),
+  '/': () => jsonReply({ paths: paths }),
   '/version': () => jsonReply(version),
   '/metrics': (_exchange, { metrics }) => ({
     code: 200,

@@ -1,5 +1,7 @@
-// Hands a request on to another server of this machine and its answer back, byte for byte: as HTTP, or as a raw
-// connection when the client wants to leave HTTP (WebSocket, SPDY).
+/**
+ * Hands a request on to another server of this machine and its answer back, byte for byte: as HTTP, or as a raw
+ * connection when the client wants to leave HTTP (WebSocket, SPDY).
+ */
 
 import { request as httpRequest } from 'node:http'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
@@ -15,7 +17,7 @@ export interface Target {
   path: string
 }
 
-const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
+const hopByHop = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
 
 /** Makes an error of ours out of another server's refusal. */
 export type Refusal = (code: number, text: string) => Error
@@ -52,15 +54,15 @@ export async function pipeHttp(exchange: Exchange, { host, port, path }: Target,
   }
 }
 
-const REFUSAL_BYTES = 2048
+const refusalBytes = 2048
 
 async function beginningOf(answer: IncomingMessage): Promise<string> {
   let text = ''
   for await (const chunk of answer.setEncoding('utf8')) {
     text += chunk as string
-    if (text.length >= REFUSAL_BYTES) break
+    if (text.length >= refusalBytes) break
   }
-  return text.slice(0, REFUSAL_BYTES)
+  return text.slice(0, refusalBytes)
 }
 
 /** Like pipeHttp, for a request whose connection changes its protocol. */
@@ -101,7 +103,7 @@ function requestHead({ method, rawHeaders }: IncomingMessage, host: string, port
 }
 
 function withoutHopByHop(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.includes(name)))
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !hopByHop.includes(name)))
 }
 
 function unreachable(host: string, port: number, error: Error) {

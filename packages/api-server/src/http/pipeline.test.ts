@@ -10,12 +10,14 @@ afterAll(() => fixture.close())
 
 const ask: (typeof fixture)['ask'] = (...args) => fixture.ask(...args)
 const configMaps = '/api/v1/namespaces/default/configmaps'
-const configMap = (name: string, more: object = {}) => ({
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
-  metadata: { name },
-  ...more,
-})
+function configMap(name: string, more: object = {}) {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name },
+    ...more,
+  }
+}
 const table = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
 
 describe('what goes wrong is told as a Status', () => {
@@ -276,7 +278,7 @@ describe('the form of an answer', () => {
 describe('history', () => {
   const as = (userAgent: string, cause?: number): Record<string, string> => ({
     'user-agent': userAgent,
-    ...(cause && { 'x-dinghy-cause': String(cause) }),
+    ...(cause ? { 'x-dinghy-cause': String(cause) } : {}),
   })
 
   test('tells who, and why', async () => {

@@ -1,12 +1,14 @@
-// The way of a request, one line a stage, by Kubernetes' own names for them:
-//
-//   request ─► is it local ─► authenticate ─► flow control ─► authorize ─► handler ─► encode ─► answer
-//                 403             401             429            403          │
-//      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
-//       400 415               any                   422           403 …               409 404
-//
-// The second line is the handler's: decode in write-verbs.ts, the rest in registry/create.ts and update.ts. Whatever a
-// stage throws becomes a Status in one place, at the end of `handle`.
+/**
+ * The way of a request, one line a stage, by Kubernetes' own names for them:
+ *
+ *   request ─► is it local ─► authenticate ─► flow control ─► authorize ─► handler ─► encode ─► answer
+ *                 403             401             429            403          │
+ *      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
+ *       400 415               any                   422           403 …               409 404
+ *
+ * The second line is the handler's: decode in write-verbs.ts, the rest in registry/create.ts and update.ts. Whatever a
+ * stage throws becomes a Status in one place, at the end of `handle`.
+ */
 
 import { forbidden, toStatus } from '@dinghy/shared/api/errors'
 import type { Logger } from '@dinghy/shared/process/logger'

@@ -1,14 +1,16 @@
-// Decodes Kubernetes' protobuf bodies into the JSON they stand for. kubectl ≥ 1.32 sends most of its `create …` bodies so.
-//
-// A body is "k8s\0" followed by runtime.Unknown{typeMeta{apiVersion=1, kind=2}=1, raw=2}; raw is the message itself, whose
-// field numbers are in the schema. The result is what a JSON body would parse to, before conform() makes it canonical:
-// zeros are kept here and dropped there. We never send protobuf; every client that can is content with JSON.
+/**
+ * Decodes Kubernetes' protobuf bodies into the JSON they stand for. kubectl ≥ 1.32 sends most of its `create …` bodies so.
+ *
+ * A body is "k8s\0" followed by runtime.Unknown{typeMeta{apiVersion=1, kind=2}=1, raw=2}; raw is the message itself, whose
+ * field numbers are in the schema. The result is what a JSON body would parse to, before conform() makes it canonical:
+ * zeros are kept here and dropped there. We never send protobuf; every client that can is content with JSON.
+ */
 
 import type { FieldShape, Scalar, TypeRef, TypeSource } from '@dinghy/shared/schema/type-shape'
 import { ShapeError } from '../shape/conform.ts'
 import type { JsonObject } from '../shape/json.ts'
 
-const MAGIC = Buffer.from('k8s\0')
+const magicBytes = Buffer.from('k8s\0')
 
 export interface ProtobufEnvelope {
   apiVersion: string
@@ -17,7 +19,7 @@ export interface ProtobufEnvelope {
 }
 
 export function decodeEnvelope(body: Buffer): ProtobufEnvelope {
-  if (!body.subarray(0, 4).equals(MAGIC)) {
+  if (!body.subarray(0, 4).equals(magicBytes)) {
     throw new ShapeError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]')
   }
   const envelope: ProtobufEnvelope = { apiVersion: '', kind: '', raw: Buffer.alloc(0) }
@@ -33,10 +35,10 @@ export function decodeEnvelope(body: Buffer): ProtobufEnvelope {
 }
 
 /** Nesting no real object has; a hostile one must not overflow the stack. */
-const MAX_DEPTH = 64
+const maxDepth = 64
 
 export function decodeMessage(raw: Buffer, typeName: string, types: TypeSource, depth = 0): JsonObject {
-  if (depth > MAX_DEPTH) throw new ShapeError('protobuf message is nested too deeply')
+  if (depth > maxDepth) throw new ShapeError('protobuf message is nested too deeply')
   const fields = [...(types.type(typeName)?.fields.values() ?? [])].filter((field) => field.protobufPath.length > 0)
   const object: JsonObject = {}
   readInto(object, raw, fieldTree(fields), types, depth)

@@ -1,4 +1,6 @@
-// get, list and watch: what the store shows, in the form that was asked for.
+/**
+ * get, list and watch: what the store shows, in the form that was asked for.
+ */
 
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import type { Exchange } from './exchange.ts'

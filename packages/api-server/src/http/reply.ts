@@ -1,4 +1,6 @@
-// The answer to a request, and how it is put on the wire: status, headers, pretty-printing, YAML, compression.
+/**
+ * The answer to a request, and how it is put on the wire: status, headers, pretty-printing, YAML, compression.
+ */
 
 import { constants, gzip } from 'node:zlib'
 import { promisify } from 'node:util'
@@ -14,10 +16,10 @@ export interface Reply {
 }
 
 const gzipAsync = promisify(gzip)
-const COMPRESS_FROM_BYTES = 128 * 1024
+const compressFromBytes = 128 * 1024
 
 export function jsonReply(value: unknown, code = 200, headers?: Record<string, string>): Reply {
-  return { code, contentType: 'application/json', body: JSON.stringify(value), ...(headers && { headers }) }
+  return { code, contentType: 'application/json', body: JSON.stringify(value), ...(headers ? { headers } : {}) }
 }
 
 /** Bytes that are already in the form that was negotiated, except that YAML is only now made of JSON. */
@@ -32,9 +34,9 @@ export function textReply(text: string, code = 200): Reply {
 export function statusReply(status: Status): Reply {
   const seconds = status.details?.retryAfterSeconds
   const headers = {
-    ...(seconds && { 'retry-after': String(seconds) }),
+    ...(seconds ? { 'retry-after': String(seconds) } : {}),
     // The rest of a body that was too large is not read; the connection is of no more use.
-    ...(status.code === 413 && { connection: 'close' }),
+    ...(status.code === 413 ? { connection: 'close' } : {}),
   }
   return jsonReply(status, status.code, headers)
 }
@@ -47,7 +49,7 @@ export async function send(exchange: Exchange, reply: Reply): Promise<void> {
   if (reply.contentType === 'application/yaml') body = await toYaml(body)
   response.statusCode = reply.code
   setHeaders(exchange, { 'content-type': reply.contentType, ...reply.headers })
-  if (body.length >= COMPRESS_FROM_BYTES && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
+  if (body.length >= compressFromBytes && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
     body = await gzipAsync(body, { level: constants.Z_BEST_SPEED })
     response.setHeader('content-encoding', 'gzip')
     response.setHeader('vary', 'Accept-Encoding')

@@ -1,7 +1,9 @@
-// Objects and lists in the form the client asked for: as they are stored, as a Table, or as metadata only.
-//
-// The usual form costs nothing: stored bytes are copied, a list is their concatenation. Upstream leaves out kind and
-// apiVersion of the items of a built-in list; here each item is whole, as custom resources are there.
+/**
+ * Objects and lists in the form the client asked for: as they are stored, as a Table, or as metadata only.
+ *
+ * The usual form costs nothing: stored bytes are copied, a list is their concatenation. Upstream leaves out kind and
+ * apiVersion of the items of a built-in list; here each item is whole, as custom resources are there.
+ */
 
 import { notAcceptable } from '@dinghy/shared/api/errors'
 import { apiVersionOf } from '@dinghy/shared/api/resources'
@@ -96,18 +98,18 @@ function listMeta(page: ListPage): ListMeta {
   const { revision, continue: token, remainingItemCount } = page
   return {
     resourceVersion: String(revision),
-    ...(token && { continue: token }),
-    ...(remainingItemCount !== undefined && { remainingItemCount }),
+    ...(token ? { continue: token } : {}),
+    ...(remainingItemCount !== undefined ? { remainingItemCount } : {}),
   }
 }
 
 function listBytes(kind: string, apiVersion: string, metadata: ListMeta, items: Buffer[]): Buffer {
   const parts: Buffer[] = [Buffer.from(`${JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1)},"items":[`)]
-  items.forEach((item, i) => parts.push(...(i > 0 ? [COMMA, item] : [item])))
+  items.forEach((item, i) => parts.push(...(i > 0 ? [comma, item] : [item])))
   return Buffer.concat([...parts, Buffer.from(']}\n')])
 }
 
-const COMMA = Buffer.from(',')
+const comma = Buffer.from(',')
 
 export function encode(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value))

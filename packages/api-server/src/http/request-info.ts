@@ -1,10 +1,12 @@
-// What a request is about, read off its method and URL alone (upstream's RequestInfo). Authorization, flow control and
-// routing all go by this, so none of them parses a path of its own.
-//
-//   GET  /api/v1/namespaces/default/pods/web/log      get pods/log default/web
-//   GET  /apis/apps/v1/deployments?watch=true         watch deployments.apps, all namespaces
-//   POST /api/v1/namespaces/default/pods              create pods default/
-//   GET  /healthz                                     not a resource: only verb and path
+/**
+ * What a request is about, read off its method and URL alone (upstream's RequestInfo). Authorization, flow control and
+ * routing all go by this, so none of them parses a path of its own.
+ *
+ *   GET  /api/v1/namespaces/default/pods/web/log      get pods/log default/web
+ *   GET  /apis/apps/v1/deployments?watch=true         watch deployments.apps, all namespaces
+ *   POST /api/v1/namespaces/default/pods              create pods default/
+ *   GET  /healthz                                     not a resource: only verb and path
+ */
 
 export interface RequestInfo {
   isResource: boolean
@@ -22,7 +24,7 @@ export interface RequestInfo {
 }
 
 /** Subresources of a namespace; everything else below a namespace is a resource in it. */
-const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize'])
+const namespaceSubresources = new Set(['status', 'finalize'])
 
 export function parseRequestInfo(method: string, url: URL): RequestInfo {
   const path = url.pathname
@@ -36,7 +38,7 @@ export function parseRequestInfo(method: string, url: URL): RequestInfo {
   const legacyWatch = segments[0] === 'watch' && segments.length > 1
   if (legacyWatch) segments = segments.slice(1)
 
-  const inNamespace = segments[0] === 'namespaces' && segments.length > 2 && !NAMESPACE_SUBRESOURCES.has(segments[2]!)
+  const inNamespace = segments[0] === 'namespaces' && segments.length > 2 && !namespaceSubresources.has(segments[2]!)
   const [resource = '', name, subresource, ...tail] = inNamespace ? segments.slice(2) : segments
   const namespace = inNamespace ? segments[1] : resource === 'namespaces' ? name : undefined
   const named = name !== undefined && name !== ''

@@ -1,4 +1,6 @@
-// What the server counts of its requests, under upstream's metric names.
+/**
+ * What the server counts of its requests, under upstream's metric names.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Metrics } from '@dinghy/shared/process/metrics'

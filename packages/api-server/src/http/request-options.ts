@@ -1,4 +1,6 @@
-// Query parameters and option bodies as typed options. What they say wrong is told in upstream's words.
+/**
+ * Query parameters and option bodies as typed options. What they say wrong is told in upstream's words.
+ */
 
 import { badRequest, invalid } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'

@@ -1,5 +1,7 @@
-// From request info to the handler: which definition, which verb, which subresource. What does not exist is told apart
-// here: an unknown path is 404, a known path with a verb that it does not have is 405.
+/**
+ * From request info to the handler: which definition, which verb, which subresource. What does not exist is told apart
+ * here: an unknown path is 404, a known path with a verb that it does not have is 405.
+ */
 
 import { methodNotSupported, unknownResource } from '@dinghy/shared/api/errors'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
@@ -11,7 +13,7 @@ import { createOnlyHandler } from './create-only.ts'
 import { subresourceHandler } from './subresources.ts'
 import { create, patch, remove, removeCollection, update } from './write-verbs.ts'
 
-const VERBS: Record<string, Handler> = {
+const methodVerbs: Record<string, Handler> = {
   get,
   list,
   watch,
@@ -35,7 +37,7 @@ export function findHandler(
     if (handler === 'no such verb') throw methodNotSupported(group, `${plural}/${info.subresource}`, info.verb)
     return { definition, handler }
   }
-  const verbs = definition.createOnly ? createOnlyHandler(definition) : VERBS
+  const verbs = definition.createOnly ? createOnlyHandler(definition) : methodVerbs
   const handler = definition.verbs.includes(info.verb) ? verbs[info.verb] : undefined
   const named = info.name !== undefined
   const misplaced = info.verb === 'create' ? named : info.verb === 'update' || info.verb === 'patch' ? !named : false

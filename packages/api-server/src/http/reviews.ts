@@ -1,5 +1,7 @@
-// Reviews: questions to the server about identity and rights, sent as objects that come back with their status filled in.
-// Nothing is stored. They ask the same authenticators and the same authorizer as the pipeline does.
+/**
+ * Reviews: questions to the server about identity and rights, sent as objects that come back with their status filled in.
+ * Nothing is stored. They ask the same authenticators and the same authorizer as the pipeline does.
+ */
 
 import { badRequest, invalid } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
@@ -102,9 +104,9 @@ function decide(spec: ReviewSpec, user: UserInfo, { authorizer }: Services): obj
     user,
     ...attributesOf(resourceAttributes ?? {}),
     path: nonResourceAttributes?.path,
-    ...(nonResourceAttributes && { verb: nonResourceAttributes.verb ?? '' }),
+    ...(nonResourceAttributes ? { verb: nonResourceAttributes.verb ?? '' } : {}),
   })
-  return { allowed: decision.allowed, ...(decision.reason && { reason: decision.reason }) }
+  return { allowed: decision.allowed, ...(decision.reason ? { reason: decision.reason } : {}) }
 }
 
 function attributesOf(sent: ResourceAttributes): Omit<AccessAttributes, 'user' | 'path'> {
@@ -117,7 +119,7 @@ function subjectOf({ user, groups, uid, extra }: ReviewSpec): UserInfo {
     const problem = fieldErrors.invalid('spec.user', '', 'at least one of user or group must be specified')
     throw invalid('authorization.k8s.io', 'SubjectAccessReview', '', [problem])
   }
-  return { username: user ?? '', groups: groups ?? [], ...(uid && { uid }), ...(extra && { extra }) }
+  return { username: user ?? '', groups: groups ?? [], ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) }
 }
 
 async function decode(exchange: Exchange, definition: ResourceDefinition): Promise<Review> {

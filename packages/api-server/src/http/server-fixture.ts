@@ -1,4 +1,6 @@
-// A whole API server on an in-memory database and a free port, for tests.
+/**
+ * A whole API server on an in-memory database and a free port, for tests.
+ */
 
 import { request } from 'node:http'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'

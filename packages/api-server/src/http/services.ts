@@ -1,4 +1,6 @@
-// What the handlers work with: everything the server is made of, wired once in server.ts.
+/**
+ * What the handlers work with: everything the server is made of, wired once in server.ts.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'

@@ -1,5 +1,7 @@
-// Which subresource is served by whom. Those that show their parent in another light (status, finalize, approval, …) go
-// through the generic verbs, and the kind's strategy knows what they may change; the others have a file each.
+/**
+ * Which subresource is served by whom. Those that show their parent in another light (status, finalize, approval, …) go
+ * through the generic verbs, and the kind's strategy knows what they may change; the others have a file each.
+ */
 
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import type { Handler } from './handler.ts'

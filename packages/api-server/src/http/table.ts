@@ -1,7 +1,9 @@
-// Objects as a meta.k8s.io Table: what `kubectl get` asks for, so that the server decides what is worth showing.
-//
-// Each row carries its object in the form ?includeObject= asks for; by default its metadata only, which is what kubectl
-// needs for labels, sorting and the name it prints while watching.
+/**
+ * Objects as a meta.k8s.io Table: what `kubectl get` asks for, so that the server decides what is worth showing.
+ *
+ * Each row carries its object in the form ?includeObject= asks for; by default its metadata only, which is what kubectl
+ * needs for labels, sorting and the name it prints while watching.
+ */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { Cell, Column, ResourceDefinition } from '../registry/resource-definition.ts'
@@ -33,10 +35,10 @@ export function toTable(
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',
     metadata: list.metadata,
-    ...(withDefinitions && { columnDefinitions: definition.columns.map(describe) }),
+    ...(withDefinitions ? { columnDefinitions: definition.columns.map(describe) } : {}),
     rows: list.items.map((object) => ({
       cells: definition.columns.map((column) => column.cell(object, now)),
-      ...(includeObject !== 'None' && { object: includeObject === 'Object' ? object : partial(object) }),
+      ...(includeObject !== 'None' ? { object: includeObject === 'Object' ? object : partial(object) } : {}),
     })),
   }
 }

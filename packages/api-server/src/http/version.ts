@@ -1,5 +1,7 @@
-// GET /version. Clients choose their own version by it: some machines' kubectl is a dispatcher that runs the kubectl of
-// the server's minor version, so `major` and `minor` must be plain numbers.
+/**
+ * GET /version. Clients choose their own version by it: some machines' kubectl is a dispatcher that runs the kubectl of
+ * the server's minor version, so `major` and `minor` must be plain numbers.
+ */
 
 export const version = {
   major: '1',

@@ -9,19 +9,22 @@ beforeAll(async () => {
 afterAll(() => fixture.close())
 
 const secrets = '/api/v1/namespaces/default/secrets'
-const create = async (name: string, labels: Record<string, string> = {}) => {
+async function create(name: string, labels: Record<string, string> = {}) {
   const answer = await fixture.ask('POST', secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { name, labels } })
   return (answer.json as unknown as { metadata: { resourceVersion: string } }).metadata.resourceVersion
 }
-const relabel = (name: string, labels: Record<string, string | null>) =>
-  fixture.ask(
+function relabel(name: string, labels: Record<string, string | null>) {
+  return fixture.ask(
     'PATCH',
     `${secrets}/${name}`,
     { metadata: { labels } },
     { 'content-type': 'application/merge-patch+json' },
   )
-const remove = (name: string) => fixture.ask('DELETE', `${secrets}/${name}`)
-const told = (event: Json | undefined) => {
+}
+function remove(name: string) {
+  return fixture.ask('DELETE', `${secrets}/${name}`)
+}
+function told(event: Json | undefined) {
   const { type, object } = event as unknown as { type: string; object: { metadata: { name?: string } } }
   return `${type} ${object.metadata.name ?? ''}`
 }

@@ -1,8 +1,10 @@
-// A watch on the wire: one JSON line an event, for as long as both sides like.
-//
-// Callers may rely on: the headers go out at once; an event's bytes are rendered once and shared by all watchers that
-// want the same form; a client that reads slowly slows only its own stream, and is cut off when storage gives up on it.
-// Errors after the headers travel as an ERROR event, as upstream; clients then list and watch anew.
+/**
+ * A watch on the wire: one JSON line an event, for as long as both sides like.
+ *
+ * Callers may rely on: the headers go out at once; an event's bytes are rendered once and shared by all watchers that
+ * want the same form; a client that reads slowly slows only its own stream, and is cut off when storage gives up on it.
+ * Errors after the headers travel as an ERROR event, as upstream; clients then list and watch anew.
+ */
 
 import { once } from 'node:events'
 import { toStatus } from '@dinghy/shared/api/errors'
@@ -20,8 +22,8 @@ import { setHeaders } from './reply.ts'
 import type { TableOptions } from './represent.ts'
 import { metadataOnly, tableOf } from './represent.ts'
 
-const BOOKMARK_INTERVAL_MS = 60_000
-const MIN_TIMEOUT_SECONDS = 1800
+const bookmarkIntervalMs = 60_000
+const minTimeoutSeconds = 1800
 
 export interface WatchStreamOptions {
   clock: Clock
@@ -42,9 +44,9 @@ export async function streamWatch(
 ): Promise<void> {
   const { clock, allowBookmarks } = options
   // Upstream spreads the ends of endless watches over half an hour, lest all clients come back at once.
-  const seconds = options.timeoutSeconds ?? MIN_TIMEOUT_SECONDS * (1 + Math.random())
+  const seconds = options.timeoutSeconds ?? minTimeoutSeconds * (1 + Math.random())
   const timeout = clock.setTimeout(stop, seconds * 1000)
-  const bookmarks = allowBookmarks ? repeat(clock, BOOKMARK_INTERVAL_MS, options.requestBookmark) : undefined
+  const bookmarks = allowBookmarks ? repeat(clock, bookmarkIntervalMs, options.requestBookmark) : undefined
   const render = renderer(definition, options)
   const { response } = exchange
   setHeaders(exchange, { 'content-type': options.format.mediaType })
@@ -105,7 +107,7 @@ function renderer(
 
 /** The lines of the newest changes, which all watchers are about to want. Older ones would only cost memory. */
 const recentLines = new Map<Entry, Map<string, Buffer>>()
-const MAX_RECENT_LINES = 256
+const maxRecentLines = 256
 
 function plainLine(
   definition: ResourceDefinition,
@@ -119,7 +121,7 @@ function plainLine(
   const ofEntry = recentLines.get(entry) ?? new Map<string, Buffer>()
   recentLines.set(entry, ofEntry.set(type, made))
   for (const oldest of recentLines.keys()) {
-    if (recentLines.size <= MAX_RECENT_LINES) break
+    if (recentLines.size <= maxRecentLines) break
     recentLines.delete(oldest)
   }
   return made
@@ -137,7 +139,7 @@ function bookmark(
   const metadata = {
     resourceVersion: String(revision),
     creationTimestamp: null,
-    ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
+    ...(initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
   }
   if (transform?.kind === 'Table') {
     return {

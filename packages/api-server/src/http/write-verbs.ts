@@ -1,4 +1,6 @@
-// create, update, patch, delete: from the bytes of a request to the store and back.
+/**
+ * create, update, patch, delete: from the bytes of a request to the store and back.
+ */
 
 import { badRequest, success } from '@dinghy/shared/api/errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
@@ -94,15 +96,15 @@ export async function remove(exchange: Exchange, definition: ResourceDefinition,
   const context = exchange.writeContext(dryRun)
   const ref = refOf(exchange, definition)
   const { entry, removed } = await services.store.delete(definition, ref, options, context)
-  if (!removed || RETURNS_DELETED.has(`${definition.group}/${definition.plural}`)) {
+  if (!removed || returnsDeleted.has(`${definition.group}/${definition.plural}`)) {
     return shown(exchange, definition, services, entry, 200)
   }
   const { group, plural: kind } = definition
-  return jsonReply(success({ name: ref.name, ...(group && { group }), kind, uid: entry.object.metadata.uid }))
+  return jsonReply(success({ name: ref.name, ...(group ? { group } : {}), kind, uid: entry.object.metadata.uid }))
 }
 
 /** The kinds that show what was deleted; the others answer with a Status. The list is upstream's, grown by history. */
-const RETURNS_DELETED = new Set([
+const returnsDeleted = new Set([
   '/pods',
   '/persistentvolumes',
   '/persistentvolumeclaims',

@@ -1,7 +1,9 @@
-// What `kubectl explain` says: one sentence for each type and field that people meet. Everything else explains itself by
-// its name, or is rare enough for the Kubernetes documentation.
-//
-// A type's own sentence stands under ''.
+/**
+ * What `kubectl explain` says: one sentence for each type and field that people meet. Everything else explains itself by
+ * its name, or is rare enough for the Kubernetes documentation.
+ *
+ * A type's own sentence stands under ''.
+ */
 
 import type { TypeShape } from '@dinghy/shared/schema/type-shape'
 

@@ -1,11 +1,13 @@
-// The paths of an OpenAPI document: every request that can be made of a resource.
-//
-// kubectl reads them with a purpose. A PATCH that declares ?fieldValidation= tells it that the server validates, one that
-// declares ?dryRun= that a dry run is safe; the media types of a PATCH tell it how to apply; the extensions tell
-// `kubectl explain` which kind a path speaks of.
+/**
+ * The paths of an OpenAPI document: every request that can be made of a resource.
+ *
+ * kubectl reads them with a purpose. A PATCH that declares ?fieldValidation= tells it that the server validates, one that
+ * declares ?dryRun= that a dry run is safe; the media types of a PATCH tell it how to apply; the extensions tell
+ * `kubectl explain` which kind a path speaks of.
+ */
 
 import type { SubresourceShape } from '@dinghy/shared/schema/schema'
-import { APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH } from '../patch/patch.ts'
+import { applyPatchType, jsonPatch, mergePatchType, strategicMergePatchType } from '../patch/patch.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import type { OpenApiSchema, SchemaCollection } from './schemas.ts'
 
@@ -23,20 +25,20 @@ export function pathsOf(definition: ResourceDefinition, schemas: SchemaCollectio
     if (Object.keys(operations).length > 0) paths[path] = { parameters, ...operations }
   }
 
-  add(collection, scope, operationsOf(definition, definition.verbs, COLLECTION_VERBS, object, schemas))
-  add(`${collection}/{name}`, item, operationsOf(definition, definition.verbs, ITEM_VERBS, object, schemas))
+  add(collection, scope, operationsOf(definition, definition.verbs, collectionVerbs, object, schemas))
+  add(`${collection}/{name}`, item, operationsOf(definition, definition.verbs, itemVerbs, object, schemas))
   if (namespaced)
     add(`${base}/${plural}`, [], operationsOf(definition, definition.verbs, { list: 'get' }, object, schemas))
   for (const sub of subresources.shapes) {
     const schema = subresourceSchema(definition, sub, schemas)
-    add(`${collection}/{name}/${sub.name}`, item, operationsOf(sub, sub.verbs, SUBRESOURCE_VERBS, schema, schemas))
+    add(`${collection}/{name}/${sub.name}`, item, operationsOf(sub, sub.verbs, subresourceVerbs, schema, schemas))
   }
   return paths
 }
 
-const COLLECTION_VERBS = { list: 'get', create: 'post', deletecollection: 'delete' }
-const ITEM_VERBS = { get: 'get', update: 'put', patch: 'patch', delete: 'delete' }
-const SUBRESOURCE_VERBS = { create: 'post', ...ITEM_VERBS }
+const collectionVerbs = { list: 'get', create: 'post', deletecollection: 'delete' }
+const itemVerbs = { get: 'get', update: 'put', patch: 'patch', delete: 'delete' }
+const subresourceVerbs = { create: 'post', ...itemVerbs }
 
 interface Speaks {
   group: string
@@ -57,9 +59,9 @@ function operationsOf(
     const answers = verb === 'list' && rest.type ? listSchema({ group, version, kind, ...rest }, schemas) : object
     operations[method] = {
       tags: [`${group.split('.')[0] || 'core'}_${version}`],
-      'x-kubernetes-action': ACTIONS[verb] ?? verb,
+      'x-kubernetes-action': actions[verb] ?? verb,
       'x-kubernetes-group-version-kind': { group, version, kind },
-      parameters: (PARAMETERS[verb] ?? []).map(([name, type]) => queryParameter(name, type)),
+      parameters: (commonParameters[verb] ?? []).map(([name, type]) => queryParameter(name, type)),
       ...requestBody(verb, object, schemas),
       responses: {
         [verb === 'create' ? '201' : '200']: {
@@ -75,14 +77,14 @@ function operationsOf(
 }
 
 /** The words of x-kubernetes-action differ from the verbs of RBAC. */
-const ACTIONS: Record<string, string> = { create: 'post', update: 'put' }
+const actions: Record<string, string> = { create: 'post', update: 'put' }
 
-const WRITE: [string, string][] = [
+const write: [string, string][] = [
   ['dryRun', 'string'],
   ['fieldManager', 'string'],
   ['fieldValidation', 'string'],
 ]
-const SELECT: [string, string][] = [
+const select: [string, string][] = [
   ['labelSelector', 'string'],
   ['fieldSelector', 'string'],
   ['limit', 'integer'],
@@ -92,19 +94,19 @@ const SELECT: [string, string][] = [
   ['sendInitialEvents', 'boolean'],
   ['timeoutSeconds', 'integer'],
 ]
-const DELETE: [string, string][] = [
+const deleteParameters: [string, string][] = [
   ['dryRun', 'string'],
   ['gracePeriodSeconds', 'integer'],
   ['orphanDependents', 'boolean'],
   ['propagationPolicy', 'string'],
 ]
-const PARAMETERS: Record<string, [name: string, type: string][]> = {
-  list: [...SELECT, ['watch', 'boolean'], ['allowWatchBookmarks', 'boolean']],
-  create: WRITE,
-  update: WRITE,
-  patch: [...WRITE, ['force', 'boolean']],
-  delete: DELETE,
-  deletecollection: [...DELETE, ...SELECT],
+const commonParameters: Record<string, [name: string, type: string][]> = {
+  list: [...select, ['watch', 'boolean'], ['allowWatchBookmarks', 'boolean']],
+  create: write,
+  update: write,
+  patch: [...write, ['force', 'boolean']],
+  delete: deleteParameters,
+  deletecollection: [...deleteParameters, ...select],
 }
 
 function requestBody(verb: string, object: OpenApiSchema, schemas: SchemaCollection): object {
@@ -115,7 +117,7 @@ function requestBody(verb: string, object: OpenApiSchema, schemas: SchemaCollect
     return { requestBody: { content: { '*/*': { schema: schemas.refTo('meta.v1.DeleteOptions') } } } }
   }
   if (verb !== 'patch') return {}
-  const patches = [JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH]
+  const patches = [jsonPatch, mergePatchType, strategicMergePatchType, applyPatchType]
   const content = Object.fromEntries(patches.map((type) => [type, { schema: { type: 'object' } }]))
   return { requestBody: { required: true, content } }
 }

@@ -1,4 +1,6 @@
-// The schemas of an OpenAPI document: every type that its resources mention, under the names Kubernetes publishes.
+/**
+ * The schemas of an OpenAPI document: every type that its resources mention, under the names Kubernetes publishes.
+ */
 
 import { describeField, describeType } from './descriptions.ts'
 import type { FieldShape, Scalar, TypeRef, TypeShape, TypeSource } from '@dinghy/shared/schema/type-shape'
@@ -7,24 +9,24 @@ export interface OpenApiSchema {
   [keyword: string]: unknown
 }
 
-const META = 'io.k8s.apimachinery.pkg.apis.meta.v1'
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1'
 
 /** Schemas are collected as they are first referred to, so that a document holds what it needs and no more. */
 export class SchemaCollection {
   readonly schemas: Record<string, OpenApiSchema> = {}
-  private readonly types: TypeSource
+  readonly #types: TypeSource
 
   constructor(types: TypeSource) {
-    this.types = types
+    this.#types = types
   }
 
   refTo(typeName: string): OpenApiSchema {
     const name = publishedName(typeName)
     if (!Object.hasOwn(this.schemas, name)) {
-      const shape = this.types.type(typeName)
+      const shape = this.#types.type(typeName)
       if (!shape) throw new Error(`no type ${typeName} in the schema`)
       this.schemas[name] = {} // types refer to themselves: JSONSchemaProps
-      this.schemas[name] = this.describe(shape)
+      this.schemas[name] = this.#describe(shape)
     }
     return ref(name)
   }
@@ -46,51 +48,53 @@ export class SchemaCollection {
     return ref(name)
   }
 
-  private describe(shape: TypeShape): OpenApiSchema {
+  #describe(shape: TypeShape): OpenApiSchema {
     const fields = [...shape.fields.values()]
     const required = fields.filter((field) => field.required).map((field) => field.name)
     const description = describeType(shape.name)
     return {
-      ...(description && { description }),
+      ...(description ? { description } : {}),
       type: 'object',
-      ...(required.length > 0 && { required }),
-      properties: Object.fromEntries(fields.map((field) => [field.name, this.property(field, shape)])),
-      ...(shape.gvk && { 'x-kubernetes-group-version-kind': [shape.gvk] }),
-      ...(shape.atomic && { 'x-kubernetes-map-type': 'atomic' }),
-      ...(shape.preservesUnknownFields && { 'x-kubernetes-preserve-unknown-fields': true }),
-      ...(shape.union && {
-        'x-kubernetes-unions': [
-          { discriminator: shape.union.discriminator, 'fields-to-discriminateBy': shape.union.fields },
-        ],
-      }),
+      ...(required.length > 0 ? { required } : {}),
+      properties: Object.fromEntries(fields.map((field) => [field.name, this.#property(field, shape)])),
+      ...(shape.gvk ? { 'x-kubernetes-group-version-kind': [shape.gvk] } : {}),
+      ...(shape.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+      ...(shape.preservesUnknownFields ? { 'x-kubernetes-preserve-unknown-fields': true } : {}),
+      ...(shape.union
+        ? {
+            'x-kubernetes-unions': [
+              { discriminator: shape.union.discriminator, 'fields-to-discriminateBy': shape.union.fields },
+            ],
+          }
+        : {}),
     }
   }
 
-  private property(field: FieldShape, owner: TypeShape): OpenApiSchema {
-    const schema = this.reference(field.type)
+  #property(field: FieldShape, owner: TypeShape): OpenApiSchema {
+    const schema = this.#reference(field.type)
     const description = describeField(owner, field.name)
-    const extensions = { ...(description && { description }), ...extensionsOf(field) }
+    const extensions = { ...(description ? { description } : {}), ...extensionsOf(field) }
     if (Object.keys(extensions).length === 0) return schema
     // OpenAPI 3.0 ignores whatever stands beside a $ref.
     return '$ref' in schema ? { allOf: [schema], ...extensions } : { ...schema, ...extensions }
   }
 
-  private reference(type: TypeRef): OpenApiSchema {
+  #reference(type: TypeRef): OpenApiSchema {
     switch (type.kind) {
       case 'list':
-        return { type: 'array', items: this.reference(type.of) }
+        return { type: 'array', items: this.#reference(type.of) }
       case 'map':
-        return { type: 'object', additionalProperties: this.reference(type.of) }
+        return { type: 'object', additionalProperties: this.#reference(type.of) }
       case 'object':
         return this.refTo(type.type)
       default:
-        return this.scalar(type.scalar)
+        return this.#scalar(type.scalar)
     }
   }
 
-  private scalar(scalar: Scalar): OpenApiSchema {
-    const named = NAMED_SCALARS[scalar]
-    if (!named) return SCALARS[scalar] ?? {}
+  #scalar(scalar: Scalar): OpenApiSchema {
+    const named = namedScalars[scalar]
+    if (!named) return scalars[scalar] ?? {}
     this.schemas[named.name] ??= named.schema
     return ref(named.name)
   }
@@ -105,16 +109,16 @@ function extensionsOf(field: FieldShape): OpenApiSchema {
   const strategy = strategies.filter((name) => name !== false).join(',')
   const isList = field.type.kind === 'list'
   return {
-    ...(isList && field.listType !== 'atomic' && { 'x-kubernetes-list-type': field.listType }),
-    ...(isList && field.atomic && { 'x-kubernetes-list-type': 'atomic' }),
-    ...(!isList && field.atomic && { 'x-kubernetes-map-type': 'atomic' }),
-    ...(field.listMapKeys.length > 0 && { 'x-kubernetes-list-map-keys': field.listMapKeys }),
-    ...(field.patchMergeKey && { 'x-kubernetes-patch-merge-key': field.patchMergeKey }),
-    ...(strategy && { 'x-kubernetes-patch-strategy': strategy }),
+    ...(isList && field.listType !== 'atomic' ? { 'x-kubernetes-list-type': field.listType } : {}),
+    ...(isList && field.atomic ? { 'x-kubernetes-list-type': 'atomic' } : {}),
+    ...(!isList && field.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+    ...(field.listMapKeys.length > 0 ? { 'x-kubernetes-list-map-keys': field.listMapKeys } : {}),
+    ...(field.patchMergeKey ? { 'x-kubernetes-patch-merge-key': field.patchMergeKey } : {}),
+    ...(strategy ? { 'x-kubernetes-patch-strategy': strategy } : {}),
   }
 }
 
-const SCALARS: Partial<Record<Scalar, OpenApiSchema>> = {
+const scalars: Partial<Record<Scalar, OpenApiSchema>> = {
   string: { type: 'string' },
   int32: { type: 'integer', format: 'int32' },
   int64: { type: 'integer', format: 'int64' },
@@ -124,7 +128,7 @@ const SCALARS: Partial<Record<Scalar, OpenApiSchema>> = {
   object: { type: 'object' },
 }
 
-const NAMED_SCALARS: Partial<Record<Scalar, { name: string; schema: OpenApiSchema }>> = {
+const namedScalars: Partial<Record<Scalar, { name: string; schema: OpenApiSchema }>> = {
   quantity: {
     name: 'io.k8s.apimachinery.pkg.api.resource.Quantity',
     schema: {
@@ -141,11 +145,11 @@ const NAMED_SCALARS: Partial<Record<Scalar, { name: string; schema: OpenApiSchem
     },
   },
   time: {
-    name: `${META}.Time`,
+    name: `${meta}.Time`,
     schema: { description: 'A moment, as in 2025-01-01T00:00:00Z.', type: 'string', format: 'date-time' },
   },
   microTime: {
-    name: `${META}.MicroTime`,
+    name: `${meta}.MicroTime`,
     schema: { description: 'A moment to the microsecond.', type: 'string', format: 'date-time' },
   },
 }
@@ -154,11 +158,11 @@ const NAMED_SCALARS: Partial<Record<Scalar, { name: string; schema: OpenApiSchem
 export function publishedName(typeName: string): string {
   const [group = '', version, kind, ...rest] = typeName.split('.')
   if (rest.length > 0) return typeName
-  const prefix = PREFIXES[group] ?? `io.k8s.api.${group}`
+  const prefix = prefixes[group] ?? `io.k8s.api.${group}`
   return `${prefix}.${version}.${kind}`
 }
 
-const PREFIXES: Record<string, string> = {
+const prefixes: Record<string, string> = {
   meta: 'io.k8s.apimachinery.pkg.apis.meta',
   apiextensions: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions',
   apiregistration: 'io.k8s.kube-aggregator.pkg.apis.apiregistration',

@@ -1,5 +1,7 @@
-// The two halves of server-side apply that make the new object: what the author asks for goes in, what they no longer ask
-// for – and nobody else does – goes out.
+/**
+ * The two halves of server-side apply that make the new object: what the author asks for goes in, what they no longer ask
+ * for – and nobody else does – goes out.
+ */
 
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { isObject } from '../shape/json.ts'

@@ -51,8 +51,12 @@ function without(metadata: KubernetesObject['metadata'], field: 'labels' | 'mana
   return Object.fromEntries(Object.entries(metadata).filter(([key]) => key !== field))
 }
 
-const container = (name: string, more: object = {}) => ({ name, ...more })
-const pods = (...containers: object[]) => ({ template: { spec: { containers } } })
+function container(name: string, more: object = {}) {
+  return { name, ...more }
+}
+function pods(...containers: object[]) {
+  return { template: { spec: { containers } } }
+}
 
 describe('applying to nothing', () => {
   const created = apply(

@@ -1,9 +1,11 @@
-// Server-side apply: the author sends the fields they care about, and owns them from then on. A field that somebody else
-// owns and the author wants otherwise is a conflict, unless they insist; a field they no longer send is removed, unless
-// somebody else wants it too.
-//
-// Follows structured-merge-diff and k8s.io/apimachinery/pkg/util/managedfields. Ownership is not converted between API
-// versions of one resource (only HorizontalPodAutoscaler and Event have two).
+/**
+ * Server-side apply: the author sends the fields they care about, and owns them from then on. A field that somebody else
+ * owns and the author wants otherwise is a conflict, unless they insist; a field they no longer send is removed, unless
+ * somebody else wants it too.
+ *
+ * Follows structured-merge-diff and k8s.io/apimachinery/pkg/util/managedfields. Ownership is not converted between API
+ * versions of one resource (only HorizontalPodAutoscaler and Event have two).
+ */
 
 import { applyConflict, badRequest, type StatusCause } from '@dinghy/shared/api/errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
@@ -28,7 +30,7 @@ export interface ApplyRequest {
 }
 
 /** Who owned everything before anybody applied. */
-const BEFORE_FIRST_APPLY = 'before-first-apply'
+const beforeFirstApply = 'before-first-apply'
 
 /** The object to store, with its managedFields. Throws Conflict with a cause for each field, or BadRequest. */
 export function serverSideApply(request: ApplyRequest): KubernetesObject {
@@ -62,7 +64,7 @@ function knownOwners(live: KubernetesObject, root: Place, types: TypeSource): Ow
   if (owners.length > 0) return owners
   const { apiVersion } = live
   const fields = ownable(fieldsOf(live, root, types))
-  return [{ name: BEFORE_FIRST_APPLY, operation: 'Update', apiVersion, fields, time: live.metadata.creationTimestamp }]
+  return [{ name: beforeFirstApply, operation: 'Update', apiVersion, fields, time: live.metadata.creationTimestamp }]
 }
 
 interface Conflict {

@@ -1,8 +1,10 @@
-// Where the items of a merged list go, when the patch knows some of them and the server has others.
-//
-// Items the patch names stand in the patch's order; items only the server has keep the server's. The two runs are
-// zipped: a server item goes first only if both it and the next patch item were on the server, in that order. So an
-// item that is new with the patch goes before whatever the server has left – as upstream does it.
+/**
+ * Where the items of a merged list go, when the patch knows some of them and the server has others.
+ *
+ * Items the patch names stand in the patch's order; items only the server has keep the server's. The two runs are
+ * zipped: a server item goes first only if both it and the next patch item were on the server, in that order. So an
+ * item that is new with the patch goes before whatever the server has left – as upstream does it.
+ */
 
 /** What makes two items the same: the item itself in a list of scalars, its merge key's value in a list of objects. */
 export type Identity = (item: unknown) => unknown

@@ -1,11 +1,13 @@
-// A set of fields of an object: what a manager owns. Kept as a tree of path elements, as fieldsV1 writes them:
-//
-//   f:replicas                 a field, or a key of a map
-//   k:{"name":"web"}           the item of a list with these keys
-//   v:"example.com/finalizer"  a value in a set
-//   .                          the node itself is in the set, besides what is below it
-//
-// A leaf that is in the set is written {}. Immutable: every operation returns a new set.
+/**
+ * A set of fields of an object: what a manager owns. Kept as a tree of path elements, as fieldsV1 writes them:
+ *
+ *   f:replicas                 a field, or a key of a map
+ *   k:{"name":"web"}           the item of a list with these keys
+ *   v:"example.com/finalizer"  a value in a set
+ *   .                          the node itself is in the set, besides what is below it
+ *
+ * A leaf that is in the set is written {}. Immutable: every operation returns a new set.
+ */
 
 import { isObject, type JsonObject } from '../shape/json.ts'
 
@@ -35,21 +37,21 @@ export class FieldSet {
 
   union(other: FieldSet): FieldSet {
     const elements = new Set([...this.children.keys(), ...other.children.keys()])
-    return this.combine(other, elements, this.isMember || other.isMember, (a, b) => a.union(b))
+    return this.#combine(other, elements, this.isMember || other.isMember, (a, b) => a.union(b))
   }
 
   intersection(other: FieldSet): FieldSet {
-    return this.combine(other, this.children.keys(), this.isMember && other.isMember, (a, b) => a.intersection(b))
+    return this.#combine(other, this.children.keys(), this.isMember && other.isMember, (a, b) => a.intersection(b))
   }
 
   difference(other: FieldSet): FieldSet {
-    return this.combine(other, this.children.keys(), this.isMember && !other.isMember, (a, b) => a.difference(b))
+    return this.#combine(other, this.children.keys(), this.isMember && !other.isMember, (a, b) => a.difference(b))
   }
 
   /** Without these nodes and everything below them. */
   without(removed: FieldSet): FieldSet {
     if (removed.isMember) return FieldSet.empty
-    return this.combine(removed, this.children.keys(), this.isMember, (a, b) => a.without(b))
+    return this.#combine(removed, this.children.keys(), this.isMember, (a, b) => a.without(b))
   }
 
   equals(other: FieldSet): boolean {
@@ -75,15 +77,15 @@ export class FieldSet {
     const entries = Object.entries(value)
     const children = entries
       .filter(([element]) => element !== '.')
-      .map(([element, child]) => [element, FieldSet.fromFieldsV1(child).orLeaf()] as const)
+      .map(([element, child]) => [element, FieldSet.fromFieldsV1(child).#orLeaf()] as const)
     return new FieldSet(Object.hasOwn(value, '.'), new Map(children))
   }
 
-  private orLeaf(): FieldSet {
-    return this.children.size === 0 ? LEAF : this
+  #orLeaf(): FieldSet {
+    return this.children.size === 0 ? leafName : this
   }
 
-  private combine(
+  #combine(
     other: FieldSet,
     elements: Iterable<string>,
     isMember: boolean,
@@ -97,11 +99,17 @@ export class FieldSet {
 }
 
 /** A field without parts. */
-export const LEAF = new FieldSet(true, new Map())
+export const leafName = new FieldSet(true, new Map())
 
-export const fieldElement = (name: string) => `f:${name}`
-export const valueElement = (value: unknown) => `v:${JSON.stringify(value)}`
-export const keyElement = (keys: JsonObject) => `k:${JSON.stringify(keys)}`
+export function fieldElement(name: string) {
+  return `f:${name}`
+}
+export function valueElement(value: unknown) {
+  return `v:${JSON.stringify(value)}`
+}
+export function keyElement(keys: JsonObject) {
+  return `k:${JSON.stringify(keys)}`
+}
 
 function readable(element: string): string {
   const rest = element.slice(2)

@@ -1,11 +1,13 @@
-// How server-side apply sees a value: as one thing, as fields, or as items that can be told apart – and, from that, which
-// fields a value has and which differ between two. Follows structured-merge-diff.
+/**
+ * How server-side apply sees a value: as one thing, as fields, or as items that can be told apart – and, from that, which
+ * fields a value has and which differ between two. Follows structured-merge-diff.
+ */
 
 import { isDeepStrictEqual } from 'node:util'
 import { badRequest } from '@dinghy/shared/api/errors'
 import type { FieldShape, TypeRef, TypeSource } from '@dinghy/shared/schema/type-shape'
 import { isObject, type JsonObject } from '../shape/json.ts'
-import { fieldElement, FieldSet, keyElement, LEAF, valueElement } from './field-set.ts'
+import { fieldElement, FieldSet, keyElement, leafName, valueElement } from './field-set.ts'
 
 /** A value's place in the schema; undefined type where the schema says nothing. */
 export interface Place {
@@ -56,12 +58,12 @@ function placeOfField({ type }: Place, key: string, types: TypeSource): Place {
 }
 
 /** Keys that authors may leave out because the schema has a default for them. */
-const KEY_DEFAULTS: JsonObject = { protocol: 'TCP' }
+const keyDefaults: JsonObject = { protocol: 'TCP' }
 
 export function itemElement(item: unknown, field: FieldShape | undefined): string {
   if (field?.listType !== 'map') return valueElement(item)
   const keys = field.listMapKeys.toSorted().map((key) => {
-    const value = (isObject(item) ? item[key] : undefined) ?? KEY_DEFAULTS[key]
+    const value = (isObject(item) ? item[key] : undefined) ?? keyDefaults[key]
     if (value === undefined) {
       const missing = `element of ${field.name} omits key field ${JSON.stringify(key)} (and doesn't have default value)`
       throw badRequest(`failed to create typed patch object: associative list with keys has an ${missing}`)
@@ -74,7 +76,7 @@ export function itemElement(item: unknown, field: FieldShape | undefined): strin
 /** The fields a value has: leaves, items, the keys of maps, and whatever is empty. */
 export function fieldsOf(value: unknown, place: Place, types: TypeSource): FieldSet {
   const structure = structureOf(value, place, types)
-  if (structure === 'leaf') return LEAF
+  if (structure === 'leaf') return leafName
   const parts = [...partsOf(value, place, types)].map(([element, part]) => {
     const fields = fieldsOf(part.value, part.place, types)
     const isDeclared = element.startsWith('f:') && part.place.field !== undefined
@@ -90,13 +92,13 @@ export interface Comparison {
   removed: FieldSet
 }
 
-const SAME: Comparison = { changed: FieldSet.empty, removed: FieldSet.empty }
+const same: Comparison = { changed: FieldSet.empty, removed: FieldSet.empty }
 
 export function compare(before: unknown, after: unknown, place: Place, types: TypeSource): Comparison {
-  if (isDeepStrictEqual(before, after)) return SAME
+  if (isDeepStrictEqual(before, after)) return same
   const [was, is] = [structureOf(before, place, types), structureOf(after, place, types)]
   if (before !== undefined && after !== undefined && (was === 'leaf' || is === 'leaf' || was !== is)) {
-    return { changed: LEAF, removed: FieldSet.empty }
+    return { changed: leafName, removed: FieldSet.empty }
   }
   const old = was === 'leaf' ? new Map<string, never>() : partsOf(before, place, types)
   const now = is === 'leaf' ? new Map<string, never>() : partsOf(after, place, types)

@@ -1,22 +1,24 @@
-// JSON patch (RFC 6902): a list of add, remove, replace, move, copy and test operations, all or none.
-//
-// A malformed patch is 400; one that does not apply – a failed test, a missing path – is 422. Upstream does not tell why;
-// here the reason stands in details.causes, because a patch that "was rejected due to an error" teaches nobody anything.
+/**
+ * JSON patch (RFC 6902): a list of add, remove, replace, move, copy and test operations, all or none.
+ *
+ * A malformed patch is 400; one that does not apply – a failed test, a missing path – is 422. Upstream does not tell why;
+ * here the reason stands in details.causes, because a patch that "was rejected due to an error" teaches nobody anything.
+ */
 
 import { isDeepStrictEqual } from 'node:util'
 import { badRequest, requestEntityTooLarge, StatusError } from '@dinghy/shared/api/errors'
 import { isObject, setOwn } from '../shape/json.ts'
 
 /** Upstream's limit: a patch can otherwise make an object grow exponentially by copying it into itself. */
-const MAX_OPERATIONS = 10_000
+const maxOperations = 10_000
 
 /** Does not change the original. */
 export function applyJsonPatch(original: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) {
     throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch')
   }
-  if (patch.length > MAX_OPERATIONS) {
-    const message = `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`
+  if (patch.length > maxOperations) {
+    const message = `The allowed maximum operations in a JSON patch is ${maxOperations}, got ${patch.length}`
     throw requestEntityTooLarge(message)
   }
   // Operations work on a document below a root that is ours, so that replacing the whole document is no special case.

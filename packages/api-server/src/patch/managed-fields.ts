@@ -1,4 +1,6 @@
-// metadata.managedFields: who owns which field, by having applied it or by having been the last to change it.
+/**
+ * metadata.managedFields: who owns which field, by having applied it or by having been the last to change it.
+ */
 
 import type { KubernetesObject, ManagedFieldsEntry } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
@@ -24,7 +26,7 @@ export function readOwners(managedFields: readonly ManagedFieldsEntry[] | undefi
     ({ manager: name = '', operation, apiVersion = '', subresource, time, fieldsV1 }) => {
       const fields = FieldSet.fromFieldsV1(fieldsV1)
       if (fields.isEmpty || (operation !== 'Apply' && operation !== 'Update')) return []
-      return [{ name, operation, apiVersion, time, fields, ...(subresource && { subresource }) }]
+      return [{ name, operation, apiVersion, time, fields, ...(subresource ? { subresource } : {}) }]
     },
   )
 }
@@ -41,10 +43,10 @@ export function writeOwners(owners: readonly Owner[]): ManagedFieldsEntry[] {
       manager: name,
       operation,
       apiVersion,
-      ...(time !== undefined && { time }),
+      ...(time !== undefined ? { time } : {}),
       fieldsType: 'FieldsV1',
       fieldsV1: fields.toFieldsV1(),
-      ...(subresource && { subresource }),
+      ...(subresource ? { subresource } : {}),
     }))
 }
 
@@ -58,7 +60,7 @@ export function isSameManager(a: Manager, b: Manager): boolean {
 }
 
 /** Nobody owns what names the object, or what the server keeps for itself. */
-const NOT_OWNED = FieldSet.fromFieldsV1({
+const notOwned = FieldSet.fromFieldsV1({
   'f:apiVersion': {},
   'f:kind': {},
   'f:metadata': {
@@ -76,7 +78,7 @@ const NOT_OWNED = FieldSet.fromFieldsV1({
 })
 
 export function ownable(fields: FieldSet): FieldSet {
-  const rest = fields.without(NOT_OWNED)
+  const rest = fields.without(notOwned)
   return FieldSet.of(rest.isMember, [...rest.children])
 }
 

@@ -1,4 +1,6 @@
-// JSON merge patch (RFC 7386): objects merge, null deletes, everything else – lists included – replaces.
+/**
+ * JSON merge patch (RFC 7386): objects merge, null deletes, everything else – lists included – replaces.
+ */
 
 import { isObject } from '../shape/json.ts'
 

@@ -1,6 +1,6 @@
 import { loadSchema } from '@dinghy/shared/schema/schema'
 import { describe, expect, test } from 'vitest'
-import { applyPatch, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH } from './patch.ts'
+import { applyPatch, jsonPatch, mergePatchType, strategicMergePatchType } from './patch.ts'
 
 const types = loadSchema()
 
@@ -24,7 +24,7 @@ describe('JSON patch', () => {
     ['copy', [{ op: 'copy', from: '/spec/list', path: '/spec/m' }], { replicas: 1, list: ['a', 'b'], m: ['a', 'b'] }],
     ['a test that holds', [{ op: 'test', path: '/spec/replicas', value: 1 }], original.spec],
   ])('%s', (_, patch, spec) => {
-    expect(patched(JSON_PATCH, original, patch)).toEqual({ spec })
+    expect(patched(jsonPatch, original, patch)).toEqual({ spec })
   })
 
   test.each([
@@ -38,13 +38,11 @@ describe('JSON patch', () => {
     ['moving a value into itself', [{ op: 'move', from: '/spec', path: '/spec/list/0' }]],
     ['no value', [{ op: 'add', path: '/spec/x' }]],
   ])('%s is 422', (_, patch) => {
-    expect(() => patched(JSON_PATCH, original, patch)).toThrow(
-      expect.objectContaining({ code: 422, reason: 'Invalid' }),
-    )
+    expect(() => patched(jsonPatch, original, patch)).toThrow(expect.objectContaining({ code: 422, reason: 'Invalid' }))
   })
 
   test('what is no list of operations is 400', () => {
-    expect(() => patched(JSON_PATCH, original, { op: 'add' })).toThrow(expect.objectContaining({ code: 400 }))
+    expect(() => patched(jsonPatch, original, { op: 'add' })).toThrow(expect.objectContaining({ code: 400 }))
   })
 })
 
@@ -56,7 +54,7 @@ describe('merge patch', () => {
     ['nulls in a new object vanish', {}, { a: { b: null, c: 1 } }, { a: { c: 1 } }],
     ['an object replaces a scalar', { a: 1 }, { a: { b: 1 } }, { a: { b: 1 } }],
   ])('%s', (_, original, patch, result) => {
-    expect(patched(MERGE_PATCH, original, patch)).toEqual(result)
+    expect(patched(mergePatchType, original, patch)).toEqual(result)
   })
 })
 
@@ -194,7 +192,7 @@ describe('strategic merge patch', () => {
       { spec: { tolerations: [{ key: 'b' }] } },
     ],
   ])('%s', (_, original, patch, result) => {
-    expect(patched(STRATEGIC_MERGE_PATCH, original, patch)).toEqual(result)
+    expect(patched(strategicMergePatchType, original, patch)).toEqual(result)
   })
 
   describe('$setElementOrder', () => {
@@ -219,21 +217,21 @@ describe('strategic merge patch', () => {
       ],
     ])('%s', (_, before, change, names, after) => {
       const patch = { spec: { '$setElementOrder/containers': order(...names), ...change } }
-      expect(patched(STRATEGIC_MERGE_PATCH, pod(...before.map((n) => container(n))), patch)).toEqual(
+      expect(patched(strategicMergePatchType, pod(...before.map((n) => container(n))), patch)).toEqual(
         pod(...after.map((n) => container(n))),
       )
     })
 
     test('orders scalars', () => {
       const patch = { metadata: { '$setElementOrder/finalizers': ['b/y', 'a/x'], finalizers: ['b/y'] } }
-      expect(patched(STRATEGIC_MERGE_PATCH, { metadata: { finalizers: ['a/x'] } }, patch)).toEqual({
+      expect(patched(strategicMergePatchType, { metadata: { finalizers: ['a/x'] } }, patch)).toEqual({
         metadata: { finalizers: ['b/y', 'a/x'] },
       })
     })
 
     test('must name every item of the patch', () => {
       const patch = { spec: { '$setElementOrder/containers': order('a'), containers: [container('z')] } }
-      expect(() => patched(STRATEGIC_MERGE_PATCH, pod(container('a')), patch)).toThrow("doesn't match the order")
+      expect(() => patched(strategicMergePatchType, pod(container('a')), patch)).toThrow("doesn't match the order")
     })
   })
 
@@ -249,7 +247,7 @@ describe('strategic merge patch', () => {
     ['a list as the whole patch', [], 'invalid JSON document'],
   ])('refuses %s', (_, patch, message) => {
     const original = pod(container('a'))
-    expect(() => patched(STRATEGIC_MERGE_PATCH, original, patch)).toThrow(message)
+    expect(() => patched(strategicMergePatchType, original, patch)).toThrow(message)
   })
 })
 
@@ -258,6 +256,6 @@ test('an unknown patch language is 415', () => {
 })
 
 test('a body that is no JSON is 400', () => {
-  const request = { contentType: MERGE_PATCH, patch: Buffer.from('{'), original: {}, type: 'core.v1.Pod', types }
+  const request = { contentType: mergePatchType, patch: Buffer.from('{'), original: {}, type: 'core.v1.Pod', types }
   expect(() => applyPatch(request)).toThrow(expect.objectContaining({ code: 400 }))
 })

@@ -1,7 +1,9 @@
-// A PATCH request: which of the three patch languages it speaks, and what it makes of the object.
-//
-// The result is raw: decodeObject() must check and normalize it before it is stored. Server-side apply is a fourth
-// language that needs to know who speaks; it lives in apply.ts.
+/**
+ * A PATCH request: which of the three patch languages it speaks, and what it makes of the object.
+ *
+ * The result is raw: decodeObject() must check and normalize it before it is stored. Server-side apply is a fourth
+ * language that needs to know who speaks; it lives in apply.ts.
+ */
 
 import { badRequest, unsupportedMediaType } from '@dinghy/shared/api/errors'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
@@ -10,10 +12,10 @@ import { applyJsonPatch } from './json-patch.ts'
 import { mergePatch } from './merge.ts'
 import { strategicMergePatch } from './strategic.ts'
 
-export const JSON_PATCH = 'application/json-patch+json'
-export const MERGE_PATCH = 'application/merge-patch+json'
-export const STRATEGIC_MERGE_PATCH = 'application/strategic-merge-patch+json'
-export const APPLY_PATCH = 'application/apply-patch+yaml'
+export const jsonPatch = 'application/json-patch+json'
+export const mergePatchType = 'application/merge-patch+json'
+export const strategicMergePatchType = 'application/strategic-merge-patch+json'
+export const applyPatchType = 'application/apply-patch+yaml'
 
 export interface PatchRequest {
   contentType: string | undefined
@@ -32,14 +34,14 @@ export function applyPatch(request: PatchRequest): JsonObject {
 
 function patchedValue({ contentType, patch, original, type, types }: PatchRequest): unknown {
   switch (mediaTypeOf(contentType)) {
-    case JSON_PATCH:
+    case jsonPatch:
       return applyJsonPatch(original, parse(patch))
-    case MERGE_PATCH:
+    case mergePatchType:
       return mergePatch(original, parse(patch))
-    case STRATEGIC_MERGE_PATCH:
+    case strategicMergePatchType:
       return strategicMergePatch(original, parse(patch), type, types)
     default:
-      throw unsupportedMediaType([JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH])
+      throw unsupportedMediaType([jsonPatch, mergePatchType, strategicMergePatchType, applyPatchType])
   }
 }
 

@@ -1,24 +1,26 @@
-// Strategic merge patch: Kubernetes' own. Objects merge as in a JSON merge patch; lists of objects merge item by item,
-// matched by the key that the schema names, and directives say what plain values cannot:
-//
-//   $patch: replace | delete     on an object: take it as it is, or empty it; on a list item: replace the list, or
-//                                delete the item with this key
-//   $retainKeys: [a, b]          keep only these fields (and those of the patch are among them): clears old unions
-//   $deleteFromPrimitiveList/f   remove these values from list f
-//   $setElementOrder/f           after merging, the items of list f that are named here stand in this order
-//
-// Which lists merge, and by which key, comes from the schema; lists it does not know are replaced. Follows
-// k8s.io/apimachinery/pkg/util/strategicpatch, also in where new items land: before those only the server has.
+/**
+ * Strategic merge patch: Kubernetes' own. Objects merge as in a JSON merge patch; lists of objects merge item by item,
+ * matched by the key that the schema names, and directives say what plain values cannot:
+ *
+ *   $patch: replace | delete     on an object: take it as it is, or empty it; on a list item: replace the list, or
+ *                                delete the item with this key
+ *   $retainKeys: [a, b]          keep only these fields (and those of the patch are among them): clears old unions
+ *   $deleteFromPrimitiveList/f   remove these values from list f
+ *   $setElementOrder/f           after merging, the items of list f that are named here stand in this order
+ *
+ * Which lists merge, and by which key, comes from the schema; lists it does not know are replaced. Follows
+ * k8s.io/apimachinery/pkg/util/strategicpatch, also in where new items land: before those only the server has.
+ */
 
 import { badRequest } from '@dinghy/shared/api/errors'
 import type { FieldShape, TypeRef, TypeSource } from '@dinghy/shared/schema/type-shape'
 import { isObject, type JsonObject } from '../shape/json.ts'
 import { orderLike, type Identity } from './element-order.ts'
 
-const PATCH = '$patch'
-const RETAIN_KEYS = '$retainKeys'
-const DELETE_FROM = '$deleteFromPrimitiveList/'
-const SET_ORDER = '$setElementOrder/'
+const patchDirective = '$patch'
+const retainKeysDirective = '$retainKeys'
+const deleteFrom = '$deleteFromPrimitiveList/'
+const setOrder = '$setElementOrder/'
 
 /** Neither argument is changed; the result may share parts with both. */
 export function strategicMergePatch(original: object, patch: unknown, typeName: string, types: TypeSource): JsonObject {
@@ -32,18 +34,18 @@ function mergeObject(
   type: TypeRef | undefined,
   types: TypeSource,
 ): JsonObject {
-  if (patch[PATCH] === 'replace') return withoutDirectives(patch) as JsonObject
-  if (patch[PATCH] === 'delete') return {}
-  if (patch[PATCH] !== undefined && patch[PATCH] !== 'merge') {
-    throw badRequest(`unknown patch type: ${JSON.stringify(patch[PATCH])} in map: ${JSON.stringify(patch)}`)
+  if (patch[patchDirective] === 'replace') return withoutDirectives(patch) as JsonObject
+  if (patch[patchDirective] === 'delete') return {}
+  if (patch[patchDirective] !== undefined && patch[patchDirective] !== 'merge') {
+    throw badRequest(`unknown patch type: ${JSON.stringify(patch[patchDirective])} in map: ${JSON.stringify(patch)}`)
   }
 
   const merged = new Map(Object.entries(original))
   retainKeys(merged, patch)
   for (const [key, value] of Object.entries(patch)) {
-    if (key === PATCH || key === RETAIN_KEYS || key.startsWith(SET_ORDER)) continue
-    if (key.startsWith(DELETE_FROM)) {
-      deleteFromList(merged, key.slice(DELETE_FROM.length), value)
+    if (key === patchDirective || key === retainKeysDirective || key.startsWith(setOrder)) continue
+    if (key.startsWith(deleteFrom)) {
+      deleteFromList(merged, key.slice(deleteFrom.length), value)
       continue
     }
     const field = fieldOf(type, key, types)
@@ -51,8 +53,8 @@ function mergeObject(
     else merged.set(key, mergeValue(merged.get(key), value, field, types))
   }
   for (const [key, value] of Object.entries(patch)) {
-    if (key.startsWith(SET_ORDER))
-      setElementOrder(merged, original, patch, key.slice(SET_ORDER.length), value, type, types)
+    if (key.startsWith(setOrder))
+      setElementOrder(merged, original, patch, key.slice(setOrder.length), value, type, types)
   }
   return Object.fromEntries(merged)
 }
@@ -127,7 +129,7 @@ function readDirectives(
   let replaces = false
   for (const item of patch) {
     if (!isObject(item)) throw badRequest('invalid JSON document: a list of objects holds something else')
-    switch (item[PATCH]) {
+    switch (item[patchDirective]) {
       case undefined:
         items.push(item)
         break
@@ -140,7 +142,7 @@ function readDirectives(
       case 'merge':
         throw badRequest('merging lists cannot yet be specified in the patch')
       default:
-        throw badRequest(`unknown patch type: ${JSON.stringify(item[PATCH])} in map: ${JSON.stringify(item)}`)
+        throw badRequest(`unknown patch type: ${JSON.stringify(item[patchDirective])} in map: ${JSON.stringify(item)}`)
     }
   }
   return { items, deleted, replaces }
@@ -163,7 +165,7 @@ function itemType(place: Place | undefined): TypeRef | undefined {
 // ---- directives beside a field
 
 function retainKeys(merged: Map<string, unknown>, patch: JsonObject): void {
-  const keys = patch[RETAIN_KEYS]
+  const keys = patch[retainKeysDirective]
   if (keys === undefined) return
   const kept = new Set<unknown>(Array.isArray(keys) ? keys : undefined)
   const set = Object.entries(patch).filter(([key, value]) => !key.startsWith('$') && value !== null)
@@ -207,7 +209,7 @@ function requireInOrder(patch: unknown, order: unknown[], identity: Identity): v
   const names = order.map(identity)
   let last = -1
   for (const item of patch) {
-    if (isObject(item) && item[PATCH] !== undefined) continue
+    if (isObject(item) && item[patchDirective] !== undefined) continue
     const at = names.indexOf(identity(item))
     if (at === -1 || at < last) {
       const shown = `${JSON.stringify(patch)} doesn't match the order of $setElementOrder list: ${JSON.stringify(order)}`
@@ -220,7 +222,7 @@ function requireInOrder(patch: unknown, order: unknown[], identity: Identity): v
 /** A value the original has nothing to merge with: taken as it is, but directives are no data, and null means absent. */
 function withoutDirectives(value: unknown): unknown {
   if (Array.isArray(value)) {
-    return value.filter((item) => !isObject(item) || item[PATCH] === undefined).map(withoutDirectives)
+    return value.filter((item) => !isObject(item) || item[patchDirective] === undefined).map(withoutDirectives)
   }
   if (!isObject(value)) return value
   const entries = Object.entries(value).filter(([key, item]) => !isDirective(key) && item !== null)
@@ -228,5 +230,5 @@ function withoutDirectives(value: unknown): unknown {
 }
 
 function isDirective(key: string): boolean {
-  return key === PATCH || key === RETAIN_KEYS || key.startsWith(DELETE_FROM) || key.startsWith(SET_ORDER)
+  return key === patchDirective || key === retainKeysDirective || key.startsWith(deleteFrom) || key.startsWith(setOrder)
 }

@@ -1,8 +1,10 @@
-// Admission: what may change a write (admit) or refuse it (validate) after it is authorized and before it is stored.
-// This is the seam; the plugins are in ../admission/.
-//
-// Plugins run in the order of the chain; first every admit, then, when the object is final and valid, every validate.
-// A refusal is a thrown StatusError, usually Forbidden.
+/**
+ * Admission: what may change a write (admit) or refuse it (validate) after it is authorized and before it is stored.
+ * This is the seam; the plugins are in ../admission/.
+ *
+ * Plugins run in the order of the chain; first every admit, then, when the object is final and valid, every validate.
+ * A refusal is a thrown StatusError, usually Forbidden.
+ */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { ResourceDefinition } from './resource-definition.ts'

@@ -1,4 +1,6 @@
-// The last step of every write: store the object if its key still is as the writer saw it.
+/**
+ * The last step of every write: store the object if its key still is as the writer saw it.
+ */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { Mutation, Storage } from '../storage/storage.ts'

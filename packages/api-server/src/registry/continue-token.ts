@@ -1,6 +1,8 @@
-// The opaque bookmark between two pages of a list: which revision the list shows and after which key to go on.
-//
-// The key is kept without the list's own prefix, so that a token cannot lead out of the namespace it was given for.
+/**
+ * The opaque bookmark between two pages of a list: which revision the list shows and after which key to go on.
+ *
+ * The key is kept without the list's own prefix, so that a token cannot lead out of the namespace it was given for.
+ */
 
 import { badRequest } from '@dinghy/shared/api/errors'
 

@@ -1,5 +1,7 @@
-// Create: default → mutating admission → server's metadata → name → prepare → reserve → validate → validating
-// admission → storage. Each stage may refuse by throwing.
+/**
+ * Create: default → mutating admission → server's metadata → name → prepare → reserve → validate → validating
+ * admission → storage. Each stage may refuse by throwing.
+ */
 
 import { alreadyExists, generateNameConflict } from '@dinghy/shared/api/errors'
 import { generateName } from '@dinghy/shared/api/names'
@@ -17,7 +19,7 @@ import { requireValidCreate } from './validation.ts'
 import type { WriteContext } from './write-context.ts'
 
 /** As many names as upstream tries before it gives up. */
-const GENERATE_NAME_ATTEMPTS = 8
+const generateNameAttempts = 8
 
 /** Returns the stored entry; on a dry run, the one that would have been stored. */
 export async function createObject(
@@ -64,7 +66,7 @@ export async function createObject(
       if (entry) return entry
       const { group, plural } = definition
       if (!generated) throw alreadyExists(group, plural, object.metadata.name)
-      if (attempt === GENERATE_NAME_ATTEMPTS) throw generateNameConflict(group, plural, object.metadata.name)
+      if (attempt === generateNameAttempts) throw generateNameConflict(group, plural, object.metadata.name)
     }
   } finally {
     release()

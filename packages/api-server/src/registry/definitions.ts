@@ -1,7 +1,9 @@
-// Every built-in resource: its shape from the schema, its rules from kinds/*, its columns from columns/*.
-//
-// A kind that is in none of those folders is still a full citizen – decoded, patched, stored and listed by its shape
-// alone; it merely has no defaults or rules of its own, and prints NAME and AGE.
+/**
+ * Every built-in resource: its shape from the schema, its rules from kinds/*, its columns from columns/*.
+ *
+ * A kind that is in none of those folders is still a full citizen – decoded, patched, stored and listed by its shape
+ * alone; it merely has no defaults or rules of its own, and prints NAME and AGE.
+ */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { ResourceShape, Schema } from '@dinghy/shared/schema/schema'
@@ -36,7 +38,7 @@ function define(shape: ResourceShape, schema: Schema): ResourceDefinition {
     columns: columnsOf(shape.group, shape.plural),
     subresources: {
       status: subresources.includes('status'),
-      ...(rules.scale && subresources.includes('scale') && { scale: rules.scale }),
+      ...(rules.scale && subresources.includes('scale') ? { scale: rules.scale } : {}),
       others: subresources.filter((name) => name !== 'status' && name !== 'scale'),
       shapes: shape.subresources,
     },

@@ -1,4 +1,6 @@
-// Delete: deletion-plan.ts decides, this file checks the preconditions and writes.
+/**
+ * Delete: deletion-plan.ts decides, this file checks the preconditions and writes.
+ */
 
 import { conflict, hasReason, notFound } from '@dinghy/shared/api/errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
@@ -13,7 +15,7 @@ import type { ResourceDefinition } from './resource-definition.ts'
 import type { ObjectRef, StoreParts } from './store-parts.ts'
 import type { WriteContext } from './write-context.ts'
 
-const ATTEMPTS = 10
+const attempts = 10
 
 /** The object as the delete left it: `removed`, or still there and marked. */
 export async function deleteObject(
@@ -25,7 +27,7 @@ export async function deleteObject(
 ): Promise<{ entry: Entry; removed: boolean }> {
   const { group, plural } = requested
   const key = objectKey(requested.storage, ref.namespace, ref.name)
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+  for (let attempt = 1; attempt <= attempts; attempt++) {
     const current = parts.storage.get(key)
     if (!current) throw notFound(group, plural, ref.name)
     requirePreconditions(requested, current.object, options)

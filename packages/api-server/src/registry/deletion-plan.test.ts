@@ -13,8 +13,14 @@ const graceful = {
   strategy: { gracefulDelete: (_: unknown, requested: number | undefined) => requested ?? 30 },
 } as unknown as ResourceDefinition
 
-const object = (metadata: object, more: object = {}) =>
-  ({ apiVersion: 'v1', kind: 'Thing', metadata: { name: 'x', ...metadata }, ...more }) as unknown as KubernetesObject
+function object(metadata: object, more: object = {}) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Thing',
+    metadata: { name: 'x', ...metadata },
+    ...more,
+  } as unknown as KubernetesObject
+}
 
 type Case = [what: string, definition: ResourceDefinition, metadata: object, options: DeleteOptions, expected: object]
 
@@ -114,11 +120,13 @@ test.each(cases)('%s', (_what, definition, metadata, options, expected) => {
   const marked = plan.action === 'mark' ? plan.object.metadata : undefined
   expect({
     action: plan.action,
-    ...(marked && {
-      at: marked.deletionTimestamp,
-      grace: marked.deletionGracePeriodSeconds,
-      finalizers: marked.finalizers,
-    }),
+    ...(marked
+      ? {
+          at: marked.deletionTimestamp,
+          grace: marked.deletionGracePeriodSeconds,
+          finalizers: marked.finalizers,
+        }
+      : {}),
   }).toEqual(expected)
 })
 

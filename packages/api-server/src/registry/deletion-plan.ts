@@ -1,11 +1,13 @@
-// What a delete does to an object, decided without doing it.
-//
-//   finalizers wait, or a grace period runs   →  mark: deletionTimestamp is set, the object stays
-//   it is already on its way out              →  wait: nothing changes
-//   nothing holds it                          →  remove
-//
-// A grace period can be shortened by a second delete, never prolonged. Upstream: rest.BeforeDelete and
-// Store.updateForGracefulDeletionAndFinalizers.
+/**
+ * What a delete does to an object, decided without doing it.
+ *
+ *   finalizers wait, or a grace period runs   →  mark: deletionTimestamp is set, the object stays
+ *   it is already on its way out              →  wait: nothing changes
+ *   nothing holds it                          →  remove
+ *
+ * A grace period can be shortened by a second delete, never prolonged. Upstream: rest.BeforeDelete and
+ * Store.updateForGracefulDeletionAndFinalizers.
+ */
 
 import { invalid } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
@@ -23,8 +25,8 @@ export interface DeleteOptions {
 
 export type DeletionPlan = { action: 'remove' } | { action: 'wait' } | { action: 'mark'; object: KubernetesObject }
 
-const ORPHAN = 'orphan'
-const FOREGROUND = 'foregroundDeletion'
+const orphan = 'orphan'
+const foreground = 'foregroundDeletion'
 
 /** `object` belongs to the callee: a marked object is this one, changed. */
 export function planDeletion(
@@ -85,13 +87,13 @@ function garbageCollectionFinalizers(
 ): string[] {
   const policy = propagationPolicy(definition, options)
   if (policy === undefined) {
-    const chosen = finalizers.includes(ORPHAN) || finalizers.includes(FOREGROUND)
+    const chosen = finalizers.includes(orphan) || finalizers.includes(foreground)
     if (chosen || !orphansByDefault(definition)) return finalizers
-    return [...finalizers, ORPHAN]
+    return [...finalizers, orphan]
   }
-  const others = finalizers.filter((finalizer) => finalizer !== ORPHAN && finalizer !== FOREGROUND)
-  if (policy === 'Orphan') return [...others, ORPHAN]
-  return policy === 'Foreground' ? [...others, FOREGROUND] : others
+  const others = finalizers.filter((finalizer) => finalizer !== orphan && finalizer !== foreground)
+  if (policy === 'Orphan') return [...others, orphan]
+  return policy === 'Foreground' ? [...others, foreground] : others
 }
 
 function propagationPolicy({ group }: ResourceDefinition, options: DeleteOptions): string | undefined {

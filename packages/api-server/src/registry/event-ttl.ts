@@ -1,5 +1,7 @@
-// Events are news, not state: an hour after the last one of a series it is forgotten (upstream's --event-ttl, which etcd
-// implements with leases). Watchers see an ordinary deletion; the history keeps it a while longer.
+/**
+ * Events are news, not state: an hour after the last one of a series it is forgotten (upstream's --event-ttl, which etcd
+ * implements with leases). Watchers see an ordinary deletion; the history keeps it a while longer.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Event } from '@dinghy/shared/api/types'
@@ -7,19 +9,19 @@ import { RevisionConflict } from '../storage/storage.ts'
 import type { Entry, Storage } from '../storage/storage.ts'
 import { keyPrefix } from './object-key.ts'
 
-const TTL_MS = 3600_000
-const INTERVAL_MS = 60_000
-const EVENTS = { group: '', plural: 'events' }
+const ttlMs = 3600_000
+const intervalMs = 60_000
+const events = { group: '', plural: 'events' }
 
 export async function runEventTtl(storage: Storage, clock: Clock, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await clock.sleep(INTERVAL_MS, signal)
+    await clock.sleep(intervalMs, signal)
     await removeOldEvents(storage, clock.now())
   }
 }
 
 export async function removeOldEvents(storage: Storage, nowMs: number): Promise<void> {
-  const old = storage.list(keyPrefix(EVENTS)).entries.filter((entry) => lastSeenMs(entry) + TTL_MS <= nowMs)
+  const old = storage.list(keyPrefix(events)).entries.filter((entry) => lastSeenMs(entry) + ttlMs <= nowMs)
   await Promise.all(old.map((entry) => remove(storage, entry)))
 }
 

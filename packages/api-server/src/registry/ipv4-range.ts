@@ -1,4 +1,6 @@
-// An IPv4 network as a range of numbers, for handing out its addresses.
+/**
+ * An IPv4 network as a range of numbers, for handing out its addresses.
+ */
 
 import { isIPv4 } from 'node:net'
 

@@ -1,13 +1,15 @@
-// What a list may ask for, and which revision it means by it.
-//
-//   resourceVersion   resourceVersionMatch   limit   read
-//   unset             –                      –       now
-//   0                 – or NotOlderThan      –       now (upstream: whatever its cache holds)
-//   R                 – or NotOlderThan      none    now, which must be at least R
-//   R                 –                      some    at R (upstream's legacy rule for paged lists)
-//   R                 Exact                  –       at R
-//
-// Reads here are never stale, so "any" and "not older than" both mean now.
+/**
+ * What a list may ask for, and which revision it means by it.
+ *
+ *   resourceVersion   resourceVersionMatch   limit   read
+ *   unset             –                      –       now
+ *   0                 – or NotOlderThan      –       now (upstream: whatever its cache holds)
+ *   R                 – or NotOlderThan      none    now, which must be at least R
+ *   R                 –                      some    at R (upstream's legacy rule for paged lists)
+ *   R                 Exact                  –       at R
+ *
+ * Reads here are never stale, so "any" and "not older than" both mean now.
+ */
 
 import { badRequest, invalid } from '@dinghy/shared/api/errors'
 import type { FieldError } from '@dinghy/shared/api/field-errors'

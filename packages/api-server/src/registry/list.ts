@@ -1,7 +1,9 @@
-// List: one consistent look at many objects, in pages if asked.
-//
-// All pages of a list show the same revision: the first page's continue token carries it, and later pages read the
-// past. A selection is applied before the limit, so a page is full unless it is the last; upstream does the same.
+/**
+ * List: one consistent look at many objects, in pages if asked.
+ *
+ * All pages of a list show the same revision: the first page's continue token carries it, and later pages read the
+ * past. A selection is applied before the limit, so a page is full unless it is the last; upstream does the same.
+ */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { badRequest } from '@dinghy/shared/api/errors'

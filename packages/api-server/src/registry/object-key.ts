@@ -1,4 +1,6 @@
-// Where objects lie in storage: /<group>/<plural>/[<namespace>/]<name>, with "core" for the group that has no name.
+/**
+ * Where objects lie in storage: /<group>/<plural>/[<namespace>/]<name>, with "core" for the group that has no name.
+ */
 
 export interface Location {
   group: string

@@ -1,4 +1,6 @@
-// The metadata that the server owns: filled in at creation, carried over at every update, whatever the client sent.
+/**
+ * The metadata that the server owns: filled in at creation, carried over at every update, whatever the client sent.
+ */
 
 import { randomUUID } from 'node:crypto'
 import { badRequest, conflict } from '@dinghy/shared/api/errors'
@@ -60,7 +62,7 @@ export function fillForCreate(definition: ResourceDefinition, object: Kubernetes
   else delete metadata.generation
 }
 
-const OWNED_BY_SERVER = [
+const ownedByServer = [
   'uid',
   'creationTimestamp',
   'generateName',
@@ -78,7 +80,7 @@ export function carryOver(definition: ResourceDefinition, next: KubernetesObject
     throw conflict(definition.group, definition.plural, old.name, message)
   }
   delete metadata.selfLink
-  for (const field of OWNED_BY_SERVER) {
+  for (const field of ownedByServer) {
     if (old[field] === undefined) delete metadata[field]
     else Object.assign(metadata, { [field]: old[field] })
   }

@@ -1,7 +1,9 @@
-// Who wrote which field: keeps metadata.managedFields true to every write, whatever way it came.
-//
-// Server-side apply has settled ownership by the time its object gets here (patch/apply.ts); any other write owns what it
-// changed. Defaults and admission count as the writer's doing, as they do upstream.
+/**
+ * Who wrote which field: keeps metadata.managedFields true to every write, whatever way it came.
+ *
+ * Server-side apply has settled ownership by the time its object gets here (patch/apply.ts); any other write owns what it
+ * changed. Defaults and admission count as the writer's doing, as they do upstream.
+ */
 
 import { hasReason } from '@dinghy/shared/api/errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
@@ -12,10 +14,10 @@ import type { ResourceDefinition } from './resource-definition.ts'
 import type { WriteContext } from './write-context.ts'
 
 /** Upstream's limit for the name of a manager. */
-const MAX_NAME = 128
+const maxName = 128
 
 export function managerName({ fieldManager, actor }: WriteContext): string {
-  return (fieldManager ?? actor.split('/')[0] ?? '').slice(0, MAX_NAME)
+  return (fieldManager ?? actor.split('/')[0] ?? '').slice(0, maxName)
 }
 
 /** Call when `next` is final. `previous` is undefined on creation. */

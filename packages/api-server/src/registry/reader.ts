@@ -1,6 +1,8 @@
-// Typed reads of the present for the server's own code: admission, allocators, subresources.
-//
-// The objects are the ones everybody reads: never change them.
+/**
+ * Typed reads of the present for the server's own code: admission, allocators, subresources.
+ *
+ * The objects are the ones everybody reads: never change them.
+ */
 
 import type { Resource } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'

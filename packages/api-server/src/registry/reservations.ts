@@ -1,5 +1,7 @@
-// Things that objects take from a common stock: addresses and ports. What is taken is read off the stored objects, so
-// nothing can leak; what a write in flight is about to take is remembered only until that write is over.
+/**
+ * Things that objects take from a common stock: addresses and ports. What is taken is read off the stored objects, so
+ * nothing can leak; what a write in flight is about to take is remembered only until that write is over.
+ */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { ResourceDefinition } from './resource-definition.ts'

@@ -1,11 +1,13 @@
-// What the API server knows about one resource: its names, its shape, its rules, how it is printed.
-//
-// Everything else in this process – routing, storage, patching, tables, discovery, OpenAPI – is written against this
-// interface and never against a kind. Built-in kinds (definitions.ts, kinds/*) and custom resources produce the same
-// thing, so nothing may ask which of the two it holds.
-//
-// Upstream spreads this over rest.Storage, RESTCreateStrategy/RESTUpdateStrategy, SelectableFields and the printers; a
-// reader who knows `registry/<group>/<kind>/strategy.go` will find the same words here.
+/**
+ * What the API server knows about one resource: its names, its shape, its rules, how it is printed.
+ *
+ * Everything else in this process – routing, storage, patching, tables, discovery, OpenAPI – is written against this
+ * interface and never against a kind. Built-in kinds (definitions.ts, kinds/*) and custom resources produce the same
+ * thing, so nothing may ask which of the two it holds.
+ *
+ * Upstream spreads this over rest.Storage, RESTCreateStrategy/RESTUpdateStrategy, SelectableFields and the printers; a
+ * reader who knows `registry/<group>/<kind>/strategy.go` will find the same words here.
+ */
 
 import type { FieldError } from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'

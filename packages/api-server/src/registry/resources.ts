@@ -1,7 +1,9 @@
-// The resources that this server serves, found by what a URL or an object says of them.
-//
-// Definitions can be added and removed while the server runs (custom resources); whoever keeps something derived from
-// the set, such as discovery documents, compares `generation`.
+/**
+ * The resources that this server serves, found by what a URL or an object says of them.
+ *
+ * Definitions can be added and removed while the server runs (custom resources); whoever keeps something derived from
+ * the set, such as discovery documents, compares `generation`.
+ */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { apiVersionOf } from '@dinghy/shared/api/resources'

@@ -1,9 +1,11 @@
-// Storage speaks of revisions; clients are told in upstream's words.
+/**
+ * Storage speaks of revisions; clients are told in upstream's words.
+ */
 
 import { expired, StatusError } from '@dinghy/shared/api/errors'
 import { RevisionCompacted, RevisionInFuture } from '../storage/storage.ts'
 
-const TOO_OLD = {
+const tooOld = {
   get: 'The provided resource version is too old.',
   list: 'The resourceVersion for the provided list is too old.',
   watch: 'The resourceVersion for the provided watch is too old.',
@@ -11,7 +13,7 @@ const TOO_OLD = {
     'The provided continue parameter is too old to display a consistent list result. Start a new list without the continue parameter.',
 } as const
 
-export function expiredWhenCompacted<T>(what: keyof typeof TOO_OLD, read: () => T): T {
+export function expiredWhenCompacted<T>(what: keyof typeof tooOld, read: () => T): T {
   try {
     return read()
   } catch (error) {
@@ -19,10 +21,10 @@ export function expiredWhenCompacted<T>(what: keyof typeof TOO_OLD, read: () => 
   }
 }
 
-export function asStatusError(what: keyof typeof TOO_OLD, error: unknown): unknown {
-  if (error instanceof RevisionCompacted) return expired(TOO_OLD[what])
+export function asStatusError(what: keyof typeof tooOld, error: unknown): unknown {
+  if (error instanceof RevisionCompacted) return expired(tooOld[what])
   // A watcher from the future remembers another database. Upstream would let it wait; told to list anew, it recovers.
-  if (error instanceof RevisionInFuture && what === 'watch') return expired(TOO_OLD[what])
+  if (error instanceof RevisionInFuture && what === 'watch') return expired(tooOld[what])
   if (error instanceof RevisionInFuture) return tooLargeResourceVersion(error.revision, error.current)
   return error
 }

@@ -1,4 +1,6 @@
-// labelSelector and fieldSelector as one question: does this object belong to the answer?
+/**
+ * labelSelector and fieldSelector as one question: does this object belong to the answer?
+ */
 
 import { badRequest } from '@dinghy/shared/api/errors'
 import type { FieldRequirement, Selector } from '@dinghy/shared/api/selectors'

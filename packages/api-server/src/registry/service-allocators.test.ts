@@ -7,12 +7,16 @@ let fixture: ReturnType<typeof storeFixture>
 beforeEach(() => (fixture = storeFixture()))
 afterEach(() => fixture.storage.close())
 
-const service = (name: string, spec: object = {}) => ({
-  metadata: { name },
-  spec: { ports: [{ port: 80, protocol: 'TCP' }], ...spec },
-})
-const create = async (name: string, spec?: object) => (await fixture.create('services', service(name, spec))) as Service
-const change = async (name: string, edit: (service: Service) => void) => {
+function service(name: string, spec: object = {}) {
+  return {
+    metadata: { name },
+    spec: { ports: [{ port: 80, protocol: 'TCP' }], ...spec },
+  }
+}
+async function create(name: string, spec?: object) {
+  return (await fixture.create('services', service(name, spec))) as Service
+}
+async function change(name: string, edit: (service: Service) => void) {
   const { store, definition, context } = fixture
   const make = (current: KubernetesObject | undefined) => {
     edit(current as Service)

@@ -1,8 +1,10 @@
-// What Services take from a common stock: cluster IPs out of the service network, node ports out of a range of ports.
-//
-// What is taken is read off the stored Services each time (a map that is built once a write), so nothing leaks, nothing
-// has to be repaired, and a deleted Service's address is free at once. Upstream keeps bitmaps in etcd and repairs them.
-// Automatic choices stay out of the lower band of the range as upstream's do, so that a hand-picked address is likely free.
+/**
+ * What Services take from a common stock: cluster IPs out of the service network, node ports out of a range of ports.
+ *
+ * What is taken is read off the stored Services each time (a map that is built once a write), so nothing leaks, nothing
+ * has to be repaired, and a deleted Service's address is free at once. Upstream keeps bitmaps in etcd and repairs them.
+ * Automatic choices stay out of the lower band of the range as upstream's do, so that a hand-picked address is likely free.
+ */
 
 import { invalid } from '@dinghy/shared/api/errors'
 import { keyOf } from '@dinghy/shared/api/keys'

@@ -1,4 +1,6 @@
-// A store on an in-memory database with a clock that stands still, for tests.
+/**
+ * A store on an in-memory database with a clock that stands still, for tests.
+ */
 
 import { FakeClock } from '@dinghy/shared/api/clock'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
@@ -57,7 +59,9 @@ export function storeFixture(plugins: (reader: Reader) => AdmissionPlugin[] = ()
   }
 }
 
-export const pod = (name: string, more: object = {}) => ({
-  metadata: { name, ...more },
-  spec: { containers: [{ name: 'c', image: 'busybox' }] },
-})
+export function pod(name: string, more: object = {}) {
+  return {
+    metadata: { name, ...more },
+    spec: { containers: [{ name: 'c', image: 'busybox' }] },
+  }
+}

@@ -1,4 +1,6 @@
-// What the verbs of the store work with.
+/**
+ * What the verbs of the store work with.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { AdmissionChain } from './admission.ts'

@@ -8,11 +8,15 @@ let fixture: ReturnType<typeof storeFixture>
 beforeEach(() => (fixture = storeFixture()))
 afterEach(() => fixture.storage.close())
 
-const configMap = (name: string, data: Record<string, string> = {}, more: object = {}) => ({
-  metadata: { name, ...more },
-  data,
-})
-const ref = (name: string) => ({ namespace: 'default', name })
+function configMap(name: string, data: Record<string, string> = {}, more: object = {}) {
+  return {
+    metadata: { name, ...more },
+    data,
+  }
+}
+function ref(name: string) {
+  return { namespace: 'default', name }
+}
 
 async function failure(promise: Promise<unknown>): Promise<StatusError> {
   const error = await promise.then(

@@ -1,12 +1,14 @@
-// The generic store: what the verbs of the API mean, the same for every kind (upstream's registry/generic/registry).
-//
-//   create   create.ts   default → admit → fill in metadata → prepare → validate → write
-//   update   update.ts   the same, against the present state, again if somebody else was faster; also patch, status, …
-//   delete   delete.ts   at once, gracefully, or when the last finalizer is gone (deletion-plan.ts decides)
-//   get, list   list.ts  now or at any revision that is kept; pages
-//   watch    watch.ts    events of what a selection shows
-//
-// Objects go in and out in the version of the definition that is passed; storage keeps one version of each.
+/**
+ * The generic store: what the verbs of the API mean, the same for every kind (upstream's registry/generic/registry).
+ *
+ *   create   create.ts   default → admit → fill in metadata → prepare → validate → write
+ *   update   update.ts   the same, against the present state, again if somebody else was faster; also patch, status, …
+ *   delete   delete.ts   at once, gracefully, or when the last finalizer is gone (deletion-plan.ts decides)
+ *   get, list   list.ts  now or at any revision that is kept; pages
+ *   watch    watch.ts    events of what a selection shows
+ *
+ * Objects go in and out in the version of the definition that is passed; storage keeps one version of each.
+ */
 
 import { notFound } from '@dinghy/shared/api/errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'

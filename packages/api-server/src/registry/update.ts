@@ -1,8 +1,10 @@
-// Update, in all its forms: PUT, PATCH, /status, /scale, and every other subresource that changes the object.
-//
-// A `change` makes the next state from the present one. If somebody else writes in between, it is made again from the
-// new present: upstream's GuaranteedUpdate. Only a client that pinned a resourceVersion is told of a conflict. A change
-// that changes nothing is not written. If the object is being deleted and its last finalizer goes, so does the object.
+/**
+ * Update, in all its forms: PUT, PATCH, /status, /scale, and every other subresource that changes the object.
+ *
+ * A `change` makes the next state from the present one. If somebody else writes in between, it is made again from the
+ * new present: upstream's GuaranteedUpdate. Only a client that pinned a resourceVersion is told of a conflict. A change
+ * that changes nothing is not written. If the object is being deleted and its last finalizer goes, so does the object.
+ */
 
 import { conflict, invalid, notFound } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
@@ -31,8 +33,8 @@ export interface UpdateOptions {
   createIfMissing?: boolean
 }
 
-const ATTEMPTS = 10
-const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again'
+const attempts = 10
+const modified = 'the object has been modified; please apply your changes to the latest version and try again'
 
 export async function updateObject(
   parts: StoreParts,
@@ -44,7 +46,7 @@ export async function updateObject(
 ): Promise<{ entry: Entry; created: boolean }> {
   const { group, plural } = requested
   const key = objectKey(requested.storage, ref.namespace, ref.name)
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+  for (let attempt = 1; attempt <= attempts; attempt++) {
     const current = parts.storage.get(key)
     if (!current) {
       if (!options.createIfMissing) throw notFound(group, plural, ref.name)
@@ -55,7 +57,7 @@ export async function updateObject(
     const entry = await attemptUpdate(parts, requested, ref, current, change, context, options.subresource)
     if (entry) return { entry, created: false }
   }
-  throw conflict(group, plural, ref.name, MODIFIED)
+  throw conflict(group, plural, ref.name, modified)
 }
 
 /** Undefined if somebody else wrote first. */
@@ -116,7 +118,7 @@ function requireSameRevision(definition: ResourceDefinition, sent: KubernetesObj
     const problem = fieldErrors.invalid('metadata.resourceVersion', 0, 'must be specified for an update')
     throw invalid(group, kind, sent.metadata.name, [problem])
   }
-  if (seen !== String(current.revision)) throw conflict(group, plural, sent.metadata.name, MODIFIED)
+  if (seen !== String(current.revision)) throw conflict(group, plural, sent.metadata.name, modified)
 }
 
 /** The part of what was sent that this way of writing may change; everything else stays as it was. */

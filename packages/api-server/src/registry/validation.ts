@@ -1,4 +1,6 @@
-// All problems of an object in one answer: the rules of every object's metadata and those of its kind.
+/**
+ * All problems of an object in one answer: the rules of every object's metadata and those of its kind.
+ */
 
 import { invalid } from '@dinghy/shared/api/errors'
 import type { FieldError } from '@dinghy/shared/api/field-errors'

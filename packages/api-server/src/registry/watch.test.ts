@@ -4,14 +4,17 @@ import type { ChangeEvent } from '../storage/recent-events.ts'
 import { Entry } from '../storage/storage.ts'
 import { transition } from './watch.ts'
 
-const state = (revision: number, shown: boolean) =>
-  new Entry(
+function state(revision: number, shown: boolean) {
+  return new Entry(
     '/core/pods/default/a',
     revision,
     1,
     Buffer.from(JSON.stringify({ metadata: { name: 'a', resourceVersion: String(revision) }, shown })),
   )
-const isShown = (entry: Entry) => (entry.object as KubernetesObject & { shown: boolean }).shown
+}
+function isShown(entry: Entry) {
+  return (entry.object as KubernetesObject & { shown: boolean }).shown
+}
 
 const cases: [type: ChangeEvent['type'], was: boolean | undefined, is: boolean, told: string | undefined][] = [
   ['ADDED', undefined, true, 'ADDED'],

@@ -1,4 +1,6 @@
-// What every write carries besides the object: who, why, and whether it is only a rehearsal.
+/**
+ * What every write carries besides the object: who, why, and whether it is only a rehearsal.
+ */
 
 import type { UserInfo } from '../auth/user.ts'
 import { apiServerUser } from '../auth/user.ts'

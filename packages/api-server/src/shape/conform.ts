@@ -1,11 +1,13 @@
-// Brings a parsed JSON value into the form its type has when Kubernetes stores it.
-//
-// Callers may rely on: what comes back has only known fields of the right types; nulls are gone, as are zeros that Go's
-// `omitempty` would not write; quantities and times are canonical ("1000m" → "1"); the input is not changed. Unknown
-// fields are dropped and named; a wrong type throws a ShapeError with the words of Go's JSON decoder, because that is
-// what people see – and search for – on a real cluster.
-//
-// Where it differs: Go names the declared type of an enumeration (v1.Protocol), we know it as string.
+/**
+ * Brings a parsed JSON value into the form its type has when Kubernetes stores it.
+ *
+ * Callers may rely on: what comes back has only known fields of the right types; nulls are gone, as are zeros that Go's
+ * `omitempty` would not write; quantities and times are canonical ("1000m" → "1"); the input is not changed. Unknown
+ * fields are dropped and named; a wrong type throws a ShapeError with the words of Go's JSON decoder, because that is
+ * what people see – and search for – on a real cluster.
+ *
+ * Where it differs: Go names the declared type of an enumeration (v1.Protocol), we know it as string.
+ */
 
 import { canonicalQuantity, isQuantity } from '@dinghy/shared/api/quantity'
 import { isObject, setOwn, type JsonObject } from './json.ts'
@@ -161,15 +163,15 @@ function conformIntOrString(value: unknown): string | number {
   return value
 }
 
-const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/
+const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/
 
 function conformTime(value: unknown, scalar: 'time' | 'microTime'): string {
   if (typeof value !== 'string') {
     throw new ShapeError(`json: cannot unmarshal ${jsonKind(value)} into Go value of type string`)
   }
-  const fraction = RFC3339.exec(value)?.[1]
+  const fraction = rfc3339.exec(value)?.[1]
   const ms = Date.parse(value)
-  if (!RFC3339.test(value) || Number.isNaN(ms)) {
+  if (!rfc3339.test(value) || Number.isNaN(ms)) {
     const layout = scalar === 'time' ? '2006-01-02T15:04:05Z07:00' : '2006-01-02T15:04:05.000000Z07:00'
     const quoted = JSON.stringify(value)
     throw new ShapeError(`parsing time ${quoted} as ${JSON.stringify(layout)}: cannot parse ${quoted} as "2006"`)
@@ -221,11 +223,11 @@ function goType(type: TypeRef): string {
     case 'object':
       return goTypeName(type.type)
     default:
-      return GO_SCALARS[type.scalar] ?? type.scalar
+      return goScalars[type.scalar] ?? type.scalar
   }
 }
 
-const GO_SCALARS: Partial<Record<Scalar, string>> = {
+const goScalars: Partial<Record<Scalar, string>> = {
   double: 'float64',
   bytes: '[]uint8',
   quantity: 'resource.Quantity',

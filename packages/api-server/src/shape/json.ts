@@ -1,4 +1,6 @@
-// JSON values, as they come from outside: objects of unknown content, with keys that may be anything.
+/**
+ * JSON values, as they come from outside: objects of unknown content, with keys that may be anything.
+ */
 
 export type JsonObject = Record<string, unknown>
 

@@ -1,7 +1,9 @@
-// The present: every live key with its newest entry, in key order, in memory.
-//
-// Reads of the current state (nearly all reads) never touch the database. The sorted array is what makes a prefix scan
-// a binary search and a walk; inserting moves pointers only, a few microseconds even for 100,000 keys.
+/**
+ * The present: every live key with its newest entry, in key order, in memory.
+ *
+ * Reads of the current state (nearly all reads) never touch the database. The sorted array is what makes a prefix scan
+ * a binary search and a walk; inserting moves pointers only, a few microseconds even for 100,000 keys.
+ */
 
 import type { Entry } from './storage.ts'
 

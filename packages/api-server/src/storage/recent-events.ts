@@ -1,6 +1,8 @@
-// The last few thousand events, in memory, so that a watcher that reconnects continues without a database query.
-//
-// A ring: `events[revision % size]` is the event of that revision. It works because revisions have no gaps.
+/**
+ * The last few thousand events, in memory, so that a watcher that reconnects continues without a database query.
+ *
+ * A ring: `events[revision % size]` is the event of that revision. It works because revisions have no gaps.
+ */
 
 import type { StorageEvent } from './storage.ts'
 

@@ -1,14 +1,16 @@
-// The whole "etcd" on disk: one append-only table of revisions, and how far it has been compacted.
-//
-// UNIQUE(key, prev_revision) is the compare-and-swap: a revision of a key has at most one successor, whatever bug the
-// code above may have. Its index holds (key, prev_revision, revision), so it also finds the newest revision of every
-// key without touching the values, which is how the server starts fast in spite of a long history.
+/**
+ * The whole "etcd" on disk: one append-only table of revisions, and how far it has been compacted.
+ *
+ * UNIQUE(key, prev_revision) is the compare-and-swap: a revision of a key has at most one successor, whatever bug the
+ * code above may have. Its index holds (key, prev_revision, revision), so it also finds the newest revision of every
+ * key without touching the values, which is how the server starts fast in spite of a long history.
+ */
 
 import type { Database } from 'better-sqlite3'
 
-const SCHEMA_VERSION = 1
+const schemaVersion = 1
 
-const CREATE = `
+const create = `
   CREATE TABLE revisions (
     revision        INTEGER PRIMARY KEY,        -- gap-free; is metadata.resourceVersion
     key             TEXT NOT NULL,              -- /<group>/<plural>/[<namespace>/]<name>
@@ -39,7 +41,7 @@ export interface RevisionRow {
   at: number
 }
 
-export const SQL = {
+export const sql = {
   insert: `INSERT INTO revisions (revision, key, create_revision, prev_revision, deleted, value, actor, cause, at)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   newest: `SELECT max(revision) AS revision FROM revisions`,
@@ -68,10 +70,10 @@ export const SQL = {
 /** Opens or creates the tables. Throws if the file was written by a newer version of this program. */
 export function migrate(database: Database): void {
   const version = database.pragma('user_version', { simple: true }) as number
-  if (version === SCHEMA_VERSION) return
-  if (version !== 0) throw new Error(`${database.name} has schema ${version}; this server knows ${SCHEMA_VERSION}`)
+  if (version === schemaVersion) return
+  if (version !== 0) throw new Error(`${database.name} has schema ${version}; this server knows ${schemaVersion}`)
   database.transaction(() => {
-    database.exec(CREATE)
-    database.pragma(`user_version = ${SCHEMA_VERSION}`)
+    database.exec(create)
+    database.pragma(`user_version = ${schemaVersion}`)
   })()
 }

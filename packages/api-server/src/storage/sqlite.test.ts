@@ -14,21 +14,28 @@ const clock = new FakeClock()
 beforeEach(() => (storage = new SqliteStorage({ path: ':memory:', clock, maxUnreadEvents: 10 })))
 afterEach(() => storage.close())
 
-const object = (name: string, data = '') =>
-  ({ apiVersion: 'v1', kind: 'Thing', metadata: { name }, data }) as unknown as KubernetesObject
-const dataOf = (entry: Entry | undefined) => (entry?.object as unknown as { data: string } | undefined)?.data
-const put = (key: string, expected: number, data = ''): Mutation => ({
-  key,
-  expected,
-  object: object(key.split('/').at(-1)!, data),
-  actor: 'test',
-})
+function object(name: string, data = '') {
+  return { apiVersion: 'v1', kind: 'Thing', metadata: { name }, data } as unknown as KubernetesObject
+}
+function dataOf(entry: Entry | undefined) {
+  return (entry?.object as unknown as { data: string } | undefined)?.data
+}
+function put(key: string, expected: number, data = ''): Mutation {
+  return {
+    key,
+    expected,
+    object: object(key.split('/').at(-1)!, data),
+    actor: 'test',
+  }
+}
 async function writeOne(mutation: Mutation): Promise<Entry> {
   const [entry] = await storage.write([mutation])
   if (!entry) throw new Error('nothing was written')
   return entry
 }
-const remove = (key: string, expected: number): Mutation => ({ ...put(key, expected), deleted: true })
+function remove(key: string, expected: number): Mutation {
+  return { ...put(key, expected), deleted: true }
+}
 
 async function take(events: AsyncIterable<StorageEvent>, count: number): Promise<string[]> {
   const seen: string[] = []

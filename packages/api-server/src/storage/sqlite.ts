@@ -1,14 +1,16 @@
-// Storage in one SQLite file. What callers may rely on:
-//
-// - A resolved write is on disk (WAL, synchronous=FULL); after kill -9 the file opens with every acknowledged write.
-// - Group commit: all writes queued in one turn of the event loop share one transaction and so one fsync. The SQLite
-//   library is synchronous: the transaction is one turn, nothing can come between its statements, and there are no locks.
-// - A conflict fails only the write it concerns, and takes no revision number: the numbers have no gaps.
-// - The present is served from memory (latest.ts), loaded at start; the past comes from the table.
-// - Watchers are fed here, after the commit, in revision order. They never query for new events.
-//
-// Unlike etcd this is one process on one machine. The file is locked exclusively, so a second server on the same
-// database fails at start instead of corrupting the first one's idea of the present.
+/**
+ * Storage in one SQLite file. What callers may rely on:
+ *
+ * - A resolved write is on disk (WAL, synchronous=FULL); after kill -9 the file opens with every acknowledged write.
+ * - Group commit: all writes queued in one turn of the event loop share one transaction and so one fsync. The SQLite
+ *   library is synchronous: the transaction is one turn, nothing can come between its statements, and there are no locks.
+ * - A conflict fails only the write it concerns, and takes no revision number: the numbers have no gaps.
+ * - The present is served from memory (latest.ts), loaded at start; the past comes from the table.
+ * - Watchers are fed here, after the commit, in revision order. They never query for new events.
+ *
+ * Unlike etcd this is one process on one machine. The file is locked exclusively, so a second server on the same
+ * database fails at start instead of corrupting the first one's idea of the present.
+ */
 
 import BetterSqlite from 'better-sqlite3'
 import type { Database, Statement } from 'better-sqlite3'
@@ -18,14 +20,14 @@ import { Latest } from './latest.ts'
 import type { ChangeEvent } from './recent-events.ts'
 import { RecentEvents } from './recent-events.ts'
 import type { RevisionRow } from './schema.ts'
-import { migrate, SQL } from './schema.ts'
+import { migrate, sql } from './schema.ts'
 import type { ListOptions, ListResult, Mutation, Revision, Storage, StorageWatch } from './storage.ts'
 import { Entry, prefixEnd, RevisionCompacted, RevisionConflict, RevisionInFuture } from './storage.ts'
 import { Watcher } from './watcher.ts'
 
 /** Enough for a client that reconnects; each event keeps two states of its object in memory. */
-const RECENT_EVENTS = 1024
-const PAGE = 500
+const recentEvents = 1024
+const pageSize = 500
 
 interface QueuedWrite {
   batch: Mutation[]
@@ -47,7 +49,7 @@ export class SqliteStorage implements Storage {
   readonly #database: Database
   readonly #clock: Clock
   readonly #maxUnreadEvents: number
-  readonly #statements: Record<keyof typeof SQL, Statement>
+  readonly #statements: Record<keyof typeof sql, Statement>
   readonly #latest = new Latest()
   readonly #recent: RecentEvents
   readonly #watchers = new Set<Watcher>()
@@ -61,7 +63,7 @@ export class SqliteStorage implements Storage {
     this.#maxUnreadEvents = maxUnreadEvents
     this.#statements = prepare(this.#database)
     this.#revision = (this.#statements.newest.get() as { revision: number | null }).revision ?? 0
-    this.#recent = new RecentEvents(RECENT_EVENTS, this.#revision)
+    this.#recent = new RecentEvents(recentEvents, this.#revision)
     this.#latest.load((this.#statements.load.all() as RevisionRow[]).map(entryOf))
     for (const row of this.#statements.compactions.iterate()) {
       const { prefix, revision } = row as { prefix: string; revision: number }
@@ -225,9 +227,9 @@ export class SqliteStorage implements Storage {
       }
       // The reader may have paused for so long that the next page has been compacted meanwhile.
       this.#requireReadable(prefix, seen)
-      const rows = this.#statements.after.all(seen, to, prefix, prefixEnd(prefix), PAGE) as RevisionRow[]
+      const rows = this.#statements.after.all(seen, to, prefix, prefixEnd(prefix), pageSize) as RevisionRow[]
       for (const row of rows) yield this.#eventOf(row)
-      if (rows.length < PAGE) return
+      if (rows.length < pageSize) return
       seen = rows.at(-1)!.revision
     }
   }
@@ -276,10 +278,10 @@ function eventType(mutation: Mutation, previous: Entry | undefined): ChangeEvent
   return mutation.deleted ? 'DELETED' : previous ? 'MODIFIED' : 'ADDED'
 }
 
-function prepare(database: Database): Record<keyof typeof SQL, Statement> {
-  const names = Object.keys(SQL) as (keyof typeof SQL)[]
-  return Object.fromEntries(names.map((name) => [name, database.prepare(SQL[name])])) as Record<
-    keyof typeof SQL,
+function prepare(database: Database): Record<keyof typeof sql, Statement> {
+  const names = Object.keys(sql) as (keyof typeof sql)[]
+  return Object.fromEntries(names.map((name) => [name, database.prepare(sql[name])])) as Record<
+    keyof typeof sql,
     Statement
   >
 }

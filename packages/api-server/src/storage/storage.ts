@@ -1,10 +1,12 @@
-// What the api-server asks of a database: ordered keys, compare-and-swap writes, and a log of every change.
-//
-// This is etcd's model in one page. There is one counter, the *revision*; each write takes the next number, without
-// gaps, and an object's `metadata.resourceVersion` is the revision that wrote it. A reader may ask for any revision
-// that has not been compacted away; a watcher that has seen everything up to revision R can continue from R.
-//
-// Beyond etcd, each revision remembers who wrote it (`actor`) and which earlier revision made them (`cause`).
+/**
+ * What the api-server asks of a database: ordered keys, compare-and-swap writes, and a log of every change.
+ *
+ * This is etcd's model in one page. There is one counter, the *revision*; each write takes the next number, without
+ * gaps, and an object's `metadata.resourceVersion` is the revision that wrote it. A reader may ask for any revision
+ * that has not been compacted away; a watcher that has seen everything up to revision R can continue from R.
+ *
+ * Beyond etcd, each revision remembers who wrote it (`actor`) and which earlier revision made them (`cause`).
+ */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 

@@ -1,7 +1,9 @@
-// One watcher: first the past (read in pages), then the live events that were queued meanwhile, then whatever comes.
-//
-// It subscribes before it starts to read the past, so no event can fall between the two. A watcher that leaves more
-// than `limit` events unread is cut off (SlowWatcher): one stuck client must not hold the server's memory.
+/**
+ * One watcher: first the past (read in pages), then the live events that were queued meanwhile, then whatever comes.
+ *
+ * It subscribes before it starts to read the past, so no event can fall between the two. A watcher that leaves more
+ * than `limit` events unread is cut off (SlowWatcher): one stuck client must not hold the server's memory.
+ */
 
 import type { ChangeEvent } from './recent-events.ts'
 import type { StorageEvent, StorageWatch } from './storage.ts'

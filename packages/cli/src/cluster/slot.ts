@@ -1,8 +1,10 @@
-// Which part of 127.0.0.0/8 a cluster has.
-//
-// The loopback network is shared by everything on this machine, so two clusters must not give out the same addresses.
-// There are 32 slots; slot s has nodes and pods in 127.(64+s).0.0/16 and Services in 127.(96+s).0.0/16. A running
-// cluster holds its slot by listening on 127.(64+s).0.1: the kernel frees it when the supervisor dies, however it dies.
+/**
+ * Which part of 127.0.0.0/8 a cluster has.
+ *
+ * The loopback network is shared by everything on this machine, so two clusters must not give out the same addresses.
+ * There are 32 slots; slot s has nodes and pods in 127.(64+s).0.0/16 and Services in 127.(96+s).0.0/16. A running
+ * cluster holds its slot by listening on 127.(64+s).0.1: the kernel frees it when the supervisor dies, however it dies.
+ */
 
 import { createHash } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
@@ -10,9 +12,15 @@ import { createServer, type Server } from 'node:net'
 export const slots = 32
 const holdPort = 7946
 
-export const nodeAddress = (slot: number, node: number): string => `127.${64 + slot}.${node}.1`
-export const podCidr = (slot: number, node: number): string => `127.${64 + slot}.${node}.0/24`
-export const serviceCidr = (slot: number): string => `127.${96 + slot}.0.0/16`
+export function nodeAddress(slot: number, node: number): string {
+  return `127.${64 + slot}.${node}.1`
+}
+export function podCidr(slot: number, node: number): string {
+  return `127.${64 + slot}.${node}.0/24`
+}
+export function serviceCidr(slot: number): string {
+  return `127.${96 + slot}.0.0/16`
+}
 
 /**
  * Where a new cluster looks first: the ordinary one at the beginning, as documentation expects, any other at a place of

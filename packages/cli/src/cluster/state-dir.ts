@@ -1,9 +1,11 @@
-// Where a cluster lives on disk, and the one small file that says what it is.
-//
-// Everything a cluster knows stands below one directory, $XDG_STATE_HOME/dinghy/<cluster>, so that copying it copies the
-// cluster and removing it forgets the cluster. `cluster.json` holds only what must stay the same from one `up` to the
-// next: the address slot (Services and pods have it in their stored addresses), the API port (kubeconfig has it) and
-// the nodes.
+/**
+ * Where a cluster lives on disk, and the one small file that says what it is.
+ *
+ * Everything a cluster knows stands below one directory, $XDG_STATE_HOME/dinghy/<cluster>, so that copying it copies the
+ * cluster and removing it forgets the cluster. `cluster.json` holds only what must stay the same from one `up` to the
+ * next: the address slot (Services and pods have it in their stored addresses), the API port (kubeconfig has it) and
+ * the nodes.
+ */
 
 import { createHash } from 'node:crypto'
 import {
@@ -178,8 +180,12 @@ function namesakeIn(root: string): string | undefined {
   return existsSync(root) ? readdirSync(root).find(isOurs) : undefined
 }
 
-const nearestExisting = (path: string): string => (existsSync(path) ? path : nearestExisting(dirname(path)))
+function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path))
+}
 
-const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
+}
 
 export const clusterNamePattern = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/

@@ -1,4 +1,6 @@
-// What every command of `dinghy` is: a line of help, its flags, and a function that returns the exit code.
+/**
+ * What every command of `dinghy` is: a line of help, its flags, and a function that returns the exit code.
+ */
 
 import { resolve } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
@@ -8,7 +10,9 @@ import { StateDir, clusterNamePattern } from '../cluster/state-dir.ts'
 export type Flags = Record<string, string | boolean | (string | boolean)[] | undefined>
 
 /** The values of a flag that may be given several times. */
-export const several = (flags: Flags, name: string): string[] => (flags[name] as string[] | undefined) ?? []
+export function several(flags: Flags, name: string): string[] {
+  return (flags[name] as string[] | undefined) ?? []
+}
 
 export interface Command {
   usage: string

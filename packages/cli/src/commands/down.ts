@@ -1,4 +1,6 @@
-// `dinghy down`: stops the cluster and every container; --wipe also removes its state directory.
+/**
+ * `dinghy down`: stops the cluster and every container; --wipe also removes its state directory.
+ */
 
 import { existsSync } from 'node:fs'
 import { systemClock } from '@dinghy/shared/api/clock'

@@ -1,4 +1,6 @@
-// `eval "$(npx dinghy env)"`: points this shell's kubectl and docker at the cluster.
+/**
+ * `eval "$(npx dinghy env)"`: points this shell's kubectl and docker at the cluster.
+ */
 
 import { existsSync } from 'node:fs'
 import { clusterFlags, type Command, quote, sameCluster, stateOf } from './command.ts'

@@ -1,5 +1,7 @@
-// `dinghy logs [COMPONENT]`: what the cluster's own processes say, from their log files, in a form for people.
-// Lines are pino's JSON; those that are not (a crash before the logger was up) are shown as they are.
+/**
+ * `dinghy logs [COMPONENT]`: what the cluster's own processes say, from their log files, in a form for people.
+ * Lines are pino's JSON; those that are not (a crash before the logger was up) are shown as they are.
+ */
 
 import { existsSync, readdirSync } from 'node:fs'
 import { open } from 'node:fs/promises'

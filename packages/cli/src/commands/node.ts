@@ -1,5 +1,7 @@
-// `dinghy node stop|start NAME`: pulls a node's plug, and plugs it in again. Stopping kills its agent, its proxy and
-// its containers, as a power cut would; the rest of the cluster notices only that heartbeats stop.
+/**
+ * `dinghy node stop|start NAME`: pulls a node's plug, and plugs it in again. Stopping kills its agent, its proxy and
+ * its containers, as a power cut would; the rest of the cluster notices only that heartbeats stop.
+ */
 
 import { NotRunning, askStatus, command } from '../supervisor/control-server.ts'
 import { clusterFlags, type Command, stateOf, UsageError } from './command.ts'

@@ -1,6 +1,8 @@
-// `dinghy runtime`: the container runtime alone, without a cluster, in this terminal. `dinghy registry`: our image
-// registry, so that another machine can pull what was built here. Both are processes of their own; this starts one with
-// sensible places and passes every other flag on.
+/**
+ * `dinghy runtime`: the container runtime alone, without a cluster, in this terminal. `dinghy registry`: our image
+ * registry, so that another machine can pull what was built here. Both are processes of their own; this starts one with
+ * sensible places and passes every other flag on.
+ */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,6 @@
-// `dinghy status`: which processes make up the cluster and whether they are ready. Exit code 0 only when all are.
+/**
+ * `dinghy status`: which processes make up the cluster and whether they are ready. Exit code 0 only when all are.
+ */
 
 import { askStatus, type ClusterStatus, NotRunning } from '../supervisor/control-server.ts'
 import { bold, dim, green, red, yellow } from '../supervisor/colors.ts'

@@ -1,6 +1,8 @@
-// `dinghy up`: starts a cluster, or resumes the one in the state directory with everything still there.
-// In the foreground it shows progress and stops everything on Ctrl-C; with --detach it returns once the cluster is
-// ready and leaves the supervisor running.
+/**
+ * `dinghy up`: starts a cluster, or resumes the one in the state directory with everything still there.
+ * In the foreground it shows progress and stops everything on Ctrl-C; with --detach it returns once the cluster is
+ * ready and leaves the supervisor running.
+ */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -99,7 +101,9 @@ async function supervise(flags: Flags, state: StateDir): Promise<number> {
 }
 
 /** The cluster that people get who ask for no particular one. */
-const isOrdinary = (flags: Flags): boolean => sameCluster(flags) === ''
+function isOrdinary(flags: Flags): boolean {
+  return sameCluster(flags) === ''
+}
 
 /** What `up` was told joined with what is on disk: nodes may be added later, never taken away silently. Pure. */
 export function plan(

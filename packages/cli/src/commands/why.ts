@@ -1,5 +1,7 @@
-// `dinghy why KIND/NAME` walks the chain of writes that led to an object; `dinghy history KIND/NAME` lists its own.
-// Every write in the store knows who made it and which earlier write caused it (see ARCHITECTURE.md, "Causality").
+/**
+ * `dinghy why KIND/NAME` walks the chain of writes that led to an object; `dinghy history KIND/NAME` lists its own.
+ * Every write in the store knows who made it and which earlier write caused it (see ARCHITECTURE.md, "Causality").
+ */
 
 import { existsSync } from 'node:fs'
 import { ApiClient } from '@dinghy/shared/client/api-client'
@@ -105,4 +107,6 @@ export function renderHistory(revisions: Revision[]): string {
     .join('\n')
 }
 
-const clock = (at: string): string => new Date(at).toISOString().slice(11, 23)
+function clock(at: string): string {
+  return new Date(at).toISOString().slice(11, 23)
+}

@@ -1,5 +1,7 @@
-// `dinghy compose`: runs a compose project on the engine. Also what `docker compose` runs once `compose install-plugin`
-// has put a script where the real docker CLI looks for its plugins.
+/**
+ * `dinghy compose`: runs a compose project on the engine. Also what `docker compose` runs once `compose install-plugin`
+ * has put a script where the real docker CLI looks for its plugins.
+ */
 
 import { systemClock } from '@dinghy/shared/api/clock'
 import { type Command, type Flags, several, UsageError } from '../commands/command.ts'

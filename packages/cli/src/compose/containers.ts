@@ -1,4 +1,6 @@
-// A project's containers as the engine knows them: found by label, so that nothing has to be remembered between calls.
+/**
+ * A project's containers as the engine knows them: found by label, so that nothing has to be remembered between calls.
+ */
 
 import type { Engine } from '../docker/engine.ts'
 import { label } from './labels.ts'
@@ -54,7 +56,9 @@ export async function listContainers(
 }
 
 /** Whether the container is there to be stopped, or about to come back by itself. */
-export const isUp = ({ state }: { state: string }): boolean => ['running', 'restarting', 'paused'].includes(state)
+export function isUp({ state }: { state: string }): boolean {
+  return ['running', 'restarting', 'paused'].includes(state)
+}
 
 export async function stopContainer(engine: Engine, id: string, seconds?: number): Promise<void> {
   await engine.json('POST', `/containers/${id}/stop${seconds === undefined ? '' : `?t=${seconds}`}`)
@@ -76,8 +80,9 @@ export interface InspectedContainer {
   Mounts: { Type: string; Name?: string; Destination: string }[]
 }
 
-export const inspectContainer = (engine: Engine, id: string): Promise<InspectedContainer> =>
-  engine.json('GET', `/containers/${id}/json`)
+export function inspectContainer(engine: Engine, id: string): Promise<InspectedContainer> {
+  return engine.json('GET', `/containers/${id}/json`)
+}
 
 /** Volumes that nobody named, by where they are mounted. */
 export async function anonymousVolumes(engine: Engine, id: string): Promise<Record<string, string>> {

@@ -1,6 +1,8 @@
-// Bringing a project's containers to where its file wants them, in two steps as upstream: first every container is made
-// (or replaced, or removed), then all are started, each once its dependencies are as far as it asks. So a wrong file
-// stops nothing that runs, and `up --no-start` is the first step alone. The decisions are plan.ts; this carries them out.
+/**
+ * Bringing a project's containers to where its file wants them, in two steps as upstream: first every container is made
+ * (or replaced, or removed), then all are started, each once its dependencies are as far as it asks. So a wrong file
+ * stops nothing that runs, and `up --no-start` is the first step alone. The decisions are plan.ts; this carries them out.
+ */
 
 import tar from 'tar-stream'
 import { Readable } from 'node:stream'
@@ -118,7 +120,9 @@ async function carryOut(
   }
 }
 
-const isRemoval = ({ kind }: Action): boolean => kind === 'remove'
+function isRemoval({ kind }: Action): boolean {
+  return kind === 'remove'
+}
 
 async function keep({ engine, project }: Context, service: Service, container: ProjectContainer): Promise<void> {
   const name = containerName(project, service, numberOf(container))
@@ -127,8 +131,9 @@ async function keep({ engine, project }: Context, service: Service, container: P
   if (isUp(container)) report(`Container ${name}`, 'Running')
 }
 
-const rename = (engine: Context['engine'], id: string, name: string): Promise<void> =>
-  engine.json('POST', `/containers/${id}/rename?name=${encodeURIComponent(name)}`)
+function rename(engine: Context['engine'], id: string, name: string): Promise<void> {
+  return engine.json('POST', `/containers/${id}/rename?name=${encodeURIComponent(name)}`)
+}
 
 // The new container is made under a name of its own before the old one is touched: if it cannot be, the old one stays.
 async function recreate(
@@ -165,7 +170,7 @@ export async function createContainer(
   name: string,
   options: Parameters<typeof createBody>[2],
 ): Promise<string> {
-  const query = new URLSearchParams({ name, ...(service.platform !== undefined && { platform: service.platform }) })
+  const query = new URLSearchParams({ name, ...(service.platform !== undefined ? { platform: service.platform } : {}) })
   const body = createBody(project, service, options)
   const { Id } = await engine.json<{ Id: string }>('POST', `/containers/create?${query}`, body)
   try {

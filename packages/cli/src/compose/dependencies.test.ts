@@ -12,7 +12,7 @@ test.each<[DependencyCondition, string, number, string | undefined, string]>([
   ['service_completed_successfully', 'running', 0, undefined, 'waiting'],
   ['service_completed_successfully', 'exited', 0, undefined, 'reached'],
 ])('%s: %s (%i, %s) is %s', (condition, Status, ExitCode, health, progress) => {
-  const state = { Status, ExitCode, StartedAt, ...(health !== undefined && { Health: { Status: health } }) }
+  const state = { Status, ExitCode, StartedAt, ...(health !== undefined ? { Health: { Status: health } } : {}) }
   expect(dependencyProgress('db', state, condition)).toBe(progress)
 })
 
@@ -22,6 +22,6 @@ test.each<[DependencyCondition, string, number, string | undefined, string]>([
   ['service_healthy', 'exited', 3, 'starting', 'dependency failed to start: container db exited (3)'],
   ['service_completed_successfully', 'exited', 2, undefined, 'service "db" didn\'t complete successfully: exit 2'],
 ])('%s: %s (%i, %s) never gets there', (condition, Status, ExitCode, health, message) => {
-  const state = { Status, ExitCode, StartedAt, ...(health !== undefined && { Health: { Status: health } }) }
+  const state = { Status, ExitCode, StartedAt, ...(health !== undefined ? { Health: { Status: health } } : {}) }
   expect(() => dependencyProgress('db', state, condition)).toThrow(message)
 })

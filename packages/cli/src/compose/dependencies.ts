@@ -1,4 +1,6 @@
-// Waiting until what a service depends on is as far as `depends_on` asks.
+/**
+ * Waiting until what a service depends on is as far as `depends_on` asks.
+ */
 
 import { ComposeError } from './compose-error.ts'
 import { inspectContainer, type InspectedContainer, listContainers } from './containers.ts'

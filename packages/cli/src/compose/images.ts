@@ -1,6 +1,8 @@
-// The images of a project: built or pulled when they are missing, or as `pull_policy` and flags say.
-//
-// A service with both `image` and `build` is built: upstream would first ask a registry for its image.
+/**
+ * The images of a project: built or pulled when they are missing, or as `pull_policy` and flags say.
+ *
+ * A service with both `image` and `build` is built: upstream would first ask a registry for its image.
+ */
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
@@ -67,7 +69,7 @@ export async function ensureImage(context: Context, service: Service, options: I
 export async function pullImage({ engine, project }: Context, service: Service): Promise<void> {
   const query = new URLSearchParams({
     fromImage: withTag(imageName(project, service)),
-    ...(service.platform !== undefined && { platform: service.platform }),
+    ...(service.platform !== undefined ? { platform: service.platform } : {}),
   })
   await step(`Image ${imageName(project, service)}`, 'Pulling', 'Pulled', async () => {
     for await (const { status } of engine.progress('POST', `/images/create?${query}`))
@@ -76,7 +78,9 @@ export async function pullImage({ engine, project }: Context, service: Service):
 }
 
 /** Without a tag the engine would fetch every one there is. */
-const withTag = (name: string): string => (/[:@][^/]*$/.test(name) ? name : `${name}:latest`)
+function withTag(name: string): string {
+  return /[:@][^/]*$/.test(name) ? name : `${name}:latest`
+}
 
 export async function buildImage({ engine, project }: Context, service: Service, options: BuildOptions): Promise<void> {
   const { build } = service
@@ -148,9 +152,11 @@ function dockerfileOf({ context, dockerfile = 'Dockerfile', dockerfile_inline }:
 }
 
 /** Services that are built, in the order of the file. */
-export const builtServices = (services: Services): Service[] => Object.values(services).filter(({ build }) => build)
+export function builtServices(services: Services): Service[] {
+  return Object.values(services).filter(({ build }) => build)
+}
 
 /** Names of all images of a project, each once. */
-export const imageNames = (project: Project): string[] => [
-  ...new Set(Object.values(project.services).map((service) => imageName(project, service))),
-]
+export function imageNames(project: Project): string[] {
+  return [...new Set(Object.values(project.services).map((service) => imageName(project, service)))]
+}

@@ -1,4 +1,6 @@
-// The labels by which compose finds what it made again; the same as upstream's, so that other tools find it too.
+/**
+ * The labels by which compose finds what it made again; the same as upstream's, so that other tools find it too.
+ */
 
 export const label = {
   project: 'com.docker.compose.project',

@@ -1,4 +1,6 @@
-// The output of many containers, each line behind the name of its container, in a colour of its own.
+/**
+ * The output of many containers, each line behind the name of its container, in a colour of its own.
+ */
 
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'

@@ -1,5 +1,7 @@
-// A compose project after loading: every short form written out long, every file merged, every variable filled in.
-// What the rest of this folder works on; the names are the Compose specification's.
+/**
+ * A compose project after loading: every short form written out long, every file merged, every variable filled in.
+ * What the rest of this folder works on; the names are the Compose specification's.
+ */
 
 export interface Project {
   name: string

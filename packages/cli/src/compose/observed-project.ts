@@ -1,5 +1,7 @@
-// A project without its file: `compose -p shop down` works from any directory, because the labels of the containers,
-// networks and volumes say what belongs together and what depends on what.
+/**
+ * A project without its file: `compose -p shop down` works from any directory, because the labels of the containers,
+ * networks and volumes say what belongs together and what depends on what.
+ */
 
 import type { Engine } from '../docker/engine.ts'
 import { ComposeError } from './compose-error.ts'
@@ -57,7 +59,8 @@ export function observedServices(containers: ProjectContainer[]): Record<string,
   )
 }
 
-const each = (resources: Listed[], key: string) =>
-  Object.fromEntries(
+function each(resources: Listed[], key: string) {
+  return Object.fromEntries(
     resources.map(({ Name, Labels }) => [Labels?.[key] ?? Name, { name: Name, external: false, labels: {} }]),
   )
+}

@@ -1,5 +1,7 @@
-// The order that `depends_on` asks for: what others need comes first, and whatever is independent goes side by side. A
-// service waits only for its own dependencies, not for its neighbours.
+/**
+ * The order that `depends_on` asks for: what others need comes first, and whatever is independent goes side by side. A
+ * service waits only for its own dependencies, not for its neighbours.
+ */
 
 import { ComposeError } from './compose-error.ts'
 import type { Service } from './model.ts'

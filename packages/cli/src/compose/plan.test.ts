@@ -2,22 +2,25 @@ import { expect, test } from 'vitest'
 import { label } from './labels.ts'
 import { type Observed, planService, type Wanted } from './plan.ts'
 
-const container = (number: number, changes: { hash?: string; image?: string } = {}): Observed => ({
-  id: `c${number}`,
-  name: `p-web-${number}`,
-  labels: {
-    [label.number]: String(number),
-    [label.hash]: changes.hash ?? 'h',
-    [label.image]: changes.image ?? 'i',
-  },
-})
+function container(number: number, changes: { hash?: string; image?: string } = {}): Observed {
+  return {
+    id: `c${number}`,
+    name: `p-web-${number}`,
+    labels: {
+      [label.number]: String(number),
+      [label.hash]: changes.hash ?? 'h',
+      [label.image]: changes.image ?? 'i',
+    },
+  }
+}
 
 const wanted: Wanted = { count: 2, hash: 'h', imageId: 'i', recreate: 'changed' }
 
-const summary = (changes: Partial<Wanted>, observed: Observed[]) =>
-  planService({ ...wanted, ...changes }, observed).map((action) =>
+function summary(changes: Partial<Wanted>, observed: Observed[]) {
+  return planService({ ...wanted, ...changes }, observed).map((action) =>
     'container' in action ? `${action.kind} ${action.container.id}` : `${action.kind} ${action.number}`,
   )
+}
 
 test.each<[string, Observed[], Partial<Wanted>, string[]]>([
   ['nothing there', [], {}, ['create 1', 'create 2']],

@@ -1,7 +1,9 @@
-// What `up` does to a service's containers: a pure function from what the file wants and what is there to actions.
-//
-// Invariant: applied to its own result the plan keeps everything. A container whose configuration hash and image are
-// still right is left alone; any other is replaced under its own number; surplus ones go, the highest numbers first.
+/**
+ * What `up` does to a service's containers: a pure function from what the file wants and what is there to actions.
+ *
+ * Invariant: applied to its own result the plan keeps everything. A container whose configuration hash and image are
+ * still right is left alone; any other is replaced under its own number; surplus ones go, the highest numbers first.
+ */
 
 import { label } from './labels.ts'
 
@@ -45,4 +47,6 @@ function mustReplace({ recreate, hash, imageId }: Wanted, { labels }: Observed):
   return labels[label.hash] !== hash || labels[label.image] !== imageId
 }
 
-export const numberOf = ({ labels }: Observed): number => Number(labels[label.number] ?? 1)
+export function numberOf({ labels }: Observed): number {
+  return Number(labels[label.number] ?? 1)
+}

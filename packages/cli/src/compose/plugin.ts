@@ -1,5 +1,7 @@
-// The docker CLI finds `docker compose` by running ~/.docker/cli-plugins/docker-compose; this puts one there that runs
-// ours. The CLI first asks a plugin for its metadata, and then runs it with its own words: global flags, then "compose".
+/**
+ * The docker CLI finds `docker compose` by running ~/.docker/cli-plugins/docker-compose; this puts one there that runs
+ * ours. The CLI first asks a plugin for its metadata, and then runs it with its own words: global flags, then "compose".
+ */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -55,5 +57,5 @@ export function splitPluginWords(words: string[]): { host?: string; context?: st
     return undefined
   }
   const [host, context] = [valueOf('-H', '--host'), valueOf('-c', '--context')]
-  return { rest, ...(host !== undefined && { host }), ...(context !== undefined && { context }) }
+  return { rest, ...(host !== undefined ? { host } : {}), ...(context !== undefined ? { context } : {}) }
 }

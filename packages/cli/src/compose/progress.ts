@@ -1,5 +1,7 @@
-// What a person sees of a longer command: a line for each thing as its state changes, on stderr so that stdout stays
-// the command's own.
+/**
+ * What a person sees of a longer command: a line for each thing as its state changes, on stderr so that stdout stays
+ * the command's own.
+ */
 
 import { dim, green, red } from '../supervisor/colors.ts'
 

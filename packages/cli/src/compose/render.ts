@@ -1,4 +1,6 @@
-// The model written out as a compose file again: `compose config`. Loading what this returns gives the same model. Pure.
+/**
+ * The model written out as a compose file again: `compose config`. Loading what this returns gives the same model. Pure.
+ */
 
 import type {
   Build,
@@ -43,17 +45,19 @@ function renderService({ name: _name, settings, replicas, limits, attach, ...ser
     deploy: {
       replicas: replicas === 1 ? undefined : replicas,
       resources: {
-        limits: { ...limits, ...(limits.memory !== undefined && { memory: String(limits.memory) }) },
+        limits: { ...limits, ...(limits.memory !== undefined ? { memory: String(limits.memory) } : {}) },
       },
     },
   }
 }
 
-const renderBuild = ({ no_cache, pull, ...build }: Build): unknown => ({
-  ...build,
-  no_cache: no_cache || undefined,
-  pull: pull || undefined,
-})
+function renderBuild({ no_cache, pull, ...build }: Build): unknown {
+  return {
+    ...build,
+    no_cache: no_cache || undefined,
+    pull: pull || undefined,
+  }
+}
 
 function renderHealthcheck({ test, retries, ...durations }: Healthcheck): unknown {
   const texts = Object.entries(durations).map(([key, nanoseconds]) => [key, `${nanoseconds / 1e6}ms`])
@@ -70,25 +74,34 @@ function renderMount({ create_host_path, propagation, nocopy, subpath, size, mod
   }
 }
 
-const renderReference = ({ mode, ...reference }: FileReference): unknown => ({
-  ...reference,
-  mode: mode === undefined ? undefined : `0${mode.toString(8)}`,
-})
+function renderReference({ mode, ...reference }: FileReference): unknown {
+  return {
+    ...reference,
+    mode: mode === undefined ? undefined : `0${mode.toString(8)}`,
+  }
+}
 
-const renderNetwork = ({ external, ...network }: Network): unknown => ({ ...network, external: external || undefined })
+function renderNetwork({ external, ...network }: Network): unknown {
+  return { ...network, external: external || undefined }
+}
 
-const renderVolume = ({ external, ...volume }: Volume): unknown => ({ ...volume, external: external || undefined })
+function renderVolume({ external, ...volume }: Volume): unknown {
+  return { ...volume, external: external || undefined }
+}
 
 /** What came from the environment stays there: it may be a secret. */
-const renderFileSource = ({ external, content, environment, ...source }: FileSource): unknown => ({
-  ...source,
-  external: external || undefined,
-  environment,
-  content: environment === undefined ? content : undefined,
-})
+function renderFileSource({ external, content, environment, ...source }: FileSource): unknown {
+  return {
+    ...source,
+    external: external || undefined,
+    environment,
+    content: environment === undefined ? content : undefined,
+  }
+}
 
-const each = <T>(values: Record<string, T>, render: (value: T) => unknown): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, render(value)]))
+function each<T>(values: Record<string, T>, render: (value: T) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, render(value)]))
+}
 
 function orNull(value: object): unknown {
   const kept = withoutEmpty(value) as object
@@ -103,11 +116,13 @@ function withoutEmpty(value: unknown): unknown {
   return Object.fromEntries(entries.filter(([key, child]) => isMeaningful(child) || isCommand(key, child)))
 }
 
-const isMeaningful = (value: unknown): boolean =>
-  value !== undefined && (typeof value !== 'object' || value === null || Object.keys(value).length > 0)
+function isMeaningful(value: unknown): boolean {
+  return value !== undefined && (typeof value !== 'object' || value === null || Object.keys(value).length > 0)
+}
 
-const isCommand = (key: string, value: unknown): boolean =>
-  (key === 'command' || key === 'entrypoint') && Array.isArray(value)
+function isCommand(key: string, value: unknown): boolean {
+  return (key === 'command' || key === 'entrypoint') && Array.isArray(value)
+}
 
 /** So that nothing is taken for a variable when this is read again. */
 function escapeDollars(value: unknown): unknown {

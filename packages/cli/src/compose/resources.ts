@@ -1,4 +1,6 @@
-// What containers need before they exist: networks and volumes.
+/**
+ * What containers need before they exist: networks and volumes.
+ */
 
 import { ComposeError } from './compose-error.ts'
 import { label } from './labels.ts'
@@ -22,16 +24,18 @@ export async function ensureNetworks({ engine, project }: Context, services: Ser
       Attachable: network.attachable ?? false,
       EnableIPv6: network.enable_ipv6 ?? false,
       Labels: { ...network.labels, [label.project]: project.name, [label.network]: key },
-      ...(ipam && {
-        IPAM: {
-          Driver: ipam.driver ?? 'default',
-          Config: (ipam.config ?? []).map(({ subnet, gateway, ip_range }) => ({
-            ...(subnet !== undefined && { Subnet: subnet }),
-            ...(gateway !== undefined && { Gateway: gateway }),
-            ...(ip_range !== undefined && { IPRange: ip_range }),
-          })),
-        },
-      }),
+      ...(ipam
+        ? {
+            IPAM: {
+              Driver: ipam.driver ?? 'default',
+              Config: (ipam.config ?? []).map(({ subnet, gateway, ip_range }) => ({
+                ...(subnet !== undefined ? { Subnet: subnet } : {}),
+                ...(gateway !== undefined ? { Gateway: gateway } : {}),
+                ...(ip_range !== undefined ? { IPRange: ip_range } : {}),
+              })),
+            },
+          }
+        : {}),
     }
     await step(`Network ${network.name}`, 'Creating', 'Created', () => engine.json('POST', '/networks/create', body))
   }

@@ -28,7 +28,7 @@ function bodyOf(tree: Record<string, unknown>, options: Partial<Parameters<typeo
   return createBody(own, serviceNamed(own.services, 'web'), { number: 1, imageId: 'sha256:1', ...options })
 }
 
-const hashOf = (tree: Record<string, unknown>, more: Partial<Project> = {}): string => {
+function hashOf(tree: Record<string, unknown>, more: Partial<Project> = {}): string {
   const own = project({ web: tree }, more)
   return configHash(own, serviceNamed(own.services, 'web'))
 }

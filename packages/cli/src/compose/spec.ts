@@ -1,4 +1,6 @@
-// From a service of the model to what the engine is asked to create, and the hash by which a change is noticed. Pure.
+/**
+ * From a service of the model to what the engine is asked to create, and the hash by which a change is noticed. Pure.
+ */
 
 import { createHash } from 'node:crypto'
 import { label } from './labels.ts'
@@ -6,8 +8,9 @@ import { engineSettings } from './load/engine-fields.ts'
 import type { FileReference, FileSource, Mount, Project, Service } from './model.ts'
 
 /** The image's name: the file's own, or `<project>-<service>` for one that is built here. */
-export const imageName = (project: Project, service: Service): string =>
-  service.image ?? `${project.name}-${service.name}`
+export function imageName(project: Project, service: Service): string {
+  return service.image ?? `${project.name}-${service.name}`
+}
 
 export function containerName(project: Project, service: Service, number: number): string {
   return service.container_name ?? `${project.name}-${service.name}-${number}`
@@ -78,21 +81,23 @@ export function createBody(project: Project, service: Service, options: Containe
     ...engineSettings(service.settings, 'Config'),
     Image: imageName(project, service),
     // An entrypoint of [""] is how the engine is told of none; leaving the field out keeps the image's.
-    ...(entrypoint !== undefined && { Entrypoint: entrypoint.length > 0 ? entrypoint : [''] }),
-    ...(command !== undefined && { Cmd: command }),
+    ...(entrypoint !== undefined ? { Entrypoint: entrypoint.length > 0 ? entrypoint : [''] } : {}),
+    ...(command !== undefined ? { Cmd: command } : {}),
     Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
-    ...(service.stop_grace_period !== undefined && { StopTimeout: Math.ceil(service.stop_grace_period) }),
-    ...(service.healthcheck && { Healthcheck: healthcheck(service.healthcheck) }),
+    ...(service.stop_grace_period !== undefined ? { StopTimeout: Math.ceil(service.stop_grace_period) } : {}),
+    ...(service.healthcheck ? { Healthcheck: healthcheck(service.healthcheck) } : {}),
     ExposedPorts: Object.fromEntries(exposed.map((key) => [key, {}])),
     Labels: { ...service.labels, ...oneOff?.labels, ...ownLabels(project, service, options) },
-    ...(oneOff && {
-      AttachStdin: oneOff.stdin,
-      OpenStdin: oneOff.stdin,
-      StdinOnce: oneOff.stdin,
-      Tty: oneOff.tty,
-      ...(oneOff.user !== undefined && { User: oneOff.user }),
-      ...(oneOff.workdir !== undefined && { WorkingDir: oneOff.workdir }),
-    }),
+    ...(oneOff
+      ? {
+          AttachStdin: oneOff.stdin,
+          OpenStdin: oneOff.stdin,
+          StdinOnce: oneOff.stdin,
+          Tty: oneOff.tty,
+          ...(oneOff.user !== undefined ? { User: oneOff.user } : {}),
+          ...(oneOff.workdir !== undefined ? { WorkingDir: oneOff.workdir } : {}),
+        }
+      : {}),
     HostConfig: {
       ...engineSettings(service.settings, 'HostConfig'),
       PortBindings: portBindings(ports),
@@ -102,14 +107,16 @@ export function createBody(project: Project, service: Service, options: Containe
       RestartPolicy: oneOff ? { Name: 'no' } : restartPolicy(service.restart),
       AutoRemove: oneOff?.remove ?? false,
       NetworkMode: networkMode(project, service),
-      ...(service.ipc !== undefined && { IpcMode: sharedNamespace(project, service.ipc) }),
-      ...(service.pid !== undefined && { PidMode: sharedNamespace(project, service.pid) }),
-      ...(service.limits.memory !== undefined && { Memory: service.limits.memory }),
-      ...(service.limits.cpus !== undefined && { NanoCpus: Math.round(service.limits.cpus * 1e9) }),
-      ...(service.limits.pids !== undefined && { PidsLimit: service.limits.pids }),
-      ...(service.logging && {
-        LogConfig: { Type: service.logging.driver ?? '', Config: service.logging.options ?? {} },
-      }),
+      ...(service.ipc !== undefined ? { IpcMode: sharedNamespace(project, service.ipc) } : {}),
+      ...(service.pid !== undefined ? { PidMode: sharedNamespace(project, service.pid) } : {}),
+      ...(service.limits.memory !== undefined ? { Memory: service.limits.memory } : {}),
+      ...(service.limits.cpus !== undefined ? { NanoCpus: Math.round(service.limits.cpus * 1e9) } : {}),
+      ...(service.limits.pids !== undefined ? { PidsLimit: service.limits.pids } : {}),
+      ...(service.logging
+        ? {
+            LogConfig: { Type: service.logging.driver ?? '', Config: service.logging.options ?? {} },
+          }
+        : {}),
       ExtraHosts: service.extra_hosts,
     },
     NetworkingConfig: { EndpointsConfig: endpoints(project, service, oneOff !== undefined) },
@@ -144,8 +151,8 @@ function endpoints(project: Project, service: Service, oneOff: boolean) {
         project.networks[key]?.name ?? key,
         {
           Aliases: [...new Set(own)],
-          ...(ipv4_address !== undefined && { IPAMConfig: { IPv4Address: ipv4_address } }),
-          ...(mac_address !== undefined && { MacAddress: mac_address }),
+          ...(ipv4_address !== undefined ? { IPAMConfig: { IPv4Address: ipv4_address } } : {}),
+          ...(mac_address !== undefined ? { MacAddress: mac_address } : {}),
         },
       ]
     }),
@@ -194,10 +201,12 @@ function toEngineMount(project: Project, mount: Mount) {
     Type: type,
     Target: target,
     ReadOnly: read_only,
-    ...(name !== undefined && { Source: name }),
-    ...(type === 'bind' && { BindOptions: { CreateMountpoint: create_host_path ?? false, Propagation: propagation } }),
-    ...(type === 'volume' && { VolumeOptions: { NoCopy: nocopy, Subpath: subpath } }),
-    ...(type === 'tmpfs' && { TmpfsOptions: { SizeBytes: size, Mode: mode } }),
+    ...(name !== undefined ? { Source: name } : {}),
+    ...(type === 'bind'
+      ? { BindOptions: { CreateMountpoint: create_host_path ?? false, Propagation: propagation } }
+      : {}),
+    ...(type === 'volume' ? { VolumeOptions: { NoCopy: nocopy, Subpath: subpath } } : {}),
+    ...(type === 'tmpfs' ? { TmpfsOptions: { SizeBytes: size, Mode: mode } } : {}),
   }
 }
 
@@ -207,25 +216,28 @@ interface Used {
   source: FileSource
 }
 
-export const usedFiles = (project: Project, service: Service): Used[] =>
-  (['secrets', 'configs'] as const).flatMap((kind) =>
+export function usedFiles(project: Project, service: Service): Used[] {
+  return (['secrets', 'configs'] as const).flatMap((kind) =>
     service[kind].flatMap((reference) => {
       const source = project[kind][reference.source]
       return source ? [{ kind, reference, source }] : []
     }),
   )
+}
 
 /** Secrets and configs that are files of this machine: mounted. */
-const boundFiles = (project: Project, service: Service) =>
-  usedFiles(project, service).flatMap(({ reference, source: { file } }) =>
+function boundFiles(project: Project, service: Service) {
+  return usedFiles(project, service).flatMap(({ reference, source: { file } }) =>
     file === undefined ? [] : [{ Type: 'bind', Source: file, Target: reference.target, ReadOnly: true }],
   )
+}
 
 /** Those that are text: put into the container once it has been created. */
-export const textFiles = (project: Project, service: Service): { reference: FileReference; text: string }[] =>
-  usedFiles(project, service).flatMap(({ reference, source: { file, content } }) =>
+export function textFiles(project: Project, service: Service): { reference: FileReference; text: string }[] {
+  return usedFiles(project, service).flatMap(({ reference, source: { file, content } }) =>
     file === undefined && content !== undefined ? [{ reference, text: content }] : [],
   )
+}
 
 function portBindings(ports: Service['ports']): Record<string, { HostIp: string; HostPort: string }[]> {
   const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {}
@@ -237,12 +249,12 @@ function portBindings(ports: Service['ports']): Record<string, { HostIp: string;
 
 function restartPolicy(restart = 'no') {
   const [name = 'no', retries] = restart.split(':')
-  return { Name: name, ...(retries !== undefined && { MaximumRetryCount: Number(retries) }) }
+  return { Name: name, ...(retries !== undefined ? { MaximumRetryCount: Number(retries) } : {}) }
 }
 
 function healthcheck(check: NonNullable<Service['healthcheck']>) {
   return {
-    ...(check.test.length > 0 && { Test: check.test }),
+    ...(check.test.length > 0 ? { Test: check.test } : {}),
     Interval: check.interval ?? 0,
     Timeout: check.timeout ?? 0,
     StartPeriod: check.start_period ?? 0,

@@ -1,4 +1,6 @@
-// What a verb of `dinghy compose` is, and what it is given.
+/**
+ * What a verb of `dinghy compose` is, and what it is given.
+ */
 
 import type { ParseArgsConfig } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'

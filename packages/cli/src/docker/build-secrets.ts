@@ -1,4 +1,6 @@
-// Secrets for a build: `--secret id=token,src=file` as docker's CLI has it, and how they travel to the runtime.
+/**
+ * Secrets for a build: `--secret id=token,src=file` as docker's CLI has it, and how they travel to the runtime.
+ */
 
 import { readFileSync } from 'node:fs'
 import { UsageError } from '../commands/command.ts'

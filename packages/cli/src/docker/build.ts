@@ -1,4 +1,6 @@
-// `docker build`: the context as a tar to POST /build, its output as it comes.
+/**
+ * `docker build`: the context as a tar to POST /build, its output as it comes.
+ */
 
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'

@@ -1,4 +1,6 @@
-// A build context as a tar: a directory without what its .dockerignore names.
+/**
+ * A build context as a tar: a directory without what its .dockerignore names.
+ */
 
 import { createReadStream, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'

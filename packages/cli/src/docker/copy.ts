@@ -1,5 +1,7 @@
-// `docker cp`: files out of a container and into it, as tars. Where they end up is decided by one pure function for both
-// directions, because the rules are the same on both sides: https://docs.docker.com/reference/cli/docker/container/cp/
+/**
+ * `docker cp`: files out of a container and into it, as tars. Where they end up is decided by one pure function for both
+ * directions, because the rules are the same on both sides: https://docs.docker.com/reference/cli/docker/container/cp/
+ */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -93,13 +95,18 @@ async function putArchive(engine: Engine, id: string, path: string, archive: Rea
   body.resume()
 }
 
-const archivePath = (id: string, path: string): string => `/containers/${id}/archive?path=${encodeURIComponent(path)}`
+function archivePath(id: string, path: string): string {
+  return `/containers/${id}/archive?path=${encodeURIComponent(path)}`
+}
 
 /** The last directory's own name is what counts, not the dot that it may be called by. */
-const resolveKeepingDot = (from: string): string => (/(^|\/)\.$/.test(from) ? `${resolve(from)}/.` : resolve(from))
+function resolveKeepingDot(from: string): string {
+  return /(^|\/)\.$/.test(from) ? `${resolve(from)}/.` : resolve(from)
+}
 
-const kindOf = (isDirectory: boolean | undefined): Kind =>
-  isDirectory === undefined ? 'missing' : isDirectory ? 'directory' : 'file'
+function kindOf(isDirectory: boolean | undefined): Kind {
+  return isDirectory === undefined ? 'missing' : isDirectory ? 'directory' : 'file'
+}
 
 async function kindInside(engine: Engine, id: string, path: string): Promise<Kind> {
   try {

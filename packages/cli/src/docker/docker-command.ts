@@ -1,4 +1,6 @@
-// What a command of `dinghy docker` is, and what it is given.
+/**
+ * What a command of `dinghy docker` is, and what it is given.
+ */
 
 import type { ParseArgsConfig } from 'node:util'
 import type { Flags } from '../commands/command.ts'

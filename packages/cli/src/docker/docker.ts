@@ -1,5 +1,7 @@
-// `dinghy docker`: the few commands a lab needs, for machines that lack the real docker CLI. It speaks the Docker
-// Engine API over the cluster's socket, exactly as the real one would.
+/**
+ * `dinghy docker`: the few commands a lab needs, for machines that lack the real docker CLI. It speaks the Docker
+ * Engine API over the cluster's socket, exactly as the real one would.
+ */
 
 import { type Command, UsageError } from '../commands/command.ts'
 import type { DockerCommand } from './docker-command.ts'

@@ -1,5 +1,7 @@
-// The Docker Engine API from the client's side: requests over a unix socket, JSON in and out, errors as the engine
-// words them.
+/**
+ * The Docker Engine API from the client's side: requests over a unix socket, JSON in and out, errors as the engine
+ * words them.
+ */
 
 import { request as httpUpgrade } from 'node:http'
 import type { Duplex, Readable } from 'node:stream'
@@ -91,7 +93,7 @@ export class Engine {
           connection: 'Upgrade',
           upgrade: 'tcp',
           'content-length': Buffer.byteLength(text),
-          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(body !== undefined ? { 'content-type': 'application/json' } : {}),
         },
       })
       sent.on('upgrade', (_response, socket, head) => {
@@ -121,11 +123,11 @@ export class Engine {
       url: { socketPath: this.socketPath, path: `/v1.50${path}` },
       headers: {
         host: 'docker',
-        ...(body !== undefined && contentType && { 'content-type': contentType }),
+        ...(body !== undefined && contentType ? { 'content-type': contentType } : {}),
         ...headers,
       },
       signal,
-      ...(body !== undefined && { body }),
+      ...(body !== undefined ? { body } : {}),
     }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT' && error.code !== 'ECONNREFUSED') throw error
       throw new Error(`no container runtime at ${this.socketPath}; is the cluster up?`, { cause: error })
@@ -135,8 +137,9 @@ export class Engine {
   }
 }
 
-const messageOf = (text: string): string =>
-  text.startsWith('{') ? (JSON.parse(text) as { message: string }).message : text.trim()
+function messageOf(text: string): string {
+  return text.startsWith('{') ? (JSON.parse(text) as { message: string }).message : text.trim()
+}
 
 async function* parseLines(body: Readable, signal: AbortSignal): AsyncIterable<EngineEvent> {
   try {

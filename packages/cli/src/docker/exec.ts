@@ -1,4 +1,6 @@
-// `docker exec`: a command in a running container.
+/**
+ * `docker exec`: a command in a running container.
+ */
 
 import { several, UsageError } from '../commands/command.ts'
 import type { DockerCommand } from './docker-command.ts'
@@ -53,8 +55,8 @@ export async function execIn(engine: Engine, container: string, exec: Exec): Pro
     AttachStderr: !detach,
     Privileged: privileged,
     Env: env.map((word) => (word.includes('=') ? word : `${word}=${process.env[word] ?? ''}`)),
-    ...(user !== undefined && { User: user }),
-    ...(workdir !== undefined && { WorkingDir: workdir }),
+    ...(user !== undefined ? { User: user } : {}),
+    ...(workdir !== undefined ? { WorkingDir: workdir } : {}),
   }
   const { Id } = await engine.json<{ Id: string }>('POST', `/containers/${container}/exec`, body)
   if (detach) {

@@ -1,4 +1,6 @@
-// A new container in the foreground: its streams joined to ours, our signals passed on, its exit code ours.
+/**
+ * A new container in the foreground: its streams joined to ours, our signals passed on, its exit code ours.
+ */
 
 import { readJson } from '@dinghy/shared/client/http'
 import type { Engine } from './engine.ts'

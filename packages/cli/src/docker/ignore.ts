@@ -1,5 +1,7 @@
-// `.dockerignore`: which files of a build context stay at home. Pure. Patterns are Go's filepath.Match with `**`,
-// relative to the context; a later line wins; `!` brings back.
+/**
+ * `.dockerignore`: which files of a build context stay at home. Pure. Patterns are Go's filepath.Match with `**`,
+ * relative to the context; a later line wins; `!` brings back.
+ */
 
 export interface IgnoreRule {
   matches: RegExp
@@ -25,7 +27,9 @@ export function isIgnored(rules: IgnoreRule[], path: string): boolean {
   return ignored
 }
 
-export const hasExceptions = (rules: IgnoreRule[]): boolean => rules.some(({ keep }) => keep)
+export function hasExceptions(rules: IgnoreRule[]): boolean {
+  return rules.some(({ keep }) => keep)
+}
 
 function patternToRegExp(pattern: string): RegExp {
   const tokens = pattern.match(/\*\*\/?|\*|\?|\[[^\]]*\]|\\.|./gs) ?? []

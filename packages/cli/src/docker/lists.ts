@@ -1,4 +1,6 @@
-// `docker ps` and `docker images`: lists in the real one's columns.
+/**
+ * `docker ps` and `docker images`: lists in the real one's columns.
+ */
 
 import { alignRows } from '../kubectl/table.ts'
 import type { DockerCommand } from './docker-command.ts'

@@ -1,4 +1,6 @@
-// `docker logs`.
+/**
+ * `docker logs`.
+ */
 
 import { UsageError } from '../commands/command.ts'
 import type { DockerCommand } from './docker-command.ts'

@@ -1,4 +1,6 @@
-// The flags of a command and its words. What parseArgs dislikes becomes one line, with the usage below. Pure.
+/**
+ * The flags of a command and its words. What parseArgs dislikes becomes one line, with the usage below. Pure.
+ */
 
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { type Flags, UsageError } from '../commands/command.ts'

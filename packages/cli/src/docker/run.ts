@@ -1,5 +1,7 @@
-// `docker run`: create (pulling the image when it is missing), start, and, unless detached, join the container's streams
-// and end with its exit code.
+/**
+ * `docker run`: create (pulling the image when it is missing), start, and, unless detached, join the container's streams
+ * and end with its exit code.
+ */
 
 import { several, UsageError } from '../commands/command.ts'
 import type { DockerCommand } from './docker-command.ts'
@@ -34,10 +36,10 @@ export const run: DockerCommand = {
     const remove = flags['rm'] === true
     const body = {
       Image: image,
-      ...(command.length > 0 && { Cmd: command }),
-      ...(flags['entrypoint'] !== undefined && { Entrypoint: [flags['entrypoint']] }),
-      ...(flags['workdir'] !== undefined && { WorkingDir: flags['workdir'] }),
-      ...(flags['user'] !== undefined && { User: flags['user'] }),
+      ...(command.length > 0 ? { Cmd: command } : {}),
+      ...(flags['entrypoint'] !== undefined ? { Entrypoint: [flags['entrypoint']] } : {}),
+      ...(flags['workdir'] !== undefined ? { WorkingDir: flags['workdir'] } : {}),
+      ...(flags['user'] !== undefined ? { User: flags['user'] } : {}),
       Env: several(flags, 'env').map((word) => (word.includes('=') ? word : `${word}=${process.env[word] ?? ''}`)),
       ExposedPorts: exposed,
       Tty: tty,
@@ -51,7 +53,7 @@ export const run: DockerCommand = {
         Binds: several(flags, 'volume'),
         PublishAllPorts: flags['publish-all'] === true,
         AutoRemove: remove,
-        ...(flags['network'] !== undefined && { NetworkMode: flags['network'] }),
+        ...(flags['network'] !== undefined ? { NetworkMode: flags['network'] } : {}),
       },
     }
     try {

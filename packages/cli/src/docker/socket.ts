@@ -1,4 +1,6 @@
-// Which engine the small clients talk to: the one in DOCKER_HOST or the docker context, or else the default cluster's.
+/**
+ * Which engine the small clients talk to: the one in DOCKER_HOST or the docker context, or else the default cluster's.
+ */
 
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { demultiplex } from './stdcopy.ts'
 
-const frame = (stream: 1 | 2, text: string): Buffer => {
+function frame(stream: 1 | 2, text: string): Buffer {
   const header = Buffer.from([stream, 0, 0, 0, 0, 0, 0, 0])
   header.writeUInt32BE(Buffer.byteLength(text), 4)
   return Buffer.concat([header, Buffer.from(text)])

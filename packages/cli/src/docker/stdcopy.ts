@@ -1,5 +1,7 @@
-// The frames in which the engine sends a container's output when it has no terminal: eight bytes (1 stdout or 2 stderr,
-// three zeros, the length), then that many bytes. Frames may be cut anywhere between chunks.
+/**
+ * The frames in which the engine sends a container's output when it has no terminal: eight bytes (1 stdout or 2 stderr,
+ * three zeros, the length), then that many bytes. Frames may be cut anywhere between chunks.
+ */
 
 import type { Readable } from 'node:stream'
 

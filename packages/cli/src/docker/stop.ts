@@ -1,4 +1,6 @@
-// `docker stop` and `docker rm`.
+/**
+ * `docker stop` and `docker rm`.
+ */
 
 import { UsageError } from '../commands/command.ts'
 import type { DockerCommand } from './docker-command.ts'
@@ -22,7 +24,10 @@ export const rm: DockerCommand = {
   flags: { force: { type: 'boolean', short: 'f' }, volumes: { type: 'boolean', short: 'v' } },
   async run({ engine, flags, args }) {
     if (args.length === 0) throw new UsageError('name a container')
-    const query = new URLSearchParams({ ...(flags['force'] && { force: '1' }), ...(flags['volumes'] && { v: '1' }) })
+    const query = new URLSearchParams({
+      ...(flags['force'] ? { force: '1' } : {}),
+      ...(flags['volumes'] ? { v: '1' } : {}),
+    })
     for (const name of args) {
       await engine.json('DELETE', `/containers/${encodeURIComponent(name)}?${query}`)
       console.log(name)

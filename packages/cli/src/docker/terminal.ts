@@ -1,5 +1,7 @@
-// Joining this terminal to a container's: keys go in, output comes out, the window's size follows, until the
-// container's side of the stream ends.
+/**
+ * Joining this terminal to a container's: keys go in, output comes out, the window's size follows, until the
+ * container's side of the stream ends.
+ */
 
 import type { Duplex } from 'node:stream'
 import { EngineError } from './engine.ts'

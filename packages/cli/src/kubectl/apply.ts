@@ -1,6 +1,8 @@
-// `kubectl apply`: client-side apply. What was last applied is kept in an annotation; the patch is what changed between
-// that and the manifest, plus whatever the live object lacks. Where the real kubectl sends a strategic merge patch, this
-// sends a JSON merge patch: a changed list is sent whole, and one the manifest did not change is left to its owner.
+/**
+ * `kubectl apply`: client-side apply. What was last applied is kept in an annotation; the patch is what changed between
+ * that and the manifest, plus whatever the live object lacks. Where the real kubectl sends a strategic merge patch, this
+ * sends a JSON merge patch: a changed list is sent whole, and one the manifest did not change is left to its owner.
+ */
 
 import { hasReason } from '@dinghy/shared/api/errors'
 
@@ -42,7 +44,7 @@ export const apply: Verb = {
 async function applyOne(context: KubectlContext, resource: DiscoveredResource, manifest: Manifest): Promise<string> {
   const { client, signal } = context
   const namespace = resource.namespaced ? (manifest.metadata.namespace ?? context.namespace) : undefined
-  const wanted = annotated({ ...manifest, metadata: { ...manifest.metadata, ...(namespace && { namespace }) } })
+  const wanted = annotated({ ...manifest, metadata: { ...manifest.metadata, ...(namespace ? { namespace } : {}) } })
   const reference = { namespace, name: manifest.metadata.name }
   const options = { fieldManager: 'kubectl-client-side-apply' }
   const live = await client.get(resource, reference, {}, signal).catch((error: unknown) => {

@@ -1,4 +1,6 @@
-// `kubectl delete`: asks for the deletion and waits until the object is gone, as the real one does.
+/**
+ * `kubectl delete`: asks for the deletion and waits until the object is gone, as the real one does.
+ */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { hasReason } from '@dinghy/shared/api/errors'
@@ -36,7 +38,7 @@ export const deleteVerb: Verb = {
       try {
         const options = {
           propagationPolicy: 'Background' as const,
-          ...(grace !== undefined && { gracePeriodSeconds: grace }),
+          ...(grace !== undefined ? { gracePeriodSeconds: grace } : {}),
         }
         await client.delete(object.resource, object, options, signal)
         deleted.push(object)

@@ -1,5 +1,7 @@
-// `kubectl describe`: an object's fields in reading order, then its events. The real kubectl has a hand-made layout for
-// each kind; this prints every kind by one rule, so that nothing is hidden and new kinds need no code here.
+/**
+ * `kubectl describe`: an object's fields in reading order, then its events. The real kubectl has a hand-made layout for
+ * each kind; this prints every kind by one rule, so that nothing is hidden and new kinds need no code here.
+ */
 
 import { Events } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
@@ -36,28 +38,33 @@ export function renderObject(object: KubernetesObject & { data?: Record<string, 
   const hidden = kind === 'Secret' && rest.data ? { ...rest, data: mapValues(rest.data, bytes) } : rest
   const shown = {
     Name: name,
-    ...(namespace && { Namespace: namespace }),
-    ...(labels && { Labels: labels }),
-    ...(annotations && { Annotations: annotations }),
+    ...(namespace ? { Namespace: namespace } : {}),
+    ...(labels ? { Labels: labels } : {}),
+    ...(annotations ? { Annotations: annotations } : {}),
     Created: creationTimestamp,
-    ...(ownerReferences && {
-      'Controlled By': ownerReferences.map((owner) => `${owner.kind}/${owner.name}`).join(', '),
-    }),
+    ...(ownerReferences
+      ? {
+          'Controlled By': ownerReferences.map((owner) => `${owner.kind}/${owner.name}`).join(', '),
+        }
+      : {}),
     ...hidden,
   }
   return stringify(shown, { lineWidth: 0 }).trimEnd()
 }
 
-const bytes = (base64: string): string => `${Buffer.from(base64, 'base64').length} bytes`
+function bytes(base64: string): string {
+  return `${Buffer.from(base64, 'base64').length} bytes`
+}
 
-const mapValues = <T, U>(record: Record<string, T>, change: (value: T) => U): Record<string, U> =>
-  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))
+function mapValues<T, U>(record: Record<string, T>, change: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))
+}
 
 async function eventsOf({ client, signal }: KubectlContext, { kind, metadata }: KubernetesObject): Promise<string> {
   const fieldSelector = `involvedObject.kind=${kind},involvedObject.uid=${metadata.uid}`
   const { items } = await client.list(
     Events,
-    { ...(metadata.namespace && { namespace: metadata.namespace }), fieldSelector },
+    { ...(metadata.namespace ? { namespace: metadata.namespace } : {}), fieldSelector },
     signal,
   )
   if (items.length === 0) return 'Events: <none>'

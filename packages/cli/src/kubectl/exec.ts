@@ -1,5 +1,7 @@
-// `kubectl exec`: runs a command in a container over a WebSocket, subprotocol v5.channel.k8s.io: the first byte of each
-// message is the channel (0 stdin, 1 stdout, 2 stderr, 3 status), `[255, 0]` says that stdin has ended.
+/**
+ * `kubectl exec`: runs a command in a container over a WebSocket, subprotocol v5.channel.k8s.io: the first byte of each
+ * message is the channel (0 stdin, 1 stdout, 2 stderr, 3 status), `[255, 0]` says that stdin has ended.
+ */
 
 import { Pods, resourcePath } from '@dinghy/shared/api/resources'
 import { WebSocket } from 'ws'

@@ -1,4 +1,6 @@
-// `kubectl get`: the server makes the table, this only lines it up. With -w each change is one more row.
+/**
+ * `kubectl get`: the server makes the table, this only lines it up. With -w each change is one more row.
+ */
 
 import { readJson, readLines } from '@dinghy/shared/client/http'
 import type { KubernetesObject } from '@dinghy/shared/api/types'

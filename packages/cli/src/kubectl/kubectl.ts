@@ -1,6 +1,8 @@
-// `dinghy kubectl`: the few verbs a lab needs, for machines that lack the real kubectl. It asks the API server the way
-// the real one does (discovery, server-side Tables, patches, watch) and prints the same lines. What it does not know
-// it says, and points at the real one; it never guesses.
+/**
+ * `dinghy kubectl`: the few verbs a lab needs, for machines that lack the real kubectl. It asks the API server the way
+ * the real one does (discovery, server-side Tables, patches, watch) and prints the same lines. What it does not know
+ * it says, and points at the real one; it never guesses.
+ */
 
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'

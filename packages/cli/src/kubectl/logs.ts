@@ -1,4 +1,6 @@
-// `kubectl logs`: a container's output, straight from the API server's stream.
+/**
+ * `kubectl logs`: a container's output, straight from the API server's stream.
+ */
 
 import { pipeline } from 'node:stream/promises'
 import { Pods, resourcePath } from '@dinghy/shared/api/resources'

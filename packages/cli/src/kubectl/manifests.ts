@@ -1,5 +1,7 @@
-// Reading manifests from where -f points: a file, a directory (its .yaml, .yml and .json, sorted), or `-` for stdin.
-// Lists are taken apart; an empty document is nothing.
+/**
+ * Reading manifests from where -f points: a file, a directory (its .yaml, .yml and .json, sorted), or `-` for stdin.
+ * Lists are taken apart; an empty document is nothing.
+ */
 
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'

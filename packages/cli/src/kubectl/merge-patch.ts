@@ -1,7 +1,9 @@
-// The three-way JSON merge patch (RFC 7386) behind `apply`. Pure.
-//
-// Invariant: applying the result to `live` makes it agree with `modified` wherever `modified` says something, removes
-// what `original` had and `modified` has no more, and touches nothing else. `undefined` means: nothing to do.
+/**
+ * The three-way JSON merge patch (RFC 7386) behind `apply`. Pure.
+ *
+ * Invariant: applying the result to `live` makes it agree with `modified` wherever `modified` says something, removes
+ * what `original` had and `modified` has no more, and touches nothing else. `undefined` means: nothing to do.
+ */
 
 import { isDeepStrictEqual } from 'node:util'
 
@@ -33,5 +35,6 @@ function contains(whole: unknown, part: unknown): boolean {
   return isObject(whole) && Object.entries(part).every(([key, value]) => contains(whole[key], value))
 }
 
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

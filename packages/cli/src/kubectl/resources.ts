@@ -1,5 +1,7 @@
-// From what people type (`po`, `deploy/web`, `services`) to the resource the API server means, by its own discovery:
-// kinds that are added later (custom resources) work here without a change.
+/**
+ * From what people type (`po`, `deploy/web`, `services`) to the resource the API server means, by its own discovery:
+ * kinds that are added later (custom resources) work here without a change.
+ */
 
 import type { Resource } from '@dinghy/shared/api/resources'
 import type { ApiClient } from '@dinghy/shared/client/api-client'

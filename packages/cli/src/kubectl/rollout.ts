@@ -1,4 +1,6 @@
-// `kubectl rollout status|history|undo|restart` for Deployments. What "rolled out" means is one pure function.
+/**
+ * `kubectl rollout status|history|undo|restart` for Deployments. What "rolled out" means is one pure function.
+ */
 
 import { Deployments, ReplicaSets } from '@dinghy/shared/api/resources'
 import { isControlledBy } from '@dinghy/shared/api/owners'

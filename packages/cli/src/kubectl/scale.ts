@@ -1,4 +1,6 @@
-// `kubectl scale`: a merge patch of the scale subresource, which every scalable kind has.
+/**
+ * `kubectl scale`: a merge patch of the scale subresource, which every scalable kind has.
+ */
 
 import { UsageError } from '../commands/command.ts'
 import type { Verb } from './verb.ts'

@@ -1,4 +1,6 @@
-// A meta.k8s.io/v1 Table as aligned text. Pure.
+/**
+ * A meta.k8s.io/v1 Table as aligned text. Pure.
+ */
 
 export interface Table {
   metadata: { resourceVersion?: string }

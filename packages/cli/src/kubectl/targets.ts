@@ -1,4 +1,6 @@
-// What the words after a verb mean: `pods`, `pod web`, `pod/web deploy/api`, `po,svc`, `all`.
+/**
+ * What the words after a verb mean: `pods`, `pod web`, `pod/web deploy/api`, `po,svc`, `all`.
+ */
 
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import { UsageError } from '../commands/command.ts'

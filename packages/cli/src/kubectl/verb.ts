@@ -1,4 +1,6 @@
-// What a verb of `dinghy kubectl` is, and what it is given.
+/**
+ * What a verb of `dinghy kubectl` is, and what it is given.
+ */
 
 import type { ParseArgsConfig } from 'node:util'
 import type { ApiClient } from '@dinghy/shared/client/api-client'

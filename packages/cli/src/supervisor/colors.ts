@@ -1,8 +1,12 @@
-// Terminal colours, only where somebody looks: a terminal that did not ask for none (https://no-color.org).
+/**
+ * Terminal colours, only where somebody looks: a terminal that did not ask for none (https://no-color.org).
+ */
 
 const enabled = process.stdout.isTTY && !process.env['NO_COLOR']
 
-const paint = (code: number) => (text: string) => (enabled ? `\u001b[${code}m${text}\u001b[0m` : text)
+function paint(code: number) {
+  return (text: string) => (enabled ? `\u001b[${code}m${text}\u001b[0m` : text)
+}
 
 export const bold = paint(1)
 export const dim = paint(2)

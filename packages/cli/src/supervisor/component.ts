@@ -1,9 +1,11 @@
-// One supervised process: started, watched, started again when it dies, stopped when asked.
-//
-// Callers may rely on: at most one process per Component is alive; a death that nobody asked for is followed by a
-// restart, at once the first time and then with a growing pause; `stop` returns when the process is gone.
-// The child's stdin is a pipe that only this process holds: should the supervisor be killed, the child reads
-// end-of-file and stops by itself, so no component outlives its supervisor. Containers do: they are nobody's child here.
+/**
+ * One supervised process: started, watched, started again when it dies, stopped when asked.
+ *
+ * Callers may rely on: at most one process per Component is alive; a death that nobody asked for is followed by a
+ * restart, at once the first time and then with a growing pause; `stop` returns when the process is gone.
+ * The child's stdin is a pipe that only this process holds: should the supervisor be killed, the child reads
+ * end-of-file and stops by itself, so no component outlives its supervisor. Containers do: they are nobody's child here.
+ */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'

@@ -1,7 +1,9 @@
-// Which processes make up a cluster, and with which arguments: pure, from the cluster's configuration.
-//
-// This table is the answer to "what runs here?". The order is the one in which they are started and shown; nothing
-// depends on it, because every component retries until the ones it needs are there.
+/**
+ * Which processes make up a cluster, and with which arguments: pure, from the cluster's configuration.
+ *
+ * This table is the answer to "what runs here?". The order is the one in which they are started and shown; nothing
+ * depends on it, because every component retries until the ones it needs are there.
+ */
 
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -17,7 +19,9 @@ export interface ComponentSpec {
   args: string[]
 }
 
-export const apiServerUrl = (config: ClusterConfig): string => `http://127.0.0.1:${config.apiPort}`
+export function apiServerUrl(config: ClusterConfig): string {
+  return `http://127.0.0.1:${config.apiPort}`
+}
 
 export function componentsOf(config: ClusterConfig, state: StateDir): ComponentSpec[] {
   const server = apiServerUrl(config)
@@ -75,5 +79,6 @@ export function componentEntry(component: string, entry = 'main'): string {
   return join(packageDirectory(component), 'dist', 'bundle', `${entry}.js`)
 }
 
-const packageDirectory = (component: string): string =>
-  dirname(createRequire(import.meta.url).resolve(`@dinghy/${component}/package.json`))
+function packageDirectory(component: string): string {
+  return dirname(createRequire(import.meta.url).resolve(`@dinghy/${component}/package.json`))
+}

@@ -1,5 +1,7 @@
-// What the supervisor asks of the runtime: stop every container when the cluster goes down, and kill those of one node
-// when that node is switched off. It speaks the Docker Engine API, as everybody does.
+/**
+ * What the supervisor asks of the runtime: stop every container when the cluster goes down, and kill those of one node
+ * when that node is switched off. It speaks the Docker Engine API, as everybody does.
+ */
 
 import { send } from './http.ts'
 

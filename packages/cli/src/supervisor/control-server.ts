@@ -1,10 +1,12 @@
-// How the command line talks to a running supervisor: a few requests over a unix socket in the state directory.
-// The socket is also the lock: whoever can listen on it is the cluster's one supervisor.
-//
-//   GET  /status              → ClusterStatus
-//   POST /nodes/NAME/stop     → 200 when agent, proxy and containers of that node are gone
-//   POST /nodes/NAME/start    → 200 at once; the node becomes Ready by itself
-//   POST /stop                → 200 when everything has stopped
+/**
+ * How the command line talks to a running supervisor: a few requests over a unix socket in the state directory.
+ * The socket is also the lock: whoever can listen on it is the cluster's one supervisor.
+ *
+ *   GET  /status              → ClusterStatus
+ *   POST /nodes/NAME/stop     → 200 when agent, proxy and containers of that node are gone
+ *   POST /nodes/NAME/start    → 200 at once; the node becomes Ready by itself
+ *   POST /stop                → 200 when everything has stopped
+ */
 
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type ServerResponse } from 'node:http'

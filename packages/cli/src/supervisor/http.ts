@@ -1,6 +1,8 @@
-// The few HTTP calls between the command line, the supervisor and the components' debug endpoints: one request, one
-// short answer, over TCP or a unix socket. A server that is not there is status 0, not an error, because to a
-// supervisor "nobody listens yet" is an ordinary answer.
+/**
+ * The few HTTP calls between the command line, the supervisor and the components' debug endpoints: one request, one
+ * short answer, over TCP or a unix socket. A server that is not there is status 0, not an error, because to a
+ * supervisor "nobody listens yet" is an ordinary answer.
+ */
 
 import { request } from 'node:http'
 
@@ -21,7 +23,12 @@ export function send(options: {
 }): Promise<Answer> {
   const { method, url, socketPath, body, signal, timeoutMs } = options
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method, agent: false, ...(socketPath && { socketPath }), ...(signal && { signal }) })
+    const sent = request(url, {
+      method,
+      agent: false,
+      ...(socketPath ? { socketPath } : {}),
+      ...(signal ? { signal } : {}),
+    })
     if (timeoutMs !== undefined) {
       sent.setTimeout(timeoutMs, () => {
         resolve({ status: 0, text: '' })

@@ -1,5 +1,7 @@
-// Components of a supervisor that was killed: they stop by themselves when they notice (their stdin ends), but a new
-// cluster on the same state directory must not start before they have.
+/**
+ * Components of a supervisor that was killed: they stop by themselves when they notice (their stdin ends), but a new
+ * cluster on the same state directory must not start before they have.
+ */
 
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'

@@ -1,4 +1,6 @@
-// Waiting for what a person means by "the cluster is up": every node that is wanted up reports Ready.
+/**
+ * Waiting for what a person means by "the cluster is up": every node that is wanted up reports Ready.
+ */
 
 import { systemClock } from '@dinghy/shared/api/clock'
 import { isConditionTrue } from '@dinghy/shared/api/conditions'

@@ -1,5 +1,7 @@
-// What a person sees while a cluster starts: a line a component as it becomes ready, then what to do next.
-// On a terminal the lines are coloured; into a file or a pipe they are plain.
+/**
+ * What a person sees while a cluster starts: a line a component as it becomes ready, then what to do next.
+ * On a terminal the lines are coloured; into a file or a pipe they are plain.
+ */
 
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { nodeAddress } from '../cluster/slot.ts'

@@ -1,8 +1,10 @@
-// The supervisor: the one process that `dinghy up` leaves running. It keeps every component alive and answers the
-// command line over a unix socket in the state directory.
-//
-// It decides nothing about the cluster; that is the components' work. Stopping has an order, and only that: first who
-// would heal (controllers, agents, proxies), then the containers, then the runtime and the store.
+/**
+ * The supervisor: the one process that `dinghy up` leaves running. It keeps every component alive and answers the
+ * command line over a unix socket in the state directory.
+ *
+ * It decides nothing about the cluster; that is the components' work. Stopping has an order, and only that: first who
+ * would heal (controllers, agents, proxies), then the containers, then the runtime and the store.
+ */
 
 import { rmSync } from 'node:fs'
 import type { Server } from 'node:net'

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { labelSelectorFrom } from '@dinghy/shared/api/selectors'
 import { keyOf } from '@dinghy/shared/api/keys'
 import type { Pod } from '@dinghy/shared/api/types'
@@ -26,7 +26,7 @@ describe('decideClaim', () => {
     ['a leaving owner adopts nothing', leaving, { labels: match }, 'ignore'],
     ['a leaving owner releases nothing', leaving, { ownerReferences: controlledBy(leaving) }, 'ignore'],
   ]
-  it.each(table)('%s', (_name, owner, metadata, claim) => {
+  test.each(table)('%s', (_name, owner, metadata, claim) => {
     expect(decideClaim(owner, selector, makePod('pod', { metadata }))).toBe(claim)
   })
 })
@@ -38,7 +38,7 @@ describe('Expectations', () => {
     const show = (pod: Pod) => pods.set(keyOf(pod), pod)
     return { cache, show, hide: (pod: Pod) => pods.delete(keyOf(pod)), expectations: new Expectations<Pod>(cache) }
   }
-  it('waits until the cache has passed what was written', () => {
+  test('waits until the cache has passed what was written', () => {
     const { cache, expectations } = world()
     expectations.wrote('default/web', makePod('first', { metadata: { resourceVersion: '105' } }))
     expectations.wrote('default/web', makePod('second', { metadata: { resourceVersion: '103' } }))
@@ -49,13 +49,13 @@ describe('Expectations', () => {
     expect(expectations.areMet('default/web')).toBe(true)
   })
 
-  it('does not wait when the watch was quicker than the answer', () => {
+  test('does not wait when the watch was quicker than the answer', () => {
     const { expectations } = world()
     expectations.wrote('default/web', makePod('new', { metadata: { resourceVersion: '99' } }))
     expect(expectations.areMet('default/web')).toBe(true)
   })
 
-  it('waits until a deletion shows: as a timestamp, an absence, or a successor', () => {
+  test('waits until a deletion shows: as a timestamp, an absence, or a successor', () => {
     const pod = makePod('old')
     const endings: ((all: ReturnType<typeof world>) => void)[] = [
       ({ show }) => show({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: at(1) } }),
@@ -74,7 +74,7 @@ describe('Expectations', () => {
 })
 
 describe('slowStart', () => {
-  it('doubles its batches', async () => {
+  test('doubles its batches', async () => {
     const batches: number[] = []
     let running = 0
     await slowStart(12, async () => {
@@ -86,7 +86,7 @@ describe('slowStart', () => {
     expect(batches).toEqual([1, 2, 4, 5])
   })
 
-  it('stops after the batch that failed, having waited for all of it', async () => {
+  test('stops after the batch that failed, having waited for all of it', async () => {
     let attempts = 0
     const attempt = async () => {
       attempts += 1
@@ -98,7 +98,7 @@ describe('slowStart', () => {
 })
 
 describe('availability', () => {
-  it.each([
+  test.each([
     [{ readyAt: 0 }, 0, 0],
     [{ readyAt: 95 }, 10, 5000],
     [{ readyAt: 50 }, 10, 0],
@@ -107,7 +107,7 @@ describe('availability', () => {
     expect(availableInMs(makePod('pod', facts), minReadySeconds, epoch + 100_000)).toBe(expected)
   })
 
-  it('knows when to look again', () => {
+  test('knows when to look again', () => {
     const pods = [
       makePod('a', { readyAt: 98 }),
       makePod('b', { readyAt: 92 }),
@@ -120,7 +120,7 @@ describe('availability', () => {
 })
 
 describe('isSemanticallyEqual', () => {
-  it.each([
+  test.each([
     [{ a: 1, b: 2 }, { b: 2, a: 1 }, true],
     [{ a: [] }, {}, true],
     [{ a: null }, {}, true],

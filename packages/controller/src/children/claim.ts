@@ -37,7 +37,9 @@ export function decideClaim(owner: KubernetesObject, selector: Selector, child: 
 }
 
 const controllerIndex = 'controller'
-const orphansOf = (namespace: string | undefined) => `orphans/${namespace ?? ''}`
+function orphansOf(namespace: string | undefined) {
+  return `orphans/${namespace ?? ''}`
+}
 
 /** To be called for the children's informer before it starts: finding children must not mean walking all pods. */
 export function indexByController<T extends KubernetesObject>(informer: Informer<T>): void {

@@ -1,14 +1,16 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Pod } from '@dinghy/shared/api/types'
 import { at, epoch, makePod, type PodFacts } from './testing.ts'
 import { podsToDelete } from './deletion-order.ts'
 
 const now = epoch + 1_000_000
 const good: PodFacts = { node: 'n1', readyAt: 0, restarts: 0 }
-const costing = (cost: string): PodFacts => ({
-  ...good,
-  metadata: { annotations: { 'controller.kubernetes.io/pod-deletion-cost': cost } },
-})
+function costing(cost: string): PodFacts {
+  return {
+    ...good,
+    metadata: { annotations: { 'controller.kubernetes.io/pod-deletion-cost': cost } },
+  }
+}
 
 describe('podsToDelete', () => {
   // Each row: the pod that goes, and the one that stays.
@@ -27,7 +29,7 @@ describe('podsToDelete', () => {
     ['ready time before restarts', { ...good, readyAt: 900 }, { ...good, restarts: 9 }],
     ['younger first', { node: 'n1', metadata: { creationTimestamp: at(900) } }, { node: 'n1' }],
   ]
-  it.each(rules)('%s', (_name, goes, stays) => {
+  test.each(rules)('%s', (_name, goes, stays) => {
     const [a, b] = [makePod('goes', goes), makePod('stays', stays)]
     for (const pods of [
       [a, b],
@@ -37,20 +39,20 @@ describe('podsToDelete', () => {
     }
   })
 
-  it('takes from crowded nodes first, counting the whole family', () => {
+  test('takes from crowded nodes first, counting the whole family', () => {
     const mine = [makePod('a', { ...good, node: 'n1' }), makePod('b', { ...good, node: 'n2' })] as [Pod, Pod]
     const sibling = makePod('sibling', { ...good, node: 'n2' })
     expect(podsToDelete(mine, [...mine, sibling], 1, now)).toEqual([mine[1]])
   })
 
-  it('leaves it to the uid among pods of about the same age, so that the newest node is not emptied', () => {
+  test('leaves it to the uid among pods of about the same age, so that the newest node is not emptied', () => {
     // 600 s and 900 s are within the same power of two.
     const old = makePod('old', { ...good, readyAt: 100, metadata: { uid: 'a' } })
     const young = makePod('young', { ...good, readyAt: 400, metadata: { uid: 'b' } })
     expect(podsToDelete([old, young], [], 1, now)).toEqual([old])
   })
 
-  it('deletes everything when everything must go', () => {
+  test('deletes everything when everything must go', () => {
     const pods = [makePod('a'), makePod('b')]
     expect(podsToDelete(pods, pods, 2, now)).toEqual(pods)
   })

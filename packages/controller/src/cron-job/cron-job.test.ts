@@ -1,11 +1,13 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseSchedule } from '@dinghy/shared/api/cron-schedule'
 import type { CronJob, CronJobStatus, Job } from '@dinghy/shared/api/types'
 import { metaOf } from '../children/testing.ts'
 import { expiredJobs, jobNameFor, planCronJob } from './cron-job-plan.ts'
 
 const start = Date.parse('2025-01-01T00:00:00Z')
-const minutes = (count: number) => start + count * 60_000
+function minutes(count: number) {
+  return start + count * 60_000
+}
 
 function makeCronJob(spec: Partial<CronJob['spec']> = {}, status: CronJobStatus = {}): CronJob {
   return {
@@ -46,31 +48,31 @@ describe('planCronJob', () => {
   }
   const nothing = { start: undefined, replace: [], refusal: undefined, warning: undefined }
 
-  it('waits for its time', () => expect(plan(makeCronJob(), [], 4)).toEqual({ ...nothing, nextMinutes: 6 }))
+  test('waits for its time', () => expect(plan(makeCronJob(), [], 4)).toEqual({ ...nothing, nextMinutes: 6 }))
 
-  it('starts when it has come', () => {
+  test('starts when it has come', () => {
     expect(plan(makeCronJob(), [], 10)).toEqual({ ...nothing, start: 10, nextMinutes: 10 })
   })
 
-  it('starts only the last of those it missed', () => expect(plan(makeCronJob(), [], 47).start).toBe(40))
+  test('starts only the last of those it missed', () => expect(plan(makeCronJob(), [], 47).start).toBe(40))
 
-  it('counts from the last time that was done', () => {
+  test('counts from the last time that was done', () => {
     const done = { lastScheduleTime: '2025-01-01T00:40:00Z' }
     expect(plan(makeCronJob({}, done), [], 47).start).toBeUndefined()
     expect(plan(makeCronJob({}, done), [], 52).start).toBe(50)
   })
 
-  it('starts nothing twice, even before the status says so', () => {
+  test('starts nothing twice, even before the status says so', () => {
     const cronJob = makeCronJob()
     expect(plan(cronJob, [makeJob(cronJob, 40)], 47).start).toBeUndefined()
   })
 
-  it('is too late after the deadline', () => {
+  test('is too late after the deadline', () => {
     expect(plan(makeCronJob({ startingDeadlineSeconds: 600 }), [], 49).start).toBe(40)
     expect(plan(makeCronJob({ schedule: '0 * * * *', startingDeadlineSeconds: 60 }), [], 62)).toMatchObject(nothing)
   })
 
-  it('warns when it has missed very many', () => {
+  test('warns when it has missed very many', () => {
     expect(plan(makeCronJob({ schedule: '* * * * *' }), [], 100).warning).toBeUndefined()
     expect(plan(makeCronJob({ schedule: '* * * * *' }), [], 101)).toMatchObject({
       start: 101,
@@ -87,7 +89,7 @@ describe('planCronJob', () => {
       ['Forbid', { start: undefined, refusal: 'JobAlreadyActive' }],
       ['Replace', { start: 20, replace: ['report-28928170'] }],
     ]
-    it.each(cases)('%s', (concurrencyPolicy, expected) => {
+    test.each(cases)('%s', (concurrencyPolicy, expected) => {
       const cronJob = makeCronJob({ concurrencyPolicy })
       expect(plan(cronJob, [makeJob(cronJob, 0, 'Complete'), makeJob(cronJob, 10)], 20)).toMatchObject(expected)
     })
@@ -99,12 +101,12 @@ describe('expiredJobs', () => {
   const jobs = [50, 10, 30, 20].map((minute) => makeJob(cronJob, minute, 'Complete'))
   const more = [makeJob(cronJob, 40, 'Failed'), makeJob(cronJob, 60)]
 
-  it('are the oldest beyond the limits, failed and successful ones apart; never running ones', () => {
+  test('are the oldest beyond the limits, failed and successful ones apart; never running ones', () => {
     const names = expiredJobs(cronJob, [...jobs, ...more]).map(({ metadata }) => metadata.name)
     expect(names).toEqual([10, 20, 40].map((minute) => jobNameFor(cronJob, minutes(minute))))
   })
 
-  it('by default three and one are kept', () => {
+  test('by default three and one are kept', () => {
     expect(expiredJobs(makeCronJob(), [...jobs, ...more])).toEqual([jobs[1]])
   })
 })

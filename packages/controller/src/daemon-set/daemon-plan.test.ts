@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { DaemonSet, Node, Pod } from '@dinghy/shared/api/types'
 import { at, epoch, makeNode, makePod, metaOf, webTemplate, type PodFacts } from '../children/testing.ts'
 import { daemonPod, isWantedOn, nodeOf } from './daemon-pod.ts'
@@ -22,13 +22,14 @@ function makeDaemonSet(spec: Partial<DaemonSet['spec']> = {}): DaemonSet {
 }
 
 const nodes = ['n1', 'n2', 'n3'].map((name) => makeNode(name))
-const podOn = (node: string, hash: string, more: PodFacts = {}) =>
-  makePod(`${node}-${hash}`, {
+function podOn(node: string, hash: string, more: PodFacts = {}) {
+  return makePod(`${node}-${hash}`, {
     node,
     readyAt: 0,
     ...more,
     metadata: { labels: { 'controller-revision-hash': hash }, ...more.metadata },
   })
+}
 const leaving = { metadata: { labels: { 'controller-revision-hash': 'old' }, deletionTimestamp: at(5) } }
 
 function plan(pods: Pod[], more: Partial<DaemonWorld> = {}) {
@@ -51,11 +52,11 @@ function plan(pods: Pod[], more: Partial<DaemonWorld> = {}) {
 }
 
 describe('placing', () => {
-  it('puts one pod on every node', () => {
+  test('puts one pod on every node', () => {
     expect(plan([podOn('n2', 'new')])).toEqual({ create: ['n1', 'n3'], remove: [] })
   })
 
-  it('counts a pod that is meant for a node but not there yet', () => {
+  test('counts a pod that is meant for a node but not there yet', () => {
     const draft = daemonPod(makeDaemonSet(), 'n1', 'new')
     const waiting = makePod('waiting', {
       phase: 'Pending',
@@ -66,19 +67,19 @@ describe('placing', () => {
     expect(plan([waiting])).toEqual({ create: ['n2', 'n3'], remove: [] })
   })
 
-  it('waits for a leaving pod before it makes the next', () => {
+  test('waits for a leaving pod before it makes the next', () => {
     const others = [podOn('n2', 'new'), podOn('n3', 'new')]
     expect(plan([podOn('n1', 'old', leaving), ...others])).toEqual({ create: [], remove: [] })
   })
 
-  it('keeps the oldest of several pods on a node', () => {
+  test('keeps the oldest of several pods on a node', () => {
     const young = podOn('n1', 'new', { metadata: { creationTimestamp: at(50) } })
     young.metadata.name = 'young'
     const pods = [young, podOn('n1', 'new'), podOn('n2', 'new'), podOn('n3', 'new')]
     expect(plan(pods)).toEqual({ create: [], remove: ['young'] })
   })
 
-  it('replaces finished pods, failed ones not too often', () => {
+  test('replaces finished pods, failed ones not too often', () => {
     const pods = [
       podOn('n1', 'new', { phase: 'Failed' }),
       podOn('n2', 'new', { phase: 'Succeeded' }),
@@ -94,7 +95,7 @@ describe('placing', () => {
     })
   })
 
-  it('removes pods waiting for a node that is gone', () => {
+  test('removes pods waiting for a node that is gone', () => {
     const draft = daemonPod(makeDaemonSet(), 'gone', 'new')
     const waiting = makePod('waiting', { phase: 'Pending', spec: draft.spec ?? {} })
     expect(plan([waiting, podOn('n1', 'new'), podOn('n2', 'new'), podOn('n3', 'new'), podOn('gone', 'new')])).toEqual({
@@ -142,11 +143,11 @@ describe('isWantedOn', () => {
     ],
     ['tolerated', { tolerations: [{ operator: 'Exists' }] }, tainted('special', 'NoExecute'), true, true],
   ]
-  it.each(table)('%s', (_name, spec, node, shouldRun, mayStay) => {
+  test.each(table)('%s', (_name, spec, node, shouldRun, mayStay) => {
     expect(isWantedOn(withSpec(spec), node)).toEqual({ shouldRun, mayStay })
   })
 
-  it('takes pods away from nodes that are no longer meant', () => {
+  test('takes pods away from nodes that are no longer meant', () => {
     const nowTainted = [tainted('special', 'NoExecute'), tainted('special', 'NoSchedule')]
     nowTainted.forEach((node, index) => (node.metadata.name = `n${index + 1}`))
     expect(plan([podOn('n1', 'new'), podOn('n2', 'new')], { nodes: nowTainted })).toEqual({
@@ -163,25 +164,25 @@ describe('a rolling update in place', () => {
     }).remove
   const old = nodes.map(({ metadata }) => podOn(metadata.name, 'old'))
 
-  it.each([
+  test.each([
     [1, ['n1-old']],
     [2, ['n1-old', 'n2-old']],
     ['34%', ['n1-old', 'n2-old']],
     [0, ['n1-old']],
   ])('with maxUnavailable %s', (maxUnavailable, removed) => expect(update(old, maxUnavailable)).toEqual(removed))
 
-  it('waits for the new pod', () => {
+  test('waits for the new pod', () => {
     const starting = podOn('n1', 'new', { readyAt: undefined })
     expect(update([starting, ...old.slice(1)], 1)).toEqual([])
     expect(update([podOn('n1', 'new'), ...old.slice(1)], 1)).toEqual(['n2-old'])
   })
 
-  it('replaces broken old pods at once', () => {
+  test('replaces broken old pods at once', () => {
     const broken = [podOn('n1', 'old', { readyAt: undefined }), podOn('n2', 'old', { readyAt: undefined })]
     expect(update([...broken, podOn('n3', 'new', { readyAt: undefined })], 1)).toEqual(['n1-old', 'n2-old'])
   })
 
-  it('does nothing by itself with OnDelete', () => {
+  test('does nothing by itself with OnDelete', () => {
     expect(plan(old, { daemonSet: makeDaemonSet({ updateStrategy: { type: 'OnDelete' } }) })).toEqual({
       create: [],
       remove: [],
@@ -196,17 +197,17 @@ describe('a rolling update with surge', () => {
   const old = nodes.map(({ metadata }) => podOn(metadata.name, 'old'))
   const update = (pods: Pod[]) => plan(pods, { daemonSet })
 
-  it('adds a new pod beside the old one', () => expect(update(old)).toEqual({ create: ['n1'], remove: [] }))
+  test('adds a new pod beside the old one', () => expect(update(old)).toEqual({ create: ['n1'], remove: [] }))
 
-  it('waits for it', () => {
+  test('waits for it', () => {
     expect(update([...old, podOn('n1', 'new', { readyAt: undefined })])).toEqual({ create: [], remove: [] })
   })
 
-  it('then removes the old one', () => {
+  test('then removes the old one', () => {
     expect(update([...old, podOn('n1', 'new')])).toEqual({ create: [], remove: ['n1-old'] })
   })
 
-  it('does not let an old pod stay that is not even ready', () => {
+  test('does not let an old pod stay that is not even ready', () => {
     const broken = podOn('n1', 'old', { readyAt: undefined })
     const pods = [broken, ...old.slice(1), podOn('n1', 'new', { readyAt: undefined })]
     expect(update(pods)).toEqual({ create: [], remove: ['n1-old'] })
@@ -214,7 +215,7 @@ describe('a rolling update with surge', () => {
 })
 
 describe('daemonSetStatus', () => {
-  it('counts nodes', () => {
+  test('counts nodes', () => {
     const repelling = makeNode('n4', { spec: { taints: [{ key: 'special', effect: 'NoSchedule' }] } })
     const pods = [podOn('n1', 'new'), podOn('n2', 'old', { readyAt: undefined }), podOn('n4', 'old')]
     expect(daemonSetStatus(makeDaemonSet(), [...nodes, repelling], pods, 'new', epoch)).toEqual({
@@ -231,7 +232,7 @@ describe('daemonSetStatus', () => {
 })
 
 describe('FailureBackoff', () => {
-  it('doubles, and forgets', () => {
+  test('doubles, and forgets', () => {
     const backoff = new FailureBackoff()
     const waits = [0, 1000, 3000].map((now) => {
       backoff.failed('agent/n1', now)

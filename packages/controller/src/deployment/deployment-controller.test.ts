@@ -1,4 +1,6 @@
-// Deployment and ReplicaSet loops together, over a real connection: a rollout from its beginning to its end.
+/**
+ * Deployment and ReplicaSet loops together, over a real connection: a rollout from its beginning to its end.
+ */
 
 import { Deployments, Pods, ReplicaSets } from '@dinghy/shared/api/resources'
 import type { Deployment, Pod, ReplicaSet } from '@dinghy/shared/api/types'
@@ -22,9 +24,15 @@ afterEach(() => loop.end())
 
 const rollingUpdate = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } }
 const deployment = makeDeployment('web', { spec: { replicas: 4, strategy: rollingUpdate } })
-const current = () => server.read(Deployments, 'web', 'default') as Deployment
-const progress = () => current().status.conditions?.find(({ type }) => type === 'Progressing')?.reason
-const sizes = () => server.all(ReplicaSets).map(({ spec }) => spec.replicas ?? 0)
+function current() {
+  return server.read(Deployments, 'web', 'default') as Deployment
+}
+function progress() {
+  return current().status.conditions?.find(({ type }) => type === 'Progressing')?.reason
+}
+function sizes() {
+  return server.all(ReplicaSets).map(({ spec }) => spec.replicas ?? 0)
+}
 
 function roll(version: string, generation: number): void {
   const { resourceVersion: _old, ...metadata } = { ...deployment.metadata, ...current()?.metadata, generation }
@@ -33,10 +41,10 @@ function roll(version: string, generation: number): void {
 }
 
 const ready = makePod('ready', { readyAt: 0 }).status
-const makeReady = (pod: Pod) => {
+function makeReady(pod: Pod) {
   if (!isPodReady(pod)) server.put(Pods, { ...pod, status: ready })
 }
-const isDone = (generation: number) => {
+function isDone(generation: number) {
   const { updatedReplicas, replicas, availableReplicas, observedGeneration } = current().status
   return updatedReplicas === 4 && replicas === 4 && availableReplicas === 4 && observedGeneration === generation
 }

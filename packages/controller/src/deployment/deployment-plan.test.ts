@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Deployment, Pod, ReplicaSet } from '@dinghy/shared/api/types'
 import { at, controlledBy, makeDeployment, makePod, makeReplicaSet, webTemplate } from '../children/testing.ts'
 import { planDeployment } from './deployment-plan.ts'
@@ -52,18 +52,19 @@ function sizesAfter(deployment: Deployment, replicaSets: ReplicaSet[], pods: Pod
   ])
 }
 
-const rolling = (replicas: number, more: Partial<Deployment['spec']> = {}) =>
-  makeDeployment('web', {
+function rolling(replicas: number, more: Partial<Deployment['spec']> = {}) {
+  return makeDeployment('web', {
     spec: { replicas, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 3, maxUnavailable: 2 } }, ...more },
   })
+}
 
 describe('a rolling update', () => {
-  it('begins with a ReplicaSet for a template that has none', () => {
+  test('begins with a ReplicaSet for a template that has none', () => {
     expect(sizesAfter(rolling(10), [])).toEqual({ '+': 10 })
     expect(sizesAfter(rolling(10), [replicaSetOf({ version: 'v0', replicas: 10 })])).toEqual({ '+': 3 })
   })
 
-  it('goes on step by step', () => {
+  test('goes on step by step', () => {
     const old = replicaSetOf({ version: 'v0', replicas: 10, age: 60 })
     expect(
       sizesAfter(rolling(10), [old, replicaSetOf({ version: 'v1', replicas: 3, available: 0, revision: 2 })]),
@@ -72,12 +73,12 @@ describe('a rolling update', () => {
     })
   })
 
-  it('does nothing once it is complete', () => {
+  test('does nothing once it is complete', () => {
     const old = replicaSetOf({ version: 'v0', replicas: 0, age: 60 })
     expect(sizesAfter(rolling(10), [old, replicaSetOf({ version: 'v1', replicas: 10, revision: 2 })])).toEqual({})
   })
 
-  it('takes the oldest of several ReplicaSets with its template, whatever their hash label says', () => {
+  test('takes the oldest of several ReplicaSets with its template, whatever their hash label says', () => {
     const twins = [3, 60].map((age) => replicaSetOf({ version: 'v1', replicas: 5, age, revision: 2 }))
     expect(planDeployment(rolling(10), twins, []).fresh).toBe(twins[1])
   })
@@ -89,20 +90,20 @@ describe('a resized Deployment', () => {
     replicaSetOf({ version: 'v1', replicas: sizes[1], revision: 2 }),
   ]
 
-  it('gives a single ReplicaSet everything', () => {
+  test('gives a single ReplicaSet everything', () => {
     expect(sizesAfter(rolling(4), [replicaSetOf({ version: 'v1', replicas: 10 })])).toEqual({ 'web-v1': 4 })
   })
 
-  it('shares growth in proportion, the largest first', () => {
+  test('shares growth in proportion, the largest first', () => {
     // 13 with the surge become 20 + 3: 8 × 23/13 = 14.2 and 5 × 23/13 = 8.8.
     expect(sizesAfter(rolling(20), both(8, 5))).toEqual({ 'web-v0': 14, 'web-v1': 9 })
   })
 
-  it('shares shrinking in proportion', () => {
+  test('shares shrinking in proportion', () => {
     expect(sizesAfter(rolling(5), both(8, 5))).toEqual({ 'web-v0': 5, 'web-v1': 3 })
   })
 
-  it('gives the rest of the rounding to the largest, which is the newest among equals when growing', () => {
+  test('gives the rest of the rounding to the largest, which is the newest among equals when growing', () => {
     // 12 become 15, but 6 × 15/14 rounds back to 6 for both.
     const next = planDeployment(
       rolling(12),
@@ -119,11 +120,11 @@ describe('a resized Deployment', () => {
     ])
   })
 
-  it('takes everything from all of them when nothing is wanted', () => {
+  test('takes everything from all of them when nothing is wanted', () => {
     expect(sizesAfter(rolling(0), both(8, 5))).toEqual({ 'web-v0': 0, 'web-v1': 0 })
   })
 
-  it('notes the new size on every ReplicaSet that is alive, so that it counts as followed', () => {
+  test('notes the new size on every ReplicaSet that is alive, so that it counts as followed', () => {
     const { update, isStanding } = planDeployment(rolling(20), both(8, 5), [])
     expect(isStanding).toBe(true)
     for (const { to } of update) {
@@ -136,18 +137,18 @@ describe('a resized Deployment', () => {
     expect(planDeployment(rolling(20), followed, []).isStanding).toBe(false)
   })
 
-  it('lets old ones go when the new one is saturated', () => {
+  test('lets old ones go when the new one is saturated', () => {
     const paused = rolling(10, { paused: true })
     expect(sizesAfter(paused, both(2, 10))).toEqual({ 'web-v0': 0 })
   })
 })
 
 describe('a paused Deployment', () => {
-  it('begins no new version', () => {
+  test('begins no new version', () => {
     expect(sizesAfter(rolling(10, { paused: true }), [replicaSetOf({ version: 'v0', replicas: 10 })])).toEqual({})
   })
 
-  it('still follows its size', () => {
+  test('still follows its size', () => {
     expect(sizesAfter(rolling(4, { paused: true }), [replicaSetOf({ version: 'v0', replicas: 10 })])).toEqual({
       'web-v0': 4,
     })
@@ -160,24 +161,24 @@ describe('Recreate', () => {
   const emptied = replicaSetOf({ version: 'v0', replicas: 0, age: 60 })
   const oldPod = (phase: string) => makePod('old', { phase, metadata: { ownerReferences: controlledBy(emptied) } })
 
-  it('first takes the old version down', () => expect(sizesAfter(deployment, [old])).toEqual({ 'web-v0': 0 }))
+  test('first takes the old version down', () => expect(sizesAfter(deployment, [old])).toEqual({ 'web-v0': 0 }))
 
-  it('waits for the ReplicaSet to say that its pods are gone', () => {
+  test('waits for the ReplicaSet to say that its pods are gone', () => {
     const stopping = replicaSetOf({ version: 'v0', replicas: 0, pods: 2 })
     expect(sizesAfter(deployment, [stopping])).toEqual({})
   })
 
-  it('waits for pods that are still on their way out', () => {
+  test('waits for pods that are still on their way out', () => {
     expect(sizesAfter(deployment, [emptied], [oldPod('Running')])).toEqual({})
     expect(sizesAfter(deployment, [emptied], [oldPod('Unknown')])).toEqual({})
   })
 
-  it('then begins the new version at full size', () => {
+  test('then begins the new version at full size', () => {
     expect(sizesAfter(deployment, [emptied])).toEqual({ '+': 10 })
     expect(sizesAfter(deployment, [emptied], [oldPod('Succeeded')])).toEqual({ '+': 10 })
   })
 
-  it('scales what is there', () => {
+  test('scales what is there', () => {
     expect(sizesAfter(deployment, [replicaSetOf({ version: 'v1', replicas: 3, desired: 3 })])).toEqual({ 'web-v1': 10 })
   })
 })
@@ -189,7 +190,7 @@ describe('revisions', () => {
   const present = (version: string, more: Partial<Deployment['spec']> = {}) =>
     rolling(10, { template: webTemplate(version), ...more })
 
-  it('a rollback finds the old ReplicaSet and gives it the next number', () => {
+  test('a rollback finds the old ReplicaSet and gives it the next number', () => {
     const { fresh, update, create } = planDeployment(present('v1'), [first, second, third], [])
     expect(fresh).toBe(first)
     expect(create).toBeUndefined()
@@ -198,7 +199,7 @@ describe('revisions', () => {
     expect(to?.metadata.annotations).toMatchObject({ [revisionAnnotation]: '4', [revisionHistoryAnnotation]: '1' })
   })
 
-  it('a new one is named after its template, labelled, and numbered after the newest', () => {
+  test('a new one is named after its template, labelled, and numbered after the newest', () => {
     const deployment = present('v4', { minReadySeconds: 5 })
     deployment.metadata.annotations = {
       'kubernetes.io/change-cause': 'because',
@@ -221,7 +222,7 @@ describe('revisions', () => {
     expect(newReplicaSet(deployment, [], 3).metadata.name).not.toBe(draft.metadata.name)
   })
 
-  it('annotations and minReadySeconds of the Deployment reach its ReplicaSet', () => {
+  test('annotations and minReadySeconds of the Deployment reach its ReplicaSet', () => {
     const deployment = present('v3', { minReadySeconds: 7 })
     deployment.metadata.annotations = { team: 'blue' }
     const { update } = planDeployment(deployment, [third], [])
@@ -234,17 +235,17 @@ describe('revisions', () => {
     const all = [third, first, second]
     const settled = (limit: number) => ({ ...present('v3', { revisionHistoryLimit: limit }), status: complete })
 
-    it('loses its oldest once the rollout is complete', () => {
+    test('loses its oldest once the rollout is complete', () => {
       expect(sizesAfter(settled(1), all)).toEqual({ '-web-v1': 0 })
       expect(sizesAfter(settled(0), all)).toEqual({ '-web-v1': 0, '-web-v2': 0 })
       expect(sizesAfter(settled(2), all)).toEqual({})
     })
 
-    it('is kept whole during a rollout', () => {
+    test('is kept whole during a rollout', () => {
       expect(sizesAfter({ ...settled(0), status: { ...complete, availableReplicas: 9 } }, all)).toEqual({})
     })
 
-    it('keeps what still has pods', () => {
+    test('keeps what still has pods', () => {
       const busy = replicaSetOf({ version: 'v1', replicas: 0, pods: 1 })
       expect(sizesAfter(settled(1), [third, busy, second])).toEqual({})
     })
@@ -252,7 +253,7 @@ describe('revisions', () => {
 })
 
 describe('a Deployment that is being deleted', () => {
-  it('changes nothing any more', () => {
+  test('changes nothing any more', () => {
     const deployment = rolling(3)
     deployment.metadata.deletionTimestamp = at(0)
     expect(sizesAfter(deployment, [replicaSetOf({ version: 'v0', replicas: 10 })])).toEqual({})

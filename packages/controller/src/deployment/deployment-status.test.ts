@@ -1,16 +1,18 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Deployment, DeploymentCondition, ReplicaSet } from '@dinghy/shared/api/types'
 import { at, epoch, makeDeployment, makeReplicaSet } from '../children/testing.ts'
 import { deadlineCheckInMs, deploymentStatus, type NewReplicaSetNews } from './deployment-status.ts'
 
-const progressing = (reason: string, seconds: number, status = 'True'): DeploymentCondition => ({
-  type: 'Progressing',
-  status,
-  reason,
-  message: `it was ${reason}`,
-  lastUpdateTime: at(seconds),
-  lastTransitionTime: at(seconds),
-})
+function progressing(reason: string, seconds: number, status = 'True'): DeploymentCondition {
+  return {
+    type: 'Progressing',
+    status,
+    reason,
+    message: `it was ${reason}`,
+    lastUpdateTime: at(seconds),
+    lastTransitionTime: at(seconds),
+  }
+}
 
 interface Scene {
   spec?: Partial<Deployment['spec']>
@@ -59,7 +61,7 @@ function statusOf({
 }
 
 describe('counts', () => {
-  it('adds up all ReplicaSets', () => {
+  test('adds up all ReplicaSets', () => {
     expect(statusOf({ fresh: [2, 1], old: [2, 2] }).status).toMatchObject({
       observedGeneration: 1,
       replicas: 4,
@@ -70,14 +72,14 @@ describe('counts', () => {
     })
   })
 
-  it('leaves out zeros', () => {
+  test('leaves out zeros', () => {
     const { conditions: _conditions, ...counts } = statusOf({ before: { collisionCount: 2 } }).status
     expect(counts).toEqual({ observedGeneration: 1, collisionCount: 2 })
   })
 })
 
 describe('Available', () => {
-  it.each([
+  test.each([
     [3, 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.'],
     [2, 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.'],
   ])('%i of 3 with no unavailability allowed: %s', (available, status, reason, message) => {
@@ -86,7 +88,7 @@ describe('Available', () => {
 })
 
 describe('Progressing', () => {
-  it('begins with the new ReplicaSet', () => {
+  test('begins with the new ReplicaSet', () => {
     const { progress } = statusOf({ news: { type: 'created', name: 'web-new' } })
     expect(progress).toMatchObject({
       status: 'True',
@@ -96,14 +98,14 @@ describe('Progressing', () => {
     })
   })
 
-  it('mentions one that was found only where nothing has been told', () => {
+  test('mentions one that was found only where nothing has been told', () => {
     const news = { type: 'found', name: 'web-new' } as const
     expect(statusOf({ news, isStanding: true }).progress?.reason).toBe('FoundNewReplicaSet')
     const before = { conditions: [progressing('ReplicaSetUpdated', 0)] }
     expect(statusOf({ news, before, isStanding: true }).progress?.reason).toBe('ReplicaSetUpdated')
   })
 
-  it('says why there is none', () => {
+  test('says why there is none', () => {
     const { progress } = statusOf({ news: { type: 'failed', name: 'web-new', message: 'no room' } })
     expect(progress).toMatchObject({
       status: 'False',
@@ -112,7 +114,7 @@ describe('Progressing', () => {
     })
   })
 
-  it('goes on with every bit of progress, and the deadline with it', () => {
+  test('goes on with every bit of progress, and the deadline with it', () => {
     const before = { replicas: 4, updatedReplicas: 1, conditions: [progressing('ReplicaSetUpdated', 10)] }
     expect(statusOf({ before, fresh: [2, 0], old: [2, 2] }).progress).toEqual({
       type: 'Progressing',
@@ -124,12 +126,12 @@ describe('Progressing', () => {
     })
   })
 
-  it('stays as it is without progress', () => {
+  test('stays as it is without progress', () => {
     const before = { replicas: 2, updatedReplicas: 2, conditions: [progressing('ReplicaSetUpdated', 10)] }
     expect(statusOf({ before, fresh: [2, 0] }).progress).toBe(before.conditions[0])
   })
 
-  it('ends when everything is new and available', () => {
+  test('ends when everything is new and available', () => {
     const before = { conditions: [progressing('ReplicaSetUpdated', 10)] }
     expect(statusOf({ before, fresh: [3, 3], old: [0, 0] }).progress).toMatchObject({
       reason: 'NewReplicaSetAvailable',
@@ -137,7 +139,7 @@ describe('Progressing', () => {
     })
   })
 
-  it('stays ended when pods fail later, however long', () => {
+  test('stays ended when pods fail later, however long', () => {
     const done = progressing('NewReplicaSetAvailable', 0)
     const before = { replicas: 3, updatedReplicas: 3, availableReplicas: 3, conditions: [done] }
     const { progress, available } = statusOf({ before, fresh: [3, 1], seconds: 5000 })
@@ -145,7 +147,7 @@ describe('Progressing', () => {
     expect(available?.status).toBe('False')
   })
 
-  it('gives up after the deadline', () => {
+  test('gives up after the deadline', () => {
     const before = { replicas: 3, updatedReplicas: 3, conditions: [progressing('ReplicaSetUpdated', 0)] }
     expect(statusOf({ before, fresh: [3, 0], seconds: 600 }).progress?.reason).toBe('ReplicaSetUpdated')
     expect(statusOf({ before, fresh: [3, 0], seconds: 601 }).progress).toMatchObject({
@@ -155,7 +157,7 @@ describe('Progressing', () => {
     })
   })
 
-  it('recovers from having given up', () => {
+  test('recovers from having given up', () => {
     const before = {
       replicas: 3,
       updatedReplicas: 3,
@@ -168,12 +170,12 @@ describe('Progressing', () => {
     })
   })
 
-  it('is not told without a deadline', () => {
+  test('is not told without a deadline', () => {
     const before = { conditions: [progressing('ReplicaSetUpdated', 0)] }
     expect(statusOf({ before, fresh: [3, 3], spec: { progressDeadlineSeconds: 2 ** 31 - 1 } }).progress).toBeUndefined()
   })
 
-  it('stands still while paused, and says when it goes on', () => {
+  test('stands still while paused, and says when it goes on', () => {
     const paused = statusOf({ spec: { paused: true }, isStanding: true, fresh: [3, 3] })
     expect(paused.progress).toMatchObject({
       status: 'Unknown',
@@ -188,7 +190,7 @@ describe('Progressing', () => {
 describe('ReplicaFailure', () => {
   const oldConditions = [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'quota' }]
 
-  it('is passed on from a ReplicaSet, and dropped when it is over', () => {
+  test('is passed on from a ReplicaSet, and dropped when it is over', () => {
     const failing = statusOf({ fresh: [1, 1], old: [1, 1], oldConditions })
     expect(failing.failure).toMatchObject({ status: 'True', reason: 'FailedCreate', message: 'quota' })
     expect(statusOf({ before: failing.status, fresh: [1, 1], old: [1, 1] }).failure).toBeUndefined()
@@ -196,7 +198,7 @@ describe('ReplicaFailure', () => {
 })
 
 describe('deadlineCheckInMs', () => {
-  it.each([
+  test.each([
     ['while a rollout runs', [progressing('ReplicaSetUpdated', 0)], 501_000],
     ['not when it is done', [progressing('NewReplicaSetAvailable', 0)], undefined],
     ['not when it has failed', [progressing('ProgressDeadlineExceeded', 0)], undefined],

@@ -1,13 +1,15 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { resolveBounds, rollingStep, type RolloutBounds, type Size } from './rolling-update.ts'
 
-const bounds = (replicas: number, maxSurge: number, maxUnavailable: number): RolloutBounds => ({
-  replicas,
-  maxSurge,
-  maxUnavailable,
-})
+function bounds(replicas: number, maxSurge: number, maxUnavailable: number): RolloutBounds {
+  return {
+    replicas,
+    maxSurge,
+    maxUnavailable,
+  }
+}
 /** "3/2": asks for 3, of which 2 are available. */
-const size = (text: string): Size => {
+function size(text: string): Size {
   const [replicas = 0, available = replicas] = text.split('/').map(Number)
   return { replicas, available }
 }
@@ -35,13 +37,13 @@ describe('rollingStep', () => {
     ['nothing wanted: the old one may go at once', bounds(0, 0, 0), '0', ['3'], 0, [0]],
     ['to zero', bounds(0, 0, 0), '2', ['0'], 0, [0]],
   ]
-  it.each(table)('%s', (_name, limits, fresh, old, newReplicas, oldReplicas) => {
+  test.each(table)('%s', (_name, limits, fresh, old, newReplicas, oldReplicas) => {
     expect(rollingStep(limits, size(fresh), old.map(size))).toEqual({ newReplicas, oldReplicas })
   })
 })
 
 describe('resolveBounds', () => {
-  it.each([
+  test.each([
     [10, '25%', '25%', 3, 2],
     [1, '25%', '25%', 1, 0],
     [3, 1, 0, 1, 0],
@@ -64,7 +66,7 @@ describe('a rollout as a whole', () => {
   const random = mulberry32(20250101)
   const pick = (from: number, to: number) => from + Math.floor(random() * (to - from + 1))
 
-  it('never breaks its bounds and always ends', () => {
+  test('never breaks its bounds and always ends', () => {
     for (let round = 0; round < 500; round++) {
       const replicas = pick(0, 20)
       const limits = resolveBounds(
@@ -80,7 +82,7 @@ describe('a rollout as a whole', () => {
     }
   })
 
-  it('never takes available pods below the floor while old pods are broken and new ones never start', () => {
+  test('never takes available pods below the floor while old pods are broken and new ones never start', () => {
     for (let round = 0; round < 200; round++) {
       const replicas = pick(1, 20)
       const limits = resolveBounds(replicas, pick(0, 4), pick(0, 4))

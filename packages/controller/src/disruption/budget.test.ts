@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { PodDisruptionBudget } from '@dinghy/shared/api/types'
 import { at, epoch, makePod, metaOf } from '../children/testing.ts'
 import { budgetStatus, failedStatus, needsExpected } from './budget.ts'
@@ -18,7 +18,9 @@ function makeBudget(
   }
 }
 
-const healthy = (count: number) => Array.from({ length: count }, (_, n) => makePod(`h${n}`, { readyAt: 0 }))
+function healthy(count: number) {
+  return Array.from({ length: count }, (_, n) => makePod(`h${n}`, { readyAt: 0 }))
+}
 
 describe('budgetStatus', () => {
   // spec, pods that their controllers ask for, healthy ones, unhealthy ones → allowed, desired healthy
@@ -37,7 +39,7 @@ describe('budgetStatus', () => {
     [{ maxUnavailable: 9 }, 3, 3, 0, 3, 0],
     [{ maxUnavailable: 1 }, 5, 3, 0, 0, 4],
   ]
-  it.each(table)('%j of %i expected, %i healthy and %i not', (spec, expected, good, bad, allowed, desired) => {
+  test.each(table)('%j of %i expected, %i healthy and %i not', (spec, expected, good, bad, allowed, desired) => {
     const pods = [...healthy(good), ...Array.from({ length: bad }, (_, n) => makePod(`b${n}`))]
     const status = budgetStatus({ budget: makeBudget(spec), pods, expected, now: epoch })
     expect(status).toMatchObject({ disruptionsAllowed: allowed, desiredHealthy: desired, currentHealthy: good })
@@ -47,7 +49,7 @@ describe('budgetStatus', () => {
     expect(status.observedGeneration).toBe(2)
   })
 
-  it('does not count pods that are leaving', () => {
+  test('does not count pods that are leaving', () => {
     const pods = [...healthy(2), makePod('leaving', { readyAt: 0, metadata: { deletionTimestamp: at(0) } })]
     expect(budgetStatus({ budget: makeBudget({ minAvailable: 1 }), pods, expected: 0, now: epoch })).toMatchObject({
       currentHealthy: 2,
@@ -55,7 +57,7 @@ describe('budgetStatus', () => {
     })
   })
 
-  it('counts an evicted pod as gone until it is, or until it clearly will not go', () => {
+  test('counts an evicted pod as gone until it is, or until it clearly will not go', () => {
     const pods = healthy(3)
     const budget = makeBudget({ minAvailable: 1 }, { disruptedPods: { h0: at(0), vanished: at(0) } })
     const soon = budgetStatus({ budget, pods, expected: 0, now: epoch + 119_000 })
@@ -67,7 +69,7 @@ describe('budgetStatus', () => {
 })
 
 describe('a budget that cannot be worked out', () => {
-  it('allows nothing, and says why', () => {
+  test('allows nothing, and says why', () => {
     const status = failedStatus(makeBudget({ maxUnavailable: 1 }, { disruptionsAllowed: 2 }), 'no controller', epoch)
     expect(status).toMatchObject({
       disruptionsAllowed: 0,
@@ -77,7 +79,7 @@ describe('a budget that cannot be worked out', () => {
 })
 
 describe('needsExpected', () => {
-  it.each([
+  test.each([
     [{ minAvailable: 1 }, false],
     [{ minAvailable: '10%' }, true],
     [{ maxUnavailable: 1 }, true],

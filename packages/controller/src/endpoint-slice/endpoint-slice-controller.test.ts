@@ -1,4 +1,6 @@
-// Both endpoint loops over a real connection.
+/**
+ * Both endpoint loops over a real connection.
+ */
 
 import { EndpointSlices, EndpointsResource, Pods, Services } from '@dinghy/shared/api/resources'
 import type { Service } from '@dinghy/shared/api/types'
@@ -19,20 +21,25 @@ beforeEach(async () => {
 })
 afterEach(() => loop.end())
 
-const putService = (name: string, spec: Partial<Service['spec']> = {}) =>
-  server.put(Services, {
+function putService(name: string, spec: Partial<Service['spec']> = {}) {
+  return server.put(Services, {
     metadata: { name, namespace: 'default' },
     spec: { clusterIP: '10.0.0.1', selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }], ...spec },
   })
-const putPod = (name: string, app: string, ip: string, more: PodFacts = {}) => {
+}
+function putPod(name: string, app: string, ip: string, more: PodFacts = {}) {
   const { resourceVersion: _new, ...metadata } = makePod(name, { metadata: { labels: { app } } }).metadata
   server.put(Pods, { ...makePod(name, { ip, ...more }), metadata })
 }
-const slices = () => server.all(EndpointSlices)
-const ready = () =>
-  slices().flatMap(({ endpoints }) => endpoints.flatMap((one) => (one.conditions?.ready ? one.addresses : [])))
-const legacy = () =>
-  server.read(EndpointsResource, 'web', 'default')?.subsets?.flatMap(({ addresses = [] }) => addresses)
+function slices() {
+  return server.all(EndpointSlices)
+}
+function ready() {
+  return slices().flatMap(({ endpoints }) => endpoints.flatMap((one) => (one.conditions?.ready ? one.addresses : [])))
+}
+function legacy() {
+  return server.read(EndpointsResource, 'web', 'default')?.subsets?.flatMap(({ addresses = [] }) => addresses)
+}
 
 test('follows the pods of a Service: coming, getting ready, moving away, going', async () => {
   putService('web')

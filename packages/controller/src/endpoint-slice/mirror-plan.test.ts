@@ -1,30 +1,36 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Draft, Endpoints, EndpointSlice, Service } from '@dinghy/shared/api/types'
 import { metaOf } from '../children/testing.ts'
 import { isMirrored, planMirror } from './mirror-plan.ts'
 
-const makeEndpoints = (subsets: Endpoints['subsets'], metadata: Partial<Endpoints['metadata']> = {}): Endpoints => ({
-  apiVersion: 'v1',
-  kind: 'Endpoints',
-  metadata: metaOf('outside', metadata),
-  ...(subsets ? { subsets } : {}),
-})
-const service = (selector?: Record<string, string>): Service => ({
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: metaOf('outside'),
-  spec: selector ? { selector } : {},
-  status: {},
-})
-const stored = ({ metadata, ...rest }: Draft<EndpointSlice>): EndpointSlice => ({
-  ...rest,
-  apiVersion: 'discovery.k8s.io/v1',
-  kind: 'EndpointSlice',
-  metadata: { ...metaOf('slice'), labels: metadata.labels ?? {} },
-})
+function makeEndpoints(subsets: Endpoints['subsets'], metadata: Partial<Endpoints['metadata']> = {}): Endpoints {
+  return {
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: metaOf('outside', metadata),
+    ...(subsets ? { subsets } : {}),
+  }
+}
+function service(selector?: Record<string, string>): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: metaOf('outside'),
+    spec: selector ? { selector } : {},
+    status: {},
+  }
+}
+function stored({ metadata, ...rest }: Draft<EndpointSlice>): EndpointSlice {
+  return {
+    ...rest,
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { ...metaOf('slice'), labels: metadata.labels ?? {} },
+  }
+}
 
 describe('isMirrored', () => {
-  it.each([
+  test.each([
     ['of a Service without a selector', {}, service(), true],
     ['of a Service with one', {}, service({ app: 'web' }), false],
     ['without a Service', {}, undefined, false],
@@ -41,7 +47,7 @@ describe('planMirror', () => {
     { addresses: [{ ip: '10.0.0.3', hostname: 'db' }], ports: [{ name: 'sql', port: 3306 }] },
   ])
 
-  it('makes a slice of each subset', () => {
+  test('makes a slice of each subset', () => {
     const { create } = planMirror(endpoints, [])
     expect(create.map(({ endpoints, ports }) => ({ endpoints, ports }))).toEqual([
       {
@@ -66,7 +72,7 @@ describe('planMirror', () => {
     })
   })
 
-  it('is quiet when nothing has changed, and changes no more than it must', () => {
+  test('is quiet when nothing has changed, and changes no more than it must', () => {
     const slices = planMirror(endpoints, []).create.map(stored)
     expect(planMirror(endpoints, slices)).toEqual({ create: [], update: [], remove: [] })
     const [first] = endpoints.subsets ?? []
@@ -77,7 +83,7 @@ describe('planMirror', () => {
     expect(plan.update.map(({ endpoints }) => endpoints.length)).toEqual([1])
   })
 
-  it('cuts what is too long for one slice', () => {
+  test('cuts what is too long for one slice', () => {
     const addresses = Array.from({ length: 150 }, (_, n) => ({ ip: `10.0.1.${n}` }))
     const { create } = planMirror(makeEndpoints([{ addresses, ports: [{ port: 80 }] }]), [])
     expect(create.map(({ endpoints }) => endpoints.length)).toEqual([100, 50])

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Draft, EndpointSlice, Pod, Service } from '@dinghy/shared/api/types'
 import { at, makeNode, makePod, metaOf, type PodFacts } from '../children/testing.ts'
 import { planSlices, type SlicePlan } from './slice-plan.ts'
@@ -13,10 +13,15 @@ function makeService(spec: Partial<Service['spec']> = {}, metadata: Partial<Serv
   }
 }
 
-const servingPod = (name: string, more: PodFacts = {}) =>
-  makePod(name, { ip: '10.1.0.1', readyAt: 0, node: 'n1', ...more })
-const podsNumbered = (count: number) => Array.from({ length: count }, (_, index) => servingPod(`pod-${index}`))
-const noNode = () => undefined
+function servingPod(name: string, more: PodFacts = {}) {
+  return makePod(name, { ip: '10.1.0.1', readyAt: 0, node: 'n1', ...more })
+}
+function podsNumbered(count: number) {
+  return Array.from({ length: count }, (_, index) => servingPod(`pod-${index}`))
+}
+function noNode() {
+  return undefined
+}
 
 function stored(draft: Draft<EndpointSlice>, name: string): EndpointSlice {
   const { addressType, endpoints, ports, metadata } = draft
@@ -38,8 +43,9 @@ function carriedOut(existing: EndpointSlice[], plan: SlicePlan): EndpointSlice[]
   return [...updated, ...plan.create.map((draft, index) => stored(draft, `new-${index}-${existing.length}`))]
 }
 
-const counts = (slices: { endpoints: unknown[] }[]) =>
-  slices.map(({ endpoints }) => endpoints.length).sort((a, b) => a - b)
+function counts(slices: { endpoints: unknown[] }[]) {
+  return slices.map(({ endpoints }) => endpoints.length).sort((a, b) => a - b)
+}
 const quiet = { create: [], update: [], remove: [] }
 
 describe('an endpoint', () => {
@@ -49,7 +55,7 @@ describe('an endpoint', () => {
     return plan.create[0]?.endpoints[0]
   }
 
-  it('says where the pod is and who it is', () => {
+  test('says where the pod is and who it is', () => {
     const pod = servingPod('a')
     expect(endpointOf(pod)).toEqual({
       addresses: ['10.1.0.1'],
@@ -60,13 +66,13 @@ describe('an endpoint', () => {
     })
   })
 
-  it('has a hostname only under the Service that is its subdomain', () => {
+  test('has a hostname only under the Service that is its subdomain', () => {
     expect(endpointOf(servingPod('a', { spec: { hostname: 'a', subdomain: 'web' } }))?.hostname).toBe('a')
     expect(endpointOf(servingPod('a', { spec: { hostname: 'a', subdomain: 'db' } }))?.hostname).toBeUndefined()
   })
 
   const dying = { metadata: { deletionTimestamp: at(9) } }
-  it.each([
+  test.each([
     ['ready', {}, false, [true, true, false]],
     ['terminating but still serving', dying, false, [false, true, true]],
     ['terminating and no longer serving', { ...dying, readyAt: undefined }, false, [false, false, true]],
@@ -76,12 +82,13 @@ describe('an endpoint', () => {
     expect(endpointOf(pod, { publishNotReadyAddresses })?.conditions).toEqual({ ready, serving, terminating })
   })
 
-  it.each([
+  test.each([
     ['finished', { phase: 'Succeeded' }],
     ['failed', { phase: 'Failed' }],
   ])('is not made of a pod that is %s', (_name, facts) => expect(endpointOf(servingPod('a', facts))).toBeUndefined())
 
-  it('is not made of a pod without an address', () => expect(endpointOf(makePod('a', { readyAt: 0 }))).toBeUndefined())
+  test('is not made of a pod without an address', () =>
+    expect(endpointOf(makePod('a', { readyAt: 0 }))).toBeUndefined())
 })
 
 describe('ports', () => {
@@ -90,7 +97,7 @@ describe('ports', () => {
   })
   const ports = [{ name: 'web', port: 80, targetPort: 'http', appProtocol: 'h2c' }]
 
-  it('are those of the pod: one slice for each answer to a name', () => {
+  test('are those of the pod: one slice for each answer to a name', () => {
     const pods = [servingPod('old', named(8080)), servingPod('new', named(9090)), servingPod('newer', named(9090))]
     const { create } = planSlices(makeService({ ports }), pods, [], noNode)
     expect(create.map(({ ports, endpoints }) => [ports, endpoints.length])).toEqual([
@@ -99,14 +106,14 @@ describe('ports', () => {
     ])
   })
 
-  it('include those of sidecars, but not of other init containers', () => {
+  test('include those of sidecars, but not of other init containers', () => {
     const init = (restartPolicy?: string) => ({ name: 'i', ports: [{ name: 'http', containerPort: 1 }], restartPolicy })
     const podWith = (one: ReturnType<typeof init>) => servingPod('a', { spec: { initContainers: [one] } })
     expect(planSlices(makeService({ ports }), [podWith(init('Always'))], [], noNode).create[0]?.ports).toHaveLength(1)
     expect(planSlices(makeService({ ports }), [podWith(init())], [], noNode).create[0]?.ports).toEqual([])
   })
 
-  it('follow the port itself when there is no target', () => {
+  test('follow the port itself when there is no target', () => {
     const { create } = planSlices(makeService({ ports: [{ port: 80 }] }), [servingPod('a')], [], noNode)
     expect(create[0]?.ports).toEqual([{ name: '', port: 80, protocol: 'TCP' }])
   })
@@ -116,7 +123,7 @@ describe('planSlices', () => {
   const service = makeService({}, { labels: { team: 'blue' } })
   const plan = (pods: Pod[], existing: EndpointSlice[]) => planSlices(service, pods, existing, noNode)
 
-  it('labels and owns its slices', () => {
+  test('labels and owns its slices', () => {
     const [slice] = plan([servingPod('a')], []).create as [Draft<EndpointSlice>]
     const { metadata } = slice
     expect(slice.addressType).toBe('IPv4')
@@ -131,18 +138,18 @@ describe('planSlices', () => {
     expect(headless?.metadata.labels).toMatchObject({ 'service.kubernetes.io/headless': '' })
   })
 
-  it('is quiet when everything is as it should be', () => {
+  test('is quiet when everything is as it should be', () => {
     for (const pods of [[], podsNumbered(3), podsNumbered(250)]) {
       const slices = carriedOut([], plan(pods, []))
       expect(plan(pods, slices)).toEqual(quiet)
     }
   })
 
-  it('puts at most 100 endpoints into a slice', () => {
+  test('puts at most 100 endpoints into a slice', () => {
     expect(counts(plan(podsNumbered(250), []).create)).toEqual([50, 100, 100])
   })
 
-  it('puts new endpoints into the fullest slice with room', () => {
+  test('puts new endpoints into the fullest slice with room', () => {
     const pods = podsNumbered(160)
     const slices = [...carriedOut([], plan(pods.slice(0, 90), [])), ...carriedOut([], plan(pods.slice(90, 150), []))]
     const next = plan(pods.slice(0, 155), slices)
@@ -151,7 +158,7 @@ describe('planSlices', () => {
     expect(counts(carriedOut(slices, plan([...pods, ...podsNumbered(1)], slices)))).toEqual([71, 90])
   })
 
-  it('puts new endpoints into slices that change anyway', () => {
+  test('puts new endpoints into slices that change anyway', () => {
     const pods = podsNumbered(150)
     const slices = [...carriedOut([], plan(pods.slice(0, 90), [])), ...carriedOut([], plan(pods.slice(90), []))]
     const next = plan([...pods.slice(0, 149), servingPod('new')], slices)
@@ -159,7 +166,7 @@ describe('planSlices', () => {
     expect(counts(next.update)).toEqual([60])
   })
 
-  it('changes an endpoint in place', () => {
+  test('changes an endpoint in place', () => {
     const pod = servingPod('a')
     const slices = carriedOut([], plan([pod, servingPod('b')], []))
     const next = plan([{ ...pod, status: { ...pod.status, conditions: [] } }], slices)
@@ -167,14 +174,14 @@ describe('planSlices', () => {
     expect(next.update[0]?.endpoints.map(({ conditions }) => conditions?.ready)).toEqual([false])
   })
 
-  it('removes a slice that has become empty', () => {
+  test('removes a slice that has become empty', () => {
     const pods = podsNumbered(101)
     const slices = carriedOut([], plan(pods, []))
     const { remove, update, create } = plan(pods.slice(0, 100), slices)
     expect([counts(remove), update, create]).toEqual([[1], [], []])
   })
 
-  it('keeps an empty slice where there are no endpoints, and fills it later', () => {
+  test('keeps an empty slice where there are no endpoints, and fills it later', () => {
     const empty = carriedOut([], plan([], []))
     expect(empty).toMatchObject([{ endpoints: [], ports: [] }])
     const filled = plan([servingPod('a')], empty)
@@ -185,7 +192,7 @@ describe('planSlices', () => {
     expect(carriedOut(emptied, plan([], emptied))).toMatchObject([{ endpoints: [], ports: [] }])
   })
 
-  it('follows the labels of the Service', () => {
+  test('follows the labels of the Service', () => {
     const slices = carriedOut([], plan([servingPod('a')], []))
     const pods =
       slices[0]?.endpoints.map(({ targetRef }) => servingPod('a', { metadata: { uid: targetRef?.uid ?? '' } })) ?? []

@@ -1,31 +1,35 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Service } from '@dinghy/shared/api/types'
 import { at, makePod, metaOf, type PodFacts } from '../children/testing.ts'
 import { endpointsLabels, subsetsOf, truncated } from './subsets.ts'
 
-const service = (spec: Partial<Service['spec']> = {}): Service => ({
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: metaOf('web', { labels: { team: 'blue' } }),
-  spec: { selector: { app: 'web' }, ports: [{ name: 'http', port: 80, targetPort: 'http' }], ...spec },
-  status: {},
-})
-const pod = (name: string, ip: string, port: number, more: PodFacts = {}) =>
-  makePod(name, {
+function service(spec: Partial<Service['spec']> = {}): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: metaOf('web', { labels: { team: 'blue' } }),
+    spec: { selector: { app: 'web' }, ports: [{ name: 'http', port: 80, targetPort: 'http' }], ...spec },
+    status: {},
+  }
+}
+function pod(name: string, ip: string, port: number, more: PodFacts = {}) {
+  return makePod(name, {
     ip,
     readyAt: 0,
     spec: { containers: [{ name: 'c', ports: [{ name: 'http', containerPort: port }] }] },
     ...more,
   })
-const ipsOf = (subsets: ReturnType<typeof subsetsOf>) =>
-  subsets.map(({ addresses = [], notReadyAddresses = [], ports = [] }) => [
+}
+function ipsOf(subsets: ReturnType<typeof subsetsOf>) {
+  return subsets.map(({ addresses = [], notReadyAddresses = [], ports = [] }) => [
     addresses.map(({ ip }) => ip).join(),
     notReadyAddresses.map(({ ip }) => ip).join(),
     ports.map(({ port }) => port).join(),
   ])
+}
 
 describe('subsetsOf', () => {
-  it('groups by ports and splits by readiness, in a stable order', () => {
+  test('groups by ports and splits by readiness, in a stable order', () => {
     const pods = [
       pod('b', '10.0.0.2', 8080),
       pod('a', '10.0.0.1', 8080),
@@ -40,20 +44,20 @@ describe('subsetsOf', () => {
     expect(ipsOf(subsetsOf(service(), pods.toReversed()))).toEqual(expected)
   })
 
-  it('leaves terminating pods out, unless not ready ones are published', () => {
+  test('leaves terminating pods out, unless not ready ones are published', () => {
     const pods = [pod('a', '10.0.0.1', 80, { metadata: { deletionTimestamp: at(1) } })]
     expect(subsetsOf(service(), pods)).toEqual([])
     expect(ipsOf(subsetsOf(service({ publishNotReadyAddresses: true }), pods))).toEqual([['10.0.0.1', '', '80']])
   })
 
-  it('leaves out a pod that lacks the named port, but not one of a headless Service without ports', () => {
+  test('leaves out a pod that lacks the named port, but not one of a headless Service without ports', () => {
     const pods = [makePod('a', { ip: '10.0.0.1', readyAt: 0 })]
     expect(subsetsOf(service(), pods)).toEqual([])
     const headless = service({ clusterIP: 'None', ports: [] })
     expect(ipsOf(subsetsOf(headless, pods))).toEqual([['10.0.0.1', '', '']])
   })
 
-  it('names the pod and its node', () => {
+  test('names the pod and its node', () => {
     const one = pod('a', '10.0.0.1', 80, { node: 'n1' })
     expect(subsetsOf(service(), [one])).toEqual([
       {
@@ -73,7 +77,7 @@ describe('subsetsOf', () => {
 describe('truncated', () => {
   const addresses = (count: number) => Array.from({ length: count }, (_, index) => ({ ip: `10.0.0.${index}` }))
 
-  it('keeps ready addresses first', () => {
+  test('keeps ready addresses first', () => {
     const subsets = [{ addresses: addresses(2), notReadyAddresses: addresses(3) }, { addresses: addresses(2) }]
     const { subsets: cut, isCut } = truncated(subsets, 5)
     expect(isCut).toBe(true)
@@ -83,14 +87,14 @@ describe('truncated', () => {
     ])
   })
 
-  it('leaves alone what fits', () => {
+  test('leaves alone what fits', () => {
     const subsets = [{ addresses: addresses(5) }]
     expect(truncated(subsets, 5)).toEqual({ subsets, isCut: false })
   })
 })
 
 describe('endpointsLabels', () => {
-  it('are those of the Service and the mark of this controller', () => {
+  test('are those of the Service and the mark of this controller', () => {
     expect(endpointsLabels(service())).toEqual({
       team: 'blue',
       'endpoints.kubernetes.io/managed-by': 'endpoint-controller',

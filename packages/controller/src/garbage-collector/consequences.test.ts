@@ -19,7 +19,9 @@ function graphOf(...nodes: GraphNode[]): OwnerGraph {
   return graph
 }
 
-const uids = (nodes: GraphNode[]): string[] => [...new Set(nodes.map(({ object }) => object.metadata.uid))]
+function uids(nodes: GraphNode[]): string[] {
+  return [...new Set(nodes.map(({ object }) => object.metadata.uid))]
+}
 const foreground = { deletionTimestamp: at(1), finalizers: ['foregroundDeletion'] }
 const parent = node('parent')
 const waiting = node('parent', [], foreground)

@@ -15,11 +15,16 @@ beforeEach(async () => {
 })
 afterEach(() => loop.end())
 
-const start = (): void => loop.start(startGarbageCollector)
-const until = (condition: () => boolean): Promise<void> => loop.until(condition)
+function start(): void {
+  return loop.start(startGarbageCollector)
+}
+function until(condition: () => boolean): Promise<void> {
+  return loop.until(condition)
+}
 
-const settings = (name: string, owners: OwnerReference[] = [], more: Partial<ObjectMeta> = {}) =>
-  server.put(ConfigMaps, { metadata: { name, namespace: 'default', ownerReferences: owners, ...more } })
+function settings(name: string, owners: OwnerReference[] = [], more: Partial<ObjectMeta> = {}) {
+  return server.put(ConfigMaps, { metadata: { name, namespace: 'default', ownerReferences: owners, ...more } })
+}
 
 function ref(
   resource: Resource,
@@ -30,17 +35,19 @@ function ref(
   return { apiVersion, kind: resource.kind, name, uid, blockOwnerDeletion }
 }
 
-const names = (): string[] =>
-  server
+function names(): string[] {
+  return server
     .all(ConfigMaps)
     .map(({ metadata }) => metadata.name)
     .sort()
-const deletions = (): string[] =>
-  server.requests
+}
+function deletions(): string[] {
+  return server.requests
     .filter(({ method }) => method === 'DELETE')
     .map(({ path, body }) => {
       return `${path.split('/').at(-1)} ${(body as { propagationPolicy: string }).propagationPolicy}`
     })
+}
 
 test('background: dependents go after their owner, and theirs after them, each because of the last', async () => {
   const owner = settings('owner')

@@ -17,7 +17,9 @@ function node(uid: string, owners: string[] = [], blockOwnerDeletion = false): G
   }
 }
 
-const uids = (nodes: GraphNode[]): string[] => nodes.map(({ object }) => object.metadata.uid)
+function uids(nodes: GraphNode[]): string[] {
+  return nodes.map(({ object }) => object.metadata.uid)
+}
 
 test('dependents are found whether or not their owner has been seen', () => {
   const graph = new OwnerGraph()

@@ -20,9 +20,13 @@ function node(name: string, owners: string, more: Partial<ObjectMeta> = {}): Gra
   }
 }
 
-const deleted = (...finalizers: string[]) => ({ deletionTimestamp: at(1), finalizers })
+function deleted(...finalizers: string[]) {
+  return { deletionTimestamp: at(1), finalizers }
+}
 const states: Record<string, OwnerState> = { s: 'solid', w: 'waiting', a: 'absent' }
-const stateOf = (uid: string): OwnerState => states[uid[0] ?? ''] ?? 'solid'
+function stateOf(uid: string): OwnerState {
+  return states[uid[0] ?? ''] ?? 'solid'
+}
 const child = node('child', 'x')
 
 describe('by its owners', () => {

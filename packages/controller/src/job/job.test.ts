@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Job, JobStatus, Pod } from '@dinghy/shared/api/types'
 import { at, epoch, makePod, metaOf, type PodFacts } from '../children/testing.ts'
 import { backoffMs } from './job-backoff.ts'
@@ -28,8 +28,8 @@ function makeJob(spec: Partial<Job['spec']> = {}, status: JobStatus = { startTim
 }
 
 const finalizers = [trackingFinalizer]
-const podOf = (name: string, phase: string, more: PodFacts & { index?: number } = {}) =>
-  makePod(name, {
+function podOf(name: string, phase: string, more: PodFacts & { index?: number } = {}) {
+  return makePod(name, {
     phase,
     node: 'n1',
     ...more,
@@ -39,7 +39,10 @@ const podOf = (name: string, phase: string, more: PodFacts & { index?: number } 
       ...more.metadata,
     },
   })
-const released = (pod: Pod): Pod => ({ ...pod, metadata: { ...pod.metadata, finalizers: [] } })
+}
+function released(pod: Pod): Pod {
+  return { ...pod, metadata: { ...pod.metadata, finalizers: [] } }
+}
 const later = epoch + 3_600_000
 
 function plan(job: Job, pods: Pod[], now = later, mayAct = true) {
@@ -58,14 +61,14 @@ function plan(job: Job, pods: Pod[], now = later, mayAct = true) {
 }
 
 describe('indexes', () => {
-  it.each(['', '3', '0,2', '1,2', '1-3', '0,2-5,9'])('%s is read and written', (text) => {
+  test.each(['', '3', '0,2', '1,2', '1-3', '0,2-5,9'])('%s is read and written', (text) => {
     expect(formatIndexes(parseIndexes(text))).toBe(text)
   })
-  it('finds free ones', () => expect(freeIndexes(6, 2, new Set([0, 2]), new Set([1]))).toEqual([3, 4]))
+  test('finds free ones', () => expect(freeIndexes(6, 2, new Set([0, 2]), new Set([1]))).toEqual([3, 4]))
 })
 
 describe('counting', () => {
-  it('remembers, lets go, then counts, in that order', () => {
+  test('remembers, lets go, then counts, in that order', () => {
     const pod = podOf('a', 'Succeeded')
     const { uid } = pod.metadata
     const first = tally(makeJob(), [pod])
@@ -86,7 +89,7 @@ describe('counting', () => {
     expect(tally(makeJob({}, done), [released(pod)])).toMatchObject({ succeeded: 1, status: done })
   })
 
-  it('never loses or doubles a pod, whatever order the steps of many pods come in', () => {
+  test('never loses or doubles a pod, whatever order the steps of many pods come in', () => {
     let state = 7
     const random = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648
     for (let round = 0; round < 100; round++) {
@@ -115,7 +118,7 @@ describe('counting', () => {
     }
   })
 
-  it('counts an index once, whoever did it', () => {
+  test('counts an index once, whoever did it', () => {
     const job = makeJob({ completionMode: 'Indexed', completions: 3 }, { completedIndexes: '0' })
     const pods = [
       podOf('a', 'Succeeded', { index: 0 }),
@@ -129,7 +132,7 @@ describe('counting', () => {
     })
   })
 
-  it('counts a pod that is being deleted as failed, unless its end is to be awaited', () => {
+  test('counts a pod that is being deleted as failed, unless its end is to be awaited', () => {
     const leaving = podOf('a', 'Running', { metadata: { finalizers, deletionTimestamp: at(1) } })
     expect(tally(makeJob(), [leaving]).failed).toBe(1)
     expect(tally(makeJob({ podReplacementPolicy: 'Failed' }), [leaving]).failed).toBe(0)
@@ -156,20 +159,20 @@ describe('how many pods', () => {
     ['none while suspended', { suspend: true }, {}, [], 0, 0],
     ['those running are dismissed when suspended', { suspend: true }, {}, running(1), 0, 1],
   ]
-  it.each(table)('%s', (_name, spec, status, pods, created, dismissed) => {
+  test.each(table)('%s', (_name, spec, status, pods, created, dismissed) => {
     const { create, dismiss } = plan(makeJob(spec, { startTime: at(0), ...status }), pods)
     expect([create.length, dismiss.length]).toEqual([created, dismissed])
   })
 
-  it('does nothing on an old view', () => expect(plan(makeJob(), [], later, false).create).toEqual([]))
+  test('does nothing on an old view', () => expect(plan(makeJob(), [], later, false).create).toEqual([]))
 
-  it('waits for leaving pods where two must never run together', () => {
+  test('waits for leaving pods where two must never run together', () => {
     const leaving = podOf('a', 'Running', { metadata: { finalizers, deletionTimestamp: at(1) } })
     expect(plan(makeJob({ podReplacementPolicy: 'Failed' }), [leaving]).create).toEqual([])
     expect(plan(makeJob(), [leaving]).create).toEqual([undefined])
   })
 
-  it('gives each pod an index, and every index one pod', () => {
+  test('gives each pod an index, and every index one pod', () => {
     const job = makeJob(
       { completionMode: 'Indexed', completions: 6, parallelism: 4 },
       { startTime: at(0), completedIndexes: '0' },
@@ -187,7 +190,7 @@ describe('how many pods', () => {
 describe('pauses after failures', () => {
   const failedAt = (seconds: number) =>
     podOf(`f${seconds}`, 'Failed', { metadata: { finalizers: [], creationTimestamp: at(seconds) } })
-  it.each([
+  test.each([
     [[], 0, 0],
     [[failedAt(0)], 4, 6000],
     [[failedAt(0)], 10, 0],
@@ -196,14 +199,14 @@ describe('pauses after failures', () => {
     [[failedAt(0), podOf('ok', 'Succeeded', { metadata: { creationTimestamp: at(5) } }), failedAt(9)], 9, 10_000],
   ])('case %#', (pods, seconds, expected) => expect(backoffMs(pods, epoch + seconds * 1000)).toBe(expected))
 
-  it('holds back new pods', () => {
+  test('holds back new pods', () => {
     const job = makeJob({}, { startTime: at(0), failed: 1 })
     expect(plan(job, [failedAt(0)], epoch + 4000)).toMatchObject({ create: [], requeueAfterMs: 6000 })
   })
 })
 
 describe('the end', () => {
-  it('comes when enough have succeeded', () => {
+  test('comes when enough have succeeded', () => {
     const result = plan(makeJob({}, { startTime: at(0), succeeded: 1 }), [])
     expect(result.conditions).toEqual([
       'SuccessCriteriaMet=True CompletionsReached',
@@ -213,12 +216,12 @@ describe('the end', () => {
     expect(result.events).toEqual([{ type: 'Normal', reason: 'Completed', message: 'Job completed' }])
   })
 
-  it('waits until everything is counted', () => {
+  test('waits until everything is counted', () => {
     const result = plan(makeJob(), [podOf('a', 'Succeeded')])
     expect(result.conditions).toEqual(['SuccessCriteriaMet=True CompletionsReached'])
   })
 
-  it('comes after too many failures, once the others are gone', () => {
+  test('comes after too many failures, once the others are gone', () => {
     const job = makeJob({ backoffLimit: 1, completions: 5, parallelism: 2 }, { startTime: at(0), failed: 2 })
     const failing = plan(job, [podOf('a', 'Running')])
     expect(failing).toMatchObject({ end: ['a'], create: [], conditions: ['FailureTarget=True BackoffLimitExceeded'] })
@@ -230,7 +233,7 @@ describe('the end', () => {
     expect(over.status.completionTime).toBeUndefined()
   })
 
-  it('comes with the deadline, which is looked out for', () => {
+  test('comes with the deadline, which is looked out for', () => {
     const job = makeJob({ activeDeadlineSeconds: 60 })
     expect(plan(job, [podOf('a', 'Running')], epoch + 20_000).requeueAfterMs).toBe(40_000)
     expect(plan(job, [podOf('a', 'Running')], epoch + 60_000).conditions).toEqual([
@@ -238,7 +241,7 @@ describe('the end', () => {
     ])
   })
 
-  it('comes after too many restarts in place', () => {
+  test('comes after too many restarts in place', () => {
     const template = { spec: { containers: [{ name: 'c' }], restartPolicy: 'OnFailure' } }
     const restarting = (restarts: number) =>
       plan(makeJob({ template, backoffLimit: 3 }), [podOf('a', 'Running', { restarts })])
@@ -246,7 +249,7 @@ describe('the end', () => {
     expect(restarting(3).conditions).toEqual(['FailureTarget=True BackoffLimitExceeded'])
   })
 
-  it('comes when every index is over and one has failed', () => {
+  test('comes when every index is over and one has failed', () => {
     const spec = { completionMode: 'Indexed', completions: 2, parallelism: 2, backoffLimitPerIndex: 0 }
     const job = makeJob(spec, { startTime: at(0), completedIndexes: '0' })
     const failing = plan(job, [podOf('a', 'Failed', { index: 1 })])
@@ -254,7 +257,7 @@ describe('the end', () => {
     expect(failing.status).toMatchObject({ completedIndexes: '0', failedIndexes: '1' })
   })
 
-  it('comes early with a success policy, and the rest is ended', () => {
+  test('comes early with a success policy, and the rest is ended', () => {
     const successPolicy = { rules: [{ succeededIndexes: '0' }] }
     const spec = { completionMode: 'Indexed', completions: 3, parallelism: 3, successPolicy }
     const result = plan(makeJob(spec), [podOf('a', 'Succeeded', { index: 0 }), podOf('b', 'Running', { index: 1 })])
@@ -263,7 +266,7 @@ describe('the end', () => {
 })
 
 describe('suspending', () => {
-  it('is told, and so is resuming, which starts the clock anew', () => {
+  test('is told, and so is resuming, which starts the clock anew', () => {
     const suspended = plan(makeJob({ suspend: true }, {}), [])
     expect(suspended.conditions).toEqual(['Suspended=True JobSuspended'])
     expect(suspended.status.startTime).toBeUndefined()
@@ -284,7 +287,7 @@ describe('judgeFailure', () => {
     action,
     onExitCodes: { operator, values, ...(containerName ? { containerName } : {}) },
   })
-  it.each([
+  test.each([
     [[], 'Count'],
     [[exit('In', [42], 'FailJob')], 'FailJob'],
     [[exit('NotIn', [42], 'FailJob')], 'Count'],
@@ -301,7 +304,7 @@ describe('judgeFailure', () => {
     expect(judgeFailure(makeJob({ podFailurePolicy: { rules } }), failed).action).toBe(action)
   })
 
-  it('tells which rule it was, and ends the Job', () => {
+  test('tells which rule it was, and ends the Job', () => {
     const podFailurePolicy = { rules: [exit('In', [42], 'FailJob')] }
     const { conditions, status } = plan(makeJob({ podFailurePolicy }), [failed])
     expect(conditions).toEqual(['FailureTarget=True PodFailurePolicy'])
@@ -310,7 +313,7 @@ describe('judgeFailure', () => {
     )
   })
 
-  it('does not count what is to be ignored', () => {
+  test('does not count what is to be ignored', () => {
     const podFailurePolicy = { rules: [exit('In', [42], 'Ignore')] }
     expect(tally(makeJob({ podFailurePolicy }), [failed])).toMatchObject({
       failed: 0,
@@ -321,7 +324,7 @@ describe('judgeFailure', () => {
 })
 
 describe('jobPod', () => {
-  it('is held until it is counted, and knows its index', () => {
+  test('is held until it is counted, and knows its index', () => {
     const { metadata, spec } = jobPod(makeJob({ backoffLimitPerIndex: 1 }), 3, 1)
     expect(metadata).toMatchObject({
       generateName: 'work-3-',
@@ -337,7 +340,7 @@ describe('jobPod', () => {
 
 describe('timeLeftMs', () => {
   const ended = [{ type: 'Complete', status: 'True', lastTransitionTime: at(10) }]
-  it.each([
+  test.each([
     [makeJob({ ttlSecondsAfterFinished: 60 }, { conditions: ended }), 40_000],
     [makeJob({ ttlSecondsAfterFinished: 0 }, { conditions: ended }), -20_000],
     [makeJob({}, { conditions: ended }), undefined],

@@ -24,9 +24,12 @@ beforeEach(async () => {
 })
 afterEach(() => loop.end())
 
-const shop = (): Namespace | undefined => server.read(Namespaces, 'shop')
-const problems = (): string[] =>
-  (shop()?.status.conditions ?? []).flatMap(({ status, message }) => (status === 'True' ? [message ?? ''] : []))
+function shop(): Namespace | undefined {
+  return server.read(Namespaces, 'shop')
+}
+function problems(): string[] {
+  return (shop()?.status.conditions ?? []).flatMap(({ status, message }) => (status === 'True' ? [message ?? ''] : []))
+}
 
 function markDeleted(): void {
   const namespace = shop()

@@ -1,4 +1,6 @@
-// The story of a node that falls silent, from the last heartbeat to the evicted pod, and back.
+/**
+ * The story of a node that falls silent, from the last heartbeat to the evicted pod, and back.
+ */
 
 import { Events, Leases, Nodes, Pods } from '@dinghy/shared/api/resources'
 import type { Node, Pod } from '@dinghy/shared/api/types'
@@ -43,12 +45,21 @@ async function live(seconds: number): Promise<void> {
   }
 }
 
-const node = (name: string): Node => server.read(Nodes, name) ?? makeNode('missing')
-const pod = (name: string): Pod | undefined => server.read(Pods, `pod-of-${name}`, 'default')
-const readyOf = (one: Node | Pod | undefined) => one?.status.conditions?.find(({ type }) => type === 'Ready')?.status
-const taintsOf = (name: string) =>
-  (node(name).spec.taints ?? []).map(({ key, effect }) => `${key.split('/')[1]}:${effect}`)
-const reasons = () => server.all(Events).map(({ reason, involvedObject }) => `${reason} ${involvedObject.name}`)
+function node(name: string): Node {
+  return server.read(Nodes, name) ?? makeNode('missing')
+}
+function pod(name: string): Pod | undefined {
+  return server.read(Pods, `pod-of-${name}`, 'default')
+}
+function readyOf(one: Node | Pod | undefined) {
+  return one?.status.conditions?.find(({ type }) => type === 'Ready')?.status
+}
+function taintsOf(name: string) {
+  return (node(name).spec.taints ?? []).map(({ key, effect }) => `${key.split('/')[1]}:${effect}`)
+}
+function reasons() {
+  return server.all(Events).map(({ reason, involvedObject }) => `${reason} ${involvedObject.name}`)
+}
 
 test('while heartbeats come nothing is written', async () => {
   await live(30)

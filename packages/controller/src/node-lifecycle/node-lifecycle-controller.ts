@@ -22,7 +22,9 @@ import { taintsToSet } from './node-taints.ts'
 
 const name = 'node-controller'
 export const podsOfNodeIndex = 'spec.nodeName'
-export const nodeOfPod = ({ spec }: Pod): string[] => (spec.nodeName ? [spec.nodeName] : [])
+export function nodeOfPod({ spec }: Pod): string[] {
+  return spec.nodeName ? [spec.nodeName] : []
+}
 
 export async function startNodeLifecycleController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
   const { informers, clock, log, flags } = deps

@@ -28,8 +28,9 @@ function node({ ready, others = {}, cordoned = false, taints }: Facts): Node {
   return { ...makeNode('node-1', { spec }), status: { conditions } }
 }
 
-const shown = (taints: Taint[]): string[] =>
-  taints.map(({ key, effect }) => `${key.replace('node.kubernetes.io/', '')}:${effect}`)
+function shown(taints: Taint[]): string[] {
+  return taints.map(({ key, effect }) => `${key.replace('node.kubernetes.io/', '')}:${effect}`)
+}
 const unreachable = ['unreachable:NoSchedule', 'unreachable:NoExecute']
 
 test.each<[string, Facts, EvictionMode, string[]]>([

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { at, epoch, makePod, makeReplicaSet } from '../children/testing.ts'
 import { planReplicas } from './replica-plan.ts'
 import { replicaStatus } from './replica-status.ts'
@@ -6,7 +6,7 @@ import { replicaStatus } from './replica-status.ts'
 describe('replicaStatus', () => {
   const labels = { app: 'web' }
 
-  it('counts replicas, fully labelled, ready and available pods', () => {
+  test('counts replicas, fully labelled, ready and available pods', () => {
     const owner = makeReplicaSet('web', { spec: { minReadySeconds: 10 } })
     const pods = [
       makePod('old', { readyAt: 0, metadata: { labels } }),
@@ -23,11 +23,11 @@ describe('replicaStatus', () => {
     })
   })
 
-  it('leaves out counts that are zero, as Kubernetes does', () => {
+  test('leaves out counts that are zero, as Kubernetes does', () => {
     expect(replicaStatus(makeReplicaSet('web'), [], undefined, epoch)).toEqual({ replicas: 0, observedGeneration: 1 })
   })
 
-  it('tells a failure once, and forgets it when it is over', () => {
+  test('tells a failure once, and forgets it when it is over', () => {
     const failure = { reason: 'FailedCreate', message: 'no room' } as const
     const first = replicaStatus(makeReplicaSet('web'), [], failure, epoch)
     expect(first.conditions).toEqual([
@@ -44,7 +44,7 @@ describe('replicaStatus', () => {
 describe('planReplicas', () => {
   const pods = [makePod('a', { node: 'n' }), makePod('b'), makePod('c', { node: 'n' })]
 
-  it.each([
+  test.each([
     [3, 0, []],
     [5, 2, []],
     [2, 0, ['b']],

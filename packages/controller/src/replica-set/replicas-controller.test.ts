@@ -1,4 +1,6 @@
-// The ReplicaSet's whole loop over a real connection: what it does must not depend on how quickly it hears of it.
+/**
+ * The ReplicaSet's whole loop over a real connection: what it does must not depend on how quickly it hears of it.
+ */
 
 import { forbidden, serviceUnavailable } from '@dinghy/shared/api/errors'
 import { Pods, ReplicaSets } from '@dinghy/shared/api/resources'
@@ -19,13 +21,19 @@ beforeEach(async () => {
 afterEach(() => loop.end())
 
 const owner = makeReplicaSet('web', { spec: { replicas: 3, template: webTemplate('v1') } })
-const podNames = () => server.all(Pods).map(({ metadata }) => metadata.name)
-const status = () => server.read(ReplicaSets, 'web', 'default')?.status
-const scale = (replicas: number, more: Partial<ReplicaSet['metadata']> = {}) => {
+function podNames() {
+  return server.all(Pods).map(({ metadata }) => metadata.name)
+}
+function status() {
+  return server.read(ReplicaSets, 'web', 'default')?.status
+}
+function scale(replicas: number, more: Partial<ReplicaSet['metadata']> = {}) {
   const { resourceVersion: _old, ...metadata } = { ...owner.metadata, ...more }
   server.put(ReplicaSets, { ...owner, metadata, spec: { ...owner.spec, replicas } })
 }
-const makeReady = (pod: Pod) => server.put(Pods, { ...pod, status: makePod('ready', { readyAt: 0 }).status })
+function makeReady(pod: Pod) {
+  return server.put(Pods, { ...pod, status: makePod('ready', { readyAt: 0 }).status })
+}
 
 test('makes its pods, and tells how they are', async () => {
   scale(3)

@@ -11,8 +11,10 @@ beforeEach(async () => {
 })
 afterEach(() => loop.end())
 
-const status = () => loop.server.read(ResourceQuotas, 'quota', 'default')?.status
-const putQuota = (hard: Record<string, string>) => {
+function status() {
+  return loop.server.read(ResourceQuotas, 'quota', 'default')?.status
+}
+function putQuota(hard: Record<string, string>) {
   const metadata = { name: 'quota', namespace: 'default' }
   loop.server.put(ResourceQuotas, { metadata, spec: { hard } })
 }

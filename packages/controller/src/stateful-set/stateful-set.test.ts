@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { PersistentVolumeClaim, Pod, StatefulSet } from '@dinghy/shared/api/types'
 import { at, controlledBy, epoch, makePod, metaOf, webTemplate, type PodFacts } from '../children/testing.ts'
 import { retentionOwners } from './claim-retention.ts'
@@ -24,13 +24,14 @@ function makeSet(spec: Partial<StatefulSet['spec']> = {}): StatefulSet {
   }
 }
 
-const member = (ordinal: number, more: PodFacts & { revision?: string } = {}) =>
-  makePod(`db-${ordinal}`, {
+function member(ordinal: number, more: PodFacts & { revision?: string } = {}) {
+  return makePod(`db-${ordinal}`, {
     readyAt: 0,
     node: 'n1',
     ...more,
     metadata: { labels: { 'controller-revision-hash': more.revision ?? 'new' }, ...more.metadata },
   })
+}
 const dying: PodFacts = { metadata: { deletionTimestamp: at(1), labels: { 'controller-revision-hash': 'new' } } }
 
 function worldOf(pods: Pod[], spec: Partial<StatefulSet['spec']> = {}): StatefulWorld {
@@ -70,19 +71,19 @@ describe('in order', () => {
       ['-db-3'],
     ],
   ]
-  it.each(table)('%s', (_name, pods, expected) => expect(steps(pods)).toEqual(expected))
+  test.each(table)('%s', (_name, pods, expected) => expect(steps(pods)).toEqual(expected))
 
-  it('waits for minReadySeconds', () => {
+  test('waits for minReadySeconds', () => {
     expect(steps([member(0, { readyAt: 95 })], { minReadySeconds: 10 })).toEqual([])
     expect(steps([member(0, { readyAt: 90 })], { minReadySeconds: 10 })).toEqual(['+1'])
   })
 
-  it('counts from the first ordinal', () => {
+  test('counts from the first ordinal', () => {
     expect(steps([], { ordinals: { start: 5 } })).toEqual(['+5'])
     expect(steps([member(5), member(6), member(7), member(0)], { ordinals: { start: 5 } })).toEqual(['-db-0'])
   })
 
-  it('does nothing once it is being deleted', () => {
+  test('does nothing once it is being deleted', () => {
     const world = worldOf([])
     world.set.metadata.deletionTimestamp = at(0)
     expect(planStatefulSet(world)).toEqual({ create: [], remove: [], recreate: [] })
@@ -91,7 +92,7 @@ describe('in order', () => {
 
 describe('in parallel', () => {
   const parallel = { podManagementPolicy: 'Parallel' }
-  it('does everything at once', () => {
+  test('does everything at once', () => {
     expect(steps([], parallel)).toEqual(['+0', '+1', '+2'])
     expect(steps([member(1, { readyAt: undefined }), member(3), member(4)], parallel)).toEqual([
       '+0',
@@ -101,7 +102,7 @@ describe('in parallel', () => {
     ])
   })
 
-  it('still updates one by one', () => {
+  test('still updates one by one', () => {
     const old = [0, 1, 2].map((n) => member(n, { revision: 'old' }))
     expect(steps(old, parallel)).toEqual(['-db-2'])
   })
@@ -113,7 +114,7 @@ describe('a rolling update', () => {
     updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: value } },
   })
 
-  it.each([
+  test.each([
     ['begins at the highest', [old(0), old(1), old(2)], {}, ['-db-2']],
     ['goes on downwards', [old(0), old(1), member(2)], {}, ['-db-1']],
     ['waits for the new pod', [old(0), old(1), member(2, { readyAt: 99 })], { minReadySeconds: 10 }, []],
@@ -122,7 +123,7 @@ describe('a rolling update', () => {
     ['leaves it to the user with OnDelete', [old(0), old(1), old(2)], { updateStrategy: { type: 'OnDelete' } }, []],
   ])('%s', (_name, pods, spec, expected) => expect(steps(pods, spec)).toEqual(expected))
 
-  it('makes a pod below the partition anew in its old revision', () => {
+  test('makes a pod below the partition anew in its old revision', () => {
     const revisionOf = (ordinal: number, spec: Partial<StatefulSet['spec']>) => {
       const pods = [0, 1, 2].filter((n) => n !== ordinal).map((n) => old(n))
       return planStatefulSet(worldOf(pods, spec)).create[0]?.revision
@@ -138,7 +139,7 @@ describe('a rolling update', () => {
 describe('statefulSetStatus', () => {
   const old = (ordinal: number) => member(ordinal, { revision: 'old' })
 
-  it('counts by revision', () => {
+  test('counts by revision', () => {
     const starting = member(2, { readyAt: undefined })
     expect(statefulSetStatus(worldOf([old(0), old(1), starting]))).toEqual({
       observedGeneration: 1,
@@ -153,7 +154,7 @@ describe('statefulSetStatus', () => {
     })
   })
 
-  it('makes the new revision the current one when all pods are of it and ready', () => {
+  test('makes the new revision the current one when all pods are of it and ready', () => {
     const all = [0, 1, 2].map((n) => member(n))
     expect(statefulSetStatus(worldOf(all))).toMatchObject({
       currentRevision: 'new',
@@ -175,7 +176,7 @@ describe('statefulPod', () => {
     ],
   })
 
-  it('has a name, a host name and its own claims', () => {
+  test('has a name, a host name and its own claims', () => {
     const template = webTemplate('v1')
     const spec = {
       ...template.spec,
@@ -207,7 +208,7 @@ describe('statefulPod', () => {
     ])
   })
 
-  it.each([
+  test.each([
     ['db-0', 0],
     ['db-12', 12],
     ['db-01', undefined],
@@ -231,7 +232,7 @@ describe('retentionOwners', () => {
   const kinds = (set: StatefulSet, isCondemned: boolean, claim = claimOf()) =>
     retentionOwners(set, pod, isCondemned, claim)?.map(({ kind }) => kind)
 
-  it.each([
+  test.each([
     ['Retain', 'Retain', undefined, undefined],
     ['Delete', 'Retain', ['StatefulSet'], ['StatefulSet']],
     ['Retain', 'Delete', undefined, ['Pod']],
@@ -241,12 +242,12 @@ describe('retentionOwners', () => {
     expect(kinds(policy(whenDeleted, whenScaled), true)).toEqual(condemned)
   })
 
-  it('takes back what the policy no longer says', () => {
+  test('takes back what the policy no longer says', () => {
     const set = policy('Retain', 'Retain')
     expect(retentionOwners(set, pod, false, claimOf(controlledBy(set)))).toEqual([])
   })
 
-  it('leaves alone what someone else controls', () => {
+  test('leaves alone what someone else controls', () => {
     const other = makeSet()
     expect(kinds(policy('Delete', 'Delete'), false, claimOf(controlledBy(other)))).toBeUndefined()
   })

@@ -1,6 +1,8 @@
-// What the binder decides about claims and volumes, as tables; and the claims that pods bring along.
+/**
+ * What the binder decides about claims and volumes, as tables; and the claims that pods bring along.
+ */
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '@dinghy/shared/api/types'
 import { makePod } from '../children/testing.ts'
 import { planClaim, type ClaimWorld } from './claim-plan.ts'
@@ -9,7 +11,9 @@ import { annotations, hostPath } from './names.ts'
 import { makeClaim, makeClass, makeVolume, podUsing } from './testing.ts'
 import { planVolume } from './volume-plan.ts'
 
-const refTo = ({ metadata: { name, namespace = '', uid } }: PersistentVolumeClaim) => ({ name, namespace, uid })
+function refTo({ metadata: { name, namespace = '', uid } }: PersistentVolumeClaim) {
+  return { name, namespace, uid }
+}
 
 describe('planClaim', () => {
   const plan = (claim: PersistentVolumeClaim, more: Partial<ClaimWorld> = {}) =>
@@ -22,7 +26,7 @@ describe('planClaim', () => {
   const eager = makeClass('standard', { volumeBindingMode: 'Immediate' })
   const bound = { annotations: { [annotations.bindCompleted]: 'yes' } }
 
-  it('looks for a volume, or asks for one', () => {
+  test('looks for a volume, or asks for one', () => {
     const classless = makeClaim({ storageClassName: '' })
     expect(step(classless, { volumes: [makeVolume('v', { storageClassName: '' })] })).toBe('bind')
     expect(step(classless)).toBe('wait Normal FailedBinding')
@@ -34,7 +38,7 @@ describe('planClaim', () => {
     expect(step(makeClaim(), { storageClass: none })).toBe('wait Warning ProvisioningFailed')
   })
 
-  it('waits for the first pod where the class says so', () => {
+  test('waits for the first pod where the class says so', () => {
     const volumes = [makeVolume('v')]
     expect(step(makeClaim(), { storageClass: late, volumes })).toBe('wait Normal WaitForFirstConsumer')
     const chosen = makeClaim({}, { annotations: { [annotations.selectedNode]: 'n1' } })
@@ -44,7 +48,7 @@ describe('planClaim', () => {
   })
 
   const ended: Pod = { ...podUsing('data', undefined, { name: 'z' }), status: { phase: 'Failed' } }
-  it.each<[string, Pod[]]>([
+  test.each<[string, Pod[]]>([
     ['waiting for pod a to be scheduled', [podUsing('data', undefined, { name: 'a' })]],
     ['waiting for pods a,b to be scheduled', ['b', 'a'].map((name) => podUsing('data', undefined, { name }))],
     ['waiting for first consumer to be created before binding', [ended, podUsing('data', 'n1', { name: 'c' })]],
@@ -52,7 +56,7 @@ describe('planClaim', () => {
     expect(plan(makeClaim(), { storageClass: late, pods })).toMatchObject({ do: 'wait', notice: { message } })
   })
 
-  it('takes the volume that the user names, if it may', () => {
+  test('takes the volume that the user names, if it may', () => {
     const claim = makeClaim({ volumeName: 'v' })
     expect(step(claim)).toBe('wait Warning FailedBinding')
     expect(step(claim, { volumes: [makeVolume('v')] })).toBe('bind')
@@ -63,7 +67,7 @@ describe('planClaim', () => {
     expect(plan(claim, { volumes: [small] })).toMatchObject({ notice: { reason: 'VolumeMismatch', message } })
   })
 
-  it('stays with its volume, and is lost without it', () => {
+  test('stays with its volume, and is lost without it', () => {
     const claim = makeClaim({ volumeName: 'v' }, bound)
     expect(step(claim, { volumes: [makeVolume('v', { claimRef: refTo(claim) }, {}, 'Bound')] })).toBe('bind')
     expect(step(claim, { volumes: [makeVolume('other')] })).toBe('lose Warning ClaimLost')
@@ -81,7 +85,7 @@ describe('planVolume', () => {
   const elsewhere = makeClaim({ volumeName: 'another' })
   const failed = (reason: string) => ({ do: 'fail', reason })
   const mark = (phase: string) => ({ do: 'mark', phase })
-  it.each<[string, PersistentVolume, PersistentVolumeClaim | undefined, object]>([
+  test.each<[string, PersistentVolume, PersistentVolumeClaim | undefined, object]>([
     ['free', makeVolume('v'), undefined, mark('Available')],
     ['reserved by a user', makeVolume('v', reserved), undefined, mark('Available')],
     ['in use', makeVolume('v', taken()), claim, mark('Bound')],
@@ -109,7 +113,7 @@ describe('planVolume', () => {
 })
 
 describe('ephemeralClaims', () => {
-  it('are named after pod and volume, and owned by the pod', () => {
+  test('are named after pod and volume, and owned by the pod', () => {
     const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
     const volumes = [
       { name: 'scratch', ephemeral: { volumeClaimTemplate: { metadata: { labels: { a: 'b' } }, spec } } },

@@ -1,4 +1,6 @@
-// What is decided about storage, as tables.
+/**
+ * What is decided about storage, as tables.
+ */
 
 import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
@@ -12,7 +14,9 @@ import { planReclaim } from './reclaim-plan.ts'
 import { makeClaim, makeClass, makeVolume, podUsing } from './testing.ts'
 
 const requested = { annotations: { [annotations.storageProvisioner]: hostPath } }
-const onNode = (name: string) => ({ annotations: { ...requested.annotations, [annotations.selectedNode]: name } })
+function onNode(name: string) {
+  return { annotations: { ...requested.annotations, [annotations.selectedNode]: name } }
+}
 const going = { deletionTimestamp: at(0) }
 
 describe('planProvisioning', () => {

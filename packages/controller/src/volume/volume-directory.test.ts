@@ -1,4 +1,6 @@
-// What is removed, and above all what is not.
+/**
+ * What is removed, and above all what is not.
+ */
 
 import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -18,8 +20,12 @@ beforeEach(async () => {
 })
 afterEach(() => rm(top, { recursive: true }))
 
-const at = (name: string, path: string) => makeVolume(name, { hostPath: { path } })
-const precious = () => readdir(join(top, 'precious'))
+function at(name: string, path: string) {
+  return makeVolume(name, { hostPath: { path } })
+}
+function precious() {
+  return readdir(join(top, 'precious'))
+}
 
 test('every user may write to it, whatever the umask', async () => {
   expect((await stat(join(root, 'pvc-1'))).mode & 0o777).toBe(0o777)

@@ -1,4 +1,6 @@
-// Claims, binder, provisioner and protection together, over a real connection: each knows only the store.
+/**
+ * Claims, binder, provisioner and protection together, over a real connection: each knows only the store.
+ */
 
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
@@ -44,20 +46,25 @@ const parties = [
   startClaimProtectionController,
   startVolumeProtectionController,
 ]
-const startAll = () =>
-  loop.start(
+function startAll() {
+  return loop.start(
     ...parties.map((start) => (deps: ControllerDeps, signal: AbortSignal) => {
       return start({ ...deps, flags: { ...deps.flags, volumeRoot: root } }, signal)
     }),
   )
+}
 
-const claim = () => server.read(PersistentVolumeClaims, 'data', 'default')
-const volume = () => server.read(PersistentVolumes, 'pvc-claim-1')
-const put = (metadata: Partial<ObjectMeta> = {}, spec = {}) => {
+function claim() {
+  return server.read(PersistentVolumeClaims, 'data', 'default')
+}
+function volume() {
+  return server.read(PersistentVolumes, 'pvc-claim-1')
+}
+function put(metadata: Partial<ObjectMeta> = {}, spec = {}) {
   server.put(PersistentVolumeClaims, makeClaim(spec, metadata))
 }
 /** As the api-server would: what has finalizers is marked. */
-const markDeleted = () => {
+function markDeleted() {
   const present = claim()!
   const metadata = { ...present.metadata, deletionTimestamp: at(9) }
   server.put(PersistentVolumeClaims, { ...present, metadata })

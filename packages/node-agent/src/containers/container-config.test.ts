@@ -5,8 +5,8 @@ import { containerConfig } from './container-config.ts'
 import { containerHash, containerNameFor } from './labels.ts'
 import { hostnameOf, sandboxConfig } from './sandbox-config.ts'
 
-const configOf = (overrides: Partial<Container>, spec: Partial<PodSpec> = {}, imageUser = '') =>
-  containerConfig({
+function configOf(overrides: Partial<Container>, spec: Partial<PodSpec> = {}, imageUser = '') {
+  return containerConfig({
     pod: pod(spec),
     container: container(overrides),
     sandboxId: 'pause1',
@@ -16,9 +16,10 @@ const configOf = (overrides: Partial<Container>, spec: Partial<PodSpec> = {}, im
     labels: {},
     imageUser,
   })
+}
 
-const sandboxOf = (spec: Partial<PodSpec>) =>
-  sandboxConfig({
+function sandboxOf(spec: Partial<PodSpec>) {
+  return sandboxConfig({
     pod: pod(spec),
     node: 'node-1',
     nodeAddress: '10.0.0.1',
@@ -27,6 +28,7 @@ const sandboxOf = (spec: Partial<PodSpec>) =>
     attempt: 0,
     dns: { servers: ['10.96.0.10'], domain: 'cluster.local' },
   })
+}
 
 test('a plain container joins its sandbox', () => {
   const { HostConfig, ...config } = configOf({ command: ['run'], args: ['$(A)'], workingDir: '/srv' })

@@ -1,5 +1,7 @@
-// From a container's spec to the body of POST /containers/create. Pure: everything that had to be looked up (image,
-// environment, volumes) has been, and comes in as facts. Follows cri-dockerd.
+/**
+ * From a container's spec to the body of POST /containers/create. Pure: everything that had to be looked up (image,
+ * environment, volumes) has been, and comes in as facts. Follows cri-dockerd.
+ */
 
 import { bytes, milliCpu } from '@dinghy/shared/api/quantity'
 import type { Container, EphemeralContainer, Pod, ResourceRequirements } from '@dinghy/shared/api/types'

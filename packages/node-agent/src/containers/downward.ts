@@ -1,5 +1,7 @@
-// The downward API: what a pod may learn about itself, by fieldRef and resourceFieldRef, in environment variables and
-// in files. Pure. Follows upstream's pkg/fieldpath and api/v1/resource.
+/**
+ * The downward API: what a pod may learn about itself, by fieldRef and resourceFieldRef, in environment variables and
+ * in files. Pure. Follows upstream's pkg/fieldpath and api/v1/resource.
+ */
 
 import { parseQuantity } from '@dinghy/shared/api/quantity'
 import type { Container, Pod, ResourceFieldSelector } from '@dinghy/shared/api/types'

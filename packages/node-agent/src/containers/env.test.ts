@@ -29,12 +29,18 @@ function environment(overrides: Partial<Container>): Record<string, string> {
   return Object.fromEntries([...variables].filter(([name]) => !sources.serviceEnv.has(name)))
 }
 
-const from = (valueFrom: EnvVar['valueFrom']): Partial<Container> => ({ env: [{ name: 'X', valueFrom: valueFrom! }] })
-const field = (fieldPath: string) => from({ fieldRef: { fieldPath } })
-const resource = (name: string, divisor?: string): Partial<Container> => ({
-  resources: { limits: { cpu: '250m' }, requests: { memory: '64Mi' } },
-  ...from({ resourceFieldRef: { resource: name, ...(divisor ? { divisor } : {}) } }),
-})
+function from(valueFrom: EnvVar['valueFrom']): Partial<Container> {
+  return { env: [{ name: 'X', valueFrom: valueFrom! }] }
+}
+function field(fieldPath: string) {
+  return from({ fieldRef: { fieldPath } })
+}
+function resource(name: string, divisor?: string): Partial<Container> {
+  return {
+    resources: { limits: { cpu: '250m' }, requests: { memory: '64Mi' } },
+    ...from({ resourceFieldRef: { resource: name, ...(divisor ? { divisor } : {}) } }),
+  }
+}
 
 describe('a variable', () => {
   test.each<[string, Partial<Container>, string | undefined]>([

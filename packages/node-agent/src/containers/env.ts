@@ -1,8 +1,10 @@
-// The environment of a container: envFrom, then env in order, then the Services. Pure: ConfigMaps and Secrets are
-// looked up through functions that answer from a cache. Follows upstream's Kubelet.makeEnvironmentVariables.
-//
-// Callers may rely on: a reference that cannot be resolved and is not optional throws EnvError, which the pod shows as
-// CreateContainerConfigError; later settings of a name win over earlier ones.
+/**
+ * The environment of a container: envFrom, then env in order, then the Services. Pure: ConfigMaps and Secrets are
+ * looked up through functions that answer from a cache. Follows upstream's Kubelet.makeEnvironmentVariables.
+ *
+ * Callers may rely on: a reference that cannot be resolved and is not optional throws EnvError, which the pod shows as
+ * CreateContainerConfigError; later settings of a name win over earlier ones.
+ */
 
 import { isEnvVarName } from '@dinghy/shared/api/names'
 import type { ConfigMap, Container, EnvFromSource, EnvVar, Pod, Secret } from '@dinghy/shared/api/types'

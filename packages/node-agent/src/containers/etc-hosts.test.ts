@@ -3,7 +3,9 @@ import { pod } from '../testing/objects.ts'
 import { hostsFile } from './etc-hosts.ts'
 
 const facts = { podIP: '10.244.1.7', hostname: 'web-0', machineHosts: '127.0.0.1 localhost\n10.0.0.1 machine\n' }
-const lastLines = (text: string, count: number) => text.split('\n').slice(-count - 1, -1)
+function lastLines(text: string, count: number) {
+  return text.split('\n').slice(-count - 1, -1)
+}
 
 test('a pod knows itself, by its full name too when it has a subdomain', () => {
   expect(lastLines(hostsFile(pod(), facts), 1)).toEqual(['10.244.1.7\tweb-0'])

@@ -1,5 +1,7 @@
-// A pod's /etc/hosts, which the node agent writes because all containers of the pod share it. Pure.
-// Follows upstream's managedHostsFileContent, line for line.
+/**
+ * A pod's /etc/hosts, which the node agent writes because all containers of the pod share it. Pure.
+ * Follows upstream's managedHostsFileContent, line for line.
+ */
 
 import type { Pod } from '@dinghy/shared/api/types'
 

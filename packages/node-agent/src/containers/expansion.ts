@@ -1,6 +1,8 @@
-// $(VAR) in env values, commands and arguments. Pure. Follows upstream's third_party/forked/golang/expansion:
-// "$(A)" becomes the value of A, or stays as it is when A is unknown; "$$" is an escaped "$", so "$$(A)" becomes the
-// text "$(A)"; any other "$" stands for itself.
+/**
+ * $(VAR) in env values, commands and arguments. Pure. Follows upstream's third_party/forked/golang/expansion:
+ * "$(A)" becomes the value of A, or stays as it is when A is unknown; "$$" is an escaped "$", so "$$(A)" becomes the
+ * text "$(A)"; any other "$" stands for itself.
+ */
 
 const reference = /\$(?:\$|\(([^)]*)\))/g
 

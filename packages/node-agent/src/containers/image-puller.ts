@@ -1,6 +1,8 @@
-// Sees to it that a container's image is here, as its imagePullPolicy says, and tells so in upstream's words.
-// Follows upstream's pkg/kubelet/images: pulls that fail are tried ever more seldom, 10 s doubling to 5 min, for each
-// pod and image by themselves.
+/**
+ * Sees to it that a container's image is here, as its imagePullPolicy says, and tells so in upstream's words.
+ * Follows upstream's pkg/kubelet/images: pulls that fail are tried ever more seldom, 10 s doubling to 5 min, for each
+ * pod and image by themselves.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'

@@ -1,10 +1,12 @@
-// What is written on every container, so that the node agent can die and another one can take over: whose container
-// it is, which definition it was made from, how often it has been restarted. Nothing about running containers is kept
-// anywhere else.
-//
-// The keys and the names are those of Kubernetes' own Docker integration (cri-dockerd), so familiar
-// `docker ps --filter label=io.kubernetes.pod.name=web` lines work. Two are our own: the node, because all simulated
-// nodes share one engine, and the crash-loop delay.
+/**
+ * What is written on every container, so that the node agent can die and another one can take over: whose container
+ * it is, which definition it was made from, how often it has been restarted. Nothing about running containers is kept
+ * anywhere else.
+ *
+ * The keys and the names are those of Kubernetes' own Docker integration (cri-dockerd), so familiar
+ * `docker ps --filter label=io.kubernetes.pod.name=web` lines work. Two are our own: the node, because all simulated
+ * nodes share one engine, and the crash-loop delay.
+ */
 
 import { fnv1a } from '@dinghy/shared/api/hash'
 import type { Container, Pod } from '@dinghy/shared/api/types'

@@ -1,5 +1,7 @@
-// postStart and preStop: something to be done right after a container has started, or right before it is stopped.
-// Follows upstream's pkg/kubelet/lifecycle.
+/**
+ * postStart and preStop: something to be done right after a container has started, or right before it is stopped.
+ * Follows upstream's pkg/kubelet/lifecycle.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Container, LifecycleHandler, Pod } from '@dinghy/shared/api/types'

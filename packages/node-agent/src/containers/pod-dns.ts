@@ -1,4 +1,6 @@
-// Which name servers a pod asks, by its dnsPolicy. Pure. Follows upstream's pkg/kubelet/network/dns.
+/**
+ * Which name servers a pod asks, by its dnsPolicy. Pure. Follows upstream's pkg/kubelet/network/dns.
+ */
 
 import type { Pod } from '@dinghy/shared/api/types'
 import type { HostConfig } from '../docker/docker-types.ts'

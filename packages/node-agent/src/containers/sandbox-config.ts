@@ -1,5 +1,7 @@
-// The pod sandbox: one container that does nothing but hold the pod's address, hostname and IPC namespace, so that the
-// pod's own containers can come and go. Pure. Follows cri-dockerd's sandbox.
+/**
+ * The pod sandbox: one container that does nothing but hold the pod's address, hostname and IPC namespace, so that the
+ * pod's own containers can come and go. Pure. Follows cri-dockerd's sandbox.
+ */
 
 import type { Pod } from '@dinghy/shared/api/types'
 import type { ContainerCreate, HostConfig } from '../docker/docker-types.ts'

@@ -1,6 +1,8 @@
-// Security contexts as Docker wants them. Pure. A container's own setting wins over its pod's. Nothing that was asked
-// for is dropped on the way: what the engine cannot do, the engine refuses, and the pod shows its words.
-// Follows upstream's securitycontext.DetermineEffectiveSecurityContext and cri-dockerd's mapping.
+/**
+ * Security contexts as Docker wants them. Pure. A container's own setting wins over its pod's. Nothing that was asked
+ * for is dropped on the way: what the engine cannot do, the engine refuses, and the pod shows its words.
+ * Follows upstream's securitycontext.DetermineEffectiveSecurityContext and cri-dockerd's mapping.
+ */
 
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'
 import type { HostConfig } from '../docker/docker-types.ts'

@@ -1,7 +1,9 @@
-// The environment variables that tell a container which Services there are: FOO_SERVICE_HOST and _PORT, and the older
-// "Docker links" form. Pure. Follows upstream's pkg/kubelet/envvars.
-//
-// Only Services that exist when the container starts can be seen this way; that is why DNS is the better habit.
+/**
+ * The environment variables that tell a container which Services there are: FOO_SERVICE_HOST and _PORT, and the older
+ * "Docker links" form. Pure. Follows upstream's pkg/kubelet/envvars.
+ *
+ * Only Services that exist when the container starts can be seen this way; that is why DNS is the better habit.
+ */
 
 import type { Service } from '@dinghy/shared/api/types'
 

@@ -1,5 +1,7 @@
-// Why a container could not be started (yet): what the pod shows as the container's waiting reason. The reasons are
-// upstream's: ErrImagePull, ImagePullBackOff, CreateContainerConfigError, CreateContainerError, RunContainerError, …
+/**
+ * Why a container could not be started (yet): what the pod shows as the container's waiting reason. The reasons are
+ * upstream's: ErrImagePull, ImagePullBackOff, CreateContainerConfigError, CreateContainerError, RunContainerError, …
+ */
 
 export class StartError extends Error {
   readonly reason: string

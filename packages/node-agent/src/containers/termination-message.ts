@@ -1,6 +1,8 @@
-// The last words of a container: what it wrote to its terminationMessagePath, or, where its policy says so and it
-// failed without a word, the end of its log. The file lies on the node and is mounted into the container.
-// Follows upstream's getTerminationMessage and its limits.
+/**
+ * The last words of a container: what it wrote to its terminationMessagePath, or, where its policy says so and it
+ * failed without a word, the end of its log. The file lies on the node and is mounted into the container.
+ * Follows upstream's getTerminationMessage and its limits.
+ */
 
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'

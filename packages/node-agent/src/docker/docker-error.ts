@@ -1,4 +1,6 @@
-// DockerError: what the engine answered when it did not do what we asked, or that it could not be asked at all.
+/**
+ * DockerError: what the engine answered when it did not do what we asked, or that it could not be asked at all.
+ */
 
 /** status 0: the engine could not be reached. */
 export class DockerError extends Error {

@@ -1,5 +1,7 @@
-// The parts of the Docker Engine API's answers that a node agent reads. Names and nesting are Docker's own.
-// Fields that some engines leave out are optional here, so that the reader must say what their absence means.
+/**
+ * The parts of the Docker Engine API's answers that a node agent reads. Names and nesting are Docker's own.
+ * Fields that some engines leave out are optional here, so that the reader must say what their absence means.
+ */
 
 export interface DockerVersion {
   Version: string

@@ -1,7 +1,9 @@
-// Hijack: after `Upgrade: tcp` the engine stops speaking HTTP, and the connection carries a process' streams.
-//
-// Callers may rely on: `socket.end()` closes only our side (the process sees the end of its stdin) while its output
-// keeps arriving; bytes that came together with the response headers are not lost; a refusal is a DockerError.
+/**
+ * Hijack: after `Upgrade: tcp` the engine stops speaking HTTP, and the connection carries a process' streams.
+ *
+ * Callers may rely on: `socket.end()` closes only our side (the process sees the end of its stdin) while its output
+ * keeps arriving; bytes that came together with the response headers are not lost; a refusal is a DockerError.
+ */
 
 import { request, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'

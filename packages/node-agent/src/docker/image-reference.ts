@@ -1,5 +1,7 @@
-// Image references as pod specs write them: "nginx", "nginx:1.27", "ghcr.io/a/b@sha256:…", "localhost:5000/x".
-// Only what the kubelet needs of them: is it one at all, and which tag does it mean. Follows distribution/reference.
+/**
+ * Image references as pod specs write them: "nginx", "nginx:1.27", "ghcr.io/a/b@sha256:…", "localhost:5000/x".
+ * Only what the kubelet needs of them: is it one at all, and which tag does it mean. Follows distribution/reference.
+ */
 
 export interface ImageReference {
   /** Everything before the tag or digest, as written. */

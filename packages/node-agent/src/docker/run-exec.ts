@@ -1,4 +1,6 @@
-// Runs a command in a container to its end and collects what it says: for probes and lifecycle hooks.
+/**
+ * Runs a command in a container to its end and collects what it says: for probes and lifecycle hooks.
+ */
 
 import type { DockerClient } from './docker-client.ts'
 import { StdcopyParser } from './stdcopy.ts'

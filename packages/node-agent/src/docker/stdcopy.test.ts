@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { StdcopyParser, stdcopyFrame, type StdcopyPiece } from './stdcopy.ts'
 
-const out = (text: string) => stdcopyFrame('stdout', Buffer.from(text))
-const err = (text: string) => stdcopyFrame('stderr', Buffer.from(text))
+function out(text: string) {
+  return stdcopyFrame('stdout', Buffer.from(text))
+}
+function err(text: string) {
+  return stdcopyFrame('stderr', Buffer.from(text))
+}
 const stream = Buffer.concat([out('hello\n'), err('oops\n'), out(''), out('bye\n')])
 
 function joined(pieces: StdcopyPiece[]): string {

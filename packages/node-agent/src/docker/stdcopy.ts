@@ -1,9 +1,11 @@
-// Stdcopy: how Docker puts two streams into one. Each frame is [1|2, 0, 0, 0, length as 32-bit big endian] and then
-// that many bytes; 1 is stdout, 2 is stderr. Frames arrive cut anywhere, so this parser keeps what is left over.
-//
-// Pure: feed it chunks, get whole pieces of payload. A frame's payload is handed on as it arrives, without waiting for
-// its end, because a long-running `logs -f` must not hold back what the container has already said.
-// Follows moby's pkg/stdcopy, including stream 3: an error of the daemon itself, in the middle of the stream.
+/**
+ * Stdcopy: how Docker puts two streams into one. Each frame is [1|2, 0, 0, 0, length as 32-bit big endian] and then
+ * that many bytes; 1 is stdout, 2 is stderr. Frames arrive cut anywhere, so this parser keeps what is left over.
+ *
+ * Pure: feed it chunks, get whole pieces of payload. A frame's payload is handed on as it arrives, without waiting for
+ * its end, because a long-running `logs -f` must not hold back what the container has already said.
+ * Follows moby's pkg/stdcopy, including stream 3: an error of the daemon itself, in the middle of the stream.
+ */
 
 export type StreamName = 'stdout' | 'stderr'
 

@@ -1,5 +1,7 @@
-// What this machine is and has, for the Node object. All simulated nodes stand on the same machine, and each of them
-// offers all of it: the scheduler then sees N machines where there is one, as in every cluster-in-a-box.
+/**
+ * What this machine is and has, for the Node object. All simulated nodes stand on the same machine, and each of them
+ * offers all of it: the scheduler then sees N machines where there is one, as in every cluster-in-a-box.
+ */
 
 import { readFile, statfs } from 'node:fs/promises'
 import { arch, availableParallelism, platform, release, totalmem } from 'node:os'

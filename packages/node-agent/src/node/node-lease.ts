@@ -1,5 +1,7 @@
-// The lease: a small object that the node renews every two seconds. When it stops, the node lifecycle controller takes
-// the node for lost. Follows upstream's component-helpers/apimachinery/lease (which renews every ten seconds).
+/**
+ * The lease: a small object that the node renews every two seconds. When it stops, the node lifecycle controller takes
+ * the node for lost. Follows upstream's component-helpers/apimachinery/lease (which renews every ten seconds).
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { hasReason } from '@dinghy/shared/api/errors'

@@ -18,8 +18,8 @@ const machine: Machine = {
 }
 const identity = { name: 'node-1', address: '127.64.1.1', podCidr: '127.64.1.0/24', kubeletPort: 10250 }
 
-const statusOf = (overrides: Partial<NodeStatusFacts> = {}, previous?: NodeStatus) =>
-  nodeStatus(
+function statusOf(overrides: Partial<NodeStatusFacts> = {}, previous?: NodeStatus) {
+  return nodeStatus(
     {
       identity,
       machine,
@@ -32,6 +32,7 @@ const statusOf = (overrides: Partial<NodeStatusFacts> = {}, previous?: NodeStatu
     },
     previous,
   )
+}
 
 test('tells where it is, what it has and what pods may have of it', () => {
   const status = statusOf()

@@ -1,5 +1,7 @@
-// The Node object: what a node tells the cluster about itself. Pure. Reasons and messages are upstream's
-// (pkg/kubelet/nodestatus).
+/**
+ * The Node object: what a node tells the cluster about itself. Pure. Reasons and messages are upstream's
+ * (pkg/kubelet/nodestatus).
+ */
 
 import { getCondition } from '@dinghy/shared/api/conditions'
 import { sameJson } from '@dinghy/shared/api/same-json'
@@ -105,7 +107,7 @@ export function nodeStatus(facts: NodeStatusFacts, previous: NodeStatus | undefi
       architecture: machine.architecture,
     },
     // An empty list is not kept by the API server: it would look like a change for ever.
-    ...(images.length > 0 && { images }),
+    ...(images.length > 0 ? { images } : {}),
   }
 }
 

@@ -1,6 +1,8 @@
-// Keeps the Node object true: registers the node, takes an existing object over, and writes its status when it changes
-// (looked at every ten seconds, and at once when the runtime comes or goes), or every five minutes as a sign of life.
-// The frequent sign of life is the lease: node-lease.ts. Follows upstream's kubelet_node_status.go.
+/**
+ * Keeps the Node object true: registers the node, takes an existing object over, and writes its status when it changes
+ * (looked at every ten seconds, and at once when the runtime comes or goes), or every five minutes as a sign of life.
+ * The frequent sign of life is the lease: node-lease.ts. Follows upstream's kubelet_node_status.go.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { hasReason } from '@dinghy/shared/api/errors'

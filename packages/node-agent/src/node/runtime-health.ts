@@ -1,7 +1,9 @@
-// Whether the container runtime can be used, in one place: the relist finds out, the node's Ready condition tells.
-//
-// Callers may rely on: a runtime that is silent for less than the grace period is not said to be down. When a node is
-// not Ready, its pods leave their Services, and they go on serving while their runtime is merely being restarted.
+/**
+ * Whether the container runtime can be used, in one place: the relist finds out, the node's Ready condition tells.
+ *
+ * Callers may rely on: a runtime that is silent for less than the grace period is not said to be down. When a node is
+ * not Ready, its pods leave their Services, and they go on serving while their runtime is merely being restarted.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'

@@ -8,21 +8,25 @@ const node = {
   labels: { zone: 'a', size: '4' },
   allocatable: { cpu: '2', memory: '1Gi', pods: '2', 'ephemeral-storage': '10Gi' },
 }
-const asking = (cpu: string, overrides = {}) => container({ resources: { requests: { cpu } }, ...overrides })
+function asking(cpu: string, overrides = {}) {
+  return container({ resources: { requests: { cpu } }, ...overrides })
+}
 const other = pod(
   { containers: [asking('1500m', { ports: [{ containerPort: 80, hostPort: 80 }] })] },
   {},
   { uid: 'other' },
 )
-const affinity = (operator: string, values?: string[], key = 'zone'): Partial<PodSpec> => ({
-  affinity: {
-    nodeAffinity: {
-      requiredDuringSchedulingIgnoredDuringExecution: {
-        nodeSelectorTerms: [{ matchExpressions: [{ key, operator, ...(values ? { values } : {}) }] }],
+function affinity(operator: string, values?: string[], key = 'zone'): Partial<PodSpec> {
+  return {
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key, operator, ...(values ? { values } : {}) }] }],
+        },
       },
     },
-  },
-})
+  }
+}
 
 describe('admission', () => {
   test.each<[string, Partial<PodSpec>, string | undefined]>([

@@ -1,5 +1,7 @@
-// What may be decided about one container: to start it, to wait, to kill it. Pure; the vocabulary of pod-actions.ts and
-// init-actions.ts.
+/**
+ * What may be decided about one container: to start it, to wait, to kill it. Pure; the vocabulary of pod-actions.ts and
+ * init-actions.ts.
+ */
 
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'
 import { containerHash } from '../containers/labels.ts'

@@ -1,7 +1,9 @@
-// The hands of the node agent: they make and start sandboxes and containers, with everything that belongs to them.
-//
-// Callers may rely on: what is made carries labels (containers/labels.ts) by which any later agent will know it; a
-// container that cannot be had throws StartError with the reason that its pod shall show.
+/**
+ * The hands of the node agent: they make and start sandboxes and containers, with everything that belongs to them.
+ *
+ * Callers may rely on: what is made carries labels (containers/labels.ts) by which any later agent will know it; a
+ * container that cannot be had throws StartError with the reason that its pod shall show.
+ */
 
 import { readFile, writeFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'

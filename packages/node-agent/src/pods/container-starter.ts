@@ -1,5 +1,7 @@
-// Starts the containers that a pod needs, one after the other, and remembers for each that could not be started why,
-// and when to try again. Follows upstream's SyncPod, whose order this is.
+/**
+ * Starts the containers that a pod needs, one after the other, and remembers for each that could not be started why,
+ * and when to try again. Follows upstream's SyncPod, whose order this is.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Pod } from '@dinghy/shared/api/types'

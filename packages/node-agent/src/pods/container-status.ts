@@ -1,5 +1,7 @@
-// One container's status, as `kubectl get pod -o yaml` shows it: what it is now, what it was before. Pure.
-// Follows upstream's convertToAPIContainerStatuses and convertContainerStatusToAPI.
+/**
+ * One container's status, as `kubectl get pod -o yaml` shows it: what it is now, what it was before. Pure.
+ * Follows upstream's convertToAPIContainerStatuses and convertContainerStatusToAPI.
+ */
 
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { Container, ContainerState, ContainerStatus, EphemeralContainer } from '@dinghy/shared/api/types'

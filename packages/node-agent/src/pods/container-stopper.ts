@@ -1,8 +1,10 @@
-// Ends containers in good order: preStop hook, then SIGTERM, then, when the grace is over, SIGKILL. All of that takes
-// time, so it goes on by itself while the pod is looked at again and again; `stopping` tells what is under way.
-//
-// Callers may rely on: a container is never stopped twice at a time; asking again with less grace shortens the wait;
-// onStopped is called when it is over, however it went.
+/**
+ * Ends containers in good order: preStop hook, then SIGTERM, then, when the grace is over, SIGKILL. All of that takes
+ * time, so it goes on by itself while the pod is looked at again and again; `stopping` tells what is under way.
+ *
+ * Callers may rely on: a container is never stopped twice at a time; asking again with less grace shortens the wait;
+ * onStopped is called when it is over, however it went.
+ */
 
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import type { Container, Pod } from '@dinghy/shared/api/types'

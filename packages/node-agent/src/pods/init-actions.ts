@@ -1,9 +1,11 @@
-// Which init container runs next. Pure. Init containers run one after the other, each to its end; a sidecar (an init
-// container with restartPolicy Always) lets the next one begin as soon as it has started, and keeps running.
-// Follows upstream's computeInitContainerActions.
-//
-// The list is read from its end: the last init container that the engine has seen is where the pod stands. Everything
-// before it has been passed, so of those only sidecars still need care.
+/**
+ * Which init container runs next. Pure. Init containers run one after the other, each to its end; a sidecar (an init
+ * container with restartPolicy Always) lets the next one begin as soon as it has started, and keeps running.
+ * Follows upstream's computeInitContainerActions.
+ *
+ * The list is read from its end: the last init container that the engine has seen is where the pod stands. Everything
+ * before it has been passed, so of those only sidecars still need care.
+ */
 
 import type { Container } from '@dinghy/shared/api/types'
 import { latestOf, type ObservedContainer } from './observed-pod.ts'

@@ -1,9 +1,11 @@
-// Notices what happens to the containers of this node, whoever caused it. Two ways, as upstream's PLEG has them: the
-// engine's event stream, which tells at once but may break; and a look at the whole list every now and then, which
-// misses nothing for long.
-//
-// Callers may rely on: whatever a container's state changes to, `onChange` is called with its pod within a relist
-// period; being called does not mean that anything has changed.
+/**
+ * Notices what happens to the containers of this node, whoever caused it. Two ways, as upstream's PLEG has them: the
+ * engine's event stream, which tells at once but may break; and a look at the whole list every now and then, which
+ * misses nothing for long.
+ *
+ * Callers may rely on: whatever a container's state changes to, `onChange` is called with its pod within a relist
+ * period; being called does not mean that anything has changed.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'

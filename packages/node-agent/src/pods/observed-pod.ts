@@ -1,6 +1,8 @@
-// What the engine says about a pod: its sandboxes and containers, read from Docker's answers and from the labels that
-// were put on them. Pure. Everything the node agent decides, it decides from this and the pod's spec, so an agent that
-// starts with an empty memory decides as the one before it would have.
+/**
+ * What the engine says about a pod: its sandboxes and containers, read from Docker's answers and from the labels that
+ * were put on them. Pure. Everything the node agent decides, it decides from this and the pod's spec, so an agent that
+ * starts with an empty memory decides as the one before it would have.
+ */
 
 import { label } from '../containers/labels.ts'
 import type { ContainerInspect, ContainerSummary } from '../docker/docker-types.ts'

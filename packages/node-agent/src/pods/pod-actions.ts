@@ -1,11 +1,13 @@
-// What must be done so that a pod becomes what its spec says: the heart of a kubelet. Pure.
-//
-//   (pod, what the engine shows, probe results, now)  →  kill these · start those · wait for that · tidy up
-//
-// Callers may rely on: the answer depends on nothing else, so asking twice gives the same answer; a container being
-// stopped is neither stopped again nor replaced before it is gone. Follows upstream's kuberuntime computePodActions;
-// init-actions.ts is the part about init containers, container-actions.ts the part about a single one. Pods that are
-// being deleted or have finished are not asked about here: see pod-termination.ts.
+/**
+ * What must be done so that a pod becomes what its spec says: the heart of a kubelet. Pure.
+ *
+ *   (pod, what the engine shows, probe results, now)  →  kill these · start those · wait for that · tidy up
+ *
+ * Callers may rely on: the answer depends on nothing else, so asking twice gives the same answer; a container being
+ * stopped is neither stopped again nor replaced before it is gone. Follows upstream's kuberuntime computePodActions;
+ * init-actions.ts is the part about init containers, container-actions.ts the part about a single one. Pods that are
+ * being deleted or have finished are not asked about here: see pod-termination.ts.
+ */
 
 import type { Container, Pod } from '@dinghy/shared/api/types'
 import { containerHash } from '../containers/labels.ts'

@@ -1,5 +1,7 @@
-// The conditions that the node agent owns: PodReadyToStartContainers, Initialized, ContainersReady, Ready and
-// PodScheduled. Pure. Follows upstream's pkg/kubelet/status/generate.go: reasons and messages are its.
+/**
+ * The conditions that the node agent owns: PodReadyToStartContainers, Initialized, ContainersReady, Ready and
+ * PodScheduled. Pure. Follows upstream's pkg/kubelet/status/generate.go: reasons and messages are its.
+ */
 
 import { getCondition } from '@dinghy/shared/api/conditions'
 import type { ContainerStatus, Pod, PodCondition } from '@dinghy/shared/api/types'

@@ -1,9 +1,11 @@
-// How a pod, or one of its containers, comes to its end: the acting half of pod-termination.ts.
-//
-//   stop the containers ─► kill the sandbox ─► last status ─► remove everything ─► DELETE with no grace left
-//
-// The order matters. The object goes last, because as long as it exists nobody may take its name, its address or its
-// volumes; and its last status goes before it, because a Job counts by that.
+/**
+ * How a pod, or one of its containers, comes to its end: the acting half of pod-termination.ts.
+ *
+ *   stop the containers ─► kill the sandbox ─► last status ─► remove everything ─► DELETE with no grace left
+ *
+ * The order matters. The object goes last, because as long as it exists nobody may take its name, its address or its
+ * volumes; and its last status goes before it, because a Job counts by that.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { hasReason } from '@dinghy/shared/api/errors'

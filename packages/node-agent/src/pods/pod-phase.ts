@@ -1,8 +1,10 @@
-// The phase: a pod's life in one word, from the statuses of its containers. Pure. Follows upstream's getPhase.
-//
-//   Pending ──► Running ──► Succeeded | Failed
-//
-// It is a summary for people. Controllers should look at conditions; scripts should too.
+/**
+ * The phase: a pod's life in one word, from the statuses of its containers. Pure. Follows upstream's getPhase.
+ *
+ *   Pending ──► Running ──► Succeeded | Failed
+ *
+ * It is a summary for people. Controllers should look at conditions; scripts should too.
+ */
 
 import type { ContainerStatus, Pod } from '@dinghy/shared/api/types'
 import { isSidecar } from './container-actions.ts'

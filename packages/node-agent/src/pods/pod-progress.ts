@@ -1,5 +1,7 @@
-// What is under way for a pod between two syncs. Never needed to decide rightly, only to decide calmly: an agent that
-// starts without it tries a failed start at once instead of later, and that is all.
+/**
+ * What is under way for a pod between two syncs. Never needed to decide rightly, only to decide calmly: an agent that
+ * starts without it tries a failed start at once instead of later, and that is all.
+ */
 
 import type { WaitingReason } from './container-status.ts'
 

@@ -1,4 +1,6 @@
-// What the node agent tells the world about a pod: its status, and events about its containers.
+/**
+ * What the node agent tells the world about a pod: its status, and events about its containers.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Pod } from '@dinghy/shared/api/types'

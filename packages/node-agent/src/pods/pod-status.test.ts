@@ -20,10 +20,11 @@ function statusOf(thePod: Pod, overrides: Partial<StatusFacts>): PodStatus {
   })
 }
 
-const waiting = (name: string, reason: string, message: string): Map<string, WaitingReason> =>
-  new Map([[name, { reason, message }]])
+function waiting(name: string, reason: string, message: string): Map<string, WaitingReason> {
+  return new Map([[name, { reason, message }]])
+}
 
-const condition = (status: PodStatus, type: string) => {
+function condition(status: PodStatus, type: string) {
   const { status: value, reason, message } = status.conditions?.find((one) => one.type === type) ?? {}
   return [value, reason, message].filter((part) => part !== undefined).join(' / ')
 }

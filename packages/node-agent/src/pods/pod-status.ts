@@ -1,10 +1,12 @@
-// The status of a pod, from what the engine shows. Pure: the same facts always give the same status, so it is written
-// only when it differs from the one before. Follows upstream's generateAPIPodStatus.
-//
-//   containers ─► container-status.ts ─► pod-phase.ts ─► pod-conditions.ts ─► PodStatus
-//
-// Callers may rely on: a phase that is final stays; what others put into the status (conditions, qosClass,
-// nominatedNodeName) stays; addresses stay when the sandbox that held them is gone.
+/**
+ * The status of a pod, from what the engine shows. Pure: the same facts always give the same status, so it is written
+ * only when it differs from the one before. Follows upstream's generateAPIPodStatus.
+ *
+ *   containers ─► container-status.ts ─► pod-phase.ts ─► pod-conditions.ts ─► PodStatus
+ *
+ * Callers may rely on: a phase that is final stays; what others put into the status (conditions, qosClass,
+ * nominatedNodeName) stays; addresses stay when the sandbox that held them is gone.
+ */
 
 import { canonicalJson } from '@dinghy/shared/api/hash'
 import { rfc3339 } from '@dinghy/shared/api/time'

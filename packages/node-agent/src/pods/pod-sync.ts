@@ -1,14 +1,16 @@
-// One pod, brought a step nearer to what its spec says. This is the acting half of pod-actions.ts: look, decide, show,
-// act, and look again until nothing is left to do or something has to be waited for.
-//
-//   observe ─► ending? ──yes──► pod-ending.ts
-//      ▲         │ no
-//      │     podActions ─► show the status (written beside the work, see status-writer.ts)
-//      │         ▼
-//      └── kill · mount · make the sandbox · start containers (container-starter.ts)
-//
-// Callers may rely on: sync() may be called at any time and any number of times, for one pod not twice at once; all it
-// remembers are things under way (pod-progress.ts), which an agent that starts anew can do without.
+/**
+ * One pod, brought a step nearer to what its spec says. This is the acting half of pod-actions.ts: look, decide, show,
+ * act, and look again until nothing is left to do or something has to be waited for.
+ *
+ *   observe ─► ending? ──yes──► pod-ending.ts
+ *      ▲         │ no
+ *      │     podActions ─► show the status (written beside the work, see status-writer.ts)
+ *      │         ▼
+ *      └── kill · mount · make the sandbox · start containers (container-starter.ts)
+ *
+ * Callers may rely on: sync() may be called at any time and any number of times, for one pod not twice at once; all it
+ * remembers are things under way (pod-progress.ts), which an agent that starts anew can do without.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Pod } from '@dinghy/shared/api/types'

@@ -1,6 +1,8 @@
-// How a pod ends, one step at a time. Pure. First the app containers, all at once; then the sidecars, the last one
-// first, because the earlier ones may serve the later ones; the sandbox, which holds the address, goes last.
-// Follows upstream's killContainersWithSyncResult and its terminationOrdering.
+/**
+ * How a pod ends, one step at a time. Pure. First the app containers, all at once; then the sidecars, the last one
+ * first, because the earlier ones may serve the later ones; the sandbox, which holds the address, goes last.
+ * Follows upstream's killContainersWithSyncResult and its terminationOrdering.
+ */
 
 import type { Pod } from '@dinghy/shared/api/types'
 import { isSidecar } from './container-actions.ts'

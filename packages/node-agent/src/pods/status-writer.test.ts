@@ -23,8 +23,12 @@ beforeEach(async () => {
 })
 afterEach(() => api.close())
 
-const writes = () => api.requests.filter(({ method }) => method === 'PUT')
-const stored = () => api.read(Pods, 'web', 'default')?.status
+function writes() {
+  return api.requests.filter(({ method }) => method === 'PUT')
+}
+function stored() {
+  return api.read(Pods, 'web', 'default')?.status
+}
 
 test('writes what differs, and nothing else', async () => {
   writer.publish(seen, { phase: 'Pending' })

@@ -1,8 +1,10 @@
-// Writes pod statuses: only when they differ from what the server has, one write for each pod at a time, and when the
-// status changes during a write, only the newest is written next.
-//
-// Callers may rely on: latest() is the pod with the newest status known, also while that is still on its way; flush()
-// resolves when it has arrived; conflicts are resolved by writing our part onto whatever the server has.
+/**
+ * Writes pod statuses: only when they differ from what the server has, one write for each pod at a time, and when the
+ * status changes during a write, only the newest is written next.
+ *
+ * Callers may rely on: latest() is the pod with the newest status known, also while that is still on its way; flush()
+ * resolves when it has arrived; conflicts are resolved by writing our part onto whatever the server has.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { hasReason } from '@dinghy/shared/api/errors'

@@ -1,13 +1,15 @@
-// The loop of the node agent: whatever happens to a pod of this node, its key goes into one queue, and a worker syncs it.
-//
-//   pods assigned to this node (watch) ──┐
-//   what happens to containers (engine) ─┼──► WorkQueue ──► sync(pod) ── later? ──┐
-//   verdicts of probes, ends of stops ───┤        ▲                               │
-//   ConfigMaps and Secrets they name ────┘        └───────────────────────────────┘
-//
-// Callers may rely on: a pod is never synced twice at a time; each sync runs as an answer to the revision that asked for
-// it; what the engine runs for pods that do not exist (any more) is ended. The queue can be paused and stepped like
-// every other control loop. Follows upstream's syncLoop and pod workers.
+/**
+ * The loop of the node agent: whatever happens to a pod of this node, its key goes into one queue, and a worker syncs it.
+ *
+ *   pods assigned to this node (watch) ──┐
+ *   what happens to containers (engine) ─┼──► WorkQueue ──► sync(pod) ── later? ──┐
+ *   verdicts of probes, ends of stops ───┤        ▲                               │
+ *   ConfigMaps and Secrets they name ────┘        └───────────────────────────────┘
+ *
+ * Callers may rely on: a pod is never synced twice at a time; each sync runs as an answer to the revision that asked for
+ * it; what the engine runs for pods that do not exist (any more) is ended. The queue can be paused and stepped like
+ * every other control loop. Follows upstream's syncLoop and pod workers.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { canonicalJson } from '@dinghy/shared/api/hash'

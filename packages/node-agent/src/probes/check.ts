@@ -1,4 +1,6 @@
-// One attempt of a probe, whichever way it asks: by HTTP, TCP, gRPC or a command in the container.
+/**
+ * One attempt of a probe, whichever way it asks: by HTTP, TCP, gRPC or a command in the container.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Container, Probe } from '@dinghy/shared/api/types'

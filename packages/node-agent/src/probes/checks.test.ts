@@ -28,7 +28,9 @@ async function closedPort(): Promise<number> {
   return port
 }
 
-const patient = () => AbortSignal.timeout(5_000)
+function patient() {
+  return AbortSignal.timeout(5_000)
+}
 
 describe('http', () => {
   async function site(): Promise<string> {

@@ -1,6 +1,8 @@
-// A gRPC probe: one call of grpc.health.v1.Health/Check over plain HTTP/2. The messages are small enough to write and
-// read by hand: the request is one string field (the service), the answer one number (1 is SERVING).
-// Follows upstream's pkg/probe/grpc, including its texts.
+/**
+ * A gRPC probe: one call of grpc.health.v1.Health/Check over plain HTTP/2. The messages are small enough to write and
+ * read by hand: the request is one string field (the service), the answer one number (1 is SERVING).
+ * Follows upstream's pkg/probe/grpc, including its texts.
+ */
 
 import type { ClientHttp2Stream } from 'node:http2'
 import type { CheckResult } from './http-check.ts'

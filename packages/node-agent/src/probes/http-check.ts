@@ -1,6 +1,8 @@
-// An HTTP GET at a container: for probes, where 200–399 is success, and for lifecycle hooks, where any answer will do.
-// Follows upstream's pkg/probe/http: no connection is kept, redirects on the same host are followed, certificates are
-// not verified.
+/**
+ * An HTTP GET at a container: for probes, where 200–399 is success, and for lifecycle hooks, where any answer will do.
+ * Follows upstream's pkg/probe/http: no connection is kept, redirects on the same host are followed, certificates are
+ * not verified.
+ */
 
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Probe } from '@dinghy/shared/api/types'

@@ -1,4 +1,6 @@
-// Node's network errors in the words of Go, which is how everybody knows them from `kubectl describe`.
+/**
+ * Node's network errors in the words of Go, which is how everybody knows them from `kubectl describe`.
+ */
 
 const reasons: Record<string, string> = {
   ECONNREFUSED: 'connect: connection refused',

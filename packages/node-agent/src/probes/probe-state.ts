@@ -1,8 +1,10 @@
-// One probe's verdict, from the outcomes of its attempts. Pure. Follows upstream's prober worker.
-//
-//   an outcome counts only after failureThreshold (successThreshold) equal ones in a row
-//   readiness begins as failure, liveness as success, startup as unknown
-//   a liveness or startup probe that has failed says nothing more: its container is about to be killed
+/**
+ * One probe's verdict, from the outcomes of its attempts. Pure. Follows upstream's prober worker.
+ *
+ *   an outcome counts only after failureThreshold (successThreshold) equal ones in a row
+ *   readiness begins as failure, liveness as success, startup as unknown
+ *   a liveness or startup probe that has failed says nothing more: its container is about to be killed
+ */
 
 import type { Probe } from '@dinghy/shared/api/types'
 

@@ -1,7 +1,9 @@
-// One probe of one running container: asks when it is time, and keeps the verdict.
-//
-// It lives exactly as long as the container (a restarted container is another one, with workers of its own), so there
-// is nothing to reset. An attempt that could not be made counts as nothing, as upstream has it.
+/**
+ * One probe of one running container: asks when it is time, and keeps the verdict.
+ *
+ * It lives exactly as long as the container (a restarted container is another one, with workers of its own), so there
+ * is nothing to reset. An attempt that could not be made counts as nothing, as upstream has it.
+ */
 
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import type { Probe } from '@dinghy/shared/api/types'

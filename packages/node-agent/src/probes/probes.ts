@@ -1,8 +1,10 @@
-// All probes of a node's containers. After every look at a pod, follow() brings them in line with what runs: workers
-// for new containers, none for those that are gone; liveness and readiness begin when startup has succeeded.
-//
-// Callers may rely on: the answers below are always at hand, never asked for; onChange names the pod whose answers have
-// changed. Follows upstream's prober manager.
+/**
+ * All probes of a node's containers. After every look at a pod, follow() brings them in line with what runs: workers
+ * for new containers, none for those that are gone; liveness and readiness begin when startup has succeeded.
+ *
+ * Callers may rely on: the answers below are always at hand, never asked for; onChange names the pod whose answers have
+ * changed. Follows upstream's prober manager.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'

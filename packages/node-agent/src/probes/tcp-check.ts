@@ -1,4 +1,6 @@
-// A TCP probe: can a connection be opened? It is closed again at once.
+/**
+ * A TCP probe: can a connection be opened? It is closed again at once.
+ */
 
 import { connect } from 'node:net'
 import type { CheckResult } from './http-check.ts'

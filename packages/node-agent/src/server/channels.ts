@@ -1,8 +1,10 @@
-// The channel protocol of exec and attach over WebSocket: each message is one byte that names the channel, and its data.
-//
-//   0 stdin · 1 stdout · 2 stderr · 3 the final Status · 4 terminal size {"Width","Height"} · [255, n] channel n ends (v5)
-//
-// Pure: reads and writes messages, nothing else. v5.channel.k8s.io is v4 with the possibility to end stdin.
+/**
+ * The channel protocol of exec and attach over WebSocket: each message is one byte that names the channel, and its data.
+ *
+ *   0 stdin · 1 stdout · 2 stderr · 3 the final Status · 4 terminal size {"Width","Height"} · [255, n] channel n ends (v5)
+ *
+ * Pure: reads and writes messages, nothing else. v5.channel.k8s.io is v4 with the possibility to end stdin.
+ */
 
 import type { Status } from '@dinghy/shared/api/errors'
 import { readSize } from './remote-client.ts'

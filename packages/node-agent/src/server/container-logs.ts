@@ -1,5 +1,7 @@
-// GET /containerLogs/{namespace}/{pod}/{container}: what a container has written, as plain text. The engine mixes two
-// streams in one (stdcopy); a kubelet gives the lines of both in the order in which they came.
+/**
+ * GET /containerLogs/{namespace}/{pod}/{container}: what a container has written, as plain text. The engine mixes two
+ * streams in one (stdcopy); a kubelet gives the lines of both in the order in which they came.
+ */
 
 import type { ServerResponse } from 'node:http'
 import { once } from 'node:events'

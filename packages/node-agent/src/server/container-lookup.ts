@@ -1,5 +1,7 @@
-// Which engine container does a request mean? From namespace, pod and container name, by way of the pod object and what
-// the engine shows. The refusals are upstream's, word for word, because kubectl prints them.
+/**
+ * Which engine container does a request mean? From namespace, pod and container name, by way of the pod object and what
+ * the engine shows. The refusals are upstream's, word for word, because kubectl prints them.
+ */
 
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'

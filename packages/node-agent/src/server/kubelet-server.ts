@@ -1,9 +1,11 @@
-// The kubelet's own HTTP server, on the node's address, port 10250. The API server comes here for logs, exec, attach and
-// port forwarding; nobody else should, and since there is no TLS, the address is one that only this machine can reach.
-// Its errors are plain text; the API server makes a Status of those that it does not hand on as they are.
-//
-// Differs from upstream: there the API server ends a client's WebSocket and speaks SPDY with the kubelet. Here the kubelet
-// speaks both, so it answers for both: on a WebSocket, that a container cannot be reached is said on the error channel.
+/**
+ * The kubelet's own HTTP server, on the node's address, port 10250. The API server comes here for logs, exec, attach and
+ * port forwarding; nobody else should, and since there is no TLS, the address is one that only this machine can reach.
+ * Its errors are plain text; the API server makes a Status of those that it does not hand on as they are.
+ *
+ * Differs from upstream: there the API server ends a client's WebSocket and speaks SPDY with the kubelet. Here the kubelet
+ * speaks both, so it answers for both: on a WebSocket, that a container cannot be reached is said on the error channel.
+ */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { logOptions } from './log-query.ts'
 
 const now = Date.parse('2025-01-01T00:01:00Z')
-const options = (query: string) => logOptions(new URLSearchParams(query), now)
+function options(query: string) {
+  return logOptions(new URLSearchParams(query), now)
+}
 
 test.each([
   ['', { tail: 'all' }],

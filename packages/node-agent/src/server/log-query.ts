@@ -1,5 +1,7 @@
-// From the options of `kubectl logs`, as they stand in the query, to the options of the engine's log call. Pure.
-// Follows upstream's ValidatePodLogOptions; the messages are its.
+/**
+ * From the options of `kubectl logs`, as they stand in the query, to the options of the engine's log call. Pure.
+ * Follows upstream's ValidatePodLogOptions; the messages are its.
+ */
 
 import { badRequest } from '@dinghy/shared/api/errors'
 import type { LogQuery } from '../docker/docker-client.ts'

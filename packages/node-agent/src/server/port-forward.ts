@@ -1,12 +1,14 @@
-// Port forwarding. Each connection that somebody opens to the forwarded port becomes a connection to the pod.
-//
-//   SPDY (kubectl), raw or tunnelled through a WebSocket: two streams for each connection, "error" and "data", which
-//     belong together by their "requestid"
-//   WebSocket channels v4 (other clients): for the n-th port, channel 2n carries bytes both ways and 2n+1 errors; each
-//     opens with its port number in two bytes, little endian, and serves one connection
-//
-// A pod's ports are reached at the pod's own address. (Upstream goes through the pod's loopback interface, so that it
-// also reaches what listens on 127.0.0.1 only.)
+/**
+ * Port forwarding. Each connection that somebody opens to the forwarded port becomes a connection to the pod.
+ *
+ *   SPDY (kubectl), raw or tunnelled through a WebSocket: two streams for each connection, "error" and "data", which
+ *     belong together by their "requestid"
+ *   WebSocket channels v4 (other clients): for the n-th port, channel 2n carries bytes both ways and 2n+1 errors; each
+ *     opens with its port number in two bytes, little endian, and serves one connection
+ *
+ * A pod's ports are reached at the pod's own address. (Upstream goes through the pod's loopback interface, so that it
+ * also reaches what listens on 127.0.0.1 only.)
+ */
 
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'

@@ -1,10 +1,12 @@
-// exec and attach: a client on one side, a hijacked connection of the engine on the other.
-//
-//   kubectl ══ channels or streams ══► here ══ stdcopy or tty bytes ══► engine ─► process
-//
-// Callers may rely on: neither side can flood the other, because each piece is waited for; when the process ends, its
-// exit status goes out as the last thing; when the client goes, the connection to the engine goes (the process itself
-// stays, as with docker exec).
+/**
+ * exec and attach: a client on one side, a hijacked connection of the engine on the other.
+ *
+ *   kubectl ══ channels or streams ══► here ══ stdcopy or tty bytes ══► engine ─► process
+ *
+ * Callers may rely on: neither side can flood the other, because each piece is waited for; when the process ends, its
+ * exit status goes out as the last thing; when the client goes, the connection to the engine goes (the process itself
+ * stays, as with docker exec).
+ */
 
 import type { Socket } from 'node:net'
 import type { Status } from '@dinghy/shared/api/errors'

@@ -1,5 +1,7 @@
-// exec and attach over SPDY (v4.channel.k8s.io), which is what kubectl up to 1.29 speaks: each channel is a stream of
-// its own, named by its "streamtype" header, and the command begins when all of them are there.
+/**
+ * exec and attach over SPDY (v4.channel.k8s.io), which is what kubectl up to 1.29 speaks: each channel is a stream of
+ * its own, named by its "streamtype" header, and the command begins when all of them are there.
+ */
 
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@dinghy/shared/api/clock'

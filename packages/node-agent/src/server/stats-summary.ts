@@ -1,5 +1,7 @@
-// GET /stats/summary: what the node's pods use, from the engine's statistics. `kubectl top` lives on it.
-// CPU comes as a counter; the rate needs two looks, so the last one is kept.
+/**
+ * GET /stats/summary: what the node's pods use, from the engine's statistics. `kubectl top` lives on it.
+ * CPU comes as a counter; the rate needs two looks, so the last one is kept.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { rfc3339 } from '@dinghy/shared/api/time'

@@ -1,4 +1,6 @@
-// Leaving HTTP: the handshakes after which a connection carries a WebSocket or SPDY.
+/**
+ * Leaving HTTP: the handshakes after which a connection carries a WebSocket or SPDY.
+ */
 
 import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'

@@ -1,4 +1,6 @@
-// exec and attach over WebSocket channels: see channels.ts for the messages.
+/**
+ * exec and attach over WebSocket channels: see channels.ts for the messages.
+ */
 
 import type { WebSocket } from 'ws'
 import { channel, frame, readMessage, type Protocol } from './channels.ts'

@@ -1,11 +1,13 @@
-// A container engine for tests: the part of the Docker Engine API that a node agent uses, over a real unix socket, with
-// programs that live in memory. The agent under test talks HTTP to it exactly as to any engine.
-//
-// A container's program is the first word of its command:
-//   serve            runs until SIGTERM                 stubborn       runs until SIGKILL
-//   exit N [words]   writes the words and ends with N   missing        cannot be started: no such file
-// and of an exec: `exit N [words]`, `cat` (gives back its stdin).
-// An image exists if it is in `images`; one whose name begins with "broken" cannot be pulled.
+/**
+ * A container engine for tests: the part of the Docker Engine API that a node agent uses, over a real unix socket, with
+ * programs that live in memory. The agent under test talks HTTP to it exactly as to any engine.
+ *
+ * A container's program is the first word of its command:
+ *   serve            runs until SIGTERM                 stubborn       runs until SIGKILL
+ *   exit N [words]   writes the words and ends with N   missing        cannot be started: no such file
+ * and of an exec: `exit N [words]`, `cat` (gives back its stdin).
+ * An image exists if it is in `images`; one whose name begins with "broken" cannot be pulled.
+ */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { once } from 'node:events'

@@ -1,4 +1,6 @@
-// Small builders of stored objects for tests: only what a test says differs from a plain one.
+/**
+ * Small builders of stored objects for tests: only what a test says differs from a plain one.
+ */
 
 import type {
   ConfigMap,

@@ -1,17 +1,21 @@
-// Builders of what an engine shows, for tests of the pure parts.
+/**
+ * Builders of what an engine shows, for tests of the pure parts.
+ */
 
 import { containerHash } from '../containers/labels.ts'
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from '../pods/observed-pod.ts'
 import { startOfTime } from './objects.ts'
 
-export const sandbox = (overrides: Partial<ObservedSandbox> = {}): ObservedSandbox => ({
-  id: `sandbox-${overrides.attempt ?? 0}`,
-  ready: true,
-  ip: '10.244.1.7',
-  attempt: 0,
-  createdAt: startOfTime,
-  ...overrides,
-})
+export function sandbox(overrides: Partial<ObservedSandbox> = {}): ObservedSandbox {
+  return {
+    id: `sandbox-${overrides.attempt ?? 0}`,
+    ready: true,
+    ip: '10.244.1.7',
+    attempt: 0,
+    createdAt: startOfTime,
+    ...overrides,
+  }
+}
 
 function made(name: string, overrides: Partial<ObservedContainer>): ObservedContainer {
   const restartCount = overrides.restartCount ?? 0
@@ -34,14 +38,18 @@ function made(name: string, overrides: Partial<ObservedContainer>): ObservedCont
   }
 }
 
-export const running = (name = 'app', overrides: Partial<ObservedContainer> = {}): ObservedContainer =>
-  made(name, overrides)
+export function running(name = 'app', overrides: Partial<ObservedContainer> = {}): ObservedContainer {
+  return made(name, overrides)
+}
 
-export const exited = (name: string, exitCode: number, overrides: Partial<ObservedContainer> = {}): ObservedContainer =>
-  made(name, { state: 'exited', exitCode, finishedAt: startOfTime + 1000, ...overrides })
+export function exited(name: string, exitCode: number, overrides: Partial<ObservedContainer> = {}): ObservedContainer {
+  return made(name, { state: 'exited', exitCode, finishedAt: startOfTime + 1000, ...overrides })
+}
 
 /** Containers newest first, in a live sandbox unless told otherwise. */
-export const seen = (containers: ObservedContainer[], sandboxes: ObservedSandbox[] = [sandbox()]): ObservedPod => ({
-  sandboxes,
-  containers,
-})
+export function seen(containers: ObservedContainer[], sandboxes: ObservedSandbox[] = [sandbox()]): ObservedPod {
+  return {
+    sandboxes,
+    containers,
+  }
+}

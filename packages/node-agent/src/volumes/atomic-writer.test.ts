@@ -13,9 +13,12 @@ afterEach(async () => {
   await rm(directory, { recursive: true })
 })
 
-const payload = (files: Record<string, string>): Payload =>
-  new Map(Object.entries(files).map(([path, text]) => [path, { data: Buffer.from(text), mode: 0o640 }]))
-const read = (path: string) => readFile(join(directory, path), 'utf8')
+function payload(files: Record<string, string>): Payload {
+  return new Map(Object.entries(files).map(([path, text]) => [path, { data: Buffer.from(text), mode: 0o640 }]))
+}
+function read(path: string) {
+  return readFile(join(directory, path), 'utf8')
+}
 
 test('files appear under their names, through ..data, with their modes', async () => {
   expect(await writePayload(directory, payload({ a: '1', 'dir/b': '2' }), 0)).toBe(true)

@@ -1,11 +1,13 @@
-// Puts a payload into a directory so that readers see either all of the old files or all of the new ones.
-//
-//   volume/..2025_01_01_00_00_00.123/  ← the files
-//   volume/..data                      → ..2025_01_01_00_00_00.123     (replaced by one rename)
-//   volume/app.conf                    → ..data/app.conf
-//
-// Programs that watch their configuration know this layout (they watch "..data"), so it is upstream's to the letter:
-// pkg/volume/util/atomic_writer.go. Writing the same payload again changes nothing.
+/**
+ * Puts a payload into a directory so that readers see either all of the old files or all of the new ones.
+ *
+ *   volume/..2025_01_01_00_00_00.123/  ← the files
+ *   volume/..data                      → ..2025_01_01_00_00_00.123     (replaced by one rename)
+ *   volume/app.conf                    → ..data/app.conf
+ *
+ * Programs that watch their configuration know this layout (they watch "..data"), so it is upstream's to the letter:
+ * pkg/volume/util/atomic_writer.go. Writing the same payload again changes nothing.
+ */
 
 import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'

@@ -14,8 +14,14 @@ afterEach(() => api.close())
 
 const claimed: Volume = { name: 'data', persistentVolumeClaim: { claimName: 'web-data' } }
 const ephemeral: Volume = { name: 'data', ephemeral: {} }
-const resolve = (volume: Volume) =>
-  resolveClaim(new ApiClient({ server: api.url, userAgent: 'kubelet' }), pod(), volume, AbortSignal.timeout(5000))
+function resolve(volume: Volume) {
+  return resolveClaim(
+    new ApiClient({ server: api.url, userAgent: 'kubelet' }),
+    pod(),
+    volume,
+    AbortSignal.timeout(5000),
+  )
+}
 
 function claim(phase: string, volumeName: string | undefined, ownerUid?: string): void {
   const ownerReferences = ownerUid ? [{ apiVersion: 'v1', kind: 'Pod', name: 'web', uid: ownerUid }] : []

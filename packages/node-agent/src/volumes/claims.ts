@@ -1,6 +1,8 @@
-// PersistentVolumeClaims: from a pod's claim to the path on this machine that its volume stands for. The binding itself
-// is the business of the controllers; here a claim is followed to its end. Follows upstream's
-// desired_state_of_world_populator (whose errors these are) for volumes that are a path: hostPath and local.
+/**
+ * PersistentVolumeClaims: from a pod's claim to the path on this machine that its volume stands for. The binding itself
+ * is the business of the controllers; here a claim is followed to its end. Follows upstream's
+ * desired_state_of_world_populator (whose errors these are) for volumes that are a path: hostPath and local.
+ */
 
 import { PersistentVolumeClaims, PersistentVolumes } from '@dinghy/shared/api/resources'
 import { hasReason } from '@dinghy/shared/api/errors'

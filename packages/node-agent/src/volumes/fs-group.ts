@@ -1,5 +1,7 @@
-// fsGroup: the group that owns a pod's volumes, so that containers that do not run as root can write to them.
-// Follows upstream's volume.SetVolumeOwnership: group, group read and write, and setgid on directories.
+/**
+ * fsGroup: the group that owns a pod's volumes, so that containers that do not run as root can write to them.
+ * Follows upstream's volume.SetVolumeOwnership: group, group read and write, and setgid on directories.
+ */
 
 import { chmod, lchown, lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'

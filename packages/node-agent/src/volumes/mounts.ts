@@ -1,7 +1,9 @@
-// From a container's volumeMounts to bind mounts: which path of this machine appears where, also below a subPath.
-// A subPath must not lead out of its volume, whatever links a container has planted there: it is resolved, then
-// checked. (Upstream holds the path open by file descriptors as well; between our check and the engine's mount a
-// container that runs already could still swap a directory for a link.)
+/**
+ * From a container's volumeMounts to bind mounts: which path of this machine appears where, also below a subPath.
+ * A subPath must not lead out of its volume, whatever links a container has planted there: it is resolved, then
+ * checked. (Upstream holds the path open by file descriptors as well; between our check and the engine's mount a
+ * container that runs already could still swap a directory for a link.)
+ */
 
 import { mkdir, realpath } from 'node:fs/promises'
 import { dirname, isAbsolute, join, sep } from 'node:path'

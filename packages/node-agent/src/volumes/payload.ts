@@ -1,5 +1,7 @@
-// What files a configMap, secret, downwardAPI or projected volume holds: names, bytes and modes. Pure. The files are
-// put on disk by atomic-writer.ts. Follows upstream's pkg/volume/{configmap,secret,downwardapi,projected} MakePayload.
+/**
+ * What files a configMap, secret, downwardAPI or projected volume holds: names, bytes and modes. Pure. The files are
+ * put on disk by atomic-writer.ts. Follows upstream's pkg/volume/{configmap,secret,downwardapi,projected} MakePayload.
+ */
 
 import type { ConfigMap, Container, Pod, Secret, Volume } from '@dinghy/shared/api/types'
 import { fieldValue, resourceValue, type PlaceFacts } from '../containers/downward.ts'

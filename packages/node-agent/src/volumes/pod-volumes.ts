@@ -1,9 +1,11 @@
-// Makes a pod's volumes stand ready as directories of this machine, keeps their files up to date, and takes them away.
-//
-//   <root>/pods/<uid>/volumes/kubernetes.io~configmap/<name>     the same tree as a kubelet's
-//
-// Callers may rely on: mount() may be called as often as one likes, and only changes what has to change; it throws
-// MountError with upstream's text when a volume cannot be had (yet); teardown() leaves nothing behind.
+/**
+ * Makes a pod's volumes stand ready as directories of this machine, keeps their files up to date, and takes them away.
+ *
+ *   <root>/pods/<uid>/volumes/kubernetes.io~configmap/<name>     the same tree as a kubelet's
+ *
+ * Callers may rely on: mount() may be called as often as one likes, and only changes what has to change; it throws
+ * MountError with upstream's text when a volume cannot be had (yet); teardown() leaves nothing behind.
+ */
 
 import { chmod, mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'

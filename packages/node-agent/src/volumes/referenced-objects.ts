@@ -1,9 +1,11 @@
-// The ConfigMaps and Secrets that the pods of this node name, each kept up to date by a watch of its own.
-//
-// A node may see only what its pods need, so there is no list of all Secrets here: one informer for each object that
-// somebody names, shared by all who do, stopped when the last of them is gone. Because it is a watch, a pod that waits
-// for a missing ConfigMap starts the moment that it is created, and mounted files follow every change.
-// Follows upstream's pkg/kubelet/util/manager (watch based).
+/**
+ * The ConfigMaps and Secrets that the pods of this node name, each kept up to date by a watch of its own.
+ *
+ * A node may see only what its pods need, so there is no list of all Secrets here: one informer for each object that
+ * somebody names, shared by all who do, stopped when the last of them is gone. Because it is a watch, a pod that waits
+ * for a missing ConfigMap starts the moment that it is created, and mounted files follow every change.
+ * Follows upstream's pkg/kubelet/util/manager (watch based).
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { ConfigMaps, Secrets, type Resource } from '@dinghy/shared/api/resources'

@@ -1,4 +1,6 @@
-// Which ConfigMaps and Secrets a pod needs, from everything in its spec that names one. Pure.
+/**
+ * Which ConfigMaps and Secrets a pod needs, from everything in its spec that names one. Pure.
+ */
 
 import type { Pod } from '@dinghy/shared/api/types'
 

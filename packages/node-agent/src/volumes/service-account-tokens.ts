@@ -1,5 +1,7 @@
-// Service account tokens for pods, asked of the API by TokenRequest and bound to the pod, so that a token is worth
-// nothing once its pod is gone. Kept until most of their life is over. Follows upstream's pkg/kubelet/token.
+/**
+ * Service account tokens for pods, asked of the API by TokenRequest and bound to the pod, so that a token is worth
+ * nothing once its pod is gone. Kept until most of their life is over. Follows upstream's pkg/kubelet/token.
+ */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { ServiceAccounts } from '@dinghy/shared/api/resources'

@@ -9,8 +9,12 @@ let directory: string
 beforeEach(async () => (directory = await mkdtemp(join(tmpdir(), 'size-limits-'))))
 afterEach(() => rm(directory, { recursive: true }))
 
-const limited = (sizeLimit?: string) => pod({ volumes: [{ name: 'tmp', emptyDir: sizeLimit ? { sizeLimit } : {} }] })
-const exceeded = (sizeLimit: string) => exceededLimit(limited(sizeLimit), new Map([['tmp', directory]]))
+function limited(sizeLimit?: string) {
+  return pod({ volumes: [{ name: 'tmp', emptyDir: sizeLimit ? { sizeLimit } : {} }] })
+}
+function exceeded(sizeLimit: string) {
+  return exceededLimit(limited(sizeLimit), new Map([['tmp', directory]]))
+}
 
 test('only pods with a limit need looking at', () => {
   expect(hasSizeLimits(limited())).toBe(false)

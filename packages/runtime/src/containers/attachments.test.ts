@@ -2,7 +2,9 @@ import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
 import { Attachments } from './attachments.ts'
 
-const settle = () => new Promise((resolve) => setImmediate(resolve))
+function settle() {
+  return new Promise((resolve) => setImmediate(resolve))
+}
 
 test('input and its end may come before there is anything to take them', async () => {
   const attachments = new Attachments()

@@ -125,7 +125,7 @@ export class Container {
   /** Wakes those who wait for the end of a run. */
   notifyExit(): void {
     const { exitCode, error } = this.state
-    this.#settle((condition) => condition !== 'removed', { exitCode, ...(error !== '' && { error }) })
+    this.#settle((condition) => condition !== 'removed', { exitCode, ...(error !== '' ? { error } : {}) })
   }
 
   /** Without the error of a failed start: that one has been told to whoever started it. */

@@ -21,7 +21,7 @@ import { despiteFullDisk } from './full-disk.ts'
 import { completeConfig, completeHostConfig, type CreateBody } from './create-body.ts'
 import { checkName, inventName, newId } from './names.ts'
 import { Networking, newEndpoint } from './networking.ts'
-import { NEVER, type ContainerRecord, type Endpoint, type HostConfig, type MountPoint } from './record.ts'
+import { never, type ContainerRecord, type Endpoint, type HostConfig, type MountPoint } from './record.ts'
 import { resourcesOf } from './runtime-spec.ts'
 import { refusal } from './state.ts'
 import { isNetworkSysctl, notSeparate } from './sysctls.ts'
@@ -230,7 +230,7 @@ export class Containers {
       hostConfig,
       networks: this.#endpoints(draft, hostConfig, body),
       mounts: mountPointsOf(hostConfig, Object.keys(config.Volumes ?? {}), inherited),
-      state: { status: 'created', exitCode: 0, error: '', oomKilled: false, startedAt: NEVER, finishedAt: NEVER },
+      state: { status: 'created', exitCode: 0, error: '', oomKilled: false, startedAt: never, finishedAt: never },
       restartCount: 0,
       stoppedByUser: false,
       startedByUser: false,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { commandOf, completeConfig, completeHostConfig, mergeEnv, type CreateBody } from './create-body.ts'
 
-const ID = '0123456789abcdef'.repeat(4)
+const id = '0123456789abcdef'.repeat(4)
 const image = {
   Env: ['PATH=/bin', 'A=1'],
   Cmd: ['serve'],
@@ -21,11 +21,11 @@ test.each<[string, CreateBody, string[]]>([
   ['--entrypoint "" means none', { Entrypoint: [''], Cmd: ['z'] }, ['z']],
   ['old clients send strings', { Entrypoint: '/mine', Cmd: 'z' }, ['/mine', 'z']],
 ])('the command with %s', (_name, body, command) => {
-  expect(commandOf(completeConfig(body, image, ID))).toEqual(command)
+  expect(commandOf(completeConfig(body, image, id))).toEqual(command)
 })
 
 test('what create leaves out comes from the image', () => {
-  const config = completeConfig({ Image: 'app', Labels: { both: 'mine' } }, image, ID)
+  const config = completeConfig({ Image: 'app', Labels: { both: 'mine' } }, image, id)
   expect(config).toMatchObject({
     Hostname: '0123456789ab',
     User: 'node',
@@ -48,7 +48,7 @@ test.each<[string, CreateBody]>([
   ['invalid environment variable: =x', { Env: ['=x'] }],
   ['invalid port specification: "http"', { ExposedPorts: { http: {} } }],
 ])('%s', (message, body) => {
-  expect(() => completeConfig(body, { ...image, Cmd: null }, ID)).toThrow(message)
+  expect(() => completeConfig(body, { ...image, Cmd: null }, id)).toThrow(message)
 })
 
 test.each([

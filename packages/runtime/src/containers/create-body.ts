@@ -3,7 +3,7 @@
  */
 import { badParameter } from '../docker/errors.ts'
 import { signalNumber } from '../drivers/exit-code.ts'
-import { DEFAULT_PATH } from '../drivers/executable.ts'
+import { defaultPath } from '../drivers/executable.ts'
 import type { Healthcheck, RunConfig } from '../images/oci.ts'
 import { parsePort, publishRequests } from '../networks/ports.ts'
 import type { ContainerConfig, Endpoint, HostConfig } from './record.ts'
@@ -18,8 +18,8 @@ export interface CreateBody extends Partial<Omit<ContainerConfig, 'Entrypoint' |
   NetworkingConfig?: { EndpointsConfig?: Record<string, Partial<Endpoint> | null> | null } | null
 }
 
-const MIN_MEMORY_BYTES = 6 * 1024 * 1024
-const DEFAULT_SHM_BYTES = 64 * 1024 * 1024
+const minMemoryBytes = 6 * 1024 * 1024
+const defaultShmBytes = 64 * 1024 * 1024
 
 /** `Config` with everything decided. `id` gives the default host name. */
 export function completeConfig(body: CreateBody, image: RunConfig, id: string): ContainerConfig {
@@ -85,13 +85,13 @@ export function checkMac(mac: string): void {
   if (mac !== '' && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) throw badParameter(`invalid MAC address: ${mac}`)
 }
 
-const MIN_HEALTH_NS = 1_000_000
+const minHealthNs = 1_000_000
 
 /** Zero means the default. */
 function checkHealthcheck(healthcheck: Healthcheck): void {
   for (const name of ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const) {
     const value = healthcheck[name] ?? 0
-    if (value !== 0 && value < MIN_HEALTH_NS) throw badParameter(`${name} in Healthcheck cannot be less than 1ms`)
+    if (value !== 0 && value < minHealthNs) throw badParameter(`${name} in Healthcheck cannot be less than 1ms`)
   }
   if ((healthcheck.Retries ?? 0) < 0) throw badParameter('Retries in Healthcheck cannot be negative')
 }
@@ -105,7 +105,7 @@ export function mergeEnv(image: string[], own: string[]): string[] {
     if (entry.includes('=')) merged.set(name, entry)
     else merged.delete(name)
   }
-  return merged.has('PATH') ? [...merged.values()] : [`PATH=${DEFAULT_PATH}`, ...merged.values()]
+  return merged.has('PATH') ? [...merged.values()] : [`PATH=${defaultPath}`, ...merged.values()]
 }
 
 function mergeHealthcheck(
@@ -153,7 +153,7 @@ export function completeHostConfig(body: Partial<HostConfig> = {}): HostConfig {
     PidMode: body.PidMode ?? '',
     IpcMode: body.IpcMode || 'private',
     UTSMode: body.UTSMode ?? '',
-    ShmSize: body.ShmSize || DEFAULT_SHM_BYTES,
+    ShmSize: body.ShmSize || defaultShmBytes,
     Ulimits: body.Ulimits ?? null,
     Devices: body.Devices ?? null,
     OomScoreAdj: body.OomScoreAdj ?? 0,
@@ -173,7 +173,7 @@ export function completeHostConfig(body: Partial<HostConfig> = {}): HostConfig {
 
 export function checkHostConfig(hostConfig: HostConfig): void {
   const { Memory, MemorySwap, NanoCpus, LogConfig, PortBindings, NetworkMode } = hostConfig
-  if (Memory !== 0 && Memory < MIN_MEMORY_BYTES) throw badParameter('Minimum memory limit allowed is 6MB')
+  if (Memory !== 0 && Memory < minMemoryBytes) throw badParameter('Minimum memory limit allowed is 6MB')
   if (MemorySwap > 0 && Memory > 0 && MemorySwap < Memory) {
     throw badParameter('Minimum memoryswap limit should be larger than memory limit, see usage')
   }
@@ -209,14 +209,14 @@ function checkNamespaces({ IpcMode, PidMode, UTSMode }: HostConfig): void {
 
 function checkLogOptions({ Type, Config }: HostConfig['LogConfig']): void {
   if (Type === 'none') return
-  const unknown = Object.keys(Config).find((name) => !LOG_OPTIONS.has(name))
+  const unknown = Object.keys(Config).find((name) => !logOptions.has(name))
   if (unknown !== undefined) throw badParameter(`unknown log opt '${unknown}' for ${Type} log driver`)
   const { 'max-size': size = '-1', 'max-file': files = '1' } = Config
   if (!/^(-1|\d+[kmg]?b?)$/i.test(size)) throw badParameter(`invalid size: '${size}'`)
   if (!/^\d+$/.test(files) || Number(files) < 1) throw badParameter('max-file cannot be less than 1')
 }
 
-const LOG_OPTIONS = new Set(['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'])
+const logOptions = new Set(['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'])
 
 /** These end up in mount options, limits and a shell script; a client that is no Go program may have sent anything. */
 function checkNumbers(hostConfig: HostConfig): void {
@@ -226,11 +226,11 @@ function checkNumbers(hostConfig: HostConfig): void {
     if (!Number.isInteger(value)) throw badParameter(`invalid HostConfig.${name}: it must be an integer`)
   }
   for (const { Name, Soft, Hard } of Ulimits ?? []) {
-    if (!ULIMITS.has(Name)) throw badParameter(`invalid ulimit type: ${Name}`)
+    if (!ulimits.has(Name)) throw badParameter(`invalid ulimit type: ${Name}`)
     if (!Number.isInteger(Soft) || !Number.isInteger(Hard)) throw badParameter(`invalid ulimit ${Name}: not an integer`)
   }
 }
 
-const ULIMITS = new Set(
+const ulimits = new Set(
   'core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(' '),
 )

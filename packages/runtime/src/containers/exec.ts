@@ -35,7 +35,7 @@ export interface Exec {
 }
 
 /** A finished exec can be inspected for this long. */
-const KEEP_MS = 5 * 60_000
+const keepMs = 5 * 60_000
 
 export class Execs {
   readonly #containers: Containers
@@ -123,13 +123,13 @@ export class Execs {
     const base = container.spec?.process
     return {
       ...privilegesOf(hostConfig),
-      ...(request.Privileged && { privileged: true }),
+      ...(request.Privileged ? { privileged: true } : {}),
       args: command,
       env: [...terminalEnv(request.Tty ?? false), ...(base?.env ?? config.Env), ...(request.Env ?? [])],
       cwd: request.WorkingDir || config.WorkingDir || '/',
       user: request.User || config.User,
       tty: request.Tty ?? false,
-      ...(request.ConsoleSize && { consoleSize: request.ConsoleSize }),
+      ...(request.ConsoleSize ? { consoleSize: request.ConsoleSize } : {}),
     }
   }
 
@@ -141,6 +141,6 @@ export class Execs {
     this.#clock.setTimeout(() => {
       this.#execs.delete(exec.id)
       exec.container.execIds.delete(exec.id)
-    }, KEEP_MS)
+    }, keepMs)
   }
 }

@@ -17,7 +17,9 @@ test('durations are nanoseconds, zero means the default', () => {
 })
 
 const plan = { retries: 2, startPeriodMs: 1000 } as HealthPlan
-const result = (ExitCode: number) => ({ Start: '', End: '', ExitCode, Output: '' })
+function result(ExitCode: number) {
+  return { Start: '', End: '', ExitCode, Output: '' }
+}
 const starting: Health = { Status: 'starting', FailingStreak: 0, Log: [] }
 
 test('it takes `retries` failures in a row to be unhealthy, one success to be healthy', () => {

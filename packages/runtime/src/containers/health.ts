@@ -19,8 +19,8 @@ export interface HealthPlan {
   retries: number
 }
 
-const LOG_LENGTH = 5
-const MAX_OUTPUT_BYTES = 4096
+const logLength = 5
+const maxOutputBytes = 4096
 
 /** Undefined when there is nothing to run. Durations of the API are nanoseconds, and 0 means the default. */
 export function healthPlan(
@@ -42,7 +42,7 @@ export function healthPlan(
 
 /** The health after one more result. Failures during the start period do not count. */
 export function afterCheck(health: Health, entry: HealthLogEntry, plan: HealthPlan, sinceStartMs: number): Health {
-  const Log = [...health.Log, entry].slice(-LOG_LENGTH)
+  const Log = [...health.Log, entry].slice(-logLength)
   if (entry.ExitCode === 0) return { Status: 'healthy', FailingStreak: 0, Log }
   if (health.Status === 'starting' && sinceStartMs < plan.startPeriodMs) return { ...health, Log }
   const FailingStreak = health.FailingStreak + 1
@@ -111,7 +111,7 @@ export class HealthChecks {
     let output = ''
     for (const stream of [process.stdout, process.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
-        if (output.length < MAX_OUTPUT_BYTES) output += chunk.toString()
+        if (output.length < maxOutputBytes) output += chunk.toString()
       })
     }
     const controller = new AbortController()
@@ -126,6 +126,6 @@ export class HealthChecks {
       await process.kill()
       return { Start, End, ExitCode: -1, Output: `Health check exceeded timeout (${plan.timeoutMs / 1000}s)` }
     }
-    return { Start, End, ExitCode: result, Output: output.slice(0, MAX_OUTPUT_BYTES) }
+    return { Start, End, ExitCode: result, Output: output.slice(0, maxOutputBytes) }
   }
 }

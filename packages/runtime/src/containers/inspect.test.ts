@@ -1,17 +1,19 @@
 import { expect, test } from 'vitest'
 import { humanDuration, statusText } from './inspect.ts'
-import { NEVER, type State } from './record.ts'
+import { never, type State } from './record.ts'
 
-const NOW = Date.parse('2025-01-01T01:00:00Z')
-const state = (change: Partial<State>): State => ({
-  status: 'running',
-  exitCode: 0,
-  error: '',
-  oomKilled: false,
-  startedAt: '2025-01-01T00:55:00Z',
-  finishedAt: NEVER,
-  ...change,
-})
+const now = Date.parse('2025-01-01T01:00:00Z')
+function state(change: Partial<State>): State {
+  return {
+    status: 'running',
+    exitCode: 0,
+    error: '',
+    oomKilled: false,
+    startedAt: '2025-01-01T00:55:00Z',
+    finishedAt: never,
+    ...change,
+  }
+}
 
 test.each<[Partial<State>, string]>([
   [{}, 'Up 5 minutes'],
@@ -20,10 +22,10 @@ test.each<[Partial<State>, string]>([
   [{ health: { Status: 'healthy', FailingStreak: 0, Log: [] } }, 'Up 5 minutes (healthy)'],
   [{ status: 'exited', exitCode: 137, finishedAt: '2025-01-01T00:59:58Z' }, 'Exited (137) 2 seconds ago'],
   [{ status: 'restarting', exitCode: 1, finishedAt: '2025-01-01T00:59:59Z' }, 'Restarting (1) 1 second ago'],
-  [{ status: 'created', startedAt: NEVER }, 'Created'],
+  [{ status: 'created', startedAt: never }, 'Created'],
   [{ status: 'dead' }, 'Dead'],
 ])('%o shows as %s', (change, text) => {
-  expect(statusText(state(change), NOW)).toBe(text)
+  expect(statusText(state(change), now)).toBe(text)
 })
 
 const [SECOND, MINUTE, HOUR, DAY] = [1000, 60_000, 3_600_000, 86_400_000]

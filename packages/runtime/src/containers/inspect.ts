@@ -50,7 +50,7 @@ export function inspectJson(container: Container, { published, sizes }: InspectC
             }
           : { RootDir: `${dir}/rootfs` },
     },
-    ...(sizes !== undefined && { SizeRw: sizes.rw, SizeRootFs: sizes.root }),
+    ...(sizes !== undefined ? { SizeRw: sizes.rw, SizeRootFs: sizes.root } : {}),
     Mounts: record.mounts.map(mountJson),
     Config: config,
     NetworkSettings: networkSettings(record, published),
@@ -71,17 +71,17 @@ function stateJson(state: State, hasHealth: boolean): Json {
     Error: state.error,
     StartedAt: state.startedAt,
     FinishedAt: state.finishedAt,
-    ...(hasHealth && { Health: state.health ?? { Status: 'starting', FailingStreak: 0, Log: [] } }),
+    ...(hasHealth ? { Health: state.health ?? { Status: 'starting', FailingStreak: 0, Log: [] } } : {}),
   }
 }
 
 export function mountJson(mount: MountPoint): Json {
   return {
     Type: mount.type,
-    ...(mount.volume !== undefined && { Name: mount.volume }),
+    ...(mount.volume !== undefined ? { Name: mount.volume } : {}),
     Source: mount.source,
     Destination: mount.target,
-    ...(mount.type === 'volume' && { Driver: 'local' }),
+    ...(mount.type === 'volume' ? { Driver: 'local' } : {}),
     Mode: mount.mode,
     RW: !mount.readOnly,
     Propagation: mount.type === 'bind' ? (mount.propagation ?? 'rprivate') : '',
@@ -153,7 +153,7 @@ export function summaryJson(
     Command: commandOf(config).join(' '),
     Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: summaryPorts(record, published),
-    ...(sizes !== undefined && { SizeRw: sizes.rw, SizeRootFs: sizes.root }),
+    ...(sizes !== undefined ? { SizeRw: sizes.rw, SizeRootFs: sizes.root } : {}),
     Labels: config.Labels,
     State: state.status,
     Status: statusText(state, now),

@@ -15,15 +15,15 @@ import { despiteFullDisk } from './full-disk.ts'
 import type { Containers } from './containers.ts'
 import type { HealthChecks } from './health.ts'
 import { driverMounts } from './mounts.ts'
-import { NEVER, type State } from './record.ts'
+import { never, type State } from './record.ts'
 import { restartDelay } from './restart-policy.ts'
 import { containerSpecOf } from './runtime-spec.ts'
 import { after, hasProcess, refusal } from './state.ts'
 import { Stdio } from './stdio.ts'
 
-const DEFAULT_STOP_SECONDS = 10
+const defaultStopSeconds = 10
 /** How long a SIGKILL may take to be noticed. */
-const KILL_WAIT_MS = 10_000
+const killWaitMs = 10_000
 
 export class Lifecycle {
   readonly #containers: Containers
@@ -89,7 +89,7 @@ export class Lifecycle {
         error: '',
         oomKilled: false,
         startedAt: new Date(this.#clock.now()).toISOString(),
-        finishedAt: NEVER,
+        finishedAt: never,
       }
       // From here on a new runtime would look for the process.
       container.save(after(container.state, 'started', started))
@@ -156,7 +156,7 @@ export class Lifecycle {
       if (!hasProcess(container.state.status)) return false
       container.save()
       const name = options.signal || record.config.StopSignal || 'SIGTERM'
-      const seconds = options.seconds ?? record.config.StopTimeout ?? DEFAULT_STOP_SECONDS
+      const seconds = options.seconds ?? record.config.StopTimeout ?? defaultStopSeconds
       await this.#signalProcess(container, numberOf(name))
       if (container.state.status === 'paused') await this.#thaw(container)
       const isStopped = await this.#waitForEnd(container, seconds < 0 ? Infinity : seconds * 1000)
@@ -179,7 +179,7 @@ export class Lifecycle {
     await this.#signalProcess(container, number)
     if (number === 9) {
       if (container.state.status === 'paused') await this.#thaw(container)
-      await this.#waitForEnd(container, KILL_WAIT_MS)
+      await this.#waitForEnd(container, killWaitMs)
     }
   }
 
@@ -365,7 +365,7 @@ export class Lifecycle {
     this.#containers.publish(container, 'kill', { signal: '9' })
     await this.#driver.killAll(running, container.spec)
     if (status === 'paused') await this.#thaw(container)
-    if (await this.#waitForEnd(container, KILL_WAIT_MS)) return
+    if (await this.#waitForEnd(container, killWaitMs)) return
     throw new DockerError(
       500,
       `cannot stop container: ${container.name}: tried to kill container, but did not receive an exit event`,

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { parseFilters } from '../docker/filters.ts'
 import { completeConfig, completeHostConfig } from './create-body.ts'
-import { LIST_FILTERS, selectContainers } from './list.ts'
-import { NEVER, type ContainerRecord, type Status } from './record.ts'
+import { listFilters, selectContainers } from './list.ts'
+import { never, type ContainerRecord, type Status } from './record.ts'
 
 function record(name: string, created: string, status: Status, change: Partial<ContainerRecord> = {}): ContainerRecord {
   const id = Buffer.from(name).toString('hex').padEnd(64, '0')
@@ -23,8 +23,8 @@ function record(name: string, created: string, status: Status, change: Partial<C
       exitCode: status === 'exited' ? 3 : 0,
       error: '',
       oomKilled: false,
-      startedAt: NEVER,
-      finishedAt: NEVER,
+      startedAt: never,
+      finishedAt: never,
     },
     restartCount: 0,
     stoppedByUser: false,
@@ -42,13 +42,13 @@ const records = [
   record('old', '2025-01-01', 'paused'),
 ]
 
-const select = (filters: object, options: { all?: boolean; limit?: number } = {}) =>
-  selectContainers(
+function select(filters: object, options: { all?: boolean; limit?: number } = {}) {
+  return selectContainers(
     records,
     {
       all: options.all ?? true,
       limit: options.limit ?? 0,
-      filters: parseFilters(JSON.stringify(filters), LIST_FILTERS),
+      filters: parseFilters(JSON.stringify(filters), listFilters),
     },
     (reference) => records.find(({ name }) => name === reference) as ContainerRecord,
     {
@@ -56,6 +56,7 @@ const select = (filters: object, options: { all?: boolean; limit?: number } = {}
       descendants: new Map([['node', new Set([`sha256:${'a'.repeat(64)}`])]]),
     },
   ).map(({ name }) => name)
+}
 
 test('without -a only what is up is shown, unless something else asks for the rest', () => {
   expect(select({}, { all: false })).toEqual(['new', 'old'])

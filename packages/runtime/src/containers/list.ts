@@ -7,7 +7,7 @@ import { anyOf, labelsMatch, matchesText, type Filters } from '../docker/filters
 import type { ContainerRecord } from './record.ts'
 import { isUp } from './state.ts'
 
-export const LIST_FILTERS = [
+export const listFilters = [
   'ancestor',
   'before',
   'expose',
@@ -25,7 +25,7 @@ export const LIST_FILTERS = [
   'volume',
 ]
 
-const STATUSES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead']
+const statuses = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead']
 
 export interface ListQuery {
   all: boolean
@@ -52,7 +52,7 @@ export function selectContainers(
   context: ListContext,
 ): ContainerRecord[] {
   for (const status of filters.get('status') ?? []) {
-    if (!STATUSES.includes(status)) throw badParameter(`invalid filter 'status=${status}'`)
+    if (!statuses.includes(status)) throw badParameter(`invalid filter 'status=${status}'`)
   }
   for (const code of filters.get('exited') ?? []) {
     if (!/^-?\d+$/.test(code)) throw badParameter(`invalid filter 'exited=${code}'`)

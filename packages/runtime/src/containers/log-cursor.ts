@@ -19,7 +19,7 @@ export interface LogFiles {
 }
 
 /** Room for several of the longest entries. */
-const BLOCK_BYTES = 256 * 1024
+const blockBytes = 256 * 1024
 
 export class LogCursor {
   readonly #files: LogFiles
@@ -63,11 +63,11 @@ export class LogCursor {
     const { file, offset } = this.#position
     const fd = this.#descriptor(file)
     if (fd === undefined) return undefined
-    const buffer = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, end - offset))
+    const buffer = Buffer.allocUnsafe(Math.min(blockBytes, end - offset))
     const length = readSync(fd, buffer, 0, buffer.length, offset)
     const whole = buffer.subarray(0, length).lastIndexOf(0x0a) + 1
     // Not ours, if it is longer than any entry: pass over it.
-    const used = whole === 0 && length === BLOCK_BYTES ? length : whole
+    const used = whole === 0 && length === blockBytes ? length : whole
     this.#position = { file, offset: offset + used }
     return used === 0 ? undefined : buffer.subarray(0, used)
   }
@@ -102,7 +102,7 @@ export function positionOfTail(
   return { file: numbers[0] ?? end.file, offset: 0 }
 }
 
-const CHUNK_BYTES = 64 * 1024
+const chunkBytes = 64 * 1024
 
 /** The lines of a file from the last to the first, newlines included. */
 function* linesBackwards(path: string): Generator<{ line: Buffer; offset: number }> {
@@ -111,7 +111,7 @@ function* linesBackwards(path: string): Generator<{ line: Buffer; offset: number
     let position = fstatSync(fd).size
     let rest = Buffer.alloc(0)
     while (position > 0) {
-      const length = Math.min(CHUNK_BYTES, position)
+      const length = Math.min(chunkBytes, position)
       position -= length
       const chunk = Buffer.alloc(length)
       readSync(fd, chunk, 0, length, position)

@@ -39,8 +39,9 @@ function frames(bytes: Buffer): string[] {
   return new FrameReader().push(bytes).map(({ stream, payload }) => `${stream === 'stdout' ? 'o' : 'e'}:${payload}`)
 }
 
-const numbered = (from: number, to: number) =>
-  Array.from({ length: to - from + 1 }, (_, index) => `line ${from + index}\n`).join('')
+function numbered(from: number, to: number) {
+  return Array.from({ length: to - from + 1 }, (_, index) => `line ${from + index}\n`).join('')
+}
 
 test('lines are cut from chunks that end anywhere, each stream on its own', () => {
   const log = new LogFile(path, clock)

@@ -12,7 +12,7 @@ function sequence(seed: number): (limit: number) => number {
 }
 
 /** Mostly plain text, with everything in it that could be mistaken for something else. */
-const SPECIAL = [
+const special = [
   '"',
   '\\',
   '\t',
@@ -37,7 +37,7 @@ function textOf(next: (limit: number) => number): string {
   const length = next(40)
   const isPlain = next(3) === 0
   return Array.from({ length }, () =>
-    isPlain || next(6) > 0 ? 'abcxyz09'[next(8)] : SPECIAL[next(SPECIAL.length)],
+    isPlain || next(6) > 0 ? 'abcxyz09'[next(8)] : special[next(special.length)],
   ).join('')
 }
 

@@ -12,31 +12,33 @@ import { formatNanos } from './timestamps.ts'
 export type StreamName = 'stdout' | 'stderr'
 
 /** Longer lines are cut into several entries; only the last of them ends in a newline. */
-const MAX_ENTRY_BYTES = 16 * 1024
-const NEWLINE = 0x0a
-const BACKSLASH = 0x5c
+const maxEntryBytes = 16 * 1024
+const newlineByte = 0x0a
+const backslashByte = 0x5c
 
-const HEAD = Buffer.from('{"log":"')
-const TIME_BYTES = 30
-const tailOf = (stream: StreamName, time: string) => `","stream":"${stream}","time":"${time}"}\n`
-const TAIL_BYTES = tailOf('stdout', '0'.repeat(TIME_BYTES)).length
-const TAIL_START = Buffer.from('","stream":"std')
+const head = Buffer.from('{"log":"')
+const timeBytes = 30
+function tailOf(stream: StreamName, time: string) {
+  return `","stream":"${stream}","time":"${time}"}\n`
+}
+const tailBytes = tailOf('stdout', '0'.repeat(timeBytes)).length
+const tailStart = Buffer.from('","stream":"std')
 /** Where the time begins in the tail, and its last digit. */
-const TIME_AT = TAIL_BYTES - TIME_BYTES - 3
-const LAST_DIGIT_AT = TIME_AT + TIME_BYTES - 2
-const STDOUT_LETTER = 'o'.charCodeAt(0)
+const timeAt = tailBytes - timeBytes - 3
+const lastDigitAt = timeAt + timeBytes - 2
+const stdoutLetter = 'o'.charCodeAt(0)
 
 /** What JSON writes for a byte, where that is not the byte itself. */
-const ESCAPES: (Buffer | undefined)[] = Array.from({ length: 256 }, (_, byte) => {
+const escapes: (Buffer | undefined)[] = Array.from({ length: 256 }, (_, byte) => {
   const written = JSON.stringify(String.fromCharCode(byte)).slice(1, -1)
   return byte < 0x80 && written.length > 1 ? Buffer.from(written) : undefined
 })
-const MAX_ESCAPE_BYTES = 6
+const maxEscapeBytes = 6
 
 /** How much of `bytes` is ready to be written: whole lines, and what is too long to wait for its newline. */
 export function readyLength(bytes: Buffer): number {
-  let ready = bytes.lastIndexOf(NEWLINE) + 1
-  while (bytes.length - ready >= MAX_ENTRY_BYTES) ready = cut(bytes, ready)
+  let ready = bytes.lastIndexOf(newlineByte) + 1
+  while (bytes.length - ready >= maxEntryBytes) ready = cut(bytes, ready)
   return ready
 }
 
@@ -57,31 +59,31 @@ export function encodeEntries(
   firstNanos: bigint,
 ): { encoded: Buffer; count: number } {
   // The end of an entry and the beginning of the next are one piece: what counts here is the number of copies.
-  const between = Buffer.concat([Buffer.from(tailOf(stream, formatNanos(firstNanos))), HEAD])
+  const between = Buffer.concat([Buffer.from(tailOf(stream, formatNanos(firstNanos))), head])
   const words = new DataView(lines.buffer, lines.byteOffset, lines.length)
-  let at = HEAD.copy(scratch)
+  let at = head.copy(scratch)
   let count = 0
   for (let start = 0; start < lines.length; count++) {
-    if (count > 0 && !addNanosecond(between)) between.write(formatNanos(firstNanos + BigInt(count)), TIME_AT)
-    const newline = lines.indexOf(NEWLINE, start)
+    if (count > 0 && !addNanosecond(between)) between.write(formatNanos(firstNanos + BigInt(count)), timeAt)
+    const newline = lines.indexOf(newlineByte, start)
     let end = newline < 0 ? lines.length : newline + 1
-    if (end - start > MAX_ENTRY_BYTES) end = cut(lines, start)
-    const needed = at + (end - start) * MAX_ESCAPE_BYTES + between.length
+    if (end - start > maxEntryBytes) end = cut(lines, start)
+    const needed = at + (end - start) * maxEscapeBytes + between.length
     if (needed > scratch.length) scratch = Buffer.concat([scratch.subarray(0, at)], needed * 2)
-    const textEnd = lines[end - 1] === NEWLINE ? end - 1 : end
+    const textEnd = lines[end - 1] === newlineByte ? end - 1 : end
     if (isPlain(words, start, textEnd)) at += lines.copy(scratch, at, start, textEnd)
     else for (let from = start; from < textEnd; from++) at = putByte(lines[from] as number, at)
-    if (textEnd < end) at = putByte(NEWLINE, at)
+    if (textEnd < end) at = putByte(newlineByte, at)
     scratch.set(between, at)
     at += between.length
     start = end
   }
-  return { encoded: scratch.subarray(0, at - HEAD.length), count }
+  return { encoded: scratch.subarray(0, at - head.length), count }
 }
 
 /** Writes a byte of text as JSON has it; returns the place behind it. */
 function putByte(byte: number, at: number): number {
-  const escape = ESCAPES[byte]
+  const escape = escapes[byte]
   if (escape !== undefined) return at + escape.copy(scratch, at)
   scratch[at] = byte
   return at + 1
@@ -101,13 +103,13 @@ function isPlain(bytes: DataView, start: number, end: number): boolean {
       ((word - 0x20202020) & ~word) | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash)
     if ((found & 0x80808080) !== 0) return false
   }
-  for (; at < end; at++) if (ESCAPES[bytes.getUint8(at)] !== undefined) return false
+  for (; at < end; at++) if (escapes[bytes.getUint8(at)] !== undefined) return false
   return true
 }
 
 /** False when the second is over. */
 function addNanosecond(tail: Buffer): boolean {
-  for (let at = LAST_DIGIT_AT; at > LAST_DIGIT_AT - 9; at--) {
+  for (let at = lastDigitAt; at > lastDigitAt - 9; at--) {
     const digit = tail[at] as number
     if (digit < 0x39) {
       tail[at] = digit + 1
@@ -120,7 +122,7 @@ function addNanosecond(tail: Buffer): boolean {
 
 /** The end of an entry of the greatest length, which is not in the middle of a character. */
 function cut(bytes: Buffer, start: number): number {
-  const end = start + MAX_ENTRY_BYTES
+  const end = start + maxEntryBytes
   for (let at = end; at > end - 4; at--) if (((bytes[at] ?? 0) & 0xc0) !== 0x80) return at
   return end
 }
@@ -128,7 +130,7 @@ function cut(bytes: Buffer, start: number): number {
 /** One entry of a block, described by where things are in it; the same object for every entry. */
 export interface EntryView {
   stream: StreamName
-  /** Position of the time, TIME_BYTES long. */
+  /** Position of the time, timeBytes long. */
   timeStart: number
   /** Positions of the text as it is in the file. */
   textStart: number
@@ -139,7 +141,7 @@ export interface EntryView {
 export function visitEntries(block: Buffer, visit: (entry: EntryView) => boolean | void): void {
   const entry: EntryView = { stream: 'stdout', timeStart: 0, textStart: 0, textEnd: 0 }
   for (let start = 0; start < block.length;) {
-    const newline = block.indexOf(NEWLINE, start)
+    const newline = block.indexOf(newlineByte, start)
     const end = newline < 0 ? block.length : newline + 1
     if (readEntry(block, start, end, entry) && visit(entry) === false) return
     start = end
@@ -148,18 +150,20 @@ export function visitEntries(block: Buffer, visit: (entry: EntryView) => boolean
 
 /** Half lines of a killed writer are no entries. */
 export function readEntry(block: Buffer, start: number, end: number, entry: EntryView): boolean {
-  const textEnd = end - TAIL_BYTES
-  if (textEnd < start + HEAD.length || !startsWith(block, start, HEAD) || !startsWith(block, textEnd, TAIL_START)) {
+  const textEnd = end - tailBytes
+  if (textEnd < start + head.length || !startsWith(block, start, head) || !startsWith(block, textEnd, tailStart)) {
     return false
   }
-  entry.stream = block[textEnd + TAIL_START.length] === STDOUT_LETTER ? 'stdout' : 'stderr'
-  entry.timeStart = textEnd + TIME_AT
-  entry.textStart = start + HEAD.length
+  entry.stream = block[textEnd + tailStart.length] === stdoutLetter ? 'stdout' : 'stderr'
+  entry.timeStart = textEnd + timeAt
+  entry.textStart = start + head.length
   entry.textEnd = textEnd
   return true
 }
 
-export const emptyEntry = (): EntryView => ({ stream: 'stdout', timeStart: 0, textStart: 0, textEnd: 0 })
+export function emptyEntry(): EntryView {
+  return { stream: 'stdout', timeStart: 0, textStart: 0, textEnd: 0 }
+}
 
 function startsWith(block: Buffer, start: number, wanted: Buffer): boolean {
   for (let index = 0; index < wanted.length; index++) if (block[start + index] !== wanted[index]) return false
@@ -168,21 +172,21 @@ function startsWith(block: Buffer, start: number, wanted: Buffer): boolean {
 
 /** Copies the entry's time into `target`; returns its length. */
 export function copyTime(block: Buffer, { timeStart }: EntryView, target: Buffer, at: number): number {
-  return block.copy(target, at, timeStart, timeStart + TIME_BYTES)
+  return block.copy(target, at, timeStart, timeStart + timeBytes)
 }
 
 /** Negative when the entry is older than `time` (formatNanos), positive when it is younger. */
 export function compareTime(block: Buffer, { timeStart }: EntryView, time: Buffer): number {
-  return block.compare(time, 0, TIME_BYTES, timeStart, timeStart + TIME_BYTES)
+  return block.compare(time, 0, timeBytes, timeStart, timeStart + timeBytes)
 }
 
 /** Copies the entry's text into `target`; returns its length, which is never more than in the file. */
 export function copyText(block: Buffer, { textStart, textEnd }: EntryView, target: Buffer, at: number): number {
-  const backslash = block.indexOf(BACKSLASH, textStart)
+  const backslash = block.indexOf(backslashByte, textStart)
   if (backslash < 0 || backslash >= textEnd) return block.copy(target, at, textStart, textEnd)
   if (backslash === textEnd - 2 && block[textEnd - 1] === 0x6e) {
     const length = block.copy(target, at, textStart, backslash)
-    target[at + length] = NEWLINE
+    target[at + length] = newlineByte
     return length + 1
   }
   return target.write(JSON.parse(block.toString('utf8', textStart - 1, textEnd + 1)) as string, at)

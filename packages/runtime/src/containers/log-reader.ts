@@ -5,7 +5,7 @@
  * and is read from there. Output comes as it goes over the wire: frames (docker/stdcopy.ts) that hold as many lines as
  * follow each other in one stream, or with a TTY the bare text.
  */
-import { frame, FRAME_HEADER_BYTES, writeFrameHeader } from '../docker/stdcopy.ts'
+import { frame, frameHeaderBytes, writeFrameHeader } from '../docker/stdcopy.ts'
 import { LogCursor, positionOfTail, type Position } from './log-cursor.ts'
 import type { Appended, LogFile } from './log-file.ts'
 import { compareTime, copyText, copyTime, visitEntries, type EntryView, type StreamName } from './log-format.ts'
@@ -72,11 +72,11 @@ export class LogReader {
 }
 
 /** The latest moment that an entry's time can show. */
-const MAX_NANOS = 253_402_300_799_999_999_999n
+const maxNanos = 253_402_300_799_999_999_999n
 
 function selector({ streams, since, until }: LogQuery): (block: Buffer, entry: EntryView) => boolean {
   const [first, last] = [since, until].map((nanos) =>
-    nanos === undefined ? undefined : Buffer.from(formatNanos(nanos < 0n ? 0n : nanos > MAX_NANOS ? MAX_NANOS : nanos)),
+    nanos === undefined ? undefined : Buffer.from(formatNanos(nanos < 0n ? 0n : nanos > maxNanos ? maxNanos : nanos)),
   )
   return (block, entry) =>
     streams.includes(entry.stream) &&
@@ -96,7 +96,7 @@ function render(
   let frameStream: StreamName | undefined
   const endFrame = () => {
     if (!raw && frameStream !== undefined) {
-      writeFrameHeader(output, frameStart, frameStream, at - frameStart - FRAME_HEADER_BYTES)
+      writeFrameHeader(output, frameStart, frameStream, at - frameStart - frameHeaderBytes)
     }
   }
   visitEntries(block, (entry) => {
@@ -105,7 +105,7 @@ function render(
       endFrame()
       frameStart = at
       frameStream = entry.stream
-      at += FRAME_HEADER_BYTES
+      at += frameHeaderBytes
     }
     if (timestamps) {
       at += copyTime(block, entry, output, at)

@@ -8,7 +8,7 @@ export function driverMounts(mounts: MountPoint[]): Mount[] {
     source,
     target,
     readOnly,
-    ...(options !== undefined && { options }),
-    ...(propagation !== undefined && { propagation }),
+    ...(options !== undefined ? { options } : {}),
+    ...(propagation !== undefined ? { propagation } : {}),
   }))
 }

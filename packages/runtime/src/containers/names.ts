@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { badParameter } from '../docker/errors.ts'
 
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
+const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 
 /** 64 hex digits whose first twelve are not all decimal, so that a short id is never mistaken for a number. */
 export function newId(): string {
@@ -17,13 +17,13 @@ export function newId(): string {
 /** The name without the slash that some clients put before it. Throws a 400 for what cannot be a name. */
 export function checkName(name: string): string {
   const bare = name.replace(/^\//, '')
-  if (!NAME.test(bare)) {
+  if (!namePattern.test(bare)) {
     throw badParameter(`Invalid container name (${bare}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`)
   }
   return bare
 }
 
-const MANNERS = [
+const manners = [
   'able',
   'brave',
   'brisk',
@@ -53,7 +53,7 @@ const MANNERS = [
   'wise',
   'young',
 ]
-const SAILORS = [
+const sailors = [
   'anne_bonny',
   'barents',
   'baret',
@@ -88,7 +88,7 @@ const SAILORS = [
 export function inventName(isTaken: (name: string) => boolean): string {
   const pick = (words: string[]) => words[Math.floor(Math.random() * words.length)] ?? 'dinghy'
   for (let attempt = 0; ; attempt++) {
-    const name = `${pick(MANNERS)}_${pick(SAILORS)}${attempt < 6 ? '' : Math.floor(Math.random() * 10 ** (attempt - 5))}`
+    const name = `${pick(manners)}_${pick(sailors)}${attempt < 6 ? '' : Math.floor(Math.random() * 10 ** (attempt - 5))}`
     if (!isTaken(name)) return name
   }
 }

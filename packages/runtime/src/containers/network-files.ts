@@ -10,10 +10,10 @@ import type { Container } from './container.ts'
 import type { ContainerRecord } from './record.ts'
 import { hasProcess } from './state.ts'
 
-const FILES = ['hosts', 'hostname', 'resolv.conf'] as const
+const files = ['hosts', 'hostname', 'resolv.conf'] as const
 
 /** Of the machine; the second is what systemd's resolver asks, where the first names only that resolver. */
-const RESOLV_CONFS = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']
+const resolvConfs = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']
 
 interface Options {
   all: () => Container[]
@@ -35,16 +35,18 @@ export class NetworkFiles {
   /** The files of `owner`, which is the container itself or the one whose network it shares. */
   mounts(container: Container, owner: Container): Mount[] {
     const taken = new Set(container.record.mounts.map(({ target }) => target))
-    return FILES.filter((name) => !taken.has(`/etc/${name}`) && existsSync(join(owner.dir, name))).map((name) => ({
-      type: 'bind',
-      source: join(owner.dir, name),
-      target: `/etc/${name}`,
-      readOnly: false,
-    }))
+    return files
+      .filter((name) => !taken.has(`/etc/${name}`) && existsSync(join(owner.dir, name)))
+      .map((name) => ({
+        type: 'bind',
+        source: join(owner.dir, name),
+        target: `/etc/${name}`,
+        readOnly: false,
+      }))
   }
 
   forget(container: Container): void {
-    for (const name of FILES) this.#written.delete(join(container.dir, name))
+    for (const name of files) this.#written.delete(join(container.dir, name))
   }
 
   /** Rewrites the hosts files of the running containers that share a network with this one, and its own. */
@@ -84,7 +86,7 @@ export class NetworkFiles {
 
   #resolvConf(record: ContainerRecord): string {
     const { Dns, DnsSearch, DnsOptions } = record.hostConfig
-    const texts = RESOLV_CONFS.filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8'))
+    const texts = resolvConfs.filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8'))
     const isReachable = this.#options.hasOwnNamespace(record) ? isReachableServer : () => true
     const usable = texts.find((text) => /^nameserver/m.test(resolvConf(text, [], [], [], isReachable)))
     return resolvConf(usable ?? texts[0] ?? '', Dns ?? [], DnsSearch ?? [], DnsOptions ?? [], isReachable)

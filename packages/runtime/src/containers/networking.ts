@@ -20,8 +20,8 @@ import type { ContainerRecord, Endpoint } from './record.ts'
 import { hasProcess } from './state.ts'
 
 /** Where the Node preload is inside containers. */
-const PRELOAD_TARGET = '/.dinghy/preload.cjs'
-const PREFIX_OF = /\/(\d+)$/
+const preloadTarget = '/.dinghy/preload.cjs'
+const prefixOf = /\/(\d+)$/
 
 export interface Networked {
   mounts: Mount[]
@@ -122,7 +122,7 @@ export class Networking {
     const ip = this.addressOf(record)
     if (ip === '' || this.hasOwnNamespace(record)) return []
     const own = record.config.Env.findLast((entry) => entry.startsWith('NODE_OPTIONS='))?.slice('NODE_OPTIONS='.length)
-    return [`DINGHY_IP=${ip}`, `NODE_OPTIONS=${own === undefined ? '' : `${own} `}--require=${PRELOAD_TARGET}`]
+    return [`DINGHY_IP=${ip}`, `NODE_OPTIONS=${own === undefined ? '' : `${own} `}--require=${preloadTarget}`]
   }
 
   /** The container's address, or that of the container whose network it shares; empty without one. */
@@ -313,7 +313,7 @@ export class Networking {
       EndpointID: endpointId,
       Gateway: isDeadEnd ? '' : network.gateway,
       IPAddress: ip,
-      IPPrefixLen: Number(PREFIX_OF.exec(network.subnet)?.[1] ?? 0),
+      IPPrefixLen: Number(prefixOf.exec(network.subnet)?.[1] ?? 0),
       MacAddress: mac,
     })
   }
@@ -334,7 +334,9 @@ function inOrder({ networks, hostConfig }: ContainerRecord): string[] {
   return Object.keys(networks).toSorted((a, b) => isPrimary(b) - isPrimary(a))
 }
 
-const preloadMount = (source: string): Mount => ({ type: 'bind', source, target: PRELOAD_TARGET, readOnly: true })
+function preloadMount(source: string): Mount {
+  return { type: 'bind', source, target: preloadTarget, readOnly: true }
+}
 
 /** The endpoint as it is before the container runs. */
 export function newEndpoint(
@@ -360,7 +362,7 @@ export function newEndpoint(
     IPAddress: '',
     IPPrefixLen: 0,
     MacAddress: '',
-    ...(mac !== '' && { DesiredMacAddress: mac.toLowerCase() }),
+    ...(mac !== '' ? { DesiredMacAddress: mac.toLowerCase() } : {}),
     GwPriority: config.GwPriority ?? 0,
     DNSNames: dnsNames(record, aliases),
   }

@@ -184,4 +184,4 @@ export interface ContainerRecord {
 }
 
 /** What Docker shows for a moment that has not come yet. */
-export const NEVER = '0001-01-01T00:00:00Z'
+export const never = '0001-01-01T00:00:00Z'

@@ -1,15 +1,17 @@
 import { expect, test } from 'vitest'
 import { checkRestartPolicy, restartDelay, startsAtBoot, type Ended } from './restart-policy.ts'
 
-const ended = (name: Ended['policy']['Name'], change: Partial<Ended> = {}, max = 0): Ended => ({
-  policy: { Name: name, MaximumRetryCount: max },
-  exitCode: 1,
-  restartCount: 0,
-  stoppedByUser: false,
-  ranMs: 0,
-  previousDelayMs: 0,
-  ...change,
-})
+function ended(name: Ended['policy']['Name'], change: Partial<Ended> = {}, max = 0): Ended {
+  return {
+    policy: { Name: name, MaximumRetryCount: max },
+    exitCode: 1,
+    restartCount: 0,
+    stoppedByUser: false,
+    ranMs: 0,
+    previousDelayMs: 0,
+    ...change,
+  }
+}
 
 test.each([
   ['no', ended('no'), undefined],

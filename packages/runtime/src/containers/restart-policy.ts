@@ -4,10 +4,10 @@
 import { badParameter } from '../docker/errors.ts'
 import type { RestartPolicy } from './record.ts'
 
-const FIRST_DELAY_MS = 100
-const MAX_DELAY_MS = 60_000
+const firstDelayMs = 100
+const maxDelayMs = 60_000
 /** A run this long was a success: the next failure waits only briefly again. */
-const STABLE_MS = 10_000
+const stableMs = 10_000
 
 export interface Ended {
   policy: RestartPolicy
@@ -23,8 +23,8 @@ export interface Ended {
 /** The delay before the next start, or undefined to stay down. */
 export function restartDelay(ended: Ended): number | undefined {
   if (ended.stoppedByUser || !wantsRestart(ended)) return undefined
-  if (ended.ranMs >= STABLE_MS || ended.previousDelayMs === 0) return FIRST_DELAY_MS
-  return Math.min(ended.previousDelayMs * 2, MAX_DELAY_MS)
+  if (ended.ranMs >= stableMs || ended.previousDelayMs === 0) return firstDelayMs
+  return Math.min(ended.previousDelayMs * 2, maxDelayMs)
 }
 
 function wantsRestart({ policy, exitCode, restartCount }: Ended): boolean {

@@ -43,7 +43,7 @@ export async function runOnce(driver: Driver, options: RunOnceOptions, signal?: 
     mounts: [...networkFiles(rootfs.dir, id), ...mounts],
     hostname: id.slice(0, 12),
     stdin: 'null',
-    ...(options.network === 'none' && { namespaces: { network: 'private' } }),
+    ...(options.network === 'none' ? { namespaces: { network: 'private' } } : {}),
     protectHost: true,
   }
   const stdio = new Stdio(runDir)

@@ -45,7 +45,7 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
       cwd: config.WorkingDir || '/',
       user: config.User,
       tty: config.Tty,
-      ...(hostConfig.ConsoleSize !== undefined && { consoleSize: hostConfig.ConsoleSize }),
+      ...(hostConfig.ConsoleSize !== undefined ? { consoleSize: hostConfig.ConsoleSize } : {}),
     },
     mounts,
     hostname: hostConfig.UTSMode === 'host' ? '' : hostname,
@@ -57,7 +57,7 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
       pid: namespaceMode(hostConfig.PidMode, pidOf),
       ipc: namespaceMode(hostConfig.IpcMode, pidOf),
       uts: hostConfig.UTSMode === 'host' ? 'host' : 'private',
-      ...(network !== undefined && { network }),
+      ...(network !== undefined ? { network } : {}),
     },
     interfaces: input.interfaces ?? [],
     resources: resourcesOf(hostConfig),
@@ -94,7 +94,9 @@ export function privilegesOf(
   }
 }
 
-export const terminalEnv = (tty: boolean): string[] => (tty ? ['TERM=xterm'] : [])
+export function terminalEnv(tty: boolean): string[] {
+  return tty ? ['TERM=xterm'] : []
+}
 
 /** Only what was asked for: a limit that the machine cannot enforce is an error. */
 export function resourcesOf(hostConfig: HostConfig): Resources {
@@ -117,7 +119,7 @@ function unprivileged(): Record<string, string> {
   // In a user namespace not all of those groups exist, and the kernel takes none that do not.
   return {
     'net.ipv4.ip_unprivileged_port_start': '0',
-    ...(!userNamespace().isNested && { 'net.ipv4.ping_group_range': '0 2147483647' }),
+    ...(!userNamespace().isNested ? { 'net.ipv4.ping_group_range': '0 2147483647' } : {}),
   }
 }
 

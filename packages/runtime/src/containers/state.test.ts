@@ -1,15 +1,17 @@
 import { expect, test } from 'vitest'
-import { NEVER, type State, type Status } from './record.ts'
+import { never, type State, type Status } from './record.ts'
 import { after, refusal, type Transition } from './state.ts'
 
-const state = (status: Status): State => ({
-  status,
-  exitCode: 0,
-  error: '',
-  oomKilled: false,
-  startedAt: NEVER,
-  finishedAt: NEVER,
-})
+function state(status: Status): State {
+  return {
+    status,
+    exitCode: 0,
+    error: '',
+    oomKilled: false,
+    startedAt: never,
+    finishedAt: never,
+  }
+}
 
 test.each<[Status, Transition, Status]>([
   ['created', 'started', 'running'],

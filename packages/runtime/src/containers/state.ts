@@ -12,14 +12,18 @@
 import { conflict, type DockerError } from '../docker/errors.ts'
 import type { State, Status } from './record.ts'
 
-export const isUp = (status: Status): boolean => status === 'running' || status === 'paused' || status === 'restarting'
+export function isUp(status: Status): boolean {
+  return status === 'running' || status === 'paused' || status === 'restarting'
+}
 
 /** A process of the container exists: `restarting` is up, but waiting. */
-export const hasProcess = (status: Status): boolean => status === 'running' || status === 'paused'
+export function hasProcess(status: Status): boolean {
+  return status === 'running' || status === 'paused'
+}
 
 export type Transition = 'started' | 'exited' | 'willRestart' | 'paused' | 'resumed' | 'removing' | 'removeFailed'
 
-const ALLOWED: Record<Transition, { from: Status[]; to: Status }> = {
+const allowed: Record<Transition, { from: Status[]; to: Status }> = {
   started: { from: ['created', 'exited', 'restarting', 'dead'], to: 'running' },
   exited: { from: ['created', 'running', 'paused', 'restarting'], to: 'exited' },
   willRestart: { from: ['running', 'paused', 'restarting'], to: 'restarting' },
@@ -31,7 +35,7 @@ const ALLOWED: Record<Transition, { from: Status[]; to: Status }> = {
 
 /** The state after a transition. Throws if it cannot follow, which is a bug of the caller or a lost race. */
 export function after(state: State, transition: Transition, change: Partial<State> = {}): State {
-  const { from, to } = ALLOWED[transition]
+  const { from, to } = allowed[transition]
   if (!from.includes(state.status)) throw new Error(`a container that is ${state.status} cannot have ${transition}`)
   return { ...state, ...change, status: to }
 }

@@ -14,9 +14,9 @@ export interface Sample {
   at: number
 }
 
-const NEVER_READ = '0001-01-01T00:00:00Z'
+const neverRead = '0001-01-01T00:00:00Z'
 /** A limit larger than any machine is none. */
-const NO_LIMIT = 2 ** 53
+const noLimit = 2 ** 53
 
 export function statsJson(
   container: Pick<Container, 'id' | 'name'>,
@@ -28,12 +28,12 @@ export function statsJson(
   return {
     name: `/${container.name}`,
     id: container.id,
-    read: usage === undefined ? NEVER_READ : new Date(current.at).toISOString(),
-    preread: previous?.usage === undefined ? NEVER_READ : new Date(previous.at).toISOString(),
+    read: usage === undefined ? neverRead : new Date(current.at).toISOString(),
+    preread: previous?.usage === undefined ? neverRead : new Date(previous.at).toISOString(),
     num_procs: 0,
     storage_stats: {},
     pids_stats:
-      usage === undefined ? {} : { current: usage.pids, ...(usage.pidsLimit > 0 && { limit: usage.pidsLimit }) },
+      usage === undefined ? {} : { current: usage.pids, ...(usage.pidsLimit > 0 ? { limit: usage.pidsLimit } : {}) },
     blkio_stats: {
       io_service_bytes_recursive:
         usage === undefined
@@ -60,7 +60,7 @@ export function statsJson(
             max_usage: usage.memoryPeakBytes,
             // The CLI subtracts the page cache: under this name on either version of cgroups.
             stats: { inactive_file: usage.memoryCacheBytes, total_inactive_file: usage.memoryCacheBytes },
-            limit: limit === undefined || limit === 0 || limit >= NO_LIMIT ? totalmem() : limit,
+            limit: limit === undefined || limit === 0 || limit >= noLimit ? totalmem() : limit,
           },
     networks: current.traffic ?? {},
   }
@@ -75,7 +75,7 @@ function cpuStats({ usage, at }: Sample): object {
       usage_in_usermode: usage?.cpuUserNanos ?? 0,
     },
     // All that the machine's CPUs could have done until then; only differences are looked at.
-    ...(usage !== undefined && { system_cpu_usage: at * 1e6 * online, online_cpus: online }),
+    ...(usage !== undefined ? { system_cpu_usage: at * 1e6 * online, online_cpus: online } : {}),
     throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
   }
 }

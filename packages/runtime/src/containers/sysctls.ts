@@ -5,16 +5,16 @@
  */
 import { badParameter } from '../docker/errors.ts'
 
-const PER_IPC_NAMESPACE =
+const perIpcNamespace =
   /^(?:kernel\.(?:msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)|fs\.mqueue\.[a-z_]+)$/
 /** What of it is the machine's after all, the kernel shows read-only in every namespace but the first. */
-const PER_NETWORK_NAMESPACE = /^net(?:\.[A-Za-z0-9_-]+)+$/
+const perNetworkNamespace = /^net(?:\.[A-Za-z0-9_-]+)+$/
 
 /** Throws a 400 for the first that is not the container's own business. */
 export function checkSysctls(sysctls: Record<string, string>, modes: { IpcMode: string; NetworkMode: string }): void {
   for (const name of Object.keys(sysctls)) {
     const isNetwork = isNetworkSysctl(name)
-    if (!isNetwork && !PER_IPC_NAMESPACE.test(name)) throw notSeparate(name)
+    if (!isNetwork && !perIpcNamespace.test(name)) throw notSeparate(name)
     if (!isNetwork && modes.IpcMode === 'host') {
       throw badParameter(`sysctl "${name}" is not allowed in the hosts ipc namespace`)
     }
@@ -25,7 +25,10 @@ export function checkSysctls(sysctls: Record<string, string>, modes: { IpcMode: 
   }
 }
 
-export const isNetworkSysctl = (name: string): boolean => PER_NETWORK_NAMESPACE.test(name)
+export function isNetworkSysctl(name: string): boolean {
+  return perNetworkNamespace.test(name)
+}
 
-export const notSeparate = (name: string): Error =>
-  badParameter(`sysctl "${name}" is not in a separate kernel namespace`)
+export function notSeparate(name: string): Error {
+  return badParameter(`sysctl "${name}" is not in a separate kernel namespace`)
+}

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { formatNanos, parseMoment, parseRfc3339 } from './timestamps.ts'
 
-const NOW = Date.parse('2025-01-01T00:10:00Z')
-const at = (text: string) => BigInt(Date.parse(text)) * 1_000_000n
+const now = Date.parse('2025-01-01T00:10:00Z')
+function at(text: string) {
+  return BigInt(Date.parse(text)) * 1_000_000n
+}
 
 test('nanoseconds survive the way to text and back', () => {
   const nanos = at('2025-01-01T00:00:00Z') + 123_456_789n
@@ -21,9 +23,9 @@ test.each([
   ['2025-01-01T00:00:00Z', at('2025-01-01T00:00:00Z')],
   ['10m', at('2025-01-01T00:00:00Z')],
 ])('the moment %j', (text, expected) => {
-  expect(parseMoment(text, NOW)).toBe(expected)
+  expect(parseMoment(text, now)).toBe(expected)
 })
 
 test.each(['yesterday', '2025-13', '5 parsecs'])('%s is no moment', (text) => {
-  expect(() => parseMoment(text, NOW)).toThrow()
+  expect(() => parseMoment(text, now)).toThrow()
 })

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { filterTable, processTable } from './top.ts'
 
-const PS = `  PID USER     COMMAND
+const ps = `  PID USER     COMMAND
     1 root     /sbin/init splash
    42 node     node server.js --port 80
    43 node     [defunct]
 `
 
 test('rows are found by their PID, the last column keeps its blanks', () => {
-  expect(filterTable(PS, new Set([42]))).toEqual({
+  expect(filterTable(ps, new Set([42]))).toEqual({
     Titles: ['PID', 'USER', 'COMMAND'],
     Processes: [['42', 'node', 'node server.js --port 80']],
   })

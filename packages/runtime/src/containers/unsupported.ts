@@ -14,15 +14,16 @@ interface Available {
 
 type Rule = (hostConfig: HostConfig, available: Available) => string | undefined
 
-const isSet = (value: unknown): boolean =>
-  Array.isArray(value)
+function isSet(value: unknown): boolean {
+  return Array.isArray(value)
     ? value.length > 0
     : typeof value === 'object' && value !== null
       ? Object.keys(value).length > 0
       : Boolean(value)
+}
 
 /** Fields of HostConfig that have to be empty, and what they would limit or give. */
-const UNSUPPORTED: Record<string, string> = {
+const unsupported: Record<string, string> = {
   BlkioWeight: 'block IO weight',
   BlkioWeightDevice: 'block IO weight',
   BlkioDeviceReadBps: 'block IO rates',
@@ -37,12 +38,12 @@ const UNSUPPORTED: Record<string, string> = {
   VolumeDriver: 'a volume driver',
 }
 
-const RULES: Rule[] = [
+const rules: Rule[] = [
   (hostConfig) => {
-    const field = Object.keys(UNSUPPORTED).find((name) => isSet(hostConfig[name]))
+    const field = Object.keys(unsupported).find((name) => isSet(hostConfig[name]))
     // The CLI says "local" for no driver at all.
     if (field === undefined || (field === 'VolumeDriver' && hostConfig[field] === 'local')) return undefined
-    return `HostConfig.${field} is not supported: this runtime cannot give a container ${UNSUPPORTED[field]}`
+    return `HostConfig.${field} is not supported: this runtime cannot give a container ${unsupported[field]}`
   },
   ({ NanoCpus }, { cpus }) =>
     NanoCpus < 0 || NanoCpus > cpus * 1e9
@@ -96,7 +97,7 @@ export function discarded({ OomKillDisable, MemorySwappiness }: HostConfig): str
 
 /** Throws a 400 for the first thing that cannot be had. */
 export function checkSupported(hostConfig: HostConfig, available: Available): void {
-  for (const rule of RULES) {
+  for (const rule of rules) {
     const refusal = rule(hostConfig, available)
     if (refusal !== undefined) throw badParameter(refusal)
   }

@@ -13,7 +13,7 @@ import { badParameter, messageOf, notFound } from './errors.ts'
 import { isTrue, type DockerRequest, type Router } from './router.ts'
 
 /** Mounted over in every container, and nobody's files. */
-const NOT_EXPORTED = new Set(['dev', 'proc', 'sys'])
+const notExported = new Set(['dev', 'proc', 'sys'])
 
 export function archiveRoutes(router: Router, { containers }: Deps): void {
   const { driver } = containers
@@ -95,7 +95,7 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     const root = await pathIn(container, '/')
     containers.publish(container, 'export')
     response.writeHead(200, { 'Content-Type': 'application/octet-stream' })
-    await pipeline(packTree(root, '', NOT_EXPORTED, request.signal), response, { signal: request.signal })
+    await pipeline(packTree(root, '', notExported, request.signal), response, { signal: request.signal })
   })
 }
 

@@ -54,12 +54,14 @@ function describe(shape: Shape): string {
   return 'listOf' in shape ? 'a list' : 'an object'
 }
 
-const kindOf = (value: unknown): string =>
-  Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
+function kindOf(value: unknown): string {
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
 
 /** All these names have the same shape. */
-const all = (shape: Shape, names: string): Record<string, Shape> =>
-  Object.fromEntries(names.split(' ').map((name) => [name, shape]))
+function all(shape: Shape, names: string): Record<string, Shape> {
+  return Object.fromEntries(names.split(' ').map((name) => [name, shape]))
+}
 
 const strings: Shape = { listOf: 'string' }
 const stringMap: Shape = { mapOf: 'string' }

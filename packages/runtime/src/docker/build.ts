@@ -87,7 +87,7 @@ function buildOptions({ query, headers }: DockerRequest): BuildOptions {
     noCache: isTrue(query.get('nocache')),
     pull: isTrue(query.get('pull')),
     network: networkOf(query.get('networkmode') ?? ''),
-    ...(platform !== '' && { platform: parsePlatform(platform) }),
+    ...(platform !== '' ? { platform: parsePlatform(platform) } : {}),
     secrets: decodeSecrets(headers['x-build-secrets']?.toString()),
     credentials: decodeCredentialMap(headers['x-registry-config']?.toString()),
   }

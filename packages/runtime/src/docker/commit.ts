@@ -47,12 +47,17 @@ export function commitRoutes(router: Router, deps: CommitDeps): void {
       {
         ...base.config,
         created,
-        ...(author !== '' && { author }),
+        ...(author !== '' ? { author } : {}),
         config,
         rootfs: { type: 'layers', diff_ids: [...base.config.rootfs.diff_ids, layer.diffId] },
         history: [
           ...(base.config.history ?? []),
-          { created, created_by: createdBy, ...(author !== '' && { author }), ...(comment !== '' && { comment }) },
+          {
+            created,
+            created_by: createdBy,
+            ...(author !== '' ? { author } : {}),
+            ...(comment !== '' ? { comment } : {}),
+          },
         ],
       },
       { parent: base.id },

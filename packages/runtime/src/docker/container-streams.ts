@@ -12,7 +12,7 @@ import { parseMoment } from '../containers/timestamps.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, DockerError } from './errors.ts'
 import { isTrue, sendJson, type DockerRequest, type Router } from './router.ts'
-import { MULTIPLEXED_STREAM, RAW_STREAM } from './server.ts'
+import { multiplexedStream, rawStream } from './server.ts'
 import { frame } from './stdcopy.ts'
 
 export function containerStreamRoutes(router: Router, deps: Deps): void {
@@ -31,7 +31,7 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
     response.flushHeaders()
     const { exitCode, error } = await waiting
     response.end(
-      `${JSON.stringify({ StatusCode: exitCode, ...(error !== undefined && { Error: { Message: error } }) })}\n`,
+      `${JSON.stringify({ StatusCode: exitCode, ...(error !== undefined ? { Error: { Message: error } } : {}) })}\n`,
     )
   })
 
@@ -78,7 +78,7 @@ function attach(container: Container, request: DockerRequest): void {
   if (refused !== undefined) throw refused
   const { Tty, OpenStdin } = container.record.config
   const wanted = (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream)))
-  const socket = request.hijack(Tty ? RAW_STREAM : MULTIPLEXED_STREAM)
+  const socket = request.hijack(Tty ? rawStream : multiplexedStream)
   const encode = (stream: StreamName, chunk: Buffer) => (Tty ? chunk : frame(stream, chunk))
   if (isTrue(query.get('logs')) && container.log !== undefined) {
     const all: LogQuery = { streams: wanted, since: undefined, until: undefined, tail: undefined }
@@ -135,7 +135,7 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, resp
     tail: /^\d+$/.test(tail) ? Number(tail) : undefined,
   }
   const isRaw = container.record.config.Tty
-  response.writeHead(200, { 'Content-Type': isRaw ? RAW_STREAM : MULTIPLEXED_STREAM })
+  response.writeHead(200, { 'Content-Type': isRaw ? rawStream : multiplexedStream })
   response.flushHeaders()
   const reader = new LogReader(log, wanted, { raw: isRaw, timestamps: isTrue(query.get('timestamps')) })
   response.once('close', () => reader.close())
@@ -144,7 +144,7 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, resp
   let limit = isFollowing ? undefined : log.end
   let isWaiting = false
   const waitIfFull = () => {
-    if (isWaiting || response.writableLength < MAX_UNSENT_BYTES) return isWaiting
+    if (isWaiting || response.writableLength < maxUnsentBytes) return isWaiting
     isWaiting = true
     response.once('drain', () => {
       isWaiting = false
@@ -187,4 +187,4 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, resp
 }
 
 /** How much may wait for a client to read it before we wait, too. */
-const MAX_UNSENT_BYTES = 512 * 1024
+const maxUnsentBytes = 512 * 1024

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import type { Container } from '../containers/container.ts'
 import { checkHostConfig, type CreateBody } from '../containers/create-body.ts'
 import { inspectJson, summaryJson, type InspectContext } from '../containers/inspect.ts'
-import { LIST_FILTERS, matchesFilters, selectContainers } from '../containers/list.ts'
+import { listFilters, matchesFilters, selectContainers } from '../containers/list.ts'
 import type { HostConfig } from '../containers/record.ts'
 import { checkRestartPolicy } from '../containers/restart-policy.ts'
 import { resourcesOf } from '../containers/runtime-spec.ts'
@@ -27,13 +27,13 @@ export function containerRoutes(router: Router, deps: Deps): void {
   const context = (container: Container, sizes = false): InspectContext => ({
     published: proxies.published(container.id),
     now: clock.now(),
-    ...(sizes && { sizes: sizesOf(container) }),
+    ...(sizes ? { sizes: sizesOf(container) } : {}),
   })
 
   const published = ({ id }: { id: string }) => proxies.published(id)
 
   router.add('GET', '/containers/json', async ({ query }, response) => {
-    const filters = parseFilters(query.get('filters'), LIST_FILTERS)
+    const filters = parseFilters(query.get('filters'), listFilters)
     const ancestors = await images.familiesOf(filters.get('ancestor') ?? [])
     const limit = Number(query.get('limit') ?? 0)
     const selected = selectContainers(
@@ -71,7 +71,10 @@ export function containerRoutes(router: Router, deps: Deps): void {
     const text = query.get('t')
     const signal = query.get('signal')
     if (text !== null && text !== '' && !/^-?\d+$/.test(text)) throw badParameter(`invalid timeout: ${text}`)
-    return { ...(text !== null && text !== '' && { seconds: Number(text) }), ...(signal !== null && { signal }) }
+    return {
+      ...(text !== null && text !== '' ? { seconds: Number(text) } : {}),
+      ...(signal !== null ? { signal } : {}),
+    }
   }
 
   router.add('POST', '/containers/{id}/stop', async (request, response) => {
@@ -203,7 +206,7 @@ async function update(deps: Deps, container: Container, body: Partial<HostConfig
   deps.containers.publish(container, 'update')
 }
 
-const LIMITS = [
+const limitFields = [
   'Memory',
   'MemorySwap',
   'MemoryReservation',
@@ -214,7 +217,9 @@ const LIMITS = [
   'CpusetCpus',
   'PidsLimit',
 ]
-const isLimit = (name: string): boolean => LIMITS.includes(name)
+function isLimit(name: string): boolean {
+  return limitFields.includes(name)
+}
 
 /** An `until` filter: a moment, or how long ago. */
 export function untilMs(text: string, nowMs: number): number {

@@ -13,7 +13,7 @@ import { referenceOr400 } from './images.ts'
 import type { Router } from './router.ts'
 import { sendJson } from './router.ts'
 
-const MAX_CONFIG_BYTES = 8 * 2 ** 20
+const maxConfigBytes = 8 * 2 ** 20
 
 export function distributionRoutes(router: Router): void {
   router.add('GET', '/distribution/{name...}/json', async ({ params, headers, signal }, response) => {
@@ -42,6 +42,6 @@ async function platformsOf(
 ): Promise<Platform[]> {
   if (isIndex(document)) return document.manifests.flatMap(({ platform }) => platform ?? [])
   const { body } = await client.blob(document.config.digest, 0, signal)
-  const { os, architecture, variant } = JSON.parse((await readAll(body, MAX_CONFIG_BYTES)).toString()) as OciImageConfig
-  return [{ os, architecture, ...(variant !== undefined && { variant }) }]
+  const { os, architecture, variant } = JSON.parse((await readAll(body, maxConfigBytes)).toString()) as OciImageConfig
+  return [{ os, architecture, ...(variant !== undefined ? { variant } : {}) }]
 }

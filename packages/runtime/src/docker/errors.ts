@@ -15,10 +15,18 @@ export class DockerError extends Error {
   }
 }
 
-export const badParameter = (message: string): DockerError => new DockerError(400, message)
-export const notFound = (message: string): DockerError => new DockerError(404, message)
-export const conflict = (message: string): DockerError => new DockerError(409, message)
-export const serverError = (message: string, cause?: unknown): DockerError => new DockerError(500, message, { cause })
+export function badParameter(message: string): DockerError {
+  return new DockerError(400, message)
+}
+export function notFound(message: string): DockerError {
+  return new DockerError(404, message)
+}
+export function conflict(message: string): DockerError {
+  return new DockerError(409, message)
+}
+export function serverError(message: string, cause?: unknown): DockerError {
+  return new DockerError(500, message, { cause })
+}
 
 /** The text of anything thrown, for messages that embed another error's. */
 export function messageOf(error: unknown): string {

@@ -7,7 +7,7 @@ import type { Deps } from './deps.ts'
 import { anyOf, labelsMatch, parseFilters, type Filters } from './filters.ts'
 import type { Router } from './router.ts'
 
-const FILTERS = [
+const eventFilters = [
   'config',
   'container',
   'daemon',
@@ -26,7 +26,7 @@ const FILTERS = [
 
 export function eventRoutes(router: Router, { events, clock }: Deps): void {
   router.add('GET', '/events', ({ query, signal }, response) => {
-    const filters = parseFilters(query.get('filters'), FILTERS)
+    const filters = parseFilters(query.get('filters'), eventFilters)
     const now = clock.now()
     const since = parseMoment(query.get('since'), now)
     const until = parseMoment(query.get('until'), now)

@@ -9,7 +9,7 @@ import type { Deps } from './deps.ts'
 import { conflict, messageOf } from './errors.ts'
 import { sizeOf } from './containers.ts'
 import { sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
-import { MULTIPLEXED_STREAM, RAW_STREAM } from './server.ts'
+import { multiplexedStream, rawStream } from './server.ts'
 import { frame } from './stdcopy.ts'
 
 export function execRoutes(router: Router, { containers, execs }: Deps): void {
@@ -39,7 +39,7 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
       return
     }
     execs.check(exec)
-    const socket = request.hijack(Tty ? RAW_STREAM : MULTIPLEXED_STREAM)
+    const socket = request.hijack(Tty ? rawStream : multiplexedStream)
     try {
       connect(await execs.start(exec), exec, socket)
     } catch (error) {

@@ -108,8 +108,8 @@ async function pull(
   const platform = query.get('platform') ?? ''
   const credentials = decodeCredentials(headers['x-registry-auth']?.toString())
   const options = {
-    ...(platform !== '' && { platform: parsePlatform(platform) }),
-    ...(credentials && { credentials: () => credentials }),
+    ...(platform !== '' ? { platform: parsePlatform(platform) } : {}),
+    ...(credentials ? { credentials: () => credentials } : {}),
   }
   const stream = new JsonStream(response)
   await stream.run(async () => {

@@ -31,16 +31,16 @@ export interface ImageRouteDeps {
   clock: Clock
 }
 
-const LIST_FILTERS = ['dangling', 'label', 'before', 'since', 'until', 'reference']
-const PRUNE_FILTERS = ['dangling', 'label', 'label!', 'until']
+const listFilters = ['dangling', 'label', 'before', 'since', 'until', 'reference']
+const pruneFilters = ['dangling', 'label', 'label!', 'until']
 /** Layers younger than this may belong to a pull or build that has not finished. */
-const SWEEP_AGE_MS = 10 * 60_000
+const sweepAgeMs = 10 * 60_000
 
 export function imageRoutes(router: Router, deps: ImageRouteDeps): void {
   const { images, events, clock } = deps
 
   router.add('GET', '/images/json', async ({ query, version }, response) => {
-    const filters = parseFilters(query.get('filters'), LIST_FILTERS)
+    const filters = parseFilters(query.get('filters'), listFilters)
     const all = await images.list()
     const users = imageUsers(deps)
     const matches = await imageFilter(filters, images, clock)
@@ -97,12 +97,12 @@ export function imageRoutes(router: Router, deps: ImageRouteDeps): void {
   })
 
   router.add('POST', '/images/prune', async ({ query }, response) => {
-    const filters = parseFilters(query.get('filters'), PRUNE_FILTERS)
+    const filters = parseFilters(query.get('filters'), pruneFilters)
     const matches = await imageFilter(filters, images, clock)
     const all = booleanFilter(filters, 'dangling') === false
     const actions = planPrune(await images.list(), imageUsers(deps), { all, matches })
     const { records, freed } = await carryOut(actions, deps)
-    const swept = await images.sweep(layersInUse(deps), SWEEP_AGE_MS)
+    const swept = await images.sweep(layersInUse(deps), sweepAgeMs)
     deps.events.publish('image', 'prune', '', { reclaimed: String(freed + swept) })
     sendJson(response, 200, { ImagesDeleted: records.length > 0 ? records : null, SpaceReclaimed: freed + swept })
   })

@@ -38,5 +38,5 @@ export class JsonStream {
 function errorLine(error: unknown): object {
   const message = messageOf(error)
   const code = error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined
-  return { errorDetail: { ...(code !== undefined && { code }), message }, error: message }
+  return { errorDetail: { ...(code !== undefined ? { code } : {}), message }, error: message }
 }

@@ -11,7 +11,7 @@ import { badParameter, notFound } from './errors.ts'
 import { anyOf, labelsMatch, matchesText, parseFilters } from './filters.ts'
 import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
 
-const LIST_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
+const listFilters = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
 
 export function networkRoutes(router: Router, deps: Deps): void {
   const { networks, bridges, containers, clock } = deps
@@ -19,7 +19,7 @@ export function networkRoutes(router: Router, deps: Deps): void {
   const isUsed = ({ name }: Network) => containers.list().some(({ record }) => name in record.networks)
 
   router.add('GET', '/networks', ({ query }, response) => {
-    const filters = parseFilters(query.get('filters'), LIST_FILTERS)
+    const filters = parseFilters(query.get('filters'), listFilters)
     const selected = networks
       .list()
       .filter(
@@ -140,8 +140,8 @@ function networkJson(network: Network): object {
 function ipamConfig({ subnet, gateway, ipRange, reserved }: Network): object {
   return {
     Subnet: subnet,
-    ...(ipRange !== undefined && { IPRange: ipRange }),
+    ...(ipRange !== undefined ? { IPRange: ipRange } : {}),
     Gateway: gateway,
-    ...(reserved !== undefined && { AuxiliaryAddresses: reserved }),
+    ...(reserved !== undefined ? { AuxiliaryAddresses: reserved } : {}),
   }
 }

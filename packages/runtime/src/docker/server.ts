@@ -17,11 +17,11 @@ import { badParameter, DockerError, messageOf } from './errors.ts'
 import type { TlsFiles } from './listen-address.ts'
 import { splitVersion, type DockerRequest, type Router } from './router.ts'
 
-export const API_VERSION = '1.50'
-export const MIN_API_VERSION = '1.24'
+export const apiVersion = '1.50'
+export const minApiVersion = '1.24'
 
 /** Bodies that are read whole; streams (build contexts, archives) are not. */
-const MAX_BODY_BYTES = 32 * 1024 * 1024
+const maxBodyBytes = 32 * 1024 * 1024
 
 export interface ServerOptions {
   router: Router
@@ -60,7 +60,7 @@ export function createDockerServer({ router, log, version, tls }: ServerOptions)
 
 function standardHeaders(version: string): Record<string, string> {
   return {
-    'Api-Version': API_VERSION,
+    'Api-Version': apiVersion,
     'Docker-Experimental': 'false',
     Ostype: process.platform === 'win32' ? 'windows' : 'linux',
     Server: `Dinghy/${version} (${process.platform})`,
@@ -124,17 +124,19 @@ function splitUrl(url: string): { pathname: string; query: URLSearchParams } {
 function checkVersion(version: [number, number] | undefined): void {
   if (version === undefined) return
   const asked = version.join('.')
-  if (compareVersions(version, parse(MIN_API_VERSION)) < 0) {
+  if (compareVersions(version, parse(minApiVersion)) < 0) {
     throw badParameter(
-      `client version ${asked} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
+      `client version ${asked} is too old. Minimum supported API version is ${minApiVersion}, please upgrade your client to a newer version`,
     )
   }
-  if (compareVersions(version, parse(API_VERSION)) > 0) {
-    throw badParameter(`client version ${asked} is too new. Maximum supported API version is ${API_VERSION}`)
+  if (compareVersions(version, parse(apiVersion)) > 0) {
+    throw badParameter(`client version ${asked} is too new. Maximum supported API version is ${apiVersion}`)
   }
 }
 
-const parse = (text: string): [number, number] => text.split('.').map(Number) as [number, number]
+function parse(text: string): [number, number] {
+  return text.split('.').map(Number) as [number, number]
+}
 
 export function compareVersions(a: [number, number], b: [number, number]): number {
   return a[0] - b[0] || a[1] - b[1]
@@ -146,7 +148,7 @@ async function readBody(message: IncomingMessage, socket?: Duplex, head?: Buffer
   if (socket !== undefined) return readUpgradeBody(message, socket, head)
   for await (const chunk of message as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length > MAX_BODY_BYTES) throw new DockerError(413, 'request body too large')
+    if (length > maxBodyBytes) throw new DockerError(413, 'request body too large')
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
@@ -155,7 +157,7 @@ async function readBody(message: IncomingMessage, socket?: Duplex, head?: Buffer
 /** Node's parser lets go of an upgraded connection at the end of the headers: the body is ours to read. */
 async function readUpgradeBody(message: IncomingMessage, socket: Duplex, head?: Buffer): Promise<Buffer> {
   const length = Number(message.headers['content-length'] ?? 0)
-  if (length > MAX_BODY_BYTES) throw new DockerError(413, 'request body too large')
+  if (length > maxBodyBytes) throw new DockerError(413, 'request body too large')
   if (head !== undefined && head.length > 0) socket.unshift(head)
   let bytes = Buffer.alloc(0)
   while (bytes.length < length) {
@@ -192,7 +194,7 @@ function hijack(
   contentType: string,
   version: [number, number] | undefined,
 ): Duplex {
-  const type = version !== undefined && compareVersions(version, [1, 42]) < 0 ? RAW_STREAM : contentType
+  const type = version !== undefined && compareVersions(version, [1, 42]) < 0 ? rawStream : contentType
   const connection = socket ?? message.socket
   response.detachSocket(connection as Parameters<ServerResponse['detachSocket']>[0])
   if (socket === undefined) {
@@ -202,14 +204,14 @@ function hijack(
   const bodyLength = Number(message.headers['content-length'] ?? 0)
   // Without a body to read, what came with the headers is already the stream.
   if (bodyLength === 0 && head !== undefined && head.length > 0) socket.unshift(head)
-  connection.write(`HTTP/1.1 101 ${UPGRADED}\r\nContent-Type: ${type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`)
+  connection.write(`HTTP/1.1 101 ${upgraded}\r\nContent-Type: ${type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`)
   return connection
 }
 
 /** The reason phrase that dockerd sends. */
-const UPGRADED = 'UPGRADED'
-export const RAW_STREAM = 'application/vnd.docker.raw-stream'
-export const MULTIPLEXED_STREAM = 'application/vnd.docker.multiplexed-stream'
+const upgraded = 'UPGRADED'
+export const rawStream = 'application/vnd.docker.raw-stream'
+export const multiplexedStream = 'application/vnd.docker.multiplexed-stream'
 
 function sendError(response: ServerResponse, error: unknown): void {
   const status = error instanceof DockerError ? error.status : 500

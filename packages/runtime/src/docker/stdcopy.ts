@@ -3,24 +3,24 @@
  * and that many bytes. With a TTY there is only one stream and it is sent as it is.
  */
 
-export const STREAM = { stdin: 0, stdout: 1, stderr: 2 } as const
-export const FRAME_HEADER_BYTES = 8
+export const streamCodes = { stdin: 0, stdout: 1, stderr: 2 } as const
+export const frameHeaderBytes = 8
 
-export function frame(stream: keyof typeof STREAM, payload: Uint8Array): Buffer {
-  const framed = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payload.length)
+export function frame(stream: keyof typeof streamCodes, payload: Uint8Array): Buffer {
+  const framed = Buffer.allocUnsafe(frameHeaderBytes + payload.length)
   writeFrameHeader(framed, 0, stream, payload.length)
-  framed.set(payload, FRAME_HEADER_BYTES)
+  framed.set(payload, frameHeaderBytes)
   return framed
 }
 
 /** The header alone, for a payload that is written into the buffer behind it. */
-export function writeFrameHeader(target: Buffer, at: number, stream: keyof typeof STREAM, length: number): void {
-  target.writeUInt32BE(STREAM[stream] * 0x1000000, at)
+export function writeFrameHeader(target: Buffer, at: number, stream: keyof typeof streamCodes, length: number): void {
+  target.writeUInt32BE(streamCodes[stream] * 0x1000000, at)
   target.writeUInt32BE(length, at + 4)
 }
 
 export interface Frame {
-  stream: keyof typeof STREAM
+  stream: keyof typeof streamCodes
   payload: Buffer
 }
 
@@ -32,13 +32,13 @@ export class FrameReader {
   push(chunk: Uint8Array): Frame[] {
     this.#rest = Buffer.concat([this.#rest, chunk])
     const frames: Frame[] = []
-    while (this.#rest.length >= FRAME_HEADER_BYTES) {
+    while (this.#rest.length >= frameHeaderBytes) {
       const length = this.#rest.readUInt32BE(4)
-      if (this.#rest.length < FRAME_HEADER_BYTES + length) break
+      if (this.#rest.length < frameHeaderBytes + length) break
       const stream = (['stdin', 'stdout', 'stderr'] as const)[this.#rest[0] ?? 0]
       if (stream === undefined) throw new Error(`unrecognized stream: ${this.#rest[0]}`)
-      frames.push({ stream, payload: this.#rest.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + length) })
-      this.#rest = this.#rest.subarray(FRAME_HEADER_BYTES + length)
+      frames.push({ stream, payload: this.#rest.subarray(frameHeaderBytes, frameHeaderBytes + length) })
+      this.#rest = this.#rest.subarray(frameHeaderBytes + length)
     }
     return frames
   }

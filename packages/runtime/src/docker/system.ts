@@ -9,11 +9,11 @@ import { userNamespace } from '../user-namespace.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, DockerError, notFound } from './errors.ts'
 import { sendJson, type Handler, type Router } from './router.ts'
-import { API_VERSION, MIN_API_VERSION } from './server.ts'
+import { apiVersion, minApiVersion } from './server.ts'
 import { volumeJson } from './volumes.ts'
 
 /** What `docker system df` can be asked for; all of it unless it is. */
-const DF_TYPES = ['container', 'image', 'volume', 'build-cache']
+const dfTypes = ['container', 'image', 'volume', 'build-cache']
 
 export function systemRoutes(router: Router, deps: Deps): void {
   const ping: Handler = ({ method }, response) => {
@@ -34,7 +34,7 @@ export function systemRoutes(router: Router, deps: Deps): void {
 
   router.add('GET', '/system/df', async ({ query }, response) => {
     const types = query.getAll('type')
-    const unknown = types.find((type) => !DF_TYPES.includes(type))
+    const unknown = types.find((type) => !dfTypes.includes(type))
     if (unknown !== undefined) throw badParameter(`unknown object type: ${unknown}`)
     const wants = (type: string) => types.length === 0 || types.includes(type)
     const { containers, images, volumes, proxies, clock } = deps
@@ -90,15 +90,19 @@ export function systemRoutes(router: Router, deps: Deps): void {
 }
 
 /** Architectures as Go, and so Docker, names them. */
-const GO_NAMES: Record<string, string> = { x64: 'amd64', ia32: '386' }
-const UNAME_NAMES: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64' }
-const goArch = (): string => GO_NAMES[arch()] ?? arch()
-const unameArch = (): string => UNAME_NAMES[arch()] ?? arch()
+const goNames: Record<string, string> = { x64: 'amd64', ia32: '386' }
+const unameNames: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64' }
+function goArch(): string {
+  return goNames[arch()] ?? arch()
+}
+function unameArch(): string {
+  return unameNames[arch()] ?? arch()
+}
 
 function versionJson(version: string): object {
   const details = {
-    ApiVersion: API_VERSION,
-    MinAPIVersion: MIN_API_VERSION,
+    ApiVersion: apiVersion,
+    MinAPIVersion: minApiVersion,
     Os: 'linux',
     Arch: goArch(),
     KernelVersion: release(),
@@ -159,7 +163,7 @@ async function infoJson(deps: Deps): Promise<object> {
     SystemTime: new Date(deps.clock.now()).toISOString(),
     LoggingDriver: 'json-file',
     CgroupDriver: isolates ? 'cgroupfs' : 'none',
-    ...(isolates && { CgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1' }),
+    ...(isolates ? { CgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1' } : {}),
     NEventsListener: 0,
     KernelVersion: release(),
     OperatingSystem: osType(),

@@ -77,6 +77,6 @@ export function volumeJson(volume: Volume, usage?: { Size: number; RefCount: num
     Name: volume.name,
     Options: Object.keys(volume.options).length > 0 ? volume.options : null,
     Scope: 'local',
-    ...(usage !== undefined && { UsageData: usage }),
+    ...(usage !== undefined ? { UsageData: usage } : {}),
   }
 }

@@ -10,7 +10,7 @@ import { messageOf, serverError } from '../docker/errors.ts'
 import { isMachineRoot, userNamespace } from '../user-namespace.ts'
 import type { Driver } from './driver.ts'
 import { FifoPool } from './fifo-pool.ts'
-import { acknowledge, TOOLS_PATH } from './shim.ts'
+import { acknowledge, toolsPath } from './shim.ts'
 import { SpareShell } from './spare-shell.ts'
 
 export interface Chosen {
@@ -80,24 +80,28 @@ async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Ch
 }
 
 /** What every driver takes ready-made for a start. */
-const startingTools = (root: string): { fifos: FifoPool; shells: SpareShell } => ({
-  fifos: new FifoPool(join(root, 'fifos')),
-  shells: new SpareShell(TOOLS_PATH),
-})
+function startingTools(root: string): { fifos: FifoPool; shells: SpareShell } {
+  return {
+    fifos: new FifoPool(join(root, 'fifos')),
+    shells: new SpareShell(toolsPath),
+  }
+}
 
 /** Several runtimes may run on one machine; each has cgroups of its own. */
-const cgroupName = (root: string): string => `dinghy-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
+function cgroupName(root: string): string {
+  return `dinghy-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
+}
 
 /** As drivers/linux/rootless.sh found it. */
 function whyNotRootless(): string {
   const [reason] = process.env['DINGHY_NOT_ROOTLESS']?.split('\n') ?? []
   if (reason === undefined) return 'it was started without them, see drivers/linux/rootless.sh'
-  const setting = FORBIDDING.find(([file, value]) => existsSync(file) && readFileSync(file, 'utf8').trim() === value)
+  const setting = forbidding.find(([file, value]) => existsSync(file) && readFileSync(file, 'utf8').trim() === value)
   return setting === undefined ? reason : `${reason} (${setting[0]} is ${setting[1]})`
 }
 
 /** Settings by which distributions forbid them. */
-const FORBIDDING = [
+const forbidding = [
   ['/proc/sys/user/max_user_namespaces', '0'],
   ['/proc/sys/kernel/unprivileged_userns_clone', '0'],
   ['/proc/sys/kernel/apparmor_restrict_unprivileged_userns', '1'],

@@ -28,7 +28,9 @@ const lookup: Lookup = (path) => {
   const file = files[path]
   return file && { path, mode: 0o755, isFile: true, ...file }
 }
-const find = (name: string, env = ['PATH=/bin:/usr/bin']) => findExecutable({ args: [name], env, cwd: '/app' }, lookup)
+function find(name: string, env = ['PATH=/bin:/usr/bin']) {
+  return findExecutable({ args: [name], env, cwd: '/app' }, lookup)
+}
 
 test.each([
   ['sh', '/bin/sh'],

@@ -10,7 +10,7 @@ import type { ProcessSpec } from './driver.ts'
 /** Looks a path up in the container: its real path inside and where its bytes can be read. */
 export type Lookup = (path: string) => { path: string; hostPath: string; mode: number; isFile: boolean } | undefined
 
-export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** The path inside the container of what `args[0]` names. Throws Docker's start errors. */
 export function findExecutable(spec: Pick<ProcessSpec, 'args' | 'env' | 'cwd'>, lookup: Lookup): string {
@@ -40,10 +40,12 @@ export function findExecutable(spec: Pick<ProcessSpec, 'args' | 'env' | 'cwd'>, 
 }
 
 function pathOf(env: string[]): string {
-  return env.findLast((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? DEFAULT_PATH
+  return env.findLast((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? defaultPath
 }
 
-const isExecutable = (mode: number): boolean => (mode & 0o111) !== 0
+function isExecutable(mode: number): boolean {
+  return (mode & 0o111) !== 0
+}
 
 /** The kernel would refuse these after the start has been reported, so look at the first bytes ourselves. */
 function checkFormat(name: string, hostPath: string, lookup: Lookup): void {

@@ -8,8 +8,8 @@ import { mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { serverError } from '../docker/errors.ts'
 
-const BATCH = 64
-const LOW = 16
+const batch = 64
+const low = 16
 
 export class FifoPool {
   readonly #directory: string
@@ -30,7 +30,7 @@ export class FifoPool {
     while (this.#free.length < paths.length) await this.#fill()
     for (const path of paths) renameSync(join(this.#directory, this.#free.pop() ?? ''), path)
     // In the background; the next take waits for it if it has to, and gets its error.
-    if (this.#free.length < LOW) this.#fill().catch(() => undefined)
+    if (this.#free.length < low) this.#fill().catch(() => undefined)
   }
 
   #fill(): Promise<void> {
@@ -39,7 +39,7 @@ export class FifoPool {
   }
 
   async #make(): Promise<void> {
-    const names = Array.from({ length: BATCH }, () => String(this.#next++))
+    const names = Array.from({ length: batch }, () => String(this.#next++))
     const child = spawn('mkfifo', ['-m', '666', ...names.map((name) => join(this.#directory, name))], {
       stdio: 'ignore',
     })

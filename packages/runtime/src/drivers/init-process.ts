@@ -5,15 +5,15 @@
 import type { ProcessSpec } from './driver.ts'
 import { startError, type Lookup } from './executable.ts'
 
-const FORWARDED = ['HUP', 'INT', 'QUIT', 'USR1', 'USR2', 'TERM', 'CONT']
+const forwarded = ['HUP', 'INT', 'QUIT', 'USR1', 'USR2', 'TERM', 'CONT']
 
 /** `wait` returns early for every signal that was passed on; only the end of the child ends the loop. */
-export const INIT_SCRIPT = [
+export const initScript = [
   // What a shell says about its children's deaths is nobody's output.
   'exec 3>&2 2>/dev/null',
   '"$@" <&0 2>&3 3>&- &',
   'child=$!',
-  ...FORWARDED.map((name) => `trap 'kill -${name} $child' ${name}`),
+  ...forwarded.map((name) => `trap 'kill -${name} $child' ${name}`),
   'while wait $child; code=$?; kill -0 $child; do :; done',
   'exit $code',
 ].join('\n')
@@ -21,5 +21,5 @@ export const INIT_SCRIPT = [
 export function underInit(spec: ProcessSpec, lookup: Lookup): ProcessSpec {
   const shell = '/bin/sh'
   if (lookup(shell) === undefined) throw startError(`--init needs ${shell} in the image: no such file or directory`)
-  return { ...spec, args: [shell, '-c', INIT_SCRIPT, 'init', ...spec.args] }
+  return { ...spec, args: [shell, '-c', initScript, 'init', ...spec.args] }
 }

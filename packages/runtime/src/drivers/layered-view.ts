@@ -28,7 +28,7 @@ export interface Found {
 
 type Entry = Pick<Found, 'hostPath' | 'stat'>
 
-const MAX_LINKS = 40
+const maxLinks = 40
 
 export class LayeredView {
   readonly #branches: Branch[]
@@ -61,7 +61,7 @@ export class LayeredView {
       done.push(part)
       const entry = this.#lookup(done)
       if (!entry?.stat.isSymbolicLink()) continue
-      if (++links > MAX_LINKS) return { path: `/${done.join('/')}`, found: undefined }
+      if (++links > maxLinks) return { path: `/${done.join('/')}`, found: undefined }
       done.pop()
       const target = readlinkSync(entry.hostPath)
       if (target.startsWith('/')) done.length = 0

@@ -8,7 +8,7 @@ import type { ProcessRow } from './driver.ts'
 
 const onLinux = process.platform === 'linux'
 /** Units of the times in /proc/<pid>/stat: USER_HZ, which is 100 on every Linux that Node runs on. */
-export const TICKS_PER_SECOND = 100
+export const ticksPerSecond = 100
 
 export interface ProcessStat {
   pid: number
@@ -105,8 +105,8 @@ function linuxRow(pid: number): ProcessRow | undefined {
     pid,
     ppid: stat.ppid,
     uid: Number(/^Uid:\t(\d+)/m.exec(status)?.[1] ?? 0),
-    startedAt: new Date(bootTimeMs() + (Number(stat.startTime) / TICKS_PER_SECOND) * 1000),
-    cpuSeconds: (stat.userTicks + stat.systemTicks) / TICKS_PER_SECOND,
+    startedAt: new Date(bootTimeMs() + (Number(stat.startTime) / ticksPerSecond) * 1000),
+    cpuSeconds: (stat.userTicks + stat.systemTicks) / ticksPerSecond,
     terminal: stat.terminal === 0 ? '?' : `pts/${stat.terminal & 0xff}`,
     command: commandLine.replaceAll('\0', ' ').trim() || `[${name}]`,
   }

@@ -3,7 +3,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import type { Usage } from './driver.ts'
-import { readProc, readStat, TICKS_PER_SECOND } from './process-table.ts'
+import { readProc, readStat, ticksPerSecond } from './process-table.ts'
 
 export function usageOf(pids: number[]): Usage {
   const usage: Usage = {
@@ -32,8 +32,8 @@ function addLinux(usage: Usage, pid: number): void {
   const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0)
   usage.memoryBytes += kilobytes('VmRSS') * 1024
   usage.memoryPeakBytes += kilobytes('VmHWM') * 1024
-  usage.cpuUserNanos += (stat.userTicks / TICKS_PER_SECOND) * 1e9
-  usage.cpuKernelNanos += (stat.systemTicks / TICKS_PER_SECOND) * 1e9
+  usage.cpuUserNanos += (stat.userTicks / ticksPerSecond) * 1e9
+  usage.cpuKernelNanos += (stat.systemTicks / ticksPerSecond) * 1e9
 }
 
 function addPs(usage: Usage, pids: number[]): void {

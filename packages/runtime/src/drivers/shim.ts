@@ -34,9 +34,10 @@ import { quote } from './terminal.ts'
 /** What the program's stdin is; see shim.sh. */
 export type StdinMode = 'null' | 'once' | 'keep'
 
-export const assetPath = (relative: string): string =>
+export function assetPath(relative: string): string {
   // Both src/drivers and dist/drivers are two levels below the package.
-  new URL(`../../src/drivers/${relative}`, import.meta.url).pathname
+  return new URL(`../../src/drivers/${relative}`, import.meta.url).pathname
+}
 
 /** Makes the run directory and its FIFOs, replacing what an earlier run left. */
 export async function createRunDir(fifos: FifoPool, runDir: string): Promise<void> {
@@ -91,7 +92,7 @@ export async function settleStart(clock: Clock, runDir: string): Promise<void> {
     readLine(join(runDir, 'pid')) !== undefined || readExitCode(runDir) !== undefined || !isShimAlive(runDir)
   if (isSettled()) return
   const late = new AbortController()
-  const timer = clock.setTimeout(() => late.abort(), START_TIMEOUT_MS)
+  const timer = clock.setTimeout(() => late.abort(), startTimeoutMs)
   await waitForFiles(clock, runDir, isSettled, late.signal).catch((error: unknown) => {
     // The pid that is written there belongs to somebody else by now.
     if (!late.signal.aborted) throw error
@@ -127,7 +128,7 @@ export async function waitForExit(
     if (!isShimAlive(runDir)) return true
     // A living shim is about to write the code, unless its pid belongs to somebody else by now.
     deadSince ??= clock.now()
-    return clock.now() - deadSince > 2 * LOST_SHIM_POLL_MS
+    return clock.now() - deadSince > 2 * lostShimPollMs
   }
   await waitForFiles(clock, runDir, () => readExitCode(runDir) !== undefined || isLost(), signal)
   const code = readExitCode(runDir)
@@ -192,7 +193,7 @@ function waitForFiles(clock: Clock, directory: string, done: () => boolean, sign
     }
     // A shim that was killed together with its program changes no file.
     const poll = () => {
-      timer = clock.setTimeout(poll, LOST_SHIM_POLL_MS)
+      timer = clock.setTimeout(poll, lostShimPollMs)
       check()
     }
     watcher.on('change', check)
@@ -202,7 +203,7 @@ function waitForFiles(clock: Clock, directory: string, done: () => boolean, sign
   })
 }
 
-const LOST_SHIM_POLL_MS = 5_000
-const START_TIMEOUT_MS = 3_000
+const lostShimPollMs = 5_000
+const startTimeoutMs = 3_000
 /** Where the tools of a start are looked up; the container's own PATH comes later. */
-export const TOOLS_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export const toolsPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

@@ -19,7 +19,7 @@ export function hasEnded({ process: { pid, exitCode, signalCode } }: Shell): boo
 }
 
 /** Takes the name of a file in a line, and does what is in there. The mask is Docker's; ours changes while a socket is made. */
-const WAIT = 'umask 022; IFS= read -r file && . "$file"'
+const wait = 'umask 022; IFS= read -r file && . "$file"'
 
 export class SpareShell {
   readonly #path: string
@@ -47,7 +47,7 @@ export class SpareShell {
   }
 
   #start(): Shell {
-    const child = spawn('/bin/sh', ['-c', WAIT], {
+    const child = spawn('/bin/sh', ['-c', wait], {
       cwd: '/',
       detached: true,
       env: { PATH: this.#path },

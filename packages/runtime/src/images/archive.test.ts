@@ -35,8 +35,9 @@ function tar(files: Record<string, string | Partial<TarHeader>>): Readable {
   })
 }
 
-const importHere = (files: Record<string, string>, changes: string[] = []) =>
-  importImage(here, tar(files), { message: 'imported', changes, now: new Date(0) })
+function importHere(files: Record<string, string>, changes: string[] = []) {
+  return importImage(here, tar(files), { message: 'imported', changes, now: new Date(0) })
+}
 
 test('what was saved can be loaded, with its names', async () => {
   const image = await importHere({ file: 'content' }, ['CMD ["x"]'])

@@ -15,7 +15,7 @@ import { applyLayer } from './layer-apply.ts'
 import type { Layer } from './layer-store.ts'
 import { LayerView } from './layer-view.ts'
 import type { Descriptor, Manifest, ManifestIndex, OciImageConfig } from './oci.ts'
-import { isIndex, MEDIA_TYPE } from './oci.ts'
+import { isIndex, mediaTypes } from './oci.ts'
 import { familiarName, fullName, parseReference, repositoryOf } from './reference.ts'
 import type { TarWriter } from './tar.ts'
 import { tarStream } from './tar.ts'
@@ -33,8 +33,8 @@ export interface SavedImage {
   tags: string[]
 }
 
-const REF_NAME = 'org.opencontainers.image.ref.name'
-const IMAGE_NAME = 'io.containerd.image.name'
+const refName = 'org.opencontainers.image.ref.name'
+const imageName = 'io.containerd.image.name'
 
 export function saveImages(store: ImageStore, saved: readonly SavedImage[], signal?: AbortSignal): Readable {
   return tarStream(async (archive) => {
@@ -49,18 +49,18 @@ export function saveImages(store: ImageStore, saved: readonly SavedImage[], sign
       await writer.addBlob(image.id, config.length, config)
       const manifest: Manifest = {
         schemaVersion: 2,
-        mediaType: MEDIA_TYPE.manifest,
-        config: { mediaType: MEDIA_TYPE.config, digest: image.id, size: config.length },
+        mediaType: mediaTypes.manifest,
+        config: { mediaType: mediaTypes.config, digest: image.id, size: config.length },
         layers: layers.map(({ blob }) => ({ ...blob, mediaType: ociLayerType(blob.mediaType) })),
       }
       const bytes = Buffer.from(JSON.stringify(manifest))
       const digest = digestOf(bytes)
       await writer.addBlob(digest, bytes.length, bytes)
-      const descriptor = { mediaType: MEDIA_TYPE.manifest, digest, size: bytes.length }
+      const descriptor = { mediaType: mediaTypes.manifest, digest, size: bytes.length }
       for (const tag of tags) {
         const reference = parseReference(tag)
         const name = reference.tag ?? 'latest'
-        manifests.push({ ...descriptor, annotations: { [IMAGE_NAME]: fullName(reference), [REF_NAME]: name } })
+        manifests.push({ ...descriptor, annotations: { [imageName]: fullName(reference), [refName]: name } })
         const repository = familiarName({ domain: reference.domain, path: reference.path })
         repositories[repository] = { ...repositories[repository], [name]: hexOf(image.id) }
       }
@@ -71,7 +71,7 @@ export function saveImages(store: ImageStore, saved: readonly SavedImage[], sign
         Layers: layers.map(({ blob }) => blobPath(blob.digest)),
       })
     }
-    await writer.addJson('index.json', { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests })
+    await writer.addJson('index.json', { schemaVersion: 2, mediaType: mediaTypes.index, manifests })
     await writer.addJson('manifest.json', docker)
     await writer.addJson('oci-layout', { imageLayoutVersion: '1.0.0' })
     await writer.addJson('repositories', repositories)
@@ -161,7 +161,7 @@ class LoadedArchive {
         lines.push(...(await this.#loadIndex(document)))
         continue
       }
-      const name = annotations?.[IMAGE_NAME]
+      const name = annotations?.[imageName]
       const layers = document.layers.map((layer) => blobPath(layer.digest))
       lines.push(...(await this.#enter(this.#read(blobPath(document.config.digest)), layers, name ? [name] : [])))
     }
@@ -178,7 +178,7 @@ class LoadedArchive {
       const entry = this.#view.lookup(`/${layers[index] ?? ''}`)
       if (!entry?.stat.isFile()) throw badParameter(`invalid archive: layer ${layers[index] ?? ''} is missing`)
       const blob = await this.#store.content.writeStream(createReadStream(entry.hostPath), {}, this.#signal)
-      const mediaType = blob.digest === diffId ? MEDIA_TYPE.layer : MEDIA_TYPE.layerGzip
+      const mediaType = blob.digest === diffId ? mediaTypes.layer : mediaTypes.layerGzip
       await this.#store.layers.unpack({ mediaType, ...blob }, diffId, this.#signal)
     }
     const { id } = await this.#store.create(config)
@@ -234,8 +234,8 @@ async function layerOf(store: ImageStore, diffId: string): Promise<Layer> {
 }
 
 function ociLayerType(mediaType: string): string {
-  if (mediaType === MEDIA_TYPE.dockerLayer) return MEDIA_TYPE.layer
-  return mediaType === MEDIA_TYPE.dockerLayerGzip ? MEDIA_TYPE.layerGzip : mediaType
+  if (mediaType === mediaTypes.dockerLayer) return mediaTypes.layer
+  return mediaType === mediaTypes.dockerLayerGzip ? mediaTypes.layerGzip : mediaType
 }
 
 function blobPath(digest: string): string {

@@ -12,19 +12,19 @@ import zlib from 'node:zlib'
 
 export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd'
 
-const MAGIC: [Exclude<Compression, 'none'>, Buffer][] = [
+const magicBytes: [Exclude<Compression, 'none'>, Buffer][] = [
   ['gzip', Buffer.from([0x1f, 0x8b, 0x08])],
   ['bzip2', Buffer.from([0x42, 0x5a, 0x68])],
   ['xz', Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00])],
   ['zstd', Buffer.from([0x28, 0xb5, 0x2f, 0xfd])],
 ]
-const LONGEST_MAGIC = 6
+const longestMagic = 6
 
 /** Newer Nodes only, and therefore not in the type definitions of Node 20. */
 const { createZstdDecompress } = zlib as { createZstdDecompress?: () => NodeJS.ReadWriteStream }
 
 export function detectCompression(head: Buffer): Compression {
-  return MAGIC.find(([, magic]) => head.subarray(0, magic.length).equals(magic))?.[0] ?? 'none'
+  return magicBytes.find(([, magic]) => head.subarray(0, magic.length).equals(magic))?.[0] ?? 'none'
 }
 
 /** The plain bytes of `source`, whatever it is compressed with. An error of either end surfaces on the result. */
@@ -32,7 +32,7 @@ export async function decompressed(
   source: Readable,
   signal?: AbortSignal,
 ): Promise<{ stream: Readable; compression: Compression }> {
-  const { head, stream } = await peek(source, LONGEST_MAGIC)
+  const { head, stream } = await peek(source, longestMagic)
   const compression = detectCompression(head)
   if (compression === 'none') return { stream, compression }
   return { stream: decompressor(compression, stream, signal), compression }
@@ -49,7 +49,7 @@ function decompressor(compression: Exclude<Compression, 'none'>, source: Readabl
 }
 
 async function runProgram(program: string, source: Readable, output: PassThrough, signal?: AbortSignal): Promise<void> {
-  const child = spawn(program, ['-d', '-c'], { stdio: ['pipe', 'pipe', 'ignore'], ...(signal && { signal }) })
+  const child = spawn(program, ['-d', '-c'], { stdio: ['pipe', 'pipe', 'ignore'], ...(signal ? { signal } : {}) })
   const exited = new Promise<void>((resolve, reject) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       reject(error.code === 'ENOENT' ? new Error(`cannot read ${program} data: this machine has no ${program}`) : error)

@@ -32,7 +32,7 @@ export interface StoredBlob {
 export class DigestMismatchError extends Error {}
 export class BlobTooLargeError extends Error {}
 
-const DIGEST = /^sha256:([0-9a-f]{64})$/
+const digestPattern = /^sha256:([0-9a-f]{64})$/
 
 export class ContentStore {
   readonly #blobs: string
@@ -158,11 +158,11 @@ export function digestOf(bytes: Buffer | string): string {
 }
 
 export function isDigest(text: string): boolean {
-  return DIGEST.test(text)
+  return digestPattern.test(text)
 }
 
 export function hexOf(digest: string): string {
-  const hex = DIGEST.exec(digest)?.[1]
+  const hex = digestPattern.exec(digest)?.[1]
   if (hex === undefined) throw new DigestMismatchError(`invalid digest ${JSON.stringify(digest)}`)
   return hex
 }

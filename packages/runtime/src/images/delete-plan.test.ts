@@ -3,7 +3,9 @@ import type { DeleteAction, DeleteOptions, ImageUser } from './delete-plan.ts'
 import { planDelete, planPrune } from './delete-plan.ts'
 import type { Image } from './image-store.ts'
 
-const id = (letter: string) => `sha256:${letter.repeat(64)}`
+function id(letter: string) {
+  return `sha256:${letter.repeat(64)}`
+}
 
 function image(letter: string, fields: Partial<Image> = {}): Image {
   return {
@@ -21,10 +23,17 @@ function image(letter: string, fields: Partial<Image> = {}): Image {
   }
 }
 
-const running = (letter: string): ImageUser => ({ id: 'c'.repeat(64), imageId: id(letter), isRunning: true })
-const stopped = (letter: string): ImageUser => ({ ...running(letter), isRunning: false })
-const shown = (actions: DeleteAction[]) =>
-  actions.map((action) => ('untag' in action ? `untag ${action.untag}` : `delete ${action.delete.id.slice(7, 8)}`))
+function running(letter: string): ImageUser {
+  return { id: 'c'.repeat(64), imageId: id(letter), isRunning: true }
+}
+function stopped(letter: string): ImageUser {
+  return { ...running(letter), isRunning: false }
+}
+function shown(actions: DeleteAction[]) {
+  return actions.map((action) =>
+    'untag' in action ? `untag ${action.untag}` : `delete ${action.delete.id.slice(7, 8)}`,
+  )
+}
 
 function plan(named: string, images: Image[], users: ImageUser[] = [], options: Partial<DeleteOptions> = {}) {
   const [target] = images

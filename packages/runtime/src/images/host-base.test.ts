@@ -4,11 +4,13 @@ import { hostBaseFor, hostBaseLayer, hostBaseWarning, thisMachine } from './host
 import { isHostBase } from './oci.ts'
 import { parseReference } from './reference.ts'
 
-const machine = (...programs: string[]): Machine => ({
-  find: (program) => programs.find((path) => path.endsWith(`/${program}`)),
-  modifiedAt: () => new Date('2024-05-06T07:08:09Z'),
-  nodeVersion: 'v20.1.2',
-})
+function machine(...programs: string[]): Machine {
+  return {
+    find: (program) => programs.find((path) => path.endsWith(`/${program}`)),
+    modifiedAt: () => new Date('2024-05-06T07:08:09Z'),
+    nodeVersion: 'v20.1.2',
+  }
+}
 const full = machine('/opt/n/bin/node', '/bin/sh', '/bin/bash', '/usr/bin/python3')
 
 test.each([

@@ -3,14 +3,14 @@
  *
  * A host base has a config but no files; what a container of it sees below its own layers are the files of this
  * machine (the driver decides how: mounted read-only, or simply there). It is only ever a stand-in, so it comes with
- * a warning, it is marked in the config (`oci.ts`, HOST_BASE_FEATURE), and only names whose promise this machine can
+ * a warning, it is marked in the config (`oci.ts`, hostBaseFeature), and only names whose promise this machine can
  * roughly keep are honoured: well-known bases whose program is installed here. Anything else stays a pull error.
  */
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import type { ViewLayer } from './layer-view.ts'
 import type { OciImageConfig, RunConfig } from './oci.ts'
-import { HOST_BASE_FEATURE, hostPlatform } from './oci.ts'
+import { hostBaseFeature, hostPlatform } from './oci.ts'
 import type { Reference } from './reference.ts'
 import { familiarName, withDefaultTag } from './reference.ts'
 
@@ -37,15 +37,17 @@ interface Role {
   run: (machine: Machine) => RunConfig
 }
 
-const shellOf = (program: string) => (machine: Machine) => ({ Cmd: [machine.find(program) ? program : 'sh'] })
+function shellOf(program: string) {
+  return (machine: Machine) => ({ Cmd: [machine.find(program) ? program : 'sh'] })
+}
 const command =
   (...args: string[]) =>
   (): RunConfig => ({ Cmd: args })
 
 /** Ends at once when told to, unlike `sleep`, which as PID 1 would ignore the signal. */
-const PAUSE = "trap 'kill $!; exit' INT TERM; while :; do sleep 86400 & wait $!; done"
+const pause = "trap 'kill $!; exit' INT TERM; while :; do sleep 86400 & wait $!; done"
 
-const ROLES: Role[] = [
+const roles: Role[] = [
   {
     names: ['node'],
     program: 'node',
@@ -75,15 +77,15 @@ const ROLES: Role[] = [
     program: 'redis-server',
     run: () => ({ Cmd: ['redis-server'], ExposedPorts: { '6379/tcp': {} } }),
   },
-  { names: ['pause', 'pause-amd64', 'pause-arm64'], program: 'sh', run: command('sh', '-c', PAUSE) },
+  { names: ['pause', 'pause-amd64', 'pause-arm64'], program: 'sh', run: command('sh', '-c', pause) },
 ]
 
-const STANDARD_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+const standardPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 /** The stand-in for an image, or undefined when this machine cannot play it. */
 export function hostBaseFor(reference: Reference, machine: Machine): HostBase | undefined {
   if (reference.digest !== undefined) return undefined
-  const role = ROLES.find(({ names }) => names.includes(baseName(reference)))
+  const role = roles.find(({ names }) => names.includes(baseName(reference)))
   const program = role && machine.find(role.program)
   if (!role || program === undefined) return undefined
   const run = role.run(machine)
@@ -94,9 +96,9 @@ export function hostBaseFor(reference: Reference, machine: Machine): HostBase | 
     config: {
       created,
       architecture,
-      ...(variant !== undefined && { variant }),
+      ...(variant !== undefined ? { variant } : {}),
       os,
-      'os.features': [HOST_BASE_FEATURE],
+      'os.features': [hostBaseFeature],
       config: { ...run, Env: [`PATH=${searchPath(program).join(':')}`, ...(run.Env ?? [])], WorkingDir: '/' },
       rootfs: { type: 'layers', diff_ids: [] },
       history: [{ created, created_by: madeOf, comment: 'host base', empty_layer: true }],
@@ -127,12 +129,12 @@ function baseName({ domain, path }: Reference): string {
 
 function searchPath(program: string): string[] {
   const directory = dirname(program)
-  return STANDARD_PATH.includes(directory) ? STANDARD_PATH : [directory, ...STANDARD_PATH]
+  return standardPath.includes(directory) ? standardPath : [directory, ...standardPath]
 }
 
 /** This machine; programs are looked up in the directories that a container will search, then in our own PATH. */
 export function thisMachine(): Machine {
-  const directories = [...STANDARD_PATH, ...(process.env['PATH'] ?? '').split(delimiter).filter(Boolean)]
+  const directories = [...standardPath, ...(process.env['PATH'] ?? '').split(delimiter).filter(Boolean)]
   return {
     find: (program) => {
       if (program === 'node') return process.execPath
@@ -156,9 +158,9 @@ function isExecutable(path: string): boolean {
 }
 
 /** Directories and files of this machine that belong to an operating system rather than to its user. */
-const SYSTEM_PATHS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'usr', 'etc/ssl/certs', 'etc/alternatives']
+const systemPaths = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'usr', 'etc/ssl/certs', 'etc/alternatives']
 // Of etc/ssl not everything: the keys of this machine's services lie in etc/ssl/private.
-const SYSTEM_FILES = [
+const systemFiles = [
   'etc',
   'etc/ssl',
   'etc/ssl/openssl.cnf',
@@ -175,6 +177,6 @@ export function hostBaseLayer(): ViewLayer {
     directory: '/',
     opaque: new Set(),
     shows: (path) =>
-      SYSTEM_FILES.includes(path) || SYSTEM_PATHS.some((shown) => path === shown || path.startsWith(`${shown}/`)),
+      systemFiles.includes(path) || systemPaths.some((shown) => path === shown || path.startsWith(`${shown}/`)),
   }
 }

@@ -29,8 +29,8 @@ export interface WebResponse {
 /** The other side could not be reached at all. */
 export class UnreachableError extends Error {}
 
-const MAX_REDIRECTS = 10
-const DEFAULT_TIMEOUT_MS = 30_000
+const maxRedirects = 10
+const defaultTimeoutMs = 30_000
 const agents = { 'http:': new Agent({ keepAlive: true }), 'https:': new TlsAgent({ keepAlive: true }) }
 
 export async function webRequest(url: string, options: WebRequest = {}, signal?: AbortSignal): Promise<WebResponse> {
@@ -42,7 +42,7 @@ export async function webRequest(url: string, options: WebRequest = {}, signal?:
     const location = response.headers.location
     const isRedirect = [301, 302, 303, 307, 308].includes(response.status) && location !== undefined
     if (!isRedirect || (method !== 'GET' && method !== 'HEAD')) return response
-    if (hop >= MAX_REDIRECTS) throw new Error(`Get ${JSON.stringify(url)}: stopped after ${MAX_REDIRECTS} redirects`)
+    if (hop >= maxRedirects) throw new Error(`Get ${JSON.stringify(url)}: stopped after ${maxRedirects} redirects`)
     response.body.resume()
     const next = new URL(location, target)
     if (next.host !== new URL(target).host) headers = withoutCredentials(headers)
@@ -65,14 +65,14 @@ function send(url: string, options: WebRequest & { method: string }, signal?: Ab
   const { protocol } = new URL(url)
   if (protocol !== 'http:' && protocol !== 'https:')
     throw new Error(`unsupported protocol scheme ${JSON.stringify(protocol)}`)
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
   return new Promise((resolve, reject) => {
     const request = (protocol === 'https:' ? httpsRequest : httpRequest)(url, {
       method: options.method,
       headers: options.headers,
       agent: agents[protocol],
       timeout: timeoutMs,
-      ...(signal && { signal }),
+      ...(signal ? { signal } : {}),
     })
     request.once('response', (body) => resolve({ status: body.statusCode ?? 0, headers: body.headers, body, url }))
     request.once('timeout', () =>

@@ -16,7 +16,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
-const tag = (id: string, name: string) => store.tag(id, parseReference(name))
+function tag(id: string, name: string) {
+  return store.tag(id, parseReference(name))
+}
 
 async function layer(files: Record<string, string>): Promise<string> {
   const tar = tarStream(async (archive) => {

@@ -69,7 +69,7 @@ export interface ImageStoreOptions {
 }
 
 /** What Docker shows for an image that does not say when it was made. */
-const ZERO_TIME = '0001-01-01T00:00:00Z'
+const zeroTime = '0001-01-01T00:00:00Z'
 
 export class ImageStore {
   readonly content: ContentStore
@@ -249,7 +249,7 @@ export class ImageStore {
       parent: index.images[id]?.parent,
       repoTags: namesOf(index.tags, id).map((name) => familiarName(parseReference(name))),
       repoDigests: namesOf(index.digests, id).map((name) => familiarName(parseReference(name))),
-      created: config.created ?? ZERO_TIME,
+      created: config.created ?? zeroTime,
       lastTagged: index.images[id]?.lastTagged ?? 0,
       size: layers.reduce((sum, layer) => sum + layer.size, 0),
     }

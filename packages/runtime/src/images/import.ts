@@ -10,7 +10,7 @@ import type { Image, ImageStore } from './image-store.ts'
 import type { OciImageConfig, RunConfig } from './oci.ts'
 import { hostPlatform } from './oci.ts'
 
-const ALLOWED_CHANGES: Command['kind'][] = [
+const allowedChanges: Command['kind'][] = [
   'CMD',
   'ENTRYPOINT',
   'ENV',
@@ -33,7 +33,7 @@ export function applyChanges(config: RunConfig, changes: readonly string[]): Run
   // Unlike a FROM, a change keeps the triggers that are there.
   if (config.OnBuild) state = { ...state, config: { ...state.config, OnBuild: config.OnBuild } }
   for (const command of parseCommands(text)) {
-    if (!ALLOWED_CHANGES.includes(command.kind)) {
+    if (!allowedChanges.includes(command.kind)) {
       throw new DockerfileError(`${command.kind.toLowerCase()} is not a valid change command`)
     }
     if (command.kind === 'WORKDIR') {

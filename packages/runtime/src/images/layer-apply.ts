@@ -31,7 +31,7 @@ import { userNamespace } from '../user-namespace.ts'
 import { entryComponents, PathEscapeError, resolveBeneath } from './scoped-path.ts'
 import type { TarEntry, TarHeader } from './tar.ts'
 import { readTar } from './tar.ts'
-import { makeDevice, OPAQUE_MARKER, opaqueXattr, WHITEOUT_META_PREFIX, WHITEOUT_PREFIX } from './whiteout.ts'
+import { makeDevice, opaqueMarker, opaqueXattr, whiteoutMetaPrefix, whiteoutPrefix } from './whiteout.ts'
 import type { WhiteoutDevices } from './whiteout.ts'
 import type { WantedXattrs } from './xattrs.ts'
 import { setXattrs } from './xattrs.ts'
@@ -64,7 +64,7 @@ export interface AppliedLayer {
 export class InvalidLayerError extends Error {}
 
 /** Far above any real layer, far below a disk: what stops a decompression bomb. */
-export const DEFAULT_LIMITS: ApplyLimits = { bytes: 64 * 2 ** 30, entries: 4_000_000 }
+export const defaultLimits: ApplyLimits = { bytes: 64 * 2 ** 30, entries: 4_000_000 }
 
 /** Throws PathEscapeError or InvalidLayerError for a tar that no layer may be, leaving `directory` half filled. */
 export async function applyLayer(
@@ -95,7 +95,7 @@ class Unpacking {
   constructor(root: string, options: ApplyOptions) {
     this.#root = root
     this.#options = options
-    this.#limits = options.limits ?? DEFAULT_LIMITS
+    this.#limits = options.limits ?? defaultLimits
   }
 
   async add({ header, body }: TarEntry): Promise<void> {
@@ -111,14 +111,14 @@ class Unpacking {
     const parent = resolveBeneath(this.#root, components.slice(0, -1))
     mkdirSync(parent, { recursive: true, mode: 0o755 })
 
-    if (name.startsWith(WHITEOUT_PREFIX) && !isPlainArchive) this.#addWhiteout(parent, name)
+    if (name.startsWith(whiteoutPrefix) && !isPlainArchive) this.#addWhiteout(parent, name)
     else await this.#addFile(join(parent, name), header, body)
   }
 
   async finish(): Promise<AppliedLayer> {
     const opaque = [...this.#opaque].map((path) => relative(this.#root, path)).sort()
     if (this.#options.whiteouts === undefined) {
-      for (const path of this.#opaque) writeFileSync(join(path, OPAQUE_MARKER), '')
+      for (const path of this.#opaque) writeFileSync(join(path, opaqueMarker), '')
     } else {
       await setXattrs(
         this.#root,
@@ -145,12 +145,12 @@ class Unpacking {
   }
 
   #addWhiteout(parent: string, name: string): void {
-    if (name === OPAQUE_MARKER) {
+    if (name === opaqueMarker) {
       this.#opaque.add(parent)
       return
     }
-    if (name.startsWith(WHITEOUT_META_PREFIX)) return
-    const hidden = name.slice(WHITEOUT_PREFIX.length)
+    if (name.startsWith(whiteoutMetaPrefix)) return
+    const hidden = name.slice(whiteoutPrefix.length)
     if (hidden === '' || hidden === '.' || hidden === '..') {
       throw new PathEscapeError(`invalid path ${JSON.stringify(name)}: it hides nothing that could exist`)
     }
@@ -197,7 +197,7 @@ class Unpacking {
   #makeWay(path: string, header: TarHeader): boolean {
     const wasWhiteout = this.#whiteouts.delete(path)
     if (wasWhiteout && !this.#options.whiteouts) {
-      rmSync(join(dirname(path), WHITEOUT_PREFIX + basename(path)), { force: true })
+      rmSync(join(dirname(path), whiteoutPrefix + basename(path)), { force: true })
     }
     const existing = lstatSync(path, { throwIfNoEntry: false })
     if (existing && !(existing.isDirectory() && header.type === 'directory')) {

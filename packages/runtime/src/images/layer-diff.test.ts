@@ -13,7 +13,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
-const diff = (changes: LayerChange[]) => diffLayer(changes, (path) => Promise.resolve(join(root, path)))
+function diff(changes: LayerChange[]) {
+  return diffLayer(changes, (path) => Promise.resolve(join(root, path)))
+}
 
 async function entries(changes: LayerChange[]): Promise<string[]> {
   const found: string[] = []

@@ -11,7 +11,7 @@ import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { TarHeader, TarWriter } from './tar.ts'
 import { tarStream } from './tar.ts'
-import { WHITEOUT_PREFIX } from './whiteout.ts'
+import { whiteoutPrefix } from './whiteout.ts'
 
 export interface LayerChange {
   /** Absolute path inside the container. */
@@ -47,7 +47,7 @@ class DiffWriter {
   async add({ path, kind }: LayerChange): Promise<void> {
     await this.#addParents(dirname(path))
     if (kind === 'delete') {
-      const name = join(dirname(path), WHITEOUT_PREFIX + basename(path)).slice(1)
+      const name = join(dirname(path), whiteoutPrefix + basename(path)).slice(1)
       await this.#archive.add({ name, type: 'file', mode: 0o600, uid: 0, gid: 0, size: 0, mtime: new Date(0) })
     } else await this.#addPath(path)
   }
@@ -95,7 +95,7 @@ export function headerOf(path: string, stat: Stats, linkname?: string): TarHeade
     ...ownerOf(stat),
     size: type === 'file' ? stat.size : 0,
     mtime: new Date(Math.floor(stat.mtimeMs / 1000) * 1000),
-    ...(linkname !== undefined && { linkname }),
+    ...(linkname !== undefined ? { linkname } : {}),
     ...(type.endsWith('device') && deviceNumbers(stat.rdev)),
   }
 }

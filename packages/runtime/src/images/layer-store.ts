@@ -22,7 +22,7 @@ import { applyLayer } from './layer-apply.ts'
 import type { ApplyLimits } from './layer-apply.ts'
 import type { ViewLayer } from './layer-view.ts'
 import type { Descriptor } from './oci.ts'
-import { MEDIA_TYPE } from './oci.ts'
+import { mediaTypes } from './oci.ts'
 import { defaultWhiteoutStyle, WhiteoutDevices } from './whiteout.ts'
 
 export interface Layer {
@@ -79,18 +79,18 @@ export class LayerStore {
   /** Takes in a tar that was made here: its bytes become a blob, its digest the diff id. */
   async add(tar: Readable, signal?: AbortSignal): Promise<Layer> {
     const { digest, size } = await this.#content.writeStream(tar, {}, signal)
-    return this.unpack({ mediaType: MEDIA_TYPE.layer, digest, size }, digest, signal)
+    return this.unpack({ mediaType: mediaTypes.layer, digest, size }, digest, signal)
   }
 
   /** The layer in the form that registries keep: as it was pulled, or a plain tar with gzip around it. */
   async compressed(layer: Layer, signal?: AbortSignal): Promise<Descriptor> {
     if (layer.compressed) return layer.compressed
-    if (layer.blob.mediaType !== MEDIA_TYPE.layer && layer.blob.mediaType !== MEDIA_TYPE.dockerLayer) return layer.blob
+    if (layer.blob.mediaType !== mediaTypes.layer && layer.blob.mediaType !== mediaTypes.dockerLayer) return layer.blob
     const gzip = createGzip()
     pipeline(this.#content.stream(layer.blob.digest), gzip, { signal }).catch((error: unknown) => {
       gzip.destroy(error instanceof Error ? error : new Error(String(error)))
     })
-    const compressed = { mediaType: MEDIA_TYPE.layerGzip, ...(await this.#content.writeStream(gzip, {}, signal)) }
+    const compressed = { mediaType: mediaTypes.layerGzip, ...(await this.#content.writeStream(gzip, {}, signal)) }
     const path = join(this.#path(layer.diffId), 'layer.json')
     const temporary = this.#content.temporaryPath()
     await writeFile(temporary, `${JSON.stringify({ ...layer, compressed })}\n`)
@@ -137,8 +137,8 @@ export class LayerStore {
         join(temporary, 'fs'),
         {
           privileged: this.#whiteouts !== undefined,
-          ...(this.#whiteouts && { whiteouts: this.#whiteouts }),
-          ...(this.#limits && { limits: this.#limits }),
+          ...(this.#whiteouts ? { whiteouts: this.#whiteouts } : {}),
+          ...(this.#limits ? { limits: this.#limits } : {}),
         },
         signal,
       )

@@ -9,7 +9,7 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import { PathEscapeError } from './scoped-path.ts'
-import { isOverlayWhiteout, OPAQUE_MARKER, WHITEOUT_PREFIX } from './whiteout.ts'
+import { isOverlayWhiteout, opaqueMarker, whiteoutPrefix } from './whiteout.ts'
 
 export interface ViewLayer {
   directory: string
@@ -27,7 +27,7 @@ export interface ViewEntry {
   stat: Stats
 }
 
-const MAX_LINKS = 40
+const maxLinks = 40
 
 /** One directory of the view: the directories of the layers that together are it, topmost first. */
 interface Place {
@@ -88,7 +88,7 @@ export class LayerView {
       if (!next) return { found: here, missing: literal([name, ...pending.reverse()]) }
       const isFinal = pending.length === 0
       if (next.entry.stat.isSymbolicLink() && !(isFinal && leaf === 'keep')) {
-        if (++links > MAX_LINKS) throw new PathEscapeError(`too many levels of symbolic links at ${path}`)
+        if (++links > maxLinks) throw new PathEscapeError(`too many levels of symbolic links at ${path}`)
         const target = readlinkSync(next.entry.hostPath)
         if (target.startsWith('/')) trail.length = 1
         pending.push(...target.split('/').filter(Boolean).reverse())
@@ -121,7 +121,7 @@ function step(place: Place, name: string): Found | undefined {
       top ??= { path, hostPath, stat }
       sources.push({ layer, directory: hostPath })
       if (layer.opaque.has(path.slice(1))) break
-    } else if (stat || lstatSync(join(directory, WHITEOUT_PREFIX + name), { throwIfNoEntry: false })) break
+    } else if (stat || lstatSync(join(directory, whiteoutPrefix + name), { throwIfNoEntry: false })) break
   }
   return top && { entry: top, place: { path, sources } }
 }
@@ -139,7 +139,7 @@ function namesIn(place: Place): string[] {
   const names = new Set<string>()
   for (const { directory } of place.sources) for (const name of readdirSync(directory)) names.add(name)
   return [...names]
-    .filter((name) => name !== OPAQUE_MARKER && !name.startsWith(WHITEOUT_PREFIX) && step(place, name) !== undefined)
+    .filter((name) => name !== opaqueMarker && !name.startsWith(whiteoutPrefix) && step(place, name) !== undefined)
     .sort()
 }
 

@@ -12,8 +12,8 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
 
-const RETRY_MS = 10
-const STALE_AFTER_MS = 60_000
+const retryMs = 10
+const staleAfterMs = 60_000
 
 export class LockedDocument<T> {
   readonly #path: string
@@ -73,7 +73,7 @@ export class LockedDocument<T> {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       }
       if (this.#isStale(path)) removeStale(path)
-      else await this.#clock.sleep(RETRY_MS)
+      else await this.#clock.sleep(retryMs)
     }
   }
 
@@ -81,7 +81,7 @@ export class LockedDocument<T> {
     try {
       const owner = Number(readFileSync(path, 'utf8'))
       if (owner > 0 && !isAlive(owner)) return true
-      return this.#clock.now() - statSync(path).mtimeMs > STALE_AFTER_MS
+      return this.#clock.now() - statSync(path).mtimeMs > staleAfterMs
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
       throw error

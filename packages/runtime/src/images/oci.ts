@@ -91,9 +91,9 @@ export interface OciImageConfig {
  * Marks an image that stands on this machine's own programs instead of carrying them. `os.features` is OCI's place
  * for "what the system must offer for this to run", so the mark survives save, load, push and pull.
  */
-export const HOST_BASE_FEATURE = 'dinghy.host-base'
+export const hostBaseFeature = 'dinghy.host-base'
 
-export const MEDIA_TYPE = {
+export const mediaTypes = {
   manifest: 'application/vnd.oci.image.manifest.v1+json',
   index: 'application/vnd.oci.image.index.v1+json',
   config: 'application/vnd.oci.image.config.v1+json',
@@ -112,7 +112,7 @@ export function isIndex(document: Manifest | ManifestIndex): document is Manifes
 }
 
 export function isHostBase(config: OciImageConfig): boolean {
-  return config['os.features']?.includes(HOST_BASE_FEATURE) ?? false
+  return config['os.features']?.includes(hostBaseFeature) ?? false
 }
 
 /** This machine, in the names of Go that images use. */
@@ -120,5 +120,5 @@ export function hostPlatform(): { os: string; architecture: string; variant?: st
   const architectures: Partial<Record<NodeJS.Architecture, string>> = { x64: 'amd64', ia32: '386' }
   const architecture = architectures[process.arch] ?? process.arch
   // Containers are Linux ones on every machine: what runs on macOS is a sandboxed process with a Linux-shaped image.
-  return { os: 'linux', architecture, ...(architecture === 'arm64' && { variant: 'v8' }) }
+  return { os: 'linux', architecture, ...(architecture === 'arm64' ? { variant: 'v8' } : {}) }
 }

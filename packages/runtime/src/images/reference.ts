@@ -18,29 +18,29 @@ export interface Reference {
 
 export class InvalidReferenceError extends Error {}
 
-const DEFAULT_DOMAIN = 'docker.io'
-const LEGACY_DEFAULT_DOMAIN = 'index.docker.io'
-const OFFICIAL_PREFIX = 'library/'
-const MAX_NAME_LENGTH = 255
+const defaultDomain = 'docker.io'
+const legacyDefaultDomain = 'index.docker.io'
+const officialPrefix = 'library/'
+const maxNameLength = 255
 
-const DOMAIN_LABEL = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])'
-const DOMAIN = new RegExp(`^(?:${DOMAIN_LABEL}(?:\\.${DOMAIN_LABEL})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`)
-const PATH_COMPONENT = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*'
-const PATH = new RegExp(`^${PATH_COMPONENT}(?:/${PATH_COMPONENT})*$`)
-const TAG = /^\w[\w.-]{0,127}$/
-const DIGEST = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/
-const SHA256 = /^sha256:[0-9a-f]{64}$/
-const IDENTIFIER = /^[a-f0-9]{64}$/
+const domainLabel = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])'
+const domainPattern = new RegExp(`^(?:${domainLabel}(?:\\.${domainLabel})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`)
+const pathComponent = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*'
+const pathPattern = new RegExp(`^${pathComponent}(?:/${pathComponent})*$`)
+const tagPattern = /^\w[\w.-]{0,127}$/
+const digestPattern = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/
+const sha256 = /^sha256:[0-9a-f]{64}$/
+const identifier = /^[a-f0-9]{64}$/
 
 /** Parses what a person typed; the result has a domain and an official path, but no default tag. */
 export function parseReference(text: string): Reference {
-  if (IDENTIFIER.test(text)) {
+  if (identifier.test(text)) {
     throw new InvalidReferenceError(`invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`)
   }
   const [beforeDigest, digest] = splitOnce(text, '@')
-  if (digest !== undefined && !DIGEST.test(digest)) throw invalid()
+  if (digest !== undefined && !digestPattern.test(digest)) throw invalid()
   // Other algorithms are registered by nobody we can verify: refuse them before anything is stored under their name.
-  if (digest !== undefined && !SHA256.test(digest)) throw new InvalidReferenceError('unsupported digest algorithm')
+  if (digest !== undefined && !sha256.test(digest)) throw new InvalidReferenceError('unsupported digest algorithm')
 
   const { domain, rest } = splitDomain(beforeDigest)
   const colon = rest.lastIndexOf(':')
@@ -50,11 +50,12 @@ export function parseReference(text: string): Reference {
   if (path !== path.toLowerCase()) {
     throw new InvalidReferenceError(`invalid reference format: repository name (${path}) must be lowercase`)
   }
-  if (!DOMAIN.test(domain) || !PATH.test(path) || (tag !== undefined && !TAG.test(tag))) throw invalid()
-  if (path.length > MAX_NAME_LENGTH) {
-    throw new InvalidReferenceError(`repository name must not be more than ${MAX_NAME_LENGTH} characters`)
+  if (!domainPattern.test(domain) || !pathPattern.test(path) || (tag !== undefined && !tagPattern.test(tag)))
+    throw invalid()
+  if (path.length > maxNameLength) {
+    throw new InvalidReferenceError(`repository name must not be more than ${maxNameLength} characters`)
   }
-  return { domain, path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) }
+  return { domain, path, ...(tag !== undefined ? { tag } : {}), ...(digest !== undefined ? { digest } : {}) }
 }
 
 /** The same reference, with `latest` where neither a tag nor a digest was given. */
@@ -74,10 +75,10 @@ export function fullName(reference: Reference): string {
 
 /** The repository as a person types it: `node`, `me/app`, `localhost:5000/app`. */
 export function familiarRepository(reference: Reference): string {
-  if (reference.domain !== DEFAULT_DOMAIN) return repositoryOf(reference)
+  if (reference.domain !== defaultDomain) return repositoryOf(reference)
   const { path } = reference
-  const isOfficial = path.startsWith(OFFICIAL_PREFIX) && !path.slice(OFFICIAL_PREFIX.length).includes('/')
-  return isOfficial ? path.slice(OFFICIAL_PREFIX.length) : path
+  const isOfficial = path.startsWith(officialPrefix) && !path.slice(officialPrefix.length).includes('/')
+  return isOfficial ? path.slice(officialPrefix.length) : path
 }
 
 /** The reference as a person types it: `node:20`. */
@@ -95,10 +96,10 @@ function splitDomain(name: string): { domain: string; rest: string } {
   const first = name.slice(0, Math.max(slash, 0))
   // `a/b` is a repository of Docker Hub; only something that cannot be one is taken for a host.
   const isDomain = slash > 0 && (/[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase())
-  let domain = isDomain ? first : DEFAULT_DOMAIN
+  let domain = isDomain ? first : defaultDomain
   let rest = isDomain ? name.slice(slash + 1) : name
-  if (domain === LEGACY_DEFAULT_DOMAIN) domain = DEFAULT_DOMAIN
-  if (domain === DEFAULT_DOMAIN && !rest.includes('/')) rest = OFFICIAL_PREFIX + rest
+  if (domain === legacyDefaultDomain) domain = defaultDomain
+  if (domain === defaultDomain && !rest.includes('/')) rest = officialPrefix + rest
   return { domain, rest }
 }
 

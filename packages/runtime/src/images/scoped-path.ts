@@ -9,7 +9,7 @@ import { lstatSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** As the kernel's ELOOP limit. */
-const MAX_LINKS = 40
+const maxLinks = 40
 
 export class PathEscapeError extends Error {}
 
@@ -50,7 +50,7 @@ export function resolveBeneath(
       done.push(part)
       continue
     }
-    if (++links > MAX_LINKS) throw new PathEscapeError(`too many levels of symbolic links at ${components.join('/')}`)
+    if (++links > maxLinks) throw new PathEscapeError(`too many levels of symbolic links at ${components.join('/')}`)
     if (target.startsWith('/')) done.length = 0
     pending.push(...target.split('/').reverse())
   }

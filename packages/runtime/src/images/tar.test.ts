@@ -21,7 +21,7 @@ async function read(bytes: Buffer): Promise<[string, string][]> {
   return files
 }
 
-const BLOCK = 512
+const block = 512
 const files: [string, string][] = [
   ['a', 'x'.repeat(600)],
   ['b', 'end'],
@@ -34,21 +34,21 @@ test('what is written is read', async () => {
 test('the end of the archive and of the last block may be missing', async () => {
   const whole = await archive(...files)
   // Header and two blocks of `a`, header of `b`.
-  const content = 4 * BLOCK
-  expect(await read(whole.subarray(0, content + BLOCK))).toEqual(files)
+  const content = 4 * block
+  expect(await read(whole.subarray(0, content + block))).toEqual(files)
   expect(await read(whole.subarray(0, content + 'end'.length))).toEqual(files)
 })
 
 test.each([
-  ['the last file', 4 * BLOCK + 2],
-  ['a file before it', 2 * BLOCK + 3],
-  ['a header', 3 * BLOCK + 100],
+  ['the last file', 4 * block + 2],
+  ['a file before it', 2 * block + 3],
+  ['a header', 3 * block + 100],
 ])('an archive that ends within %s is an error', async (_where, length) => {
   await expect(read((await archive(...files)).subarray(0, length))).rejects.toThrow()
 })
 
 test('an archive that ends within a file is an error for those who read no bodies, too', async () => {
-  const bytes = (await archive(...files)).subarray(0, 4 * BLOCK + 2)
+  const bytes = (await archive(...files)).subarray(0, 4 * block + 2)
   const names = async () => {
     const seen: string[] = []
     for await (const entry of readTar(Readable.from([bytes]))) seen.push(entry.header.name)

@@ -33,9 +33,9 @@ export interface TarEntry {
   body: AsyncIterable<Buffer>
 }
 
-const XATTR_PREFIX = 'SCHILY.xattr.'
+const xattrPrefix = 'SCHILY.xattr.'
 
-const BLOCK_BYTES = 512
+const blockBytes = 512
 
 /**
  * The entries of an uncompressed tar, in order. The last one may lack the zeros that fill its block, as in what the docker
@@ -51,7 +51,7 @@ export async function* readTar(source: Readable, signal?: AbortSignal): AsyncGen
       received += chunk.length
       yield chunk
     }
-    if (received % BLOCK_BYTES > 0) yield Buffer.alloc(BLOCK_BYTES - (received % BLOCK_BYTES))
+    if (received % blockBytes > 0) yield Buffer.alloc(blockBytes - (received % blockBytes))
   }
   const feeding = pipeline(source, filled, archive, { signal })
   // The iterator below throws the same error; without this the rejection would be reported a second time, unhandled.
@@ -91,9 +91,8 @@ export class TarWriter {
 
   async add(header: TarHeader, content?: Buffer | Readable): Promise<void> {
     const { xattrs, ...plain } = header
-    const pax =
-      xattrs && Object.fromEntries(Object.entries(xattrs).map(([name, value]) => [XATTR_PREFIX + name, value]))
-    const written = { ...plain, ...(pax && { pax }) }
+    const pax = xattrs && Object.fromEntries(Object.entries(xattrs).map(([name, value]) => [xattrPrefix + name, value]))
+    const written = { ...plain, ...(pax ? { pax } : {}) }
     if (content === undefined || Buffer.isBuffer(content)) {
       this.#pack.entry(written, content ?? Buffer.alloc(0))
       return
@@ -121,7 +120,7 @@ export function tarStream(write: (archive: TarWriter) => Promise<void>, signal?:
   return output
 }
 
-const TYPES: Record<string, TarType> = {
+const types: Record<string, TarType> = {
   file: 'file',
   'contiguous-file': 'file',
   directory: 'directory',
@@ -133,10 +132,10 @@ const TYPES: Record<string, TarType> = {
 }
 
 function readHeader(raw: Header): TarHeader {
-  const type = TYPES[raw.type]
+  const type = types[raw.type]
   if (type === undefined) throw new Error(`unsupported tar entry type ${raw.type} for ${raw.name}`)
   const xattrs = Object.entries((raw.pax ?? {}) as Record<string, string>).filter(([name]) =>
-    name.startsWith(XATTR_PREFIX),
+    name.startsWith(xattrPrefix),
   )
   return {
     name: raw.name,
@@ -147,9 +146,11 @@ function readHeader(raw: Header): TarHeader {
     size: type === 'file' ? raw.size : 0,
     mtime: raw.mtime,
     ...((type === 'symlink' || type === 'link') && { linkname: raw.linkname }),
-    ...(type.endsWith('device') && { devmajor: raw.devmajor, devminor: raw.devminor }),
-    ...(xattrs.length > 0 && {
-      xattrs: Object.fromEntries(xattrs.map(([name, value]) => [name.slice(XATTR_PREFIX.length), value])),
-    }),
+    ...(type.endsWith('device') ? { devmajor: raw.devmajor, devminor: raw.devminor } : {}),
+    ...(xattrs.length > 0
+      ? {
+          xattrs: Object.fromEntries(xattrs.map(([name, value]) => [name.slice(xattrPrefix.length), value])),
+        }
+      : {}),
   }
 }

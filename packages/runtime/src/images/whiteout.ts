@@ -17,10 +17,10 @@ import { userNamespace } from '../user-namespace.ts'
 
 export type WhiteoutStyle = 'overlay' | 'files'
 
-export const WHITEOUT_PREFIX = '.wh.'
-export const OPAQUE_MARKER = '.wh..wh..opq'
+export const whiteoutPrefix = '.wh.'
+export const opaqueMarker = '.wh..wh..opq'
 /** Other names beginning so are bookkeeping of the long gone aufs driver, found in old images. */
-export const WHITEOUT_META_PREFIX = '.wh..wh.'
+export const whiteoutMetaPrefix = '.wh..wh.'
 
 /** A real device would need CAP_MKNOD, and overlayfs is Linux'. */
 export function defaultWhiteoutStyle(): WhiteoutStyle {

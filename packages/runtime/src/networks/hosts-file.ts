@@ -2,7 +2,7 @@
  * /etc/hosts and /etc/resolv.conf of a container. Pure.
  */
 
-const FIXED = [
+const fixed = [
   '127.0.0.1\tlocalhost',
   '::1\tlocalhost ip6-localhost ip6-loopback',
   'fe00::0\tip6-localnet',
@@ -19,7 +19,7 @@ export interface HostEntry {
 /** `extra` are the "name:ip" of --add-host; `peers` the containers that can be reached by name. */
 export function hostsFile(own: HostEntry[], extra: string[], peers: HostEntry[], gateway: string): string {
   const lines = [
-    ...FIXED,
+    ...fixed,
     ...extra.map((entry) => {
       const [name = '', ...ip] = entry.split(/[:=]/)
       const address = ip.join(':')
@@ -36,7 +36,9 @@ function entryLine({ ip, names }: HostEntry): string {
 }
 
 /** From a network namespace of its own: not a server on this machine's loopback interface, and nothing by IPv6. */
-export const isReachableServer = (address: string): boolean => !address.startsWith('127.') && !address.includes(':')
+export function isReachableServer(address: string): boolean {
+  return !address.startsWith('127.') && !address.includes(':')
+}
 
 /**
  * `host` is the machine's own file, of which options that a container sets replace the like. Servers of the machine that the

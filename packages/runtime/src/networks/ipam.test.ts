@@ -18,7 +18,9 @@ test.each([
 })
 
 const subnet = parseSubnet('127.1.0.0/29')
-const taken = (...last: number[]) => new Set(last.map((octet) => parseAddress(`127.1.0.${octet}`)))
+function taken(...last: number[]) {
+  return new Set(last.map((octet) => parseAddress(`127.1.0.${octet}`)))
+}
 
 test('the lowest free address is given out, an asked-for one if it can be', () => {
   expect(formatAddress(allocate(subnet, taken(1)))).toBe('127.1.0.2')

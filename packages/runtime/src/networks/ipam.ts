@@ -30,8 +30,12 @@ export function parseSubnet(text: string): Subnet {
   return { first, prefix }
 }
 
-export const formatSubnet = ({ first, prefix }: Subnet): string => `${formatAddress(first)}/${prefix}`
-export const sizeOf = ({ prefix }: Subnet): number => 2 ** (32 - prefix)
+export function formatSubnet({ first, prefix }: Subnet): string {
+  return `${formatAddress(first)}/${prefix}`
+}
+export function sizeOf({ prefix }: Subnet): number {
+  return 2 ** (32 - prefix)
+}
 
 export function contains(subnet: Subnet, address: number): boolean {
   return address >= subnet.first && address < subnet.first + sizeOf(subnet)

@@ -5,7 +5,7 @@
  */
 import { badParameter } from '../docker/errors.ts'
 import { contains, parseSubnet } from './ipam.ts'
-import { LOOPBACK, type AddressSpace } from './network.ts'
+import { loopbackSpace, type AddressSpace } from './network.ts'
 
 export const loopback: AddressSpace = {
   name: 'loopback',
@@ -28,7 +28,7 @@ export const loopback: AddressSpace = {
 
   check(subnet) {
     const { first, prefix } = parseSubnet(subnet)
-    if (prefix < 9 || !contains(LOOPBACK, first)) {
+    if (prefix < 9 || !contains(loopbackSpace, first)) {
       throw badParameter(`subnet ${subnet} cannot be served: loopback networks lie in 127.0.0.0/8`)
     }
   },

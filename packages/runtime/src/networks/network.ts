@@ -59,10 +59,10 @@ export interface AddressSpace {
   check(subnet: string): void
 }
 
-export const LOOPBACK = parseSubnet('127.0.0.0/8')
+export const loopbackSpace = parseSubnet('127.0.0.0/8')
 
 export function kindOf({ driver, subnet }: Pick<Network, 'driver' | 'subnet'>): NetworkKind {
   if (driver === 'host') return 'host'
   if (subnet === '') return 'none'
-  return contains(LOOPBACK, parseAddress(subnet.split('/')[0] ?? '')) ? 'loopback' : 'bridge'
+  return contains(loopbackSpace, parseAddress(subnet.split('/')[0] ?? '')) ? 'loopback' : 'bridge'
 }

@@ -23,12 +23,16 @@ function open(bridge: AddressSpace = loopback): Networks {
 }
 
 /** Docker's pools, on a machine that has routes of its own. */
-const bridge = (...routes: string[]): AddressSpace => ({
-  ...bridgeSpace({ canMasquerade: true }),
-  taken: () => routes.map(parseSubnet),
-})
+function bridge(...routes: string[]): AddressSpace {
+  return {
+    ...bridgeSpace({ canMasquerade: true }),
+    taken: () => routes.map(parseSubnet),
+  }
+}
 
-const container = (id: string) => ({ id, name: `name-${id}` })
+function container(id: string) {
+  return { id, name: `name-${id}` }
+}
 
 test('the three predefined networks are there and stay', () => {
   const networks = open()

@@ -71,7 +71,9 @@ function withNewFields(network: Network): Network {
   return network
 }
 
-const newId = (): string => randomBytes(32).toString('hex')
+function newId(): string {
+  return randomBytes(32).toString('hex')
+}
 
 export class Networks {
   readonly #file: string
@@ -133,9 +135,9 @@ export class Networks {
       driver: driver === '' || driver === 'default' ? 'bridge' : driver,
       subnet: formatSubnet(parseSubnet(subnet)),
       isSubnetChosen: config === undefined,
-      ...(config?.Gateway !== undefined && config.Gateway !== '' && { gateway: config.Gateway }),
-      ...(config?.IPRange && { ipRange: rangeWithin(subnet, config.IPRange) }),
-      ...(config?.AuxiliaryAddresses && { reserved: config.AuxiliaryAddresses }),
+      ...(config?.Gateway !== undefined && config.Gateway !== '' ? { gateway: config.Gateway } : {}),
+      ...(config?.IPRange ? { ipRange: rangeWithin(subnet, config.IPRange) } : {}),
+      ...(config?.AuxiliaryAddresses ? { reserved: config.AuxiliaryAddresses } : {}),
       internal: request.Internal ?? false,
       attachable: request.Attachable ?? false,
       enableIPv6: request.EnableIPv6 ?? false,

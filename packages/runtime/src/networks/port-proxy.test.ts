@@ -9,12 +9,14 @@ import type { PublishRequest } from './ports.ts'
 const proxies = new PortProxies(new FakeClock())
 afterEach(() => proxies.close())
 
-const request = (containerPort: number, hostPort: number, protocol: 'tcp' | 'udp' = 'tcp'): PublishRequest => ({
-  containerPort,
-  protocol,
-  hostIp: '127.0.0.1',
-  hostPorts: [hostPort],
-})
+function request(containerPort: number, hostPort: number, protocol: 'tcp' | 'udp' = 'tcp'): PublishRequest {
+  return {
+    containerPort,
+    protocol,
+    hostIp: '127.0.0.1',
+    hostPorts: [hostPort],
+  }
+}
 
 async function echoServer(): Promise<number> {
   const server = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(0, '127.0.0.1')

@@ -24,7 +24,7 @@ type Listener = { close(): Promise<void> }
 /** Looked at for every new connection: a container may change its network while its ports are open. */
 type Target = { ip: string }
 
-const UDP_IDLE_MS = 90_000
+const udpIdleMs = 90_000
 
 export class PortProxies {
   readonly #clock: Clock
@@ -87,7 +87,9 @@ export class PortProxies {
   }
 }
 
-const isWildcard = (ip: string): boolean => ip === '' || ip === '0.0.0.0' || ip === '::'
+function isWildcard(ip: string): boolean {
+  return ip === '' || ip === '0.0.0.0' || ip === '::'
+}
 
 async function openFirst(
   clock: Clock,
@@ -193,13 +195,13 @@ async function openUdp(
   const clients = new Map<string, { socket: UdpSocket; lastUsed: number }>()
   const sweep = () => {
     for (const [key, { socket, lastUsed }] of clients) {
-      if (clock.now() - lastUsed < UDP_IDLE_MS) continue
+      if (clock.now() - lastUsed < udpIdleMs) continue
       socket.close()
       clients.delete(key)
     }
-    timer = clock.setTimeout(sweep, UDP_IDLE_MS)
+    timer = clock.setTimeout(sweep, udpIdleMs)
   }
-  let timer = clock.setTimeout(sweep, UDP_IDLE_MS)
+  let timer = clock.setTimeout(sweep, udpIdleMs)
   server.on('message', (message, from) => {
     const key = `${from.address}:${from.port}`
     let client = clients.get(key)

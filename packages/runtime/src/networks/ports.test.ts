@@ -2,12 +2,14 @@ import { expect, test } from 'vitest'
 import type { PortBinding } from '../containers/record.ts'
 import { publishRequests } from './ports.ts'
 
-const request = (containerPort: number, hostPorts: number[], hostIp = '', protocol = 'tcp') => ({
-  containerPort,
-  protocol,
-  hostIp,
-  hostPorts,
-})
+function request(containerPort: number, hostPorts: number[], hostIp = '', protocol = 'tcp') {
+  return {
+    containerPort,
+    protocol,
+    hostIp,
+    hostPorts,
+  }
+}
 
 test.each([
   ['-p 8080:80', { '80/tcp': [{ HostIp: '', HostPort: '8080' }] }, [request(80, [8080])]],

@@ -27,7 +27,9 @@ test.each([
   expect(() => parseBind(bind)).toThrow(message)
 })
 
-const targets = (...args: Parameters<typeof mountPointsOf>) => mountPointsOf(...args).map(({ target }) => target)
+function targets(...args: Parameters<typeof mountPointsOf>) {
+  return mountPointsOf(...args).map(({ target }) => target)
+}
 
 test('parents are mounted before what is inside them', () => {
   expect(targets({ Binds: ['/x:/a/b/c', '/x:/a', '/x:/z'], Mounts: [], Tmpfs: { '/a/b': 'size=1m' } }, ['/v'])).toEqual(

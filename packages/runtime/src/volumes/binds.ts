@@ -5,10 +5,10 @@ import { posix } from 'node:path'
 import type { HostConfig, MountPoint, MountRequest } from '../containers/record.ts'
 import { badParameter } from '../docker/errors.ts'
 
-const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
+const volumeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 /** What may follow the second colon of -v. Consistency and labels have no meaning here and are accepted. */
-const MODES = new Set(['ro', 'rw', 'z', 'Z', 'nocopy', 'consistent', 'cached', 'delegated'])
-const PROPAGATIONS = new Set(['rprivate', 'private', 'rslave', 'slave', 'rshared', 'shared'])
+const bindModes = new Set(['ro', 'rw', 'z', 'Z', 'nocopy', 'consistent', 'cached', 'delegated'])
+const propagationModes = new Set(['rprivate', 'private', 'rslave', 'slave', 'rshared', 'shared'])
 
 /** The mounts of a container, later ones of the same target replacing earlier: volumes-from, image volumes, -v, --mount. */
 export function mountPointsOf(
@@ -36,7 +36,9 @@ export function mountPointsOf(
   return [...byTarget.values()].toSorted((a, b) => depth(a.target) - depth(b.target) || (a.target < b.target ? -1 : 1))
 }
 
-const depth = (path: string): number => path.split('/').filter(Boolean).length
+function depth(path: string): number {
+  return path.split('/').filter(Boolean).length
+}
 
 /** "source:target[:modes]", "name:target[:modes]" or just "target". */
 export function parseBind(bind: string): MountPoint {
@@ -47,8 +49,8 @@ export function parseBind(bind: string): MountPoint {
   if (parts.length === 1) return anonymousVolume(cleanTarget(parts[0] ?? ''))
   const [source = '', target = '', modes = ''] = parts
   const flags = modes.split(',').filter(Boolean)
-  const propagations = flags.filter((flag) => PROPAGATIONS.has(flag))
-  const isKnown = flags.every((flag) => MODES.has(flag) || PROPAGATIONS.has(flag))
+  const propagations = flags.filter((flag) => propagationModes.has(flag))
+  const isKnown = flags.every((flag) => bindModes.has(flag) || propagationModes.has(flag))
   // A volume has no mounts in it to hand on.
   if (!isKnown || propagations.length > (source.startsWith('/') ? 1 : 0)) throw badParameter(`invalid mode: ${modes}`)
   const common = { target: cleanTarget(target), readOnly: flags.includes('ro'), mode: modes }
@@ -62,7 +64,7 @@ export function parseBind(bind: string): MountPoint {
 function propagationOf(text = ''): Pick<MountPoint, 'propagation'> {
   if (text === '' || text === 'rprivate' || text === 'private') return {}
   if (text === 'slave' || text === 'rslave') return { propagation: text }
-  if (!PROPAGATIONS.has(text)) {
+  if (!propagationModes.has(text)) {
     throw badParameter(`invalid mount config for type "bind": invalid propagation mode: ${text}`)
   }
   throw badParameter(
@@ -71,7 +73,7 @@ function propagationOf(text = ''): Pick<MountPoint, 'propagation'> {
 }
 
 export function checkVolumeName(name: string): void {
-  if (!VOLUME_NAME.test(name)) {
+  if (!volumeName.test(name)) {
     throw badParameter(
       `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
     )

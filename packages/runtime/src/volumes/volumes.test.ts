@@ -12,7 +12,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true }))
 
-const open = () => new Volumes({ root, clock: new FakeClock(), events: new EventBus(new FakeClock()) })
+function open() {
+  return new Volumes({ root, clock: new FakeClock(), events: new EventBus(new FakeClock()) })
+}
 
 test('a volume is made once, found again by the next runtime, and removed with its files', () => {
   const volumes = open()

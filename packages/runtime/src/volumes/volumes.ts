@@ -26,7 +26,7 @@ export interface VolumeRequest {
   Labels?: Record<string, string>
 }
 
-const ANONYMOUS_LABEL = 'com.docker.volume.anonymous'
+const anonymousLabel = 'com.docker.volume.anonymous'
 
 export class Volumes {
   readonly #root: string
@@ -73,7 +73,7 @@ export class Volumes {
     const volume: Volume = {
       name,
       createdAt: new Date(this.#clock.now()).toISOString().replace(/\.\d+Z$/, 'Z'),
-      labels: given === '' ? { [ANONYMOUS_LABEL]: '', ...Labels } : Labels,
+      labels: given === '' ? { [anonymousLabel]: '', ...Labels } : Labels,
       options: DriverOpts,
       anonymous: given === '',
       mountpoint,

@@ -4,18 +4,26 @@ import { cluster, node, on, pod } from '../testing/objects.ts'
 import { fitting, reasons, scores } from '../testing/ask.ts'
 import { interPodAffinity } from './inter-pod-affinity.ts'
 
-const zone = (name: string, value: string) => node(name, { labels: { zone: value } })
-const term = (labels: Record<string, string>, more: Partial<PodAffinityTerm> = {}): PodAffinityTerm => ({
-  topologyKey: 'zone',
-  labelSelector: { matchLabels: labels },
-  ...more,
-})
-const near = (...terms: PodAffinityTerm[]): Affinity => ({
-  podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms },
-})
-const farFrom = (...terms: PodAffinityTerm[]): Affinity => ({
-  podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms },
-})
+function zone(name: string, value: string) {
+  return node(name, { labels: { zone: value } })
+}
+function term(labels: Record<string, string>, more: Partial<PodAffinityTerm> = {}): PodAffinityTerm {
+  return {
+    topologyKey: 'zone',
+    labelSelector: { matchLabels: labels },
+    ...more,
+  }
+}
+function near(...terms: PodAffinityTerm[]): Affinity {
+  return {
+    podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms },
+  }
+}
+function farFrom(...terms: PodAffinityTerm[]): Affinity {
+  return {
+    podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms },
+  }
+}
 const db = pod('db', { labels: { app: 'db' } })
 
 describe('affinity', () => {

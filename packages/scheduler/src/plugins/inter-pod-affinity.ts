@@ -1,8 +1,10 @@
-// InterPodAffinity: pods that want to be near other pods, or far from them. "Near" is measured by a label of the nodes
-// (topologyKey): two nodes are in the same domain if they have the same value of it.
-//
-// Three things must hold: the pod's own affinity, its own anti-affinity, and the anti-affinity of the pods that are there
-// already, which also counts against newcomers. All are counted per domain once; asking about a node is then a look-up.
+/**
+ * InterPodAffinity: pods that want to be near other pods, or far from them. "Near" is measured by a label of the nodes
+ * (topologyKey): two nodes are in the same domain if they have the same value of it.
+ *
+ * Three things must hold: the pod's own affinity, its own anti-affinity, and the anti-affinity of the pods that are there
+ * already, which also counts against newcomers. All are counted per domain once; asking about a node is then a look-up.
+ */
 
 import type { Pod } from '@dinghy/shared/api/types'
 import { maxNodeScore, unresolvable, unschedulable, type ClusterEvent, type Plugin } from '../framework.ts'

@@ -1,5 +1,7 @@
-// NodeAffinity: the pod's own wishes about the node: nodeSelector and required affinity must hold, each preferred term
-// that holds adds its weight.
+/**
+ * NodeAffinity: the pod's own wishes about the node: nodeSelector and required affinity must hold, each preferred term
+ * that holds adds its weight.
+ */
 
 import { isEmptyTerm, matchesNodeAffinity, matchesTerm } from '@dinghy/shared/api/node-selector'
 import { nodeIn, normalizeByMax, unresolvable, type Plugin } from '../framework.ts'

@@ -1,4 +1,6 @@
-// The filters that look at one node by itself.
+/**
+ * The filters that look at one node by itself.
+ */
 import type { NodeSelectorTerm } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
 import { cluster, node, on, pod, type NodeTraits, type PodTraits } from '../testing/objects.ts'

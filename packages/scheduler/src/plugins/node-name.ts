@@ -1,4 +1,6 @@
-// NodeName: a pod that names its node goes there or nowhere.
+/**
+ * NodeName: a pod that names its node goes there or nowhere.
+ */
 
 import { nodeIn, unresolvable, type Plugin } from '../framework.ts'
 import { nameOf } from '../snapshot.ts'

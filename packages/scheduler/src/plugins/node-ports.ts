@@ -1,4 +1,6 @@
-// NodePorts: two pods on one node cannot both have the same host port.
+/**
+ * NodePorts: two pods on one node cannot both have the same host port.
+ */
 
 import type { ContainerPort, Pod } from '@dinghy/shared/api/types'
 import { nodeIn, unschedulable, type Plugin } from '../framework.ts'

@@ -1,5 +1,7 @@
-// NodeResourcesBalancedAllocation: prefers nodes where cpu and memory would be used to a similar degree, so that
-// no node ends with much of one and nothing of the other.
+/**
+ * NodeResourcesBalancedAllocation: prefers nodes where cpu and memory would be used to a similar degree, so that
+ * no node ends with much of one and nothing of the other.
+ */
 
 import { maxNodeScore, type Plugin } from '../framework.ts'
 import { podRequests, type Resources } from '../resources.ts'

@@ -1,4 +1,6 @@
-// The scorers that look at one node by itself; the numbers are worked out by hand from upstream's formulas.
+/**
+ * The scorers that look at one node by itself; the numbers are worked out by hand from upstream's formulas.
+ */
 import { describe, expect, test } from 'vitest'
 import { normalizeByMax } from '../framework.ts'
 import { cluster, node, on, pod } from '../testing/objects.ts'

@@ -1,5 +1,7 @@
-// NodeUnschedulable: a cordoned node (`kubectl cordon`) takes no new pods, except those that tolerate it, such as
-// a DaemonSet's.
+/**
+ * NodeUnschedulable: a cordoned node (`kubectl cordon`) takes no new pods, except those that tolerate it, such as
+ * a DaemonSet's.
+ */
 
 import { tolerates } from '@dinghy/shared/api/taints'
 import type { Node, Pod } from '@dinghy/shared/api/types'

@@ -1,4 +1,6 @@
-// Pod affinity terms, read once: which pods a term speaks of, and the label of nodes by which "together" is measured.
+/**
+ * Pod affinity terms, read once: which pods a term speaks of, and the label of nodes by which "together" is measured.
+ */
 
 import { labelSelectorFrom, matchesLabels, type Selector } from '@dinghy/shared/api/selectors'
 import type { Pod, PodAffinityTerm } from '@dinghy/shared/api/types'

@@ -5,18 +5,24 @@ import { fitting, reasons, scores } from '../testing/ask.ts'
 import { podTopologySpread } from './pod-topology-spread.ts'
 
 const labels = { app: 'web' }
-const constraint = (more: Partial<TopologySpreadConstraint> = {}): TopologySpreadConstraint => ({
-  maxSkew: 1,
-  topologyKey: 'zone',
-  whenUnsatisfiable: 'DoNotSchedule',
-  labelSelector: { matchLabels: labels },
-  ...more,
-})
-const spread = (...topologySpreadConstraints: TopologySpreadConstraint[]) =>
-  pod('p', { labels, spec: { topologySpreadConstraints } })
-const replicas = (count: number) => Array.from({ length: count }, (_, index) => pod(`web-${index}`, { labels }))
-const zoned = (name: string, zone: string, count = 0, more: NodeTraits = {}) =>
-  on(node(name, { labels: { zone }, ...more }), ...replicas(count))
+function constraint(more: Partial<TopologySpreadConstraint> = {}): TopologySpreadConstraint {
+  return {
+    maxSkew: 1,
+    topologyKey: 'zone',
+    whenUnsatisfiable: 'DoNotSchedule',
+    labelSelector: { matchLabels: labels },
+    ...more,
+  }
+}
+function spread(...topologySpreadConstraints: TopologySpreadConstraint[]) {
+  return pod('p', { labels, spec: { topologySpreadConstraints } })
+}
+function replicas(count: number) {
+  return Array.from({ length: count }, (_, index) => pod(`web-${index}`, { labels }))
+}
+function zoned(name: string, zone: string, count = 0, more: NodeTraits = {}) {
+  return on(node(name, { labels: { zone }, ...more }), ...replicas(count))
+}
 
 describe('hard constraints', () => {
   test('no domain may be ahead of the emptiest by more than maxSkew', () => {

@@ -1,5 +1,7 @@
-// PodTopologySpread: keeps the numbers of matching pods per domain (host, zone, …) from drifting apart by more than
-// maxSkew. Hard constraints (DoNotSchedule) filter nodes, soft ones (ScheduleAnyway, and the cluster's defaults) score.
+/**
+ * PodTopologySpread: keeps the numbers of matching pods per domain (host, zone, …) from drifting apart by more than
+ * maxSkew. Hard constraints (DoNotSchedule) filter nodes, soft ones (ScheduleAnyway, and the cluster's defaults) score.
+ */
 
 import { matchesLabels } from '@dinghy/shared/api/selectors'
 import { maxNodeScore, unresolvable, unschedulable, type Plugin } from '../framework.ts'

@@ -1,5 +1,7 @@
-// Topology spread constraints, read once: the pod's own, or the defaults that every cluster has for pods of a Service
-// or a controller: spread over hosts (skew 3) and zones (skew 5), if possible.
+/**
+ * Topology spread constraints, read once: the pod's own, or the defaults that every cluster has for pods of a Service
+ * or a controller: spread over hosts (skew 3) and zones (skew 5), if possible.
+ */
 
 import { matchesNodeAffinity } from '@dinghy/shared/api/node-selector'
 import { labelSelectorFrom, matchesLabels, type Selector } from '@dinghy/shared/api/selectors'

@@ -1,5 +1,7 @@
-// TaintToleration: keeps pods off nodes whose taints they do not tolerate, and prefers nodes with few taints that
-// only ask not to be used (PreferNoSchedule).
+/**
+ * TaintToleration: keeps pods off nodes whose taints they do not tolerate, and prefers nodes with few taints that
+ * only ask not to be used (PreferNoSchedule).
+ */
 
 import { untoleratedTaints } from '@dinghy/shared/api/taints'
 import { nodeIn, normalizeByMax, unresolvable, type Plugin } from '../framework.ts'

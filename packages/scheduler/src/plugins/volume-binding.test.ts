@@ -5,7 +5,9 @@ import { cluster, node, pod } from '../testing/objects.ts'
 import { reasons } from '../testing/ask.ts'
 import { planVolumes, volumeBinding } from './volume-binding.ts'
 
-const meta = (name: string) => ({ name, uid: `uid-${name}`, resourceVersion: '1', creationTimestamp: '' })
+function meta(name: string) {
+  return { name, uid: `uid-${name}`, resourceVersion: '1', creationTimestamp: '' }
+}
 
 function claim(spec: PersistentVolumeClaim['spec'] = {}, phase = 'Pending', annotations = {}): PersistentVolumeClaim {
   const metadata = { ...meta('data'), namespace: 'default', annotations }
@@ -25,22 +27,26 @@ function volume(name: string, spec: PersistentVolume['spec'] = {}): PersistentVo
   }
 }
 
-const onlyOn = (name: string): PersistentVolume['spec'] => ({
-  nodeAffinity: {
-    required: {
-      nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [name] }] }],
+function onlyOn(name: string): PersistentVolume['spec'] {
+  return {
+    nodeAffinity: {
+      required: {
+        nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [name] }] }],
+      },
     },
-  },
-})
+  }
+}
 
-const storageClass = (name: string, provisioner: string, more: Partial<StorageClass> = {}): StorageClass => ({
-  apiVersion: 'storage.k8s.io/v1',
-  kind: 'StorageClass',
-  metadata: meta(name),
-  provisioner,
-  volumeBindingMode: 'WaitForFirstConsumer',
-  ...more,
-})
+function storageClass(name: string, provisioner: string, more: Partial<StorageClass> = {}): StorageClass {
+  return {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: meta(name),
+    provisioner,
+    volumeBindingMode: 'WaitForFirstConsumer',
+    ...more,
+  }
+}
 
 const classes: Record<string, StorageClass> = {
   local: storageClass('local', 'kubernetes.io/no-provisioner'),
@@ -51,12 +57,14 @@ const classes: Record<string, StorageClass> = {
   eager: storageClass('eager', 'example.com/disk', { volumeBindingMode: 'Immediate' }),
 }
 
-const lookups = (one: PersistentVolumeClaim | undefined, ...volumes: PersistentVolume[]): Partial<Lookups> => ({
-  claim: (namespace, name) => (namespace === 'default' && name === 'data' ? one : undefined),
-  volume: (name) => volumes.find(({ metadata }) => metadata.name === name),
-  volumes: () => volumes,
-  storageClass: (name) => classes[name],
-})
+function lookups(one: PersistentVolumeClaim | undefined, ...volumes: PersistentVolume[]): Partial<Lookups> {
+  return {
+    claim: (namespace, name) => (namespace === 'default' && name === 'data' ? one : undefined),
+    volume: (name) => volumes.find(({ metadata }) => metadata.name === name),
+    volumes: () => volumes,
+    storageClass: (name) => classes[name],
+  }
+}
 
 const user = pod('p', { spec: { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }] } })
 

@@ -1,10 +1,12 @@
-// VolumeBinding: a pod can only run where its volumes can be.
-//
-//   claim bound ──────────────────────► the node must satisfy the volume's node affinity
-//   unbound, binding Immediate ───────► wait: the volume controller binds it, whatever the node
-//   unbound, WaitForFirstConsumer ────► the node decides: a free volume that fits here, or one to be made here
-//
-// The filter and the plan are pure; volume-binder.ts carries the plan out before the pod is bound.
+/**
+ * VolumeBinding: a pod can only run where its volumes can be.
+ *
+ *   claim bound ──────────────────────► the node must satisfy the volume's node affinity
+ *   unbound, binding Immediate ───────► wait: the volume controller binds it, whatever the node
+ *   unbound, WaitForFirstConsumer ────► the node decides: a free volume that fits here, or one to be made here
+ *
+ * The filter and the plan are pure; volume-binder.ts carries the plan out before the pod is bound.
+ */
 
 import { matchesNodeSelector } from '@dinghy/shared/api/node-selector'
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@dinghy/shared/api/types'

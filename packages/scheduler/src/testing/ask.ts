@@ -1,4 +1,6 @@
-// Asking a single plugin in tests: what does it say about each node, how does it score them?
+/**
+ * Asking a single plugin in tests: what does it say about each node, how does it score them?
+ */
 
 import type { Pod } from '@dinghy/shared/api/types'
 import type { Plugin } from '../framework.ts'

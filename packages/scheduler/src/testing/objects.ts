@@ -1,4 +1,6 @@
-// Pods, nodes and snapshots for tests, with only what the test is about spelled out.
+/**
+ * Pods, nodes and snapshots for tests, with only what the test is about spelled out.
+ */
 
 import { labelSelectorFromMap } from '@dinghy/shared/api/selectors'
 import type { Node, Pod, PodSpec, Taint } from '@dinghy/shared/api/types'
@@ -31,13 +33,13 @@ export function pod(name: string, traits: PodTraits = {}): Pod {
       uid: `uid-${namespace}-${name}`,
       resourceVersion: '1',
       creationTimestamp: created ?? '2025-01-01T00:00:00Z',
-      ...(deleting && { deletionTimestamp: '2025-01-01T00:01:00Z' }),
+      ...(deleting ? { deletionTimestamp: '2025-01-01T00:01:00Z' } : {}),
     },
     spec: {
-      containers: [{ name: 'main', image: 'app', ...(requests && { resources: { requests } }) }],
+      containers: [{ name: 'main', image: 'app', ...(requests ? { resources: { requests } } : {}) }],
       schedulerName: 'default-scheduler',
-      ...(priority !== undefined && { priority }),
-      ...(nodeName !== undefined && { nodeName }),
+      ...(priority !== undefined ? { priority } : {}),
+      ...(nodeName !== undefined ? { nodeName } : {}),
       ...spec,
     },
     status: status ?? { phase: 'Pending' },
@@ -64,8 +66,8 @@ export function node(name: string, traits: NodeTraits = {}): Node {
       resourceVersion: '1',
       creationTimestamp: '2025-01-01T00:00:00Z',
     },
-    spec: { ...(taints && { taints }), ...(unschedulable && { unschedulable }) },
-    status: { allocatable: { cpu: '4', memory: '8Gi', pods: '110', ...allocatable }, ...(images && { images }) },
+    spec: { ...(taints ? { taints } : {}), ...(unschedulable ? { unschedulable } : {}) },
+    status: { allocatable: { cpu: '4', memory: '8Gi', pods: '110', ...allocatable }, ...(images ? { images } : {}) },
   }
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseSchedule, scheduleFault } from './cron-schedule.ts'
 import { isTimeZone } from './wall-clock.ts'
 
@@ -17,7 +17,7 @@ function times(schedule: string, from: string, count: number, zone = 'UTC'): str
 
 describe('schedules', () => {
   // 2025-01-01 is a Wednesday.
-  it.each([
+  test.each([
     ['*/20 * * * *', ['2025-01-01T00:20', '2025-01-01T00:40', '2025-01-01T01:00']],
     ['5 4 * * *', ['2025-01-01T04:05', '2025-01-02T04:05']],
     ['0 9-17/4 * * MON-FRI', ['2025-01-01T09:00', '2025-01-01T13:00', '2025-01-01T17:00', '2025-01-02T09:00']],
@@ -37,7 +37,7 @@ describe('schedules', () => {
     expect(times(schedule, '2025-01-01T00:00:00Z', expected.length || 1)).toEqual(expected)
   })
 
-  it.each([
+  test.each([
     ['* * * *', 'expected exactly 5 fields, found 4: [* * * *]'],
     ['*  * * * * *', 'expected exactly 5 fields, found 6: [* * * * * *]'],
     [' ', 'empty spec string'],
@@ -58,13 +58,13 @@ describe('schedules', () => {
     expect(() => parseSchedule(schedule)).toThrow(RangeError)
   })
 
-  it('begins with the minute after', () => {
+  test('begins with the minute after', () => {
     expect(times('* * * * *', '2025-01-01T00:00:00Z', 1)).toEqual(['2025-01-01T00:01'])
     expect(times('* * * * *', '2025-01-01T00:00:59.999Z', 1)).toEqual(['2025-01-01T00:01'])
   })
 
   describe('in a time zone', () => {
-    it('means the time on its walls', () => {
+    test('means the time on its walls', () => {
       expect(times('30 9 * * *', '2025-01-01T00:00:00Z', 1, 'Asia/Kolkata')).toEqual(['2025-01-01T04:00'])
       expect(times('0 0 * * *', '2025-01-01T12:00:00Z', 2, 'America/New_York')).toEqual([
         '2025-01-02T05:00',
@@ -72,7 +72,7 @@ describe('schedules', () => {
       ])
     })
 
-    it('skips what the change to summer time skips', () => {
+    test('skips what the change to summer time skips', () => {
       // Berlin, 2025-03-30: 02:00 becomes 03:00.
       expect(times('30 2 * * *', '2025-03-29T12:00:00Z', 2, 'Europe/Berlin')).toEqual([
         '2025-03-31T00:30',
@@ -84,7 +84,7 @@ describe('schedules', () => {
       ])
     })
 
-    it('runs every hour of a day of 25 hours', () => {
+    test('runs every hour of a day of 25 hours', () => {
       expect(times('0 * * * *', '2025-10-26T00:30:00Z', 3, 'Europe/Berlin')).toEqual([
         '2025-10-26T01:00',
         '2025-10-26T02:00',
@@ -96,7 +96,7 @@ describe('schedules', () => {
       ])
     })
 
-    it('finds the first minute of a day where there is no midnight', () => {
+    test('finds the first minute of a day where there is no midnight', () => {
       // Beirut, 2025-03-30: 00:00 becomes 01:00.
       expect(times('* * 30 3 *', '2025-03-29T12:00:00Z', 1, 'Asia/Beirut')).toEqual(['2025-03-29T22:00'])
       expect(times('0 1 * * *', '2025-03-29T12:00:00Z', 2, 'Asia/Beirut')).toEqual([
@@ -105,7 +105,7 @@ describe('schedules', () => {
       ])
     })
 
-    it('knows which exist', () => {
+    test('knows which exist', () => {
       expect(isTimeZone('Europe/Berlin')).toBe(true)
       expect(isTimeZone('Europe/Atlantis')).toBe(false)
     })

@@ -63,7 +63,14 @@ export function toStatus(error: unknown): Status {
 
 /** The Status that answers a successful request which has no object to return. */
 export function success(details?: StatusDetails): Status {
-  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', ...(details && { details }), code: 200 }
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    ...(details ? { details } : {}),
+    code: 200,
+  }
 }
 
 /** An error read off the wire: the Status if the server sent one, otherwise one made from the HTTP status alone. */
@@ -159,7 +166,7 @@ export function invalid(group: string, kind: string, name: string, causes: reado
 export function tooManyRequests(message: string, retryAfterSeconds = 1, causes?: StatusCause[]): StatusError {
   // A zero would be dropped from the JSON upstream (omitempty), and clients read its absence as "do not retry".
   const wait = retryAfterSeconds > 0 ? { retryAfterSeconds } : {}
-  return failure(429, 'TooManyRequests', message, { ...(causes && { causes }), ...wait })
+  return failure(429, 'TooManyRequests', message, { ...(causes ? { causes } : {}), ...wait })
 }
 
 export function internalError(error: unknown): StatusError {
@@ -193,14 +200,14 @@ function failure(code: number, reason: string, message: string, details?: Status
     status: 'Failure',
     message,
     reason,
-    ...(details && { details }),
+    ...(details ? { details } : {}),
     code,
   })
 }
 
 /** Empty strings are left out, as Go's omitempty does. */
 function details(group: string, kind: string, name = ''): StatusDetails {
-  return { ...(name && { name }), ...(group && { group }), ...(kind && { kind }) }
+  return { ...(name ? { name } : {}), ...(group ? { group } : {}), ...(kind ? { kind } : {}) }
 }
 
 /** "deployments.apps", or just "pods" in the core group. */

@@ -18,7 +18,9 @@ import {
   safeEncode,
 } from './names.ts'
 
-const long = (length: number) => 'a'.repeat(length)
+function long(length: number) {
+  return 'a'.repeat(length)
+}
 
 describe('valid and invalid names', () => {
   test.each<[string, (value: string) => string[], string[], string[]]>([

@@ -172,4 +172,6 @@ function notDots(value: string): string[] {
   return value.startsWith('..') ? ["must not start with '..'"] : []
 }
 
-const byteLength = (value: string) => Buffer.byteLength(value)
+function byteLength(value: string) {
+  return Buffer.byteLength(value)
+}

@@ -1,4 +1,6 @@
-// The small functions over metadata and status: keys, owners, conditions, hashes, times, paths.
+/**
+ * The small functions over metadata and status: keys, owners, conditions, hashes, times, paths.
+ */
 import { describe, expect, test } from 'vitest'
 import { FakeClock } from './clock.ts'
 import { getCondition, isConditionTrue, setCondition, type ConditionLike } from './conditions.ts'

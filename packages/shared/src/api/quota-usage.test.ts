@@ -2,13 +2,15 @@ import { expect, test } from 'vitest'
 import { countedFor, quotaUsage } from './quota-usage.ts'
 import type { ObjectMeta, Pod, ResourceQuota } from './types.ts'
 
-const meta = (name: string): ObjectMeta => ({
-  name,
-  namespace: 'default',
-  uid: name,
-  resourceVersion: '1',
-  creationTimestamp: '',
-})
+function meta(name: string): ObjectMeta {
+  return {
+    name,
+    namespace: 'default',
+    uid: name,
+    resourceVersion: '1',
+    creationTimestamp: '',
+  }
+}
 
 function quota(hard: Record<string, string>, scopes?: string[]): ResourceQuota {
   const spec = { hard, ...(scopes ? { scopes } : {}) }

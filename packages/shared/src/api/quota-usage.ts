@@ -1,7 +1,9 @@
-// What one object costs, by the names of ResourceQuota: pods, requests.cpu, services.nodeports, count/deployments.apps, …
-//
-// Pure; the api-server asks before it lets an object in, the quota controller to show what is used. An object that costs
-// nothing of a name leaves the name out. Follows pkg/quota/v1/evaluator.
+/**
+ * What one object costs, by the names of ResourceQuota: pods, requests.cpu, services.nodeports, count/deployments.apps, …
+ *
+ * Pure; the api-server asks before it lets an object in, the quota controller to show what is used. An object that costs
+ * nothing of a name leaves the name out. Follows pkg/quota/v1/evaluator.
+ */
 
 import { podRequirements } from './pod-requirements.ts'
 import { addQuantities } from './quantity.ts'
@@ -9,7 +11,7 @@ import type { KubernetesObject, PersistentVolumeClaim, Pod, ResourceQuota, Servi
 
 export type Quantities = Record<string, string>
 
-const COUNTED_BY_NAME = new Set([
+const countedByName = new Set([
   'configmaps',
   'persistentvolumeclaims',
   'pods',
@@ -29,7 +31,7 @@ export function usageOf({ group, plural }: CountedResource, object: KubernetesOb
   const usage: Quantities = { [group ? `count/${plural}.${group}` : `count/${plural}`]: '1' }
   if (group !== '') return usage
   if (plural === 'pods') return isTerminal(object as Pod) ? usage : { ...usage, ...podUsage(object as Pod) }
-  if (COUNTED_BY_NAME.has(plural)) usage[plural] = '1'
+  if (countedByName.has(plural)) usage[plural] = '1'
   if (plural === 'services') Object.assign(usage, serviceUsage(object as Service))
   if (plural === 'persistentvolumeclaims') Object.assign(usage, claimUsage(object as PersistentVolumeClaim))
   return usage
@@ -63,8 +65,8 @@ function serviceUsage({ spec }: Service): Quantities {
           ? (spec.ports ?? []).filter((port) => port.nodePort).length
           : ports
   return {
-    ...(nodePorts > 0 && { 'services.nodeports': String(nodePorts) }),
-    ...(spec.type === 'LoadBalancer' && { 'services.loadbalancers': '1' }),
+    ...(nodePorts > 0 ? { 'services.nodeports': String(nodePorts) } : {}),
+    ...(spec.type === 'LoadBalancer' ? { 'services.loadbalancers': '1' } : {}),
   }
 }
 
@@ -72,9 +74,9 @@ function claimUsage({ spec }: PersistentVolumeClaim): Quantities {
   const storage = spec.resources?.requests?.['storage']
   const ofClass = spec.storageClassName ? `${spec.storageClassName}.storageclass.storage.k8s.io` : undefined
   return {
-    ...(storage && { 'requests.storage': storage }),
-    ...(ofClass && { [`${ofClass}/persistentvolumeclaims`]: '1' }),
-    ...(ofClass && storage && { [`${ofClass}/requests.storage`]: storage }),
+    ...(storage ? { 'requests.storage': storage } : {}),
+    ...(ofClass ? { [`${ofClass}/persistentvolumeclaims`]: '1' } : {}),
+    ...(ofClass && storage ? { [`${ofClass}/requests.storage`]: storage } : {}),
   }
 }
 
@@ -168,5 +170,5 @@ export function countedFor(name: string): CountedResource {
   if (name === 'requests.storage' || name.includes('.storageclass.storage.k8s.io/'))
     return core('persistentvolumeclaims')
   if (name.startsWith('services.')) return core('services')
-  return core(COUNTED_BY_NAME.has(name) ? name : 'pods')
+  return core(countedByName.has(name) ? name : 'pods')
 }

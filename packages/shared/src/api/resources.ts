@@ -77,13 +77,15 @@ export function resourcePath(resource: Resource, namespace?: string, name?: stri
   return parts.join('/')
 }
 
-const define = <T extends KubernetesObject>(
+function define<T extends KubernetesObject>(
   group: string,
   version: string,
   kind: string,
   plural: string,
   scope: 'namespaced' | 'cluster' = 'namespaced',
-): Resource<T> => ({ group, version, kind, plural, namespaced: scope === 'namespaced' })
+): Resource<T> {
+  return { group, version, kind, plural, namespaced: scope === 'namespaced' }
+}
 
 export const Pods = define<Pod>('', 'v1', 'Pod', 'pods')
 export const PodTemplates = define<PodTemplate>('', 'v1', 'PodTemplate', 'podtemplates')

@@ -1,4 +1,6 @@
-// Whether two values would be the same JSON: key order does not matter, and undefined is absent.
+/**
+ * Whether two values would be the same JSON: key order does not matter, and undefined is absent.
+ */
 
 export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true

@@ -1,8 +1,10 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ObjectMeta, PersistentVolume, PersistentVolumeClaim } from './types.ts'
 import { findVolume, misfit } from './volume-matching.ts'
 
-const meta = (name: string): ObjectMeta => ({ name, uid: name, resourceVersion: '1', creationTimestamp: '' })
+function meta(name: string): ObjectMeta {
+  return { name, uid: name, resourceVersion: '1', creationTimestamp: '' }
+}
 
 function makeVolume(
   name: string,
@@ -81,12 +83,12 @@ describe('findVolume', () => {
       'mine',
     ],
   ]
-  it.each(table)('finds %s', (_name, spec, volumes, expected) => {
+  test.each(table)('finds %s', (_name, spec, volumes, expected) => {
     expect(findVolume(makeClaim(spec), volumes)?.metadata.name).toBe(expected)
   })
 })
 
-it.each<[string | undefined, PersistentVolume]>([
+test.each<[string | undefined, PersistentVolume]>([
   [undefined, makeVolume('v')],
   ['requested PV is too small', makeVolume('v', { capacity: { storage: '1Mi' } })],
   ['storageClassName does not match', makeVolume('v', { storageClassName: 'fast' })],

@@ -15,10 +15,12 @@ beforeEach(async () => {
 })
 afterEach(() => server.close())
 
-const settings = (name: string, data: Record<string, string> = {}) => ({
-  metadata: { name, namespace: 'default' },
-  data,
-})
+function settings(name: string, data: Record<string, string> = {}) {
+  return {
+    metadata: { name, namespace: 'default' },
+    data,
+  }
+}
 
 test('creates, reads, updates, patches and deletes', async () => {
   const created = await client.create(ConfigMaps, settings('a', { x: '1' }))

@@ -1,8 +1,10 @@
-// The typed client of the Kubernetes API: one method for each verb.
-//
-// Callers may rely on: every error is a StatusError (the server's own Status when it sent one; ServiceUnavailable when
-// it could not be reached), except an abort, which rejects with the signal's reason; every request names its actor
-// (User-Agent) and its cause (causality.ts). Nothing is retried here: reconcilers are retried as a whole by their queue.
+/**
+ * The typed client of the Kubernetes API: one method for each verb.
+ *
+ * Callers may rely on: every error is a StatusError (the server's own Status when it sent one; ServiceUnavailable when
+ * it could not be reached), except an abort, which rejects with the signal's reason; every request names its actor
+ * (User-Agent) and its cause (causality.ts). Nothing is retried here: reconcilers are retried as a whole by their queue.
+ */
 
 import { apiVersionOf, resourcePath, type Resource } from '../api/resources.ts'
 import { fromResponse, serviceUnavailable, StatusError, type Status } from '../api/errors.ts'

@@ -1,8 +1,10 @@
-// Backoff: growing, jittered pauses between attempts to reach a server.
-//
-// The processes of a cluster start in any order and on one machine, so the first pause is short, the longest is a
-// second, and they grow by a quarter: whoever waited for a server notices it soon after it is there, never later than
-// by a fraction of the time it took. client-go goes from 0.8 s to 30 s, for the sake of a thousand nodes.
+/**
+ * Backoff: growing, jittered pauses between attempts to reach a server.
+ *
+ * The processes of a cluster start in any order and on one machine, so the first pause is short, the longest is a
+ * second, and they grow by a quarter: whoever waited for a server notices it soon after it is there, never later than
+ * by a fraction of the time it took. client-go goes from 0.8 s to 30 s, for the sake of a thousand nodes.
+ */
 
 import type { Clock } from '../api/clock.ts'
 

@@ -1,10 +1,12 @@
-// Causality: which revision is the present work an answer to?
-//
-// A reconciler runs inside withCause(R), where R is the revision of the watch event that put its key in the queue.
-// Whatever it awaits, however deep, can ask currentCause(); the ApiClient does so for every request and sends R along,
-// and the api-server stores it beside the write. Nobody passes a "cause" parameter around.
-//
-// Kubernetes has nothing like it: an audit log there says who wrote, never why.
+/**
+ * Causality: which revision is the present work an answer to?
+ *
+ * A reconciler runs inside withCause(R), where R is the revision of the watch event that put its key in the queue.
+ * Whatever it awaits, however deep, can ask currentCause(); the ApiClient does so for every request and sends R along,
+ * and the api-server stores it beside the write. Nobody passes a "cause" parameter around.
+ *
+ * Kubernetes has nothing like it: an audit log there says who wrote, never why.
+ */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 

@@ -1,7 +1,9 @@
-// Discovery: which resources does the server know, and what can be done with them?
-//
-// Callers may rely on: each kind appears once, in the version that the server prefers; custom resources are like any
-// other. Uses aggregated discovery (apidiscovery.k8s.io/v2): two requests, however many groups there are.
+/**
+ * Discovery: which resources does the server know, and what can be done with them?
+ *
+ * Callers may rely on: each kind appears once, in the version that the server prefers; custom resources are like any
+ * other. Uses aggregated discovery (apidiscovery.k8s.io/v2): two requests, however many groups there are.
+ */
 
 import type { Resource } from '../api/resources.ts'
 import type { ApiClient } from './api-client.ts'

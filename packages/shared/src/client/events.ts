@@ -1,8 +1,10 @@
-// EventRecorder: tells people what a component did to an object, as `kubectl describe` shows it.
-//
-// Callers may rely on: event() returns at once and never throws; events are written in the order of the calls; what
-// cannot be written is logged and let go, because an event must never hold up the work that it tells about.
-// What happens to repeats follows client-go's correlator (event-correlator.ts decides, this file writes).
+/**
+ * EventRecorder: tells people what a component did to an object, as `kubectl describe` shows it.
+ *
+ * Callers may rely on: event() returns at once and never throws; events are written in the order of the calls; what
+ * cannot be written is logged and let go, because an event must never hold up the work that it tells about.
+ * What happens to repeats follows client-go's correlator (event-correlator.ts decides, this file writes).
+ */
 
 import { systemClock, type Clock } from '../api/clock.ts'
 import { hasReason } from '../api/errors.ts'

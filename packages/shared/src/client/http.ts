@@ -1,9 +1,11 @@
-// One HTTP request over node:http, with the body left as a stream.
-//
-// Callers may rely on: connections are kept and reused; both TCP (`http://…`) and unix sockets work; aborting the
-// signal destroys the request or, later, its response body; a 4xx or 5xx is a response here, not an error.
-//
-// node:http rather than fetch: loading undici costs a process more start-up time than everything else it does.
+/**
+ * One HTTP request over node:http, with the body left as a stream.
+ *
+ * Callers may rely on: connections are kept and reused; both TCP (`http://…`) and unix sockets work; aborting the
+ * signal destroys the request or, later, its response body; a 4xx or 5xx is a response here, not an error.
+ *
+ * node:http rather than fetch: loading undici costs a process more start-up time than everything else it does.
+ */
 
 import { Agent, request, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'

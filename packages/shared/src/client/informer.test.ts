@@ -27,10 +27,12 @@ afterEach(async () => {
   await server.close()
 })
 
-const settings = (name: string, data: Record<string, string> = {}, namespace = 'default') => ({
-  metadata: { name, namespace, labels: { name } },
-  data,
-})
+function settings(name: string, data: Record<string, string> = {}, namespace = 'default') {
+  return {
+    metadata: { name, namespace, labels: { name } },
+    data,
+  }
+}
 
 /** Lets real I/O and the fake clock's pauses take their course until the condition holds. */
 async function until(condition: () => boolean): Promise<void> {

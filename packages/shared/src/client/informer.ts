@@ -1,8 +1,10 @@
-// Informer: a Lister that a Reflector keeps up to date, and handlers that hear of every change.
-//
-// Handlers may rely on: the Lister already shows the change; a change is delivered once; `revision` is the revision
-// that made it (of the deletion, for a deletion). A handler that comes late first hears of everything that is there.
-// A handler must be quick and synchronous: it puts a key in a work queue and returns.
+/**
+ * Informer: a Lister that a Reflector keeps up to date, and handlers that hear of every change.
+ *
+ * Handlers may rely on: the Lister already shows the change; a change is delivered once; `revision` is the revision
+ * that made it (of the deletion, for a deletion). A handler that comes late first hears of everything that is there.
+ * A handler must be quick and synchronous: it puts a key in a work queue and returns.
+ */
 
 import { systemClock, type Clock } from '../api/clock.ts'
 import { keyOf } from '../api/keys.ts'

@@ -1,8 +1,10 @@
-// kubeconfig: how kubectl, Helm and client libraries find the cluster.
-//
-// Callers may rely on: writing keeps whatever else is in the file (other clusters, users, contexts), replaces our own
-// entries, makes ours the current context, and never leaves half a file behind.
-// The entries are named dinghy-<cluster>.
+/**
+ * kubeconfig: how kubectl, Helm and client libraries find the cluster.
+ *
+ * Callers may rely on: writing keeps whatever else is in the file (other clusters, users, contexts), replaces our own
+ * entries, makes ours the current context, and never leaves half a file behind.
+ * The entries are named dinghy-<cluster>.
+ */
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'

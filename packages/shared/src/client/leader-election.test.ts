@@ -58,7 +58,9 @@ async function pass(ms: number): Promise<void> {
   }
 }
 
-const lease = () => server.read(Leases, 'scheduler', 'kube-system')?.spec
+function lease() {
+  return server.read(Leases, 'scheduler', 'kube-system')?.spec
+}
 
 test('the first leads and keeps renewing; the second waits', async () => {
   const log: string[] = []

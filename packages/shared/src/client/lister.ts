@@ -1,8 +1,10 @@
-// Lister: reads from an informer's cache, never from the network.
-//
-// Callers may rely on: objects are deeply frozen (writing to one throws: copy it first, with a spread or
-// structuredClone); a list is a snapshot that later events do not change; lists have no promised order.
-// The "namespace" index always exists; an informer adds others by name.
+/**
+ * Lister: reads from an informer's cache, never from the network.
+ *
+ * Callers may rely on: objects are deeply frozen (writing to one throws: copy it first, with a spread or
+ * structuredClone); a list is a snapshot that later events do not change; lists have no promised order.
+ * The "namespace" index always exists; an informer adds others by name.
+ */
 
 import { keyOf } from '../api/keys.ts'
 import { matchesLabels, type Selector } from '../api/selectors.ts'

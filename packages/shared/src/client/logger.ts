@@ -1,5 +1,7 @@
-// What the client and reconcile layers ask of a logger: the part of pino's interface that they use. Any pino logger
-// fits; the layers below the process need not know which logger the process chose.
+/**
+ * What the client and reconcile layers ask of a logger: the part of pino's interface that they use. Any pino logger
+ * fits; the layers below the process need not know which logger the process chose.
+ */
 
 export interface Logger {
   debug(fields: object, message: string): void

@@ -1,15 +1,17 @@
-// Reflector: keeps a copy of one resource up to date by list + watch.
-//
-//        ┌────────► list ──────► replace(all, R) ──┐
-//        │                                         ▼
-//   410 Expired                        watch from R: apply(event), R = its revision ◄──┐
-//        │                                         │                                   │
-//        └──────────────── error ◄─────────────────┴── the connection ends or breaks ──┘
-//
-// The sink may rely on: no event is lost and none is delivered twice, because a watch always resumes at the revision
-// of the last event (bookmarks move that revision along while nothing of interest happens). When the server no longer
-// remembers the revision, everything is listed anew and the sink works out what changed meanwhile.
-// Follows client-go tools/cache/reflector.go; retries are quicker (see backoff.ts).
+/**
+ * Reflector: keeps a copy of one resource up to date by list + watch.
+ *
+ *        ┌────────► list ──────► replace(all, R) ──┐
+ *        │                                         ▼
+ *   410 Expired                        watch from R: apply(event), R = its revision ◄──┐
+ *        │                                         │                                   │
+ *        └──────────────── error ◄─────────────────┴── the connection ends or breaks ──┘
+ *
+ * The sink may rely on: no event is lost and none is delivered twice, because a watch always resumes at the revision
+ * of the last event (bookmarks move that revision along while nothing of interest happens). When the server no longer
+ * remembers the revision, everything is listed anew and the sink works out what changed meanwhile.
+ * Follows client-go tools/cache/reflector.go; retries are quicker (see backoff.ts).
+ */
 
 import type { Clock } from '../api/clock.ts'
 import { StatusError, hasReason } from '../api/errors.ts'

@@ -1,9 +1,11 @@
-// TinyApiServer: for tests only. A real HTTP server that speaks just enough of the Kubernetes API (CRUD with
-// resourceVersion conflicts, list, resumable watch, bookmarks, 410) to hold clients to the protocol, in one process.
-//
-// It stores what it is given: no defaults, no validation, and a DELETE deletes at once, whatever the finalizers. What
-// depends on those is tested against the real api-server. `requests` and the knobs (compact, breakWatches, failNext)
-// are for assertions.
+/**
+ * TinyApiServer: for tests only. A real HTTP server that speaks just enough of the Kubernetes API (CRUD with
+ * resourceVersion conflicts, list, resumable watch, bookmarks, 410) to hold clients to the protocol, in one process.
+ *
+ * It stores what it is given: no defaults, no validation, and a DELETE deletes at once, whatever the finalizers. What
+ * depends on those is tested against the real api-server. `requests` and the knobs (compact, breakWatches, failNext)
+ * are for assertions.
+ */
 
 import {
   createServer,

@@ -1,13 +1,15 @@
-// The debug server of every process: is it well, what does it count, and what do its control loops wait for.
-//
-//   GET  /livez /readyz /healthz   200 "ok" or 500 with one line a check; ?verbose shows the lines either way
-//   GET  /metrics                  Prometheus text
-//   GET  /debug/queue              every work queue of this process: {"queues": {"<name>": {…}}}; ?queue=NAME for one
-//   GET  what addPage() added      JSON; e.g. the proxy's /debug/rules
-//   POST /debug/pause|resume|step  all queues, or ?queue=NAME; answers with what each queue did
-//
-// It can stop a cluster, so it answers only to programs of this machine: a request from a web page, or for a host name
-// that is not loopback (a rebound DNS name), is refused.
+/**
+ * The debug server of every process: is it well, what does it count, and what do its control loops wait for.
+ *
+ *   GET  /livez /readyz /healthz   200 "ok" or 500 with one line a check; ?verbose shows the lines either way
+ *   GET  /metrics                  Prometheus text
+ *   GET  /debug/queue              every work queue of this process: {"queues": {"<name>": {…}}}; ?queue=NAME for one
+ *   GET  what addPage() added      JSON; e.g. the proxy's /debug/rules
+ *   POST /debug/pause|resume|step  all queues, or ?queue=NAME; answers with what each queue did
+ *
+ * It can stop a cluster, so it answers only to programs of this machine: a request from a web page, or for a host name
+ * that is not loopback (a rebound DNS name), is refused.
+ */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { debugQueues, type Gate } from '../reconcile/gate.ts'

@@ -11,7 +11,9 @@ const spec = {
   zone: { type: 'list', help: 'where' },
 } as const satisfies FlagSpec
 
-const parse = (...argv: string[]) => parseFlags(spec, ['--node-name', 'n', ...argv])
+function parse(...argv: string[]) {
+  return parseFlags(spec, ['--node-name', 'n', ...argv])
+}
 
 test('defaults', () => {
   const flags = parse()

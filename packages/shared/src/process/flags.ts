@@ -1,12 +1,14 @@
-// Flags: a process' command line, described once as data: its type, its default and its help text.
-//
-//   const flags = { server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'where the API server listens' },
-//                   'grace-period': { type: 'duration', default: '8s', help: '…' } } satisfies FlagSpec
-//   parseFlags(flags, argv)  →  { server: string, gracePeriod: number /* ms */ }
-//
-// Callers may rely on: names are kebab-case on the command line and camelCase in the result; durations arrive as
-// milliseconds; anything the spec does not allow throws a FlagError whose message can be shown as it is. Written
-// `--name value` or `--name=value`, as with Kubernetes' own binaries.
+/**
+ * Flags: a process' command line, described once as data: its type, its default and its help text.
+ *
+ *   const flags = { server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'where the API server listens' },
+ *                   'grace-period': { type: 'duration', default: '8s', help: '…' } } satisfies FlagSpec
+ *   parseFlags(flags, argv)  →  { server: string, gracePeriod: number } (in ms)
+ *
+ * Callers may rely on: names are kebab-case on the command line and camelCase in the result; durations arrive as
+ * milliseconds; anything the spec does not allow throws a FlagError whose message can be shown as it is. Written
+ * `--name value` or `--name=value`, as with Kubernetes' own binaries.
+ */
 
 import { parseDuration } from '../api/duration.ts'
 

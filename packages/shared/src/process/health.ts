@@ -1,8 +1,10 @@
-// Health: the named checks behind /livez, /readyz and /healthz, in the text format of Kubernetes' own components.
-//
-// A check passes by returning (or resolving to) anything but false; it fails by returning false or throwing. A plain
-// check says whether the process is *ready*; with `{ live: true }` its failure also means that only a restart will
-// help, so it counts for /livez and /healthz too. A server that cannot be reached is never a reason to be restarted.
+/**
+ * Health: the named checks behind /livez, /readyz and /healthz, in the text format of Kubernetes' own components.
+ *
+ * A check passes by returning (or resolving to) anything but false; it fails by returning false or throwing. A plain
+ * check says whether the process is *ready*; with `{ live: true }` its failure also means that only a restart will
+ * help, so it counts for /livez and /healthz too. A server that cannot be reached is never a reason to be restarted.
+ */
 
 export type Check = () => unknown
 

@@ -1,8 +1,10 @@
-// Logger: one JSON object a line on stdout, in pino's format, so that pino's tools and `dinghy logs` read it.
-//
-// Callers may rely on: a line is written whole and at once, so nothing is lost when the process dies; an Error under
-// `err` keeps its message, stack and cause; a level that is switched off costs one comparison. It is not pino itself
-// because loading that takes 25 ms, which each of a cluster's processes would pay at start-up.
+/**
+ * Logger: one JSON object a line on stdout, in pino's format, so that pino's tools and `dinghy logs` read it.
+ *
+ * Callers may rely on: a line is written whole and at once, so nothing is lost when the process dies; an Error under
+ * `err` keeps its message, stack and cause; a level that is switched off costs one comparison. It is not pino itself
+ * because loading that takes 25 ms, which each of a cluster's processes would pay at start-up.
+ */
 
 import { writeSync } from 'node:fs'
 import type { Clock } from '../api/clock.ts'
@@ -71,7 +73,7 @@ function encode(record: object): string {
 function describe(error: Error): object {
   const { code } = error as { code?: unknown }
   const { name: type, message, stack, cause } = error
-  return { type, message, ...(code !== undefined && { code }), stack, ...(cause !== undefined && { cause }) }
+  return { type, message, ...(code !== undefined ? { code } : {}), stack, ...(cause !== undefined ? { cause } : {}) }
 }
 
 /** Straight to the file descriptor: process.stdout would queue lines behind a slow pipe and lose them in a crash. */

@@ -1,4 +1,6 @@
-// The life of a process, with a host of our own in the place of node's; the debug server is asked over real HTTP.
+/**
+ * The life of a process, with a host of our own in the place of node's; the debug server is asked over real HTTP.
+ */
 import { EventEmitter } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,12 +1,14 @@
-// runMain: what every process of the cluster does before and after its own work.
-//
-//   parse flags ─► log ─► debug server ─► run file ─► run({ flags, log, clock, signal, … }) ─► close, exit 0
-//      │ --help: print, exit 0                            │ rejects: one fatal line, exit 1
-//      └ wrong: one line, exit 1                          └ signal aborts: run has 10 s to return
-//
-// The promises to `run`: `signal` aborts on SIGTERM, SIGINT and, with --exit-with-parent, when whoever started the
-// process is gone (stdin ends); a second signal exits at once. An error that nobody caught ends the process with
-// one line that says so: a component that is half dead would be worse than one that is started again.
+/**
+ * runMain: what every process of the cluster does before and after its own work.
+ *
+ *   parse flags ─► log ─► debug server ─► run file ─► run({ flags, log, clock, signal, … }) ─► close, exit 0
+ *      │ --help: print, exit 0                            │ rejects: one fatal line, exit 1
+ *      └ wrong: one line, exit 1                          └ signal aborts: run has 10 s to return
+ *
+ * The promises to `run`: `signal` aborts on SIGTERM, SIGINT and, with --exit-with-parent, when whoever started the
+ * process is gone (stdin ends); a second signal exits at once. An error that nobody caught ends the process with
+ * one line that says so: a component that is half dead would be worse than one that is started again.
+ */
 
 import { setMaxListeners } from 'node:events'
 import { systemClock, type Clock } from '../api/clock.ts'
@@ -77,7 +79,7 @@ export function runMain<const S extends FlagSpec>(main: Main<S>, host: Host = pr
     name: main.name,
     level: isLevel(logLevel) ? logLevel : 'info',
     clock: systemClock,
-    ...(host.writeLog && { write: host.writeLog }),
+    ...(host.writeLog ? { write: host.writeLog } : {}),
   })
   const crash = (error: unknown) => {
     log.fatal({ err: error }, error instanceof Error ? error.message : String(error))

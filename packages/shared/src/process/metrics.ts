@@ -1,8 +1,10 @@
-// Metrics: counters, gauges and histograms, and the text in which Prometheus reads them.
-//
-// Callers may rely on: a metric is registered once under its name (a second registration throws); label values may be
-// any text; a histogram's buckets are cumulative and end with +Inf, as the format demands. A gauge may instead be given
-// a function that is asked at each scrape, for values that already live elsewhere.
+/**
+ * Metrics: counters, gauges and histograms, and the text in which Prometheus reads them.
+ *
+ * Callers may rely on: a metric is registered once under its name (a second registration throws); label values may be
+ * any text; a histogram's buckets are cumulative and end with +Inf, as the format demands. A gauge may instead be given
+ * a function that is asked at each scrape, for values that already live elsewhere.
+ */
 
 export type LabelValues = Readonly<Record<string, string | number>>
 export interface Sample {

@@ -1,4 +1,6 @@
-// What a process shows of itself: log lines, health, metrics, the run file.
+/**
+ * What a process shows of itself: log lines, health, metrics, the run file.
+ */
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

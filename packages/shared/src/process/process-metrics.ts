@@ -1,5 +1,7 @@
-// The metrics every process has: those of the process itself, and the depth of its work queues, under the names that
-// Prometheus' and Kubernetes' own clients use.
+/**
+ * The metrics every process has: those of the process itself, and the depth of its work queues, under the names that
+ * Prometheus' and Kubernetes' own clients use.
+ */
 
 import type { Gate } from '../reconcile/gate.ts'
 import type { Metrics } from './metrics.ts'

@@ -1,6 +1,8 @@
-// The run file: a few lines of JSON by which a process says that it is up, who it is and where it listens.
-//
-// Readers may rely on: the file is either absent or whole, never half-written, because it is renamed into place.
+/**
+ * The run file: a few lines of JSON by which a process says that it is up, who it is and where it listens.
+ *
+ * Readers may rely on: the file is either absent or whole, never half-written, because it is renamed into place.
+ */
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 

@@ -60,11 +60,15 @@ async function until(condition: () => boolean): Promise<void> {
 
 const template = { metadata: {}, spec: { containers: [] } }
 const spec = { selector: {}, template }
-const deployment = (name: string) => ({ metadata: { name, namespace: 'default' }, spec })
-const replicaSet = (name: string, owner: Deployment) => ({
-  metadata: { name, namespace: 'default', ownerReferences: [ownerReferenceTo(owner, Deployments)] },
-  spec,
-})
+function deployment(name: string) {
+  return { metadata: { name, namespace: 'default' }, spec }
+}
+function replicaSet(name: string, owner: Deployment) {
+  return {
+    metadata: { name, namespace: 'default', ownerReferences: [ownerReferenceTo(owner, Deployments)] },
+    spec,
+  }
+}
 
 test('an object, what it owns and what it watches lead to its key, with the revision that did', async () => {
   const web = server.put(Deployments, deployment('web'))

@@ -1,12 +1,14 @@
-// runController: the loop that every controller shares.
-//
-//   informers ── key + revision ──► WorkQueue ──► workers ── inside withCause(revision) ──► reconcile(key)
-//                                      ▲                                                       │
-//                                      └── throws: with backoff · { requeueAfterMs }: later ◄──┘
-//
-// A reconciler may rely on: all informers have synced before it is first called; it never runs for one key twice at a
-// time; whatever it throws, it will be called again. It must read the state, not guess it from what happened.
-// Follows controller-runtime: `reconciles` is For, `owns` is Owns, `watches` is Watches.
+/**
+ * runController: the loop that every controller shares.
+ *
+ *   informers ── key + revision ──► WorkQueue ──► workers ── inside withCause(revision) ──► reconcile(key)
+ *                                      ▲                                                       │
+ *                                      └── throws: with backoff · { requeueAfterMs }: later ◄──┘
+ *
+ * A reconciler may rely on: all informers have synced before it is first called; it never runs for one key twice at a
+ * time; whatever it throws, it will be called again. It must read the state, not guess it from what happened.
+ * Follows controller-runtime: `reconciles` is For, `owns` is Owns, `watches` is Watches.
+ */
 
 import type { Clock } from '../api/clock.ts'
 import { hasReason } from '../api/errors.ts'

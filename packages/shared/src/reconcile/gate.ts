@@ -1,7 +1,9 @@
-// Gate: what a person may do to a running control loop: look into its queue, pause it, let one key through, resume.
-//
-// Whoever makes a queue registers its gate in debugQueues under the controller's name; the process' debug server
-// (process/debug-server.ts) serves whatever it finds there. Upstream has nothing like it.
+/**
+ * Gate: what a person may do to a running control loop: look into its queue, pause it, let one key through, resume.
+ *
+ * Whoever makes a queue registers its gate in debugQueues under the controller's name; the process' debug server
+ * (process/debug-server.ts) serves whatever it finds there. Upstream has nothing like it.
+ */
 
 /** A key that waits, and the revision that asked for it (undefined: a timer did). */
 export interface QueuedKey {

@@ -1,5 +1,7 @@
-// Rate limiter: how long a key that keeps failing must wait, doubling from 5 ms to 1000 s for each key by itself.
-// Follows client-go util/workqueue's ItemExponentialFailureRateLimiter and its defaults.
+/**
+ * Rate limiter: how long a key that keeps failing must wait, doubling from 5 ms to 1000 s for each key by itself.
+ * Follows client-go util/workqueue's ItemExponentialFailureRateLimiter and its defaults.
+ */
 
 export class ExponentialRateLimiter {
   readonly #firstMs: number

@@ -13,8 +13,12 @@ beforeEach(() => {
   stop = new AbortController()
 })
 
-const take = () => queue.take(stop.signal)
-const keys = (list: { key: string }[]): string[] => list.map(({ key }) => key)
+function take() {
+  return queue.take(stop.signal)
+}
+function keys(list: { key: string }[]): string[] {
+  return list.map(({ key }) => key)
+}
 
 test('keys come out in the order in which they went in, each once', async () => {
   for (const key of ['a', 'b', 'a', 'c']) queue.add(key)

@@ -1,12 +1,14 @@
-// WorkQueue: the keys that await reconciling.
-//
-//   add ──────────────────────────► queued ── take ──► processing ── done ──► (gone)
-//   addAfter ──► delayed ── due ──────▲                    │ added meanwhile
-//                                     └────────────────────┘
-//
-// Callers may rely on: a key is queued at most once, and never handed to two workers at the same time; a key that is
-// added while it is being worked on is queued again when that work is done, so no change goes unseen; the cause handed
-// out with a key is the newest revision that asked for it. Follows client-go util/workqueue, plus the gate (gate.ts).
+/**
+ * WorkQueue: the keys that await reconciling.
+ *
+ *   add ──────────────────────────► queued ── take ──► processing ── done ──► (gone)
+ *   addAfter ──► delayed ── due ──────▲                    │ added meanwhile
+ *                                     └────────────────────┘
+ *
+ * Callers may rely on: a key is queued at most once, and never handed to two workers at the same time; a key that is
+ * added while it is being worked on is queued again when that work is done, so no change goes unseen; the cause handed
+ * out with a key is the newest revision that asked for it. Follows client-go util/workqueue, plus the gate (gate.ts).
+ */
 
 import type { Clock, Timer } from '../api/clock.ts'
 import type { Gate, QueuedKey, QueueSnapshot } from './gate.ts'

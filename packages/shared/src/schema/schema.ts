@@ -1,19 +1,21 @@
-// The shapes of every stable Kubernetes 1.33 type and resource, read from kubernetes-1.33.json.
-//
-// The file holds one type a line; a field is a short text:
-//
-//   "<protobuf number>[p] <type>[!] [atomic|set|map=<keys>] [merge|merge=<key>] [replace] [retainKeys]"
-//
-//   2.4p      field 4 of the message in field 2, which JSON inlines; p: a pointer in Go, so its zero is meaningful;
-//             "-" where the type has no protobuf form
-//   [T] {T}   list of T, map of string to T        !    required
-//   map=a,b   x-kubernetes-list-type: map, with these keys
-//   merge=a   strategic merge patch merges this list by key a; plain "merge" merges a set of scalars
-//
-// `gvk` marks kinds, `atomic` types that server-side apply treats as one value. A resource lists what is not usual: verbs
-// only if not all eight, `subresources` as "<verbs> [<apiVersion> <kind>]" with the kind only where it is another one.
-//
-// Only the API server and the CLI load it (a few milliseconds); types are parsed on first use.
+/**
+ * The shapes of every stable Kubernetes 1.33 type and resource, read from kubernetes-1.33.json.
+ *
+ * The file holds one type a line; a field is a short text:
+ *
+ *   "<protobuf number>[p] <type>[!] [atomic|set|map=<keys>] [merge|merge=<key>] [replace] [retainKeys]"
+ *
+ *   2.4p      field 4 of the message in field 2, which JSON inlines; p: a pointer in Go, so its zero is meaningful;
+ *             "-" where the type has no protobuf form
+ *   [T] {T}   list of T, map of string to T        !    required
+ *   map=a,b   x-kubernetes-list-type: map, with these keys
+ *   merge=a   strategic merge patch merges this list by key a; plain "merge" merges a set of scalars
+ *
+ * `gvk` marks kinds, `atomic` types that server-side apply treats as one value. A resource lists what is not usual: verbs
+ * only if not all eight, `subresources` as "<verbs> [<apiVersion> <kind>]" with the kind only where it is another one.
+ *
+ * Only the API server and the CLI load it (a few milliseconds); types are parsed on first use.
+ */
 
 import { readFileSync } from 'node:fs'
 import type { FieldShape, Scalar, TypeRef, TypeShape, TypeSource } from './type-shape.ts'
@@ -72,32 +74,32 @@ interface ResourceEntry {
   subresources?: Record<string, string>
 }
 
-const ALL_VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
+const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 
 export class Schema implements TypeSource {
-  private readonly file: SchemaFile
-  private kinds: Map<string, string> | undefined
-  private readonly parsed = new Map<string, TypeShape>()
+  readonly #file: SchemaFile
+  #kinds: Map<string, string> | undefined
+  readonly #parsed = new Map<string, TypeShape>()
 
   constructor(file: SchemaFile) {
-    this.file = file
+    this.#file = file
   }
 
   type(name: string): TypeShape | undefined {
-    const known = this.parsed.get(name)
+    const known = this.#parsed.get(name)
     if (known) return known
-    const entry = Object.hasOwn(this.file.types, name) ? this.file.types[name] : undefined
+    const entry = Object.hasOwn(this.#file.types, name) ? this.#file.types[name] : undefined
     if (!entry) return undefined
     const shape = parseType(name, entry)
-    this.parsed.set(name, shape)
+    this.#parsed.set(name, shape)
     return shape
   }
 
   typeOfKind(apiVersion: string, kind: string): TypeShape | undefined {
-    this.kinds ??= new Map(
-      Object.entries(this.file.types).flatMap(([name, { gvk }]) => (gvk === undefined ? [] : [[gvk, name] as const])),
+    this.#kinds ??= new Map(
+      Object.entries(this.#file.types).flatMap(([name, { gvk }]) => (gvk === undefined ? [] : [[gvk, name] as const])),
     )
-    const name = this.kinds.get(`${apiVersion} ${kind}`)
+    const name = this.#kinds.get(`${apiVersion} ${kind}`)
     return name === undefined ? undefined : this.type(name)
   }
 
@@ -106,11 +108,11 @@ export class Schema implements TypeSource {
   }
 
   typeNames(): string[] {
-    return Object.keys(this.file.types)
+    return Object.keys(this.#file.types)
   }
 
   resources(): ResourceShape[] {
-    return this.file.resources.map(parseResource)
+    return this.#file.resources.map(parseResource)
   }
 
   protobuf(typeName: string): ProtobufField[] {
@@ -174,14 +176,14 @@ function parseField(name: string, text: string): FieldShape {
   return field
 }
 
-const SCALARS = new Set(
+const scalars = new Set(
   'string int32 int64 bool double bytes quantity intOrString time microTime object any'.split(' '),
 )
 
 function parseTypeRef(text: string): TypeRef {
   if (text.startsWith('[')) return { kind: 'list', of: parseTypeRef(text.slice(1, -1)) }
   if (text.startsWith('{')) return { kind: 'map', of: parseTypeRef(text.slice(1, -1)) }
-  return SCALARS.has(text) ? { kind: 'scalar', scalar: text as Scalar } : { kind: 'object', type: text }
+  return scalars.has(text) ? { kind: 'scalar', scalar: text as Scalar } : { kind: 'object', type: text }
 }
 
 function parseResource(entry: ResourceEntry): ResourceShape {
@@ -195,7 +197,7 @@ function parseResource(entry: ResourceEntry): ResourceShape {
     namespaced: entry.namespaced ?? false,
     shortNames: entry.shortNames ?? [],
     categories: entry.categories ?? [],
-    verbs: entry.verbs ?? ALL_VERBS,
+    verbs: entry.verbs ?? allVerbs,
     subresources: Object.entries(entry.subresources ?? {}).map(([name, text]) => {
       const [verbs = '', apiVersion = entry.apiVersion, kind = entry.kind] = text.split(' ')
       return { name, ...splitApiVersion(apiVersion), kind, verbs: verbs.split(',') }

@@ -1,5 +1,7 @@
-// The shape of one API type: what schema.ts reads from its data file, and what a CustomResourceDefinition's schema is
-// turned into, so that decoding, patching, server-side apply and OpenAPI need to know only this.
+/**
+ * The shape of one API type: what schema.ts reads from its data file, and what a CustomResourceDefinition's schema is
+ * turned into, so that decoding, patching, server-side apply and OpenAPI need to know only this.
+ */
 
 export type Scalar =
   | 'string'

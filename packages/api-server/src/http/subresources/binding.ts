@@ -1,4 +1,6 @@
-// pods/binding: how a scheduler says "this pod runs there". It can be said once.
+/**
+ * pods/binding: how a scheduler says "this pod runs there". It can be said once.
+ */
 
 import { badRequest, conflict, invalid, success } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'

@@ -1,5 +1,7 @@
-// pods/exec, attach and portforward: the client's connection becomes a raw one to the kubelet of the pod's node, which
-// speaks WebSocket or SPDY with it. This server looks at nothing that passes.
+/**
+ * pods/exec, attach and portforward: the client's connection becomes a raw one to the kubelet of the pod's node, which
+ * speaks WebSocket or SPDY with it. This server looks at nothing that passes.
+ */
 
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import { Pods } from '@dinghy/shared/api/resources'

@@ -1,7 +1,9 @@
-// pods/eviction: a delete that asks the PodDisruptionBudgets first. `kubectl drain` goes this way.
-//
-// A budget is spent by counting `status.disruptionsAllowed` down with a compare-and-swap on the budget itself, so two
-// evictions at once cannot spend the same one; the disruption controller counts it up again when a replacement is ready.
+/**
+ * pods/eviction: a delete that asks the PodDisruptionBudgets first. `kubectl drain` goes this way.
+ *
+ * A budget is spent by counting `status.disruptionsAllowed` down with a compare-and-swap on the budget itself, so two
+ * evictions at once cannot spend the same one; the disruption controller counts it up again when a replacement is ready.
+ */
 
 import { badRequest, conflict, internalError, notFound, success, tooManyRequests } from '@dinghy/shared/api/errors'
 import { PodDisruptionBudgets, Pods } from '@dinghy/shared/api/resources'

@@ -1,4 +1,6 @@
-// pods/log: fetched from the kubelet of the pod's node, as it comes.
+/**
+ * pods/log: fetched from the kubelet of the pod's node, as it comes.
+ */
 
 import { Pods } from '@dinghy/shared/api/resources'
 import { badRequest, internalError, notFound } from '@dinghy/shared/api/errors'

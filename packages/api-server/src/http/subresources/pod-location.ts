@@ -1,4 +1,6 @@
-// Where a pod's containers can be reached: the kubelet of its node, and which container is meant if none is named.
+/**
+ * Where a pod's containers can be reached: the kubelet of its node, and which container is meant if none is named.
+ */
 
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import { Nodes } from '@dinghy/shared/api/resources'

@@ -1,6 +1,8 @@
-// nodes/proxy, pods/proxy and services/proxy: HTTP to what a client outside the cluster could not reach.
-//
-// NAME may be NAME:port or scheme:NAME:port, port being a number or, for a Service, a port's name. HTTPS is not spoken.
+/**
+ * nodes/proxy, pods/proxy and services/proxy: HTTP to what a client outside the cluster could not reach.
+ *
+ * NAME may be NAME:port or scheme:NAME:port, port being a number or, for a Service, a port's name. HTTPS is not spoken.
+ */
 
 import { badRequest, notFound, serviceUnavailable } from '@dinghy/shared/api/errors'
 import { EndpointSlices, Pods, Services as ServicesResource } from '@dinghy/shared/api/resources'

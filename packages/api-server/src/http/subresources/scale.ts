@@ -1,6 +1,8 @@
-// pods-per-something as one small object: autoscaling/v1 Scale, the same for every kind that has replicas.
-//
-// A Scale is a view: reading takes three numbers out of the object, writing puts one back and leaves the rest alone.
+/**
+ * pods-per-something as one small object: autoscaling/v1 Scale, the same for every kind that has replicas.
+ *
+ * A Scale is a view: reading takes three numbers out of the object, writing puts one back and leaves the rest alone.
+ */
 
 import { badRequest, conflict, invalid } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
@@ -106,9 +108,9 @@ export function scaleOf(definition: ResourceDefinition, object: KubernetesObject
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
-    metadata: { name, ...(namespace && { namespace }), uid, resourceVersion, creationTimestamp },
+    metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
     spec: { replicas: Number(valueAt(object, specReplicas) ?? 0) },
-    status: { replicas: Number(valueAt(object, statusReplicas) ?? 0), ...(selected && { selector: selected }) },
+    status: { replicas: Number(valueAt(object, statusReplicas) ?? 0), ...(selected ? { selector: selected } : {}) },
   }
 }
 

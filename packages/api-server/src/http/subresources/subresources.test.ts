@@ -53,7 +53,9 @@ async function podNamed(more: object = {}, metadata: object = {}): Promise<strin
   expect((await ask('POST', pods, { metadata: { name, ...metadata }, spec })).code).toBe(201)
   return name
 }
-const binding = (name: string, node: string) => ({ metadata: { name }, target: { kind: 'Node', name: node } })
+function binding(name: string, node: string) {
+  return { metadata: { name }, target: { kind: 'Node', name: node } }
+}
 
 describe('binding', () => {
   test('puts the pod on a node, once', async () => {

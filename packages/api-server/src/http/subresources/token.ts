@@ -1,4 +1,6 @@
-// serviceaccounts/token: a signed, expiring proof of being that account, for pods and for `kubectl create token`.
+/**
+ * serviceaccounts/token: a signed, expiring proof of being that account, for pods and for `kubectl create token`.
+ */
 
 import { conflict, invalid } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
@@ -23,9 +25,9 @@ interface TokenRequest extends KubernetesObject {
   }
 }
 
-const MIN_SECONDS = 600
-const MAX_SECONDS = 2 ** 32
-const DEFAULT_SECONDS = 3600
+const minSeconds = 600
+const maxSeconds = 2 ** 32
+const defaultSeconds = 3600
 
 export async function createToken(
   exchange: Exchange,
@@ -47,7 +49,7 @@ export async function createToken(
   const { spec = {}, ...request } = object as TokenRequest
   const ref = refOf(exchange, definition)
   const account = services.store.get(definition, ref).object
-  const seconds = spec.expirationSeconds ?? DEFAULT_SECONDS
+  const seconds = spec.expirationSeconds ?? defaultSeconds
   requireValid(ref.name, seconds)
   const audiences = spec.audiences?.length ? spec.audiences : services.tokens.defaultAudiences
   const bound = spec.boundObjectRef && boundObject(services, ref.namespace!, spec.boundObjectRef)
@@ -79,9 +81,9 @@ export async function createToken(
 function requireValid(name: string, seconds: number): void {
   const field = 'spec.expirationSeconds'
   const problems = []
-  if (seconds < MIN_SECONDS)
+  if (seconds < minSeconds)
     problems.push(fieldErrors.invalid(field, seconds, 'may not specify a duration less than 10 minutes'))
-  if (seconds > MAX_SECONDS)
+  if (seconds > maxSeconds)
     problems.push(fieldErrors.invalid(field, seconds, 'may not specify a duration larger than 2^32 seconds'))
   if (problems.length > 0) throw invalid('authentication.k8s.io', 'TokenRequest', name, problems)
 }

@@ -1,10 +1,12 @@
-// The TARGETS cell of a HorizontalPodAutoscaler: "cpu: 12%/50%, 3/10 (avg)".
+/**
+ * The TARGETS cell of a HorizontalPodAutoscaler: "cpu: 12%/50%, 3/10 (avg)".
+ */
 
 import type { HorizontalPodAutoscaler } from '@dinghy/shared/api/types'
 import type { MetricSpec, MetricStatus, MetricTarget, MetricValueStatus } from 'kubernetes-types/autoscaling/v2.js'
 import { canonicalQuantity } from '@dinghy/shared/api/quantity'
 
-const SHOWN = 2
+const metricsShown = 2
 
 /** Handles autoscaling/v1, too, whose only metric is CPU. */
 export function formatMetrics({ spec, status }: HorizontalPodAutoscaler): string {
@@ -16,8 +18,8 @@ export function formatMetrics({ spec, status }: HorizontalPodAutoscaler): string
   const metrics = spec?.metrics ?? []
   if (metrics.length === 0) return '<none>'
   const cells = metrics.map((metric, i) => formatMetric(metric, status?.currentMetrics?.[i]))
-  const shown = cells.slice(0, SHOWN).join(', ')
-  return cells.length > SHOWN ? `${shown} + ${cells.length - SHOWN} more...` : shown
+  const shown = cells.slice(0, metricsShown).join(', ')
+  return cells.length > metricsShown ? `${shown} + ${cells.length - metricsShown} more...` : shown
 }
 
 interface OldSpec {

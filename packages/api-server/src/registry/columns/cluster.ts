@@ -1,4 +1,6 @@
-// Columns of the cluster itself: Nodes, Namespaces, Events, Leases, configuration, quotas and priorities.
+/**
+ * Columns of the cluster itself: Nodes, Namespaces, Events, Leases, configuration, quotas and priorities.
+ */
 
 import type {
   ConfigMap,
@@ -133,11 +135,11 @@ function healthy({ conditions }: ComponentStatus) {
   return conditions?.find((condition) => condition.type === 'Healthy')
 }
 
-const ROLE_PREFIX = 'node-role.kubernetes.io/'
+const rolePrefix = 'node-role.kubernetes.io/'
 
 function nodeRoles(labels: Record<string, string>): string[] {
   const roles = Object.entries(labels).map(([key, value]) =>
-    key.startsWith(ROLE_PREFIX) ? key.slice(ROLE_PREFIX.length) : key === 'kubernetes.io/role' ? value : '',
+    key.startsWith(rolePrefix) ? key.slice(rolePrefix.length) : key === 'kubernetes.io/role' ? value : '',
   )
   return [...new Set(roles.filter((role) => role !== ''))].sort()
 }

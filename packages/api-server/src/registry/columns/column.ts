@@ -1,4 +1,6 @@
-// The building blocks of every kind's columns: how a column is declared, and the cells that many kinds share.
+/**
+ * The building blocks of every kind's columns: how a column is declared, and the cells that many kinds share.
+ */
 
 import { humanDuration } from '@dinghy/shared/api/duration'
 import { selectorToString, labelSelectorFrom } from '@dinghy/shared/api/selectors'

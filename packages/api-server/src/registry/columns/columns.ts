@@ -1,4 +1,6 @@
-// Which columns belong to which resource: what `kubectl get` prints. Upstream has them in printers/internalversion.
+/**
+ * Which columns belong to which resource: what `kubectl get` prints. Upstream has them in printers/internalversion.
+ */
 
 import type { Column } from '../resource-definition.ts'
 import * as cluster from './cluster.ts'

@@ -1,4 +1,6 @@
-// Columns of how traffic finds pods: Services, Endpoints, EndpointSlices, Ingresses and NetworkPolicies.
+/**
+ * Columns of how traffic finds pods: Services, Endpoints, EndpointSlices, Ingresses and NetworkPolicies.
+ */
 
 import { isIPv6 } from 'node:net'
 import type {

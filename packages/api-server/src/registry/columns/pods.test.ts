@@ -12,7 +12,7 @@ function cells(
     metadata: {
       name: 'web',
       creationTimestamp: '2025-01-01T00:00:00Z',
-      ...(more.deleting && { deletionTimestamp: '2025-01-01T00:59:00Z' }),
+      ...(more.deleting ? { deletionTimestamp: '2025-01-01T00:59:00Z' } : {}),
     },
     spec: {
       containers: [{ name: 'a' }, { name: 'b' }],
@@ -24,25 +24,33 @@ function cells(
   return podColumns.map((column) => String(column.cell(pod, now)))
 }
 
-const running = (name: string, restartCount = 0): Partial<ContainerStatus> => ({
-  name,
-  ready: true,
-  restartCount,
-  state: { running: { startedAt: '2025-01-01T00:00:00Z' } },
-})
-const waiting = (name: string, reason: string, restartCount = 0): Partial<ContainerStatus> => ({
-  name,
-  ready: false,
-  restartCount,
-  state: { waiting: { reason } },
-})
-const done = (name: string, exitCode: number, reason?: string, signal?: number): Partial<ContainerStatus> => ({
-  name,
-  ready: false,
-  restartCount: 0,
-  state: { terminated: { exitCode, ...(reason && { reason }), ...(signal && { signal }) } },
-})
-const statuses = (...list: Partial<ContainerStatus>[]) => list as ContainerStatus[]
+function running(name: string, restartCount = 0): Partial<ContainerStatus> {
+  return {
+    name,
+    ready: true,
+    restartCount,
+    state: { running: { startedAt: '2025-01-01T00:00:00Z' } },
+  }
+}
+function waiting(name: string, reason: string, restartCount = 0): Partial<ContainerStatus> {
+  return {
+    name,
+    ready: false,
+    restartCount,
+    state: { waiting: { reason } },
+  }
+}
+function done(name: string, exitCode: number, reason?: string, signal?: number): Partial<ContainerStatus> {
+  return {
+    name,
+    ready: false,
+    restartCount: 0,
+    state: { terminated: { exitCode, ...(reason ? { reason } : {}), ...(signal ? { signal } : {}) } },
+  }
+}
+function statuses(...list: Partial<ContainerStatus>[]) {
+  return list as ContainerStatus[]
+}
 
 describe('READY and STATUS', () => {
   const init = [{ name: 'i1' }, { name: 'i2' }]

@@ -1,4 +1,6 @@
-// `kubectl get pods`: READY, STATUS and RESTARTS are not fields of a pod but a summary of its containers.
+/**
+ * `kubectl get pods`: READY, STATUS and RESTARTS are not fields of a pod but a summary of its containers.
+ */
 
 import type { ContainerStatus, Pod } from '@dinghy/shared/api/types'
 import type { Column } from '../resource-definition.ts'

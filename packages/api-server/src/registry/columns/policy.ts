@@ -1,4 +1,6 @@
-// Columns of who may do what: RBAC, certificates, webhooks, admission policies and flow control.
+/**
+ * Columns of who may do what: RBAC, certificates, webhooks, admission policies and flow control.
+ */
 
 import { humanDuration } from '@dinghy/shared/api/duration'
 import type {

@@ -1,4 +1,6 @@
-// Columns of storage: PersistentVolumes, claims, classes and what CSI drivers register.
+/**
+ * Columns of storage: PersistentVolumes, claims, classes and what CSI drivers register.
+ */
 
 import type {
   CSIDriver,
@@ -56,13 +58,13 @@ export const persistentVolumeClaimColumns: Column[] = [
   wide<PersistentVolumeClaim>('VolumeMode', 'Filesystem or Block.', ({ spec }) => spec?.volumeMode ?? '<unset>'),
 ]
 
-const DEFAULT_CLASS = 'storageclass.kubernetes.io/is-default-class'
+const defaultClass = 'storageclass.kubernetes.io/is-default-class'
 
 export const storageClassColumns: Column[] = [
   {
     ...nameColumn,
     cell: ({ metadata }) =>
-      metadata.annotations?.[DEFAULT_CLASS] === 'true' ? `${metadata.name} (default)` : metadata.name,
+      metadata.annotations?.[defaultClass] === 'true' ? `${metadata.name} (default)` : metadata.name,
   },
   column<StorageClass>('Provisioner', 'Who makes its volumes.', ({ provisioner }) => provisioner),
   column<StorageClass>(
@@ -135,7 +137,7 @@ export const csiStorageCapacityColumns: Column[] = [
   column<CSIStorageCapacity>('Capacity', 'What is left.', ({ capacity }) => capacity ?? ''),
 ]
 
-const SHORT_MODES: [string, string][] = [
+const shortModes: [string, string][] = [
   ['ReadWriteOnce', 'RWO'],
   ['ReadOnlyMany', 'ROX'],
   ['ReadWriteMany', 'RWX'],
@@ -143,7 +145,8 @@ const SHORT_MODES: [string, string][] = [
 ]
 
 function formatAccessModes(modes: string[] | undefined): string {
-  return SHORT_MODES.filter(([mode]) => modes?.includes(mode))
+  return shortModes
+    .filter(([mode]) => modes?.includes(mode))
     .map(([, short]) => short)
     .join(',')
 }

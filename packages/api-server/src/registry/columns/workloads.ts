@@ -1,4 +1,6 @@
-// Columns of what makes pods: Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs, CronJobs and their relatives.
+/**
+ * Columns of what makes pods: Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs, CronJobs and their relatives.
+ */
 
 import { humanDuration } from '@dinghy/shared/api/duration'
 import { controllerOf } from '@dinghy/shared/api/owners'

@@ -1,4 +1,6 @@
-// CertificateSigningRequests: once made they do not change; approval and certificate come through subresources.
+/**
+ * CertificateSigningRequests: once made they do not change; approval and certificate come through subresources.
+ */
 
 import type { FieldError } from '@dinghy/shared/api/field-errors'
 import type { CertificateSigningRequest } from '@dinghy/shared/api/types'

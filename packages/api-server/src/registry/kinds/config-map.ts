@@ -1,4 +1,6 @@
-// ConfigMaps and Secrets: keys and values, which some kinds of Secret give a meaning to.
+/**
+ * ConfigMaps and Secrets: keys and values, which some kinds of Secret give a meaning to.
+ */
 
 import { isDeepStrictEqual } from 'node:util'
 import { forbidden, invalid, required, tooLong, type FieldError } from '@dinghy/shared/api/field-errors'
@@ -8,9 +10,9 @@ import { named, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 
 /** Of all values together; etcd keeps objects small. */
-const MAX_SIZE = 1024 * 1024
+const maxSize = 1024 * 1024
 
-const FROZEN = 'field is immutable when `immutable` is set'
+const frozenMessage = 'field is immutable when `immutable` is set'
 
 export const configMaps: KindRules<ConfigMap> = {
   strategy: {
@@ -21,7 +23,7 @@ export const configMaps: KindRules<ConfigMap> = {
           errors.push(invalid(`binaryData[${key}]`, key, 'duplicate of key present in data'))
       }
       const size = textSize(data) + base64Size(binaryData)
-      return size > MAX_SIZE ? [...errors, tooLong('', MAX_SIZE)] : errors
+      return size > maxSize ? [...errors, tooLong('', maxSize)] : errors
     },
     validateUpdate: (next, previous) => frozen(next, previous, ['data', 'binaryData']),
   },
@@ -42,7 +44,7 @@ export const secrets: KindRules<Secret> = {
     validate(secret) {
       const { data = {} } = secret
       const errors = validKeys(data, 'data')
-      if (base64Size(data) > MAX_SIZE) errors.push(tooLong('data', MAX_SIZE))
+      if (base64Size(data) > maxSize) errors.push(tooLong('data', maxSize))
       return [...errors, ...validateType(secret)]
     },
     validateUpdate: (next, previous) => [
@@ -59,12 +61,12 @@ function validKeys(data: Record<string, string>, path: string): FieldError[] {
 
 function frozen<T extends { immutable?: boolean }>(next: T, previous: T, fields: (keyof T & string)[]): FieldError[] {
   if (!previous.immutable) return []
-  const errors = next.immutable ? [] : [forbidden('immutable', FROZEN)]
+  const errors = next.immutable ? [] : [forbidden('immutable', frozenMessage)]
   return [
     ...errors,
     ...fields
       .filter((field) => !isDeepStrictEqual(next[field], previous[field]))
-      .map((field) => forbidden(field, FROZEN)),
+      .map((field) => forbidden(field, frozenMessage)),
   ]
 }
 

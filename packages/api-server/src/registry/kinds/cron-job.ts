@@ -1,4 +1,6 @@
-// CronJobs: a schedule, and the job to start.
+/**
+ * CronJobs: a schedule, and the job to start.
+ */
 
 import { scheduleFault } from '@dinghy/shared/api/cron-schedule'
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'

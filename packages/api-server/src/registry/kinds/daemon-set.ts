@@ -1,4 +1,6 @@
-// DaemonSets: one pod on every node that fits.
+/**
+ * DaemonSets: one pod on every node that fits.
+ */
 
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { DaemonSet, DaemonSetSpec } from '@dinghy/shared/api/types'

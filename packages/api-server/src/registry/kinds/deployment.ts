@@ -1,4 +1,6 @@
-// Deployments: a rolling update within two bounds, and a selector that never changes.
+/**
+ * Deployments: a rolling update within two bounds, and a selector that never changes.
+ */
 
 import { forbidden, invalid, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { Deployment, DeploymentSpec } from '@dinghy/shared/api/types'

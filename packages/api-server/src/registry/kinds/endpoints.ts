@@ -1,4 +1,6 @@
-// Endpoints and EndpointSlices: the addresses behind a Service.
+/**
+ * Endpoints and EndpointSlices: the addresses behind a Service.
+ */
 
 import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1123Label, isDns1123Subdomain, isIpAddress, isPortNumber } from '@dinghy/shared/api/names'
@@ -44,8 +46,8 @@ function validateIp(path: string, ip: string): FieldError[] {
   return ip === '0.0.0.0' || ip === '::' ? [invalid(path, ip, `may not be unspecified (${ip})`)] : []
 }
 
-const MAX_ENDPOINTS = 1000
-const MAX_ADDRESSES = 100
+const maxEndpoints = 1000
+const maxAddresses = 100
 
 export const endpointSlices: KindRules<EndpointSlice> = {
   strategy: {
@@ -65,14 +67,14 @@ function validateSlice({ addressType, endpoints: list, ports = [] }: EndpointSli
   const endpoints = list ?? [] // an empty list is how a slice says that nobody is there
   const types = ['FQDN', 'IPv4', 'IPv6']
   const errors = addressType ? oneOf('addressType', addressType, types) : [required('addressType')]
-  if (endpoints.length > MAX_ENDPOINTS) {
-    errors.push(invalid('endpoints', endpoints.length, `must have at most ${MAX_ENDPOINTS} items`))
+  if (endpoints.length > maxEndpoints) {
+    errors.push(invalid('endpoints', endpoints.length, `must have at most ${maxEndpoints} items`))
   }
   for (const [i, { addresses = [], deprecatedTopology }] of endpoints.entries()) {
     const at = `endpoints[${i}].addresses`
     if (addresses.length === 0) errors.push(required(at, 'must contain at least 1 endpoint address'))
-    if (addresses.length > MAX_ADDRESSES)
-      errors.push(invalid(at, addresses.length, `must have at most ${MAX_ADDRESSES} items`))
+    if (addresses.length > maxAddresses)
+      errors.push(invalid(at, addresses.length, `must have at most ${maxAddresses} items`))
     for (const [j, address] of addresses.entries()) errors.push(...validateAddress(addressType, address, `${at}[${j}]`))
     errors.push(...labels(`endpoints[${i}].deprecatedTopology`, deprecatedTopology))
   }

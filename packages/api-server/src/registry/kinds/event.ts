@@ -1,5 +1,7 @@
-// Events: what happened to an object, as its controllers tell it. core/v1 and events.k8s.io/v1 are two views of one thing;
-// it is stored as core/v1.
+/**
+ * Events: what happened to an object, as its controllers tell it. core/v1 and events.k8s.io/v1 are two views of one thing;
+ * it is stored as core/v1.
+ */
 
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { Event, KubernetesObject } from '@dinghy/shared/api/types'
@@ -64,7 +66,7 @@ function validateEvent({ metadata, involvedObject, eventTime, type, reason, ...e
 /** Renames what the two versions call differently, in either direction. */
 export function convertEvent(object: KubernetesObject, apiVersion: string): KubernetesObject {
   if (object.apiVersion === apiVersion) return object
-  const renames = apiVersion === 'v1' ? NEW_TO_CORE : CORE_TO_NEW
+  const renames = apiVersion === 'v1' ? newToCore : coreToNew
   const entries = Object.entries(object).map(
     ([field, value]) => [renames.get(field) ?? field, value as unknown] as const,
   )
@@ -72,7 +74,7 @@ export function convertEvent(object: KubernetesObject, apiVersion: string): Kube
   return { ...converted, apiVersion, kind: 'Event', metadata: object.metadata }
 }
 
-const CORE_TO_NEW = new Map([
+const coreToNew = new Map([
   ['involvedObject', 'regarding'],
   ['message', 'note'],
   ['reportingComponent', 'reportingController'],
@@ -81,4 +83,4 @@ const CORE_TO_NEW = new Map([
   ['lastTimestamp', 'deprecatedLastTimestamp'],
   ['count', 'deprecatedCount'],
 ])
-const NEW_TO_CORE = new Map([...CORE_TO_NEW].map(([core, renamed]) => [renamed, core]))
+const newToCore = new Map([...coreToNew].map(([core, renamed]) => [renamed, core]))

@@ -1,5 +1,7 @@
-// HorizontalPodAutoscalers. autoscaling/v1 knows one metric, CPU; v2 knows many. Stored as v2; in v1, what it has no field
-// for travels in an annotation, so that a v1 client can write back what it has read.
+/**
+ * HorizontalPodAutoscalers. autoscaling/v1 knows one metric, CPU; v2 knows many. Stored as v2; in v1, what it has no field
+ * for travels in an annotation, so that a v1 client can write back what it has read.
+ */
 
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { HorizontalPodAutoscaler, KubernetesObject } from '@dinghy/shared/api/types'
@@ -65,7 +67,7 @@ function validateSpec(spec: Partial<HorizontalPodAutoscalerSpec>): FieldError[] 
   return [...errors, ...validateRules(behavior?.scaleDown, 'spec.behavior.scaleDown')]
 }
 
-const SOURCES: Record<string, keyof MetricSpec> = {
+const sources: Record<string, keyof MetricSpec> = {
   ContainerResource: 'containerResource',
   External: 'external',
   Object: 'object',
@@ -75,8 +77,8 @@ const SOURCES: Record<string, keyof MetricSpec> = {
 
 function validateMetric(metric: MetricSpec, path: string): FieldError[] {
   if (!metric.type) return [required(`${path}.type`, 'must specify a metric source type')]
-  const errors = oneOf(`${path}.type`, metric.type, Object.keys(SOURCES))
-  const source = SOURCES[metric.type]
+  const errors = oneOf(`${path}.type`, metric.type, Object.keys(sources))
+  const source = sources[metric.type]
   if (source && !metric[source]) {
     const detail = `must populate information for the given metric source`
     errors.push(required(`${path}.${source}`, detail))
@@ -99,8 +101,8 @@ function validateRules(rules: HPAScalingRules | undefined, path: string): FieldE
 
 // ---- conversion
 
-const METRICS_ANNOTATION = 'autoscaling.alpha.kubernetes.io/metrics'
-const BEHAVIOR_ANNOTATION = 'autoscaling.alpha.kubernetes.io/behavior'
+const metricsAnnotation = 'autoscaling.alpha.kubernetes.io/metrics'
+const behaviorAnnotation = 'autoscaling.alpha.kubernetes.io/behavior'
 
 type OldSpec = Omit<HorizontalPodAutoscalerSpec, 'metrics' | 'behavior'> & { targetCPUUtilizationPercentage?: number }
 interface OldAutoscaler extends KubernetesObject {
@@ -119,8 +121,8 @@ function toV1({ spec, status, metadata, ...rest }: HorizontalPodAutoscaler): Kub
   const others = metrics.filter((metric) => metric !== cpu)
   const annotations = {
     ...metadata.annotations,
-    ...(others.length > 0 && { [METRICS_ANNOTATION]: JSON.stringify(others) }),
-    ...(behavior && { [BEHAVIOR_ANNOTATION]: JSON.stringify(behavior) }),
+    ...(others.length > 0 ? { [metricsAnnotation]: JSON.stringify(others) } : {}),
+    ...(behavior ? { [behaviorAnnotation]: JSON.stringify(behavior) } : {}),
   }
   const target = cpu?.resource?.target.averageUtilization
   const counts = without(status ?? {}, 'currentMetrics', 'conditions')
@@ -129,30 +131,26 @@ function toV1({ spec, status, metadata, ...rest }: HorizontalPodAutoscaler): Kub
   return {
     ...rest,
     apiVersion: 'autoscaling/v1',
-    metadata: { ...metadata, ...(Object.keys(annotations).length > 0 && { annotations }) },
-    spec: { ...common, ...(target !== undefined && { targetCPUUtilizationPercentage: target }) },
-    status: { ...counts, ...(current !== undefined && { currentCPUUtilizationPercentage: current }) },
+    metadata: { ...metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
+    spec: { ...common, ...(target !== undefined ? { targetCPUUtilizationPercentage: target } : {}) },
+    status: { ...counts, ...(current !== undefined ? { currentCPUUtilizationPercentage: current } : {}) },
   } as KubernetesObject
 }
 
 function toV2({ spec, metadata, ...rest }: OldAutoscaler): KubernetesObject {
   const { targetCPUUtilizationPercentage: target, ...common } = spec ?? {}
-  const {
-    [METRICS_ANNOTATION]: metricsText,
-    [BEHAVIOR_ANNOTATION]: behaviorText,
-    ...others
-  } = metadata.annotations ?? {}
+  const { [metricsAnnotation]: metricsText, [behaviorAnnotation]: behaviorText, ...others } = metadata.annotations ?? {}
   const metrics = [...(target === undefined ? [] : [cpuMetric(target)]), ...parseList(metricsText)]
   const behavior = parse(behaviorText)
   const meta = without(metadata, 'annotations')
   return {
     ...rest,
     apiVersion: 'autoscaling/v2',
-    metadata: { ...meta, ...(Object.keys(others).length > 0 && { annotations: others }) },
+    metadata: { ...meta, ...(Object.keys(others).length > 0 ? { annotations: others } : {}) },
     spec: {
       ...common,
       metrics: metrics.length > 0 ? metrics : [cpuMetric(80)],
-      ...(behavior !== undefined && { behavior }),
+      ...(behavior !== undefined ? { behavior } : {}),
     },
   } as KubernetesObject
 }

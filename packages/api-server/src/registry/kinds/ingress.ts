@@ -1,4 +1,6 @@
-// Ingresses, their classes, and NetworkPolicies: which traffic goes where, and which goes nowhere.
+/**
+ * Ingresses, their classes, and NetworkPolicies: which traffic goes where, and which goes nowhere.
+ */
 
 import { isIP } from 'node:net'
 import { invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
@@ -14,7 +16,7 @@ import type {
 import { labelSelector, named, oneOf, portNumberOrName, requiredText, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 
-const CLASS_ANNOTATION = 'kubernetes.io/ingress.class'
+const classAnnotation = 'kubernetes.io/ingress.class'
 
 export const ingresses: KindRules<Ingress> = {
   strategy: {
@@ -35,10 +37,10 @@ function validateIngress({ spec, metadata }: Ingress): FieldError[] {
   }
   if (ingressClassName !== undefined) {
     errors.push(...named('spec.ingressClassName', ingressClassName, isDns1123Subdomain(ingressClassName)))
-    const annotation = metadata.annotations?.[CLASS_ANNOTATION]
+    const annotation = metadata.annotations?.[classAnnotation]
     if (annotation !== undefined && annotation !== ingressClassName) {
       const detail = 'must match `ingressClassName` when both are specified'
-      errors.push(invalid(`metadata.annotations.${CLASS_ANNOTATION}`, annotation, detail))
+      errors.push(invalid(`metadata.annotations.${classAnnotation}`, annotation, detail))
     }
   }
   return errors
@@ -56,18 +58,18 @@ function validateHost(host: string, path: string): FieldError[] {
   return named(path, host, host.includes('*') ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host))
 }
 
-const PATH_TYPES = ['Exact', 'ImplementationSpecific', 'Prefix']
-const FORBIDDEN_SEQUENCES = ['//', '/./', '/../', '%2f', '%2F']
+const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix']
+const forbiddenSequences = ['//', '/./', '/../', '%2f', '%2F']
 
 function validatePath({ path: text = '', pathType, backend }: HTTPIngressPath, path: string): FieldError[] {
   const errors: FieldError[] = []
   if (!pathType) errors.push(required(`${path}.pathType`, 'pathType must be specified'))
-  else if (!PATH_TYPES.includes(pathType)) errors.push(notSupported(`${path}.pathType`, pathType, PATH_TYPES))
+  else if (!pathTypes.includes(pathType)) errors.push(notSupported(`${path}.pathType`, pathType, pathTypes))
   else if (pathType === 'ImplementationSpecific') {
     if (text !== '' && !text.startsWith('/')) errors.push(invalid(`${path}.path`, text, 'must be an absolute path'))
   } else if (!text.startsWith('/')) errors.push(invalid(`${path}.path`, text, 'must be an absolute path'))
   else {
-    for (const sequence of FORBIDDEN_SEQUENCES.filter((sequence) => text.includes(sequence))) {
+    for (const sequence of forbiddenSequences.filter((sequence) => text.includes(sequence))) {
       errors.push(invalid(`${path}.path`, text, `must not contain '${sequence}'`))
     }
   }

@@ -1,4 +1,6 @@
-// Jobs: pods that run to completion. A Job finds its pods by its own uid, so that no two jobs ever share any.
+/**
+ * Jobs: pods that run to completion. A Job finds its pods by its own uid, so that no two jobs ever share any.
+ */
 
 import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { Job, JobSpec, ObjectMeta } from '@dinghy/shared/api/types'
@@ -32,14 +34,14 @@ export const jobs: KindRules<Job> = {
   selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
 }
 
-const FAILURE_ACTIONS = ['Count', 'FailIndex', 'FailJob', 'Ignore']
-const MAX_INT32 = 2147483647
+const failureActions = ['Count', 'FailIndex', 'FailJob', 'Ignore']
+const maxInt32 = 2147483647
 
 export function defaultJobSpec(spec: JobSpec): void {
   defaultPodTemplate(spec.template)
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1
   spec.parallelism ??= 1
-  spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : MAX_INT32
+  spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : maxInt32
   spec.completionMode ??= 'NonIndexed'
   spec.suspend ??= false
   spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed'
@@ -89,7 +91,7 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
     errors.push(invalid(`${path}.successPolicy`, spec.successPolicy, 'requires indexed completion mode'))
   }
   for (const [i, { action }] of (spec.podFailurePolicy?.rules ?? []).entries()) {
-    errors.push(...requiredOneOf(`${path}.podFailurePolicy.rules[${i}].action`, action, FAILURE_ACTIONS))
+    errors.push(...requiredOneOf(`${path}.podFailurePolicy.rules[${i}].action`, action, failureActions))
   }
   const replacement = spec.podFailurePolicy ? ['Failed'] : ['Failed', 'TerminatingOrFailed']
   errors.push(...oneOf(`${path}.podReplacementPolicy`, spec.podReplacementPolicy, replacement))

@@ -1,4 +1,6 @@
-// For tests of kinds: runs an object through what the store would put it through, short of storing it.
+/**
+ * For tests of kinds: runs an object through what the store would put it through, short of storing it.
+ */
 
 import { apiVersionOf } from '@dinghy/shared/api/resources'
 import { fieldErrorMessage } from '@dinghy/shared/api/field-errors'
@@ -33,7 +35,7 @@ export function created(resource: string, sent: object): Loose {
   const object = { apiVersion: apiVersionOf(definition), kind: definition.kind, ...conformed } as Loose
   const metadata = {
     name: 'x',
-    ...(definition.namespaced && { namespace: 'default' }),
+    ...(definition.namespaced ? { namespace: 'default' } : {}),
     uid: 'uid-1',
     resourceVersion: '1',
     creationTimestamp: '2025-01-01T00:00:00Z',

@@ -1,4 +1,6 @@
-// What a kind's file says about it, on top of what the schema says of every kind.
+/**
+ * What a kind's file says about it, on top of what the schema says of every kind.
+ */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { ScalePaths, StorageLocation, Strategy } from '../resource-definition.ts'

@@ -11,19 +11,21 @@ const workload = { spec: { selector, template } }
 const claim = { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } }
 const volume = { spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/x' } } }
 const service = { spec: { selector: { app: 'x' }, ports: [{ port: 80 }] } }
-const path = (more: object) => ({
-  spec: {
-    rules: [
-      {
-        http: {
-          paths: [
-            { path: '/', pathType: 'Prefix', backend: { service: { name: 's', port: { number: 80 } } }, ...more },
-          ],
+function path(more: object) {
+  return {
+    spec: {
+      rules: [
+        {
+          http: {
+            paths: [
+              { path: '/', pathType: 'Prefix', backend: { service: { name: 's', port: { number: 80 } } }, ...more },
+            ],
+          },
         },
-      },
-    ],
-  },
-})
+      ],
+    },
+  }
+}
 
 describe('defaults', () => {
   test.each<[string, object, object]>([

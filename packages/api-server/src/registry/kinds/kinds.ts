@@ -1,4 +1,6 @@
-// Which rules belong to which resource. A kind's file exports its KindRules; this is the only place that lists them.
+/**
+ * Which rules belong to which resource. A kind's file exports its KindRules; this is the only place that lists them.
+ */
 
 import { certificateSigningRequests } from './certificate-signing-request.ts'
 import { configMaps, secrets } from './config-map.ts'

@@ -1,5 +1,7 @@
-// Namespaces. They are emptied before they go: the finalizer "kubernetes" stands in spec, and only the namespace
-// controller takes it out, through the finalize subresource.
+/**
+ * Namespaces. They are emptied before they go: the finalizer "kubernetes" stands in spec, and only the namespace
+ * controller takes it out, through the finalize subresource.
+ */
 
 import type { Namespace, ObjectMeta } from '@dinghy/shared/api/types'
 import type { KindRules } from './kind-rules.ts'

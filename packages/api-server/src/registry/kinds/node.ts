@@ -1,11 +1,13 @@
-// Nodes: registered by their kubelets, tainted and cordoned by people and controllers.
+/**
+ * Nodes: registered by their kubelets, tainted and cordoned by people and controllers.
+ */
 
 import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isLabelValue, isQualifiedName } from '@dinghy/shared/api/names'
 import type { Node, Taint } from '@dinghy/shared/api/types'
 import { named, oneOf } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
-import { TAINT_EFFECTS } from './pod-spec/scheduling.ts'
+import { taintEffects } from './pod-spec/scheduling.ts'
 
 export const nodes: KindRules<Node> = {
   strategy: {
@@ -34,7 +36,7 @@ function validateTaints(taints: Taint[] | undefined, path: string): FieldError[]
     const at = `${path}[${i}]`
     const errors = named(`${at}.key`, key, isQualifiedName(key ?? ''))
     errors.push(...named(`${at}.value`, value, isLabelValue(value)))
-    errors.push(...(effect ? oneOf(`${at}.effect`, effect, TAINT_EFFECTS) : [required(`${at}.effect`)]))
+    errors.push(...(effect ? oneOf(`${at}.effect`, effect, taintEffects) : [required(`${at}.effect`)]))
     const pair = `${key}:${effect}`
     if (seen.has(pair)) {
       errors.push(invalid(at, { key, value, effect }, 'taints must be unique by key and effect pair'))

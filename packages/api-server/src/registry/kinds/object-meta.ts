@@ -1,7 +1,9 @@
-// The rules of every object's metadata. Pure; messages as in k8s.io/apimachinery/pkg/api/validation/objectmeta.go.
-//
-// They run on the object as it is about to be stored: generateName has been turned into a name, the namespace of the
-// URL filled in, server-set fields set.
+/**
+ * The rules of every object's metadata. Pure; messages as in k8s.io/apimachinery/pkg/api/validation/objectmeta.go.
+ *
+ * They run on the object as it is about to be stored: generateName has been turned into a name, the namespace of the
+ * URL filled in, server-set fields set.
+ */
 
 import { forbidden, invalid, required, tooLong, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1123Label, isDns1123Subdomain, isQualifiedName } from '@dinghy/shared/api/names'
@@ -9,7 +11,7 @@ import type { KubernetesObject, ObjectMeta, OwnerReference } from '@dinghy/share
 import type { ResourceDefinition } from '../resource-definition.ts'
 import { labels, unchanged } from './checks.ts'
 
-const TOTAL_ANNOTATION_SIZE = 256 * 1024
+const totalAnnotationSize = 256 * 1024
 
 export function validateObjectMeta(
   definition: Pick<ResourceDefinition, 'namespaced' | 'strategy'>,
@@ -69,13 +71,13 @@ export function validateAnnotations(annotations: Record<string, string> | undefi
     isQualifiedName(key.toLowerCase()).map((message) => invalid(path, key, message)),
   )
   const size = entries.reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0)
-  return size > TOTAL_ANNOTATION_SIZE ? [...errors, tooLong(path, TOTAL_ANNOTATION_SIZE)] : errors
+  return size > totalAnnotationSize ? [...errors, tooLong(path, totalAnnotationSize)] : errors
 }
 
 /** Built-in kinds accept only these unqualified; a custom resource may use any qualified name. */
 export function validateFinalizerIsQualified(object: KubernetesObject): FieldError[] {
   return (object.metadata.finalizers ?? []).flatMap((finalizer, i) =>
-    finalizer.includes('/') || STANDARD_FINALIZERS.has(finalizer)
+    finalizer.includes('/') || standardFinalizers.has(finalizer)
       ? []
       : [
           invalid(
@@ -87,7 +89,7 @@ export function validateFinalizerIsQualified(object: KubernetesObject): FieldErr
   )
 }
 
-const STANDARD_FINALIZERS = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
+const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
 
 // ---- names
 

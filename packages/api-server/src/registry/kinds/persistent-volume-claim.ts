@@ -1,4 +1,6 @@
-// PersistentVolumeClaims: so much storage, to be mounted so. Bound once, and after that only ever bigger.
+/**
+ * PersistentVolumeClaims: so much storage, to be mounted so. Bound once, and after that only ever bigger.
+ */
 
 import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1123Subdomain } from '@dinghy/shared/api/names'
@@ -9,7 +11,7 @@ import { labelSelector, named, oneOf } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { changedBesides } from './workload.ts'
 
-export const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
+export const knownAccessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
 
 export const persistentVolumeClaims: KindRules<PersistentVolumeClaim> = {
   strategy: {
@@ -30,7 +32,7 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec, path: string)
   const { accessModes = [], resources, storageClassName } = spec
   const errors = accessModes.length === 0 ? [required(`${path}.accessModes`, 'at least 1 access mode is required')] : []
   for (const mode of accessModes) {
-    if (!ACCESS_MODES.includes(mode)) errors.push(notSupported(`${path}.accessModes`, mode, ACCESS_MODES))
+    if (!knownAccessModes.includes(mode)) errors.push(notSupported(`${path}.accessModes`, mode, knownAccessModes))
   }
   if (accessModes.includes('ReadWriteOncePod') && accessModes.length > 1) {
     errors.push(forbidden(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'))

@@ -1,4 +1,6 @@
-// PersistentVolumes and StorageClasses: the supply side of storage.
+/**
+ * PersistentVolumes and StorageClasses: the supply side of storage.
+ */
 
 import { forbidden, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isQualifiedName } from '@dinghy/shared/api/names'
@@ -7,7 +9,7 @@ import type { PersistentVolumeSpec } from 'kubernetes-types/core/v1.js'
 import { isDeepStrictEqual } from 'node:util'
 import { named, oneOf, requiredText, unchanged, withoutBackSteps } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
-import { ACCESS_MODES } from './persistent-volume-claim.ts'
+import { knownAccessModes } from './persistent-volume-claim.ts'
 import { validateNodeSelector } from './pod-spec/scheduling.ts'
 
 export const persistentVolumes: KindRules<PersistentVolume> = {
@@ -33,21 +35,21 @@ export const persistentVolumes: KindRules<PersistentVolume> = {
   },
 }
 
-const COMMON_FIELDS = new Set(
+const commonFields = new Set(
   `accessModes capacity claimRef mountOptions nodeAffinity persistentVolumeReclaimPolicy storageClassName
   volumeAttributesClassName volumeMode`.split(/\s+/),
 )
 
 /** Whatever is no common field names the kind of volume. */
 function sourceOf(spec: PersistentVolumeSpec): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(spec).filter(([key]) => !COMMON_FIELDS.has(key)))
+  return Object.fromEntries(Object.entries(spec).filter(([key]) => !commonFields.has(key)))
 }
 
 function validateSpec(spec: PersistentVolumeSpec): FieldError[] {
   const { accessModes = [], capacity, hostPath, local, nfs, nodeAffinity } = spec
   const errors = accessModes.length === 0 ? [required('spec.accessModes')] : []
   for (const mode of accessModes) {
-    if (!ACCESS_MODES.includes(mode)) errors.push(notSupported('spec.accessModes', mode, ACCESS_MODES))
+    if (!knownAccessModes.includes(mode)) errors.push(notSupported('spec.accessModes', mode, knownAccessModes))
   }
   if (!capacity) errors.push(required('spec.capacity'))
   else if (!capacity['storage']) errors.push(notSupported('spec.capacity', capacity, ['storage']))

@@ -1,5 +1,7 @@
-// What may change in a pod that exists: next to nothing. Containers run as they were asked to; whoever wants another pod
-// makes another pod. Each way of writing – the pod itself, ephemeralcontainers, resize – opens one small door.
+/**
+ * What may change in a pod that exists: next to nothing. Containers run as they were asked to; whoever wants another pod
+ * makes another pod. Each way of writing – the pod itself, ephemeralcontainers, resize – opens one small door.
+ */
 
 import { isDeepStrictEqual } from 'node:util'
 import { forbidden, invalid, type FieldError } from '@dinghy/shared/api/field-errors'
@@ -8,7 +10,7 @@ import { without } from './checks.ts'
 import { validateEphemeralContainers } from './pod-spec/containers.ts'
 import { validateResources } from './pod-spec/resources.ts'
 
-const CHANGEABLE = [
+const changeable = [
   '`spec.containers[*].image`',
   '`spec.initContainers[*].image`',
   '`spec.activeDeadlineSeconds`',
@@ -26,7 +28,7 @@ export function validatePodUpdate(next: Pod, previous: Pod): FieldError[] {
 
   const leveled = levelOut(next.spec, previous.spec)
   if (!isDeepStrictEqual(leveled, withoutUndefined(previous.spec))) {
-    const fields = CHANGEABLE.join(',')
+    const fields = changeable.join(',')
     const changes = differences(previous.spec, leveled, 'spec').join('\n')
     errors.push(forbidden('spec', `pod updates may not change fields other than ${fields}\n${changes}\n`))
   }

@@ -4,9 +4,11 @@ import { created, definitionOf, problemsOf, problemsOfUpdate } from './kind-fixt
 import { podWarnings } from './pod-spec/warnings.ts'
 import { qosClass } from './qos.ts'
 
-const pod = (container: object = {}, spec: object = {}) => ({
-  spec: { containers: [{ name: 'c', image: 'busybox', ...container }], ...spec },
-})
+function pod(container: object = {}, spec: object = {}) {
+  return {
+    spec: { containers: [{ name: 'c', image: 'busybox', ...container }], ...spec },
+  }
+}
 
 describe('defaults', () => {
   test('of a bare pod', () => {

@@ -1,4 +1,6 @@
-// Pods. What they mean where they say nothing, what they must not say, how they end.
+/**
+ * Pods. What they mean where they say nothing, what they must not say, how they end.
+ */
 
 import { forbidden, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { Pod, PodSpec, PodTemplate } from '@dinghy/shared/api/types'
@@ -19,7 +21,7 @@ export const pods: KindRules<Pod> = {
       pod.status = {
         phase: 'Pending',
         qosClass: qosClass(pod.spec),
-        ...(isGated(pod) && { conditions: [{ ...gated }] }),
+        ...(isGated(pod) ? { conditions: [{ ...gated }] } : {}),
       }
     },
     // Being bound to a node is not the author changing their mind.
@@ -70,7 +72,7 @@ export const podTemplates: KindRules<PodTemplate> = {
   },
 }
 
-const DEFAULT_GRACE_SECONDS = 30
+const defaultGraceSeconds = 30
 
 /** A pod that never reached a node, or has come to its end, has nobody who would need time to stop it. */
 function gracefulDelete({ spec, status }: Pod, requestedSeconds: number | undefined): number {
@@ -80,5 +82,5 @@ function gracefulDelete({ spec, status }: Pod, requestedSeconds: number | undefi
 }
 
 function gracePeriod(spec: PodSpec): number {
-  return spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS
+  return spec.terminationGracePeriodSeconds ?? defaultGraceSeconds
 }

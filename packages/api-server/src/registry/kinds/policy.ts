@@ -1,4 +1,6 @@
-// Small kinds that bound what others may do: disruption budgets, quotas, limit ranges, priorities, leases.
+/**
+ * Small kinds that bound what others may do: disruption budgets, quotas, limit ranges, priorities, leases.
+ */
 
 import { duplicate, forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isQualifiedName } from '@dinghy/shared/api/names'
@@ -56,15 +58,15 @@ export const resourceQuotas: KindRules<ResourceQuota> = {
 
 /** Objects are counted in whole numbers. */
 function isCount(resource: string): boolean {
-  return resource.startsWith('count/') || COUNTED_OBJECTS.has(resource)
+  return resource.startsWith('count/') || countedObjects.has(resource)
 }
 
-const COUNTED_OBJECTS = new Set(
+const countedObjects = new Set(
   `pods services replicationcontrollers resourcequotas secrets configmaps persistentvolumeclaims services.nodeports
   services.loadbalancers`.split(/\s+/),
 )
 
-const QUOTA_RESOURCES = new Set(
+const quotaResources = new Set(
   `cpu memory ephemeral-storage pods services replicationcontrollers resourcequotas secrets configmaps
   persistentvolumeclaims requests.cpu requests.memory requests.storage requests.ephemeral-storage limits.cpu
   limits.memory limits.ephemeral-storage services.loadbalancers services.nodeports`.split(/\s+/),
@@ -74,7 +76,7 @@ const QUOTA_RESOURCES = new Set(
 function quotaResource(resource: string): string[] {
   const problems = isQualifiedName(resource)
   if (problems.length > 0) return problems
-  const known = QUOTA_RESOURCES.has(resource) || resource.includes('/') || /^(requests\.)?hugepages-/.test(resource)
+  const known = quotaResources.has(resource) || resource.includes('/') || /^(requests\.)?hugepages-/.test(resource)
   return known ? [] : ['must be a standard resource for quota']
 }
 
@@ -132,7 +134,7 @@ function validateLimits(item: LimitRangeItem, path: string): FieldError[] {
   return errors
 }
 
-const HIGHEST_USER_PRIORITY = 1_000_000_000
+const highestUserPriority = 1_000_000_000
 
 export const priorityClasses: KindRules<PriorityClass> = {
   strategy: {
@@ -143,11 +145,11 @@ export const priorityClasses: KindRules<PriorityClass> = {
     validate({ metadata, value, preemptionPolicy }) {
       const errors: FieldError[] = []
       const isSystem = metadata.name?.startsWith('system-') ?? false
-      if (isSystem && !SYSTEM_PRIORITIES.has(metadata.name)) {
+      if (isSystem && !systemPriorities.has(metadata.name)) {
         const detail = "priority class names with 'system-' prefix are reserved for system use only"
         errors.push(forbidden('metadata.name', detail))
-      } else if (!isSystem && value > HIGHEST_USER_PRIORITY) {
-        const detail = `maximum allowed value of a user defined priority is ${HIGHEST_USER_PRIORITY}`
+      } else if (!isSystem && value > highestUserPriority) {
+        const detail = `maximum allowed value of a user defined priority is ${highestUserPriority}`
         errors.push(forbidden('value', detail))
       }
       return [...errors, ...oneOf('preemptionPolicy', preemptionPolicy, ['Never', 'PreemptLowerPriority'])]
@@ -159,7 +161,7 @@ export const priorityClasses: KindRules<PriorityClass> = {
   },
 }
 
-const SYSTEM_PRIORITIES = new Set(['system-cluster-critical', 'system-node-critical'])
+const systemPriorities = new Set(['system-cluster-critical', 'system-node-critical'])
 
 export const leases: KindRules<Lease> = {
   strategy: {

@@ -1,4 +1,6 @@
-// Roles and their bindings.
+/**
+ * Roles and their bindings.
+ */
 
 import { isDeepStrictEqual } from 'node:util'
 import { invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
@@ -8,10 +10,12 @@ import type { PolicyRule, Subject } from 'kubernetes-types/rbac/v1.js'
 import { labelSelector, oneOf, requiredText } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 
-const RBAC = 'rbac.authorization.k8s.io'
+const rbac = 'rbac.authorization.k8s.io'
 
 /** "system:kube-scheduler" is a fine name for a role. */
-const validateName = (name: string) => isPathSegmentName(name)
+function validateName(name: string) {
+  return isPathSegmentName(name)
+}
 
 export const roles: KindRules<Role> = {
   strategy: {
@@ -71,14 +75,14 @@ function bindingRules(roleKinds: string[]): KindRules<RoleBinding | ClusterRoleB
   return {
     strategy: {
       defaults({ roleRef, subjects }) {
-        if (roleRef) roleRef.apiGroup ||= RBAC
+        if (roleRef) roleRef.apiGroup ||= rbac
         for (const subject of subjects ?? []) {
-          if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup ??= RBAC
+          if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup ??= rbac
         }
       },
       validateName,
       validate: ({ roleRef, subjects }) => [
-        ...(roleRef?.apiGroup === RBAC ? [] : [notSupported('roleRef.apiGroup', roleRef?.apiGroup ?? '', [RBAC])]),
+        ...(roleRef?.apiGroup === rbac ? [] : [notSupported('roleRef.apiGroup', roleRef?.apiGroup ?? '', [rbac])]),
         ...oneOf('roleRef.kind', roleRef?.kind ?? '', roleKinds),
         ...requiredText('roleRef.name', roleRef?.name),
         ...(subjects ?? []).flatMap((subject, i) =>
@@ -98,7 +102,7 @@ function bindingRules(roleKinds: string[]): KindRules<RoleBinding | ClusterRoleB
 function validateSubject(subject: Subject, isNamespaced: boolean, path: string): FieldError[] {
   const { kind, name, namespace, apiGroup = '' } = subject
   const errors = requiredText(`${path}.name`, name)
-  const expected = kind === 'ServiceAccount' ? '' : RBAC
+  const expected = kind === 'ServiceAccount' ? '' : rbac
   if (!['ServiceAccount', 'User', 'Group'].includes(kind)) {
     return [...errors, notSupported(`${path}.kind`, kind, ['ServiceAccount', 'User', 'Group'])]
   }

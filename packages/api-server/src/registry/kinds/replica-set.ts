@@ -1,4 +1,6 @@
-// ReplicaSets and their elder, ReplicationControllers: so many pods of one template.
+/**
+ * ReplicaSets and their elder, ReplicationControllers: so many pods of one template.
+ */
 
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { ReplicaSet, ReplicationController } from '@dinghy/shared/api/types'

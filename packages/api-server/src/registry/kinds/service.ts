@@ -1,5 +1,7 @@
-// Services: a name and an address that stay while pods come and go. Addresses and node ports are handed out by the
-// allocator (service-allocators.ts) between prepareForCreate and validate.
+/**
+ * Services: a name and an address that stay while pods come and go. Addresses and node ports are handed out by the
+ * allocator (service-allocators.ts) between prepareForCreate and validate.
+ */
 
 import { duplicate, forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import {
@@ -42,8 +44,8 @@ export const services: KindRules<Service> = {
   },
 }
 
-const IS_EXPOSED = new Set(['NodePort', 'LoadBalancer'])
-const THREE_HOURS = 10800
+const isExposed = new Set(['NodePort', 'LoadBalancer'])
+const threeHours = 10800
 
 function defaultSpec(spec: ServiceSpec): void {
   spec.type ||= 'ClusterIP'
@@ -52,7 +54,7 @@ function defaultSpec(spec: ServiceSpec): void {
   else {
     spec.sessionAffinityConfig ??= {}
     spec.sessionAffinityConfig.clientIP ??= {}
-    spec.sessionAffinityConfig.clientIP.timeoutSeconds ??= THREE_HOURS
+    spec.sessionAffinityConfig.clientIP.timeoutSeconds ??= threeHours
   }
   for (const port of spec.ports ?? []) {
     port.protocol ||= 'TCP'
@@ -60,7 +62,7 @@ function defaultSpec(spec: ServiceSpec): void {
   }
   if (spec.type === 'ExternalName') return
   spec.internalTrafficPolicy ??= 'Cluster'
-  if (IS_EXPOSED.has(spec.type) || spec.externalIPs?.length) spec.externalTrafficPolicy ||= 'Cluster'
+  if (isExposed.has(spec.type) || spec.externalIPs?.length) spec.externalTrafficPolicy ||= 'Cluster'
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true
   spec.ipFamilyPolicy ??= 'SingleStack'
   spec.ipFamilies ??= ['IPv4']
@@ -175,7 +177,7 @@ function validateTrafficPolicies(spec: ServiceSpec): FieldError[] {
   const errors = oneOf('spec.internalTrafficPolicy', internalTrafficPolicy, policies)
   errors.push(...oneOf('spec.trafficDistribution', spec.trafficDistribution, ['PreferClose']))
   if (!externalTrafficPolicy) return errors
-  if (!IS_EXPOSED.has(type) && !externalIPs?.length) {
+  if (!isExposed.has(type) && !externalIPs?.length) {
     const detail = 'may only be set for externally-accessible services'
     return [...errors, invalid('spec.externalTrafficPolicy', externalTrafficPolicy, detail)]
   }

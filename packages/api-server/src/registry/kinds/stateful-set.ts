@@ -1,4 +1,6 @@
-// StatefulSets: pods with names and storage of their own.
+/**
+ * StatefulSets: pods with names and storage of their own.
+ */
 
 import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { ControllerRevision, PodTemplateSpec, StatefulSet, StatefulSetSpec } from '@dinghy/shared/api/types'
@@ -99,14 +101,14 @@ export const controllerRevisions: KindRules<ControllerRevision> = {
   },
 }
 
-const CHANGEABLE =
+const changeable =
   'replicas ordinals template updateStrategy revisionHistoryLimit persistentVolumeClaimRetentionPolicy minReadySeconds'.split(
     ' ',
   )
 
 function validateUpdate(next: StatefulSet, previous: StatefulSet): FieldError[] {
-  if (!changedBesides(next.spec, previous.spec, CHANGEABLE)) return []
-  const quoted = CHANGEABLE.map((field) => `'${field}'`)
+  if (!changedBesides(next.spec, previous.spec, changeable)) return []
+  const quoted = changeable.map((field) => `'${field}'`)
   const list = `${quoted.slice(0, -1).join(', ')} and ${quoted.at(-1)}`
   return [forbidden('spec', `updates to statefulset spec for fields other than ${list} are forbidden`)]
 }

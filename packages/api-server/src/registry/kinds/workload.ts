@@ -1,4 +1,6 @@
-// What all workloads have in common: a selector that must find the pods their template makes.
+/**
+ * What all workloads have in common: a selector that must find the pods their template makes.
+ */
 
 import { isDeepStrictEqual } from 'node:util'
 import { forbidden, invalid, notSupported, required, StringMap, type FieldError } from '@dinghy/shared/api/field-errors'

@@ -1,4 +1,6 @@
-// `build` of a service: the directory alone, or the long form. Pure.
+/**
+ * `build` of a service: the directory alone, or the long form. Pure.
+ */
 
 import { ComposeError } from '../compose-error.ts'
 import type { Build, BuildSecret } from '../model.ts'

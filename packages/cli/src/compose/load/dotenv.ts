@@ -1,7 +1,9 @@
-// `.env` files: NAME=value lines, as docker compose reads them. Pure.
-//
-// Unquoted values end at ` #`; single quotes are literal; double quotes know \n \t \" \\ \$ and may span lines; unquoted and
-// double-quoted values may use variables set above or in `env`. `export` before a name is allowed.
+/**
+ * `.env` files: NAME=value lines, as docker compose reads them. Pure.
+ *
+ * Unquoted values end at ` #`; single quotes are literal; double quotes know \n \t \" \\ \$ and may span lines; unquoted and
+ * double-quoted values may use variables set above or in `env`. `export` before a name is allowed.
+ */
 
 import { type Environment, interpolate } from './interpolate.ts'
 
@@ -47,6 +49,10 @@ function hasOpenQuote(statement: string): boolean {
 
 const escapes: Record<string, string> = { n: '\n', r: '\r', t: '\t', '"': '"', '\\': '\\', $: '$$' }
 
-const unescape = (text: string): string => text.replaceAll(/\\([\s\S])/g, (whole, c: string) => escapes[c] ?? whole)
+function unescape(text: string): string {
+  return text.replaceAll(/\\([\s\S])/g, (whole, c: string) => escapes[c] ?? whole)
+}
 
-const expand = (text: string, env: Environment): string => interpolate(text, { env, warn: () => undefined })
+function expand(text: string, env: Environment): string {
+  return interpolate(text, { env, warn: () => undefined })
+}

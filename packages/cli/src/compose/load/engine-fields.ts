@@ -1,5 +1,7 @@
-// Fields of a service that the engine takes much as they are: how each is read, and what it is called there. Whether this
-// machine can honour one is the engine's to say: it refuses what it cannot. Pure.
+/**
+ * Fields of a service that the engine takes much as they are: how each is read, and what it is called there. Whether this
+ * machine can honour one is the engine's to say: it refuses what it cannot. Pure.
+ */
 
 import { ComposeError } from '../compose-error.ts'
 import { booleanOf, isTree, listOf, mappingOf, numberOf, oneOrMore, textMappingOf, textOf, textsOf } from './tree.ts'
@@ -14,14 +16,20 @@ export interface EngineField {
   write?: (value: never) => unknown
 }
 
-const bytes = (value: unknown): number => parseBytes(value as string | number)
-const config = (name: string, read: EngineField['read']): EngineField => ({ part: 'Config', name, read })
-const host = (name: string, read: EngineField['read'], write?: EngineField['write']): EngineField => ({
-  part: 'HostConfig',
-  name,
-  read,
-  ...(write && { write }),
-})
+function bytes(value: unknown): number {
+  return parseBytes(value as string | number)
+}
+function config(name: string, read: EngineField['read']): EngineField {
+  return { part: 'Config', name, read }
+}
+function host(name: string, read: EngineField['read'], write?: EngineField['write']): EngineField {
+  return {
+    part: 'HostConfig',
+    name,
+    read,
+    ...(write ? { write } : {}),
+  }
+}
 
 export const engineFields: Record<string, EngineField> = {
   annotations: host('Annotations', textMappingOf),

@@ -1,5 +1,7 @@
-// Where variables come from, and which files make a project: `.env`, --env-file, COMPOSE_FILE, the default names.
-// The shell's own environment wins over every file.
+/**
+ * Where variables come from, and which files make a project: `.env`, --env-file, COMPOSE_FILE, the default names.
+ * The shell's own environment wins over every file.
+ */
 
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -9,7 +11,9 @@ import type { Environment } from './interpolate.ts'
 
 /** The names that are looked for, in this order, and what is put on top of each when it is there. */
 const defaultNames = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml']
-const overrideOf = (name: string): string => name.replace(/\.(ya?ml)$/, '.override.$1')
+function overrideOf(name: string): string {
+  return name.replace(/\.(ya?ml)$/, '.override.$1')
+}
 
 export interface Found {
   files: string[]
@@ -55,7 +59,9 @@ function filesOf(env: Environment, cwd: string): string[] {
   }
 }
 
-const absolute = (file: string, cwd: string): string => (file === '-' ? file : resolve(cwd, file))
+function absolute(file: string, cwd: string): string {
+  return file === '-' ? file : resolve(cwd, file)
+}
 
 /** Throws when the file is not there. `env` is what its values may use. */
 export function readEnvFile(path: string, env: Environment): Record<string, string> {

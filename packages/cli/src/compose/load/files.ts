@@ -1,8 +1,10 @@
-// From compose files to one tree: each is read, interpolated and given absolute paths, what it includes and extends is
-// brought in, and the next one is merged on top.
-//
-// As in compose, `extends` looks for a service in its own file (or the one it names), before any merging; and what an
-// `include` brings must not be defined a second time by the file that includes it.
+/**
+ * From compose files to one tree: each is read, interpolated and given absolute paths, what it includes and extends is
+ * brought in, and the next one is merged on top.
+ *
+ * As in compose, `extends` looks for a service in its own file (or the one it names), before any merging; and what an
+ * `include` brings must not be defined a second time by the file that includes it.
+ */
 
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'

@@ -1,4 +1,6 @@
-// `extra_hosts`: a list or a mapping, to the engine's `name:address`. Pure.
+/**
+ * `extra_hosts`: a list or a mapping, to the engine's `name:address`. Pure.
+ */
 
 import { textOf, treeOf } from './tree.ts'
 

@@ -1,10 +1,12 @@
-// Variable interpolation in compose files, as the Compose specification has it. Pure.
-//
-//   $VAR ${VAR}      the value, or nothing (with a warning) when it is not set
-//   ${VAR-x} ${VAR:-x}   x when not set / when not set or empty; x is interpolated itself
-//   ${VAR?m} ${VAR:?m}   an error with message m in the same cases
-//   ${VAR+x} ${VAR:+x}   x when set / when set and not empty, else nothing
-//   $$               a dollar
+/**
+ * Variable interpolation in compose files, as the Compose specification has it. Pure.
+ *
+ *   $VAR ${VAR}      the value, or nothing (with a warning) when it is not set
+ *   ${VAR-x} ${VAR:-x}   x when not set / when not set or empty; x is interpolated itself
+ *   ${VAR?m} ${VAR:?m}   an error with message m in the same cases
+ *   ${VAR+x} ${VAR:+x}   x when set / when set and not empty, else nothing
+ *   $$               a dollar
+ */
 
 import { Replacement } from './tree.ts'
 
@@ -97,5 +99,6 @@ function closingBrace(text: string, open: number): number {
   return -1
 }
 
-const invalid = (text: string): InterpolationError =>
-  new InterpolationError(`invalid interpolation format: "${text}"; you may need to escape any $ with another $`)
+function invalid(text: string): InterpolationError {
+  return new InterpolationError(`invalid interpolation format: "${text}"; you may need to escape any $ with another $`)
+}

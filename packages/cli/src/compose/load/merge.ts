@@ -1,8 +1,10 @@
-// Merging compose files (`-f a.yaml -f b.yaml`) and `extends`: the later one wins, field by field. Pure.
-//
-// Mappings are merged; single values are replaced; lists are joined. The table below says where a field differs: what
-// stands for one value and is replaced whole, what has a short form to be written out first, and by what two items of
-// a list are the same. A value tagged `!reset` or `!override` (a Replacement) ends the merging of its field.
+/**
+ * Merging compose files (`-f a.yaml -f b.yaml`) and `extends`: the later one wins, field by field. Pure.
+ *
+ * Mappings are merged; single values are replaced; lists are joined. The table below says where a field differs: what
+ * stands for one value and is replaced whole, what has a short form to be written out first, and by what two items of
+ * a list are the same. A value tagged `!reset` or `!override` (a Replacement) ends the merging of its field.
+ */
 
 import { hostsToMapping } from './hosts.ts'
 import { mountTarget } from './mounts.ts'
@@ -22,9 +24,11 @@ const whole: Rule = { replaces: () => true }
 const mapping: Rule = { long: (value) => (Array.isArray(value) ? listToMapping(value) : value) }
 const hosts: Rule = { long: (value) => (Array.isArray(value) ? hostsToMapping(value) : value) }
 const list: Rule = { long: (value) => (typeof value === 'string' ? [value] : value) }
-const names = (item: unknown): Rule => ({
-  long: (value) => (Array.isArray(value) ? Object.fromEntries(value.map((name) => [String(name), item])) : value),
-})
+function names(item: unknown): Rule {
+  return {
+    long: (value) => (Array.isArray(value) ? Object.fromEntries(value.map((name) => [String(name), item])) : value),
+  }
+}
 const byTarget: Rule = { keyOf: (item) => (isTree(item) ? String(item['target'] ?? item['source']) : String(item)) }
 
 const rules: Record<string, Rule> = {

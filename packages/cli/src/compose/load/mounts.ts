@@ -1,4 +1,6 @@
-// `volumes` of a service: the short form and the long one. Paths are absolute already (paths.ts). Pure.
+/**
+ * `volumes` of a service: the short form and the long one. Paths are absolute already (paths.ts). Pure.
+ */
 
 import { ComposeError } from '../compose-error.ts'
 import type { Mount } from '../model.ts'
@@ -24,7 +26,7 @@ function parseLong(tree: Record<string, unknown>, at: string): Mount {
     read_only: booleanOf(tree['read_only'] ?? false, `${at}.read_only`),
     ...optional('source', tree['source'], String),
     // Only the short form makes the host's directory, as `-v` always did.
-    ...(type === 'bind' && { create_host_path: booleanOf(bind?.['create_host_path'] ?? false, at) }),
+    ...(type === 'bind' ? { create_host_path: booleanOf(bind?.['create_host_path'] ?? false, at) } : {}),
     ...optional('propagation', bind?.['propagation'], String),
     ...optional('nocopy', volume?.['nocopy'], (flag) => booleanOf(flag, at)),
     ...optional('subpath', volume?.['subpath'], String),
@@ -46,8 +48,8 @@ function parseShort(text: string, at: string): Mount {
     source: first,
     target,
     read_only: options.includes('ro'),
-    ...(isBind && { create_host_path: true }),
-    ...(options.includes('nocopy') && { nocopy: true }),
+    ...(isBind ? { create_host_path: true } : {}),
+    ...(options.includes('nocopy') ? { nocopy: true } : {}),
   }
 }
 
@@ -58,5 +60,6 @@ export function mountTarget(value: unknown): string {
   return (parts.length === 1 ? parts[0] : parts[1]) ?? ''
 }
 
-export const parseMounts = (value: unknown, at: string): Mount[] =>
-  listOf(value, at).map((mount) => parseMount(mount, at))
+export function parseMounts(value: unknown, at: string): Mount[] {
+  return listOf(value, at).map((mount) => parseMount(mount, at))
+}

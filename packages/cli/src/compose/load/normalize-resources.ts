@@ -1,4 +1,6 @@
-// Networks, volumes, secrets and configs: from their trees to the model. Pure.
+/**
+ * Networks, volumes, secrets and configs: from their trees to the model. Pure.
+ */
 
 import type { FileSource, Network, Volume } from '../model.ts'
 import {
@@ -86,5 +88,6 @@ function named(key: string, tree: Tree, project: string): { name: string; extern
   return { name: String(tree['name'] ?? inner ?? (external ? key : `${project}_${key}`)), external }
 }
 
-const isExternal = (tree: Tree): boolean =>
-  isTree(tree['external']) || (tree['external'] !== undefined && booleanOf(tree['external'], 'external'))
+function isExternal(tree: Tree): boolean {
+  return isTree(tree['external']) || (tree['external'] !== undefined && booleanOf(tree['external'], 'external'))
+}

@@ -8,7 +8,9 @@ const context = {
   env: { HOME: '/home/ada', PASSED: 'on' },
   readEnvFile: () => ({ FROM_FILE: 'f', A: 'file' }),
 }
-const service = (tree: Record<string, unknown>) => normalizeService('web', { image: 'web', ...tree }, context)
+function service(tree: Record<string, unknown>) {
+  return normalizeService('web', { image: 'web', ...tree }, context)
+}
 
 test.each([
   ['80', [{ target: 80, protocol: 'tcp' }]],

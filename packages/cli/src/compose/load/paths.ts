@@ -1,5 +1,7 @@
-// A file's relative paths start at its own directory, wherever it is merged into: so they are made absolute as soon as
-// the file is read. Pure.
+/**
+ * A file's relative paths start at its own directory, wherever it is merged into: so they are made absolute as soon as
+ * the file is read. Pure.
+ */
 
 import { resolve } from 'node:path'
 import { isTree, Replacement, type Tree } from './tree.ts'
@@ -30,10 +32,14 @@ export function withAbsolutePaths(tree: Tree, base: string, home: string | undef
 }
 
 /** A context that the engine fetches itself: a repository or an archive by its address. */
-export const isRemoteContext = (context: string): boolean => /^(https?:\/\/|git:\/\/|git@|github\.com\/)/.test(context)
+export function isRemoteContext(context: string): boolean {
+  return /^(https?:\/\/|git:\/\/|git@|github\.com\/)/.test(context)
+}
 
 // "./x:/y", "~/x:/y", "/x:/y"; a path alone ("/x") is an anonymous volume's target.
-const isHostPath = (mount: string): boolean => /^(\.{1,2}|~|)(\/[^:]*)?:/.test(mount) && !mount.startsWith(':')
+function isHostPath(mount: string): boolean {
+  return /^(\.{1,2}|~|)(\/[^:]*)?:/.test(mount) && !mount.startsWith(':')
+}
 
 /** `tree` with the named fields changed, those of them that are there. */
 function at(value: unknown, changes: Record<string, (value: unknown) => unknown>): Tree {
@@ -51,9 +57,10 @@ function mapItems(value: unknown, change: (item: unknown) => unknown): unknown {
   return Array.isArray(value) ? value.map(change) : isTree(value) ? value : change(value)
 }
 
-const inside = (value: unknown, change: (value: unknown) => unknown): unknown =>
-  value instanceof Replacement
+function inside(value: unknown, change: (value: unknown) => unknown): unknown {
+  return value instanceof Replacement
     ? new Replacement(inside(value.value, change))
     : value === undefined
       ? value
       : change(value)
+}

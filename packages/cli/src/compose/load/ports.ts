@@ -1,4 +1,6 @@
-// `ports`: the short form and the long one. Pure.
+/**
+ * `ports`: the short form and the long one. Pure.
+ */
 
 import { ComposeError } from '../compose-error.ts'
 import type { Port } from '../model.ts'

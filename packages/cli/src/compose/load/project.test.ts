@@ -25,7 +25,9 @@ function load(files: Record<string, string>, options: Partial<LoadOptions> = {})
   return { ...loadProject({ ...given, projectName: 'shop', ...options, cwd }), warnings }
 }
 
-const inDirectory = ({ directory }: Project, path: string): string => join(directory, path)
+function inDirectory({ directory }: Project, path: string): string {
+  return join(directory, path)
+}
 
 describe('finding files', () => {
   test('in a directory above, with the override beside it', () => {

@@ -1,5 +1,7 @@
-// Loading a project: find the files, read them into one tree, choose by profile, normalise, check that every name that
-// is used is defined. Reading files is all this does to the world.
+/**
+ * Loading a project: find the files, read them into one tree, choose by profile, normalise, check that every name that
+ * is used is defined. Reading files is all this does to the world.
+ */
 
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -86,8 +88,9 @@ function isActive(name: string, value: unknown, active: Set<string>): boolean {
   return own.length === 0 || active.has('*') || own.some((profile) => active.has(profile))
 }
 
-const profilesOf = (name: string, value: unknown): string[] =>
-  textsOf(treeOf(value, `services.${name}`)['profiles'], `services.${name}.profiles`)
+function profilesOf(name: string, value: unknown): string[] {
+  return textsOf(treeOf(value, `services.${name}`)['profiles'], `services.${name}.profiles`)
+}
 
 function addDefaultNetwork(project: Project): void {
   const isUsed = Object.values(project.services).some((service) => 'default' in service.networks)

@@ -1,4 +1,6 @@
-// One compose file as a tree: YAML with anchors and merge keys, `!reset` and `!override` marked for merging.
+/**
+ * One compose file as a tree: YAML with anchors and merge keys, `!reset` and `!override` marked for merging.
+ */
 
 import { existsSync, readFileSync } from 'node:fs'
 import { type CollectionTag, parseDocument, type ScalarTag } from 'yaml'
@@ -21,11 +23,13 @@ export function parseCompose(text: string, path: string): Tree {
   return tree
 }
 
-const tagged = (tag: string): (ScalarTag | CollectionTag)[] => [
-  { tag, resolve: (text: string) => new Replacement(tag === '!reset' ? undefined : text) },
-  { tag, collection: 'seq', resolve: (node) => new Replacement(tag === '!reset' ? undefined : node.toJSON()) },
-  { tag, collection: 'map', resolve: (node) => new Replacement(tag === '!reset' ? undefined : node.toJSON()) },
-]
+function tagged(tag: string): (ScalarTag | CollectionTag)[] {
+  return [
+    { tag, resolve: (text: string) => new Replacement(tag === '!reset' ? undefined : text) },
+    { tag, collection: 'seq', resolve: (node) => new Replacement(tag === '!reset' ? undefined : node.toJSON()) },
+    { tag, collection: 'map', resolve: (node) => new Replacement(tag === '!reset' ? undefined : node.toJSON()) },
+  ]
+}
 
 /** `mode: 0440` is octal in compose files, as it was in YAML 1.1. */
 const octal: ScalarTag = {

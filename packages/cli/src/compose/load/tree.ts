@@ -1,4 +1,6 @@
-// Reading values out of a parsed YAML document: each reader checks the shape, and names the place when it is wrong. Pure.
+/**
+ * Reading values out of a parsed YAML document: each reader checks the shape, and names the place when it is wrong. Pure.
+ */
 
 import { ComposeError } from '../compose-error.ts'
 
@@ -13,8 +15,9 @@ export class Replacement {
   }
 }
 
-export const isTree = (value: unknown): value is Tree =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Replacement)
+export function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Replacement)
+}
 
 export function treeOf(value: unknown, at: string): Tree {
   if (value === undefined || value === null) return {}
@@ -46,11 +49,14 @@ export function booleanOf(value: unknown, at: string): boolean {
   throw new ComposeError(`${at} must be a boolean`)
 }
 
-export const textsOf = (value: unknown, at: string): string[] => listOf(value, at).map((item) => textOf(item, at))
+export function textsOf(value: unknown, at: string): string[] {
+  return listOf(value, at).map((item) => textOf(item, at))
+}
 
 /** A list, or one value that stands for a list of it. */
-export const oneOrMore = (value: unknown, at: string): string[] =>
-  value === undefined || value === null || Array.isArray(value) ? textsOf(value, at) : [textOf(value, at)]
+export function oneOrMore(value: unknown, at: string): string[] {
+  return value === undefined || value === null || Array.isArray(value) ? textsOf(value, at) : [textOf(value, at)]
+}
 
 /** `NAME=value` items or a mapping; a name alone, and null, are null. */
 export function mappingOf(value: unknown, at: string): Record<string, string | null> {
@@ -59,8 +65,9 @@ export function mappingOf(value: unknown, at: string): Record<string, string | n
 }
 
 /** The same where a name alone is an empty value, as in labels. */
-export const textMappingOf = (value: unknown, at: string): Record<string, string> =>
-  Object.fromEntries(Object.entries(mappingOf(value, at)).map(([key, text]) => [key, text ?? '']))
+export function textMappingOf(value: unknown, at: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(mappingOf(value, at)).map(([key, text]) => [key, text ?? '']))
+}
 
 /** `["A=1", "B"]` → `{ A: "1", B: null }`. */
 export function listToMapping(list: unknown[]): Record<string, string | null> {
@@ -91,4 +98,6 @@ export function checkFields(tree: Tree, known: readonly string[], at: string): v
 }
 
 /** "a b c" → ["a", "b", "c"]. */
-export const words = (text: string): string[] => text.trim().split(/\s+/)
+export function words(text: string): string[] {
+  return text.trim().split(/\s+/)
+}

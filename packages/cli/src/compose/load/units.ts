@@ -1,4 +1,6 @@
-// Durations, sizes and command lines as compose files write them. Pure; throws with the offending text.
+/**
+ * Durations, sizes and command lines as compose files write them. Pure; throws with the offending text.
+ */
 
 const nanoseconds: Record<string, number> = { ns: 1, us: 1e3, '\u00b5s': 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }
 

@@ -1,4 +1,6 @@
-// `compose build` and `compose pull`: images without containers.
+/**
+ * `compose build` and `compose pull`: images without containers.
+ */
 
 import { several, UsageError } from '../../commands/command.ts'
 import { listToMapping } from '../load/tree.ts'

@@ -1,4 +1,6 @@
-// `compose config`: the project as it was understood: merged, interpolated, written out long.
+/**
+ * `compose config`: the project as it was understood: merged, interpolated, written out long.
+ */
 
 import { stringify } from 'yaml'
 import { UsageError } from '../../commands/command.ts'

@@ -1,4 +1,6 @@
-// `compose cp`: files between this machine and a container of a service.
+/**
+ * `compose cp`: files between this machine and a container of a service.
+ */
 
 import { UsageError } from '../../commands/command.ts'
 import { CopyError, copyFrom, copyTo } from '../../docker/copy.ts'

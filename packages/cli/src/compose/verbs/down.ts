@@ -1,4 +1,6 @@
-// `compose down`: containers and networks go; named volumes stay unless -v says otherwise; --rmi removes images.
+/**
+ * `compose down`: containers and networks go; named volumes stay unless -v says otherwise; --rmi removes images.
+ */
 
 import { UsageError } from '../../commands/command.ts'
 import { EngineError } from '../../docker/engine.ts'

@@ -1,4 +1,6 @@
-// `compose events`: what happens to the project's containers, as it happens.
+/**
+ * `compose events`: what happens to the project's containers, as it happens.
+ */
 
 import { label } from '../labels.ts'
 import { chosenServices, type ComposeVerb } from '../verb.ts'

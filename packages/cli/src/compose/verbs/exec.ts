@@ -1,4 +1,6 @@
-// `compose exec`: a command in a running container of a service.
+/**
+ * `compose exec`: a command in a running container of a service.
+ */
 
 import { several, UsageError } from '../../commands/command.ts'
 import { execIn } from '../../docker/exec.ts'

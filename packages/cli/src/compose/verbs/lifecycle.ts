@@ -1,4 +1,6 @@
-// Verbs that act on containers which are there: start, stop, restart, pause, unpause, kill and rm.
+/**
+ * Verbs that act on containers which are there: start, stop, restart, pause, unpause, kill and rm.
+ */
 
 import { UsageError } from '../../commands/command.ts'
 import { ComposeError } from '../compose-error.ts'
@@ -59,21 +61,24 @@ export const restart: ComposeVerb = {
 }
 
 /** `depends_on.restart`: who wants to be restarted together with one of `names`. */
-const restartedWith = (services: Services, names: string[]): Services =>
-  Object.fromEntries(
+function restartedWith(services: Services, names: string[]): Services {
+  return Object.fromEntries(
     Object.entries(services).filter(([, { depends_on }]) => names.some((name) => depends_on[name]?.restart)),
   )
+}
 
-const simple = (verb: 'pause' | 'unpause', doing: string, done: string): ComposeVerb => ({
-  usage: `${verb} [SERVICE…]`,
-  worksWithoutFile: true,
-  async run(context) {
-    await eachService(context, (containers) =>
-      eachOf(containers.filter(isUp), doing, done, (id) => context.engine.json('POST', `/containers/${id}/${verb}`)),
-    )
-    return 0
-  },
-})
+function simple(verb: 'pause' | 'unpause', doing: string, done: string): ComposeVerb {
+  return {
+    usage: `${verb} [SERVICE…]`,
+    worksWithoutFile: true,
+    async run(context) {
+      await eachService(context, (containers) =>
+        eachOf(containers.filter(isUp), doing, done, (id) => context.engine.json('POST', `/containers/${id}/${verb}`)),
+      )
+      return 0
+    },
+  }
+}
 
 export const pause = simple('pause', 'Pausing', 'Paused')
 export const unpause = simple('unpause', 'Unpausing', 'Unpaused')

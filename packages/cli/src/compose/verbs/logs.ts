@@ -1,4 +1,6 @@
-// `compose logs`.
+/**
+ * `compose logs`.
+ */
 
 import { listContainers } from '../containers.ts'
 import { followProject, LogPrinter, parseMoment } from '../log-stream.ts'

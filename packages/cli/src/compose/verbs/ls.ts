@@ -1,4 +1,6 @@
-// `compose ls`: every project on the engine, by the labels of its containers.
+/**
+ * `compose ls`: every project on the engine, by the labels of its containers.
+ */
 
 import { alignRows } from '../../kubectl/table.ts'
 import { UsageError } from '../../commands/command.ts'

@@ -1,4 +1,6 @@
-// `compose ps`, `compose images` and `compose port`: what the project's containers are.
+/**
+ * `compose ps`, `compose images` and `compose port`: what the project's containers are.
+ */
 
 import { several, UsageError } from '../../commands/command.ts'
 import { age, bytes } from '../../docker/lists.ts'

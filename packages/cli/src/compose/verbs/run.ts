@@ -1,4 +1,6 @@
-// `compose run`: a one-off container of a service, with another command; its dependencies are brought up first.
+/**
+ * `compose run`: a one-off container of a service, with another command; its dependencies are brought up first.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { several, UsageError } from '../../commands/command.ts'
@@ -61,10 +63,10 @@ export const run: ComposeVerb = {
           Object.entries(listToMapping(several(flags, 'label'))).map(([key, value]) => [key, value ?? '']),
         ),
         volumes: several(flags, 'volume').map(mountOf),
-        ...(command.length > 0 && { command }),
-        ...(flags['entrypoint'] !== undefined && { entrypoint: splitCommand(String(flags['entrypoint'])) }),
-        ...(flags['user'] !== undefined && { user: String(flags['user']) }),
-        ...(flags['workdir'] !== undefined && { workdir: String(flags['workdir']) }),
+        ...(command.length > 0 ? { command } : {}),
+        ...(flags['entrypoint'] !== undefined ? { entrypoint: splitCommand(String(flags['entrypoint'])) } : {}),
+        ...(flags['user'] !== undefined ? { user: String(flags['user']) } : {}),
+        ...(flags['workdir'] !== undefined ? { workdir: String(flags['workdir']) } : {}),
       },
     })
     if (detached) {

@@ -1,4 +1,6 @@
-// `compose top`: the processes of each running container.
+/**
+ * `compose top`: the processes of each running container.
+ */
 
 import { alignRows } from '../../kubectl/table.ts'
 import { listContainers } from '../containers.ts'

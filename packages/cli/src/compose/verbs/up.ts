@@ -1,5 +1,7 @@
-// `compose up`: the project as the file has it; in the foreground its output, until Ctrl-C stops it.
-// `compose create` is its first half.
+/**
+ * `compose up`: the project as the file has it; in the foreground its output, until Ctrl-C stops it.
+ * `compose create` is its first half.
+ */
 
 import { type Flags, several, UsageError } from '../../commands/command.ts'
 import { listContainers, removeContainer, stopContainer } from '../containers.ts'
@@ -74,8 +76,9 @@ export const up: ComposeVerb = {
 }
 
 /** Services without what they depend on: whatever of that is not there is not waited for. */
-const alone = (services: Services): Services =>
-  Object.fromEntries(Object.entries(services).map(([name, service]) => [name, { ...service, depends_on: {} }]))
+function alone(services: Services): Services {
+  return Object.fromEntries(Object.entries(services).map(([name, service]) => [name, { ...service, depends_on: {} }]))
+}
 
 function convergeOptions(flags: Flags, args: string[]): ConvergeOptions {
   if (flags['force-recreate'] && flags['no-recreate'])

@@ -1,4 +1,6 @@
-// `compose wait`: until the containers of the named services have ended; the exit code is that of the last.
+/**
+ * `compose wait`: until the containers of the named services have ended; the exit code is that of the last.
+ */
 
 import { UsageError } from '../../commands/command.ts'
 import { ComposeError } from '../compose-error.ts'

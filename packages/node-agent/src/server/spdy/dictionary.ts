@@ -1,6 +1,8 @@
-// The text that both sides of SPDY/3 prime their zlib contexts with (draft-mbelshe-httpbis-spdy-00, section 2.6.10.1):
-// first common words, each with its length in four bytes, then a stretch of plain text. A wrong byte would make every
-// header unreadable; zlib itself notices, because a stream names its dictionary by this text's Adler-32, 0xe3c6a7c2.
+/**
+ * The text that both sides of SPDY/3 prime their zlib contexts with (draft-mbelshe-httpbis-spdy-00, section 2.6.10.1):
+ * first common words, each with its length in four bytes, then a stretch of plain text. A wrong byte would make every
+ * header unreadable; zlib itself notices, because a stream names its dictionary by this text's Adler-32, 0xe3c6a7c2.
+ */
 
 const words = [
   'options|head|post|put|delete|trace',

@@ -1,10 +1,12 @@
-// The frames of SPDY/3.1, as far as Kubernetes uses it. Pure: bytes in, frames out, and back.
-//
-//   control: 1 | version 3 (15 bits) | type (16) | flags (8) | length (24) | payload
-//   data:    0 | stream id (31)                  | flags (8) | length (24) | bytes
-//
-// Header blocks are left compressed here: header-block.ts has the zlib contexts. There is no flow control in this
-// protocol as Kubernetes' own library (moby/spdystream) speaks it: WINDOW_UPDATE is ignored on both sides.
+/**
+ * The frames of SPDY/3.1, as far as Kubernetes uses it. Pure: bytes in, frames out, and back.
+ *
+ *   control: 1 | version 3 (15 bits) | type (16) | flags (8) | length (24) | payload
+ *   data:    0 | stream id (31)                  | flags (8) | length (24) | bytes
+ *
+ * Header blocks are left compressed here: header-block.ts has the zlib contexts. There is no flow control in this
+ * protocol as Kubernetes' own library (moby/spdystream) speaks it: WINDOW_UPDATE is ignored on both sides.
+ */
 
 export type Frame =
   | { type: 'data'; streamId: number; fin: boolean; data: Buffer }

@@ -1,5 +1,7 @@
-// Header blocks: name/value pairs, compressed with one zlib context for each direction of a connection. The context
-// runs on from block to block, so every block must pass through here exactly once and in order.
+/**
+ * Header blocks: name/value pairs, compressed with one zlib context for each direction of a connection. The context
+ * runs on from block to block, so every block must pass through here exactly once and in order.
+ */
 
 import { constants, createDeflate, createInflate, type Deflate, type Inflate } from 'node:zlib'
 import { dictionary } from './dictionary.ts'

@@ -1,8 +1,10 @@
-// A SPDY session on any duplex connection: an upgraded socket, or a WebSocket that tunnels one. The client opens the
-// streams; here they are accepted and become ordinary Node streams.
-//
-// Callers may rely on: `onStream` is called once for each stream, in the order in which the client opened them, after
-// it has been accepted; a stream's end() closes our half only; when the connection goes, every stream is destroyed.
+/**
+ * A SPDY session on any duplex connection: an upgraded socket, or a WebSocket that tunnels one. The client opens the
+ * streams; here they are accepted and become ordinary Node streams.
+ *
+ * Callers may rely on: `onStream` is called once for each stream, in the order in which the client opened them, after
+ * it has been accepted; a stream's end() closes our half only; when the connection goes, every stream is destroyed.
+ */
 
 import { Duplex } from 'node:stream'
 import { dataFrames, FrameReader, goAwayFrame, pingFrame, resetFrame, synReplyFrame, type Frame } from './frames.ts'

@@ -26,7 +26,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { userNamespace } from '../../user-namespace.ts'
-import { DEVICES } from './system-mounts.ts'
+import { devices } from './system-mounts.ts'
 
 export interface BaseRoot {
   pivot: string
@@ -41,7 +41,7 @@ export interface BaseRoot {
   nodePrefix: string | undefined
 }
 
-const PROGRAM_DIRECTORIES = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'nix', 'gnu']
+const programDirectories = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'nix', 'gnu']
 
 export function prepareBaseRoot(root: string): BaseRoot {
   const pivot = join(root, 'pivot')
@@ -50,7 +50,7 @@ export function prepareBaseRoot(root: string): BaseRoot {
   const lowers = join(root, 'lowers')
   rmSync(lowers, { recursive: true, force: true })
   for (const dir of [pivot, init, host, lowers]) mkdirSync(dir, { recursive: true, mode: 0o755 })
-  const present = PROGRAM_DIRECTORIES.filter((name) => existsSync(`/${name}`))
+  const present = programDirectories.filter((name) => existsSync(`/${name}`))
   const hostDirectories = present.filter((name) => !lstatSync(`/${name}`).isSymbolicLink())
   const nodePrefix = dirname(dirname(process.execPath))
   const base: BaseRoot = {
@@ -67,7 +67,7 @@ export function prepareBaseRoot(root: string): BaseRoot {
   // Once per installation: copies of this machine's configuration are allowed to age.
   const stamp = join(root, 'made-for')
   const asWhom = userNamespace().isNested ? 'in a user namespace' : 'as root'
-  const madeFor = `${LAYOUT} ${asWhom} ${process.execPath} ${readdirSync('/').join(' ')}\n`
+  const madeFor = `${layout} ${asWhom} ${process.execPath} ${readdirSync('/').join(' ')}\n`
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === madeFor) return base
   makePivot(pivot)
   makeInitLayer(init)
@@ -77,14 +77,14 @@ export function prepareBaseRoot(root: string): BaseRoot {
 }
 
 /** To be raised with every change of what is made here. */
-const LAYOUT = 3
+const layout = 3
 
-const OWN = ['old', 'rootfs', 'programs']
+const own = ['old', 'rootfs', 'programs']
 
 function makePivot(pivot: string): void {
-  for (const name of OWN) mkdirSync(join(pivot, name), { recursive: true })
+  for (const name of own) mkdirSync(join(pivot, name), { recursive: true })
   for (const name of readdirSync('/')) {
-    if (!OWN.includes(name)) link(`old/${name}`, join(pivot, name))
+    if (!own.includes(name)) link(`old/${name}`, join(pivot, name))
   }
 }
 
@@ -106,19 +106,19 @@ function makeInitLayer(init: string): void {
   link('/proc/self/fd', join(init, 'dev/fd'))
   for (const [fd, name] of ['stdin', 'stdout', 'stderr'].entries()) link(`/proc/self/fd/${fd}`, join(init, 'dev', name))
   link('pts/ptmx', join(init, 'dev/ptmx'))
-  for (const name of DEVICES) makeDevice(name, join(init, 'dev', name))
+  for (const name of devices) makeDevice(name, join(init, 'dev', name))
 }
 
 /** As the machine has it; in a user namespace only a place to bind the machine's to. */
 function makeDevice(name: string, path: string): void {
   if (existsSync(path)) return
   if (userNamespace().isNested) return writeFileSync(path, '')
-  const [major, minor] = NUMBERS[name] ?? []
+  const [major, minor] = numbers[name] ?? []
   execFileSync('mknod', [path, 'c', String(major), String(minor)])
   chmodSync(path, 0o666) // whatever our umask is
 }
 
-const NUMBERS: Record<string, [major: number, minor: number]> = {
+const numbers: Record<string, [major: number, minor: number]> = {
   null: [1, 3],
   zero: [1, 5],
   full: [1, 7],
@@ -128,7 +128,7 @@ const NUMBERS: Record<string, [major: number, minor: number]> = {
 }
 
 /** Small, and nobody's secrets: no shadow file, no keys, no configuration of this machine's services. */
-const HOST_ETC_FILES = [
+const hostEtcFiles = [
   'ld.so.cache',
   'ld.so.conf',
   'services',
@@ -145,7 +145,7 @@ const HOST_ETC_FILES = [
   'ssl/openssl.cnf',
   'pki/tls/certs/ca-bundle.crt',
 ]
-const PASSWD = `root:x:0:0:root:/root:/bin/sh
+const passwd = `root:x:0:0:root:/root:/bin/sh
 daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
 bin:x:2:2:bin:/bin:/usr/sbin/nologin
 sys:x:3:3:sys:/dev:/usr/sbin/nologin
@@ -154,7 +154,7 @@ www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin
 node:x:1000:1000:node:/home/node:/bin/sh
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 `
-const GROUP = `root:x:0:
+const group = `root:x:0:
 daemon:x:1:
 bin:x:2:
 sys:x:3:
@@ -200,9 +200,9 @@ function makeHostLayer({ host, hostDirectories, nodePrefix }: BaseRoot, present:
     if (hostDirectories.includes(name)) makeDirectories(`/${name}`, join(host, name))
     else link(readlinkSync(`/${name}`), join(host, name))
   }
-  writeFileSync(join(host, 'etc/passwd'), PASSWD)
-  writeFileSync(join(host, 'etc/group'), GROUP)
-  for (const file of HOST_ETC_FILES) {
+  writeFileSync(join(host, 'etc/passwd'), passwd)
+  writeFileSync(join(host, 'etc/group'), group)
+  for (const file of hostEtcFiles) {
     if (!existsSync(join('/etc', file))) continue
     mkdirSync(dirname(join(host, 'etc', file)), { recursive: true })
     copyFileSync(join('/etc', file), join(host, 'etc', file))

@@ -1,22 +1,22 @@
 import { expect, test } from 'vitest'
-import { ALL_CAPABILITIES, capabilitiesOf, DEFAULT_CAPABILITIES } from './capabilities.ts'
+import { allCapabilities, capabilitiesOf, defaultCapabilities } from './capabilities.ts'
 
 test.each([
-  ['nothing', [], [], [...DEFAULT_CAPABILITIES]],
+  ['nothing', [], [], [...defaultCapabilities]],
   ['--cap-drop ALL', [], ['ALL'], []],
   ['--cap-drop ALL --cap-add NET_BIND_SERVICE', ['NET_BIND_SERVICE'], ['ALL'], ['NET_BIND_SERVICE']],
   [
     '--cap-add ALL --cap-drop SYS_ADMIN',
     ['all'],
     ['CAP_SYS_ADMIN'],
-    ALL_CAPABILITIES.filter((name) => name !== 'SYS_ADMIN'),
+    allCapabilities.filter((name) => name !== 'SYS_ADMIN'),
   ],
-  ['--cap-drop mknod', [], ['mknod'], DEFAULT_CAPABILITIES.filter((name) => name !== 'MKNOD')],
+  ['--cap-drop mknod', [], ['mknod'], defaultCapabilities.filter((name) => name !== 'MKNOD')],
 ])('%s', (_name, add, drop, expected) => {
-  expect(capabilitiesOf(add, drop)).toEqual(ALL_CAPABILITIES.filter((name) => expected.includes(name)))
+  expect(capabilitiesOf(add, drop)).toEqual(allCapabilities.filter((name) => expected.includes(name)))
 })
 
 test('privileged has all, unknown names are refused', () => {
-  expect(capabilitiesOf([], ['ALL'], true)).toEqual(ALL_CAPABILITIES)
+  expect(capabilitiesOf([], ['ALL'], true)).toEqual(allCapabilities)
   expect(() => capabilitiesOf(['FLY'])).toThrow('unknown capability: "CAP_FLY"')
 })

@@ -5,7 +5,7 @@
 import { badParameter } from '../../docker/errors.ts'
 
 /** In the order of their numbers in linux/capability.h. */
-export const ALL_CAPABILITIES = [
+export const allCapabilities = [
   'CHOWN',
   'DAC_OVERRIDE',
   'DAC_READ_SEARCH',
@@ -49,9 +49,9 @@ export const ALL_CAPABILITIES = [
   'CHECKPOINT_RESTORE',
 ] as const
 
-export type Capability = (typeof ALL_CAPABILITIES)[number]
+export type Capability = (typeof allCapabilities)[number]
 
-export const DEFAULT_CAPABILITIES: readonly Capability[] = [
+export const defaultCapabilities: readonly Capability[] = [
   'CHOWN',
   'DAC_OVERRIDE',
   'FOWNER',
@@ -70,20 +70,20 @@ export const DEFAULT_CAPABILITIES: readonly Capability[] = [
 
 /** The capabilities of a container, in the kernel's order. Throws a 400 for names that do not exist. */
 export function capabilitiesOf(add: string[] = [], drop: string[] = [], privileged = false): Capability[] {
-  if (privileged) return [...ALL_CAPABILITIES]
+  if (privileged) return [...allCapabilities]
   const added = add.map(normalise)
   const dropped = drop.map(normalise)
-  const base = added.includes('ALL') ? ALL_CAPABILITIES : dropped.includes('ALL') ? [] : DEFAULT_CAPABILITIES
+  const base = added.includes('ALL') ? allCapabilities : dropped.includes('ALL') ? [] : defaultCapabilities
   const wanted = new Set<string>([...base, ...added])
   // With `--cap-add ALL --cap-drop X` the drops are exceptions, and with `--cap-drop ALL --cap-add X` the adds are.
   for (const name of dropped) if (!added.includes(name)) wanted.delete(name)
-  return ALL_CAPABILITIES.filter((name) => wanted.has(name))
+  return allCapabilities.filter((name) => wanted.has(name))
 }
 
 function normalise(name: string): Capability | 'ALL' {
   const short = name.toUpperCase().replace(/^CAP_/, '')
   if (short === 'ALL') return short
-  const known = ALL_CAPABILITIES.find((capability) => capability === short)
+  const known = allCapabilities.find((capability) => capability === short)
   if (known === undefined) throw badParameter(`invalid capability: unknown capability: "CAP_${short}"`)
   return known
 }

@@ -6,9 +6,9 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { findPlace } from './cgroup2.ts'
 import type { Controller } from './cgroup-limits.ts'
-import { Cgroups, read, removeUnused, WANTED, type Hierarchy } from './cgroups.ts'
+import { Cgroups, read, removeUnused, wantedControllers, type Hierarchy } from './cgroups.ts'
 
-const V1_WANTED = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids', 'freezer', 'devices']
+const v1Wanted = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids', 'freezer', 'devices']
 
 /** The hierarchies of this machine in which we may make cgroups, tried out. `name` becomes part of their path. */
 export function detectCgroups(name: string): Cgroups {
@@ -17,11 +17,11 @@ export function detectCgroups(name: string): Cgroups {
   const found: Hierarchy[] = []
   for (const [, mountPoint = '', type, options = ''] of mounts) {
     if (type === 'cgroup2') {
-      const place = findPlace(mountPoint, own.get('') ?? '/', name, WANTED)
+      const place = findPlace(mountPoint, own.get('') ?? '/', name, wantedControllers)
       if (place === undefined) continue
       found.push({ version: 2, ...place })
     } else if (type === 'cgroup') {
-      const controllers = options.split(',').filter((option) => V1_WANTED.includes(option)) as Controller[]
+      const controllers = options.split(',').filter((option) => v1Wanted.includes(option)) as Controller[]
       const [first] = controllers
       if (first === undefined) continue
       const usable = tryParents(mountPoint, ['/', own.get(first) ?? '/'], name, prepareV1)

@@ -2,23 +2,24 @@ import { expect, test } from 'vitest'
 import type { Resources } from '../driver.ts'
 import { discardUnenforceable, limitWrites, weightOf } from './cgroup-limits.ts'
 
-const writes = (resources: Resources, version: 1 | 2) =>
-  limitWrites(resources, () => version).map(({ file, value }) => `${file}=${value}`)
-const MB = 2 ** 20
+function writes(resources: Resources, version: 1 | 2) {
+  return limitWrites(resources, () => version).map(({ file, value }) => `${file}=${value}`)
+}
+const mb = 2 ** 20
 
 test.each<[string, Resources, string[], string[]]>([
   ['nothing', {}, [], []],
   [
     'memory',
-    { memoryBytes: 64 * MB },
-    ['memory.memsw.limit_in_bytes=-1', `memory.limit_in_bytes=${64 * MB}`, `memory.memsw.limit_in_bytes=${128 * MB}`],
-    [`memory.max=${64 * MB}`, `memory.swap.max=${64 * MB}`],
+    { memoryBytes: 64 * mb },
+    ['memory.memsw.limit_in_bytes=-1', `memory.limit_in_bytes=${64 * mb}`, `memory.memsw.limit_in_bytes=${128 * mb}`],
+    [`memory.max=${64 * mb}`, `memory.swap.max=${64 * mb}`],
   ],
   [
     'memory, no swap',
-    { memoryBytes: MB, memorySwapBytes: MB },
-    ['memory.memsw.limit_in_bytes=-1', `memory.limit_in_bytes=${MB}`, `memory.memsw.limit_in_bytes=${MB}`],
-    [`memory.max=${MB}`, 'memory.swap.max=0'],
+    { memoryBytes: mb, memorySwapBytes: mb },
+    ['memory.memsw.limit_in_bytes=-1', `memory.limit_in_bytes=${mb}`, `memory.memsw.limit_in_bytes=${mb}`],
+    [`memory.max=${mb}`, 'memory.swap.max=0'],
   ],
   ['half a CPU', { nanoCpus: 5e8 }, ['cpu.cfs_period_us=100000', 'cpu.cfs_quota_us=50000'], ['cpu.max=50000 100000']],
   [
@@ -41,7 +42,7 @@ test('shares to weight, at both ends', () => {
 })
 
 test('limits without a controller are discarded, each with a warning', () => {
-  const asked = { memoryBytes: 5 * MB, memorySwapBytes: 6 * MB, nanoCpus: 1e9, cpuShares: 512, pids: 7 }
+  const asked = { memoryBytes: 5 * mb, memorySwapBytes: 6 * mb, nanoCpus: 1e9, cpuShares: 512, pids: 7 }
   expect(discardUnenforceable(asked, () => true)).toEqual({ resources: asked, warnings: [] })
   const { resources, warnings } = discardUnenforceable(asked, (controller) => controller === 'pids')
   expect(resources).toEqual({ pids: 7 })

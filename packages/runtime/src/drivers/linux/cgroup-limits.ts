@@ -15,7 +15,7 @@ export interface LimitWrite {
   optional?: boolean
 }
 
-const DEFAULT_PERIOD_US = 100_000
+const defaultPeriodUs = 100_000
 
 /** In the order in which they have to be written. `versionOf` tells how the machine has a controller mounted, if at all. */
 export function limitWrites(
@@ -52,7 +52,7 @@ function memoryWrites(resources: Resources, version: 1 | 2 | undefined): LimitWr
 
 function cpuWrites(resources: Resources, version: 1 | 2 | undefined): LimitWrite[] {
   const { nanoCpus, cpuShares, cpuQuotaUs, cpuPeriodUs, cpusetCpus } = resources
-  const period = cpuPeriodUs || DEFAULT_PERIOD_US
+  const period = cpuPeriodUs || defaultPeriodUs
   const quota = nanoCpus ? Math.round((nanoCpus / 1e9) * period) : (cpuQuotaUs ?? 0)
   const writes: LimitWrite[] = []
   const add = (controller: Controller, file: string, value: number | string) =>
@@ -82,7 +82,7 @@ function otherWrites({ pids }: Resources): LimitWrite[] {
 }
 
 /** Docker's words for limits that are not enforced. */
-const DISCARDED: [controller: Controller, limits: (keyof Resources)[], warning: string][] = [
+const discarded: [controller: Controller, limits: (keyof Resources)[], warning: string][] = [
   [
     'memory',
     ['memoryBytes', 'memorySwapBytes', 'memoryReservationBytes'],
@@ -109,7 +109,7 @@ export function discardUnenforceable(
 ): { resources: Resources; warnings: string[] } {
   const left = { ...resources }
   const warnings: string[] = []
-  for (const [controller, limits, warning] of DISCARDED) {
+  for (const [controller, limits, warning] of discarded) {
     const asked = limits.filter((limit) => left[limit])
     if (asked.length === 0 || has(controller)) continue
     for (const limit of asked) delete left[limit]

@@ -4,7 +4,7 @@
  *
  * - A controller reaches a cgroup if every one above it hands it down, by its cgroup.subtree_control.
  * - "No internal processes": a cgroup that hands controllers down has no processes itself. Only the machine's root may. So where
- *   the runtime's own cgroup has to do, its processes move out of the way, into a child that is called LEAF, if
+ *   the runtime's own cgroup has to do, its processes move out of the way, into a child that is called leafName, if
  *   they are all Dinghy's; a shell, or whatever else lives there, is not ours to move.
  * - Who moves a process needs write access to cgroup.procs of the cgroup that the old place and the new one have in common. Below the
  *   runtime's own cgroup an ordinary user has that if the cgroup was delegated to him.
@@ -29,9 +29,9 @@ export interface Place<Name extends string> {
   controllers: Name[]
 }
 
-const LEAF = 'dinghy-itself'
+const leafName = 'dinghy-itself'
 /** What the kernel says to those who may not, and where it cannot. */
-const REFUSALS = ['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSPC']
+const refusals = ['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSPC']
 
 /**
  * The best of the machine's root and the runtime's own cgroup; undefined if neither takes cgroups. `own` is a path as in
@@ -43,7 +43,7 @@ export function findPlace<Name extends string>(
   name: string,
   wanted: Name[],
 ): Place<Name> | undefined {
-  const ownPlace = basename(own) === LEAF ? dirname(own) : own
+  const ownPlace = basename(own) === leafName ? dirname(own) : own
   const atRoot = usePlace(mountPoint, name, wanted)
   if (ownPlace === '/' || (atRoot !== undefined && atRoot.controllers.length > 0)) return atRoot
   const beside = usePlace(join(mountPoint, ownPlace), name, wanted)
@@ -92,7 +92,7 @@ function moveIntoLeaf(directory: string, self: number): boolean {
   const pids = processesIn(directory)
   const first = topmostOf(self, pids)
   if (first === undefined || !isNode(first) || !pids.every((pid) => ancestryOf(pid).includes(first))) return false
-  const leaf = join(directory, LEAF)
+  const leaf = join(directory, leafName)
   mkdirSync(leaf, { recursive: true })
   for (const pid of pids) {
     try {
@@ -135,7 +135,7 @@ function isAllowed(act: () => void): boolean {
     act()
     return true
   } catch (error) {
-    if (REFUSALS.includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    if (refusals.includes((error as NodeJS.ErrnoException).code ?? '')) return false
     throw error
   }
 }

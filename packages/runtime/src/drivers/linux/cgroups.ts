@@ -31,10 +31,10 @@ export interface Hierarchy {
   controllers: Controller[]
 }
 
-export const WANTED: Controller[] = ['memory', 'cpu', 'cpuset', 'pids']
+export const wantedControllers: Controller[] = ['memory', 'cpu', 'cpuset', 'pids']
 /** null, zero, full, random, urandom, tty, console, ptmx and the pts; anything may be made. */
-const ALLOWED_DEVICES = ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '136:*'].map((id) => `c ${id} rwm`)
-const MAY_MAKE = ['c *:* m', 'b *:* m']
+const allowedDevices = ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '136:*'].map((id) => `c ${id} rwm`)
+const mayMake = ['c *:* m', 'b *:* m']
 
 /** The files by which a process gets into a container's cgroups. */
 export interface Entrances {
@@ -55,7 +55,7 @@ export class Cgroups {
   constructor(hierarchies: Hierarchy[]) {
     this.#hierarchies = hierarchies
     const available = new Set(hierarchies.flatMap((hierarchy) => hierarchy.controllers))
-    this.missing = WANTED.filter((controller) => !available.has(controller))
+    this.missing = wantedControllers.filter((controller) => !available.has(controller))
   }
 
   get available(): boolean {
@@ -84,7 +84,7 @@ export class Cgroups {
     writeFileSync(join(directory, 'devices.deny'), 'a')
     const allow = openSync(join(directory, 'devices.allow'), 'w')
     try {
-      for (const rule of [...MAY_MAKE, ...ALLOWED_DEVICES, ...extra]) writeSync(allow, rule)
+      for (const rule of [...mayMake, ...allowedDevices, ...extra]) writeSync(allow, rule)
     } finally {
       closeSync(allow)
     }

@@ -15,8 +15,8 @@ import { writesOf } from './launch.ts'
 import { onTerminalOf } from './terminals.ts'
 
 /** How a terminal becomes the program's; init.sh tells why there are two ways. The shell of a job stays outside, as its parent. */
-const IN_OWN_SESSION = ['setsid', '--ctty']
-const AS_JOB = ['sh', '-c', 'cd "$0" && set -m && "$@"; exit $?']
+const inOwnSession = ['setsid', '--ctty']
+const asJob = ['sh', '-c', 'cd "$0" && set -m && "$@"; exit $?']
 
 /**
  * Shell lines: this machine's files, read-only, at `programs`, which nobody else sees and which are gone with what follows; the
@@ -73,21 +73,23 @@ export async function execIn(running: Running, command: string[], options: Optio
     `--wd=${isJob ? options.programs : root}`,
     '--',
   ]
-  const session = isJob ? [...AS_JOB, root] : options.tty ? IN_OWN_SESSION : []
+  const session = isJob ? [...asJob, root] : options.tty ? inOwnSession : []
   return spawnExec([...prepared, ...enter, ...session, ...command], {
     ...options,
-    ...(options.mayTakeTerminal && {
-      makeTerminal: (program, size) => onTerminalOf(pid, options.programs, program, size),
-    }),
+    ...(options.mayTakeTerminal
+      ? {
+          makeTerminal: (program, size) => onTerminalOf(pid, options.programs, program, size),
+        }
+      : {}),
   })
 }
 
-const NAMESPACES = { mnt: '--mount', ipc: '--ipc', uts: '--uts', pid: '--pid', net: '--net' }
+const namespaceOptions = { mnt: '--mount', ipc: '--ipc', uts: '--uts', pid: '--pid', net: '--net' }
 
 /** Options of nsenter(1) for what the process does not share with us: only the machine's root may enter where it already is. */
 function differing(pid: number): string[] {
   const isOther = (name: string) => readlinkSync(`/proc/${pid}/ns/${name}`) !== readlinkSync(`/proc/self/ns/${name}`)
-  return Object.entries(NAMESPACES).flatMap(([name, option]) => (isOther(name) ? [option] : []))
+  return Object.entries(namespaceOptions).flatMap(([name, option]) => (isOther(name) ? [option] : []))
 }
 
 /** Runs a command that becomes, or has as its child, a process inside a container. */

@@ -31,16 +31,17 @@ const plan: MountPlan = {
   devices: [],
   cgroups: [],
 }
-const lines = (change: Partial<MountPlan>) =>
-  fstabOf({ ...plan, ...change })
+function lines(change: Partial<MountPlan>) {
+  return fstabOf({ ...plan, ...change })
     .trim()
     .split('\n')
-const ROOT = '/d/pivot/rootfs'
+}
+const rootDirectory = '/d/pivot/rootfs'
 
 test('the root is an overlay of short relative names', () => {
   expect(lines({}).slice(0, 2)).toEqual([
     '/d/pivot /d/pivot none bind 0 0',
-    `overlay ${ROOT} overlay lowerdir=0:1,upperdir=../../../c/rootfs/upper,workdir=../../../c/rootfs/work,index=off,redirect_dir=off,metacopy=off 0 0`,
+    `overlay ${rootDirectory} overlay lowerdir=0:1,upperdir=../../../c/rootfs/upper,workdir=../../../c/rootfs/work,index=off,redirect_dir=off,metacopy=off 0 0`,
   ])
 })
 
@@ -51,17 +52,17 @@ test('what is thrown away after its run is not written out', () => {
 test("a host base puts this machine's /usr below the layers that have one", () => {
   const [, , usr] = lines({ hostOverlays: [{ name: 'usr', lowers: [1] }], readOnlyRoot: true })
   expect(usr).toBe(
-    `overlay ${ROOT}/usr overlay lowerdir=1/usr:/usr,upperdir=../../../c/rootfs/upper/usr,workdir=../../../c/rootfs/work-usr,index=off,redirect_dir=off,metacopy=off,ro 0 0`,
+    `overlay ${rootDirectory}/usr overlay lowerdir=1/usr:/usr,upperdir=../../../c/rootfs/upper/usr,workdir=../../../c/rootfs/work-usr,index=off,redirect_dir=off,metacopy=off,ro 0 0`,
   )
 })
 
 test('masked and read-only paths, unless privileged', () => {
-  expect(lines({})).toContain(`/dev/null ${ROOT}/proc/keys none bind 0 0`)
-  expect(lines({})).toContain(`tmpfs ${ROOT}/sys/firmware tmpfs ro,size=0 0 0`)
-  expect(lines({})).toContain(`${ROOT}/proc/sys ${ROOT}/proc/sys none bind,ro 0 0`)
+  expect(lines({})).toContain(`/dev/null ${rootDirectory}/proc/keys none bind 0 0`)
+  expect(lines({})).toContain(`tmpfs ${rootDirectory}/sys/firmware tmpfs ro,size=0 0 0`)
+  expect(lines({})).toContain(`${rootDirectory}/proc/sys ${rootDirectory}/proc/sys none bind,ro 0 0`)
   const privileged = lines({ privileged: true })
   expect(privileged.filter((line) => line.includes('/proc/keys') || line.includes('/proc/sys'))).toEqual([])
-  expect(privileged).toContain(`sysfs ${ROOT}/sys sysfs nosuid,nodev,noexec 0 0`)
+  expect(privileged).toContain(`sysfs ${rootDirectory}/sys sysfs nosuid,nodev,noexec 0 0`)
 })
 
 test("the privileged have this machine's devices below a /dev of their own, writable even with a read-only root", () => {
@@ -72,7 +73,7 @@ test("the privileged have this machine's devices below a /dev of their own, writ
   })
   expect(root).toMatch(/,ro 0 0$/)
   expect(dev).toBe(
-    `overlay ${ROOT}/dev overlay lowerdir=0/dev:/dev,upperdir=../../../c/rootfs/upper/dev,workdir=../../../c/rootfs/work-dev,index=off,redirect_dir=off,metacopy=off 0 0`,
+    `overlay ${rootDirectory}/dev overlay lowerdir=0/dev:/dev,upperdir=../../../c/rootfs/upper/dev,workdir=../../../c/rootfs/work-dev,index=off,redirect_dir=off,metacopy=off 0 0`,
   )
 })
 
@@ -86,9 +87,9 @@ test('in a user namespace copies of mounts bring what lies below, and keep their
   const all = lines({ nested, mounts })
   expect(all[1]).toMatch(/,index=off,userxattr 0 0$/)
   expect(all).toContain('/ /d/pivot/programs none rbind,ro 0 0')
-  expect(all).toContain(`/dev/null ${ROOT}/dev/null none bind 0 0`)
-  expect(all).toContain(`${ROOT}/proc/sys ${ROOT}/proc/sys none rbind,ro 0 0`)
-  expect(all.at(-1)).toBe(`/my ${ROOT}/data none rbind,ro,nodev 0 0`)
+  expect(all).toContain(`/dev/null ${rootDirectory}/dev/null none bind 0 0`)
+  expect(all).toContain(`${rootDirectory}/proc/sys ${rootDirectory}/proc/sys none rbind,ro 0 0`)
+  expect(all.at(-1)).toBe(`/my ${rootDirectory}/data none rbind,ro,nodev 0 0`)
 })
 
 test('a view has the root and nothing else', () => {
@@ -101,8 +102,8 @@ test('mounts come last and in order, with blanks escaped', () => {
     { type: 'tmpfs' as const, source: '', target: '/tmp', readOnly: false, options: 'size=1m' },
   ]
   expect(lines({ mounts }).slice(-2)).toEqual([
-    `/my\\040dir ${ROOT}/data none rbind,ro 0 0`,
-    `tmpfs ${ROOT}/tmp tmpfs size=1m 0 0`,
+    `/my\\040dir ${rootDirectory}/data none rbind,ro 0 0`,
+    `tmpfs ${rootDirectory}/tmp tmpfs size=1m 0 0`,
   ])
 })
 
@@ -112,12 +113,15 @@ test('later mounts of this machine come into the binds that ask for them, and in
     { ...bind, source: '/a', target: '/a', propagation: 'rslave' as const },
     { ...bind, source: '/b', target: '/b' },
   ]
-  expect(lines({ mounts }).slice(-2)).toEqual([`/a ${ROOT}/a none rbind 0 0`, `/b ${ROOT}/b none rbind,rprivate 0 0`])
+  expect(lines({ mounts }).slice(-2)).toEqual([
+    `/a ${rootDirectory}/a none rbind 0 0`,
+    `/b ${rootDirectory}/b none rbind,rprivate 0 0`,
+  ])
 })
 
 test('a program on a terminal keeps the devpts that the terminal comes from', () => {
-  expect(lines({ tty: true })).toContain(`/dev/pts ${ROOT}/dev/pts none bind 0 0`)
-  expect(preludeOf({ ...spec, process: { ...spec.process, tty: true } }, [], '/c', NO_CGROUPS, false, 7)).toContain(
+  expect(lines({ tty: true })).toContain(`/dev/pts ${rootDirectory}/dev/pts none bind 0 0`)
+  expect(preludeOf({ ...spec, process: { ...spec.process, tty: true } }, [], '/c', noCgroups, false, 7)).toContain(
     'owner=7\n',
   )
 })
@@ -132,7 +136,7 @@ const spec: ContainerSpec = {
   stdin: 'null',
 }
 
-const NO_CGROUPS = { tasks: [], procs: [] }
+const noCgroups = { tasks: [], procs: [] }
 
 test('the prelude', () => {
   expect(
@@ -165,16 +169,16 @@ test('who shares a pid namespace joins the cgroups by itself', () => {
 })
 
 test('names in a user namespace take programs, and who may not lower oom_score_adj goes without', () => {
-  const lines = preludeOf({ ...spec, domainname: 'example.org', oomScoreAdj: -5 }, [], '/d/lowers/l1', NO_CGROUPS, true)
+  const lines = preludeOf({ ...spec, domainname: 'example.org', oomScoreAdj: -5 }, [], '/d/lowers/l1', noCgroups, true)
   expect(lines).toContain("hostname 'it'\\''s'\ndomainname 'example.org'\n")
   expect(lines).toContain('echo -5 >"/proc/$pid/oom_score_adj" || :\n')
 })
 
 test('a network namespace of its own has a loopback device that is up', () => {
-  expect(preludeOf({ ...spec, namespaces: { network: 'private' } }, [], '/c/rootfs', NO_CGROUPS)).toContain(
+  expect(preludeOf({ ...spec, namespaces: { network: 'private' } }, [], '/c/rootfs', noCgroups)).toContain(
     'ip link set lo up',
   )
-  expect(preludeOf({ ...spec, namespaces: { network: { pid: 7 } } }, [], '/c/rootfs', NO_CGROUPS)).not.toContain(
+  expect(preludeOf({ ...spec, namespaces: { network: { pid: 7 } } }, [], '/c/rootfs', noCgroups)).not.toContain(
     'ip link',
   )
 })
@@ -192,7 +196,7 @@ test('one that is plugged in is set up while it mounts', () => {
     { ...spec, namespaces: { network: 'private' }, interfaces: [eth0] },
     [],
     '/c/rootfs',
-    NO_CGROUPS,
+    noCgroups,
   )
   expect(prelude).toMatch(/\nlinking=\$!\ncd '\/c\/rootfs'\n/)
   expect(prelude).not.toContain('ip link set lo up')
@@ -205,14 +209,15 @@ test('ulimits', () => {
 
 const tools = { setpriv: '/bin/setpriv', env: '/bin/env', nsenter: '/bin/nsenter' }
 const identity = { uid: 1000, gid: 100, groups: [7, 8], home: '/' }
-const drop = (change: Partial<ProcessSpec>, hasEnv = true) =>
-  dropCommand(
+function drop(change: Partial<ProcessSpec>, hasEnv = true) {
+  return dropCommand(
     { args: ['node', 'x y.js'], env: ['PATH=/bin', 'A=1'], cwd: '/app', user: '', ...change },
     identity,
     '/bin/node',
     tools,
     hasEnv,
   )
+}
 
 test('privileges are shed first, then comes the environment, then the root directory and the user', () => {
   expect(drop({ capDrop: ['ALL'], capAdd: ['CHOWN'], noNewPrivileges: true })).toEqual([

@@ -16,7 +16,7 @@ import { systemMounts, type NestedMounts } from './system-mounts.ts'
 import type { Identity } from './user.ts'
 
 /** Paths of /proc and /sys that Docker hides from containers, and those that it shows read-only. */
-export const MASKED_PATHS = [
+export const maskedPaths = [
   '/proc/acpi',
   '/proc/asound',
   '/proc/interrupts',
@@ -30,7 +30,7 @@ export const MASKED_PATHS = [
   '/sys/devices/virtual/powercap',
   '/sys/firmware',
 ]
-export const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+export const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
 
 export interface MountPlan {
   base: BaseRoot
@@ -48,7 +48,7 @@ export interface MountPlan {
   shmSizeBytes: number
   /** Whether the program runs on a terminal, whose devpts is then at /dev/pts already. */
   tty: boolean
-  /** Of MASKED_PATHS, those that this kernel has: `directory` is covered by an empty tmpfs, a file by /dev/null. */
+  /** Of maskedPaths, those that this kernel has: `directory` is covered by an empty tmpfs, a file by /dev/null. */
   masked: { path: string; directory: boolean }[]
   readonly: string[]
   devices: { source: string; target: string }[]
@@ -145,7 +145,9 @@ function line(source: string, target: string, type: string, options: string): st
   return [escape(source), escape(target), type, escape(options), '0', '0'].join(' ')
 }
 
-const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index)
+}
 
 /**
  * Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. `command` is what
@@ -213,7 +215,7 @@ export interface Tools {
  * Variables that make a dynamic loader or libc do things. This machine's own tools must not see a container's values of
  * these, so they are set by the container's own `env` when everything else is done.
  */
-const LOADER_VARIABLE =
+const loaderVariable =
   /^(?:LD_|GLIBC_TUNABLES=|GCONV_PATH=|GETCONF_DIR=|HOSTALIASES=|LOCALDOMAIN=|LOCPATH=|MALLOC_|NIS_PATH=|NLSPATH=|RESOLV_HOST_CONF=|RES_OPTIONS=|TZDIR=)/
 
 /**
@@ -228,7 +230,7 @@ export function dropCommand(
   hasEnv: boolean,
   canSetGroups = true,
 ): string[] {
-  const own = spec.env.filter((entry) => LOADER_VARIABLE.test(entry))
+  const own = spec.env.filter((entry) => loaderVariable.test(entry))
   if (own.length > 0 && !hasEnv) {
     throw startError(
       `the variables ${own.map((entry) => entry.split('=')[0]).join(', ')} need an /usr/bin/env in the image`,
@@ -243,7 +245,7 @@ export function dropCommand(
     '--',
     tools.env,
     '-i',
-    ...spec.env.filter((entry) => !LOADER_VARIABLE.test(entry)),
+    ...spec.env.filter((entry) => !loaderVariable.test(entry)),
     tools.nsenter,
     '--root=.',
     `--wdns=${spec.cwd}`,
@@ -271,8 +273,8 @@ function capabilityFlags(spec: ProcessSpec, { uid }: Identity, setpriv: string):
   const wanted: string[] = capabilitiesOf(spec.capAdd, spec.capDrop)
   if (uid === 0) return [`--bounding-set=${capabilityList([...wanted, 'SYS_CHROOT'])}`, '--inh-caps=-all']
   const bounding = `--bounding-set=${capabilityList(wanted)}`
-  if (LAST_STEP.every((name) => wanted.includes(name))) return [bounding, '--inh-caps=-all']
-  const lent = capabilityList(LAST_STEP)
+  if (lastStep.every((name) => wanted.includes(name))) return [bounding, '--inh-caps=-all']
+  const lent = capabilityList(lastStep)
   // The inheritable set has to be there before the bounding set forbids it: one setpriv after the other.
   return [
     `--inh-caps=${lent}`,
@@ -284,7 +286,8 @@ function capabilityFlags(spec: ProcessSpec, { uid }: Identity, setpriv: string):
   ]
 }
 
-const LAST_STEP = ['SYS_CHROOT', 'SETUID']
+const lastStep = ['SYS_CHROOT', 'SETUID']
 
-const capabilityList = (names: string[]): string =>
-  `-all${[...new Set(names)].map((name) => `,+${name.toLowerCase()}`).join('')}`
+function capabilityList(names: string[]): string {
+  return `-all${[...new Set(names)].map((name) => `,+${name.toLowerCase()}`).join('')}`
+}

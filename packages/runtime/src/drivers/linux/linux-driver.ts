@@ -41,9 +41,9 @@ import {
   dropCommand,
   fstabOf,
   limitCommand,
-  MASKED_PATHS,
+  maskedPaths,
   preludeOf,
-  READONLY_PATHS,
+  readonlyPaths,
   type MountPlan,
   type Tools,
 } from './launch.ts'
@@ -65,7 +65,7 @@ import { onNewTerminals } from './terminals.ts'
 import { findTools } from './tools.ts'
 import { identityOf, type Identity } from './user.ts'
 
-const DEFAULT_SHM_BYTES = 64 * 1024 * 1024
+const defaultShmBytes = 64 * 1024 * 1024
 
 export class LinuxDriver implements Driver {
   readonly name = 'linux'
@@ -315,13 +315,13 @@ export class LinuxDriver implements Driver {
       ...this.#overlays.plan(spec.rootfs, this.#hasDevicesOverlay(spec)),
       readOnlyRoot: spec.readOnlyRoot ?? false,
       privileged: spec.process.privileged ?? false,
-      shmSizeBytes: spec.shmSizeBytes || DEFAULT_SHM_BYTES,
+      shmSizeBytes: spec.shmSizeBytes || defaultShmBytes,
       tty: (spec.process.tty ?? false) && !this.#users.isNested,
-      masked: MASKED_PATHS.flatMap((path) => {
+      masked: maskedPaths.flatMap((path) => {
         const stat = statSync(path, { throwIfNoEntry: false })
         return stat === undefined ? [] : [{ path, directory: stat.isDirectory() }]
       }),
-      readonly: READONLY_PATHS.filter((path) => existsSync(path)),
+      readonly: readonlyPaths.filter((path) => existsSync(path)),
       cgroups: Object.keys(spec.resources ?? {}).length > 0 ? this.#cgroups.mounts(spec.id) : [],
       nested: nestedMountsOf(this.#users, spec.namespaces),
     }

@@ -13,13 +13,17 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true }))
 
-const bind = (source: string, target: string, readOnly = false): Mount => ({
-  type: 'bind',
-  source: join(dir, source),
-  target,
-  readOnly,
-})
-const tmpfs = (target: string): Mount => ({ type: 'tmpfs', source: '', target, readOnly: false })
+function bind(source: string, target: string, readOnly = false): Mount {
+  return {
+    type: 'bind',
+    source: join(dir, source),
+    target,
+    readOnly,
+  }
+}
+function tmpfs(target: string): Mount {
+  return { type: 'tmpfs', source: '', target, readOnly: false }
+}
 
 function prepare(target: string, earlier: Mount[] = []): string {
   const mounted = earlier.map((mount) => ({ dir: mount.source, at: mount.target, covers: true }))

@@ -7,9 +7,9 @@ import type { Change } from '../driver.ts'
 import type { LayeredView } from '../layered-view.ts'
 
 /** Mounted over in every container, so never a change. */
-const OWN_DIRECTORIES = new Set(['/dev', '/proc', '/sys'])
+const driverDirectories = new Set(['/dev', '/proc', '/sys'])
 /** Made for the runtime's own mounts; empty files in the writable layer. */
-const OWN_FILES = new Set(['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.dockerenv', '/.dinghy'])
+const ownFiles = new Set(['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.dockerenv', '/.dinghy'])
 
 /** Parents before children, names in order. `merged` gives the mounted view, asked for only if it is needed. */
 export async function changesOf(
@@ -28,7 +28,7 @@ export async function changesOf(
     const names = readdirSync(join(upper, directory)).toSorted()
     for (const name of names) {
       const path = join(directory, name)
-      if (OWN_DIRECTORIES.has(path) || OWN_FILES.has(path)) continue
+      if (driverDirectories.has(path) || ownFiles.has(path)) continue
       const stat = lstatSync(join(upper, path))
       const below = lower.resolve(directory).path === directory ? entryBelow(lower, directory, name) : undefined
       if (isWhiteout(stat)) {
@@ -68,7 +68,9 @@ function entryBelow(lower: LayeredView, directory: string, name: string): Stats 
   return lower.entry(join(directory, name))?.stat
 }
 
-const isWhiteout = (stat: Stats): boolean => stat.isCharacterDevice() && stat.rdev === 0
+function isWhiteout(stat: Stats): boolean {
+  return stat.isCharacterDevice() && stat.rdev === 0
+}
 
 function isSameDirectory(upper: Stats, lower: Stats): boolean {
   return (

@@ -24,7 +24,7 @@ import { nestedMountsOf } from './rootless.ts'
 type RootPlan = Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays' | 'isVolatile'>
 
 /** Overlays can be volatile since Linux 5.10. An ordinary user could not take the mark away that such a mount leaves. */
-const HAS_VOLATILE = isAtLeast(release(), 5, 10) && process.getuid?.() === 0
+const hasVolatile = isAtLeast(release(), 5, 10) && process.getuid?.() === 0
 
 export class OverlayRootfs {
   readonly base: BaseRoot
@@ -221,7 +221,9 @@ function makeOverlayDirectories(rootfs: Rootfs, part: string): void {
   if (isVolatile(rootfs)) rmSync(join(work, 'work'), { recursive: true, force: true })
 }
 
-const isVolatile = ({ isTemporary = false }: Rootfs): boolean => isTemporary && HAS_VOLATILE
+function isVolatile({ isTemporary = false }: Rootfs): boolean {
+  return isTemporary && hasVolatile
+}
 
 function isAtLeast(version: string, major: number, minor: number): boolean {
   const [ours = 0, oursMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))

@@ -7,7 +7,9 @@ const everybody = new UserNamespace('0 0 4294967295\n', '0 0 4294967295\n', 'all
 const onlyRoot = new UserNamespace('0 1000 1\n', '0 1000 1\n', 'deny\n')
 const range = new UserNamespace('0 1000 1\n1 100000 65535\n', '0 1000 1\n1 100000 65535\n', 'allow\n')
 const program: ProcessSpec = { args: ['x'], env: [], cwd: '/', user: '' }
-const who = (uid: number, gid = 0) => ({ uid, gid, groups: [], home: '/' })
+function who(uid: number, gid = 0) {
+  return { uid, gid, groups: [], home: '/' }
+}
 
 test.each([
   ['root, who is always there', onlyRoot, who(0), {}, undefined],

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { DockerError, serverError } from '../../docker/errors.ts'
 import type { UserNamespace } from '../../user-namespace.ts'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
-import { DEVICES, keptOptions, TTY_GROUP, type NestedMounts } from './system-mounts.ts'
+import { devices, keptOptions, ttyGroupId, type NestedMounts } from './system-mounts.ts'
 import type { Identity } from './user.ts'
 
 /** Undefined for the machine's own root, whose mounts need no care. */
@@ -23,7 +23,7 @@ export function nestedMountsOf(
       ipc: namespaces.ipc === 'host',
       network: (namespaces.network ?? 'host') === 'host',
     },
-    hasTtyGroup: users.hasGroup(TTY_GROUP),
+    hasTtyGroup: users.hasGroup(ttyGroupId),
     kept: (path) => keptOptions(mountinfo, realpathSync(path)),
   }
 }
@@ -60,13 +60,13 @@ export function checkNothingIsMountedIn(directories: string[], mountinfo: string
   )
 }
 
-const NO_DEVICES = ['pts', 'shm', 'mqueue', 'console', 'ptmx', ...DEVICES]
+const noDevices = ['pts', 'shm', 'mqueue', 'console', 'ptmx', ...devices]
 
 /** The devices that this user may open, for the privileged: their nodes, as paths of the machine. */
 export function openableDevices(directory = '/dev'): string[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name)
-    if (directory === '/dev' && NO_DEVICES.includes(entry.name)) return []
+    if (directory === '/dev' && noDevices.includes(entry.name)) return []
     if (entry.isDirectory()) return isAllowed(path, constants.R_OK | constants.X_OK) ? openableDevices(path) : []
     const isDevice = entry.isCharacterDevice() || entry.isBlockDevice()
     return isDevice && (isAllowed(path, constants.R_OK) || isAllowed(path, constants.W_OK)) ? [path] : []

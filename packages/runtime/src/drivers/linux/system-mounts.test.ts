@@ -6,10 +6,11 @@ const alone: NestedMounts = {
   hasTtyGroup: false,
   kept: () => ',nosuid',
 }
-const byTarget = (nested?: NestedMounts, privileged = false) =>
-  new Map(
+function byTarget(nested?: NestedMounts, privileged = false) {
+  return new Map(
     systemMounts({ privileged, shmSizeBytes: 1, nested }).map(([source, target, ...how]) => [target, [source, ...how]]),
   )
+}
 
 test('root mounts file systems of the container’s own', () => {
   const mounts = byTarget()

@@ -19,8 +19,8 @@ export interface NestedMounts {
 }
 
 /** The harmless devices that every container has. */
-export const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
-export const TTY_GROUP = 5
+export const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
+export const ttyGroupId = 5
 
 export function systemMounts(plan: {
   privileged: boolean
@@ -30,7 +30,7 @@ export function systemMounts(plan: {
   nested?: NestedMounts | undefined
 }): MountEntry[] {
   const { privileged, shmSizeBytes, tty = false, nested } = plan
-  const ttyGroup = nested === undefined || nested.hasTtyGroup ? `,gid=${TTY_GROUP}` : ''
+  const ttyGroup = nested === undefined || nested.hasTtyGroup ? `,gid=${ttyGroupId}` : ''
   const proc: MountEntry = ['proc', '/proc', 'proc', 'nosuid,nodev,noexec']
   const own: MountEntry = [
     'devpts',
@@ -47,7 +47,7 @@ export function systemMounts(plan: {
   const { shares, kept } = nested
   return [
     shares.pid ? ['/proc', '/proc', 'none', 'rbind'] : proc,
-    ...DEVICES.map((name): MountEntry => [`/dev/${name}`, `/dev/${name}`, 'none', 'bind']),
+    ...devices.map((name): MountEntry => [`/dev/${name}`, `/dev/${name}`, 'none', 'bind']),
     ptys,
     shm,
     ...(shares.network ? machineSys(privileged ? '' : `${readOnly}${kept('/sys')}`) : [sys]),
@@ -63,7 +63,7 @@ function machineSys(options: string): MountEntry[] {
   ]
 }
 
-const LOCKED = ['ro', 'nosuid', 'nodev', 'noexec']
+const locked = ['ro', 'nosuid', 'nodev', 'noexec']
 
 /**
  * The kernel copies the mounts of a namespace into one that belongs to a lesser user with these options locked, and mount(8)
@@ -81,7 +81,7 @@ export function keptOptions(mountinfo: string, path: string): string {
     // Of two at the same place the later one is on top.
     if (mountPoint === '' || !contains || mountPoint.length < at.length) continue
     at = mountPoint
-    kept = options.split(',').filter((option) => LOCKED.includes(option))
+    kept = options.split(',').filter((option) => locked.includes(option))
   }
   return kept.map((option) => `,${option}`).join('')
 }

@@ -6,12 +6,12 @@
  */
 import { onTerminal } from '../terminal.ts'
 
-const DEVPTS_OPTIONS = 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5'
+const devptsOptions = 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5'
 
-const NEW = `mount -n -t devpts -o ${DEVPTS_OPTIONS} devpts /dev/pts || exit 125; exec "$@"`
+const onNewDevpts = `mount -n -t devpts -o ${devptsOptions} devpts /dev/pts || exit 125; exec "$@"`
 
 /** Mounts of another namespace cannot be mounted here, but links through /proc lead to them: a /dev of three entries. */
-const OTHERS = `mount -n -t tmpfs tmpfs "$2" && cd "$2" && : >null && mount -n --bind /dev/null null &&
+const others = `mount -n -t tmpfs tmpfs "$2" && cd "$2" && : >null && mount -n --bind /dev/null null &&
 ln -s "/proc/$1/root/dev/pts" pts && ln -s pts/ptmx ptmx && cd / && mount -n --move "$2" /dev || exit 126
 shift 2; exec "$@"`
 
@@ -19,13 +19,14 @@ type Size = [rows: number, columns: number]
 
 /** `program` on the first terminal of a new devpts, which it finds at /dev/pts. */
 export function onNewTerminals(program: string[], size?: Size): string[] {
-  return alone(NEW, onTerminal(program, size))
+  return alone(onNewDevpts, onTerminal(program, size))
 }
 
 /** `program` on a terminal of the container whose first process is `pid`. `scratch` is an empty directory. */
 export function onTerminalOf(pid: number, scratch: string, program: string[], size?: Size): string[] {
-  return alone(OTHERS, [String(pid), scratch, ...onTerminal(program, size)])
+  return alone(others, [String(pid), scratch, ...onTerminal(program, size)])
 }
 
-const alone = (script: string, words: string[]): string[] =>
-  'unshare --mount --propagation private sh -c'.split(' ').concat(script, 'sh', words)
+function alone(script: string, words: string[]): string[] {
+  return 'unshare --mount --propagation private sh -c'.split(' ').concat(script, 'sh', words)
+}

@@ -8,12 +8,12 @@ import { userNamespace } from '../../user-namespace.ts'
 import type { Tools } from './launch.ts'
 
 /** Programs that a start needs; the error names what to install. */
-const REQUIRED_TOOLS = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setpriv', 'env', 'mkfifo', 'mknod']
+const requiredTools = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setpriv', 'env', 'mkfifo', 'mknod']
 /** Further ones in a user namespace; see nameLines() in launch.ts. */
-const NESTED_TOOLS = ['hostname', 'domainname']
+const nestedTools = ['hostname', 'domainname']
 
 export function findTools(): Tools {
-  const required = [...REQUIRED_TOOLS, ...(userNamespace().isNested ? NESTED_TOOLS : [])]
+  const required = [...requiredTools, ...(userNamespace().isNested ? nestedTools : [])]
   const paths = new Map(required.map((name) => [name, which(name)]))
   const missing = required.filter((name) => paths.get(name) === undefined)
   if (missing.length > 0) throw serverError(`the linux driver needs these programs: ${missing.join(', ')}`)

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
 import { identityOf } from './user.ts'
 
-const PASSWD = 'root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1000::/home/node:/bin/sh\n1234:x:77:78::/odd:/bin/sh\n'
-const GROUP = 'root:x:0:\nnode:x:1000:\nwheel:x:10:node,root\nvideo:x:44:node\n'
-const identify = (user: string, add: string[] = []) => identityOf(user, add, PASSWD, GROUP)
+const passwd = 'root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1000::/home/node:/bin/sh\n1234:x:77:78::/odd:/bin/sh\n'
+const group = 'root:x:0:\nnode:x:1000:\nwheel:x:10:node,root\nvideo:x:44:node\n'
+function identify(user: string, add: string[] = []) {
+  return identityOf(user, add, passwd, group)
+}
 
 test.each([
   ['', { uid: 0, gid: 0, groups: [10], home: '/root' }],

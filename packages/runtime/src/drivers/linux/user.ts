@@ -64,7 +64,9 @@ function gidOf(text: string, groups: GroupEntry[]): number {
   throw badParameter(`unable to find group ${text}: no matching entries in group file`)
 }
 
-const isNumber = (text: string): boolean => /^\d+$/.test(text)
+function isNumber(text: string): boolean {
+  return /^\d+$/.test(text)
+}
 
 function parsePasswd(text: string): PasswdEntry[] {
   return lines(text).flatMap((fields) => {

@@ -4,7 +4,12 @@ import { deviceNode, machineDevices } from './devices.ts'
 test('a device is made with the numbers of the machine’s', () => {
   expect(deviceNode({ source: '/dev/zero', target: '/dev/mine', permissions: '' })).toMatchObject(
     // macOS has it under other numbers.
-    { path: '/dev/mine', type: 'c', permissions: 'rwm', ...(process.platform === 'linux' && { major: 1, minor: 5 }) },
+    {
+      path: '/dev/mine',
+      type: 'c',
+      permissions: 'rwm',
+      ...(process.platform === 'linux' ? { major: 1, minor: 5 } : {}),
+    },
   )
 })
 

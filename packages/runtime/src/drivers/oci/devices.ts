@@ -31,13 +31,13 @@ export function deviceNode({
 }
 
 /** What the container has of its own, or the runtime makes anyway. */
-const NOT_SHARED = new Set(['pts', 'shm', 'fd', 'mqueue', 'console', 'ptmx', '.lxc', '.lxd-mounts', '.udev'])
+const notShared = new Set(['pts', 'shm', 'fd', 'mqueue', 'console', 'ptmx', '.lxc', '.lxd-mounts', '.udev'])
 
 /** All devices of this machine, for a privileged container. */
 export function machineDevices(directory = '/dev'): DeviceNode[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name)
-    if (NOT_SHARED.has(entry.name) || entry.isSymbolicLink()) return []
+    if (notShared.has(entry.name) || entry.isSymbolicLink()) return []
     if (entry.isDirectory()) return machineDevices(path)
     if (!entry.isCharacterDevice() && !entry.isBlockDevice()) return []
     const stat = statSync(path, { throwIfNoEntry: false })

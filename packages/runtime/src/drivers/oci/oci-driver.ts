@@ -274,7 +274,7 @@ export class OciDriver implements Driver {
     const memory = this.#cgroups.parent('memory')
     const poststart = ['sh', assetPath('oci/poststart.sh'), runDir, memory === undefined ? '' : dirname(memory)]
     return {
-      ...(interfaces.length > 0 && { createRuntime: [hook(['sh', '-c', linkScript(interfaces)])] }),
+      ...(interfaces.length > 0 ? { createRuntime: [hook(['sh', '-c', linkScript(interfaces)])] } : {}),
       poststart: [hook(poststart)],
     }
   }
@@ -286,9 +286,11 @@ export class OciDriver implements Driver {
   }
 }
 
-const hook = (args: string[]): OciHook => ({ path: '/bin/sh', args, env: [TOOLS_PATH] })
+function hook(args: string[]): OciHook {
+  return { path: '/bin/sh', args, env: [toolsPath] }
+}
 
-const TOOLS_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const toolsPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
  * There are two terminals: the one that `script` makes for the OCI runtime, and the one that this makes in the container, whose /dev/pts

@@ -10,10 +10,10 @@ import { messageOf, serverError } from '../../docker/errors.ts'
 import { which } from '../linux/tools.ts'
 
 /** In the order in which they are looked for: crun starts a container in less time. */
-const KNOWN = ['crun', 'runc']
+const knownOptions = ['crun', 'runc']
 
 /** Where machines that use both versions of cgroups have the tree of version 2. */
-const UNIFIED = '/sys/fs/cgroup/unified'
+const unified = '/sys/fs/cgroup/unified'
 
 export class OciRuntime {
   /** An absolute path. */
@@ -26,7 +26,7 @@ export class OciRuntime {
 
   /** `wanted` is a name or a path; empty for the first of the known ones. Throws what to do when there is none. */
   constructor(wanted: string, state: string) {
-    const binary = isAbsolute(wanted) ? wanted : find(wanted === '' ? KNOWN : [wanted])
+    const binary = isAbsolute(wanted) ? wanted : find(wanted === '' ? knownOptions : [wanted])
     let answer: string
     try {
       answer = execFileSync(binary, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
@@ -74,13 +74,13 @@ export class OciRuntime {
 
 /** Whether version 2 has controllers of its own beside those of version 1. */
 function hasMixedCgroups(): boolean {
-  const file = join(UNIFIED, 'cgroup.controllers')
+  const file = join(unified, 'cgroup.controllers')
   return existsSync(file) && readFileSync(file, 'utf8').trim() !== ''
 }
 
 /** crun refuses such machines; without the second tree, which it has no need of, they are like any with version 1. */
 function withoutUnified(): string[] {
-  return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', 'umount -n "$0" && exec "$@"', UNIFIED]
+  return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', 'umount -n "$0" && exec "$@"', unified]
 }
 
 function find(names: string[]): string {

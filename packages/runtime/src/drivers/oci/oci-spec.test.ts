@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ContainerSpec, Mount, ProcessSpec } from '../driver.ts'
-import { ALL_CAPABILITIES } from '../linux/capabilities.ts'
+import { allCapabilities } from '../linux/capabilities.ts'
 import type { DeviceNode } from './devices.ts'
 import { capabilitiesIn, ociConfigOf, ociJson, ociProcessOf, ociResourcesOf, type Circumstances } from './oci-spec.ts'
 
@@ -21,7 +21,7 @@ const circumstances: Circumstances = {
   cgroupsPath: '/dinghy-1/c1',
   cgroupVersion: 1,
   canLimitSwap: true,
-  capabilities: new Set(ALL_CAPABILITIES),
+  capabilities: new Set(allCapabilities),
   seccomp: undefined,
   hooks: {},
 }
@@ -50,9 +50,12 @@ interface Config {
     seccomp?: object
   }
 }
-const config = (change: Partial<ContainerSpec> = {}, more: Partial<Circumstances> = {}) =>
-  ociConfigOf({ ...spec, ...change }, { ...circumstances, ...more }) as Config
-const mountAt = (path: string, { mounts }: Config) => mounts.filter(({ destination }) => destination === path)
+function config(change: Partial<ContainerSpec> = {}, more: Partial<Circumstances> = {}) {
+  return ociConfigOf({ ...spec, ...change }, { ...circumstances, ...more }) as Config
+}
+function mountAt(path: string, { mounts }: Config) {
+  return mounts.filter(({ destination }) => destination === path)
+}
 
 describe('namespaces', () => {
   const types = (change: Partial<ContainerSpec>, more: Partial<Circumstances> = {}) =>
@@ -68,7 +71,7 @@ describe('namespaces', () => {
       ['mount', 'pid=/proc/7/ns/pid', 'ipc', 'uts', 'network=/proc/7/ns/net'],
     ],
   ])('%s', (_name, namespaces, expected) => {
-    expect(types({ ...(namespaces && { namespaces }) })).toEqual(expected)
+    expect(types(namespaces ? { namespaces } : {})).toEqual(expected)
   })
 
   test('cgroups version 2 is seen from its own place', () => {

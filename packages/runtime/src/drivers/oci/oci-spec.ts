@@ -5,15 +5,15 @@
  * Defaults (mounts, hidden paths, devices) are those of Docker. The root itself is mounted already when this is read; see run.sh.
  */
 import type { ContainerSpec, Mount, NamespaceMode, ProcessSpec, Resources } from '../driver.ts'
-import { ALL_CAPABILITIES, capabilitiesOf, type Capability } from '../linux/capabilities.ts'
-import { MASKED_PATHS, READONLY_PATHS } from '../linux/launch.ts'
+import { allCapabilities, capabilitiesOf, type Capability } from '../linux/capabilities.ts'
+import { maskedPaths, readonlyPaths } from '../linux/launch.ts'
 import type { Identity } from '../linux/user.ts'
 import type { DeviceNode } from './devices.ts'
 import type { LinuxSeccomp } from './seccomp.ts'
 
-const DEFAULT_SHM_BYTES = 64 * 1024 * 1024
+const defaultShmBytes = 64 * 1024 * 1024
 /** RLIM_INFINITY, which a JavaScript number cannot hold exactly. */
-const UNLIMITED = 2n ** 64n - 1n
+const unlimited = 2n ** 64n - 1n
 
 /** What the spec itself does not say: found out on this machine. */
 export interface Circumstances {
@@ -46,7 +46,7 @@ export function ociConfigOf(spec: ContainerSpec, circumstances: Circumstances): 
     ociVersion: '1.0.2',
     process: ociProcessOf(process, spec, circumstances),
     root: { path: circumstances.root, readonly: spec.readOnlyRoot ?? false },
-    ...(uts !== 'host' && hostname !== '' && { hostname }),
+    ...(uts !== 'host' && hostname !== '' ? { hostname } : {}),
     mounts: mountsOf(spec, circumstances.mounts),
     hooks: circumstances.hooks,
     linux: {
@@ -72,10 +72,10 @@ export function ociConfigOf(spec: ContainerSpec, circumstances: Circumstances): 
         uid,
         gid,
       })),
-      sysctl: { ...spec.sysctls, ...(spec.domainname && { 'kernel.domainname': spec.domainname }) },
-      maskedPaths: process.privileged ? [] : MASKED_PATHS,
-      readonlyPaths: process.privileged ? [] : READONLY_PATHS,
-      ...(circumstances.seccomp !== undefined && { seccomp: circumstances.seccomp }),
+      sysctl: { ...spec.sysctls, ...(spec.domainname ? { 'kernel.domainname': spec.domainname } : {}) },
+      maskedPaths: process.privileged ? [] : maskedPaths,
+      readonlyPaths: process.privileged ? [] : readonlyPaths,
+      ...(circumstances.seccomp !== undefined ? { seccomp: circumstances.seccomp } : {}),
     },
   }
 }
@@ -93,7 +93,7 @@ export function ociProcessOf(
   const names = own.map((name) => `CAP_${name}`)
   return {
     terminal: process.tty ?? false,
-    ...(process.tty && height > 0 && width > 0 && { consoleSize: { height, width } }),
+    ...(process.tty && height > 0 && width > 0 ? { consoleSize: { height, width } } : {}),
     user: { uid: identity.uid, gid: identity.gid, additionalGids: identity.groups, umask: 0o022 },
     args: process.args,
     env: process.env.some((entry) => entry.startsWith('HOME='))
@@ -104,11 +104,11 @@ export function ociProcessOf(
     capabilities: { bounding: names, permitted: names, effective: names, inheritable: [], ambient: [] },
     rlimits: (spec.ulimits ?? []).map(({ name, soft, hard }) => ({
       type: `RLIMIT_${name.toUpperCase()}`,
-      soft: soft < 0 ? UNLIMITED : soft,
-      hard: hard < 0 ? UNLIMITED : hard,
+      soft: soft < 0 ? unlimited : soft,
+      hard: hard < 0 ? unlimited : hard,
     })),
     noNewPrivileges: process.noNewPrivileges ?? false,
-    ...(spec.oomScoreAdj && { oomScoreAdj: spec.oomScoreAdj }),
+    ...(spec.oomScoreAdj ? { oomScoreAdj: spec.oomScoreAdj } : {}),
   }
 }
 
@@ -148,7 +148,7 @@ function defaultMounts({ process, namespaces, shmSizeBytes }: ContainerSpec): Oc
   })
   const readOnly = process.privileged ? '' : ',ro'
   const sharesIpc = namespaces?.ipc === 'host'
-  const shm = `nosuid,noexec,nodev,mode=1777,size=${shmSizeBytes || DEFAULT_SHM_BYTES}`
+  const shm = `nosuid,noexec,nodev,mode=1777,size=${shmSizeBytes || defaultShmBytes}`
   return [
     mount('proc', '/proc', 'nosuid,noexec,nodev'),
     mount('tmpfs', '/dev', 'nosuid,strictatime,mode=755,size=65536k'),
@@ -172,20 +172,20 @@ export function ociResourcesOf(resources: Resources, canLimitSwap: boolean): obj
   const period = resources.cpuPeriodUs || 100_000
   const quota = nanoCpus ? Math.round((nanoCpus / 1e9) * period) : resources.cpuQuotaUs
   const memory = {
-    ...(memoryBytes && { limit: memoryBytes }),
+    ...(memoryBytes ? { limit: memoryBytes } : {}),
     // As in Docker, swap defaults to as much again; -1 is unlimited.
-    ...(memoryBytes && canLimitSwap && { swap: memorySwapBytes || memoryBytes * 2 }),
-    ...(memoryReservationBytes && { reservation: memoryReservationBytes }),
+    ...(memoryBytes && canLimitSwap ? { swap: memorySwapBytes || memoryBytes * 2 } : {}),
+    ...(memoryReservationBytes ? { reservation: memoryReservationBytes } : {}),
   }
   const cpu = {
-    ...(quota && { quota, period }),
-    ...(cpuShares && { shares: cpuShares }),
-    ...(cpusetCpus && { cpus: cpusetCpus }),
+    ...(quota ? { quota, period } : {}),
+    ...(cpuShares ? { shares: cpuShares } : {}),
+    ...(cpusetCpus ? { cpus: cpusetCpus } : {}),
   }
   return {
-    ...(Object.keys(memory).length > 0 && { memory }),
-    ...(Object.keys(cpu).length > 0 && { cpu }),
-    ...(pids && pids > 0 && { pids: { limit: pids } }),
+    ...(Object.keys(memory).length > 0 ? { memory } : {}),
+    ...(Object.keys(cpu).length > 0 ? { cpu } : {}),
+    ...(pids && pids > 0 ? { pids: { limit: pids } } : {}),
   }
 }
 
@@ -200,5 +200,5 @@ function deviceRules(privileged: boolean, devices: DeviceNode[]): object[] {
 
 /** From the mask in /proc/<pid>/status. */
 export function capabilitiesIn(mask: bigint): Set<Capability> {
-  return new Set(ALL_CAPABILITIES.filter((_name, bit) => ((mask >> BigInt(bit)) & 1n) === 1n))
+  return new Set(allCapabilities.filter((_name, bit) => ((mask >> BigInt(bit)) & 1n) === 1n))
 }

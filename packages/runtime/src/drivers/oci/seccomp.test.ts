@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_CAPABILITIES, type Capability } from '../linux/capabilities.ts'
+import { defaultCapabilities, type Capability } from '../linux/capabilities.ts'
 import { seccompOf, type LinuxSeccomp, type SeccompCircumstances } from './seccomp.ts'
 
-const here: SeccompCircumstances = { arch: 'x64', kernel: '6.1.0-13-amd64', capabilities: DEFAULT_CAPABILITIES }
-const withCapability = (...names: Capability[]) => ({ ...here, capabilities: [...DEFAULT_CAPABILITIES, ...names] })
-const profile = (value: object, circumstances = here) => seccompOf(JSON.stringify(value), circumstances)
+const here: SeccompCircumstances = { arch: 'x64', kernel: '6.1.0-13-amd64', capabilities: defaultCapabilities }
+function withCapability(...names: Capability[]) {
+  return { ...here, capabilities: [...defaultCapabilities, ...names] }
+}
+function profile(value: object, circumstances = here) {
+  return seccompOf(JSON.stringify(value), circumstances)
+}
 
 test('unconfined is no filter', () => {
   expect(seccompOf('unconfined', here)).toBeUndefined()
@@ -20,8 +24,8 @@ describe('the default', () => {
     )
     return rule === undefined ? defaultAction : `errno ${rule.errnoRet}`
   }
-  const CLONE_NEWUSER = 0x10000000
-  const THREAD = 0x3d0f00
+  const cloneNewuser = 0x10000000
+  const thread = 0x3d0f00
 
   test.each([
     ['read', 0, 'SCMP_ACT_ALLOW'],
@@ -30,8 +34,8 @@ describe('the default', () => {
     ['unshare', 0, 'errno 1'],
     ['clock_settime', 0, 'errno 1'],
     ['ptrace', 0, 'SCMP_ACT_ALLOW'],
-    ['clone', THREAD, 'SCMP_ACT_ALLOW'],
-    ['clone', CLONE_NEWUSER | THREAD, 'errno 1'],
+    ['clone', thread, 'SCMP_ACT_ALLOW'],
+    ['clone', cloneNewuser | thread, 'errno 1'],
     ['clone3', 0, 'errno 38'],
   ])('%s(%i)', (name, first, expected) => {
     expect(fate(name, first)).toBe(expected)
@@ -41,7 +45,7 @@ describe('the default', () => {
     expect(fate('clock_settime', 0, withCapability('SYS_TIME'))).toBe('SCMP_ACT_ALLOW')
     expect(fate('bpf', 0, withCapability('BPF'))).toBe('SCMP_ACT_ALLOW')
     for (const name of ['mount', 'unshare', 'clone', 'clone3', 'setns']) {
-      expect(fate(name, CLONE_NEWUSER, withCapability('SYS_ADMIN'))).toBe('SCMP_ACT_ALLOW')
+      expect(fate(name, cloneNewuser, withCapability('SYS_ADMIN'))).toBe('SCMP_ACT_ALLOW')
     }
     expect(fate('add_key', 0, withCapability('SYS_ADMIN'))).toBe('errno 1')
   })

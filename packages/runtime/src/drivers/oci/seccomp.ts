@@ -3,7 +3,7 @@
  * seccomp=<profile>`, which the CLI sends as JSON text), or a default. Pure.
  *
  * The default is ours and not Docker's. Docker's lists what is allowed, hundreds of names; this one lists what is not: the calls that
- * Docker's documentation names as significant and blocked (docs.docker.com/engine/security/seccomp). They fail with EPERM unless the
+ * Docker's documentation names as significant and blocked (docs.docker.com/engine/security/seccomp). They fail with eperm unless the
  * container has the capability that opens them there. Calls that are in neither list are allowed here and not there; `personality` is
  * left alone, since some of its values are harmless and a list of what is forbidden cannot say so.
  */
@@ -42,7 +42,7 @@ export function seccompOf(option: string | undefined, circumstances: SeccompCirc
 }
 
 /** Numbers and names per Node's architecture: Go's, as Docker's profiles say it; libseccomp's, the machine's own first. */
-const ARCHITECTURES: Record<string, { go: string; own: string; compatible: string[] }> = {
+const architectures: Record<string, { go: string; own: string; compatible: string[] }> = {
   x64: { go: 'amd64', own: 'SCMP_ARCH_X86_64', compatible: ['SCMP_ARCH_X86', 'SCMP_ARCH_X32'] },
   arm64: { go: 'arm64', own: 'SCMP_ARCH_AARCH64', compatible: ['SCMP_ARCH_ARM'] },
   arm: { go: 'arm', own: 'SCMP_ARCH_ARM', compatible: [] },
@@ -51,15 +51,15 @@ const ARCHITECTURES: Record<string, { go: string; own: string; compatible: strin
   riscv64: { go: 'riscv64', own: 'SCMP_ARCH_RISCV64', compatible: [] },
 }
 
-const EPERM = 1
-const ENOSYS = 38
+const eperm = 1
+const enosys = 38
 
 /** Calls that no capability opens. */
-const BLOCKED =
+const blocked =
   'add_key get_kernel_syms keyctl move_pages nfsservctl pivot_root query_module request_key sysfs _sysctl uselib userfaultfd ustat vm86 vm86old'
 
 /** Calls that need one of these capabilities, besides what the kernel itself asks for. */
-const GATED: [capabilities: Capability[], names: string][] = [
+const gatedCalls: [capabilities: Capability[], names: string][] = [
   [['SYS_PACCT'], 'acct'],
   [['SYS_ADMIN', 'BPF'], 'bpf'],
   [['SYS_ADMIN', 'PERFMON'], 'perf_event_open'],
@@ -74,27 +74,27 @@ const GATED: [capabilities: Capability[], names: string][] = [
 ]
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
-const NAMESPACE_FLAGS = [0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000]
+const namespaceFlags = [0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000]
 
 function defaultProfile({ arch, kernel, capabilities }: SeccompCircumstances): LinuxSeccomp {
   const architecture = architectureOf(arch)
   const has = (name: Capability) => capabilities.includes(name)
-  const gated = GATED.filter(([openers]) => !openers.some(has)).flatMap(([, names]) => names.split(' '))
+  const gated = gatedCalls.filter(([openers]) => !openers.some(has)).flatMap(([, names]) => names.split(' '))
   // Before 4.8 a process could change the system call of another after its filter had let it pass.
   const tracing =
     isAtLeast(kernel, '4.8') || has('SYS_PTRACE') ? [] : ['ptrace', 'process_vm_readv', 'process_vm_writev']
   const syscalls: LinuxSeccomp['syscalls'] = [
-    { names: [...BLOCKED.split(' '), ...gated, ...tracing], action: 'SCMP_ACT_ERRNO', errnoRet: EPERM },
+    { names: [...blocked.split(' '), ...gated, ...tracing], action: 'SCMP_ACT_ERRNO', errnoRet: eperm },
   ]
   if (!has('SYS_ADMIN')) {
     // The flags of clone are its first argument, but for s390, where the stack comes first.
     const index = arch === 's390x' ? 1 : 0
-    for (const flag of NAMESPACE_FLAGS) {
+    for (const flag of namespaceFlags) {
       const args = [{ index, value: flag, valueTwo: flag, op: 'SCMP_CMP_MASKED_EQ' }]
-      syscalls.push({ names: ['clone'], action: 'SCMP_ACT_ERRNO', errnoRet: EPERM, args })
+      syscalls.push({ names: ['clone'], action: 'SCMP_ACT_ERRNO', errnoRet: eperm, args })
     }
     // Those of clone3 are in memory, where no filter can look. C libraries that are told it does not exist use clone.
-    syscalls.push({ names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS })
+    syscalls.push({ names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: enosys })
   }
   return {
     defaultAction: 'SCMP_ACT_ALLOW',
@@ -149,17 +149,17 @@ function fromDockerProfile(profile: DockerProfile, circumstances: SeccompCircums
   )
   return {
     defaultAction,
-    ...(defaultErrnoRet !== undefined && { defaultErrnoRet }),
-    ...(flags && { flags }),
-    ...(listenerPath && { listenerPath }),
+    ...(defaultErrnoRet !== undefined ? { defaultErrnoRet } : {}),
+    ...(flags ? { flags } : {}),
+    ...(listenerPath ? { listenerPath } : {}),
     architectures: mapped === undefined ? listed : [mapped.architecture, ...(mapped.subArchitectures ?? [])],
     syscalls: wanted.map(({ name, names = [], action, errnoRet, args }) => {
       if (name && names.length > 0) throw invalidProfile("use either 'name' or 'names'")
       return {
         names: name ? [name] : names,
         action,
-        ...(errnoRet !== undefined && { errnoRet }),
-        ...(args && args.length > 0 && { args }),
+        ...(errnoRet !== undefined ? { errnoRet } : {}),
+        ...(args && args.length > 0 ? { args } : {}),
       }
     }),
   }
@@ -178,11 +178,12 @@ function isExcluded({ arches = [], caps = [], minKernel }: Filter, arch: string,
   return Boolean(minKernel) && isAtLeast(has.kernel, minKernel ?? '')
 }
 
-const hasCapability = ({ capabilities }: SeccompCircumstances, name: string): boolean =>
-  capabilities.some((capability) => `CAP_${capability}` === name)
+function hasCapability({ capabilities }: SeccompCircumstances, name: string): boolean {
+  return capabilities.some((capability) => `CAP_${capability}` === name)
+}
 
 function architectureOf(arch: string): { go: string; own: string; compatible: string[] } {
-  const known = ARCHITECTURES[arch]
+  const known = architectures[arch]
   if (known === undefined) throw new DockerError(500, `no seccomp filters on this architecture: ${arch}`)
   return known
 }

@@ -24,8 +24,8 @@ import {
 import { join } from 'node:path'
 import type { Change } from '../driver.ts'
 
-const OPAQUE = '.wh..wh..opq'
-const WHITEOUT = '.wh.'
+const opaque = '.wh..wh..opq'
+const whiteout = '.wh.'
 
 /** Applies the layers, lowest first, to the (new) directory `root`. */
 export function materialise(layers: string[], root: string): void {
@@ -35,14 +35,14 @@ export function materialise(layers: string[], root: string): void {
 
 function applyLayer(source: string, target: string): void {
   const names = readdirSync(source)
-  if (names.includes(OPAQUE)) for (const name of readdirSync(target)) rmSync(join(target, name), { recursive: true })
+  if (names.includes(opaque)) for (const name of readdirSync(target)) rmSync(join(target, name), { recursive: true })
   for (const name of names) {
-    if (name === OPAQUE) continue
+    if (name === opaque) continue
     const from = join(source, name)
     const stat = lstatSync(from)
     const isWhiteout = stat.isCharacterDevice() && stat.rdev === 0
-    if (name.startsWith(WHITEOUT) || isWhiteout) {
-      rmSync(join(target, isWhiteout ? name : name.slice(WHITEOUT.length)), { recursive: true, force: true })
+    if (name.startsWith(whiteout) || isWhiteout) {
+      rmSync(join(target, isWhiteout ? name : name.slice(whiteout.length)), { recursive: true, force: true })
       continue
     }
     copyEntry(from, stat, join(target, name))

@@ -246,9 +246,15 @@ const hostLookup: Lookup = (path) => {
   return stat && { path, hostPath: path, mode: stat.mode, isFile: stat.isFile() }
 }
 
-const rootOf = ({ dir }: Rootfs): string => join(dir, 'root')
-const linksOf = ({ dir }: Rootfs): string => join(dir, 'links.json')
-const manifestOf = ({ dir }: Rootfs): string => join(dir, 'manifest.json')
+function rootOf({ dir }: Rootfs): string {
+  return join(dir, 'root')
+}
+function linksOf({ dir }: Rootfs): string {
+  return join(dir, 'links.json')
+}
+function manifestOf({ dir }: Rootfs): string {
+  return join(dir, 'manifest.json')
+}
 
 /** A host base shows this machine's programs. */
 function hostBranches({ hostBase }: Rootfs): { dir: string; at: string }[] {

@@ -4,14 +4,14 @@ import { decompressed, peek } from '../compression.ts'
 import { applyLayer } from '../layer-apply.ts'
 import { LayerView } from '../layer-view.ts'
 
-export const TAR_BLOCK = 512
+export const tarBlock = 512
 
 /** Looks at the content, as Docker does; the file's name says nothing. */
 export async function isArchive(path: string): Promise<boolean> {
   const file = createReadStream(path)
   const { stream, compression } = await decompressed(file)
   try {
-    const { head } = await peek(stream, TAR_BLOCK)
+    const { head } = await peek(stream, tarBlock)
     return hasTarHeader(head)
   } catch (error) {
     // Something that only begins like a compressed file is copied as it is.
@@ -32,9 +32,9 @@ export async function unpackArchive(path: string, directory: string, signal?: Ab
 
 /** A header's checksum is the sum of its bytes, with the checksum's own field counted as blanks. */
 export function hasTarHeader(block: Buffer): boolean {
-  if (block.length < TAR_BLOCK) return false
+  if (block.length < tarBlock) return false
   const stored = Number.parseInt(block.toString('latin1', 148, 156), 8)
   let sum = 0
-  for (let at = 0; at < TAR_BLOCK; at++) sum += at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0)
+  for (let at = 0; at < tarBlock; at++) sum += at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0)
   return sum === stored
 }

@@ -25,7 +25,7 @@ interface Entries {
   [key: string]: { image: string; usedAt: number }
 }
 
-const MAX_ENTRIES = 5000
+const maxEntries = 5000
 
 export class BuildCache {
   readonly #document: LockedDocument<Entries>
@@ -47,9 +47,9 @@ export class BuildCache {
     await this.#document.update((entries) => {
       entries[cacheKey(key)] = { image, usedAt: this.#clock.now() }
       const keys = Object.keys(entries)
-      if (keys.length <= MAX_ENTRIES) return
+      if (keys.length <= maxEntries) return
       keys.sort((a, b) => (entries[a]?.usedAt ?? 0) - (entries[b]?.usedAt ?? 0))
-      for (const old of keys.slice(0, keys.length - MAX_ENTRIES)) delete entries[old]
+      for (const old of keys.slice(0, keys.length - maxEntries)) delete entries[old]
     })
   }
 

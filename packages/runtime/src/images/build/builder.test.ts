@@ -131,7 +131,9 @@ async function built(...args: Parameters<typeof build>): Promise<Image> {
   return image
 }
 
-const read = (image: Image, path: string) => viewOf(image).readFile(path)?.toString()
+function read(image: Image, path: string) {
+  return viewOf(image).readFile(path)?.toString()
+}
 
 test('steps become layers, config and history', async () => {
   const { image, text } = await build(
@@ -164,27 +166,27 @@ test('steps become layers, config and history', async () => {
 })
 
 describe('the cache', () => {
-  const FILE = 'FROM base\nCOPY a.txt /a\nRUN write /b $V\nRUN write /c'
+  const dockerfileText = 'FROM base\nCOPY a.txt /a\nRUN write /b $V\nRUN write /c'
 
   test('gives the same image for the same input, whatever the time', async () => {
-    const first = await built(FILE, { 'a.txt': '1' })
+    const first = await built(dockerfileText, { 'a.txt': '1' })
     await clock.advance(3_600_000)
-    const { image, text } = await build(FILE, { 'a.txt': '1' })
+    const { image, text } = await build(dockerfileText, { 'a.txt': '1' })
     expect(image?.id).toBe(first.id)
     expect(text.match(/Using cache/g)).toHaveLength(3)
     expect(commands).toEqual(['write /b $V', 'write /c'])
   })
 
   test.each<[string, string, Files, Partial<BuildOptions>, number]>([
-    ['another file', FILE, { 'a.txt': '2' }, {}, 2],
-    ['another mode', FILE, { 'a.txt': { mode: 0o755 } }, {}, 2],
-    ['another command', FILE.replace('/c', '/d'), { 'a.txt': '1' }, {}, 1],
-    ['an unrelated file', FILE, { 'a.txt': '1', other: 'x' }, {}, 0],
-    ['--no-cache', FILE, { 'a.txt': '1' }, { noCache: true }, 2],
-    ['an argument nobody declares', FILE, { 'a.txt': '1' }, { buildArgs: { V: '1' } }, 0],
-    ['a proxy', FILE, { 'a.txt': '1' }, { buildArgs: { HTTP_PROXY: 'p' } }, 0],
+    ['another file', dockerfileText, { 'a.txt': '2' }, {}, 2],
+    ['another mode', dockerfileText, { 'a.txt': { mode: 0o755 } }, {}, 2],
+    ['another command', dockerfileText.replace('/c', '/d'), { 'a.txt': '1' }, {}, 1],
+    ['an unrelated file', dockerfileText, { 'a.txt': '1', other: 'x' }, {}, 0],
+    ['--no-cache', dockerfileText, { 'a.txt': '1' }, { noCache: true }, 2],
+    ['an argument nobody declares', dockerfileText, { 'a.txt': '1' }, { buildArgs: { V: '1' } }, 0],
+    ['a proxy', dockerfileText, { 'a.txt': '1' }, { buildArgs: { HTTP_PROXY: 'p' } }, 0],
   ])('%s', async (_case, file, files, options, runs) => {
-    await build(FILE, { 'a.txt': '1' })
+    await build(dockerfileText, { 'a.txt': '1' })
     commands = []
     await build(file, files, options)
     expect(commands).toHaveLength(runs)

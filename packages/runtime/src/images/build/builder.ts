@@ -214,7 +214,7 @@ class Build {
     let image = this.#images.get(key)
     if (!image) {
       const { onProgress } = this.#events
-      const ensureOptions = { alwaysPull: pull, platform: wanted, ...(credentials && { credentials }) }
+      const ensureOptions = { alwaysPull: pull, platform: wanted, ...(credentials ? { credentials } : {}) }
       image = this.#services.source.ensure(source.image, ensureOptions, onProgress, this.#signal)
       this.#images.set(key, image)
     }

@@ -93,7 +93,7 @@ function itemHeader({ target, source, keepsOwner }: CopyItem, { owner, mode }: C
         }
       : headerOf(target, source.stat, source.stat.isSymbolicLink() ? readlinkSync(source.hostPath) : undefined)
   const owned = owner ?? (keepsOwner ? {} : { uid: 0, gid: 0 })
-  return { ...header, ...owned, ...(mode !== undefined && header.type !== 'symlink' && { mode }) }
+  return { ...header, ...owned, ...(mode !== undefined && header.type !== 'symlink' ? { mode } : {}) }
 }
 
 async function hashContent({ source }: CopyItem, { size }: TarHeader, hash: Hash): Promise<void> {

@@ -28,7 +28,7 @@ function tree(name: string, files: Record<string, string>): LayerView {
   return new LayerView([{ directory, opaque: new Set() }])
 }
 
-const CONTEXT = {
+const context = {
   'a.txt': 'a',
   'b.txt': 'b',
   'src/x': 'x',
@@ -36,12 +36,12 @@ const CONTEXT = {
   'link.txt': '-> src/x',
   out: '-> /etc/passwd',
 }
-const IMAGE = { 'app/': '', 'etc/conf': 'c', data: '-> /var/data', 'var/data/': '' }
+const testImage = { 'app/': '', 'etc/conf': 'c', data: '-> /var/data', 'var/data/': '' }
 
 function plan(text: string, workingDir = '/app', isContext = true): string[] {
   const [copy] = parseCommands(text)
-  const source = { view: tree('context', CONTEXT), isContext }
-  const items = planCopy({ copy: copy as Copy, inline: [], source, image: tree('image', IMAGE), workingDir })
+  const source = { view: tree('context', context), isContext }
+  const items = planCopy({ copy: copy as Copy, inline: [], source, image: tree('image', testImage), workingDir })
   return items.map((item) => {
     const from = 'stat' in item.source ? item.source.path : item.source.name
     return `${from} → ${item.target}`

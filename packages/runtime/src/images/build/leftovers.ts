@@ -10,12 +10,12 @@ import { commandLineOf, isSameProcess } from '../../drivers/process-table.ts'
 import { readRunning, readShimPid } from '../../drivers/shim.ts'
 
 /** The only thing in there that outlives a build: `RUN --mount=type=cache`. */
-const KEPT = 'cache-mounts'
+const kept = 'cache-mounts'
 
 export function removeBuildLeftovers(directory: string): void {
   for (const id of namesIn(join(directory, 'run'))) endRun(join(directory, 'run', id, 'rootfs', 'run'))
   for (const name of namesIn(directory)) {
-    if (name !== KEPT) rmSync(join(directory, name), { recursive: true, force: true })
+    if (name !== kept) rmSync(join(directory, name), { recursive: true, force: true })
   }
 }
 

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { badParameter } from '../../docker/errors.ts'
 import { detectCompression, peek } from '../compression.ts'
 import { readAll, webRequest } from '../http.ts'
-import { hasTarHeader, TAR_BLOCK } from './add-archive.ts'
+import { hasTarHeader, tarBlock } from './add-archive.ts'
 import { BuildContext } from './build-context.ts'
 import { cloneGit, isGitUrl, isUrl } from './remote.ts'
 
-const MAX_DOCKERFILE_BYTES = 2 ** 20
+const maxDockerfileBytes = 2 ** 20
 
 export async function receiveRemote(
   remote: string,
@@ -29,11 +29,11 @@ export async function receiveRemote(
   if (!isUrl(remote)) throw badParameter(`remote context ${JSON.stringify(remote)} is no URL`)
   const { status, body } = await webRequest(remote, {}, signal)
   if (status >= 400) throw badParameter(`error downloading remote context ${remote}: unexpected status ${status}`)
-  const { head, stream } = await peek(body, TAR_BLOCK)
+  const { head, stream } = await peek(body, tarBlock)
   if (detectCompression(head) !== 'none' || hasTarHeader(head))
     return BuildContext.receive(stream, parent, dockerfile, signal)
 
-  const text = await readAll(stream, MAX_DOCKERFILE_BYTES)
+  const text = await readAll(stream, maxDockerfileBytes)
   const directory = BuildContext.newDirectory(parent)
   writeFileSync(join(directory, 'Dockerfile'), text)
   return BuildContext.at(directory, 'Dockerfile')

@@ -11,7 +11,7 @@ import { readAll, webRequest } from '../http.ts'
 import type { InlineFile } from './copy-plan.ts'
 
 const run = promisify(execFile)
-const MAX_DOWNLOAD_BYTES = 2 ** 30
+const maxDownloadBytes = 2 ** 30
 
 export function isUrl(source: string): boolean {
   return /^https?:\/\//.test(source)
@@ -24,7 +24,7 @@ export function isGitUrl(source: string): boolean {
 /** Downloads one file; its name is the last part of the URL's path. Checks `checksum` (`sha256:…`) if given. */
 export async function download(url: string, checksum?: string, signal?: AbortSignal): Promise<InlineFile> {
   const response = await webRequest(url, {}, signal)
-  const content = await readAll(response.body, MAX_DOWNLOAD_BYTES)
+  const content = await readAll(response.body, maxDownloadBytes)
   if (response.status >= 400)
     throw new Error(`failed to GET ${url} with status ${response.status}: ${content.toString().slice(0, 200)}`)
   const digest = digestOf(content)
@@ -56,7 +56,7 @@ export async function cloneGit(
       cwd: directory,
       // Never ask a person, and never run what a repository's own configuration says.
       env: { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1' },
-      ...(signal && { signal }),
+      ...(signal ? { signal } : {}),
     })
   await git('init', '--quiet')
   await git('fetch', '--quiet', '--depth', '1', '--', repository, ref === '' ? 'HEAD' : ref)

@@ -3,7 +3,9 @@ import type { Run } from '../dockerfile/instructions.ts'
 import { parseCommands } from '../dockerfile/parse.ts'
 import { runArguments, withoutMounts } from './run-step.ts'
 
-const run = (text: string) => runArguments(parseCommands(text)[0] as unknown as Run, {})
+function run(text: string) {
+  return runArguments(parseCommands(text)[0] as unknown as Run, {})
+}
 
 describe('what a RUN executes', () => {
   test.each<[string, object]>([

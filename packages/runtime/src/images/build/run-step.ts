@@ -12,7 +12,7 @@ import { userNamespace } from '../../user-namespace.ts'
 import { heredocText, parseHeredoc } from '../dockerfile/heredoc.ts'
 import type { Run } from '../dockerfile/instructions.ts'
 import type { RunMount } from '../dockerfile/run-mount.ts'
-import { DEFAULT_SHELL, envValue } from '../dockerfile/evaluate.ts'
+import { defaultShell, envValue } from '../dockerfile/evaluate.ts'
 import { diffLayer } from '../layer-diff.ts'
 import type { LayerChange } from '../layer-diff.ts'
 import type { Layer, LayerStore } from '../layer-store.ts'
@@ -73,9 +73,9 @@ export class CommandFailedError extends Error {
   }
 }
 
-const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** Where a script from a heredoc is seen; gone afterwards, like any mount. */
-const SCRIPT_DIRECTORY = '/run/heredoc'
+const scriptDirectory = '/run/heredoc'
 
 export async function runStep(step: RunStep, services: RunServices, signal?: AbortSignal): Promise<Layer> {
   const id = randomBytes(32).toString('hex')
@@ -114,7 +114,7 @@ export async function runStep(step: RunStep, services: RunServices, signal?: Abo
 /** What to execute. A heredoc that is the whole command is a script; with `#!` it is a file that runs itself. */
 export function runArguments(run: Run, config: RunConfig): { args: string[]; script?: { path: string; text: string } } {
   if (!run.isShell) return { args: run.args }
-  const shell = config.Shell ?? DEFAULT_SHELL
+  const shell = config.Shell ?? defaultShell
   const text = run.args[0] ?? ''
   const [first] = run.heredocs
   if (!first) return { args: [...shell, text] }
@@ -122,7 +122,7 @@ export function runArguments(run: Run, config: RunConfig): { args: string[]; scr
   if (isWhole) {
     const body = heredocText(first)
     if (!body.startsWith('#!')) return { args: [...shell, body] }
-    const path = posix.join(SCRIPT_DIRECTORY, first.name)
+    const path = posix.join(scriptDirectory, first.name)
     return { args: [path], script: { path, text: body } }
   }
   // The shell knows heredocs itself.
@@ -212,7 +212,7 @@ async function cacheDirectory(mount: RunMount, target: string, step: RunStep, di
 }
 
 function withPath(env: string[] = []): string[] {
-  return envValue(env, 'PATH') === undefined ? [DEFAULT_PATH, ...env] : env
+  return envValue(env, 'PATH') === undefined ? [defaultPath, ...env] : env
 }
 
 /** Characters that are split between two chunks of one stream are put together again. */

@@ -9,7 +9,9 @@ let directory: string
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'secrets-'))))
 afterEach(() => rmSync(directory, { recursive: true }))
 
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+function encode(value: unknown) {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
+}
 const secrets = decodeSecrets(encode({ token: Buffer.from('s3cret').toString('base64') }))
 
 test.each([

@@ -29,7 +29,7 @@ export function decodeSecrets(header: string | undefined): BuildSecrets {
 export function secretPlaces({ id, target, env }: RunMount): { id: string; path?: string; variable?: string } {
   const name = id ?? (target === undefined ? undefined : posix.basename(target)) ?? env ?? 'default'
   const path = target ?? (env === undefined ? `/run/secrets/${name}` : undefined)
-  return { id: name, ...(path !== undefined && { path }), ...(env !== undefined && { variable: env }) }
+  return { id: name, ...(path !== undefined ? { path } : {}), ...(env !== undefined ? { variable: env } : {}) }
 }
 
 /** `file` is a new file, that of the mount. Nothing if the build was not given it; throws if the step insists. */
@@ -53,7 +53,7 @@ export function mountSecret(
     }
   }
   return {
-    ...(path !== undefined && { mount: { type: 'bind', source: file, target: path, readOnly: true } as const }),
-    ...(variable !== undefined && { variable: `${variable}=${content.toString()}` }),
+    ...(path !== undefined ? { mount: { type: 'bind', source: file, target: path, readOnly: true } as const } : {}),
+    ...(variable !== undefined ? { variable: `${variable}=${content.toString()}` } : {}),
   }
 }

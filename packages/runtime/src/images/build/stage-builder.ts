@@ -15,7 +15,7 @@ import type { BuildArgs } from '../dockerfile/build-args.ts'
 import type { StageState } from '../dockerfile/evaluate.ts'
 import {
   commandArgs,
-  DEFAULT_SHELL,
+  defaultShell,
   evaluate,
   expandCopy,
   initialState,
@@ -147,7 +147,7 @@ class StageBuilder {
     await this.#commit({
       step: comment,
       createdBy: `${this.#shell()} #(nop) ${comment}`,
-      ...(isMissing && { layer: () => this.#directoryLayer(target, image) }),
+      ...(isMissing ? { layer: () => this.#directoryLayer(target, image) } : {}),
     })
   }
 
@@ -243,14 +243,14 @@ class StageBuilder {
     const { os, architecture, variant } = base ?? hostPlatform()
     return {
       created,
-      ...(this.#state.author !== undefined && { author: this.#state.author }),
+      ...(this.#state.author !== undefined ? { author: this.#state.author } : {}),
       architecture,
-      ...(variant !== undefined && { variant }),
+      ...(variant !== undefined ? { variant } : {}),
       os,
-      ...(base?.['os.features'] && { 'os.features': base['os.features'] }),
+      ...(base?.['os.features'] ? { 'os.features': base['os.features'] } : {}),
       config: this.#state.config,
       rootfs: { type: 'layers', diff_ids: [...(base?.rootfs.diff_ids ?? []), ...(layer ? [layer.diffId] : [])] },
-      history: [...(base?.history ?? []), { created, created_by: createdBy, ...(!layer && { empty_layer: true }) }],
+      history: [...(base?.history ?? []), { created, created_by: createdBy, ...(!layer ? { empty_layer: true } : {}) }],
     }
   }
 
@@ -286,7 +286,7 @@ class StageBuilder {
   }
 
   #shell(): string {
-    return (this.#state.config.Shell ?? DEFAULT_SHELL).join(' ')
+    return (this.#state.config.Shell ?? defaultShell).join(' ')
   }
 
   #now(): Date {

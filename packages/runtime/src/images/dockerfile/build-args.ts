@@ -6,7 +6,7 @@
  * address from deciding about the cache they count there, and in the history, only when an ARG names them.
  */
 
-const PREDEFINED = new Set(
+const predefined = new Set(
   ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]),
 )
 
@@ -47,12 +47,12 @@ export class BuildArgs {
   }
 
   get(name: string): string | undefined {
-    return this.#declared.get(name) ?? (PREDEFINED.has(name) ? (this.#given[name] ?? undefined) : undefined)
+    return this.#declared.get(name) ?? (predefined.has(name) ? (this.#given[name] ?? undefined) : undefined)
   }
 
   /** Names and values that a RUN gets besides the image's ENV. */
   all(): Record<string, string> {
-    const names = [...[...PREDEFINED].filter((name) => name in this.#given), ...this.#declared.keys()]
+    const names = [...[...predefined].filter((name) => name in this.#given), ...this.#declared.keys()]
     return this.#values(names)
   }
 
@@ -78,6 +78,6 @@ export class BuildArgs {
 /** Given arguments that no ARG of the whole build consumed, sorted: Docker warns about them. */
 export function unusedArgs(given: GivenArgs, declared: ReadonlySet<string>): string[] {
   return Object.keys(given)
-    .filter((name) => !declared.has(name) && !PREDEFINED.has(name))
+    .filter((name) => !declared.has(name) && !predefined.has(name))
     .sort()
 }

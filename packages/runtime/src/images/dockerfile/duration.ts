@@ -1,6 +1,6 @@
 /** Go's durations (`1m30s`, `500ms`), in which Dockerfiles and the Docker API write times. */
 
-const UNITS: Record<string, number> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }
+const units: Record<string, number> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }
 
 /** Nanoseconds. Throws with the message of Go's time.ParseDuration. */
 export function parseDuration(text: string): number {
@@ -13,7 +13,7 @@ export function parseDuration(text: string): number {
   for (const match of rest.matchAll(/(\d+\.?\d*|\.\d+)([^\d.]*)/gy)) {
     const [part, amount = '', unit = ''] = match
     if (unit === '') throw new Error(`time: missing unit in duration ${quoted}`)
-    const factor = UNITS[unit]
+    const factor = units[unit]
     if (factor === undefined) throw new Error(`time: unknown unit ${JSON.stringify(unit)} in duration ${quoted}`)
     total += Number(amount) * factor
     at += part.length
@@ -27,7 +27,7 @@ export function formatDuration(nanoseconds: number): string {
   if (nanoseconds === 0) return '0s'
   if (nanoseconds < 1e9) {
     const unit = nanoseconds < 1e3 ? 'ns' : nanoseconds < 1e6 ? 'µs' : 'ms'
-    return `${nanoseconds / (UNITS[unit] ?? 1)}${unit}`
+    return `${nanoseconds / (units[unit] ?? 1)}${unit}`
   }
   const hours = Math.floor(nanoseconds / 3600e9)
   const minutes = Math.floor((nanoseconds % 3600e9) / 60e9)

@@ -26,7 +26,7 @@ export interface Evaluated {
   comment: string
 }
 
-export const DEFAULT_SHELL = ['/bin/sh', '-c']
+export const defaultShell = ['/bin/sh', '-c']
 
 /** The state a stage starts from; the base's ONBUILD triggers have been taken over by then. */
 export function initialState(base: OciImageConfig | undefined, args: BuildArgs, escape: string): StageState {
@@ -69,7 +69,7 @@ export function evaluate(state: StageState, command: Metadata): Evaluated {
       const Entrypoint = command.args.length === 0 ? null : commandArgs(state.config, command)
       return change(
         // The base's CMD was meant for the base's entrypoint.
-        { Entrypoint, ...(!state.cmdSet && { Cmd: null }) },
+        { Entrypoint, ...(!state.cmdSet ? { Cmd: null } : {}) },
         `ENTRYPOINT ${quotedList(Entrypoint ?? [])}`,
       )
     }
@@ -135,7 +135,7 @@ export function expandCopy(state: StageState, copy: Copy): Copy {
 
 /** Exec form as it is, shell form wrapped in the image's SHELL. */
 export function commandArgs(config: RunConfig, { args, isShell }: CommandLine): string[] {
-  return isShell ? [...(config.Shell ?? DEFAULT_SHELL), ...args] : args
+  return isShell ? [...(config.Shell ?? defaultShell), ...args] : args
 }
 
 /** Build arguments that a RUN gets as environment: ENV of the same name wins. `NAME=value`, sorted. */

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { expand, expandText, expandToWords } from './expand.ts'
 
 const values: Record<string, string> = { A: 'one', E: '', P: '/usr/local/lib', W: 'x  y', F: 'foo.tar.gz' }
-const lookup = (name: string) => values[name]
+function lookup(name: string) {
+  return values[name]
+}
 
 test.each([
   ['plain', 'plain'],

@@ -13,7 +13,7 @@ export interface Heredoc {
   content: string
 }
 
-const ANNOUNCEMENT = /^\d*<<(-?)([^<].*)$/
+const announcement = /^\d*<<(-?)([^<].*)$/
 
 /** Heredocs announced by words of the line, in order, with bodies still empty. */
 export function findHeredocs(line: string, escape: string): Heredoc[] {
@@ -21,7 +21,7 @@ export function findHeredocs(line: string, escape: string): Heredoc[] {
 }
 
 export function parseHeredoc(word: string): Heredoc | undefined {
-  const match = ANNOUNCEMENT.exec(word)
+  const match = announcement.exec(word)
   if (!match) return undefined
   const quoted = match[2] ?? ''
   const name = quoted.replace(/["']/g, '')

@@ -85,7 +85,7 @@ export type Instruction = (From & { line: number; text: string }) | Command
 
 type Parse = (raw: RawInstruction, escape: string) => From | Run | Copy | Workdir | Metadata
 
-const PARSERS: Record<Instruction['kind'], Parse> = {
+const parsers: Record<Instruction['kind'], Parse> = {
   ADD: (raw) => parseCopy(raw, 'ADD'),
   ARG: parseArg,
   CMD: (raw) => withFlags(raw, {}, () => ({ kind: 'CMD', ...commandLine(raw.rest) })),
@@ -111,13 +111,13 @@ const PARSERS: Record<Instruction['kind'], Parse> = {
 export function parseInstruction(raw: RawInstruction, escape: string): Instruction {
   const keyword = raw.keyword.toUpperCase()
   if (!isKeyword(keyword)) {
-    throw new Error(`unknown instruction: ${raw.keyword}${suggestion(raw.keyword, Object.keys(PARSERS))}`)
+    throw new Error(`unknown instruction: ${raw.keyword}${suggestion(raw.keyword, Object.keys(parsers))}`)
   }
-  return { ...PARSERS[keyword](raw, escape), line: raw.line, text: raw.original }
+  return { ...parsers[keyword](raw, escape), line: raw.line, text: raw.original }
 }
 
 function isKeyword(keyword: string): keyword is Instruction['kind'] {
-  return Object.hasOwn(PARSERS, keyword)
+  return Object.hasOwn(parsers, keyword)
 }
 
 function parseFrom(raw: RawInstruction): From {
@@ -155,13 +155,13 @@ function parseRun(raw: RawInstruction): Run {
   })
 }
 
-const COPY_FLAGS = { chown: 'text', chmod: 'text', link: 'boolean', exclude: 'list' } as const
+const copyFlags = { chown: 'text', chmod: 'text', link: 'boolean', exclude: 'list' } as const
 
 function parseCopy(raw: RawInstruction, kind: 'COPY' | 'ADD'): Copy {
   const known =
     kind === 'COPY'
-      ? ({ ...COPY_FLAGS, from: 'text', parents: 'boolean' } as const)
-      : ({ ...COPY_FLAGS, checksum: 'text', 'keep-git-dir': 'boolean', unpack: 'boolean' } as const)
+      ? ({ ...copyFlags, from: 'text', parents: 'boolean' } as const)
+      : ({ ...copyFlags, checksum: 'text', 'keep-git-dir': 'boolean', unpack: 'boolean' } as const)
   return withFlags(raw, known, (flags) => {
     const words = jsonFormOrBlanks(raw.rest)
     const destination = words.pop()
@@ -217,7 +217,7 @@ function parseShell(raw: RawInstruction): Metadata {
   })
 }
 
-const HEALTHCHECK_FLAGS = {
+const healthcheckFlags = {
   interval: 'text',
   timeout: 'text',
   'start-period': 'text',
@@ -232,7 +232,7 @@ function parseHealthcheck(raw: RawInstruction): Metadata {
     if (rest !== '') throw new Error('HEALTHCHECK NONE takes no arguments')
     return { kind: 'HEALTHCHECK', healthcheck: { Test: ['NONE'] } }
   }
-  return withFlags(raw, HEALTHCHECK_FLAGS, (flags) => {
+  return withFlags(raw, healthcheckFlags, (flags) => {
     if (type.toUpperCase() !== 'CMD') {
       throw new Error(`Unknown type ${JSON.stringify(type.toUpperCase())} in HEALTHCHECK (try CMD)`)
     }

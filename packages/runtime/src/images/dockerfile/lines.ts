@@ -32,10 +32,10 @@ export interface Lines {
 /** Errors of the text as such carry no line: Docker reports them as "failed to parse Dockerfile: …". */
 export class DockerfileError extends Error {}
 
-const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/
-const KNOWN_DIRECTIVES = new Set(['escape', 'syntax', 'check'])
-const KEYWORD = /^(\S+)[\t\v\f\r ]*([^]*)$/
-const HEREDOC_KEYWORDS = new Set(['RUN', 'COPY', 'ADD'])
+const directive = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/
+const knownDirectives = new Set(['escape', 'syntax', 'check'])
+const keywordPattern = /^(\S+)[\t\v\f\r ]*([^]*)$/
+const heredocKeywords = new Set(['RUN', 'COPY', 'ADD'])
 
 export function splitLines(text: string): Lines {
   const lines = text.replace(/^\uFEFF/, '').split('\n')
@@ -81,7 +81,7 @@ export function splitLines(text: string): Lines {
 
 /** Also used for ONBUILD, whose argument is an instruction of its own. */
 export function splitKeyword(text: string, line: number): RawInstruction {
-  const match = KEYWORD.exec(text)
+  const match = keywordPattern.exec(text)
   const keyword = match?.[1] ?? text
   let rest = (match?.[2] ?? '').trim()
   const flags: string[] = []
@@ -96,8 +96,8 @@ export function splitKeyword(text: string, line: number): RawInstruction {
 
 function canHaveHeredocs({ keyword, rest }: RawInstruction): boolean {
   const name = keyword.toUpperCase()
-  if (name !== 'ONBUILD') return HEREDOC_KEYWORDS.has(name)
-  return HEREDOC_KEYWORDS.has((rest.split(/\s/, 1)[0] ?? '').toUpperCase())
+  if (name !== 'ONBUILD') return heredocKeywords.has(name)
+  return heredocKeywords.has((rest.split(/\s/, 1)[0] ?? '').toUpperCase())
 }
 
 /** Directives stand before everything else, comments included. Returns the escape character. */
@@ -105,9 +105,9 @@ function readDirectives(lines: string[]): string {
   const seen = new Set<string>()
   let escape = '\\'
   for (const line of lines) {
-    const match = DIRECTIVE.exec(line.trim())
+    const match = directive.exec(line.trim())
     const name = match?.[1]?.toLowerCase() ?? ''
-    if (!match || !KNOWN_DIRECTIVES.has(name)) break
+    if (!match || !knownDirectives.has(name)) break
     if (seen.has(name)) throw new DockerfileError(`only one ${name} parser directive can be used`)
     seen.add(name)
     if (name !== 'escape') continue

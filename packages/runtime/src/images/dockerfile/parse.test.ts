@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { parseCommands, parseDockerfile } from './parse.ts'
 
-const commands = (text: string) => parseDockerfile(`FROM scratch\n${text}`).stages[0]?.commands ?? []
-const only = (text: string) => commands(text)[0]
+function commands(text: string) {
+  return parseDockerfile(`FROM scratch\n${text}`).stages[0]?.commands ?? []
+}
+function only(text: string) {
+  return commands(text)[0]
+}
 
 describe('lines', () => {
   test('continuations, comments and empty lines between them make one instruction', () => {

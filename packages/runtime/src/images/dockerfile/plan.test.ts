@@ -2,10 +2,11 @@ import { expect, test } from 'vitest'
 import { parseDockerfile } from './parse.ts'
 import { planBuild, resolveFrom } from './plan.ts'
 
-const plan = (text: string, options: Partial<Parameters<typeof planBuild>[1]> = {}) =>
-  planBuild(parseDockerfile(text), { buildArgs: {}, platformArgs: {}, ...options })
+function plan(text: string, options: Partial<Parameters<typeof planBuild>[1]> = {}) {
+  return planBuild(parseDockerfile(text), { buildArgs: {}, platformArgs: {}, ...options })
+}
 
-const FILE = `
+const dockerfileText = `
 ARG V=1
 FROM node:$V AS base
 FROM base AS deps
@@ -21,7 +22,7 @@ COPY --from=nginx:1 /c /c
 `
 
 test('only what the target needs is built, steps are numbered without the rest', () => {
-  const { stages, totalSteps } = plan(FILE)
+  const { stages, totalSteps } = plan(dockerfileText)
   expect(stages.map(({ index, dependencies, firstStep }) => ({ index, dependencies, firstStep }))).toEqual([
     { index: 0, dependencies: [], firstStep: 2 },
     { index: 1, dependencies: [0], firstStep: 3 },
@@ -37,11 +38,11 @@ test.each([
   ['TOOLS', [3]],
   ['1', [0, 1]],
 ])('target %s builds stages %j', (target, indexes) => {
-  expect(plan(FILE, { target }).stages.map(({ index }) => index)).toEqual(indexes)
+  expect(plan(dockerfileText, { target }).stages.map(({ index }) => index)).toEqual(indexes)
 })
 
 test('a target that does not exist', () => {
-  expect(() => plan(FILE, { target: 'nope' })).toThrow('target stage "nope" could not be found')
+  expect(() => plan(dockerfileText, { target: 'nope' })).toThrow('target stage "nope" could not be found')
 })
 
 test('FROM sees arguments before it and the platform', () => {

@@ -20,15 +20,15 @@ export interface RunMount {
   env: string | undefined
 }
 
-const TYPES = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const
-const ALIASES: Record<string, string> = {
+const types = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const
+const aliases: Record<string, string> = {
   src: 'source',
   dst: 'target',
   destination: 'target',
   ro: 'readonly',
   rw: 'readwrite',
 }
-const KNOWN = new Set([
+const knownOptions = new Set([
   'type',
   'target',
   'source',
@@ -51,14 +51,14 @@ export function parseRunMount(text: string): RunMount {
   for (const field of text.split(',')) {
     const equals = field.indexOf('=')
     const written = (equals < 0 ? field : field.slice(0, equals)).toLowerCase()
-    const name = ALIASES[written] ?? written
-    if (!KNOWN.has(name)) throw new Error(`unexpected key '${written}' in '${field}'`)
+    const name = aliases[written] ?? written
+    if (!knownOptions.has(name)) throw new Error(`unexpected key '${written}' in '${field}'`)
     if (equals < 0 && !['readonly', 'readwrite', 'required'].includes(name)) {
       throw new Error(`invalid field '${field}' must be a key=value pair`)
     }
     fields.set(name, equals < 0 ? 'true' : field.slice(equals + 1))
   }
-  const type = TYPES.find((known) => known === (fields.get('type') ?? 'bind'))
+  const type = types.find((known) => known === (fields.get('type') ?? 'bind'))
   if (type === undefined) throw new Error(`unsupported mount type ${JSON.stringify(fields.get('type'))}`)
   const target = fields.get('target')
   if (target === undefined && type !== 'secret' && type !== 'ssh')

@@ -4,7 +4,7 @@ import { readAll, webRequest } from '../http.ts'
 import type { Credentials } from './credentials.ts'
 import { parseChallenge, registryUrl } from './registry-client.ts'
 
-const MAX_BYTES = 2 ** 16
+const maxBytes = 2 ** 16
 
 /** Resolves when they do; throws a 401 when they do not. */
 export async function checkLogin(credentials: Credentials, signal?: AbortSignal): Promise<void> {
@@ -21,7 +21,7 @@ export async function checkLogin(credentials: Credentials, signal?: AbortSignal)
     url.searchParams.set('account', credentials.username ?? '')
   }
   const { status, body } = await webRequest(url.href, { headers: { Authorization: authorization } }, signal)
-  await readAll(body, MAX_BYTES)
+  await readAll(body, maxBytes)
   if (status >= 400)
     throw new DockerError(401, `Get ${JSON.stringify(base)}: unauthorized: incorrect username or password`)
 }

@@ -25,7 +25,7 @@ export function runsOn(offered: Platform, wanted: Platform): boolean {
   const own = {
     os: offered.os,
     architecture: offered.architecture,
-    ...(offered.variant && { variant: offered.variant }),
+    ...(offered.variant ? { variant: offered.variant } : {}),
   }
   return choosePlatform([{ mediaType: '', digest: '', size: 0, platform: own }], wanted) !== undefined
 }
@@ -84,5 +84,5 @@ function normalise(architecture: string, variant?: string): { architecture: stri
   const name = names[architecture] ?? architecture
   // These are what the plain architecture means anyway.
   const isDefault = (name === 'arm64' && variant === 'v8') || (name === 'amd64' && variant === 'v1')
-  return { architecture: name, ...(variant !== undefined && variant !== '' && !isDefault && { variant }) }
+  return { architecture: name, ...(variant !== undefined && variant !== '' && !isDefault ? { variant } : {}) }
 }

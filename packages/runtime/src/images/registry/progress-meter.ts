@@ -1,7 +1,7 @@
 /** Counts bytes and reports how many there were, not more often than anyone can read; also as a stream's step. */
 import { Transform } from 'node:stream'
 
-const REPORT_BYTES = 512 * 1024
+const reportBytes = 512 * 1024
 
 export class ProgressMeter extends Transform {
   readonly #total: number
@@ -21,7 +21,7 @@ export class ProgressMeter extends Transform {
   count(bytes: number): void {
     this.#current += bytes
     if (this.#current > this.#total) throw new Error(`content is larger than the ${this.#total} bytes it should have`)
-    if (this.#current - this.#reported < REPORT_BYTES && this.#current !== this.#total) return
+    if (this.#current - this.#reported < reportBytes && this.#current !== this.#total) return
     this.#reported = this.#current
     this.#report(this.#current)
   }

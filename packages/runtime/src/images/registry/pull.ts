@@ -27,11 +27,11 @@ export interface PullOptions {
   credentials?: Credentials | undefined
 }
 
-const PARALLEL_DOWNLOADS = 3
-const DOWNLOAD_ATTEMPTS = 5
-const MAX_CONFIG_BYTES = 8 * 2 ** 20
+const parallelDownloads = 3
+const downloadAttempts = 5
+const maxConfigBytes = 8 * 2 ** 20
 /** Someone without a network should not have to wait long to learn it. */
-const FIRST_ANSWER_TIMEOUT_MS = 15_000
+const firstAnswerTimeoutMs = 15_000
 
 export async function pullImage(
   images: ImageStore,
@@ -45,7 +45,7 @@ export async function pullImage(
   const client = new RegistryClient(reference, {
     credentials: options.credentials,
     actions: 'pull',
-    timeoutMs: FIRST_ANSWER_TIMEOUT_MS,
+    timeoutMs: firstAnswerTimeoutMs,
   })
   try {
     return await new Pull(images, client, reference, options, onProgress, signal).run()
@@ -60,7 +60,7 @@ export async function remoteTags(
   { credentials }: PullOptions,
   signal?: AbortSignal,
 ): Promise<string[]> {
-  const client = new RegistryClient(reference, { credentials, actions: 'pull', timeoutMs: FIRST_ANSWER_TIMEOUT_MS })
+  const client = new RegistryClient(reference, { credentials, actions: 'pull', timeoutMs: firstAnswerTimeoutMs })
   try {
     return await client.tags(signal)
   } catch (error) {
@@ -145,7 +145,7 @@ class Pull {
   async #config({ digest, size }: Descriptor): Promise<Buffer> {
     if (await this.#images.content.has(digest)) return this.#images.content.read(digest)
     const { body } = await this.#client.blob(digest, 0, this.#signal)
-    const bytes = await readAll(body, Math.min(size, MAX_CONFIG_BYTES))
+    const bytes = await readAll(body, Math.min(size, maxConfigBytes))
     if (digestOf(bytes) !== digest)
       throw new DigestMismatchError(`image config verification failed for digest ${digest}`)
     return bytes
@@ -172,7 +172,7 @@ class Pull {
         this.#onProgress({ status: 'Pull complete', progressDetail: {}, id })
       }
     }
-    await Promise.all(Array.from({ length: PARALLEL_DOWNLOADS }, worker))
+    await Promise.all(Array.from({ length: parallelDownloads }, worker))
   }
 
   async #download({ digest, size }: Descriptor, id: string): Promise<void> {
@@ -185,8 +185,8 @@ class Pull {
           await this.#downloadInto(partial, digest, size, id)
           break
         } catch (error) {
-          if (attempt >= DOWNLOAD_ATTEMPTS || error instanceof RegistryError || this.#signal?.aborted) throw error
-          this.#onProgress({ status: `Retrying (${attempt}/${DOWNLOAD_ATTEMPTS - 1})`, progressDetail: {}, id })
+          if (attempt >= downloadAttempts || error instanceof RegistryError || this.#signal?.aborted) throw error
+          this.#onProgress({ status: `Retrying (${attempt}/${downloadAttempts - 1})`, progressDetail: {}, id })
         }
       }
       this.#onProgress({ status: 'Verifying Checksum', progressDetail: {}, id })

@@ -13,7 +13,7 @@ import { digestOf } from '../content-store.ts'
 import type { Image, ImageStore } from '../image-store.ts'
 import type { Layer } from '../layer-store.ts'
 import type { Descriptor, Manifest } from '../oci.ts'
-import { MEDIA_TYPE } from '../oci.ts'
+import { mediaTypes } from '../oci.ts'
 import type { Reference } from '../reference.ts'
 import { parseReference, repositoryOf } from '../reference.ts'
 import type { Credentials } from './credentials.ts'
@@ -22,8 +22,8 @@ import { RegistryClient } from './registry-client.ts'
 import { RegistryError } from './registry-error.ts'
 import type { OnProgress } from './progress.ts'
 
-const UPLOAD_ATTEMPTS = 5
-const PARALLEL_UPLOADS = 3
+const uploadAttempts = 5
+const parallelUploads = 3
 
 /** `reference` has a tag. Resolves with the manifest's digest, which is also entered as a name of the image. */
 export async function pushImage(
@@ -81,15 +81,15 @@ class Push {
     const worker = async (): Promise<void> => {
       for (let next = pending.shift(); next; next = pending.shift()) layers[next[0]] = await this.#pushLayer(next[1])
     }
-    await Promise.all(Array.from({ length: PARALLEL_UPLOADS }, worker))
+    await Promise.all(Array.from({ length: parallelUploads }, worker))
 
     const size = (await this.#images.content.size(this.#image.id)) ?? 0
-    const isDocker = layers.every(({ mediaType }) => mediaType === MEDIA_TYPE.dockerLayerGzip)
-    const config = { mediaType: isDocker ? MEDIA_TYPE.dockerConfig : MEDIA_TYPE.config, digest: this.#image.id, size }
+    const isDocker = layers.every(({ mediaType }) => mediaType === mediaTypes.dockerLayerGzip)
+    const config = { mediaType: isDocker ? mediaTypes.dockerConfig : mediaTypes.config, digest: this.#image.id, size }
     if (!(await this.#client.hasBlob(config.digest, this.#signal))) await this.#upload(config, () => undefined)
     return this.#pushManifest({
       schemaVersion: 2,
-      mediaType: isDocker ? MEDIA_TYPE.dockerManifest : MEDIA_TYPE.manifest,
+      mediaType: isDocker ? mediaTypes.dockerManifest : mediaTypes.manifest,
       config,
       layers,
     })
@@ -147,7 +147,7 @@ class Push {
         location = await this.#sendFrom(offset, { digest, size }, location, report)
         offset = size
       } catch (error) {
-        if (attempt >= UPLOAD_ATTEMPTS || error instanceof RegistryError || this.#signal?.aborted) throw error
+        if (attempt >= uploadAttempts || error instanceof RegistryError || this.#signal?.aborted) throw error
         const status = await this.#client.uploadStatus(location, this.#signal)
         location = status.location
         offset = status.received
@@ -176,7 +176,7 @@ class Push {
 }
 
 function dockerLayerType({ mediaType }: Layer['blob']): string {
-  return mediaType === MEDIA_TYPE.layerGzip ? MEDIA_TYPE.dockerLayerGzip : mediaType
+  return mediaType === mediaTypes.layerGzip ? mediaTypes.dockerLayerGzip : mediaType
 }
 
 function shortId(digest: string): string {

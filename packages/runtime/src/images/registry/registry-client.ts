@@ -8,14 +8,14 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import { readAll, webRequest } from '../http.ts'
 import type { WebRequest, WebResponse } from '../http.ts'
-import { MEDIA_TYPE } from '../oci.ts'
+import { mediaTypes } from '../oci.ts'
 import type { Reference } from '../reference.ts'
 import type { Credentials } from './credentials.ts'
 import { parseRegistryError } from './registry-error.ts'
 
-const MAX_MANIFEST_BYTES = 4 * 2 ** 20
-const MAX_ERROR_BYTES = 2 ** 16
-const MANIFEST_TYPES = [MEDIA_TYPE.dockerManifest, MEDIA_TYPE.dockerIndex, MEDIA_TYPE.manifest, MEDIA_TYPE.index].join(
+const maxManifestBytes = 4 * 2 ** 20
+const maxErrorBytes = 2 ** 16
+const manifestTypes = [mediaTypes.dockerManifest, mediaTypes.dockerIndex, mediaTypes.manifest, mediaTypes.index].join(
   ', ',
 )
 
@@ -40,8 +40,8 @@ export class RegistryClient {
 
   /** The manifest's bytes as they are: their digest is the manifest's name. */
   async manifest(tagOrDigest: string, signal?: AbortSignal): Promise<{ bytes: Buffer; mediaType: string }> {
-    const response = await this.#request(`manifests/${tagOrDigest}`, { headers: { Accept: MANIFEST_TYPES } }, signal)
-    const bytes = await readAll(response.body, MAX_MANIFEST_BYTES)
+    const response = await this.#request(`manifests/${tagOrDigest}`, { headers: { Accept: manifestTypes } }, signal)
+    const bytes = await readAll(response.body, maxManifestBytes)
     return { bytes, mediaType: (response.headers['content-type'] ?? '').split(';', 1)[0] ?? '' }
   }
 
@@ -58,7 +58,7 @@ export class RegistryClient {
     let next: string | undefined = `${this.#base}${this.#repository}/tags/list`
     while (next !== undefined) {
       const response: WebResponse = await this.#send(next, {}, signal)
-      const page = JSON.parse((await readAll(response.body, MAX_MANIFEST_BYTES)).toString()) as {
+      const page = JSON.parse((await readAll(response.body, maxManifestBytes)).toString()) as {
         tags: string[] | null
       }
       tags.push(...(page.tags ?? []))
@@ -137,7 +137,7 @@ export class RegistryClient {
     if (this.#authorization === undefined) await this.#authenticate(signal)
     const response = await webRequest(url, this.#withHeaders(request), signal)
     if (response.status < 400 || expected.includes(response.status)) return response
-    const body = (await readAll(response.body, MAX_ERROR_BYTES)).toString()
+    const body = (await readAll(response.body, maxErrorBytes)).toString()
     throw parseRegistryError(response.status, body, `${request.method ?? 'GET'} ${url}`)
   }
 
@@ -145,7 +145,7 @@ export class RegistryClient {
     const headers: OutgoingHttpHeaders = { 'User-Agent': 'dinghy', ...request.headers }
     if (this.#authorization) headers['Authorization'] = this.#authorization
     const { timeoutMs } = this.#options
-    return { ...request, headers, ...(timeoutMs !== undefined && { timeoutMs }) }
+    return { ...request, headers, ...(timeoutMs !== undefined ? { timeoutMs } : {}) }
   }
 
   /** Asks the registry how it wants to be spoken to, before any body is sent. */
@@ -183,7 +183,7 @@ export class RegistryClient {
       request = { headers: credentials ? { Authorization: basic(credentials) } : {} }
     }
     const response = await webRequest(url.href, request, signal)
-    const text = (await readAll(response.body, MAX_ERROR_BYTES)).toString()
+    const text = (await readAll(response.body, maxErrorBytes)).toString()
     if (response.status >= 400) throw parseRegistryError(response.status, text, `token from ${url.host}`)
     const { token, access_token: accessToken } = JSON.parse(text) as { token?: string; access_token?: string }
     const value = token ?? accessToken

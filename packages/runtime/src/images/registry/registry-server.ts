@@ -38,9 +38,9 @@ class ApiError extends Error {
   }
 }
 
-const NAME = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*'
-const TAG = /^\w[\w.-]{0,127}$/
-const MAX_MANIFEST_BYTES = 4 * 2 ** 20
+const namePattern = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*'
+const tagPattern = /^\w[\w.-]{0,127}$/
+const maxManifestBytes = 4 * 2 ** 20
 
 interface Call {
   request: IncomingMessage
@@ -53,26 +53,26 @@ interface Call {
 }
 
 /** First match wins. */
-const ROUTES: [method: string, path: RegExp, handler: (call: Call) => Promise<void>][] = [
+const routes: [method: string, path: RegExp, handler: (call: Call) => Promise<void>][] = [
   ['GET', /^\/v2\/?$/, ({ response }) => Promise.resolve(sendJson(response, 200, {}))],
   [
     'GET',
     /^\/v2\/_catalog$/,
     async ({ response, store }) => sendJson(response, 200, { repositories: await store.repositories() }),
   ],
-  ['GET', new RegExp(`^/v2/(?<name>${NAME})/tags/list$`), listTags],
-  ['GET', new RegExp(`^/v2/(?<name>${NAME})/manifests/(?<reference>[^/]+)$`), getManifest],
-  ['HEAD', new RegExp(`^/v2/(?<name>${NAME})/manifests/(?<reference>[^/]+)$`), getManifest],
-  ['PUT', new RegExp(`^/v2/(?<name>${NAME})/manifests/(?<reference>[^/]+)$`), putManifest],
-  ['DELETE', new RegExp(`^/v2/(?<name>${NAME})/manifests/(?<reference>[^/]+)$`), deleteManifest],
-  ['POST', new RegExp(`^/v2/(?<name>${NAME})/blobs/uploads/?$`), startUpload],
-  ['GET', new RegExp(`^/v2/(?<name>${NAME})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), uploadStatus],
-  ['PATCH', new RegExp(`^/v2/(?<name>${NAME})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), appendUpload],
-  ['PUT', new RegExp(`^/v2/(?<name>${NAME})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), finishUpload],
-  ['DELETE', new RegExp(`^/v2/(?<name>${NAME})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), cancelUpload],
-  ['GET', new RegExp(`^/v2/(?<name>${NAME})/blobs/(?<reference>[^/]+)$`), getBlob],
-  ['HEAD', new RegExp(`^/v2/(?<name>${NAME})/blobs/(?<reference>[^/]+)$`), getBlob],
-  ['DELETE', new RegExp(`^/v2/(?<name>${NAME})/blobs/(?<reference>[^/]+)$`), deleteBlob],
+  ['GET', new RegExp(`^/v2/(?<name>${namePattern})/tags/list$`), listTags],
+  ['GET', new RegExp(`^/v2/(?<name>${namePattern})/manifests/(?<reference>[^/]+)$`), getManifest],
+  ['HEAD', new RegExp(`^/v2/(?<name>${namePattern})/manifests/(?<reference>[^/]+)$`), getManifest],
+  ['PUT', new RegExp(`^/v2/(?<name>${namePattern})/manifests/(?<reference>[^/]+)$`), putManifest],
+  ['DELETE', new RegExp(`^/v2/(?<name>${namePattern})/manifests/(?<reference>[^/]+)$`), deleteManifest],
+  ['POST', new RegExp(`^/v2/(?<name>${namePattern})/blobs/uploads/?$`), startUpload],
+  ['GET', new RegExp(`^/v2/(?<name>${namePattern})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), uploadStatus],
+  ['PATCH', new RegExp(`^/v2/(?<name>${namePattern})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), appendUpload],
+  ['PUT', new RegExp(`^/v2/(?<name>${namePattern})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), finishUpload],
+  ['DELETE', new RegExp(`^/v2/(?<name>${namePattern})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), cancelUpload],
+  ['GET', new RegExp(`^/v2/(?<name>${namePattern})/blobs/(?<reference>[^/]+)$`), getBlob],
+  ['HEAD', new RegExp(`^/v2/(?<name>${namePattern})/blobs/(?<reference>[^/]+)$`), getBlob],
+  ['DELETE', new RegExp(`^/v2/(?<name>${namePattern})/blobs/(?<reference>[^/]+)$`), deleteBlob],
 ]
 
 export function createRegistryServer(options: RegistryServerOptions): Server {
@@ -94,7 +94,7 @@ async function serve(
   if (request.headers.origin !== undefined) throw new ApiError(403, 'DENIED', 'requests from web pages are denied')
   requireLogin(request, response, options.credentials)
   const url = new URL(request.url ?? '/', 'http://registry')
-  for (const [method, path, handler] of ROUTES) {
+  for (const [method, path, handler] of routes) {
     const match = request.method === method ? path.exec(decodeURIComponent(url.pathname)) : null
     if (!match) continue
     const { name = '', reference = '' } = match.groups ?? {}
@@ -139,7 +139,7 @@ async function getManifest({ request, response, store, name, reference }: Call):
 
 async function putManifest({ request, response, store, name, reference }: Call): Promise<void> {
   requireManifestReference(reference)
-  const bytes = await readAll(request, MAX_MANIFEST_BYTES)
+  const bytes = await readAll(request, maxManifestBytes)
   const document = parseManifest(bytes)
   const isByDigest = reference.includes(':')
   if (isByDigest && digestOf(bytes) !== reference) {
@@ -186,7 +186,7 @@ async function getBlob({ request, response, store, name, reference }: Call): Pro
     'Content-Length': size === 0 ? 0 : end - start + 1,
     'Docker-Content-Digest': reference,
     'Accept-Ranges': 'bytes',
-    ...(range && { 'Content-Range': `bytes ${start}-${end}/${size}` }),
+    ...(range ? { 'Content-Range': `bytes ${start}-${end}/${size}` } : {}),
   })
   if (request.method === 'HEAD' || size === 0) response.end()
   else await pipeline(createReadStream(store.content.path(reference), { start, end }), response)
@@ -200,7 +200,7 @@ async function deleteBlob({ response, store, name, reference }: Call): Promise<v
 
 async function startUpload({ request, response, store, name, query }: Call): Promise<void> {
   const [mount, from] = [query.get('mount') ?? '', query.get('from') ?? '']
-  if (isDigest(mount) && new RegExp(`^${NAME}$`).test(from) && store.hasBlob(from, mount)) {
+  if (isDigest(mount) && new RegExp(`^${namePattern}$`).test(from) && store.hasBlob(from, mount)) {
     await store.linkBlob(name, mount)
     return sendCreated(response, name, mount)
   }
@@ -264,7 +264,7 @@ function parseManifest(bytes: Buffer): Manifest | ManifestIndex {
 }
 
 function requireManifestReference(reference: string): void {
-  if (!isDigest(reference) && !TAG.test(reference))
+  if (!isDigest(reference) && !tagPattern.test(reference))
     throw new ApiError(400, 'TAG_INVALID', 'manifest tag did not match URI')
 }
 
@@ -290,7 +290,7 @@ function sendUpload(response: ServerResponse, status: number, name: string, id: 
     Location: `/v2/${name}/blobs/uploads/${id}`,
     Range: `0-${Math.max(size - 1, 0)}`,
     'Docker-Upload-UUID': id,
-    ...(status !== 204 && { 'Content-Length': 0 }),
+    ...(status !== 204 ? { 'Content-Length': 0 } : {}),
   })
   response.end()
 }

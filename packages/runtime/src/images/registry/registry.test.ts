@@ -12,7 +12,7 @@ import { ImageStore } from '../image-store.ts'
 import type { Image } from '../image-store.ts'
 import { digestOf } from '../content-store.ts'
 import { UnreachableError, webRequest, readAll } from '../http.ts'
-import { MEDIA_TYPE } from '../oci.ts'
+import { mediaTypes } from '../oci.ts'
 import { parseReference } from '../reference.ts'
 import { tarStream } from '../tar.ts'
 import { checkLogin } from './login.ts'
@@ -48,8 +48,9 @@ async function listen(server: Server): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const serve = (credentials?: { username: string; password: string }) =>
-  listen(createRegistryServer({ store: registry, ...(credentials && { credentials }) }))
+function serve(credentials?: { username: string; password: string }) {
+  return listen(createRegistryServer({ store: registry, ...(credentials ? { credentials } : {}) }))
+}
 
 async function makeImage(content: string): Promise<Image> {
   const tar = tarStream(async (archive) => {
@@ -236,16 +237,16 @@ test('an index gives the image of this platform, and says when there is none', a
   const manifest = await registry.manifest('app', digest)
   const size = manifest?.bytes.length ?? 0
   const entry = (os: string, architecture: string) => ({
-    mediaType: MEDIA_TYPE.dockerManifest,
+    mediaType: mediaTypes.dockerManifest,
     digest,
     size,
     platform: { os, architecture },
   })
   const index = (...manifests: object[]) =>
-    Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests }))
+    Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests }))
   await registry.putManifest(
     'app',
-    MEDIA_TYPE.index,
+    mediaTypes.index,
     index(entry('unknown', 'unknown'), entry('linux', 'riscv64')),
     'multi',
   )
@@ -290,9 +291,9 @@ describe('the server', () => {
 
   test('a manifest must not name what is not there', async () => {
     const base = `http://${await serve()}`
-    const config = { mediaType: MEDIA_TYPE.config, digest: digestOf('x'), size: 1 }
+    const config = { mediaType: mediaTypes.config, digest: digestOf('x'), size: 1 }
     const body = Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers: [] }))
-    const headers = { 'Content-Type': MEDIA_TYPE.manifest, 'Content-Length': body.length }
+    const headers = { 'Content-Type': mediaTypes.manifest, 'Content-Length': body.length }
     const response = await webRequest(`${base}/v2/app/manifests/1`, { method: 'PUT', headers, body })
     expect([response.status, (await readAll(response.body, 999)).toString()]).toEqual([
       400,
@@ -316,7 +317,7 @@ describe('without a network', () => {
       images: here,
       machine: { find: (name) => `/bin/${name}`, modifiedAt: () => new Date(0), nodeVersion: 'v20.0.0' },
       log: { warn: (...line: unknown[]) => void warnings.push(line) },
-      ...(hostBases && { hostBases }),
+      ...(hostBases ? { hostBases } : {}),
     })
   /** Official images of a registry that nobody serves. */
   const name = '127.0.0.1:1/library/node:20'

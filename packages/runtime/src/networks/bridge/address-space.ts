@@ -4,10 +4,10 @@
 import { badParameter } from '../../docker/errors.ts'
 import { contains, overlap, parseSubnet } from '../ipam.ts'
 import { readRoutes } from './machine-links.ts'
-import { LOOPBACK, type AddressSpace } from '../network.ts'
+import { loopbackSpace, type AddressSpace } from '../network.ts'
 
 /** Multicast and above: no host has such an address. */
-const FIRST_MULTICAST = 224 * 2 ** 24
+const firstMulticast = 224 * 2 ** 24
 
 export function bridgeSpace(options: { canMasquerade: boolean }): AddressSpace {
   return {
@@ -29,10 +29,10 @@ export function bridgeSpace(options: { canMasquerade: boolean }): AddressSpace {
 
     check(subnet) {
       const parsed = parseSubnet(subnet)
-      if (overlap(parsed, LOOPBACK)) {
+      if (overlap(parsed, loopbackSpace)) {
         throw badParameter(`subnet ${subnet} cannot be served by a bridge: --driver loopback serves 127.0.0.0/8`)
       }
-      if (parsed.first >= FIRST_MULTICAST || contains(parsed, 0)) throw badParameter(`invalid subnet ${subnet}`)
+      if (parsed.first >= firstMulticast || contains(parsed, 0)) throw badParameter(`invalid subnet ${subnet}`)
     },
   }
 }

@@ -20,9 +20,9 @@ import { kindOf, type Network } from '../network.ts'
 import type { Networks } from '../networks.ts'
 import { runTool } from '../run-tool.ts'
 
-const FORWARDING = '/proc/sys/net/ipv4/ip_forward'
+const forwarding = '/proc/sys/net/ipv4/ip_forward'
 /** The kernel's limit for the name of an interface. */
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}$/
+const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}$/
 
 export class Bridges {
   readonly #networks: Networks
@@ -150,7 +150,7 @@ export class Bridges {
 
   async #create(network: Network): Promise<void> {
     const name = bridgeName(network)
-    if (!NAME.test(name)) throw serverError(`invalid name of a bridge: ${name}`)
+    if (!namePattern.test(name)) throw serverError(`invalid name of a bridge: ${name}`)
     if (readLinkNames().has(name)) throw serverError(`the name of the bridge, ${name}, is used by something else`)
     const refused: Subnet[] = []
     for (;;) {
@@ -189,8 +189,8 @@ export class Bridges {
   }
 
   #enableForwarding(): void {
-    if (readFileSync(FORWARDING, 'utf8').trim() === '1') return
-    writeFileSync(FORWARDING, '1')
+    if (readFileSync(forwarding, 'utf8').trim() === '1') return
+    writeFileSync(forwarding, '1')
     this.#log.info('switched IPv4 forwarding on (net.ipv4.ip_forward), as containers on bridges need it')
   }
 

@@ -22,13 +22,14 @@ table ip dinghy-1 {
 `)
 })
 
-const rules = (change: Partial<typeof open>) =>
-  rulesetOf('t', [
+function rules(change: Partial<typeof open>) {
+  return rulesetOf('t', [
     { ...open, ...change },
     { ...open, name: 'br-b' },
   ])
     .split('\n')
     .map((line) => line.trim())
+}
 
 test('nothing passes an internal network, and that is decided before anything is let through', () => {
   const lines = rules({ internal: true })

@@ -46,4 +46,6 @@ function sourceRules({ name, subnet, internal, masquerade }: BridgeRules): strin
   return internal || !masquerade ? [] : [`ip saddr ${subnet} oifname != "${name}" masquerade`]
 }
 
-const indent = (rule: string): string => `    ${rule}`
+function indent(rule: string): string {
+  return `    ${rule}`
+}

@@ -2,25 +2,29 @@ import { expect, test } from 'vitest'
 import { bridgeName, gatewayOf, interfacesOf, mtuOf } from './interfaces.ts'
 import type { Network } from '../network.ts'
 
-const network = (name: string, change: Partial<Network> = {}): Network => ({
-  id: `${name}0123456789abcdef`,
-  name,
-  driver: 'bridge',
-  createdAt: '',
-  subnet: '172.18.0.0/16',
-  gateway: '172.18.0.1',
-  internal: false,
-  attachable: false,
-  enableIPv6: false,
-  labels: {},
-  options: {},
-  ipamOptions: {},
-  ipamDriver: 'default',
-  predefined: false,
-  endpoints: {},
-  ...change,
-})
-const on = (net: Network, priority = 0) => ({ network: net, priority })
+function network(name: string, change: Partial<Network> = {}): Network {
+  return {
+    id: `${name}0123456789abcdef`,
+    name,
+    driver: 'bridge',
+    createdAt: '',
+    subnet: '172.18.0.0/16',
+    gateway: '172.18.0.1',
+    internal: false,
+    attachable: false,
+    enableIPv6: false,
+    labels: {},
+    options: {},
+    ipamOptions: {},
+    ipamDriver: 'default',
+    predefined: false,
+    endpoints: {},
+    ...change,
+  }
+}
+function on(net: Network, priority = 0) {
+  return { network: net, priority }
+}
 
 test.each([
   ['the first by name', [on(network('b')), on(network('a'))], 'a'],

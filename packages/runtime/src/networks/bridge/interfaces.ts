@@ -8,7 +8,7 @@ import { serverError } from '../../docker/errors.ts'
 import type { NetworkInterface } from '../../drivers/driver.ts'
 import type { Network } from '../network.ts'
 
-const DEFAULT_MTU = 1500
+const defaultMtu = 1500
 
 export interface Plugged {
   network: Network
@@ -29,8 +29,8 @@ export function interfacesOf(containerId: string, plugged: Plugged[]): NetworkIn
         mac: endpoint.mac,
         address: `${endpoint.ip}/${network.subnet.split('/')[1]}`,
         mtu: mtuOf(network),
-        ...(!hasIcc(network) && { isolated: true }),
-        ...(network === way && { gateway: network.gateway }),
+        ...(!hasIcc(network) ? { isolated: true } : {}),
+        ...(network === way ? { gateway: network.gateway } : {}),
       }
     })
     .toSorted((a, b) => a.name.localeCompare(b.name))
@@ -44,11 +44,14 @@ export function gatewayOf(plugged: Plugged[]): Network | undefined {
 }
 
 /** An option of the bridge driver. */
-export const option = (network: Pick<Network, 'options'>, name: string): string | undefined =>
-  network.options[`com.docker.network.${name}`] || undefined
+export function option(network: Pick<Network, 'options'>, name: string): string | undefined {
+  return network.options[`com.docker.network.${name}`] || undefined
+}
 
 /** Whether the containers of a network may talk to each other. */
-export const hasIcc = (network: Pick<Network, 'options'>): boolean => option(network, 'bridge.enable_icc') !== 'false'
+export function hasIcc(network: Pick<Network, 'options'>): boolean {
+  return option(network, 'bridge.enable_icc') !== 'false'
+}
 
 /** As Docker names them. */
 export function bridgeName(network: Pick<Network, 'id' | 'options'>): string {
@@ -56,10 +59,12 @@ export function bridgeName(network: Pick<Network, 'id' | 'options'>): string {
 }
 
 /** An endpoint is made anew for every run, and so is the name of its cable: the old one may still be on its way out. */
-export const portName = ({ endpointId }: { endpointId: string }): string => `veth${endpointId.slice(0, 8)}`
+export function portName({ endpointId }: { endpointId: string }): string {
+  return `veth${endpointId.slice(0, 8)}`
+}
 
 export function mtuOf(network: Pick<Network, 'options'>): number {
-  const mtu = Number(option(network, 'driver.mtu') ?? DEFAULT_MTU)
+  const mtu = Number(option(network, 'driver.mtu') ?? defaultMtu)
   if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65_535)
     throw serverError(`invalid MTU ${option(network, 'driver.mtu')}`)
   return mtu

@@ -28,7 +28,9 @@ export interface BridgePlan {
 }
 
 /** What the kernel takes as an alias, and `ip -batch` as a word in quotes. */
-export const aliasOf = (text: string): string => text.replaceAll(/[^ -~]|["#\\]/g, '_').slice(0, 250)
+export function aliasOf(text: string): string {
+  return text.replaceAll(/[^ -~]|["#\\]/g, '_').slice(0, 250)
+}
 
 /**
  * The second name claims the subnet: names are unique on a machine, so of two runtimes that want the same subnet at the
@@ -46,7 +48,9 @@ export function bridgeBatch({ name, address, mtu, owner }: BridgePlan): string {
 }
 
 /** Prefixes differ, but who asks for overlapping subnets is told by the routes; see bridges.ts. */
-const claimOf = (address: string): string => `dinghy-${address.replace('/', '-')}`
+function claimOf(address: string): string {
+  return `dinghy-${address.replace('/', '-')}`
+}
 
 /** The machine's side. `netns` is the path of the container's namespace. */
 export function portBatch(interfaces: NetworkInterface[], netns: string): string {
@@ -117,4 +121,6 @@ export function linkLines(interfaces: NetworkInterface[]): string[] {
   ]
 }
 
-const lines = (...all: string[]): string => `${all.join('\n')}\n`
+function lines(...all: string[]): string {
+  return `${all.join('\n')}\n`
+}

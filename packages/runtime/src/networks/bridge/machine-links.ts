@@ -5,12 +5,20 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Subnet } from '../ipam.ts'
 
-const read = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '')
+function read(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
+}
 
-export const readRoutes = (): Subnet[] => parseRoutes(read('/proc/net/route'))
-export const readLinkNames = (): Set<string> => new Set(parseLinkNames(read('/proc/net/dev')))
+export function readRoutes(): Subnet[] {
+  return parseRoutes(read('/proc/net/route'))
+}
+export function readLinkNames(): Set<string> {
+  return new Set(parseLinkNames(read('/proc/net/dev')))
+}
 
-export const readTraffic = (pid: number): Record<string, Traffic> => parseTraffic(read(`/proc/${pid}/net/dev`))
+export function readTraffic(pid: number): Record<string, Traffic> {
+  return parseTraffic(read(`/proc/${pid}/net/dev`))
+}
 
 /** As the Docker API names them. */
 export interface Traffic {

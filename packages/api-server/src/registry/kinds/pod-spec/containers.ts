@@ -1,4 +1,6 @@
-// Containers, init containers and ephemeral containers of a pod.
+/**
+ * Containers, init containers and ephemeral containers of a pod.
+ */
 
 import { duplicate, forbidden, invalid, notFound, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1123Label, isPortName, isPortNumber } from '@dinghy/shared/api/names'
@@ -62,7 +64,7 @@ function validateInitContainer(container: Container, spec: PodSpec, path: string
   return errors
 }
 
-const NOT_FOR_EPHEMERAL = [
+const notForEphemeral = [
   'ports',
   'livenessProbe',
   'readinessProbe',
@@ -78,7 +80,7 @@ export function validateEphemeralContainers(spec: PodSpec, path: string): FieldE
   return (spec.ephemeralContainers ?? []).flatMap((container: EphemeralContainer, i) => {
     const at = `${path}.ephemeralContainers[${i}]`
     const errors = [...validateContainer(container, spec, at), ...unique(container.name, seen, at)]
-    for (const field of NOT_FOR_EPHEMERAL) {
+    for (const field of notForEphemeral) {
       if (container[field]) errors.push(forbidden(`${at}.${field}`, 'cannot be set for an Ephemeral Container'))
     }
     if (Object.keys(container.resources ?? {}).length > 0) {

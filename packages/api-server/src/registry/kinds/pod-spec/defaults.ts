@@ -1,4 +1,6 @@
-// What a pod spec means where its author said nothing. Applied to pods and to every pod template.
+/**
+ * What a pod spec means where its author said nothing. Applied to pods and to every pod template.
+ */
 
 import type {
   Container,
@@ -90,13 +92,13 @@ function defaultHandler(handler: LifecycleHandler | Probe | undefined): void {
   handler.httpGet.scheme ||= 'HTTP'
 }
 
-const FILE_MODE = 0o644
+const fileMode = 0o644
 
 export function defaultVolume(volume: Volume): void {
   if (Object.keys(without(volume, 'name')).length === 0) volume.emptyDir = {}
   if (volume.hostPath) volume.hostPath.type ??= ''
-  if (volume.secret) volume.secret.defaultMode ??= FILE_MODE
-  if (volume.configMap) volume.configMap.defaultMode ??= FILE_MODE
+  if (volume.secret) volume.secret.defaultMode ??= fileMode
+  if (volume.configMap) volume.configMap.defaultMode ??= fileMode
   if (volume.iscsi) volume.iscsi.iscsiInterface ||= 'default'
   if (volume.rbd) {
     volume.rbd.pool ||= 'rbd'
@@ -105,11 +107,11 @@ export function defaultVolume(volume: Volume): void {
   }
   if (volume.ephemeral?.volumeClaimTemplate) volume.ephemeral.volumeClaimTemplate.spec.volumeMode ??= 'Filesystem'
   if (volume.downwardAPI) {
-    volume.downwardAPI.defaultMode ??= FILE_MODE
+    volume.downwardAPI.defaultMode ??= fileMode
     for (const { fieldRef } of volume.downwardAPI.items ?? []) if (fieldRef) fieldRef.apiVersion ||= 'v1'
   }
   if (volume.projected) {
-    volume.projected.defaultMode ??= FILE_MODE
+    volume.projected.defaultMode ??= fileMode
     for (const { downwardAPI, serviceAccountToken } of volume.projected.sources ?? []) {
       for (const { fieldRef } of downwardAPI?.items ?? []) if (fieldRef) fieldRef.apiVersion ||= 'v1'
       if (serviceAccountToken) serviceAccountToken.expirationSeconds ??= 3600

@@ -1,11 +1,13 @@
-// Environment variables: their names, and where a value may come from.
+/**
+ * Environment variables: their names, and where a value may come from.
+ */
 
 import { invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isConfigMapKey, isDns1123Subdomain, isEnvVarName, isQualifiedName } from '@dinghy/shared/api/names'
 import type { EnvFromSource, EnvVar, ObjectFieldSelector, ResourceFieldSelector } from '@dinghy/shared/api/types'
 import { named, requiredText } from '../checks.ts'
 
-const AT_MOST_ONE = 'may not have more than one field specified at a time'
+const atMostOne = 'may not have more than one field specified at a time'
 
 export function validateEnv(env: EnvVar[] | undefined, path: string): FieldError[] {
   return (env ?? []).flatMap((variable, i) => {
@@ -24,7 +26,7 @@ export function validateEnvFrom(sources: EnvFromSource[] | undefined, path: stri
     if (configMapRef) errors.push(...objectName(`${at}.configMapRef.name`, configMapRef.name))
     if (secretRef) errors.push(...objectName(`${at}.secretRef.name`, secretRef.name))
     if (!configMapRef && !secretRef) errors.push(invalid(at, '', 'must specify one of: `configMapRef` or `secretRef`'))
-    if (configMapRef && secretRef) errors.push(invalid(at, '', AT_MOST_ONE))
+    if (configMapRef && secretRef) errors.push(invalid(at, '', atMostOne))
     return errors
   })
 }
@@ -33,7 +35,7 @@ function validateValueFrom({ value, valueFrom }: EnvVar, path: string): FieldErr
   if (!valueFrom) return []
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = valueFrom
   const errors: FieldError[] = []
-  if (fieldRef) errors.push(...validateFieldRef(fieldRef, ENV_FIELDS, `${path}.fieldRef`))
+  if (fieldRef) errors.push(...validateFieldRef(fieldRef, envFields, `${path}.fieldRef`))
   if (resourceFieldRef) errors.push(...validateResourceFieldRef(resourceFieldRef, `${path}.resourceFieldRef`))
   if (configMapKeyRef) errors.push(...keyOfObject(configMapKeyRef, `${path}.configMapKeyRef`))
   if (secretKeyRef) errors.push(...keyOfObject(secretKeyRef, `${path}.secretKeyRef`))
@@ -42,11 +44,11 @@ function validateValueFrom({ value, valueFrom }: EnvVar, path: string): FieldErr
     const detail = 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`'
     errors.push(invalid(path, '', detail))
   } else if (value) errors.push(invalid(path, '', 'may not be specified when `value` is not empty'))
-  else if (sources > 1) errors.push(invalid(path, '', AT_MOST_ONE))
+  else if (sources > 1) errors.push(invalid(path, '', atMostOne))
   return errors
 }
 
-const ENV_FIELDS = [
+const envFields = [
   'metadata.name',
   'metadata.namespace',
   'metadata.uid',
@@ -59,7 +61,7 @@ const ENV_FIELDS = [
 ]
 
 /** What a file of a downward API volume may show. */
-export const VOLUME_FIELDS = [
+export const volumeFields = [
   'metadata.annotations',
   'metadata.labels',
   'metadata.name',
@@ -68,9 +70,9 @@ export const VOLUME_FIELDS = [
 ]
 
 /** Any path a pod has, so that "not here" can be told from "nowhere". */
-const KNOWN_FIELDS = new Set([
-  ...ENV_FIELDS,
-  ...VOLUME_FIELDS,
+const knownFields = new Set([
+  ...envFields,
+  ...volumeFields,
   'spec.restartPolicy',
   'spec.schedulerName',
   'status.phase',
@@ -85,14 +87,14 @@ export function validateFieldRef(ref: ObjectFieldSelector, valid: string[], path
     const key = subscript[2] ?? ''
     return named(at, key, isQualifiedName(subscript[1] === 'metadata.annotations' ? key.toLowerCase() : key))
   }
-  if (!KNOWN_FIELDS.has(ref.fieldPath)) {
+  if (!knownFields.has(ref.fieldPath)) {
     const detail = `error converting fieldPath: field label not supported: ${ref.fieldPath}`
     return [invalid(at, ref.fieldPath, detail)]
   }
   return valid.includes(ref.fieldPath) ? [] : [notSupported(at, ref.fieldPath, valid)]
 }
 
-const RESOURCE_FIELDS = [
+const resourceFields = [
   'limits.cpu',
   'limits.ephemeral-storage',
   'limits.memory',
@@ -103,8 +105,8 @@ const RESOURCE_FIELDS = [
 
 export function validateResourceFieldRef(ref: ResourceFieldSelector, path: string): FieldError[] {
   if (!ref.resource) return [required(`${path}.resource`)]
-  if (RESOURCE_FIELDS.includes(ref.resource) || /^(limits|requests)\.hugepages-/.test(ref.resource)) return []
-  return [notSupported(`${path}.resource`, ref.resource, RESOURCE_FIELDS)]
+  if (resourceFields.includes(ref.resource) || /^(limits|requests)\.hugepages-/.test(ref.resource)) return []
+  return [notSupported(`${path}.resource`, ref.resource, resourceFields)]
 }
 
 function keyOfObject({ name, key }: { name?: string; key?: string }, path: string): FieldError[] {

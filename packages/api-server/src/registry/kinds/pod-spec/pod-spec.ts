@@ -1,7 +1,9 @@
-// The rules of a pod spec, for pods and for every template that pods are made from.
-//
-// Follows ValidatePodSpec and ValidatePodTemplateSpec of pkg/apis/core/validation. Left out are rules of features nobody
-// meets here: Windows pods, dynamic resources, rarely used volume sources.
+/**
+ * The rules of a pod spec, for pods and for every template that pods are made from.
+ *
+ * Follows ValidatePodSpec and ValidatePodTemplateSpec of pkg/apis/core/validation. Left out are rules of features nobody
+ * meets here: Windows pods, dynamic resources, rarely used volume sources.
+ */
 
 import { duplicate, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1123Label, isDns1123Subdomain, isIpAddress, isQualifiedName } from '@dinghy/shared/api/names'
@@ -13,7 +15,7 @@ import { validateAffinity, validateSpread, validateTolerations } from './schedul
 import { validatePodSecurity } from './security.ts'
 import { validateVolumes } from './volumes.ts'
 
-const MAX_INT32 = 2147483647
+const maxInt32 = 2147483647
 
 /** `path` is "spec.template". */
 export function validatePodTemplate(template: PodTemplateSpec | undefined, path: string): FieldError[] {
@@ -36,14 +38,14 @@ export function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
     ...validateVolumes(spec.volumes, at('volumes')),
     ...validateContainers(spec, path),
     ...requiredOneOf(at('restartPolicy'), spec.restartPolicy, ['Always', 'OnFailure', 'Never']),
-    ...requiredOneOf(at('dnsPolicy'), spec.dnsPolicy, DNS_POLICIES),
+    ...requiredOneOf(at('dnsPolicy'), spec.dnsPolicy, dnsPolicies),
     ...labels(at('nodeSelector'), spec.nodeSelector),
     ...validatePodSecurity(spec, path),
     ...validateAffinity(spec.affinity, at('affinity')),
     ...validateDns(spec, at('dnsConfig')),
     ...validateSpread(spec.topologySpreadConstraints, at('topologySpreadConstraints')),
     ...validateTolerations(spec.tolerations, at('tolerations')),
-    ...between(at('activeDeadlineSeconds'), spec.activeDeadlineSeconds, 1, MAX_INT32),
+    ...between(at('activeDeadlineSeconds'), spec.activeDeadlineSeconds, 1, maxInt32),
     ...oneOf(at('preemptionPolicy'), spec.preemptionPolicy, ['PreemptLowerPriority', 'Never']),
     ...oneOf(at('os.name'), spec.os?.name, ['linux', 'windows']),
   ]
@@ -73,9 +75,9 @@ export function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
   return errors
 }
 
-const DNS_POLICIES = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']
-const MAX_NAMESERVERS = 3
-const MAX_SEARCHES = 32
+const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']
+const maxNameservers = 3
+const maxSearches = 32
 
 function validateDns({ dnsPolicy, dnsConfig }: PodSpec, path: string): FieldError[] {
   if (!dnsConfig) {
@@ -86,11 +88,11 @@ function validateDns({ dnsPolicy, dnsConfig }: PodSpec, path: string): FieldErro
   if (nameservers.length === 0 && dnsPolicy === 'None') {
     errors.push(required(`${path}.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None'))
   }
-  if (nameservers.length > MAX_NAMESERVERS) {
-    errors.push(invalid(`${path}.nameservers`, nameservers, `must not have more than ${MAX_NAMESERVERS} nameservers`))
+  if (nameservers.length > maxNameservers) {
+    errors.push(invalid(`${path}.nameservers`, nameservers, `must not have more than ${maxNameservers} nameservers`))
   }
-  if (searches.length > MAX_SEARCHES) {
-    errors.push(invalid(`${path}.searches`, searches, `must not have more than ${MAX_SEARCHES} search paths`))
+  if (searches.length > maxSearches) {
+    errors.push(invalid(`${path}.searches`, searches, `must not have more than ${maxSearches} search paths`))
   }
   const emptyOptions = options.flatMap(({ name }, i) =>
     requiredText(`${path}.options[${i}]`, name, 'must not be empty'),

@@ -1,4 +1,6 @@
-// Probes and lifecycle hooks: exactly one handler each, with sensible numbers.
+/**
+ * Probes and lifecycle hooks: exactly one handler each, with sensible numbers.
+ */
 
 import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { Container, LifecycleHandler, PodSpec, Probe } from '@dinghy/shared/api/types'

@@ -1,4 +1,6 @@
-// Requests and limits of a container.
+/**
+ * Requests and limits of a container.
+ */
 
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isQualifiedName } from '@dinghy/shared/api/names'

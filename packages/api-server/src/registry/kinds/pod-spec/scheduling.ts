@@ -1,4 +1,6 @@
-// What a pod says about where it wants to run: affinity, tolerations, spreading.
+/**
+ * What a pod says about where it wants to run: affinity, tolerations, spreading.
+ */
 
 import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isLabelValue, isQualifiedName } from '@dinghy/shared/api/names'
@@ -109,7 +111,7 @@ export function validateTolerations(tolerations: Toleration[] | undefined, path:
   return (tolerations ?? []).flatMap((toleration, i) => validateToleration(toleration, `${path}[${i}]`))
 }
 
-export const TAINT_EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
+export const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
 
 function validateToleration(toleration: Toleration, path: string): FieldError[] {
   const { key, operator = '', value = '', effect, tolerationSeconds } = toleration
@@ -126,7 +128,7 @@ function validateToleration(toleration: Toleration, path: string): FieldError[] 
   else if (value !== '') {
     errors.push(invalid(`${path}.operator`, toleration, "value must be empty when `operator` is 'Exists'"))
   }
-  return [...errors, ...oneOf(`${path}.effect`, effect, TAINT_EFFECTS)]
+  return [...errors, ...oneOf(`${path}.effect`, effect, taintEffects)]
 }
 
 export function validateSpread(constraints: TopologySpreadConstraint[] | undefined, path: string): FieldError[] {

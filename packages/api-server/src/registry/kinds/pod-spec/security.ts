@@ -1,19 +1,21 @@
-// Security contexts, of a pod and of a container.
+/**
+ * Security contexts, of a pod and of a container.
+ */
 
 import { duplicate, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { PodSecurityContext, PodSpec, SecurityContext } from '@dinghy/shared/api/types'
 import { between, oneOf, requiredText } from '../checks.ts'
 
-const MAX_ID = 2147483647
+const maxId = 2147483647
 
 export function validatePodSecurity(spec: PodSpec, path: string): FieldError[] {
   const context: PodSecurityContext = spec.securityContext ?? {}
   const at = `${path}.securityContext`
   const errors = (['fsGroup', 'runAsUser', 'runAsGroup'] as const).flatMap((field) =>
-    between(`${at}.${field}`, context[field], 0, MAX_ID),
+    between(`${at}.${field}`, context[field], 0, maxId),
   )
   for (const [i, group] of (context.supplementalGroups ?? []).entries()) {
-    errors.push(...between(`${at}.supplementalGroups[${i}]`, group, 0, MAX_ID))
+    errors.push(...between(`${at}.supplementalGroups[${i}]`, group, 0, maxId))
   }
   if (spec.shareProcessNamespace && spec.hostPID) {
     const message = 'ShareProcessNamespace and HostPID cannot both be enabled'
@@ -25,7 +27,7 @@ export function validatePodSecurity(spec: PodSpec, path: string): FieldError[] {
   return errors
 }
 
-const SYSCTL = /^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$/
+const sysctl = /^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$/
 
 function validateSysctls(sysctls: PodSecurityContext['sysctls'], path: string): FieldError[] {
   const seen = new Set<string>()
@@ -34,16 +36,16 @@ function validateSysctls(sysctls: PodSecurityContext['sysctls'], path: string): 
     if (!name) return [required(at)]
     if (seen.has(name)) return [duplicate(at, name)]
     seen.add(name)
-    if (name.length <= 253 && SYSCTL.test(name)) return []
-    return [invalid(at, name, `must have at most 253 characters and match regex ${SYSCTL.source}`)]
+    if (name.length <= 253 && sysctl.test(name)) return []
+    return [invalid(at, name, `must have at most 253 characters and match regex ${sysctl.source}`)]
   })
 }
 
 export function validateContainerSecurity(context: SecurityContext | undefined, path: string): FieldError[] {
   if (!context) return []
   const errors = [
-    ...between(`${path}.runAsUser`, context.runAsUser, 0, MAX_ID),
-    ...between(`${path}.runAsGroup`, context.runAsGroup, 0, MAX_ID),
+    ...between(`${path}.runAsUser`, context.runAsUser, 0, maxId),
+    ...between(`${path}.runAsGroup`, context.runAsGroup, 0, maxId),
     ...oneOf(`${path}.procMount`, context.procMount, ['Default', 'Unmasked']),
     ...profile(context.seccompProfile, `${path}.seccompProfile`),
   ]

@@ -1,4 +1,6 @@
-// Volumes of a pod: one source each, and what the common sources need.
+/**
+ * Volumes of a pod: one source each, and what the common sources need.
+ */
 
 import { duplicate, forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isConfigMapKey, isDns1123Label } from '@dinghy/shared/api/names'
@@ -14,7 +16,7 @@ import {
   without,
   withoutBackSteps,
 } from '../checks.ts'
-import { validateFieldRef, validateResourceFieldRef, VOLUME_FIELDS } from './env.ts'
+import { validateFieldRef, validateResourceFieldRef, volumeFields } from './env.ts'
 
 export function validateVolumes(volumes: Volume[] | undefined, path: string): FieldError[] {
   const seen = new Set<string>()
@@ -39,7 +41,7 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   ]
 }
 
-const HOST_PATH_TYPES = [
+const hostPathTypes = [
   '',
   'BlockDevice',
   'CharDevice',
@@ -61,7 +63,7 @@ const validators: Record<string, (sources: Sources, path: string) => FieldError[
   hostPath: ({ hostPath }, path) => [
     ...requiredText(`${path}.path`, hostPath?.path),
     ...withoutBackSteps(`${path}.path`, hostPath?.path ?? ''),
-    ...oneOf(`${path}.type`, hostPath?.type, HOST_PATH_TYPES),
+    ...oneOf(`${path}.type`, hostPath?.type, hostPathTypes),
   ],
   secret: ({ secret }, path) => [
     ...requiredText(`${path}.secretName`, secret?.secretName),
@@ -107,7 +109,7 @@ function keysToPaths(items: KeyToPath[] | undefined, path: string): FieldError[]
 function downwardFiles(items: DownwardAPIVolumeFile[] | undefined, path: string): FieldError[] {
   return (items ?? []).flatMap(({ path: file, fieldRef, resourceFieldRef, mode }) => {
     const errors = [...filePath(file, `${path}.path`), ...fileMode(`${path}.mode`, mode)]
-    if (fieldRef) errors.push(...validateFieldRef(fieldRef, VOLUME_FIELDS, `${path}.fieldRef`))
+    if (fieldRef) errors.push(...validateFieldRef(fieldRef, volumeFields, `${path}.fieldRef`))
     if (resourceFieldRef) errors.push(...validateResourceFieldRef(resourceFieldRef, `${path}.resourceFieldRef`))
     if (fieldRef && resourceFieldRef) {
       errors.push(invalid(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'))

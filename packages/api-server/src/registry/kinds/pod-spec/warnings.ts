@@ -1,8 +1,10 @@
-// What a pod spec may say, but had better not: returned in Warning headers, which kubectl prints.
+/**
+ * What a pod spec may say, but had better not: returned in Warning headers, which kubectl prints.
+ */
 
 import type { Container, PodSpec } from '@dinghy/shared/api/types'
 
-const DEPRECATED_LABELS: Record<string, [since: string, instead: string]> = {
+const deprecatedLabels: Record<string, [since: string, instead: string]> = {
   'beta.kubernetes.io/arch': ['v1.14', 'kubernetes.io/arch'],
   'beta.kubernetes.io/os': ['v1.14', 'kubernetes.io/os'],
   'failure-domain.beta.kubernetes.io/region': ['v1.17', 'topology.kubernetes.io/region'],
@@ -13,7 +15,7 @@ const DEPRECATED_LABELS: Record<string, [since: string, instead: string]> = {
 export function podWarnings(spec: PodSpec | undefined, path: string): string[] {
   const warnings: string[] = []
   for (const label of Object.keys(spec?.nodeSelector ?? {})) {
-    const [since, instead] = DEPRECATED_LABELS[label] ?? []
+    const [since, instead] = deprecatedLabels[label] ?? []
     if (since) warnings.push(`${path}.nodeSelector[${label}]: deprecated since ${since}; use "${instead}" instead`)
   }
   for (const [i, volume] of (spec?.volumes ?? []).entries()) {
