@@ -14,6 +14,7 @@
  */
 
 import { hasReason } from '@dinghy/shared/api/errors'
+import { keyOf } from '@dinghy/shared/api/keys'
 import { controllerOf, ownerReferenceTo } from '@dinghy/shared/api/owners'
 import type { Resource } from '@dinghy/shared/api/resources'
 import { matchesLabels, type Selector } from '@dinghy/shared/api/selectors'
@@ -49,6 +50,20 @@ export function indexByController<T extends KubernetesObject>(informer: Informer
 /** The children that name this owner as their controller, whether they match its selector or not. */
 export function childrenOf<T extends KubernetesObject>(owner: KubernetesObject, children: Informer<T>): T[] {
   return children.lister.byIndex(controllerIndex, owner.metadata.uid)
+}
+
+/** The keys of the owners that might adopt this child: whom a new orphan concerns. None if it has a controller already. */
+export function adoptersOf<O extends KubernetesObject>(
+  child: KubernetesObject,
+  owners: Informer<O>,
+  selectorOf: (owner: O) => Selector,
+): string[] {
+  if (controllerOf(child)) return []
+  const { namespace, labels } = child.metadata
+  return owners.lister
+    .list({ namespace })
+    .filter((owner) => matchesLabels(selectorOf(owner), labels))
+    .map(keyOf)
 }
 
 export interface ClaimOptions<O extends KubernetesObject, T extends KubernetesObject> {

@@ -7,11 +7,12 @@ import type { Deployment, Pod, ReplicaSet } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { isPodReady } from '../children/pod-state.ts'
-import { makeDeployment, makePod, makeReplicaSet, webTemplate } from '../children/testing.ts'
-import { LoopTest } from '../loop-testing.ts'
-import { startReplicaSetController } from '../replica-set/replica-set-controller.ts'
-import { startDeploymentController } from './deployment-controller.ts'
+import { makeDeployment, makePod, makeReplicaSet, webTemplate } from '../testing/objects.ts'
+import { LoopTest } from '../testing/loop-test.ts'
+import { ReplicaSetController } from '../replica-set/replica-set-controller.ts'
+import { DeploymentController } from './deployment-controller.ts'
 import { newReplicaSet } from './revision.ts'
+import { boundsOf } from './sizes.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -50,7 +51,7 @@ function isDone(generation: number) {
 }
 
 test('a rollout keeps its bounds all the way, and a rollback comes back to the old ReplicaSet', async () => {
-  loop.start(startReplicaSetController, startDeploymentController)
+  loop.start(ReplicaSetController, DeploymentController)
   roll('v1', 1)
   await loop.until(() => server.all(Pods).length === 4)
   server.all(Pods).forEach(makeReady)
@@ -80,9 +81,9 @@ test('a rollout keeps its bounds all the way, and a rollback comes back to the o
 })
 
 test("finds another name when a stranger's ReplicaSet has the one it wanted", async () => {
-  const wanted = newReplicaSet(deployment, [], 4).metadata.name ?? ''
+  const wanted = newReplicaSet(deployment, boundsOf(deployment), [], 4).metadata.name ?? ''
   server.put(ReplicaSets, makeReplicaSet(wanted, { spec: { replicas: 0, template: webTemplate('else') } }))
-  loop.start(startDeploymentController)
+  loop.start(DeploymentController)
   roll('v1', 1)
   await loop.until(() => server.all(ReplicaSets).length === 2)
   expect(current().status.collisionCount).toBe(1)
@@ -91,13 +92,13 @@ test("finds another name when a stranger's ReplicaSet has the one it wanted", as
 test('begins nothing while paused', async () => {
   const { resourceVersion: _old, ...metadata } = deployment.metadata
   server.put(Deployments, { ...deployment, metadata, spec: { ...deployment.spec, paused: true } })
-  loop.start(startDeploymentController)
+  loop.start(DeploymentController)
   await loop.until(() => progress() === 'DeploymentPaused')
   expect(server.all(ReplicaSets)).toEqual([])
 })
 
 test('gives up after the deadline, without anything happening', async () => {
-  loop.start(startDeploymentController)
+  loop.start(DeploymentController)
   roll('v1', 1)
   await loop.until(() => progress() === 'NewReplicaSetCreated')
   await loop.clock.advance(602_000)

@@ -13,6 +13,7 @@ import { ownerReferenceTo } from '@dinghy/shared/api/owners'
 import { Deployments } from '@dinghy/shared/api/resources'
 import type { Deployment, Draft, ReplicaSet } from '@dinghy/shared/api/types'
 import { isSemanticallyEqual } from '../children/semantic-equal.ts'
+import type { RolloutBounds } from './rolling-update.ts'
 import { sizeAnnotations } from './sizes.ts'
 
 export const hashLabel = 'pod-template-hash'
@@ -71,14 +72,19 @@ export function nextRevision(old: ReplicaSet[]): number {
  * The ReplicaSet for a template that has none yet. Its name follows from the template, so that creating it twice
  * is impossible; `status.collisionCount` makes another name when a stranger already has this one.
  */
-export function newReplicaSet(deployment: Deployment, old: ReplicaSet[], replicas: number): Draft<ReplicaSet> {
+export function newReplicaSet(
+  deployment: Deployment,
+  bounds: RolloutBounds,
+  old: ReplicaSet[],
+  replicas: number,
+): Draft<ReplicaSet> {
   const { name, namespace } = deployment.metadata
   const { template, selector, minReadySeconds } = deployment.spec
   const hash = podTemplateHash(template, deployment.status.collisionCount)
   const labels = { ...template.metadata?.labels, [hashLabel]: hash }
   const annotations = {
     ...copiedAnnotations(deployment),
-    ...sizeAnnotations(deployment),
+    ...sizeAnnotations(bounds),
     [revisionAnnotation]: String(nextRevision(old)),
   }
   return {

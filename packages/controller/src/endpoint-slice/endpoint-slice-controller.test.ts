@@ -6,10 +6,10 @@ import { EndpointSlices, EndpointsResource, Pods, Services } from '@dinghy/share
 import type { Service } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makePod, type PodFacts } from '../children/testing.ts'
-import { startEndpointsController } from '../endpoints/endpoints-controller.ts'
-import { LoopTest } from '../loop-testing.ts'
-import { startEndpointSliceController } from './endpoint-slice-controller.ts'
+import { makePod, type PodFacts } from '../testing/objects.ts'
+import { EndpointsController } from '../endpoints/endpoints-controller.ts'
+import { LoopTest } from '../testing/loop-test.ts'
+import { EndpointSliceController } from './endpoint-slice-controller.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -17,7 +17,7 @@ let server: TinyApiServer
 beforeEach(async () => {
   loop = await LoopTest.create()
   server = loop.server
-  loop.start(startEndpointSliceController, startEndpointsController)
+  loop.start(EndpointSliceController, EndpointsController)
 })
 afterEach(() => loop.end())
 

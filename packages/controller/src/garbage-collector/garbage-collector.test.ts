@@ -2,8 +2,8 @@ import { ConfigMaps, Nodes, Leases, type Resource } from '@dinghy/shared/api/res
 import type { ConfigMap, ObjectMeta, OwnerReference } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { LoopTest } from '../loop-testing.ts'
-import { startGarbageCollector } from './garbage-collector.ts'
+import { LoopTest } from '../testing/loop-test.ts'
+import { GarbageCollector } from './garbage-collector.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(() => loop.end())
 
 function start(): void {
-  return loop.start(startGarbageCollector)
+  return loop.start(GarbageCollector)
 }
 function until(condition: () => boolean): Promise<void> {
   return loop.until(condition)

@@ -14,6 +14,7 @@
  */
 
 import type { Job, JobStatus, Pod } from '@dinghy/shared/api/types'
+import { nonZero } from '../children/status.ts'
 import { judgeFailure } from './failure-policy.ts'
 import { formatIndexes, parseIndexes } from './indexes.ts'
 import { endOf, failuresBefore, indexOf, isIndexed, isTracked } from './job-pod.ts'
@@ -80,10 +81,10 @@ export function tally(job: Job, pods: Pod[]): Tally {
     completedIndexes,
     failedIndexes,
     status: {
-      ...(succeeded > 0 ? { succeeded } : {}),
-      ...(counted.failed > 0 ? { failed: counted.failed } : {}),
-      ...(completedIndexes.size > 0 ? { completedIndexes: formatIndexes(completedIndexes) } : {}),
-      ...(job.spec.backoffLimitPerIndex === undefined ? {} : { failedIndexes: formatIndexes(failedIndexes) }),
+      succeeded: nonZero(succeeded),
+      failed: nonZero(counted.failed),
+      completedIndexes: completedIndexes.size > 0 ? formatIndexes(completedIndexes) : undefined,
+      failedIndexes: job.spec.backoffLimitPerIndex === undefined ? undefined : formatIndexes(failedIndexes),
       uncountedTerminatedPods: {
         ...(open.succeeded.length > 0 ? { succeeded: open.succeeded } : {}),
         ...(open.failed.length > 0 ? { failed: open.failed } : {}),

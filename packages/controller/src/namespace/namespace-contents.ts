@@ -8,6 +8,7 @@ import { apiVersionOf, Pods } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import { discover, type DiscoveredResource } from '@dinghy/shared/client/discovery'
+import { messageOf } from '../children/pod-control.ts'
 import type { Progress } from './namespace-status.ts'
 
 export async function emptyNamespace(client: ApiClient, namespace: string, signal: AbortSignal): Promise<Progress> {
@@ -86,8 +87,4 @@ function count({ group, plural }: DiscoveredResource, left: KubernetesObject[], 
   for (const finalizer of left.flatMap(({ metadata }) => metadata.finalizers ?? [])) {
     progress.finalizers.set(finalizer, (progress.finalizers.get(finalizer) ?? 0) + 1)
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

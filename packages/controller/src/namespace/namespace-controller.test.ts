@@ -2,9 +2,9 @@ import { ConfigMaps, Deployments, Namespaces, Nodes, Pods } from '@dinghy/shared
 import type { Namespace } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { at, makePod } from '../children/testing.ts'
-import { LoopTest } from '../loop-testing.ts'
-import { startNamespaceController } from './namespace-controller.ts'
+import { at, makePod } from '../testing/objects.ts'
+import { LoopTest } from '../testing/loop-test.ts'
+import { NamespaceController } from './namespace-controller.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -20,7 +20,7 @@ beforeEach(async () => {
   })
   server.put(ConfigMaps, { metadata: { name: 'settings', namespace: 'shop' } })
   server.put(ConfigMaps, { metadata: { name: 'settings', namespace: 'other' } })
-  loop.start(startNamespaceController)
+  loop.start(NamespaceController)
 })
 afterEach(() => loop.end())
 

@@ -6,10 +6,10 @@ import { Events, Leases, Nodes, Pods } from '@dinghy/shared/api/resources'
 import type { Node, Pod } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeNode, makePod } from '../children/testing.ts'
-import { LoopTest } from '../loop-testing.ts'
-import { startNodeLifecycleController } from './node-lifecycle-controller.ts'
-import { startTaintEvictionController } from './taint-eviction-controller.ts'
+import { makeNode, makePod } from '../testing/objects.ts'
+import { LoopTest } from '../testing/loop-test.ts'
+import { NodeLifecycleController } from './node-lifecycle-controller.ts'
+import { TaintEvictionController } from './taint-eviction-controller.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -28,7 +28,7 @@ beforeEach(async () => {
     server.put(Pods, makePod(`pod-of-${name}`, { node: name, readyAt: 0, spec: { tolerations } }))
     heartbeat(name)
   }
-  loop.start(startNodeLifecycleController, startTaintEvictionController)
+  loop.start(NodeLifecycleController, TaintEvictionController)
 })
 afterEach(() => loop.end())
 

@@ -6,7 +6,7 @@
  *   Ready Unknown ► unreachable    spec.unschedulable (kubectl cordon) ──► unschedulable
  *
  * Only not-ready and unreachable are NoExecute as well: they make pods leave. Whether that may happen now is decided
- * elsewhere (disruption.ts). Taints of other keys belong to others and are left alone.
+ * elsewhere (eviction-limiter.ts). Taints of other keys belong to others and are left alone.
  */
 
 import type { Node, Taint } from '@dinghy/shared/api/types'

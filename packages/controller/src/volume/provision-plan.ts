@@ -22,8 +22,10 @@ import type {
 import { annotations, finalizers, hostPath } from './names.ts'
 import { directoryFor } from './volume-directory.ts'
 
+export type NamedVolume = Draft<PersistentVolume> & { metadata: { name: string } }
+
 export type ProvisionStep =
-  | { do: 'create'; volume: Draft<PersistentVolume> & { metadata: { name: string } } }
+  | { do: 'create'; volume: NamedVolume }
   /** It can never be made as the claim asks. */
   | { do: 'refuse'; message: string }
   /** The selected node is no more: the scheduler must choose again. */
@@ -73,7 +75,7 @@ function volumeFor(
   storageClass: StorageClass,
   node: Node | undefined,
   volumeRoot: string,
-): Draft<PersistentVolume> & { metadata: { name: string } } {
+): NamedVolume {
   const { name, namespace, uid, resourceVersion } = claim.metadata
   const { accessModes = [], resources, volumeMode = 'Filesystem' } = claim.spec
   const volumeName = volumeNameFor(claim)

@@ -10,18 +10,17 @@ import { Nodes, PersistentVolumeClaims, PersistentVolumes, Pods, StorageClasses 
 import type { ObjectMeta } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { at, makeNode } from '../children/testing.ts'
-import type { ControllerDeps } from '../deps.ts'
-import { LoopTest } from '../loop-testing.ts'
-import { startPersistentVolumeBinder } from './binder.ts'
-import { startClaimProtectionController } from './claim-protection.ts'
-import { startDefaultStorageClass } from './default-storage-class.ts'
+import { at, makeNode } from '../testing/objects.ts'
+import { LoopTest } from '../testing/loop-test.ts'
+import { PersistentVolumeBinder } from './binder.ts'
+import { ClaimProtectionController } from './claim-protection.ts'
+import { DefaultStorageClassController } from './default-storage-class.ts'
 import { annotations, finalizers } from './names.ts'
-import { startHostPathProvisioner } from './provisioner.ts'
-import { startHostPathReclaimer } from './reclaimer.ts'
-import { makeClaim, makeClass, makeVolume, podUsing } from './testing.ts'
-import { startVolumePhaseController } from './volume-phases.ts'
-import { startVolumeProtectionController } from './volume-protection.ts'
+import { HostPathProvisioner } from './provisioner.ts'
+import { HostPathReclaimer } from './reclaimer.ts'
+import { makeClaim, makeClass, makeVolume, podUsing } from '../testing/volumes.ts'
+import { VolumePhaseController } from './volume-phases.ts'
+import { VolumeProtectionController } from './volume-protection.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -38,20 +37,17 @@ afterEach(async () => {
 })
 
 const parties = [
-  startPersistentVolumeBinder,
-  startVolumePhaseController,
-  startHostPathProvisioner,
-  startHostPathReclaimer,
-  startDefaultStorageClass,
-  startClaimProtectionController,
-  startVolumeProtectionController,
+  PersistentVolumeBinder,
+  VolumePhaseController,
+  HostPathProvisioner,
+  HostPathReclaimer,
+  DefaultStorageClassController,
+  ClaimProtectionController,
+  VolumeProtectionController,
 ]
 function startAll() {
-  return loop.start(
-    ...parties.map((start) => (deps: ControllerDeps, signal: AbortSignal) => {
-      return start({ ...deps, flags: { ...deps.flags, volumeRoot: root } }, signal)
-    }),
-  )
+  loop.flags = { volumeRoot: root }
+  loop.start(...parties)
 }
 
 function claim() {

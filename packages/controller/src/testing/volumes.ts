@@ -1,8 +1,8 @@
 /** Claims, volumes and classes for the tests of this folder. */
 
 import type { ObjectMeta, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@dinghy/shared/api/types'
-import { makePod, metaOf } from '../children/testing.ts'
-import { hostPath } from './names.ts'
+import { makePod, metaOf } from './objects.ts'
+import { hostPath } from '../volume/names.ts'
 
 export function makeClaim(
   spec: Partial<PersistentVolumeClaim['spec']> = {},

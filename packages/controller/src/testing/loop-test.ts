@@ -6,15 +6,20 @@ import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
 import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { createLogger } from '@dinghy/shared/process/logger'
-import type { ControllerDeps } from './deps.ts'
+import type { ControllerClass, ControllerFlags } from '../deps.ts'
 
-type Start = (deps: ControllerDeps, signal: AbortSignal) => Promise<void>
+const defaultFlags: ControllerFlags = {
+  nodeMonitorPeriodMs: 2_000,
+  nodeMonitorGracePeriodMs: 8_000,
+  terminatedPodGcThreshold: 0,
+}
 
 export class LoopTest {
   readonly server: TinyApiServer
   readonly clock = new FakeClock()
   readonly #stop = new AbortController()
   readonly #running: Promise<void>[] = []
+  #flags = defaultFlags
 
   private constructor(server: TinyApiServer) {
     this.server = server
@@ -26,13 +31,18 @@ export class LoopTest {
     return new LoopTest(await TinyApiServer.start())
   }
 
-  start(...loops: Start[]): void {
+  /** With these flags from now on, instead of the defaults. */
+  set flags(flags: Partial<ControllerFlags>) {
+    this.#flags = { ...this.#flags, ...flags }
+  }
+
+  start(...controllers: ControllerClass[]): void {
     const { clock } = this
     const log = createLogger({ name: 'test', clock, write: () => undefined })
     const client = new ApiClient({ server: this.server.url, userAgent: 'controller' })
     const informers = new Informers(client, { clock, log })
-    const flags = { nodeMonitorPeriodMs: 2_000, nodeMonitorGracePeriodMs: 8_000, terminatedPodGcThreshold: 0 }
-    for (const loop of loops) this.#running.push(loop({ client, informers, clock, log, flags }, this.#stop.signal))
+    const deps = { client, informers, clock, log, flags: this.#flags }
+    for (const Controller of controllers) this.#running.push(new Controller(deps).run(this.#stop.signal))
     informers.start(this.#stop.signal)
   }
 
