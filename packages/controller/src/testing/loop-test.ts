@@ -2,11 +2,14 @@
 
 import { setMaxListeners } from 'node:events'
 import { FakeClock } from '@dinghy/shared/api/clock'
+import { Events, Pods } from '@dinghy/shared/api/resources'
+import type { Pod } from '@dinghy/shared/api/types'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
 import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { createLogger } from '@dinghy/shared/process/logger'
 import type { ControllerClass, ControllerFlags } from '../deps.ts'
+import { makePod, type PodFacts } from './objects.ts'
 
 const defaultFlags: ControllerFlags = {
   nodeMonitorPeriodMs: 2_000,
@@ -48,11 +51,25 @@ export class LoopTest {
 
   /** Turns the clock, and lets real I/O happen, until it is so. */
   async until(condition: () => boolean): Promise<void> {
-    const deadline = Date.now() + 5_000
+    // Long enough for a machine that is busy with something else.
+    const deadline = Date.now() + 25_000
     while (!condition()) {
       if (Date.now() > deadline) throw new Error(`still not so: ${String(condition)}`)
       await this.clock.advance(20)
     }
+  }
+
+  /** Reports on a pod as its kubelet would. */
+  report(pod: Pod, facts: PodFacts): void {
+    const { metadata, spec } = this.server.read(Pods, pod.metadata.name, pod.metadata.namespace) ?? pod
+    const { status } = makePod(pod.metadata.name, facts)
+    const { node = spec.nodeName } = facts
+    this.server.put(Pods, { ...pod, metadata, spec: { ...spec, ...(node ? { nodeName: node } : {}) }, status })
+  }
+
+  /** `Reason message` of every event that was written. */
+  get events(): string[] {
+    return this.server.all(Events).map(({ reason, message }) => `${reason} ${message}`)
   }
 
   /** Turns the clock slowly enough for every request that falls due to be answered. */
