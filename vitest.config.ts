@@ -5,6 +5,13 @@ const source = { resolve: { conditions: ['source'] }, ssr: { resolve: { conditio
 
 export default defineConfig({
   test: {
+    // What `npm run coverage` reads and shows. Files that no test loads count, too.
+    coverage: {
+      provider: 'v8',
+      include: ['packages/*/src/**/*.ts'],
+      exclude: ['**/*.test.ts', 'packages/testing/**'],
+      reporter: ['json-summary', 'html'],
+    },
     projects: [
       {
         ...source,
