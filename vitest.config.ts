@@ -18,7 +18,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'test/unit/**/*.test.ts'],
-          // Modules keep no state that a test could leave behind; loading them once a worker saves two thirds of the time.
+          // Modules keep no state that a test could leave behind; loading them once a worker saves two thirds of the
+          // time.
           isolate: false,
           // Nothing here takes long, except on a machine that is busy with something else.
           testTimeout: 30_000,

@@ -11,8 +11,9 @@
  *   map=a,b   x-kubernetes-list-type: map, with these keys
  *   merge=a   strategic merge patch merges this list by key a; plain "merge" merges a set of scalars
  *
- * `gvk` marks kinds, `atomic` types that server-side apply treats as one value. A resource lists what is not usual: verbs
- * only if not all eight, `subresources` as "<verbs> [<apiVersion> <kind>]" with the kind only where it is another one.
+ * `gvk` marks kinds, `atomic` types that server-side apply treats as one value. A resource lists what is not usual:
+ * verbs only if not all eight, `subresources` as "<verbs> [<apiVersion> <kind>]" with the kind only where it is another
+ * one.
  *
  * Only the API server and the CLI load it (a few milliseconds); types are parsed on first use.
  */
@@ -44,7 +45,10 @@ export interface SubresourceShape {
   verbs: string[]
 }
 
-/** A field as the protobuf decoder needs it. `path` has more than one number where the field lives in an inlined message. */
+/**
+ * A field as the protobuf decoder needs it. `path` has more than one number where the field lives in an inlined
+ * message.
+ */
 export interface ProtobufField {
   path: number[]
   field: FieldShape

@@ -1,6 +1,6 @@
 /**
- * HorizontalPodAutoscalers. autoscaling/v1 knows one metric, CPU; v2 knows many. Stored as v2; in v1, what it has no field
- * for travels in an annotation, so that a v1 client can write back what it has read.
+ * HorizontalPodAutoscalers. autoscaling/v1 knows one metric, CPU; v2 knows many. Stored as v2; in v1, what it has no
+ * field for travels in an annotation, so that a v1 client can write back what it has read.
  */
 
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
