@@ -133,7 +133,11 @@ function toV1({ spec, status, metadata, ...rest }: HorizontalPodAutoscaler): Kub
     apiVersion: 'autoscaling/v1',
     metadata: { ...metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
     spec: { ...common, ...(target !== undefined ? { targetCPUUtilizationPercentage: target } : {}) },
-    status: { ...counts, ...(current !== undefined ? { currentCPUUtilizationPercentage: current } : {}) },
+    status: {
+      currentReplicas: 0,
+      ...counts,
+      ...(current !== undefined ? { currentCPUUtilizationPercentage: current } : {}),
+    },
   } as KubernetesObject
 }
 
