@@ -1,7 +1,8 @@
 /**
- * The second half of a build: each process' compiled JavaScript joined into one file, packages/NAME/dist/bundle/main.js.
- * Eleven processes start at once on a laptop; reading one file instead of two hundred halves the time and a third of
- * the memory that takes. What runs is still exactly what `tsc -b` wrote, only in fewer files.
+ * The second half of a build: each process' compiled JavaScript joined into one file,
+ * packages/NAME/dist/bundle/main.js. Eleven processes start at once on a laptop; reading one file instead of two
+ * hundred halves the time and a third of the memory that takes. What runs is still exactly what `tsc -b` wrote, only in
+ * fewer files.
  */
 
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'

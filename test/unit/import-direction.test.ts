@@ -70,7 +70,10 @@ test('only the api-server opens a database', () => {
   expect(openers).toEqual(['api-server'])
 })
 
-/** A chain of files that leads back to its first, or undefined. Imports of types count: a cycle is hard to read either way. */
+/**
+ * A chain of files that leads back to its first, or undefined. Imports of types count: a cycle is hard to read either
+ * way.
+ */
 function findCycle(packageName: string): string[] | undefined {
   const edges = new Map<string, string[]>()
   for (const { from, specifier } of importsOf(packageName)) {

@@ -23,8 +23,8 @@ const hopByHop = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer
 export type Refusal = (code: number, text: string) => Error
 
 /**
- * Resolves when either side has had enough. Throws ServiceUnavailable if the target cannot be reached, and what `refusal`
- * says if the target refuses; without it, refusals are handed on as they are.
+ * Resolves when either side has had enough. Throws ServiceUnavailable if the target cannot be reached, and what
+ * `refusal` says if the target refuses; without it, refusals are handed on as they are.
  */
 export async function pipeHttp(exchange: Exchange, { host, port, path }: Target, refusal?: Refusal): Promise<void> {
   const { request, response, signal } = exchange

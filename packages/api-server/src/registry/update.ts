@@ -24,7 +24,9 @@ import type { ObjectRef, StoreParts } from './store-parts.ts'
 import { requireValidUpdate } from './validation.ts'
 import type { WriteContext } from './write-context.ts'
 
-/** Makes the next state. `current` belongs to the callee, in the version of the definition; undefined if there is none. */
+/**
+ * Makes the next state. `current` belongs to the callee, in the version of the definition; undefined if there is none.
+ */
 export type Change = (current: KubernetesObject | undefined) => KubernetesObject | Promise<KubernetesObject>
 
 export interface UpdateOptions {

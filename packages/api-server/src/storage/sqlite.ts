@@ -3,7 +3,8 @@
  *
  * - A resolved write is on disk (WAL, synchronous=FULL); after kill -9 the file opens with every acknowledged write.
  * - Group commit: all writes queued in one turn of the event loop share one transaction and so one fsync. The SQLite
- *   library is synchronous: the transaction is one turn, nothing can come between its statements, and there are no locks.
+ *   library is synchronous: the transaction is one turn, nothing can come between its statements, and there are no
+ *   locks.
  * - A conflict fails only the write it concerns, and takes no revision number: the numbers have no gaps.
  * - The present is served from memory (latest.ts), loaded at start; the past comes from the table.
  * - Watchers are fed here, after the commit, in revision order. They never query for new events.

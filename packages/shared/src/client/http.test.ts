@@ -22,7 +22,9 @@ async function serve(handler: Handler, path?: string): Promise<string> {
   return path ?? `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const echo: Handler = (request, response) => void request.pipe(response)
+function echo(request: IncomingMessage, response: ServerResponse): void {
+  request.pipe(response)
+}
 
 test('connections are kept and used again', async () => {
   const ports = new Set<number | undefined>()

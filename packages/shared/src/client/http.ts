@@ -58,7 +58,9 @@ export async function readBytes(response: HttpResponse): Promise<Buffer> {
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 }
 
-/** The stream cut at newlines, without them. A last line that was not finished is not delivered: it may be half a line. */
+/**
+ * The stream cut at newlines, without them. A last line that was not finished is not delivered: it may be half a line.
+ */
 export async function* readLines(body: Readable): AsyncIterable<string> {
   body.setEncoding('utf8')
   let rest = ''

@@ -43,7 +43,9 @@ afterAll(async () => {
 })
 beforeEach(() => asked.splice(0))
 
-const ask: (typeof fixture)['ask'] = (...args) => fixture.ask(...args)
+function ask(...args: Parameters<(typeof fixture)['ask']>) {
+  return fixture.ask(...args)
+}
 const merge = { 'content-type': 'application/merge-patch+json' }
 const pods = '/api/v1/namespaces/default/pods'
 let count = 0

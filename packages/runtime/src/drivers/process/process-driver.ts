@@ -241,7 +241,7 @@ export class ProcessDriver implements Driver {
   }
 }
 
-const hostLookup: Lookup = (path) => {
+function hostLookup(path: string): ReturnType<Lookup> {
   const stat = statSync(path, { throwIfNoEntry: false })
   return stat && { path, hostPath: path, mode: stat.mode, isFile: stat.isFile() }
 }
