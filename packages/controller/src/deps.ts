@@ -1,5 +1,6 @@
 /**
- * What every controller is given, and what it is: a class that is made from its deps and then run until the signal aborts.
+ * What every controller is given, and what it is: a class that is made from its deps and then run until the signal
+ * aborts.
  *
  *     constructor(deps)          asks for informers and their indexes; they start only after every controller was made
  *     run(signal)                listens and works (runController); resolves when the signal has aborted
@@ -7,9 +8,9 @@
  *
  * A controller keeps no state that it could not rebuild from the informers, so it may be killed at any time.
  *
- * `client` has no actor of its own: a reconciler writes through its context's client, which carries the controller's name,
- * so that every revision in the store names the loop that made it. `informers` are shared: ten controllers that look
- * at Pods cost one watch. Never change an object that came from a lister; everybody else reads the same one.
+ * `client` has no actor of its own: a reconciler writes through its context's client, which carries the controller's
+ * name, so that every revision in the store names the loop that made it. `informers` are shared: ten controllers that
+ * look at Pods cost one watch. Never change an object that came from a lister; everybody else reads the same one.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'

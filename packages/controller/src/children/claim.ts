@@ -52,7 +52,9 @@ export function childrenOf<T extends KubernetesObject>(owner: KubernetesObject, 
   return children.lister.byIndex(controllerIndex, owner.metadata.uid)
 }
 
-/** The keys of the owners that might adopt this child: whom a new orphan concerns. None if it has a controller already. */
+/**
+ * The keys of the owners that might adopt this child: whom a new orphan concerns. None if it has a controller already.
+ */
 export function adoptersOf<O extends KubernetesObject>(
   child: KubernetesObject,
   owners: Informer<O>,
@@ -147,8 +149,8 @@ async function patchIfPresent<T extends KubernetesObject>(
   try {
     return await client.patch(resource, { namespace, name }, { type: 'strategic', body }, {}, signal)
   } catch (error) {
-    // Deleted meanwhile (or its name now belongs to another uid, which the server calls a conflict or an invalid patch):
-    // there is nothing left to claim, and the cache will say so shortly.
+    // Deleted meanwhile (or its name now belongs to another uid, which the server calls a conflict or an invalid
+    // patch): there is nothing left to claim, and the cache will say so shortly.
     if (hasReason(error, 'NotFound', 'Invalid')) return undefined
     throw error
   }

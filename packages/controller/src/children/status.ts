@@ -1,6 +1,7 @@
 /**
- * Writing an object's status. Whoever computes a status starts from the one that is there (`{ ...present, ours }`), so that
- * what others have written beside it stays; a field of ours that has nothing to say is set to undefined, which takes it away.
+ * Writing an object's status. Whoever computes a status starts from the one that is there (`{ ...present, ours }`), so
+ * that what others have written beside it stays; a field of ours that has nothing to say is set to undefined, which
+ * takes it away.
  */
 
 import type { Resource } from '@dinghy/shared/api/resources'
@@ -13,7 +14,10 @@ export function nonZero(count: number): number | undefined {
   return count === 0 ? undefined : count
 }
 
-/** Writes the status if it changed. Returns the object as it is afterwards: the very same one if there was nothing to write. */
+/**
+ * Writes the status if it changed. Returns the object as it is afterwards: the very same one if there was nothing to
+ * write.
+ */
 export async function writeStatus<T extends KubernetesObject & { status: object }>(
   resource: Resource<T>,
   object: T,

@@ -8,7 +8,7 @@ import type { CronJob, Job } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { debugQueues } from '@dinghy/shared/reconcile/gate'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { LoopTest } from '../testing/loop-test.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { at, controlledBy, metaOf } from '../testing/objects.ts'
 import { CronJobController } from './cron-job-controller.ts'
 

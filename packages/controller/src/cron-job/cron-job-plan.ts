@@ -52,7 +52,8 @@ function tooManyMissed(count: number): CronPlan['events'][number] {
 const mostMissed = 100
 
 /**
- * The last time that is due and not done yet, and how many there were. What startingDeadlineSeconds rules out is not due.
+ * The last time that is due and not done yet, and how many there were. What startingDeadlineSeconds rules out is not
+ * due.
  */
 function lastDue(cronJob: CronJob, schedule: CronSchedule, now: number): { last?: number; count: number } {
   const { timeZone, startingDeadlineSeconds } = cronJob.spec

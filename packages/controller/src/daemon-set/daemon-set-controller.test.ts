@@ -1,5 +1,6 @@
 /**
- * The DaemonSet's whole loop over a real connection: nodes and labels come and go, pods fail, versions follow one another.
+ * The DaemonSet's whole loop over a real connection: nodes and labels come and go, pods fail, versions follow one
+ * another.
  */
 
 import { forbidden } from '@dinghy/shared/api/errors'
@@ -7,7 +8,7 @@ import { ControllerRevisions, DaemonSets, Nodes, Pods } from '@dinghy/shared/api
 import type { DaemonSet, Pod } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { LoopTest } from '../testing/loop-test.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { makeNode, metaOf, webTemplate } from '../testing/objects.ts'
 import { DaemonSetController } from './daemon-set-controller.ts'
 import { nodeOf } from './daemon-pod.ts'

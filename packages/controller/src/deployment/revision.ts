@@ -104,7 +104,9 @@ export function newReplicaSet(
   }
 }
 
-/** The new ReplicaSet as it should be now: the Deployment's annotations and minReadySeconds, and the highest revision. */
+/**
+ * The new ReplicaSet as it should be now: the Deployment's annotations and minReadySeconds, and the highest revision.
+ */
 export function refreshed(deployment: Deployment, replicaSet: ReplicaSet, old: ReplicaSet[]): ReplicaSet {
   const annotations = { ...replicaSet.metadata.annotations, ...copiedAnnotations(deployment) }
   const revision = nextRevision(old)

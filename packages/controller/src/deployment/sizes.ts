@@ -13,7 +13,9 @@ import { resolveBounds, type RolloutBounds } from './rolling-update.ts'
 export const desiredReplicasAnnotation = 'deployment.kubernetes.io/desired-replicas'
 export const maxReplicasAnnotation = 'deployment.kubernetes.io/max-replicas'
 
-/** A Deployment's ReplicaSets: the one of its present template, where there is one yet, and the others, oldest first. */
+/**
+ * A Deployment's ReplicaSets: the one of its present template, where there is one yet, and the others, oldest first.
+ */
 export interface Versions {
   fresh: ReplicaSet | undefined
   old: ReplicaSet[]

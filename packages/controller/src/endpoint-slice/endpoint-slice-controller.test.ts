@@ -8,7 +8,7 @@ import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makePod, type PodFacts } from '../testing/objects.ts'
 import { EndpointsController } from '../endpoints/endpoints-controller.ts'
-import { LoopTest } from '../testing/loop-test.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { EndpointSliceController } from './endpoint-slice-controller.ts'
 
 let loop: LoopTest

@@ -8,8 +8,8 @@
  *   Foreground  the owner stays, with a finalizer, until the dependents that block it (blockOwnerDeletion) are gone
  *   Orphan      the owner stays, with a finalizer, until its dependents have lost their reference to it, and live on
  *
- * Before anything is deleted the server is asked anew, and every deletion names the uid and revision that was judged: the
- * caches tell us where to look, never that an owner is gone. Follows pkg/controller/garbagecollector.
+ * Before anything is deleted the server is asked anew, and every deletion names the uid and revision that was judged:
+ * the caches tell us where to look, never that an owner is gone. Follows pkg/controller/garbagecollector.
  */
 
 import { conflict } from '@dinghy/shared/api/errors'

@@ -9,8 +9,9 @@
  *     3. the status counts it                     failed + 1, and the uid is taken off the list, in a single write
  *
  * A pod is put on the list only while it has the finalizer, and off it only once the cache shows it without one (or
- * gone); the cache never goes back in time, so it is never put on the list again. The number of failures is at all times
- * the counter plus the list. Succeeded pods of an Indexed Job need no list: a set of indexes can't count one twice.
+ * gone); the cache never goes back in time, so it is never put on the list again. The number of failures is at all
+ * times the counter plus the list. Succeeded pods of an Indexed Job need no list: a set of indexes can't count one
+ * twice.
  */
 
 import type { Job, JobStatus, Pod } from '@dinghy/shared/api/types'

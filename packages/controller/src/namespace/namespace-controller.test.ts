@@ -3,7 +3,7 @@ import type { Namespace } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { at, makePod } from '../testing/objects.ts'
-import { LoopTest } from '../testing/loop-test.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { NamespaceController } from './namespace-controller.ts'
 
 let loop: LoopTest

@@ -5,8 +5,8 @@
  *        ──► delete the contents ──► something left? write the conditions, come back
  *        ──► nothing left: take our finalizer from spec.finalizers ──► the server lets the namespace go
  *
- * The finalizer "kubernetes" lives in spec, not in metadata, and only the /finalize subresource may take it away: that is
- * what makes a namespace wait for its contents.
+ * The finalizer "kubernetes" lives in spec, not in metadata, and only the /finalize subresource may take it away: that
+ * is what makes a namespace wait for its contents.
  */
 
 import { Namespaces } from '@dinghy/shared/api/resources'

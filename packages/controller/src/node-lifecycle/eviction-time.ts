@@ -6,8 +6,9 @@ import { tolerates } from '@dinghy/shared/api/taints'
 import type { Pod, Taint } from '@dinghy/shared/api/types'
 
 /**
- * When the pod has to leave, in ms since the epoch; undefined: it may stay. `seenMs` is when we first saw the pod beside
- * such taints: from then on counts a taint that does not say when it was added, as those of `kubectl taint` do not.
+ * When the pod has to leave, in ms since the epoch; undefined: it may stay. `seenMs` is when we first saw the pod
+ * beside such taints: from then on counts a taint that does not say when it was added, as those of `kubectl taint` do
+ * not.
  */
 export function evictionTimeOf(pod: Pod, taints: Taint[] | undefined, seenMs: number): number | undefined {
   const evicting = (taints ?? []).filter(({ effect }) => effect === 'NoExecute')

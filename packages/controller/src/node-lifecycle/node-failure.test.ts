@@ -7,7 +7,7 @@ import type { Node, Pod } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeNode, makePod } from '../testing/objects.ts'
-import { LoopTest } from '../testing/loop-test.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { NodeLifecycleController } from './node-lifecycle-controller.ts'
 import { TaintEvictionController } from './taint-eviction-controller.ts'
 

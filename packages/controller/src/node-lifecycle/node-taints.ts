@@ -1,6 +1,6 @@
 /**
- * Taints from conditions: what is wrong with a node, in the words that the scheduler (NoSchedule) and the taint eviction
- * controller (NoExecute) understand. Pure.
+ * Taints from conditions: what is wrong with a node, in the words that the scheduler (NoSchedule) and the taint
+ * eviction controller (NoExecute) understand. Pure.
  *
  *   Ready False ──► not-ready      MemoryPressure, DiskPressure, PIDPressure, NetworkUnavailable True ──► their taints
  *   Ready Unknown ► unreachable    spec.unschedulable (kubectl cordon) ──► unschedulable

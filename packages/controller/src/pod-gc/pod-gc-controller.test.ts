@@ -5,7 +5,7 @@
 import { Nodes, Pods } from '@dinghy/shared/api/resources'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { LoopTest } from '../testing/loop-test.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { at, makeNode, makePod } from '../testing/objects.ts'
 import { PodGcController } from './pod-gc-controller.ts'
 

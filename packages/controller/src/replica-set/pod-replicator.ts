@@ -96,7 +96,8 @@ export class PodReplicator<T extends Replicated> implements Controller {
     const claim = { client, resource, owner, selector: selectorOf(owner), children: this.#pods, signal }
     const active = (await claimChildren(claim)).filter(isPodActive)
 
-    // Until the cache shows what we did last time, the numbers below are not true, and acting on them would do it twice.
+    // Until the cache shows what we did last time, the numbers below are not true, and acting on them would do it
+    // twice.
     const mayAct = this.#expectations.areMet(key) && owner.metadata.deletionTimestamp === undefined
     const now = this.#deps.clock.now()
     const wanted = owner.spec.replicas ?? 1

@@ -8,7 +8,7 @@ import type { Pod, ReplicaSet } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { at, makePod, makeReplicaSet, webTemplate } from '../testing/objects.ts'
-import { LoopTest } from '../testing/loop-test.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { ReplicaSetController } from './replica-set-controller.ts'
 
 let loop: LoopTest

@@ -6,7 +6,7 @@
 import { Pods, ReplicationControllers } from '@dinghy/shared/api/resources'
 import type { ReplicationController } from '@dinghy/shared/api/types'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { LoopTest } from '../testing/loop-test.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { makePod, metaOf, webTemplate } from '../testing/objects.ts'
 import { ReplicationManager } from './replication-controller.ts'
 

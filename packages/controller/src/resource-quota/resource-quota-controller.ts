@@ -2,8 +2,8 @@
  * ResourceQuota: shows in a quota's status what is used of what it allows. Only shows: that nobody gets more is the
  * api-server's admission, which counts for itself, by the same rules (shared/api/quota-usage.ts).
  *
- * The kinds that quotas are mostly about are watched. Others, which `count/…` may name, custom ones among them, are asked
- * for and counted again now and then. Follows pkg/controller/resourcequota, which watches everything there is.
+ * The kinds that quotas are mostly about are watched. Others, which `count/…` may name, custom ones among them, are
+ * asked for and counted again now and then. Follows pkg/controller/resourcequota, which watches everything there is.
  */
 
 import { keyOf } from '@dinghy/shared/api/keys'

@@ -7,7 +7,7 @@ import { ControllerRevisions, PersistentVolumeClaims, Pods, StatefulSets } from 
 import type { Pod, StatefulSet } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { LoopTest } from '../testing/loop-test.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { at, makePod, metaOf, webTemplate } from '../testing/objects.ts'
 import { StatefulSetController } from './stateful-set-controller.ts'
 

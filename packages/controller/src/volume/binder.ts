@@ -6,8 +6,8 @@
  *     volume-phases.ts                the other loop: what becomes of the volumes
  *
  * It makes and removes no volume; that is a provisioner's work (provisioner.ts and reclaimer.ts, or somebody else's).
- * A binding takes four writes; each is made only if it is still missing, so a loop that died between two of them goes on
- * where it was. Follows pkg/controller/volume/persistentvolume.
+ * A binding takes four writes; each is made only if it is still missing, so a loop that died between two of them goes
+ * on where it was. Follows pkg/controller/volume/persistentvolume.
  */
 
 import { keyOf, makeKey } from '@dinghy/shared/api/keys'

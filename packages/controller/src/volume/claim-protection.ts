@@ -1,11 +1,11 @@
 /**
- * pvc-protection: a claim that a pod uses does not go away under it. Deleted, it stays Terminating, held by a finalizer,
- * until the last such pod is gone; then its volume is released.
+ * pvc-protection: a claim that a pod uses does not go away under it. Deleted, it stays Terminating, held by a
+ * finalizer, until the last such pod is gone; then its volume is released.
  *
- * In use means: a pod that has a node names the claim, even one that has finished, until its object goes. A pod without a
- * node does not count, because it will not start with a claim that is being deleted. Before the finalizer is taken away
- * the server itself is asked, for our cache may not show a pod of a moment ago.
- * Follows pkg/controller/volume/pvcprotection.
+ * In use means: a pod that has a node names the claim, even one that has finished, until its object goes. A pod without
+ * a node does not count, because it will not start with a claim that is being deleted. Before the finalizer is taken
+ * away the server itself is asked, for our cache may not show a pod of a moment ago. Follows
+ * pkg/controller/volume/pvcprotection.
  */
 
 import { keyOf, makeKey } from '@dinghy/shared/api/keys'

@@ -4,10 +4,10 @@
  *   once the binder has named us on the claim (it does so only if no volume that exists will do)
  *   and, if the class waits for a consumer, the scheduler has named a node
  *
- * A claim that one node at a time may use gets a volume that only the selected node reaches, as on a cluster whose nodes
- * have disks of their own: its pods follow it there for ever. One that many nodes may use (ReadWriteMany, ReadOnlyMany)
- * is reached from all of them; our nodes share one machine, so that is true. Follows the order and the texts of
- * sig-storage-lib-external-provisioner, which most provisioners are built with.
+ * A claim that one node at a time may use gets a volume that only the selected node reaches, as on a cluster whose
+ * nodes have disks of their own: its pods follow it there for ever. One that many nodes may use (ReadWriteMany,
+ * ReadOnlyMany) is reached from all of them; our nodes share one machine, so that is true. Follows the order and the
+ * texts of sig-storage-lib-external-provisioner, which most provisioners are built with.
  */
 
 import { PersistentVolumeClaims, apiVersionOf } from '@dinghy/shared/api/resources'

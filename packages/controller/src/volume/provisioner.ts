@@ -5,9 +5,9 @@
  *     volume-directory.ts   the directory itself
  *     reclaimer.ts          takes both away again
  *
- * It knows nothing of the binder, nor the binder of it: the binder annotates a claim with the name of its provisioner; a
- * volume appears whose claimRef names the claim, and the binder ties the two together. So a provisioner written by somebody
- * else works here in just the same way. Capacity is a promise that nobody enforces.
+ * It knows nothing of the binder, nor the binder of it: the binder annotates a claim with the name of its provisioner;
+ * a volume appears whose claimRef names the claim, and the binder ties the two together. So a provisioner written by
+ * somebody else works here in just the same way. Capacity is a promise that nobody enforces.
  */
 
 import { hasReason } from '@dinghy/shared/api/errors'

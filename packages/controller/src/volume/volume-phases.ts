@@ -89,8 +89,8 @@ async function free(volume: PersistentVolume, { client, signal }: Writing): Prom
 }
 
 /**
- * Writes the phase where it changes, and the message that explains it; a message of the phase before goes. All else in the
- * status stays as others have written it, as upstream. Returns the volume itself if there was nothing to write.
+ * Writes the phase where it changes, and the message that explains it; a message of the phase before goes. All else in
+ * the status stays as others have written it, as upstream. Returns the volume itself if there was nothing to write.
  */
 export async function setPhase(
   volume: PersistentVolume,

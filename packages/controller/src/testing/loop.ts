@@ -1,4 +1,6 @@
-/** For the tests of whole control loops: a small API server, a clock that is turned by hand, and a loop running on both. */
+/**
+ * For the tests of whole control loops: a small API server, a clock that is turned by hand, and a loop running on both.
+ */
 
 import { setMaxListeners } from 'node:events'
 import { FakeClock } from '@dinghy/shared/api/clock'
