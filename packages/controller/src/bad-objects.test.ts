@@ -15,7 +15,7 @@ import {
   Services,
 } from '@dinghy/shared/api/resources'
 import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, test } from 'vitest'
 import { DaemonSetController } from './daemon-set/daemon-set-controller.ts'
 import { DeploymentController } from './deployment/deployment-controller.ts'
 import { DisruptionController } from './disruption/disruption-controller.ts'

@@ -47,7 +47,7 @@ function podsOn(node: string): Pod[] {
 function nodes(): string {
   return server
     .all(Pods)
-    .map((pod) => nodeOf(pod))
+    .map((pod) => nodeOf(pod) ?? '')
     .sort()
     .join(' ')
 }
@@ -57,7 +57,7 @@ function makeReady(pod: Pod): void {
 function images(): string {
   return server
     .all(Pods)
-    .map(({ spec }) => spec.containers[0]?.image)
+    .map(({ spec }) => spec.containers[0]?.image ?? '')
     .sort()
     .join(' ')
 }

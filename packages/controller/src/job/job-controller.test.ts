@@ -107,7 +107,7 @@ test('with less parallelism it dismisses the pods that are too many', async () =
 test('an Indexed Job gives every index a pod', async () => {
   putJob({ completionMode: 'Indexed', completions: 2 })
   const indexes = () =>
-    server.all(Pods).map(({ metadata }) => metadata.annotations?.['batch.kubernetes.io/job-completion-index'])
+    server.all(Pods).map(({ metadata }) => metadata.annotations?.['batch.kubernetes.io/job-completion-index'] ?? '')
   await loop.until(() => indexes().sort().join() === '0,1')
   end('Succeeded', 2)
   await loop.until(() => conditions().includes('Complete'))
