@@ -7,7 +7,7 @@
  */
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/process/logger'
-import { badParameter, conflict, DockerError, messageOf } from '../docker/errors.ts'
+import { badParameter, conflict, DockerError, messageOf } from '@dinghy/shared/docker/errors'
 import type { Driver, Exit, Running } from '../drivers/driver.ts'
 import { signalNumber } from '../drivers/exit-code.ts'
 import type { Container } from './container.ts'

@@ -1,16 +1,9 @@
 /**
  * A container's record as the ContainerSpec that a driver starts. Pure, apart from what is passed in.
  */
-import type {
-  ContainerSpec,
-  Mount,
-  NamespaceMode,
-  NetworkInterface,
-  ProcessSpec,
-  Resources,
-  Rootfs,
-} from '../drivers/driver.ts'
-import { badParameter } from '../docker/errors.ts'
+import type { ContainerSpec, Mount, NamespaceMode, ProcessSpec, Resources, Rootfs } from '../drivers/driver.ts'
+import type { NetworkInterface } from '../networks/network-interface.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '../user-namespace.ts'
 import { commandOf } from './create-body.ts'
 import type { ContainerRecord, HostConfig } from './record.ts'

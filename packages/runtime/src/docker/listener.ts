@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { chmodSync, existsSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { connect } from 'node:net'
-import { messageOf, serverError } from './errors.ts'
+import { messageOf, serverError } from '@dinghy/shared/docker/errors'
 import { ListenError, type ListenAddress } from './listen-address.ts'
 
 export async function listen(server: Server, address: ListenAddress): Promise<void> {

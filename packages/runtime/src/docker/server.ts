@@ -13,7 +13,7 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { checkShape, type Shape } from './body-shape.ts'
-import { badParameter, DockerError, messageOf } from './errors.ts'
+import { badParameter, DockerError, messageOf } from '@dinghy/shared/docker/errors'
 import type { TlsFiles } from './listen-address.ts'
 import { splitVersion, type DockerRequest, type Router } from './router.ts'
 

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { messageOf, serverError } from '../docker/errors.ts'
+import { messageOf, serverError } from '@dinghy/shared/docker/errors'
 import { isMachineRoot, userNamespace } from '../user-namespace.ts'
 import type { Driver } from './driver.ts'
 import { FifoPool } from './fifo-pool.ts'

@@ -9,6 +9,8 @@
  * process in a directory).
  */
 
+import type { NetworkInterface } from '../networks/network-interface.ts'
+
 /** What a container's file system is made of. The layers belong to the image store, `dir` to this container. */
 export interface Rootfs {
   /** Unpacked layer directories, lowest first. Never written to. */
@@ -67,23 +69,6 @@ export interface Resources {
 
 /** `private`, `host`, or the namespace that another process lives in. */
 export type NamespaceMode = 'private' | 'host' | { pid: number }
-
-/** An interface in the network namespace of a container, and the bridge that it is plugged into. */
-export interface NetworkInterface {
-  /** In the container: eth0, eth1, … */
-  name: string
-  /** The other end of the cable, a port of the bridge. */
-  port: string
-  bridge: string
-  mac: string
-  /** With its prefix: 172.17.0.2/16. */
-  address: string
-  mtu: number
-  /** Cut off from the other ports of the bridge. */
-  isolated?: boolean
-  /** The way to everything else; of one interface at most. */
-  gateway?: string
-}
 
 export interface ContainerSpec {
   id: string

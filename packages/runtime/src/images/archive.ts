@@ -7,7 +7,7 @@
  */
 import { createReadStream, mkdirSync, rmSync } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { badParameter } from '../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 import { decompressed } from './compression.ts'
 import { digestOf, hexOf } from './content-store.ts'
 import type { Image, ImageStore } from './image-store.ts'

@@ -5,7 +5,7 @@
  * that goes takes its untagged parents along, as far as nobody needs them. Rules and texts are those of Docker's
  * image store.
  */
-import { conflict } from '../docker/errors.ts'
+import { conflict } from '@dinghy/shared/docker/errors'
 import type { Image } from './image-store.ts'
 import { familiarName, parseReference, repositoryOf, withDefaultTag } from './reference.ts'
 

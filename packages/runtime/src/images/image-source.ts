@@ -3,7 +3,7 @@
  * of this machine's own programs. The caller sees an Image, and progress messages in Docker's shape on the way.
  */
 import type { Logger } from '@dinghy/shared/process/logger'
-import { notFound } from '../docker/errors.ts'
+import { notFound } from '@dinghy/shared/docker/errors'
 import type { Machine } from './host-base.ts'
 import { hostBaseFor, hostBaseWarning } from './host-base.ts'
 import { UnreachableError } from './http.ts'

@@ -4,8 +4,7 @@
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf, serverError } from '../docker/errors.ts'
-import type { Driver } from '../drivers/driver.ts'
+import { messageOf, serverError } from '@dinghy/shared/docker/errors'
 import { isMachineRoot } from '../user-namespace.ts'
 import { rulesetOf } from './bridge/firewall.ts'
 import { bridgeBatch, interfaceBatch, portBatch } from './bridge/links.ts'
@@ -20,7 +19,7 @@ export interface NetworkMode {
 
 export async function chooseMode(
   wanted: 'auto' | 'bridge' | 'loopback',
-  driver: Pick<Driver, 'name'>,
+  driver: { readonly name: 'linux' | 'oci' | 'process' },
   root: string,
 ): Promise<NetworkMode> {
   if (wanted === 'loopback') return { name: 'loopback', reason: 'asked for', canMasquerade: false }

@@ -11,7 +11,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError, serverError } from '../../docker/errors.ts'
+import { DockerError, serverError } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '../../user-namespace.ts'
 import type {
   Change,
@@ -30,7 +30,7 @@ import { findExecutable, startError, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import type { FifoPool } from '../fifo-pool.ts'
 import type { SpareShell } from '../spare-shell.ts'
-import { LayeredView } from '../layered-view.ts'
+import { LayeredView } from '../../snapshots/layered-view.ts'
 import { isSameProcess, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'

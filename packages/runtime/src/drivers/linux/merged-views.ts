@@ -7,7 +7,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { serverError } from '../../docker/errors.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
 import type { Rootfs } from '../driver.ts'
 import type { BaseRoot } from './base-root.ts'
 

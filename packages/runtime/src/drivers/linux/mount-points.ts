@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import type { Mount, Rootfs } from '../driver.ts'
 import { startError } from '../executable.ts'
 import { userNamespace } from '../../user-namespace.ts'
-import type { LayeredView } from '../layered-view.ts'
+import type { LayeredView } from '../../snapshots/layered-view.ts'
 
 /**
  * The target's real path inside the container, links resolved there and not on the machine. `earlier` are the mounts, targets resolved,

@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import { DockerError, serverError } from '../../docker/errors.ts'
+import { DockerError, serverError } from '@dinghy/shared/docker/errors'
 import type { UserNamespace } from '../../user-namespace.ts'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
 import { devices, keptOptions, ttyGroupId, type NestedMounts } from './system-mounts.ts'

@@ -3,7 +3,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { serverError } from '../../docker/errors.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '../../user-namespace.ts'
 import type { Tools } from './launch.ts'
 

@@ -6,7 +6,7 @@ import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, isAbsolute, join } from 'node:path'
 import { promisify } from 'node:util'
-import { messageOf, serverError } from '../../docker/errors.ts'
+import { messageOf, serverError } from '@dinghy/shared/docker/errors'
 import { which } from '../linux/tools.ts'
 
 /** In the order in which they are looked for: crun starts a container in less time. */

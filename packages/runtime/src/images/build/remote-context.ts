@@ -1,7 +1,7 @@
 /** `docker build https://…`: a git repository, a tar, or a single Dockerfile, fetched by the runtime. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { badParameter } from '../../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 import { detectCompression, peek } from '../compression.ts'
 import { readAll, webRequest } from '../http.ts'
 import { hasTarHeader, tarBlock } from './add-archive.ts'

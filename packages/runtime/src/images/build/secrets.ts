@@ -6,7 +6,7 @@
  */
 import { chmodSync, chownSync, writeFileSync } from 'node:fs'
 import { posix } from 'node:path'
-import { badParameter } from '../../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 import type { Mount } from '../../drivers/driver.ts'
 import { userNamespace } from '../../user-namespace.ts'
 import type { RunMount } from '../dockerfile/run-mount.ts'

@@ -1,5 +1,5 @@
 /** What `docker login` left with the client, and sends along: `X-Registry-Auth`, `X-Registry-Config`. */
-import { badParameter } from '../../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 
 export interface Credentials {
   username?: string

@@ -1,5 +1,5 @@
 /** docker login: do these credentials open that registry? */
-import { DockerError } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
 import { readAll, webRequest } from '../http.ts'
 import type { Credentials } from './credentials.ts'
 import { parseChallenge, registryUrl } from './registry-client.ts'

@@ -1,5 +1,5 @@
 /** Choosing an image of a multi-platform index. Pure. */
-import { badParameter, notFound } from '../../docker/errors.ts'
+import { badParameter, notFound } from '@dinghy/shared/docker/errors'
 import { hostPlatform, type Descriptor, type Platform } from '../oci.ts'
 
 /** `linux/arm64/v8`, or an architecture alone. */

@@ -1,5 +1,5 @@
 /** Error answers of a registry, and what Docker makes of them. */
-import { DockerError } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
 import type { Reference } from '../reference.ts'
 import { familiarName, familiarRepository } from '../reference.ts'
 

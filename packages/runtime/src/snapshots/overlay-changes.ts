@@ -3,8 +3,8 @@
  */
 import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import type { Change } from '../driver.ts'
-import type { LayeredView } from '../layered-view.ts'
+import type { Change } from '../drivers/driver.ts'
+import type { LayeredView } from './layered-view.ts'
 
 /** Mounted over in every container, so never a change. */
 const driverDirectories = new Set(['/dev', '/proc', '/sys'])

@@ -1,7 +1,7 @@
 /**
  * The `filters` parameter: JSON, either {"label": ["a", "b"]} or, from older clients, {"label": {"a": true}}. Pure.
  */
-import { badParameter } from './errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 
 export type Filters = Map<string, string[]>
 
