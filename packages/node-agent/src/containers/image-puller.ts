@@ -11,7 +11,7 @@ import type { DockerClient } from '../docker/docker-client.ts'
 import { isUnreachable } from '../docker/docker-error.ts'
 import type { ImageInspect } from '../docker/docker-types.ts'
 import { parseImageReference } from '../docker/image-reference.ts'
-import { goDuration } from '../pods/crash-loop.ts'
+import { goDuration } from './crash-loop.ts'
 import { StartError } from './start-error.ts'
 
 interface FailedPull {

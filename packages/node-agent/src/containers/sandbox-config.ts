@@ -5,7 +5,7 @@
 
 import type { Pod } from '@dinghy/shared/api/types'
 import type { ContainerCreate, HostConfig } from '../docker/docker-types.ts'
-import { sandboxLabels } from './labels.ts'
+import { sandboxLabels } from '../observed/labels.ts'
 import { podDns, type DnsSettings } from './pod-dns.ts'
 
 export interface SandboxFacts {

@@ -22,7 +22,7 @@ import type { Logger } from '@dinghy/shared/client/logger'
 import { debugQueues } from '@dinghy/shared/reconcile/gate'
 import { WorkQueue } from '@dinghy/shared/reconcile/work-queue'
 import { isUnreachable } from '../docker/docker-error.ts'
-import type { PodIdentity } from './observed-pod.ts'
+import type { PodIdentity } from '../observed/observed-pod.ts'
 import type { PodSync } from './pod-sync.ts'
 import type { StatusWriter } from './status-writer.ts'
 

@@ -5,7 +5,7 @@
  */
 import type { PortBinding } from '../networks/ports.ts'
 import type { MountPoint, MountRequest } from '../volumes/mount-point.ts'
-import type { Healthcheck, RunConfig } from '../images/oci.ts'
+import type { Healthcheck, RunConfig } from '@dinghy/images/content/oci'
 import type { Running } from '../drivers/driver.ts'
 
 /** `Config` of the Engine API, complete: what create did not say has been taken from the image. */

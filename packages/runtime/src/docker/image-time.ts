@@ -1,5 +1,5 @@
 /** Times in filters: an RFC 3339 date, seconds since the epoch, or a duration before now (`24h`). */
-import { parseDuration } from '../images/dockerfile/duration.ts'
+import { parseDuration } from '@dinghy/builder/dockerfile/duration'
 import { badParameter } from '@dinghy/shared/docker/errors'
 
 /** Milliseconds since the epoch. */

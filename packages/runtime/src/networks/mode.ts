@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf, serverError } from '@dinghy/shared/docker/errors'
-import { isMachineRoot } from '../user-namespace.ts'
+import { isMachineRoot } from '@dinghy/images/files/user-namespace'
 import { rulesetOf } from './bridge/firewall.ts'
 import { bridgeBatch, interfaceBatch, portBatch } from './bridge/links.ts'
 import { runTool } from './run-tool.ts'

@@ -3,7 +3,7 @@
  */
 import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import type { Change } from '../drivers/driver.ts'
+import type { Change } from '@dinghy/images/layers/snapshotter'
 import type { LayeredView } from './layered-view.ts'
 
 /** Mounted over in every container, so never a change. */

@@ -12,9 +12,8 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError, serverError } from '@dinghy/shared/docker/errors'
-import { userNamespace } from '../../user-namespace.ts'
+import { userNamespace } from '@dinghy/images/files/user-namespace'
 import type {
-  Change,
   ContainerSpec,
   Driver,
   ExecProcess,
@@ -22,10 +21,10 @@ import type {
   ProcessRow,
   ProcessSpec,
   Resources,
-  Rootfs,
   Running,
   Usage,
 } from '../driver.ts'
+import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import { findExecutable, startError, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import type { FifoPool } from '../fifo-pool.ts'

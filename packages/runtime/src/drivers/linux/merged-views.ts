@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { serverError } from '@dinghy/shared/docker/errors'
-import type { Rootfs } from '../driver.ts'
+import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import type { BaseRoot } from './base-root.ts'
 
 interface View {

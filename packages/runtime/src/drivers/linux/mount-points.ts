@@ -4,9 +4,10 @@
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Mount, Rootfs } from '../driver.ts'
+import type { Mount } from '../driver.ts'
+import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import { startError } from '../executable.ts'
-import { userNamespace } from '../../user-namespace.ts'
+import { userNamespace } from '@dinghy/images/files/user-namespace'
 import type { LayeredView } from '../../snapshots/layered-view.ts'
 
 /**

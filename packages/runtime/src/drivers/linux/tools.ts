@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { serverError } from '@dinghy/shared/docker/errors'
-import { userNamespace } from '../../user-namespace.ts'
+import { userNamespace } from '@dinghy/images/files/user-namespace'
 import type { Tools } from './launch.ts'
 
 /** Programs that a start needs; the error names what to install. */

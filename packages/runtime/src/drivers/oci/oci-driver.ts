@@ -12,7 +12,6 @@ import { dirname, join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError, messageOf } from '@dinghy/shared/docker/errors'
 import type {
-  Change,
   ContainerSpec,
   Driver,
   ExecProcess,
@@ -20,10 +19,10 @@ import type {
   Mount,
   ProcessRow,
   ProcessSpec,
-  Rootfs,
   Running,
   Usage,
 } from '../driver.ts'
+import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import { findExecutable, startError, type Lookup } from '../executable.ts'
 import type { FifoPool } from '../fifo-pool.ts'
 import type { SpareShell } from '../spare-shell.ts'

@@ -13,7 +13,6 @@ import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '@dinghy/shared/docker/errors'
 import type {
-  Change,
   ContainerSpec,
   Driver,
   ExecProcess,
@@ -21,10 +20,10 @@ import type {
   ProcessRow,
   ProcessSpec,
   Resources,
-  Rootfs,
   Running,
   Usage,
 } from '../driver.ts'
+import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import { findExecutable, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import { exitCodeOf } from '../exit-code.ts'
