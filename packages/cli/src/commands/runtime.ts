@@ -10,8 +10,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { StateDir } from '../cluster/state-dir.ts'
 import { componentEntry, runtimeLauncher } from '../supervisor/components.ts'
-import { bold, dim } from '../supervisor/colors.ts'
-import { type Command, quote } from './command.ts'
+import { bold, dim } from '@dinghy/clients/command-line/colors'
+import { quote } from './command.ts'
+import type { Command } from '@dinghy/clients/command-line/command'
 
 export const runtime: Command = {
   usage:

@@ -231,7 +231,10 @@ export class FakeEngine {
   #list(query: URLSearchParams): unknown {
     const { label = [] } = JSON.parse(query.get('filters') ?? '{}') as { label?: string[] }
     const matching = [...this.containers.values()].filter(({ body }) =>
-      label.every((one) => body.Labels[one.split('=')[0]!] === one.split('=')[1]),
+      label.every((one) => {
+        const [key = '', value] = one.split('=')
+        return body.Labels[key] === value
+      }),
     )
     return matching.map(({ id, name, body, state, createdAt, ip }) => ({
       Id: id,
