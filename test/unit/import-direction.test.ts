@@ -69,7 +69,7 @@ const house: Record<string, Plan> = {
   runtime: {
     uses: ['builder', 'images', 'shared'],
     floors: [
-      'events filters',
+      'events filters tool-environment',
       'networks',
       'snapshots',
       'drivers',

@@ -10,7 +10,7 @@ import { messageOf, serverError } from '@dinghy/shared/docker/errors'
 import { isMachineRoot, userNamespace } from '@dinghy/images/files/user-namespace'
 import type { Driver } from './driver.ts'
 import { FifoPool } from './fifo-pool.ts'
-import { acknowledge, toolsPath } from './shim.ts'
+import { acknowledge } from './shim.ts'
 import { SpareShell } from './spare-shell.ts'
 
 export interface Chosen {
@@ -83,7 +83,7 @@ async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Ch
 function startingTools(root: string): { fifos: FifoPool; shells: SpareShell } {
   return {
     fifos: new FifoPool(join(root, 'fifos')),
-    shells: new SpareShell(toolsPath),
+    shells: new SpareShell(),
   }
 }
 
