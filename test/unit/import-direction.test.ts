@@ -22,7 +22,7 @@ interface Plan {
 }
 
 const house: Record<string, Plan> = {
-  shared: { uses: [], floors: ['api', 'schema docker', 'client', 'reconcile', 'process'] },
+  shared: { uses: [], floors: ['api', 'schema http', 'docker', 'client', 'reconcile', 'process'] },
   'api-server': {
     uses: ['shared'],
     floors: [
@@ -69,7 +69,7 @@ const house: Record<string, Plan> = {
   runtime: {
     uses: ['builder', 'images', 'shared'],
     floors: [
-      'events filters tool-environment',
+      'events filters tool-environment inherited-descriptors',
       'networks',
       'snapshots',
       'drivers',
