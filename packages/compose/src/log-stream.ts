@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { EngineError } from '@dinghy/clients/docker/engine'
-import { demultiplex } from '@dinghy/clients/docker/stdcopy'
+import { demultiplex } from '@dinghy/shared/docker/stdcopy'
 import { inspectContainer, isUp, listContainers, type ProjectContainer, shortName } from './containers.ts'
 import { label } from './labels.ts'
 import { parseDuration } from './load/units.ts'

@@ -1,5 +1,6 @@
 /** `dinghy registry`: our own registry as a process of its own. */
 import { once } from 'node:events'
+import { aborted } from '@dinghy/shared/api/aborted'
 import { runMain } from '@dinghy/shared/process/main'
 import { createRegistryServer } from './registry-server.ts'
 import { RegistryStore } from './registry-store.ts'
@@ -25,7 +26,7 @@ runMain({
     await once(server, 'listening')
     announce({ address: flags.listen })
     log.info({ address: flags.listen, root: flags.root }, 'registry is up')
-    await once(signal, 'abort')
+    await aborted(signal)
     server.closeAllConnections()
     server.close()
   },

@@ -4,7 +4,7 @@
 
 import { UsageError } from '../command-line/command.ts'
 import type { DockerCommand } from './docker-command.ts'
-import { copyOutput } from './stdcopy.ts'
+import { copyOutput } from './copy-output.ts'
 
 export const logs: DockerCommand = {
   usage: 'logs [-f] [-n N] [-t] CONTAINER',

@@ -5,7 +5,7 @@
 
 import type { Duplex } from 'node:stream'
 import { EngineError } from './engine.ts'
-import { copyOutput } from './stdcopy.ts'
+import { copyOutput } from './copy-output.ts'
 
 export interface Terminal {
   /** The container has a terminal of its own: bytes are passed as they are, unframed. */

@@ -4,7 +4,7 @@
  */
 
 import type { Pod } from '@dinghy/shared/api/types'
-import type { ContainerCreate, HostConfig } from '../docker/docker-types.ts'
+import type { ContainerCreate, HostConfig } from '@dinghy/shared/docker/types'
 import { sandboxLabels } from '../observed/labels.ts'
 import { podDns, type DnsSettings } from './pod-dns.ts'
 

@@ -5,7 +5,7 @@
  */
 
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'
-import type { HostConfig } from '../docker/docker-types.ts'
+import type { HostConfig } from '@dinghy/shared/docker/types'
 import { podText } from '../observed/labels.ts'
 
 /** Shown as CreateContainerConfigError. */

@@ -7,7 +7,7 @@
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { DockerClient } from '../docker/docker-client.ts'
-import { StdcopyParser } from '../docker/stdcopy.ts'
+import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
 import type { ObservedContainer } from '../observed/observed-pod.ts'
 
 const fileLimit = 4096

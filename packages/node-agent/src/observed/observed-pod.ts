@@ -5,7 +5,7 @@
  */
 
 import { label } from './labels.ts'
-import type { ContainerInspect, ContainerSummary } from '../docker/docker-types.ts'
+import type { ContainerInspect, ContainerSummary } from '@dinghy/shared/docker/types'
 
 export interface ObservedContainer {
   id: string

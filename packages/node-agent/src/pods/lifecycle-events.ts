@@ -12,7 +12,7 @@ import { Backoff } from '@dinghy/shared/client/backoff'
 import type { Logger } from '@dinghy/shared/client/logger'
 import { label } from '../observed/labels.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
-import { isUnreachable } from '../docker/docker-error.ts'
+import { isUnreachable } from '@dinghy/shared/docker/errors'
 import { identityOf, type PodIdentity } from '../observed/observed-pod.ts'
 
 export interface LifecycleEventsOptions {

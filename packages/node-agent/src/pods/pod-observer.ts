@@ -6,8 +6,8 @@
  */
 
 import type { DockerClient } from '../docker/docker-client.ts'
-import { isDockerStatus } from '../docker/docker-error.ts'
-import type { ContainerInspect, ContainerSummary, ImageInspect } from '../docker/docker-types.ts'
+import { isDockerStatus } from '@dinghy/shared/docker/errors'
+import type { ContainerInspect, ContainerSummary, ImageInspect } from '@dinghy/shared/docker/types'
 import { label } from '../observed/labels.ts'
 import { readMessage } from '../containers/termination-message.ts'
 import {

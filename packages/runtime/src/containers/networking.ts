@@ -4,7 +4,8 @@
  * All networks of a container are of one kind: on bridge networks it has a network namespace of its own, on loopback networks it
  * shares the machine's.
  */
-import { badParameter, conflict, messageOf, serverError } from '@dinghy/shared/docker/errors'
+import { badParameter, conflict, serverError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import type { Mount } from '../drivers/driver.ts'
 import type { NetworkInterface } from '../networks/network-interface.ts'
 import type { Bridges } from '../networks/bridge/bridges.ts'

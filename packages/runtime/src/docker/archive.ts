@@ -10,7 +10,8 @@ import type { MountPoint } from '../volumes/mount-point.ts'
 import { packTree, unpackInto } from '../containers/tar-tree.ts'
 import { LayeredView } from '../snapshots/layered-view.ts'
 import type { Deps } from './deps.ts'
-import { badParameter, messageOf, notFound } from '@dinghy/shared/docker/errors'
+import { badParameter, notFound } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { isTrue, type DockerRequest, type Router } from './router.ts'
 
 /** Mounted over in every container, and nobody's files. */

@@ -4,7 +4,8 @@
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf, serverError } from '@dinghy/shared/docker/errors'
+import { serverError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { isMachineRoot } from '@dinghy/images/files/user-namespace'
 import { rulesetOf } from './bridge/firewall.ts'
 import { bridgeBatch, interfaceBatch, portBatch } from './bridge/links.ts'

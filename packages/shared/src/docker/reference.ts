@@ -58,13 +58,24 @@ export function parseReference(text: string): Reference {
   return { domain, path, ...(tag !== undefined ? { tag } : {}), ...(digest !== undefined ? { digest } : {}) }
 }
 
+/** Whether the text can be parsed. */
+export function isReference(text: string): boolean {
+  try {
+    parseReference(text)
+    return true
+  } catch (error) {
+    if (error instanceof InvalidReferenceError) return false
+    throw error
+  }
+}
+
 /** The same reference, with `latest` where neither a tag nor a digest was given. */
 export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference
 }
 
 /** Repository without tag or digest: `docker.io/library/node`. */
-export function repositoryOf(reference: Reference): string {
+export function repositoryOf(reference: Pick<Reference, 'domain' | 'path'>): string {
   return `${reference.domain}/${reference.path}`
 }
 
@@ -74,7 +85,7 @@ export function fullName(reference: Reference): string {
 }
 
 /** The repository as a person types it: `node`, `me/app`, `localhost:5000/app`. */
-export function familiarRepository(reference: Reference): string {
+export function familiarRepository(reference: Pick<Reference, 'domain' | 'path'>): string {
   if (reference.domain !== defaultDomain) return repositoryOf(reference)
   const { path } = reference
   const isOfficial = path.startsWith(officialPrefix) && !path.slice(officialPrefix.length).includes('/')

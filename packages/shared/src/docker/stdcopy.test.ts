@@ -1,5 +1,24 @@
-import { expect, test } from 'vitest'
-import { frame, FrameReader } from './stdcopy.ts'
+import { describe, expect, test } from 'vitest'
+import { Readable } from 'node:stream'
+import { demultiplex, frame, StdcopyParser, type StdcopyPiece } from './stdcopy.ts'
+
+function out(text: string) {
+  return frame('stdout', Buffer.from(text))
+}
+function err(text: string) {
+  return frame('stderr', Buffer.from(text))
+}
+const stream = Buffer.concat([out('hello\n'), err('oops\n'), out(''), out('bye\n')])
+
+function joined(pieces: StdcopyPiece[]): string {
+  let text = ''
+  let last = ''
+  for (const { stream, data } of pieces) {
+    text += stream === last ? data.toString() : `[${stream}]${data.toString()}`
+    last = stream
+  }
+  return text
+}
 
 test('a frame is stream, three zeros, the length in network order and the bytes', () => {
   expect([...frame('stdout', Buffer.from('hi'))]).toEqual([1, 0, 0, 0, 0, 0, 0, 2, 0x68, 0x69])
@@ -7,24 +26,32 @@ test('a frame is stream, three zeros, the length in network order and the bytes'
   expect([...frame('stdin', Buffer.alloc(258)).subarray(0, 8)]).toEqual([0, 0, 0, 0, 0, 0, 1, 2])
 })
 
-test('frames are found wherever the stream was cut', () => {
-  const whole = Buffer.concat([
-    frame('stdout', Buffer.from('one')),
-    frame('stderr', Buffer.from('two')),
-    frame('stdout', Buffer.alloc(0)),
-  ])
-  for (let size = 1; size <= whole.length; size++) {
-    const reader = new FrameReader()
-    const found: string[] = []
-    for (let at = 0; at < whole.length; at += size) {
-      for (const { stream, payload } of reader.push(whole.subarray(at, at + size)))
-        found.push(`${stream}:${payload.toString()}`)
-    }
-    expect(found).toEqual(['stdout:one', 'stderr:two', 'stdout:'])
-  }
+test('a whole stream is taken apart', async () => {
+  const pieces: StdcopyPiece[] = []
+  for await (const piece of demultiplex(Readable.from([stream.subarray(0, 10), stream.subarray(10)]))) pieces.push(piece)
+  expect(joined(pieces)).toBe('[stdout]hello\n[stderr]oops\n[stdout]bye\n')
 })
 
-test('what is no frame is an error', () => {
-  expect(() => new FrameReader().push(Buffer.from('HTTP/1.1 200 OK'))).not.toThrow() // a very long frame, not yet here
-  expect(() => new FrameReader().push(Buffer.from([7, 0, 0, 0, 0, 0, 0, 0]))).toThrow('unrecognized stream: 7')
+describe('StdcopyParser', () => {
+  test.each([1, 2, 3, 7, 8, 9, 13, 1000])('reads the same whatever way it is cut: chunks of %i bytes', (size) => {
+    const parser = new StdcopyParser()
+    const pieces: StdcopyPiece[] = []
+    for (let at = 0; at < stream.length; at += size) pieces.push(...parser.push(stream.subarray(at, at + size)))
+    expect(joined(pieces)).toBe('[stdout]hello\n[stderr]oops\n[stdout]bye\n')
+  })
+
+  test('hands on the first half of a frame before the second arrives', () => {
+    const whole = out('first second')
+    expect(joined(new StdcopyParser().push(whole.subarray(0, 8 + 5)))).toBe('[stdout]first')
+  })
+
+  test('throws what the daemon says on stream 3', () => {
+    const boom = out('boom')
+    boom[0] = 3
+    expect(() => new StdcopyParser().push(boom)).toThrow('error from daemon in stream: boom')
+  })
+
+  test('refuses a stream that is not stdcopy', () => {
+    expect(() => new StdcopyParser().push(Buffer.from('plain text from a tty'))).toThrow('not a stdcopy stream')
+  })
 })

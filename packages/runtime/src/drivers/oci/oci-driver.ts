@@ -10,7 +10,8 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { arch, release } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError, messageOf } from '@dinghy/shared/docker/errors'
+import { DockerError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import type {
   ContainerSpec,
   Driver,

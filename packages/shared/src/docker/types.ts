@@ -1,5 +1,5 @@
 /**
- * The parts of the Docker Engine API's answers that a node agent reads. Names and nesting are Docker's own.
+ * The parts of the Docker Engine API's bodies that its clients read and write. Names and nesting are Docker's own.
  * Fields that some engines leave out are optional here, so that the reader must say what their absence means.
  */
 
@@ -122,11 +122,4 @@ export interface ContainerStats {
   cpu_stats?: { cpu_usage?: { total_usage?: number } }
   memory_stats?: { usage?: number; stats?: Record<string, number> }
   networks?: Record<string, { rx_bytes: number; tx_bytes: number }>
-}
-
-/** One line of GET /events. */
-export interface DockerEvent {
-  Type: string
-  Action: string
-  Actor: { ID: string; Attributes: Record<string, string> }
 }
