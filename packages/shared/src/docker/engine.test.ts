@@ -69,7 +69,7 @@ test('so has one that does not answer in time', async () => {
   const call = docker.json('GET', '/x', { lastsMs: 500 })
   call.catch(() => undefined)
   await arrived
-  clock.advance(1500)
+  await clock.advance(1500)
   await expect(call).rejects.toMatchObject({
     status: 0,
     message: 'the container runtime did not answer within 1.5s',
@@ -81,7 +81,7 @@ test('a stream has to begin in time, and may then take as long as it likes', asy
     response.writeHead(200).write('{"status":"one"}\n')
   })
   const { body } = await docker.request('GET', '/x')
-  clock.advance(10_000)
+  await clock.advance(10_000)
   expect(String((await once(body, 'data'))[0])).toBe('{"status":"one"}\n')
   body.destroy()
 })
