@@ -11,7 +11,6 @@ import { chmodSync, chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import type { Readable } from 'node:stream'
 import type Docker from 'dockerode'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isInstalled } from './harness/cluster.ts'
@@ -142,9 +141,8 @@ describe.each(attacked)('$title', ({ title, can, make }) => {
       runtime.startedBy = ['bash', '-c', 'exec 9<"$0" 63<"$0" && exec "$@"', secret, 'env', `SECRET=${marker}`]
       docker = runtime.docker
       await runtime.start()
-      await new Promise((resolve) =>
-        docker.pull('busybox').then((stream) => docker.modem.followProgress(stream, resolve)),
-      )
+      const pulled = await docker.pull('busybox')
+      await new Promise((resolve) => docker.modem.followProgress(pulled, resolve))
     })
     afterAll(async () => {
       await runtime.destroy()
@@ -164,11 +162,14 @@ describe.each(attacked)('$title', ({ title, can, make }) => {
       await container.wait()
       const logs = await container.logs({ stdout: true, stderr: true })
       await container.remove({ force: true })
-      return Buffer.from(logs)
-        .toString('latin1')
-        .split('\n')
-        .map((line) => line.replace(/^[\0-\x02]\0{3}.{4}/s, ''))
-        .filter(Boolean)
+      return (
+        Buffer.from(logs)
+          .toString('latin1')
+          .split('\n')
+          // Each frame begins with eight bytes, of which the first says which stream it is and the next three are zero.
+          .map((line) => (line.slice(1, 4) === '\0\0\0' ? line.slice(8) : line))
+          .filter(Boolean)
+      )
     }
     const attack = async (script: string, HostConfig: Docker.HostConfig = {}, more: object = {}): Promise<string[]> => {
       const container = await create(script, HostConfig, more)
@@ -215,11 +216,11 @@ describe.each(attacked)('$title', ({ title, can, make }) => {
         const one = async (round: number) => {
           const isTerminal = round % 10 === 9
           const exec = await container.exec({ Cmd: ['true'], AttachStdout: true, Tty: isTerminal })
-          await text((await exec.start({ Tty: isTerminal })) as unknown as Readable)
+          await text(await exec.start({ Tty: isTerminal }))
         }
         for (let round = 0; round < 100; round += 4) await Promise.all([0, 1, 2, 3].map((n) => one(round + n)))
         const stop = await container.exec({ Cmd: ['touch', '/tmp/stop'], AttachStdout: true })
-        await text((await stop.start({})) as unknown as Readable)
+        await text(await stop.start({}))
         const lines = await output(container)
         expect(lines.filter((line) => line.startsWith('found'))).toEqual([])
         // It has had processes to look into.
@@ -239,7 +240,7 @@ describe.each(attacked)('$title', ({ title, can, make }) => {
       }
       for (let round = 0; round < 10; round++) await Promise.all([one(), one()])
       const stop = await watcher.exec({ Cmd: ['touch', '/tmp/stop'], AttachStdout: true })
-      await text((await stop.start({})) as unknown as Readable)
+      await text(await stop.start({}))
       const lines = await output(watcher)
       expect(lines.filter((line) => line.startsWith('found'))).toEqual([])
       expect(Number(/seen (\d+)/.exec(lines.join('\n'))?.[1])).toBeGreaterThan(5)
@@ -270,7 +271,7 @@ describe.each(attacked)('$title', ({ title, can, make }) => {
       await container.start()
       await eventually(async () => {
         const exec = await container.exec({ Cmd: ['test', '-L', '/tmp/file'], AttachStdout: true })
-        await text((await exec.start({})) as unknown as Readable)
+        await text(await exec.start({}))
         return (await exec.inspect()).ExitCode === 0
       })
       for (const path of ['/tmp/out/secret', '/tmp/file/.']) {
