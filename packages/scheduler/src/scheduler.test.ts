@@ -16,7 +16,7 @@ import {
 } from '@dinghy/shared/api/resources'
 import type { Event, Pod } from '@dinghy/shared/api/types'
 import { ApiClient } from '@dinghy/shared/client/api-client'
-import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { Health } from '@dinghy/shared/process/health'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { Metrics } from '@dinghy/shared/process/metrics'

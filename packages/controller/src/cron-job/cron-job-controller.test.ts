@@ -5,7 +5,7 @@
 import { forbidden } from '@dinghy/shared/api/errors'
 import { CronJobs, Jobs } from '@dinghy/shared/api/resources'
 import type { CronJob, Job } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { debugQueues } from '@dinghy/shared/reconcile/gate'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LoopTest } from '../testing/loop.ts'

@@ -5,7 +5,7 @@
 import { conflict, forbidden } from '@dinghy/shared/api/errors'
 import { Deployments, Pods, ReplicaSets } from '@dinghy/shared/api/resources'
 import type { Deployment, Pod, ReplicaSet } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { isPodReady } from '../children/pod-state.ts'
 import { at, makeDeployment, makePod, makeReplicaSet, webTemplate } from '../testing/objects.ts'

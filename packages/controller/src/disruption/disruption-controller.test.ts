@@ -4,7 +4,7 @@
 
 import { Deployments, PodDisruptionBudgets, Pods, ReplicaSets } from '@dinghy/shared/api/resources'
 import type { PodDisruptionBudget } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LoopTest } from '../testing/loop.ts'
 import { at, controlledBy, makeDeployment, makePod, makeReplicaSet, metaOf } from '../testing/objects.ts'

@@ -4,7 +4,7 @@
 
 import { EndpointSlices, EndpointsResource, Pods, Services } from '@dinghy/shared/api/resources'
 import type { Service } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makePod, type PodFacts } from '../testing/objects.ts'
 import { EndpointsController } from '../endpoints/endpoints-controller.ts'

@@ -3,7 +3,7 @@
  */
 
 import { EndpointSlices, EndpointsResource, Services } from '@dinghy/shared/api/resources'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LoopTest } from '../testing/loop.ts'
 import { EndpointSliceMirroringController } from './mirroring-controller.ts'

@@ -5,7 +5,7 @@
 import { ControllerRevisions, DaemonSets } from '@dinghy/shared/api/resources'
 import type { ControllerRevision, DaemonSet } from '@dinghy/shared/api/types'
 import { ApiClient } from '@dinghy/shared/client/api-client'
-import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { metaOf, webTemplate } from '../testing/objects.ts'
 import { removeRevisions, syncRevision } from './revision-control.ts'

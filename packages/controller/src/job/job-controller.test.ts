@@ -6,7 +6,7 @@
 import { forbidden } from '@dinghy/shared/api/errors'
 import { Jobs, Pods } from '@dinghy/shared/api/resources'
 import type { Job, Pod } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LoopTest } from '../testing/loop.ts'
 import { controlledBy, makePod, metaOf } from '../testing/objects.ts'

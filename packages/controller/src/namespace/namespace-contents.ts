@@ -4,11 +4,11 @@
  * (upstream: OrderedNamespaceDeletion).
  */
 
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { apiVersionOf, Pods } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import { discover, type DiscoveredResource } from '@dinghy/shared/client/discovery'
-import { messageOf } from '../children/pod-control.ts'
 import type { Progress } from './namespace-status.ts'
 
 export async function emptyNamespace(client: ApiClient, namespace: string, signal: AbortSignal): Promise<Progress> {

@@ -3,7 +3,7 @@
  */
 
 import { Nodes, Pods } from '@dinghy/shared/api/resources'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LoopTest } from '../testing/loop.ts'
 import { at, makeNode, makePod } from '../testing/objects.ts'

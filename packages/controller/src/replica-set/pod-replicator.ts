@@ -9,6 +9,7 @@
  */
 
 import { keyOf } from '@dinghy/shared/api/keys'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { controllerOf } from '@dinghy/shared/api/owners'
 import { Pods, ReplicaSets, type Resource } from '@dinghy/shared/api/resources'
 import type { Selector } from '@dinghy/shared/api/selectors'
@@ -18,7 +19,7 @@ import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import { adoptersOf, childrenOf, claimChildren, indexByController } from '../children/claim.ts'
 import { Expectations, expectationsRetryMs } from '../children/expectations.ts'
-import { createPod, deletePod, isNamespaceTerminating, messageOf, podFromTemplate } from '../children/pod-control.ts'
+import { createPod, deletePod, isNamespaceTerminating, podFromTemplate } from '../children/pod-control.ts'
 import { isPodActive, nextAvailabilityInMs } from '../children/pod-state.ts'
 import { requeueAfter, type Requeue } from '../children/requeue.ts'
 import { allOrFirstFailure, slowStart } from '../children/slow-start.ts'

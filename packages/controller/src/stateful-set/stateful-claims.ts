@@ -5,12 +5,12 @@
 
 import { hasReason } from '@dinghy/shared/api/errors'
 import { makeKey } from '@dinghy/shared/api/keys'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { PersistentVolumeClaims } from '@dinghy/shared/api/resources'
 import type { Draft, OwnerReference, PersistentVolumeClaim, StatefulSet } from '@dinghy/shared/api/types'
 import type { EventRecorder } from '@dinghy/shared/client/events'
 import type { Lister } from '@dinghy/shared/client/lister'
 import type { ReconcileContext } from '@dinghy/shared/reconcile/controller'
-import { messageOf } from '../children/pod-control.ts'
 import { retentionOwners } from './claim-retention.ts'
 import { condemnedPods, type StatefulWorld } from './stateful-plan.ts'
 import { claimsFor, ordinalOf, podNameOf } from './stateful-pod.ts'

@@ -5,7 +5,7 @@
 import { forbidden } from '@dinghy/shared/api/errors'
 import { ControllerRevisions, PersistentVolumeClaims, Pods, StatefulSets } from '@dinghy/shared/api/resources'
 import type { Pod, StatefulSet } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LoopTest } from '../testing/loop.ts'
 import { at, makePod, metaOf, webTemplate } from '../testing/objects.ts'

@@ -12,12 +12,12 @@
 
 import { hasReason } from '@dinghy/shared/api/errors'
 import { keyOf, makeKey } from '@dinghy/shared/api/keys'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { Nodes, PersistentVolumeClaims, PersistentVolumes, StorageClasses } from '@dinghy/shared/api/resources'
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
-import { messageOf } from '../children/pod-control.ts'
 import type { Controller, ControllerDeps } from '../deps.ts'
 import { annotations, hostPath } from './names.ts'
 import { planProvisioning, type NamedVolume } from './provision-plan.ts'

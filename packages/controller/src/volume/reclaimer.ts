@@ -6,13 +6,13 @@
  */
 
 import { makeKey } from '@dinghy/shared/api/keys'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { PersistentVolumeClaims, PersistentVolumes } from '@dinghy/shared/api/resources'
 import type { PersistentVolume, PersistentVolumeClaim } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import { ifPresent } from '../children/if-present.ts'
-import { messageOf } from '../children/pod-control.ts'
 import type { Controller, ControllerDeps } from '../deps.ts'
 import { hostPath } from './names.ts'
 import { setFinalizers } from './protection-plan.ts'
