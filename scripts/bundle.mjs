@@ -28,8 +28,6 @@ async function bundle(name) {
     platform: 'node',
     target: 'node20',
     logLevel: 'warning',
-    // A native addon is found by its own package.
-    external: ['better-sqlite3'],
     // CommonJS dependencies ask for node's modules by `require`.
     banner: {
       js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",
