@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { objectOf } from './resources.ts'
-import { storeFixture } from './store-fixture.ts'
+import { storeFixture } from '../testing/store-fixture.ts'
 
 const labels = { app: 'web' }
 const sent = {

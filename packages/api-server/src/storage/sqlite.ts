@@ -13,7 +13,6 @@
  * database fails at start instead of corrupting the first one's idea of the present.
  */
 
-import BetterSqlite from 'better-sqlite3'
 import type { Database, Statement } from 'better-sqlite3'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
@@ -22,6 +21,7 @@ import type { ChangeEvent } from './recent-events.ts'
 import { RecentEvents } from './recent-events.ts'
 import type { RevisionRow } from './schema.ts'
 import { migrate, sql } from './schema.ts'
+import { sqliteLibrary } from './sqlite-library.ts'
 import type { ListOptions, ListResult, Mutation, Revision, Storage, StorageWatch } from './storage.ts'
 import { Entry, prefixEnd, RevisionCompacted, RevisionConflict, RevisionInFuture } from './storage.ts'
 import { Watcher } from './watcher.ts'
@@ -252,6 +252,7 @@ export class SqliteStorage implements Storage {
 }
 
 function open(path: string, lockTimeoutMs: number): Database {
+  const BetterSqlite = sqliteLibrary()
   const database = new BetterSqlite(path, { timeout: lockTimeoutMs })
   try {
     database.pragma('locking_mode = EXCLUSIVE')

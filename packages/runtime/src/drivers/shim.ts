@@ -34,9 +34,9 @@ import { quote } from './terminal.ts'
 /** What the program's stdin is; see shim.sh. */
 export type StdinMode = 'null' | 'once' | 'keep'
 
-export function assetPath(relative: string): string {
-  // Both src/drivers and dist/drivers are two levels below the package.
-  return new URL(`../../src/drivers/${relative}`, import.meta.url).pathname
+/** The path of a script in this folder. */
+export function scriptPath(name: string): string {
+  return new URL(name, import.meta.url).pathname
 }
 
 /** Makes the run directory and its FIFOs, replacing what an earlier run left. */
@@ -63,7 +63,7 @@ export async function launch(
   command: string[],
   prepare?: () => Promise<void>,
 ): Promise<Running> {
-  const shim = ['/bin/sh', assetPath('shim.sh'), runDir, stdin, ...command].map(quote).join(' ')
+  const shim = ['/bin/sh', scriptPath('shim.sh'), runDir, stdin, ...command].map(quote).join(' ')
   const file = join(runDir, 'command')
   const errors = quote(join(runDir, 'error'))
   writeFileSync(file, `exec ${prepare ? '7<&0 ' : ''}</dev/null 2>>${errors}\nexec ${shim}\n`, { mode: 0o600 })

@@ -33,7 +33,7 @@ import { LayeredView } from '../../snapshots/layered-view.ts'
 import { isSameProcess, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
-import { assetPath, createRunDir, launch, waitForExit } from '../shim.ts'
+import { scriptPath, createRunDir, launch, waitForExit } from '../shim.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { discardUnenforceable } from './cgroup-limits.ts'
 import type { Cgroups } from './cgroups.ts'
@@ -131,7 +131,7 @@ export class LinuxDriver implements Driver {
   async start(spec: ContainerSpec): Promise<Running> {
     checkPropagation(spec.mounts)
     const { rootfs, tools } = this.#overlays.base
-    const init = ['sh', assetPath('linux/init.sh'), spec.runDir, rootfs, tools, relative(rootfs, '/')]
+    const init = ['sh', scriptPath('linux/init.sh'), spec.runDir, rootfs, tools, relative(rootfs, '/')]
     const inNamespaces = [...namespaceCommand(spec), ...init]
     // In a user namespace the terminals are the machine's.
     const onOne = this.#users.isNested ? onTerminal : onNewTerminals

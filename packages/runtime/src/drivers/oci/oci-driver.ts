@@ -38,7 +38,7 @@ import { lookupThrough, OverlayRootfs } from '../linux/overlay-rootfs.ts'
 import { identityOf, type Identity } from '../linux/user.ts'
 import { linkScript } from '../../networks/bridge/links.ts'
 import { isSameProcess, readStat, rowsOf } from '../process-table.ts'
-import { assetPath, createRunDir, launch, waitForExit } from '../shim.ts'
+import { scriptPath, createRunDir, launch, waitForExit } from '../shim.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { deviceNode, machineDevices } from './devices.ts'
 import { failureIn, type OciRuntime } from './oci-runtime.ts'
@@ -136,7 +136,7 @@ export class OciDriver implements Driver {
     writeFileSync(join(runDir, 'fstab'), this.#overlays.fstab(rootfs, spec.readOnlyRoot ?? false))
     const log = join(runDir, 'oci.log')
     const alone = ['unshare', '--mount', '--propagation', 'private']
-    const mounted = ['sh', assetPath('oci/run.sh'), runDir, this.#overlays.linkLowers(rootfs)]
+    const mounted = ['sh', scriptPath('oci/run.sh'), runDir, this.#overlays.linkLowers(rootfs)]
     const run = [...alone, ...mounted, ...this.#runtime.command(['run', '--bundle', runDir, id], log)]
     const whole = process.tty ? onTerminal(run, process.consoleSize) : run
     try {
@@ -273,7 +273,7 @@ export class OciDriver implements Driver {
   /** One that plugs it in, when there is a namespace to plug into and no program yet, and one that says that it runs. */
   #hooks({ runDir, interfaces = [] }: ContainerSpec): Record<string, OciHook[]> {
     const memory = this.#cgroups.parent('memory')
-    const poststart = ['sh', assetPath('oci/poststart.sh'), runDir, memory === undefined ? '' : dirname(memory)]
+    const poststart = ['sh', scriptPath('oci/poststart.sh'), runDir, memory === undefined ? '' : dirname(memory)]
     return {
       ...(interfaces.length > 0 ? { createRuntime: [hook(['sh', '-c', linkScript(interfaces)])] } : {}),
       poststart: [hook(poststart)],
