@@ -33,18 +33,18 @@ describe.skipIf(!hasKubectl)(`controllers${hasKubectl ? '' : ' (skipped: there i
     expect(code, `kubectl ${args.join(' ')}: ${stderr}`).toBe(0)
     return stdout
   }
-  function get<T>(...what: string[]): T {
-    return JSON.parse(kubectl(['get', ...what, '-o', 'json'])) as T
+  function get(...what: string[]): unknown {
+    return JSON.parse(kubectl(['get', ...what, '-o', 'json']))
   }
   function podsOf(app: string): V1Pod[] {
-    return get<{ items: V1Pod[] }>('pods', '-l', `app=${app}`).items
+    return (get('pods', '-l', `app=${app}`) as { items: V1Pod[] }).items
   }
   function patch(what: string, body: object, ...flags: string[]): void {
     kubectl(['patch', what, '--type=merge', '-p', JSON.stringify(body), ...flags])
   }
 
   describe('StatefulSet', () => {
-    const set = (): V1StatefulSet => get('statefulset/db')
+    const set = () => get('statefulset/db') as V1StatefulSet
     const pod = (name: string): V1Pod | undefined => podsOf('db').find(({ metadata }) => metadata?.name === name)
     const names = (): string[] => podsOf('db').map(({ metadata }) => metadata?.name ?? '')
     const versions = (): string[] => podsOf('db').map(versionOf)
@@ -69,7 +69,7 @@ describe.skipIf(!hasKubectl)(`controllers${hasKubectl ? '' : ' (skipped: there i
     })
 
     test('a member that is deleted comes back under its name, with its volume', async () => {
-      const claim = (): V1PersistentVolumeClaim => get('pvc/data-db-1')
+      const claim = () => get('pvc/data-db-1') as V1PersistentVolumeClaim
       const volume = claim().spec?.volumeName
       expect(volume).toMatch(/^pvc-/)
       kubectl(['exec', 'db-1', '--', 'sh', '-c', 'echo $HOSTNAME > $DATA/name'])
@@ -108,7 +108,7 @@ describe.skipIf(!hasKubectl)(`controllers${hasKubectl ? '' : ' (skipped: there i
         expect(isThere('db-0') && !isLeaving('db-0')).toBe(true)
         return present.length === 1
       })
-      expect(get<V1PersistentVolumeClaim>('pvc/data-db-2').status?.phase).toBe('Bound')
+      expect((get('pvc/data-db-2') as V1PersistentVolumeClaim).status?.phase).toBe('Bound')
     })
   })
 
@@ -134,7 +134,7 @@ describe.skipIf(!hasKubectl)(`controllers${hasKubectl ? '' : ' (skipped: there i
     })
 
     test('a node selector follows the labels of nodes', async () => {
-      const status = () => get<V1DaemonSet>('daemonset/picky').status
+      const status = () => (get('daemonset/picky') as V1DaemonSet).status
       await until('it to be seen', () => status()?.observedGeneration === 1)
       expect(status()?.desiredNumberScheduled).toBe(0)
       kubectl(['label', 'node', 'node-2', 'disk=ssd'])
@@ -146,9 +146,11 @@ describe.skipIf(!hasKubectl)(`controllers${hasKubectl ? '' : ' (skipped: there i
   })
 
   describe('CronJob', () => {
-    const cronJob = (): V1CronJob => get('cronjob/nightly')
+    const cronJob = () => get('cronjob/nightly') as V1CronJob
     const jobs = (): V1Job[] =>
-      get<{ items: V1Job[] }>('jobs').items.filter(({ metadata }) => metadata?.ownerReferences?.[0]?.name === 'nightly')
+      (get('jobs') as { items: V1Job[] }).items.filter(
+        ({ metadata }) => metadata?.ownerReferences?.[0]?.name === 'nightly',
+      )
     const jobNames = (): string[] => jobs().map(({ metadata }) => metadata?.name ?? '')
 
     test('a Job that is created from it by hand is its own, and the history keeps its limit', async () => {
@@ -158,14 +160,14 @@ describe.skipIf(!hasKubectl)(`controllers${hasKubectl ? '' : ' (skipped: there i
       // The limit is one: the older one goes when the newer one is complete.
       await until('the older one to go', () => jobNames().join() === 'by-hand-2')
       await until('its success to be noted', () => cronJob().status?.lastSuccessfulTime !== undefined)
-      expect(get<{ items: V1Pod[] }>('pods', '-l', 'job-name=by-hand-1').items).toEqual([])
+      expect((get('pods', '-l', 'job-name=by-hand-1') as { items: V1Pod[] }).items).toEqual([])
     })
 
     test('suspended it starts nothing that is due; resumed, only the last time that was missed', async () => {
       // As if it had last run years ago: whatever the time is now, it is due, and not again for up to a year.
       patch('cronjob/nightly', { status: { lastScheduleTime: '2020-01-01T00:00:00Z' } }, '--subresource=status')
       patch('cronjob/nightly', { metadata: { annotations: { looked: 'at' } } })
-      // A Job of another CronJob is done meanwhile: the controller had every occasion to start this one.
+      // Another Job comes and goes meanwhile: the controller had every occasion to start the one that is due.
       kubectl(['create', 'job', 'by-hand-3', '--from=cronjob/nightly'])
       kubectl(['wait', '--for=condition=complete', 'job/by-hand-3', patience])
       expect(jobNames().every((name) => name.startsWith('by-hand'))).toBe(true)

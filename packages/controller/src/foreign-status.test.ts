@@ -47,7 +47,7 @@ const cronJob = {
   spec: { schedule: '@daily', jobTemplate: {} },
   status: { ...present, active: [{ name: 'gone', uid: 'gone' }] },
 } as unknown as CronJob
-const deployment = makeDeployment('a', { status: present as never })
+const deployment = makeDeployment('a', { status: present })
 const budget = {
   apiVersion: 'policy/v1',
   kind: 'PodDisruptionBudget',
@@ -57,7 +57,7 @@ const budget = {
 } as unknown as PodDisruptionBudget
 
 describe.each<[string, object]>([
-  ['ReplicaSet', replicaStatus(makeReplicaSet('a', { status: present as never }), [], undefined, epoch)],
+  ['ReplicaSet', replicaStatus(makeReplicaSet('a', { status: present }), [], undefined, epoch)],
   ['Deployment', deploymentStatus({ deployment, fresh: undefined, replicaSets: [], isStanding: false, now: epoch })],
   ['DaemonSet', daemonSetStatus(daemonSet, [], [], 'hash', epoch)],
   ['StatefulSet', statefulSetStatus({ set, pods: [], currentRevision: 'a-1', updateRevision: 'a-1', now: epoch })],

@@ -81,6 +81,7 @@ function putSlice(target: number, { name = '', protocol = 'TCP' } = {}): void {
 }
 /** What is heard at the Service's address; undefined if nobody answers. */
 async function hear(): Promise<string | undefined> {
+  // Refused is what "nobody" means.
   return await text(connect({ host: '127.0.0.1', port })).catch(() => undefined)
 }
 

@@ -381,7 +381,7 @@ test('pods of one Service or controller are spread over the nodes', async () => 
   const nodesOf = (app: string) =>
     bound()
       .filter((one) => one.startsWith(app))
-      .map((one) => one.split(' → ')[1])
+      .map((one) => one.split(' → ')[1] ?? '')
       .sort()
   expect([nodesOf('web'), nodesOf('db')]).toEqual([
     ['n1', 'n2'],

@@ -198,7 +198,7 @@ async function onError(deps: SchedulerDeps, item: QueuedPod, error: unknown, sig
   }
 }
 
-/** Whether the error says that the pod is no more. A claim or a node that is not found is no reason to forget the pod. */
+/** Whether the error says that the pod is no more. A claim or a node that is not found is no reason to forget it. */
 function isAbsenceOf({ metadata }: Pod, error: unknown): boolean {
   if (!hasReason(error, 'NotFound')) return false
   const { kind, name } = error.status.details ?? {}

@@ -11,7 +11,7 @@ import { at } from '../testing/objects.ts'
 import { LoopTest } from '../testing/loop.ts'
 import { RootCaController } from '../root-ca/root-ca-controller.ts'
 import { ServiceAccountController } from '../service-account/service-account-controller.ts'
-import { isSettled } from './active-namespace.ts'
+import { isSettled } from '../children/active-namespace.ts'
 
 let loop: LoopTest
 let server: TinyApiServer

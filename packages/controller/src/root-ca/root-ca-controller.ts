@@ -12,7 +12,7 @@ import type { ConfigMap, Namespace } from '@dinghy/shared/api/types'
 import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import type { Controller, ControllerDeps } from '../deps.ts'
-import { isActive, isSettled } from '../namespace/active-namespace.ts'
+import { isActive, isSettled } from '../children/active-namespace.ts'
 
 const configMapName = 'kube-root-ca.crt'
 const bundle = '# The API server of this cluster speaks plain HTTP on loopback: there is no certificate to verify.\n'

@@ -9,7 +9,7 @@ import type { Namespace, ServiceAccount } from '@dinghy/shared/api/types'
 import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import type { Controller, ControllerDeps } from '../deps.ts'
-import { isActive, isSettled } from '../namespace/active-namespace.ts'
+import { isActive, isSettled } from '../children/active-namespace.ts'
 
 const accountName = 'default'
 

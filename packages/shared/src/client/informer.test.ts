@@ -216,7 +216,7 @@ test('an object without its spec or status is shown with empty ones, and neither
   void nodes.run(stop.signal)
   await nodes.synced()
   server.put(Nodes, { metadata: { name: 'later' }, spec: null, status: { phase: 'Running' } } as never)
-  server.put(Nodes, { metadata: { name: 'good' }, spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } } as never)
+  server.put(Nodes, { metadata: { name: 'good' }, spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } })
   server.remove(Nodes, 'bare')
   await until(() => heard.length === 4)
   expect(heard).toEqual([
