@@ -64,7 +64,7 @@ export function revisionOf(object: { metadata: { annotations?: Record<string, st
 }
 
 /** The number after the newest of the old ones: what the new ReplicaSet must have at least. */
-export function nextRevision(old: ReplicaSet[]): number {
+function nextRevision(old: ReplicaSet[]): number {
   return Math.max(0, ...old.map(revisionOf)) + 1
 }
 

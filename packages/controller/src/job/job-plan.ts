@@ -20,7 +20,7 @@ import { deadlineInMs, verdictOn, type Verdict } from './job-outcome.ts'
 import { failuresBefore, indexOf, isIndexed, isTerminating } from './job-pod.ts'
 import { tally, type Tally } from './job-tally.ts'
 
-export interface JobEvent {
+interface JobEvent {
   type: 'Normal' | 'Warning'
   reason: string
   message: string

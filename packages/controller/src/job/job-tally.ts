@@ -2,7 +2,7 @@
  * Counting pods that are over, each exactly once, although they may be deleted at any time. Pure.
  *
  * Two writes can't be made one: "add one to status.failed" and "forget this pod". So there are three, in this order,
- * and whichever we die after, the next pass goes on from there:
+ * and if the process ends after any of them, the next pass goes on from there:
  *
  *     1. the status remembers the pod's uid       status.uncountedTerminatedPods.failed: [uid]
  *     2. the pod loses its finalizer              it may vanish now; its uid is written down

@@ -8,7 +8,7 @@ import { nonZero } from '../children/status.ts'
 
 /** The two kinds that keep N identical pods; they differ in how they spell their selector. */
 export type Replicated = ReplicaSet | ReplicationController
-export type ReplicaStatus = ReplicaSet['status']
+type ReplicaStatus = ReplicaSet['status']
 type Condition = NonNullable<ReplicaStatus['conditions']>[number]
 
 /** Why the last attempt to create or delete pods did not succeed. */

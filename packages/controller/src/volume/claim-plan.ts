@@ -14,7 +14,7 @@ import { findVolume, isForClaim, misfit } from '@dinghy/shared/api/volume-matchi
 import { isPodTerminal } from '../children/pod-state.ts'
 import { annotations } from './names.ts'
 
-export interface Notice {
+interface Notice {
   type: 'Normal' | 'Warning'
   reason: string
   message: string

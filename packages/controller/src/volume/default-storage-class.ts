@@ -1,7 +1,7 @@
 /**
- * The StorageClass "standard": claims that name no class get it, and with it a volume of provisioner.ts. Made at
- * start if there is none of that name; whoever deletes it has peace until the next start. It is the default only if
- * there is no other: of two defaults the newer one would count, and that must not be ours by accident.
+ * The StorageClass "standard": claims that name no class get it, and with it a volume of provisioner.ts. It is
+ * created at start if there is none of that name; one that a user deletes stays away until the next start. It is the
+ * default only if there is no other: of two defaults the newer one counts, and ours must not win by accident.
  *
  * New claims get their class from the api-server's admission. Those made before there was a default get it here, as
  * upstream's binder does ("retroactive default storage class").

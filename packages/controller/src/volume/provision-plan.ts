@@ -60,7 +60,7 @@ export function planProvisioning(facts: ProvisionFacts): ProvisionStep | undefin
 }
 
 /** From the claim's uid: a second attempt finds the first one, and a claim of the same name never gets old data. */
-export function volumeNameFor({ metadata }: PersistentVolumeClaim): string {
+function volumeNameFor({ metadata }: PersistentVolumeClaim): string {
   return `pvc-${metadata.uid}`
 }
 

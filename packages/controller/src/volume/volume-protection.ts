@@ -1,7 +1,8 @@
 /**
  * pv-protection: a volume that is bound does not go away under its claim. Deleted, it stays Terminating until the claim
  * is gone. Follows pkg/controller/volume/pvprotection, which reads the phase alone; here a volume that still says Bound
- * after its claim has gone is let go as well, so that nothing waits for a phase that nobody is going to write.
+ * after its claim has gone is let go as well, because no controller would change the phase of a volume that is being
+ * deleted.
  */
 
 import { makeKey } from '@dinghy/shared/api/keys'
