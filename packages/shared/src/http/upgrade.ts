@@ -43,6 +43,8 @@ export function takeConnection(request: FastifyRequest, reply: FastifyReply): Du
   const upgrade = upgrades.get(request.raw)
   const { socket } = request.raw
   reply.raw.detachSocket(socket)
+  // Node's server, the hooks, the handler and its pipes all want to know when it closes.
+  socket.setMaxListeners(0)
   if (upgrade && upgrade.head.length > 0) {
     upgrade.socket.unshift(upgrade.head)
     upgrade.head = Buffer.alloc(0)
