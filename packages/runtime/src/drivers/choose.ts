@@ -6,11 +6,12 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { messageOf, serverError } from '../docker/errors.ts'
-import { isMachineRoot, userNamespace } from '../user-namespace.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
+import { isMachineRoot, userNamespace } from '@dinghy/images/files/user-namespace'
 import type { Driver } from './driver.ts'
 import { FifoPool } from './fifo-pool.ts'
-import { acknowledge, toolsPath } from './shim.ts'
+import { acknowledge } from './shim.ts'
 import { SpareShell } from './spare-shell.ts'
 
 export interface Chosen {
@@ -83,7 +84,7 @@ async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Ch
 function startingTools(root: string): { fifos: FifoPool; shells: SpareShell } {
   return {
     fifos: new FifoPool(join(root, 'fifos')),
-    shells: new SpareShell(toolsPath),
+    shells: new SpareShell(),
   }
 }
 

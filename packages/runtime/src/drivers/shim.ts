@@ -24,7 +24,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
-import { serverError } from '../docker/errors.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
 import type { ContainerSpec, Running } from './driver.ts'
 import type { FifoPool } from './fifo-pool.ts'
 import { isAlive, isSameProcess } from './process-table.ts'
@@ -205,5 +205,3 @@ function waitForFiles(clock: Clock, directory: string, done: () => boolean, sign
 
 const lostShimPollMs = 5_000
 const startTimeoutMs = 3_000
-/** Where the tools of a start are looked up; the container's own PATH comes later. */
-export const toolsPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

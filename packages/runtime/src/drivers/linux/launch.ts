@@ -5,7 +5,8 @@
  */
 import { posix } from 'node:path'
 import { linkLines } from '../../networks/bridge/links.ts'
-import type { ContainerSpec, Mount, ProcessSpec, Rootfs } from '../driver.ts'
+import type { ContainerSpec, Mount, ProcessSpec } from '../driver.ts'
+import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import { startError } from '../executable.ts'
 import { quote } from '../terminal.ts'
 import type { BaseRoot } from './base-root.ts'
@@ -61,13 +62,12 @@ export interface MountPlan {
 /** The fstab of a container. The overlays' directories are relative to `lowerLinks` (the prelude's cd). */
 export function fstabOf(plan: MountPlan): string {
   const { base, privileged, nested } = plan
-  const inside = (path: string) => posix.join(base.pivot, 'rootfs', path)
+  const inside = (path: string) => posix.join(base.rootfs, path)
   // There a mount can only be copied with all that is mounted below it, and with the options that it has.
   const bind = nested === undefined ? 'bind' : 'rbind'
   const kept = nested?.kept ?? (() => '')
   const lines = rootLines(plan)
-  lines.push(line('/', base.programs, 'none', `${bind},ro${kept('/')}`))
-  lines.push(line('/proc', posix.join(base.programs, 'proc'), 'none', bind))
+  lines.push(line(base.tools, base.tools, 'none', `bind,ro${kept(base.tools)}`))
   for (const [source, target, type, options] of systemMounts(plan)) {
     lines.push(line(source, inside(target), type, options))
   }
@@ -97,6 +97,15 @@ export function fstabOf(plan: MountPlan): string {
   return `${lines.join('\n')}\n`
 }
 
+/**
+ * Where mounts are made inside of other mounts, as /proc/self/mountinfo names these places. What is mounted there may be a volume,
+ * and other containers can put a link in the place of a directory of it; so init.sh looks whether the mount is where it should be.
+ */
+export function nestedMountsIn({ base, mounts }: Pick<MountPlan, 'base' | 'mounts'>): string {
+  const nested = mounts.filter((mount, index) => enclosing(mount.target, mounts.slice(0, index))?.type === 'bind')
+  return nested.map(({ target }) => `${octal(posix.join(base.rootfs, target))}\n`).join('')
+}
+
 /** Of these only the root itself, as a container that does not run has it. */
 export function viewFstabOf(plan: MountPlan): string {
   return `${rootLines(plan).join('\n')}\n`
@@ -104,11 +113,8 @@ export function viewFstabOf(plan: MountPlan): string {
 
 function rootLines(plan: MountPlan): string[] {
   const { base } = plan
-  const root = posix.join(base.pivot, 'rootfs')
-  const lines = [
-    line(base.pivot, base.pivot, 'none', 'bind'),
-    line('overlay', root, 'overlay', overlayOptions(range(plan.lowerCount).map(String), '', plan)),
-  ]
+  const root = base.rootfs
+  const lines = [line('overlay', root, 'overlay', overlayOptions(range(plan.lowerCount).map(String), '', plan))]
   for (const { name, lowers } of plan.hostOverlays) {
     const dirs = [...lowers.map((n) => `${n}/${name}`), `/${name}`]
     lines.push(line('overlay', posix.join(root, name), 'overlay', overlayOptions(dirs, name, plan)))
@@ -138,11 +144,14 @@ function overlayOptions(lowers: string[], part: string, plan: MountPlan): string
   return plan.readOnlyRoot && part !== 'dev' ? `${options},ro` : options
 }
 
-/** A line of fstab(5), in which blanks and backslashes are written in octal. */
+/** A line of fstab(5). */
 function line(source: string, target: string, type: string, options: string): string {
-  const escape = (text: string) =>
-    text.replace(/[\\ \t\n]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
-  return [escape(source), escape(target), type, escape(options), '0', '0'].join(' ')
+  return [octal(source), octal(target), type, octal(options), '0', '0'].join(' ')
+}
+
+/** In tables of mounts blanks and backslashes are written in octal. */
+function octal(text: string): string {
+  return text.replace(/[\\ \t\n]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
 }
 
 function range(count: number): number[] {
@@ -204,11 +213,13 @@ export function limitCommand(ulimits: ContainerSpec['ulimits'] = []): string[] {
   return ['prlimit', ...ulimits.map(({ name, soft, hard }) => `--${name}=${limit(soft)}:${limit(hard)}`), '--']
 }
 
-/** Absolute paths of the machine's tools that the last steps of a start use. */
+/** Absolute paths of the machine's tools that the last steps of a start use, which are also their paths in the toolbox. */
 export interface Tools {
   setpriv: string
   env: string
   nsenter: string
+  /** All that the toolbox holds. */
+  last: string[]
 }
 
 /**
@@ -220,15 +231,17 @@ const loaderVariable =
 
 /**
  * The command that turns a privileged process, whose working directory is the container's root, into the program.
- * `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env.
+ * `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env. `afterDrop` runs the rest of the
+ * command when the privileges have been shed.
  */
 export function dropCommand(
   spec: ProcessSpec,
   identity: Identity,
   executable: string,
-  tools: Tools,
+  tools: Pick<Tools, 'setpriv' | 'env' | 'nsenter'>,
   hasEnv: boolean,
   canSetGroups = true,
+  afterDrop: string[] = [],
 ): string[] {
   const own = spec.env.filter((entry) => loaderVariable.test(entry))
   if (own.length > 0 && !hasEnv) {
@@ -243,6 +256,7 @@ export function dropCommand(
     groupsFlag(identity, canSetGroups),
     ...(spec.noNewPrivileges ? ['--no-new-privs'] : []),
     '--',
+    ...afterDrop,
     tools.env,
     '-i',
     ...spec.env.filter((entry) => !loaderVariable.test(entry)),

@@ -9,17 +9,19 @@ import { release } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError } from '../../docker/errors.ts'
-import { userNamespace } from '../../user-namespace.ts'
-import type { Change, Mount, Rootfs, Running } from '../driver.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
+import { userNamespace } from '@dinghy/images/files/user-namespace'
+import type { Mount, Running } from '../driver.ts'
+import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import type { Lookup } from '../executable.ts'
-import { LayeredView, type Branch } from '../layered-view.ts'
+import { LayeredView, type Branch } from '../../snapshots/layered-view.ts'
 import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
 import { viewFstabOf, type MountPlan } from './launch.ts'
 import { MergedViews, type ViewPlan } from './merged-views.ts'
 import { prepareMountPoint } from './mount-points.ts'
-import { changesOf } from './overlay-changes.ts'
+import { changesOf } from '../../snapshots/overlay-changes.ts'
 import { nestedMountsOf } from './rootless.ts'
+import { toolEnvironment } from '../../tool-environment.ts'
 
 type RootPlan = Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays' | 'isVolatile'>
 
@@ -152,20 +154,20 @@ export class OverlayRootfs {
     const isOfTheMachine = rootfs.hostBase && this.base.hostDirectories.some((name) => path.startsWith(`/${name}/`))
     const keepsOwners = !users.isNested || !(users.hasOneUser || isOfTheMachine)
     const mode = keepsOwners ? ['-a'] : ['-a', '--no-preserve=ownership']
-    await promisify(execFile)('cp', [...mode, '--', `${source}/.`, destination])
+    await promisify(execFile)('cp', [...mode, '--', `${source}/.`, destination], { env: toolEnvironment })
   }
 
   /**
-   * A running container's root, as seen from this machine. The program is started by this machine's own tools, which have
-   * this machine's root up to their very last step (see init.sh): whoever comes that early has to wait for it.
+   * A running container's root, as seen from this machine. The last steps of a start have another root directory, the toolbox
+   * (see init.sh): whoever comes that early has to wait for the container's.
    */
   async rootOf({ id, pid }: Running): Promise<string> {
     // With the dot it is the directory, without it a link.
     const root = `/proc/${pid}/root/.`
-    const machine = statSync('/')
+    const outside = [statSync('/'), statSync(this.base.tools, { throwIfNoEntry: false })]
     for (let attempt = 0; attempt < 1_000; attempt++) {
       const { dev, ino } = statSync(root)
-      if (dev !== machine.dev || ino !== machine.ino) return root
+      if (!outside.some((other) => other?.dev === dev && other.ino === ino)) return root
       await this.#clock.sleep(5)
     }
     throw new DockerError(500, `the program of container ${id} is still being started`)

@@ -10,9 +10,9 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { arch, release } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError, messageOf } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import type {
-  Change,
   ContainerSpec,
   Driver,
   ExecProcess,
@@ -20,15 +20,15 @@ import type {
   Mount,
   ProcessRow,
   ProcessSpec,
-  Rootfs,
   Running,
   Usage,
 } from '../driver.ts'
+import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import { findExecutable, startError, type Lookup } from '../executable.ts'
 import type { FifoPool } from '../fifo-pool.ts'
 import type { SpareShell } from '../spare-shell.ts'
 import { underInit } from '../init-process.ts'
-import { LayeredView } from '../layered-view.ts'
+import { LayeredView } from '../../snapshots/layered-view.ts'
 import { capabilitiesOf, type Capability } from '../linux/capabilities.ts'
 import { removeParentsEverywhere } from '../linux/cgroup-hierarchies.ts'
 import type { Cgroups } from '../linux/cgroups.ts'
@@ -44,6 +44,7 @@ import { deviceNode, machineDevices } from './devices.ts'
 import { failureIn, type OciRuntime } from './oci-runtime.ts'
 import { capabilitiesIn, ociConfigOf, ociJson, ociProcessOf, type OciHook } from './oci-spec.ts'
 import { seccompOf } from './seccomp.ts'
+import { toolsPath } from '../../tool-environment.ts'
 
 export class OciDriver implements Driver {
   readonly name = 'oci'
@@ -119,7 +120,7 @@ export class OciDriver implements Driver {
     const config = ociConfigOf(
       { ...spec, process },
       {
-        root: join(this.#overlays.base.pivot, 'rootfs'),
+        root: this.#overlays.base.rootfs,
         identity: identityIn(process, lookup),
         mounts,
         devices: privileged ? machineDevices() : (spec.devices ?? []).map(deviceNode),
@@ -287,10 +288,8 @@ export class OciDriver implements Driver {
 }
 
 function hook(args: string[]): OciHook {
-  return { path: '/bin/sh', args, env: [toolsPath] }
+  return { path: '/bin/sh', args, env: [`PATH=${toolsPath}`] }
 }
-
-const toolsPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
  * There are two terminals: the one that `script` makes for the OCI runtime, and the one that this makes in the container, whose /dev/pts

@@ -11,9 +11,8 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symli
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
 import type {
-  Change,
   ContainerSpec,
   Driver,
   ExecProcess,
@@ -21,16 +20,16 @@ import type {
   ProcessRow,
   ProcessSpec,
   Resources,
-  Rootfs,
   Running,
   Usage,
 } from '../driver.ts'
+import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import { findExecutable, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import type { FifoPool } from '../fifo-pool.ts'
 import type { SpareShell } from '../spare-shell.ts'
-import { LayeredView } from '../layered-view.ts'
+import { LayeredView } from '../../snapshots/layered-view.ts'
 import { descendantsOf, isAlive, isSameProcess, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { assetPath, createRunDir, launch, readShimPid, waitForExit } from '../shim.ts'
@@ -39,6 +38,7 @@ import { protectedCommand } from './host-protection.ts'
 import { changesSince, materialise, writeManifest } from './materialise.ts'
 import { sessionPids } from './session.ts'
 import { translateArgument, translateVariable, type Places } from './translate.ts'
+import { toolEnvironment } from '../../tool-environment.ts'
 
 export class ProcessDriver implements Driver {
   readonly name = 'process'
@@ -68,9 +68,12 @@ export class ProcessDriver implements Driver {
       [nanoCpus || cpuQuotaUs || cpuShares, 'CPU limit'],
       [pids, 'PIDs limit'],
     ]
-    return discarded.flatMap(([asked, what]) =>
-      asked ? [`The process driver does not support ${what} capabilities. Limitation discarded.`] : [],
-    )
+    return [
+      'The process driver isolates nothing: this container is a process of this machine, with its files and its network.',
+      ...discarded.flatMap(([asked, what]) =>
+        asked ? [`The process driver does not support ${what} capabilities. Limitation discarded.`] : [],
+      ),
+    ]
   }
 
   async prepare(rootfs: Rootfs): Promise<void> {
@@ -140,7 +143,12 @@ export class ProcessDriver implements Driver {
     const { command, cwd, env } = this.#programCommand(spec, program)
     const whole = ['env', '-i', ...env, ...command]
     const [tool = '', ...args] = program.tty ? onTerminal(whole, program.consoleSize) : whole
-    const child = spawn(tool, args, { cwd, detached: true, stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
+    const child = spawn(tool, args, {
+      cwd,
+      detached: true,
+      env: toolEnvironment,
+      stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    })
     await once(child, 'spawn')
     if (child.stdout === null || child.stderr === null) throw new Error('an exec has pipes')
     if (program.tty) child.stderr.resume()
@@ -201,7 +209,8 @@ export class ProcessDriver implements Driver {
 
   async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
     const found = new LayeredView([{ dir: rootOf(rootfs), at: '/' }]).find(path)
-    if (found?.stat.isDirectory()) await promisify(execFile)('cp', ['-a', `${found.hostPath}/.`, destination])
+    if (found?.stat.isDirectory())
+      await promisify(execFile)('cp', ['-a', `${found.hostPath}/.`, destination], { env: toolEnvironment })
   }
 
   async cleanup(rootfs: Rootfs): Promise<void> {
