@@ -15,8 +15,8 @@ interface Plan {
   /** The libraries that it may import. Tests may import `testing`, too. */
   uses: string[]
   /**
-   * Its folders and the files of its root, ground first. Those of one line stand beside each other and do not import one
-   * another; `*` is whatever is not named. `testing` folders are for tests and have no floor.
+   * Its folders and the files of its root, ground first. Those of one line stand beside each other and do not import
+   * one another; `*` is whatever is not named. `testing` folders are for tests and have no floor.
    */
   floors: string[]
 }

@@ -17,7 +17,8 @@
  * verbs only if not all eight, `subresources` as "<verbs> [<apiVersion> <kind>]" with the kind only where it is another
  * one.
  *
- * scripts/schema.mjs makes the file from a Kubernetes release. Only the API server and the CLI load it (a few milliseconds); types are parsed on first use.
+ * scripts/schema.mjs makes the file from a Kubernetes release. Only the API server and the CLI load it (a few
+ * milliseconds); types are parsed on first use.
  */
 
 import { readFileSync } from 'node:fs'
