@@ -3,7 +3,8 @@
  *
  * The file holds one type a line; a field is a short text:
  *
- *   "<protobuf number>[p] <type>[!] [atomic|granular|set|map=<keys>] [merge|merge=<key>] [replace] [retainKeys] [always]"
+ *   "<protobuf number>[p] <type>[!] [atomic|granular|set|map=<keys>] [merge|merge=<key>] [replace] [retainKeys]
+ *    [always]"
  *
  *   2.4p      field 4 of the message in field 2, which JSON inlines; p: a pointer in Go, so its zero is meaningful;
  *             "-" where the type has no protobuf form
