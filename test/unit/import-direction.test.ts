@@ -118,7 +118,9 @@ function importsOf(packageName: string): Import[] {
     })
 }
 
-const isTest = (file: string) => file.endsWith('.test.ts') || file.split(sep).includes('testing')
+function isTest(file: string): boolean {
+  return file.endsWith('.test.ts') || file.split(sep).includes('testing')
+}
 
 test('every package has its place', () => {
   expect(readdirSync(packages).sort()).toEqual(Object.keys(house).sort())
