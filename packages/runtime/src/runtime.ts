@@ -171,7 +171,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
 
 /** A copy, because containers keep it mounted while this program may be replaced. */
 function installPreload(root: string): string {
-  const source = new URL('../src/networks/preload.cjs', import.meta.url).pathname
+  const source = new URL('networks/preload.cjs', import.meta.url).pathname
   const path = join(root, 'preload.cjs')
   mkdirSync(root, { recursive: true })
   copyFileSync(source, path)

@@ -1,6 +1,6 @@
 /**
- * Which kind of network `docker network create` makes by default, and why. "Works" is not guessed but tried: with a bridge, a
- * veth pair and rules in a network namespace of their own, which the kernel takes away with everything in it.
+ * Which kind of network `docker network create` makes by default, and why. "Works" is not guessed but tried: with a
+ * bridge, a veth pair and rules in a network namespace of their own, which the kernel takes away with everything in it.
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -50,8 +50,8 @@ async function tryOncePerBoot(root: string): Promise<boolean> {
 }
 
 /**
- * The cable's far end is asked for in this machine's namespace, where bridges will be made. It vanishes together with the near
- * end, even if nobody is there to remove it.
+ * The cable's far end is asked for in this machine's namespace, where bridges will be made. It vanishes together with
+ * the near end, even if nobody is there to remove it.
  */
 async function tryOnce(): Promise<boolean> {
   const name = 'dinghy-try'

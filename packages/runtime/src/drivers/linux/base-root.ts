@@ -1,7 +1,7 @@
 /**
  * Directories that all containers of the linux driver share, made once at start-up under the driver's own root:
  *
- *   rootfs/  empty: where each container mounts its root, in a mount namespace of its own, before that becomes `/` there
+ *   rootfs/  empty: where each container mounts its root, in a mount namespace of its own, before it becomes `/`
  *   tools/   the root directory of the last steps of a start or an exec (toolbox.ts)
  *   init/    a layer above every image, as Docker's "-init" layer: mount points and devices a container expects
  *   lowers/  links to the layers of each image, made when they are first needed and made anew by every runtime
@@ -207,8 +207,8 @@ function makeHostLayer({ host, hostDirectories, nodePrefix }: BaseRoot, present:
 }
 
 /**
- * In a user namespace the machine's directories belong to nobody, so nobody could add a file. Directories of our own lie
- * over them for the first few levels, where programs get installed: deeper ones, and the files, stay as they are.
+ * In a user namespace the machine's directories belong to nobody, so nobody could add a file. Directories of our own
+ * lie over them for the first few levels, where programs get installed: deeper ones, and the files, stay as they are.
  */
 function makeDirectories(original: string, copy: string, levels = 3): void {
   mkdirSync(copy, { recursive: true })

@@ -1,10 +1,11 @@
 /**
- * The toolbox: copies of the few programs that carry out the last steps of a start and of an exec, with the libraries they load,
- * and nothing else. It is the root directory of those steps.
+ * The toolbox: copies of the few programs that carry out the last steps of a start and of an exec, with the libraries
+ * they load, and nothing else. It is the root directory of those steps.
  *
- * Why copies: the last steps run with the rights of the container they lead into, and often in its pid namespace. Whatever is
- * their root directory can be opened from inside by way of /proc/PID/root, so it must not lead anywhere. Callers mount it
- * read-only, so that nobody in a container can change a program that the next start will run with more rights.
+ * Why copies: the last steps run with the rights of the container they lead into, and often in its pid namespace.
+ * Whatever is their root directory can be opened from inside by way of /proc/PID/root, so it must not lead anywhere.
+ * Callers mount it read-only, so that nobody in a container can change a program that the next start will run with more
+ * rights.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
@@ -24,7 +25,10 @@ import { toolEnvironment } from '../../tool-environment.ts'
 /** umount(8) reads it, and takes the name of a mount that it does not find there as it is given. */
 const mountinfo = 'proc/self/mountinfo'
 
-/** Fills `directory` with `programs`, given as absolute paths of this machine; they keep their paths. Quick if they are there. */
+/**
+ * Fills `directory` with `programs`, given as absolute paths of this machine; they keep their paths. Quick if they are
+ * there.
+ */
 export function prepareToolbox(directory: string, programs: string[]): void {
   const files = [...new Set([...programs, ...librariesOf(programs)])].toSorted()
   const stamp = `${directory}.made-of`
