@@ -16,14 +16,28 @@ import { root } from './bootstrap.mjs'
 const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'registry', 'node-agent', 'proxy', 'cli']
 
 /**
- * What Fastify asks for and we never use: the two compilers of schemas (we have none, see shared/src/http/server.ts) and
- * its test client. Left in, they would double what Fastify costs a process at its start.
+ * What our libraries ask for and never use here: Fastify's two compilers of schemas (we have none, see
+ * shared/src/http/server.ts) and its test client, HTTP/2 and proxies of either kind. Left in, they would double what
+ * Fastify and undici cost a process at its start.
  */
-const nothing = join(root, 'scripts/nothing.cjs')
-const neverUsed = {
-  '@fastify/ajv-compiler': nothing,
-  '@fastify/fast-json-stringify-compiler': nothing,
-  'light-my-request': nothing,
+const neverUsed = [
+  {
+    package: 'fastify',
+    paths: /^(@fastify\/(ajv|fast-json-stringify)-compiler|light-my-request|node:https|node:http2)$/,
+  },
+  { package: 'undici', paths: /client-h2\.js$|socks5-/ },
+]
+
+const leaveOutWhatIsNeverUsed = {
+  name: 'leave-out-what-is-never-used',
+  setup({ onResolve }) {
+    const nothing = join(root, 'scripts/nothing.cjs')
+    onResolve({ filter: /./ }, ({ path, importer }) =>
+      neverUsed.some((one) => importer.includes(`/node_modules/${one.package}/`) && one.paths.test(path))
+        ? { path: nothing }
+        : undefined,
+    )
+  },
 }
 
 const isWatching = process.argv.includes('--watch')
@@ -40,12 +54,11 @@ async function bundle(name) {
     platform: 'node',
     target: 'node20',
     logLevel: 'warning',
-    alias: neverUsed,
     // CommonJS dependencies ask for node's modules by `require`.
     banner: {
       js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",
     },
-    plugins: [keepOwnUrls(outdir), leaveLazyPackagesOut, whenBundled(name, outdir)],
+    plugins: [leaveOutWhatIsNeverUsed, keepOwnUrls(outdir), leaveLazyPackagesOut, whenBundled(name, outdir)],
   })
   if (isWatching) return bundling.watch()
   await bundling.rebuild()
@@ -84,7 +97,10 @@ async function removeSuperseded(outdir, current) {
 
 const weekMs = 7 * 86_400_000
 
-/** A package of others that is imported only when it is needed is found by node then, with the names node gives its exports. */
+/**
+ * A package of others that is imported only when it is needed is found by node then, with the names node gives its
+ * exports.
+ */
 const leaveLazyPackagesOut = {
   name: 'leave-lazy-packages-out',
   setup({ onResolve }) {

@@ -15,8 +15,8 @@ interface Plan {
   /** The libraries that it may import. Tests may import `testing`, too. */
   uses: string[]
   /**
-   * Its folders and the files of its root, ground first. Those of one line stand beside each other and do not import one
-   * another; `*` is whatever is not named. `testing` folders are for tests and have no floor.
+   * Its folders and the files of its root, ground first. Those of one line stand beside each other and do not import
+   * one another; `*` is whatever is not named. `testing` folders are for tests and have no floor.
    */
   floors: string[]
 }
@@ -118,7 +118,9 @@ function importsOf(packageName: string): Import[] {
     })
 }
 
-const isTest = (file: string) => file.endsWith('.test.ts') || file.split(sep).includes('testing')
+function isTest(file: string): boolean {
+  return file.endsWith('.test.ts') || file.split(sep).includes('testing')
+}
 
 test('every package has its place', () => {
   expect(readdirSync(packages).sort()).toEqual(Object.keys(house).sort())

@@ -52,8 +52,11 @@ export async function startProxy(deps: ProxyDeps, signal: AbortSignal): Promise<
   const listeners = new Listeners({ clock, log, nodeOf, onRefused })
 
   deps.debug.addPage('/debug/rules', () => ({ node, rules: listeners.view() }))
-  deps.metrics.observed('dinghy_proxy_listeners', 'Addresses of Services by what became of them.', () =>
-    countByState(listeners.view()),
+  deps.metrics.observed(
+    'dinghy_proxy_listeners',
+    'Addresses of Services by what became of them.',
+    () => countByState(listeners.view()),
+    { labelNames: ['state'] },
   )
   deps.health.addCheck('synced', () => services.hasSynced() && slices.hasSynced())
 

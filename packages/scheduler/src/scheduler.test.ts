@@ -103,7 +103,7 @@ test('gives a pod the node, says so, and says because of what', async () => {
   expect(binding?.headers['x-dinghy-cause']).toBe(resourceVersion)
   expect(binding?.body).toMatchObject({ kind: 'Binding', metadata: { uid: 'uid-default-p' } })
   await eventually(() => expect(told()).toEqual(['Scheduled: Successfully assigned default/p to n1']))
-  expect(metrics.text()).toContain(
+  expect(await metrics.text()).toContain(
     'scheduler_schedule_attempts_total{result="scheduled",profile="default-scheduler"} 1',
   )
 })
@@ -236,7 +236,9 @@ test('a binding that is refused is told in the status and by an event, and tried
   await eventually(() => expect(told()[0]).toMatch(/^FailedScheduling: .*the node is full/))
   await clock.advance(1000)
   await eventually(() => expect(bound()).toEqual(['p → n1', 'p → n1']))
-  expect(metrics.text()).toContain('scheduler_schedule_attempts_total{result="error",profile="default-scheduler"} 1')
+  expect(await metrics.text()).toContain(
+    'scheduler_schedule_attempts_total{result="error",profile="default-scheduler"} 1',
+  )
 })
 
 test('a victim that has left by itself is no failure; one that cannot be deleted is tried again', async () => {

@@ -53,8 +53,8 @@ export async function createRunDir(fifos: FifoPool, runDir: string): Promise<voi
  * Starts `command` under a shim and resolves when the program runs. Rejects with the text of the `error` file when it
  * ended before that. With stdin 'once' the caller holds the FIFO open already, or the shim would wait for it.
  *
- * `prepare` is what can be done while the command comes up: it finds a pipe as its descriptor 7, and must not go beyond what
- * is prepared before it has read a line there. It reads end-of-file if nothing will come of it.
+ * `prepare` is what can be done while the command comes up: it finds a pipe as its descriptor 7, and must not go beyond
+ * what is prepared before it has read a line there. It reads end-of-file if nothing will come of it.
  */
 export async function launch(
   clock: Clock,

@@ -1,6 +1,6 @@
 /**
- * Keeps a Dockerfile's RUN from writing anywhere but into its own directories, without a container to put it in. Where that
- * cannot be had the command is refused: a build must never change the machine it runs on.
+ * Keeps a Dockerfile's RUN from writing anywhere but into its own directories, without a container to put it in. Where
+ * that cannot be had the command is refused: a build must never change the machine it runs on.
  */
 import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
