@@ -66,8 +66,10 @@ export interface RuntimeOptions {
 export async function startRuntime(options: RuntimeOptions): Promise<{ driver: string; close(): Promise<void> }> {
   const { root, log, clock, signal } = options
   const unlock = lockRoot(root)
-  const { driver, reason } = await chooseDriver(options.driver, root, clock, options.ociRuntime)
-  const mode = await chooseMode(options.network, driver, root)
+  // Both try things out, side by side.
+  const choosing = chooseDriver(options.driver, root, clock, options.ociRuntime)
+  const mode = await chooseMode(options.network, choosing, root)
+  const { driver, reason } = await choosing
   const space = mode.name === 'bridge' ? bridgeSpace(mode) : loopback
   const warnings = [...driver.describe(), ...space.describe()]
   log.info({ driver: driver.name, reason, network: mode.name, networkReason: mode.reason, warnings }, 'driver chosen')

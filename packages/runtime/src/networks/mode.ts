@@ -20,14 +20,14 @@ export interface NetworkMode {
 
 export async function chooseMode(
   wanted: 'auto' | 'bridge' | 'loopback',
-  driver: { readonly name: 'linux' | 'oci' | 'process' },
+  choosing: Promise<{ driver: { readonly name: 'linux' | 'oci' | 'process' } }>,
   root: string,
 ): Promise<NetworkMode> {
   if (wanted === 'loopback') return { name: 'loopback', reason: 'asked for', canMasquerade: false }
   try {
-    if (driver.name === 'process') throw serverError(`the ${driver.name} driver has no network namespaces`)
     if (!isMachineRoot()) throw serverError('it needs root')
-    const canMasquerade = await tryOncePerBoot(root)
+    const [canMasquerade, { driver }] = await Promise.all([tryOncePerBoot(root), choosing])
+    if (driver.name === 'process') throw serverError(`the ${driver.name} driver has no network namespaces`)
     const reason = wanted === 'bridge' ? 'asked for' : 'network namespaces and bridges work on this machine'
     return { name: 'bridge', reason, canMasquerade }
   } catch (error) {

@@ -96,25 +96,16 @@ function makeInitLayer(init: string): void {
   link('/proc/self/fd', join(init, 'dev/fd'))
   for (const [fd, name] of ['stdin', 'stdout', 'stderr'].entries()) link(`/proc/self/fd/${fd}`, join(init, 'dev', name))
   link('pts/ptmx', join(init, 'dev/ptmx'))
-  for (const name of devices) makeDevice(name, join(init, 'dev', name))
+  makeDevices(join(init, 'dev'))
 }
 
-/** As the machine has it; in a user namespace only a place to bind the machine's to. */
-function makeDevice(name: string, path: string): void {
-  if (existsSync(path)) return
-  if (userNamespace().isNested) return writeFileSync(path, '')
-  const [major, minor] = numbers[name] ?? []
-  execFileSync('mknod', [path, 'c', String(major), String(minor)], { env: toolEnvironment })
-  chmodSync(path, 0o666) // whatever our umask is
-}
-
-const numbers: Record<string, [major: number, minor: number]> = {
-  null: [1, 3],
-  zero: [1, 5],
-  full: [1, 7],
-  random: [1, 8],
-  urandom: [1, 9],
-  tty: [5, 0],
+/** As the machine has them; in a user namespace only places to bind the machine's to. */
+function makeDevices(directory: string): void {
+  const missing = devices.filter((name) => !existsSync(join(directory, name)))
+  if (userNamespace().isNested) return missing.forEach((name) => writeFileSync(join(directory, name), ''))
+  if (missing.length === 0) return
+  execFileSync('cp', ['-R', '--', ...missing.map((name) => `/dev/${name}`), directory], { env: toolEnvironment })
+  for (const name of missing) chmodSync(join(directory, name), 0o666) // whatever our umask is
 }
 
 /** Small, and nobody's secrets: no shadow file, no keys, no configuration of this machine's services. */

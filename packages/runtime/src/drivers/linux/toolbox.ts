@@ -7,7 +7,7 @@
  * Callers mount it read-only, so that nobody in a container can change a program that the next start will run with more
  * rights.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -30,7 +30,7 @@ const mountinfo = 'proc/self/mountinfo'
  * there.
  */
 export function prepareToolbox(directory: string, programs: string[]): void {
-  const files = [...new Set(programs.flatMap((path) => [path, ...librariesOf(path)]))].toSorted()
+  const files = [...new Set([...programs, ...librariesOf(programs)])].toSorted()
   const stamp = `${directory}.made-of`
   const madeOf = `${files.map(describe).join('\n')}\n`
   if (existsSync(directory) && existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf) return
@@ -50,24 +50,16 @@ function describe(path: string): string {
   return `${path} ${size} ${mtimeMs} ${ino}`
 }
 
-/** As ldd(1) tells: absolute paths, the dynamic loader's among them. A static program has none. */
+/** As ldd(1) tells of several programs: absolute paths, the dynamic loader's among them. A static program has none. */
 export function parseLibraries(output: string): string[] {
   return output.split('\n').flatMap((line) => /(?:=>\s+|^\s+)(\/\S+)/.exec(line)?.[1] ?? [])
 }
 
-function librariesOf(path: string): string[] {
-  try {
-    const output = execFileSync('ldd', [path], {
-      env: toolEnvironment,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    return parseLibraries(output)
-  } catch (error) {
-    // It exits with 1 for what is not dynamic; that it is missing is another matter.
-    if ((error as { status?: number }).status === 1) return []
-    throw serverError(`the linux driver needs ldd, to find the libraries of ${path}: ${(error as Error).message}`)
-  }
+function librariesOf(programs: string[]): string[] {
+  const { error, stdout } = spawnSync('ldd', programs, { env: toolEnvironment, encoding: 'utf8' })
+  if (error !== undefined) throw serverError(`the linux driver needs ldd, to find libraries: ${error.message}`)
+  // Its exit code says no more than that one of them is static.
+  return parseLibraries(stdout)
 }
 
 /** On a file system that is mounted with noexec nothing can be executed, whatever its mode. */
