@@ -91,7 +91,7 @@ test('a Service is reached as soon as it has an endpoint, follows its slices, an
   putSlice(await backend('first'))
   await expect.poll(hear, { timeout: 20_000 }).toBe('first')
   expect(pages.get('/debug/rules')?.()).toMatchObject({ node: { name: 'n1' }, rules: [{ state: 'serving', port }] })
-  expect(metrics.text()).toContain('dinghy_proxy_listeners{state="serving"} 1')
+  expect(await metrics.text()).toContain('dinghy_proxy_listeners{state="serving"} 1')
   putSlice(await backend('second'))
   await expect.poll(hear, { timeout: 20_000 }).toBe('second')
   server.remove(Services, 'web', 'shop')

@@ -236,7 +236,7 @@ test('a binding that is refused is told in the status and by an event, and tried
   await eventually(() => expect(told()[0]).toMatch(/^FailedScheduling: .*the node is full/))
   await clock.advance(1000)
   await eventually(() => expect(bound()).toEqual(['p → n1', 'p → n1']))
-  expect(metrics.text()).toContain('scheduler_schedule_attempts_total{result="error",profile="default-scheduler"} 1')
+  expect(await metrics.text()).toContain('scheduler_schedule_attempts_total{result="error",profile="default-scheduler"} 1')
 })
 
 test('a victim that has left by itself is no failure; one that cannot be deleted is tried again', async () => {
