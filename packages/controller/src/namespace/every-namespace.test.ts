@@ -7,10 +7,11 @@ import { ConfigMaps, Namespaces, ServiceAccounts } from '@dinghy/shared/api/reso
 import type { Namespace } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { at } from './testing/objects.ts'
-import { LoopTest } from './testing/loop.ts'
-import { startRootCaController } from './root-ca.ts'
-import { isSettled, startServiceAccountController } from './service-account.ts'
+import { at } from '../testing/objects.ts'
+import { LoopTest } from '../testing/loop.ts'
+import { RootCaController } from '../root-ca/root-ca-controller.ts'
+import { ServiceAccountController } from '../service-account/service-account-controller.ts'
+import { isSettled } from '../children/active-namespace.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -19,7 +20,7 @@ beforeEach(async () => {
   loop = await LoopTest.create()
   server = loop.server
   server.put(Namespaces, { metadata: { name: 'shop' } })
-  loop.start(startServiceAccountController, startRootCaController)
+  loop.start(ServiceAccountController, RootCaController)
   await loop.until(() => account() !== undefined && bundle() !== undefined)
 })
 afterEach(() => loop.end())

@@ -1,7 +1,7 @@
 /**
  * Disruption: is it the nodes that fail, or is it we who cannot see? Pure but for the limiter's memory.
  *
- *   no node is ready            FullDisruption     most likely we are cut off: evict nobody, and call off what was begun
+ *   no node is ready            FullDisruption     most likely we are cut off: evict nobody, call off what began
  *   > 2 and ≥ 55 % not ready    PartialDisruption  in a cluster of our size: no further evictions
  *   otherwise                   Normal             one node in ten seconds at most is told to let its pods go
  *

@@ -1,7 +1,7 @@
 import type { Node, Pod } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
-import { at, epoch, makeNode, makePod } from './testing/objects.ts'
-import { planPodGc, type PodGcInput } from './pod-gc.ts'
+import { at, epoch, makeNode, makePod } from '../testing/objects.ts'
+import { planPodGc, type PodGcInput } from './pod-gc-plan.ts'
 
 const deleted = { metadata: { deletionTimestamp: at(0) } }
 

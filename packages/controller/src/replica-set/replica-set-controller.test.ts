@@ -9,7 +9,7 @@ import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { at, makePod, makeReplicaSet, webTemplate } from '../testing/objects.ts'
 import { LoopTest } from '../testing/loop.ts'
-import { startReplicaSetController } from './replica-set-controller.ts'
+import { ReplicaSetController } from './replica-set-controller.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -37,7 +37,7 @@ function makeReady(pod: Pod) {
 
 test('makes its pods, and tells how they are', async () => {
   scale(3)
-  loop.start(startReplicaSetController)
+  loop.start(ReplicaSetController)
   await loop.until(() => podNames().length === 3 && status()?.replicas === 3)
   const [pod] = server.all(Pods)
   expect(pod?.metadata).toMatchObject({
@@ -51,7 +51,7 @@ test('makes its pods, and tells how they are', async () => {
 
 test('replaces what is deleted, what fails, and what no longer matches', async () => {
   scale(3)
-  loop.start(startReplicaSetController)
+  loop.start(ReplicaSetController)
   await loop.until(() => podNames().length === 3)
   const [deleted, failed, released] = server.all(Pods) as [Pod, Pod, Pod]
   server.remove(Pods, deleted.metadata.name, 'default')
@@ -65,7 +65,7 @@ test('replaces what is deleted, what fails, and what no longer matches', async (
 test('adopts an orphan instead of making another', async () => {
   server.put(Pods, makePod('orphan', { metadata: { labels: { app: 'web' } } }))
   scale(1)
-  loop.start(startReplicaSetController)
+  loop.start(ReplicaSetController)
   await loop.until(() => status()?.replicas === 1)
   expect(podNames()).toEqual(['orphan'])
   expect(server.read(Pods, 'orphan', 'default')?.metadata.ownerReferences?.[0]?.uid).toBe(owner.metadata.uid)
@@ -73,7 +73,7 @@ test('adopts an orphan instead of making another', async () => {
 
 test('never makes a pod twice, or deletes one too many, while its view of the pods is old', async () => {
   scale(0)
-  loop.start(startReplicaSetController)
+  loop.start(ReplicaSetController)
   await loop.until(() => server.watchers === 2)
   const blind = () => {
     server.failNext = ({ path, query }) =>
@@ -105,7 +105,7 @@ test('tells of a failure, tries again, and forgets it', async () => {
   server.failNext = ({ method, path }) =>
     method === 'POST' && path.endsWith('/pods') ? forbidden('', 'pods', 'web', 'exceeded quota') : undefined
   scale(4)
-  loop.start(startReplicaSetController)
+  loop.start(ReplicaSetController)
   await loop.until(() => status()?.conditions?.[0]?.reason === 'FailedCreate')
   expect(status()?.conditions?.[0]?.message).toContain('exceeded quota')
   const attempts = () =>
@@ -118,7 +118,7 @@ test('tells of a failure, tries again, and forgets it', async () => {
 
 test('does nothing for a ReplicaSet that is being deleted', async () => {
   scale(3, { deletionTimestamp: at(0) })
-  loop.start(startReplicaSetController)
+  loop.start(ReplicaSetController)
   await loop.pass(1_000)
   expect(podNames()).toEqual([])
 })

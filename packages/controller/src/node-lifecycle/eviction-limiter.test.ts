@@ -1,7 +1,7 @@
 import type { Node } from '@dinghy/shared/api/types'
 import { expect, test } from 'vitest'
 import { makeNode } from '../testing/objects.ts'
-import { EvictionLimiter, zoneStateOf } from './disruption.ts'
+import { EvictionLimiter, zoneStateOf } from './eviction-limiter.ts'
 
 /** One letter for each node: y ready, n silent, ? has never reported. */
 function nodes(letters: string): Node[] {
