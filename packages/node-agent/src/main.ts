@@ -49,6 +49,11 @@ runMain({
       default: '10s',
       help: 'how long the runtime may be silent before the node is not Ready',
     },
+    'runtime-request-timeout': {
+      type: 'duration',
+      default: '2m',
+      help: 'how long a single call of the runtime may take, streams and the grace of a stop aside',
+    },
   },
   async run({ flags, log, clock, signal, health }) {
     let isReady = () => false
@@ -69,6 +74,7 @@ runMain({
         statusPeriodMs: flags.nodeStatusUpdateFrequency,
         relistMs: flags.relistPeriod,
         runtimeGraceMs: flags.runtimeGracePeriod,
+        runtimeTimeoutMs: flags.runtimeRequestTimeout,
         clock,
         log,
         onStarting: (check) => (isReady = check),

@@ -9,7 +9,15 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { getCondition } from '@dinghy/shared/api/conditions'
-import { ConfigMaps, Events, Leases, Nodes, Pods } from '@dinghy/shared/api/resources'
+import {
+  ConfigMaps,
+  Events,
+  Leases,
+  Nodes,
+  PersistentVolumeClaims,
+  PersistentVolumes,
+  Pods,
+} from '@dinghy/shared/api/resources'
 import type { Pod, PodSpec } from '@dinghy/shared/api/types'
 import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
 import { createLogger } from '@dinghy/shared/process/logger'
@@ -56,9 +64,10 @@ function startAgent(): void {
       dns: { servers: [], domain: 'cluster.local' },
       crashLoop: { baseMs: 60, maxMs: 1000 },
       leasePeriodMs: 50,
-      statusPeriodMs: 1000,
+      statusPeriodMs: 200,
       relistMs: 50,
       runtimeGraceMs,
+      runtimeTimeoutMs: 10_000,
       clock: systemClock,
       log: createLogger({ name: 'test', clock: systemClock, write: () => undefined }),
       onStarting: () => undefined,
@@ -144,6 +153,57 @@ describe('a node', () => {
     expect(ready()).toMatchObject({ reason: 'KubeletNotReady', message: 'container runtime is down' })
     await engine.listen(join(directory, 'docker.sock'))
     await until(() => ready()?.status === 'True')
+  })
+
+  test('is not Ready while its runtime hangs, and goes on when that does', async () => {
+    const ready = () => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')?.status
+    await until(() => ready() === 'True')
+    engine.hang()
+    create({ containers: [serving()] })
+    await until(() => ready() === 'False')
+    // Its sign of life does not hang with the runtime.
+    const renewed = api.read(Leases, 'node-1', 'kube-node-lease')?.spec.renewTime
+    await until(() => api.read(Leases, 'node-1', 'kube-node-lease')?.spec.renewTime !== renewed)
+    engine.resume()
+    await until(() => ready() === 'True')
+    await until(isReady)
+  })
+
+  test('becomes and stays one that others have written to, and takes pods by what it says now', async () => {
+    await until(() => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')?.status === 'True')
+    const node = api.read(Nodes, 'node-1')!
+    api.put(Nodes, {
+      ...node,
+      metadata: { ...node.metadata, labels: { ...node.metadata.labels, disk: 'ssd' } },
+      status: { ...node.status, capacity: { ...node.status.capacity, 'example.com/dongle': '2' } },
+    })
+    const requests = { 'example.com/dongle': '2' }
+    create({ nodeSelector: { disk: 'ssd' }, containers: [serving({ resources: { requests } })] })
+    await until(isReady)
+    await until(() => api.read(Nodes, 'node-1')?.status.allocatable?.['example.com/dongle'] === '2')
+    expect(api.read(Nodes, 'node-1')?.status.capacity?.['example.com/dongle']).toBe('2')
+    api.put(Pods, pod({ containers: [serving({ resources: { requests } })] }, {}, { name: 'more', uid: 'more' }))
+    await until(() => api.read(Pods, 'more', 'default')?.status.phase === 'Failed')
+    expect(api.read(Pods, 'more', 'default')?.status.reason).toBe('OutOfexample.com/dongle')
+  })
+
+  test('does not take a pod whose label it does not have', async () => {
+    await until(() => reasons().includes('Starting'))
+    create({ nodeSelector: { disk: 'ssd' }, containers: [serving()] })
+    await until(() => status()?.phase === 'Failed')
+    expect(status()).toMatchObject({ reason: 'NodeAffinity', message: expect.stringMatching(/NodeAffinity/) as string })
+  })
+
+  test('writes its status only when it has changed', async () => {
+    engine.images.add('host-base:1')
+    engine.sizes.set('host-base:1', 0)
+    const writes = () => api.requests.filter(({ method, path }) => method === 'PUT' && path.endsWith('node-1/status'))
+    const named = () => api.read(Nodes, 'node-1')?.status.images?.flatMap(({ names }) => names) ?? []
+    await until(() => named().includes('host-base:1'))
+    const looks = () => engine.requests.filter((request) => request === 'GET /images/json').length
+    const before = { writes: writes().length, looks: looks() }
+    await until(() => looks() > before.looks + 1)
+    expect(writes()).toHaveLength(before.writes)
   })
 
   test('stays Ready when its agent starts again while its runtime does so too', async () => {
@@ -250,6 +310,27 @@ describe('a pod', () => {
     expect(await readFile(join(source, 'color'), 'utf8')).toBe('blue')
     api.put(ConfigMaps, configMap('settings', { color: 'red' }))
     for (let text = ''; text !== 'red';) text = await readFile(join(source, 'color'), 'utf8')
+  })
+
+  test('that had to wait goes on as an answer to the write that it waited with', async () => {
+    const persistentVolumeClaim = { claimName: 'data' }
+    const volumes = [{ name: 'data', persistentVolumeClaim }]
+    const mounted = serving({ volumeMounts: [{ name: 'data', mountPath: '/data' }] })
+    const { metadata } = create({ volumes, containers: [mounted] })
+    await until(() => reasons().includes('FailedMount'))
+    expect(eventText('FailedMount')).toContain('persistentvolumeclaims "data" not found')
+    const local = { path: join(directory, 'data'), type: 'DirectoryOrCreate' }
+    api.put(PersistentVolumes, { metadata: { name: 'pv' }, spec: { hostPath: local }, status: {} })
+    const spec = { volumeName: 'pv' }
+    api.put(PersistentVolumeClaims, {
+      metadata: { name: 'data', namespace: 'default' },
+      spec,
+      status: { phase: 'Bound' },
+    })
+    await until(isReady)
+    const writes = api.requests.filter(({ method, path }) => method === 'PUT' && path.endsWith('/pods/web/status'))
+    const started = writes.find(({ body }) => (body as Pod).status.phase === 'Running')
+    expect(started?.headers['x-dinghy-cause']).toBe(metadata.resourceVersion)
   })
 
   test('with a missing variable source shows CreateContainerConfigError', async () => {

@@ -2,12 +2,15 @@
  * A small client of the Docker Engine API over its unix socket: one method for each call that a node agent makes.
  *
  * Callers may rely on: every refusal is a DockerError with the engine's own message and HTTP status; an engine that is
- * not there is a DockerError with status 0; aborting the signal ends the call. Nothing is retried here.
+ * not there, or that does not answer in time, is a DockerError with status 0; aborting the signal ends the call. A stream
+ * has to begin in time, and may then take as long as it likes. Nothing is retried here.
  * The same calls work against Docker itself: nothing in this file knows which engine answers.
  */
 
 import type { IncomingMessage } from 'node:http'
+import { systemClock } from '@dinghy/shared/api/clock'
 import { httpRequest, readJson, readLines, readText, type HttpResponse } from '@dinghy/shared/client/http'
+import { withDeadline, type Deadline } from './deadline.ts'
 import { DockerError, isDockerStatus } from './docker-error.ts'
 import type {
   ContainerCreate,
@@ -44,11 +47,16 @@ export interface AttachStreams {
 /** The oldest API version that has everything used here; every engine since Docker 19.03 speaks it. */
 const apiVersion = '/v1.40'
 
+/** Upstream's --runtime-request-timeout. */
+const defaultDeadline: Deadline = { clock: systemClock, timeoutMs: 120_000 }
+
 export class DockerClient {
   readonly socketPath: string
+  readonly #deadline: Deadline
 
-  constructor(socketPath: string) {
+  constructor(socketPath: string, deadline = defaultDeadline) {
     this.socketPath = socketPath
+    this.#deadline = deadline
   }
 
   async ping(signal?: AbortSignal): Promise<void> {
@@ -142,7 +150,7 @@ export class DockerClient {
 
   /** SIGTERM (or the image's STOPSIGNAL), then SIGKILL after the grace. Resolves when the container has exited. */
   async stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
-    await this.#text('POST', `/containers/${id}/stop`, { t: graceSeconds }, signal)
+    await this.#text('POST', `/containers/${id}/stop`, { t: graceSeconds }, signal, graceSeconds * 1000)
   }
 
   async killContainer(id: string, signalName: string, signal?: AbortSignal): Promise<void> {
@@ -180,7 +188,7 @@ export class DockerClient {
 
   async attach(id: string, streams: AttachStreams, signal?: AbortSignal): Promise<HijackedStream> {
     const query = { stream: 1, stdin: bit(streams.stdin), stdout: bit(streams.stdout), stderr: bit(streams.stderr) }
-    return await hijack(this.socketPath, pathOf(`/containers/${id}/attach`, query), undefined, signal)
+    return await this.#hijack(pathOf(`/containers/${id}/attach`, query), undefined, signal)
   }
 
   async resizeContainer(id: string, height: number, width: number): Promise<void> {
@@ -200,7 +208,7 @@ export class DockerClient {
 
   async startExec(execId: string, tty: boolean, signal?: AbortSignal): Promise<HijackedStream> {
     const body = JSON.stringify({ Detach: false, Tty: tty })
-    return await hijack(this.socketPath, pathOf(`/exec/${execId}/start`, {}), body, signal)
+    return await this.#hijack(pathOf(`/exec/${execId}/start`, {}), body, signal)
   }
 
   async resizeExec(execId: string, height: number, width: number): Promise<void> {
@@ -222,13 +230,20 @@ export class DockerClient {
   }
 
   async #json<T>(method: string, path: string, query: Query, body?: unknown, signal?: AbortSignal): Promise<T> {
-    return await readJson<T>(await this.#send(method, path, query, body, signal))
+    return await withDeadline(this.#deadline, signal, async (limited) =>
+      readJson<T>(await this.#answer(method, path, query, body, limited)),
+    )
   }
 
-  async #text(method: string, path: string, query: Query, signal?: AbortSignal): Promise<string> {
-    return await readText(await this.#send(method, path, query, undefined, signal))
+  /** `extraMs`: how long the call may take by its nature. */
+  async #text(method: string, path: string, query: Query, signal?: AbortSignal, extraMs = 0): Promise<string> {
+    const { clock, timeoutMs } = this.#deadline
+    return await withDeadline({ clock, timeoutMs: timeoutMs + extraMs }, signal, async (limited) =>
+      readText(await this.#answer(method, path, query, undefined, limited)),
+    )
   }
 
+  /** For streams: the deadline is over when the headers are here. */
   async #send(
     method: string,
     path: string,
@@ -236,6 +251,14 @@ export class DockerClient {
     body: unknown,
     signal: AbortSignal | undefined,
   ): Promise<HttpResponse> {
+    return await withDeadline(this.#deadline, signal, (limited) => this.#answer(method, path, query, body, limited))
+  }
+
+  async #hijack(path: string, body: string | undefined, signal: AbortSignal | undefined): Promise<HijackedStream> {
+    return await withDeadline(this.#deadline, signal, (limited) => hijack(this.socketPath, path, body, limited))
+  }
+
+  async #answer(method: string, path: string, query: Query, body: unknown, signal: AbortSignal): Promise<HttpResponse> {
     const response = await this.#request(method, pathOf(path, query), body, signal)
     if (response.status < 400) return response
     throw new DockerError(response.status, messageOf(await readText(response)))

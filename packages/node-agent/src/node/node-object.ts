@@ -90,8 +90,9 @@ export function nodeStatus(facts: NodeStatusFacts, previous: NodeStatus | undefi
       { type: 'InternalIP', address: identity.address },
       { type: 'Hostname', address: identity.name },
     ],
-    capacity: capacityOf(machine),
-    allocatable: allocatableOf(machine),
+    // What others have added, extended resources say, is theirs; all of it may be had.
+    capacity: { ...previous?.capacity, ...capacityOf(machine) },
+    allocatable: { ...previous?.capacity, ...allocatableOf(machine) },
     conditions: conditions(facts, previous?.conditions ?? []),
     daemonEndpoints: { kubeletEndpoint: { Port: identity.kubeletPort } },
     nodeInfo: {
@@ -115,11 +116,17 @@ function imagesOf(images: readonly ImageSummary[]): NonNullable<NodeStatus['imag
   return images
     .map(({ RepoDigests, RepoTags, Size }) => ({
       names: [...(RepoDigests ?? []), ...(RepoTags ?? [])],
-      sizeBytes: Size,
+      // The API server does not keep a zero (a host base takes no room): it would look like a change for ever.
+      ...(Size > 0 ? { sizeBytes: Size } : {}),
     }))
     .filter(({ names }) => names.length > 0)
-    .sort((a, b) => b.sizeBytes - a.sizeBytes)
+    .sort((a, b) => (b.sizeBytes ?? 0) - (a.sizeBytes ?? 0) || compareNames(a.names, b.names))
     .slice(0, mostImages)
+}
+
+/** The engine lists images in no order that it promises. */
+function compareNames([a = '']: string[], [b = '']: string[]): number {
+  return a < b ? -1 : Number(a > b)
 }
 
 /** Everything but the times of the last heartbeat. */
@@ -159,8 +166,7 @@ function condition(type: string, status: string, reason: string, message: string
 }
 
 function timed(next: NodeCondition, before: NodeCondition | undefined, now: string): NodeCondition {
-  const { type, status, reason, message } = next
-  const unchanged = before?.status === status && before.lastTransitionTime !== undefined
-  const lastTransitionTime = unchanged ? before.lastTransitionTime! : now
-  return { type, status, lastHeartbeatTime: now, lastTransitionTime, reason: reason!, message: message! }
+  const { status } = next
+  const lastTransitionTime = (before?.status === status && before.lastTransitionTime) || now
+  return { ...next, lastHeartbeatTime: now, lastTransitionTime }
 }

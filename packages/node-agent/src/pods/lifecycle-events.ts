@@ -11,33 +11,36 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'
 import type { Logger } from '@dinghy/shared/client/logger'
 import { label } from '../containers/labels.ts'
+import { withDeadline } from '../docker/deadline.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { isUnreachable } from '../docker/docker-error.ts'
 import { identityOf, type PodIdentity } from './observed-pod.ts'
 
-export interface LifecycleEventsOptions {
+export interface LifecycleEventsDeps {
   docker: DockerClient
   node: string
   relistMs: number
+  /** How long a relist may take before the engine counts as silent. */
+  relistTimeoutMs: number
   clock: Clock
   log: Logger
   onChange: (pod: PodIdentity, containerId: string) => void
   /** All pods of which the engine has anything, after each relist. */
   onRelist: (pods: PodIdentity[]) => void
-  /** Whether the engine answered. */
-  onHealth: (isUp: boolean) => void
+  /** Whether the engine, asked at this moment, has answered. */
+  onHealth: (isUp: boolean, askedAt: number) => void
 }
 
 /** How soon an engine that did not answer is asked again: a node must not wait a whole relist period to be itself again. */
 const retryMs = 1000
 
 export class LifecycleEvents {
-  readonly #options: LifecycleEventsOptions
+  readonly #deps: LifecycleEventsDeps
   /** container id → pod and state, as last seen */
   #seen = new Map<string, { pod: PodIdentity; state: string }>()
 
-  constructor(options: LifecycleEventsOptions) {
-    this.#options = options
+  constructor(deps: LifecycleEventsDeps) {
+    this.#deps = deps
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -45,7 +48,7 @@ export class LifecycleEvents {
   }
 
   async #listen(signal: AbortSignal): Promise<void> {
-    const { docker, node, clock, log, onChange } = this.#options
+    const { docker, node, clock, log, onChange } = this.#deps
     const backoff = new Backoff(clock)
     const actions = ['start', 'die', 'oom', 'destroy']
     while (!signal.aborted) {
@@ -64,17 +67,18 @@ export class LifecycleEvents {
   }
 
   async #relistAgainAndAgain(signal: AbortSignal): Promise<void> {
-    const { clock, log, relistMs, onHealth } = this.#options
+    const { clock, log, relistMs, relistTimeoutMs, onHealth } = this.#deps
     while (!signal.aborted) {
       let isUp = false
+      const askedAt = clock.now()
       try {
-        await this.#relist(signal)
+        await withDeadline({ clock, timeoutMs: relistTimeoutMs }, signal, (limited) => this.#relist(limited))
         isUp = true
-        onHealth(true)
+        onHealth(true, askedAt)
       } catch (error) {
         if (signal.aborted) return
         // The node's condition says that the runtime is down; repeating it every second helps nobody.
-        onHealth(false)
+        onHealth(false, askedAt)
         if (isUnreachable(error)) log.debug({ err: error }, 'relisting failed')
         else log.warn({ err: error }, 'relisting failed')
       }
@@ -83,7 +87,7 @@ export class LifecycleEvents {
   }
 
   async #relist(signal: AbortSignal): Promise<void> {
-    const { docker, node, onChange, onRelist } = this.#options
+    const { docker, node, onChange, onRelist } = this.#deps
     const now = new Map<string, { pod: PodIdentity; state: string }>()
     for (const { Id, Labels, State } of await docker.listContainers([`${label.node}=${node}`], signal)) {
       const pod = identityOf(Labels)

@@ -4,6 +4,7 @@
  *
  * Callers may rely on: latest() is the pod with the newest status known, also while that is still on its way; flush()
  * resolves when it has arrived; conflicts are resolved by writing our part onto whatever the server has.
+ * As in upstream's status manager, the DELETE that ends the object comes from here, too.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -59,6 +60,18 @@ export class StatusWriter {
 
   async flush(podUid: string): Promise<void> {
     await this.#entries.get(podUid)?.writing
+  }
+
+  /** With no grace left: the object goes at once. */
+  async deletePod({ metadata }: Pod, signal: AbortSignal): Promise<void> {
+    const { namespace = 'default', name, uid } = metadata
+    try {
+      const options = { gracePeriodSeconds: 0, preconditions: { uid } }
+      await this.#client.delete(Pods, { namespace, name }, options, signal)
+    } catch (error) {
+      // Gone already, or there is a new pod of that name: either way ours is.
+      if (!hasReason(error, 'NotFound', 'Conflict')) throw error
+    }
   }
 
   forget(podUid: string): void {

@@ -38,6 +38,8 @@ const never = '0001-01-01T00:00:00Z'
 export class FakeEngine {
   readonly containers = new Map<string, FakeContainer>()
   readonly images = new Set(['registry.k8s.io/pause:3.10', 'busybox:1'])
+  /** Bytes of images that are not of the usual size. */
+  readonly sizes = new Map<string, number>()
   readonly networks = new Map<string, unknown>()
   readonly pulled: string[] = []
   /** Every request, "POST /containers/create". */
@@ -48,6 +50,8 @@ export class FakeEngine {
   readonly #listeners = new Set<(line: string) => void>()
   readonly #server: Server
   #count = 0
+  #isHung = false
+  readonly #waiting: (() => void)[] = []
 
   constructor() {
     this.#server = createServer((request, response) => {
@@ -73,6 +77,16 @@ export class FakeEngine {
     await closed
   }
 
+  /** As a process that was sent SIGSTOP: it takes connections and requests, and answers when it goes on. */
+  hang(): void {
+    this.#isHung = true
+  }
+
+  resume(): void {
+    this.#isHung = false
+    for (const goOn of this.#waiting.splice(0)) goOn()
+  }
+
   /** By the name in the pod; the newest. */
   find(name: string): FakeContainer | undefined {
     return this.all(name).at(-1)
@@ -90,6 +104,7 @@ export class FakeEngine {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.#awake()
     const url = new URL(request.url ?? '/', 'http://engine')
     const path = url.pathname.replace(/^\/v1\.\d+/, '')
     const query = url.searchParams
@@ -111,6 +126,10 @@ export class FakeEngine {
     if (!container) throw new Refusal(404, `No such container: ${rest[0]}`)
     if (request.method === 'DELETE') return void send(this.#remove(container))
     await this.#act(container, rest[1] ?? '', { query, body, response, send })
+  }
+
+  async #awake(): Promise<void> {
+    if (this.#isHung) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   async #act(container: FakeContainer, verb: string, { query, body, response, send }: Call): Promise<void> {
@@ -150,7 +169,10 @@ export class FakeEngine {
   }
 
   #image(path: string, query: URLSearchParams, response: ServerResponse, send: Call['send']): void {
-    if (path === 'json') return void send([...this.images].map((tag) => ({ Id: idOf(tag), RepoTags: [tag], Size: 4 })))
+    if (path === 'json') {
+      const size = (tag: string) => this.sizes.get(tag) ?? 4
+      return void send([...this.images].map((tag) => ({ Id: idOf(tag), RepoTags: [tag], Size: size(tag) })))
+    }
     if (path === 'create') {
       const reference = `${query.get('fromImage')}:${query.get('tag')}`
       this.pulled.push(reference)
@@ -274,6 +296,7 @@ export class FakeEngine {
 
   /** Execs, and attaching; the latter finds `endsEarly` just ended, and waits for a next run as a real engine does. */
   async #hijack(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    await this.#awake()
     const attached = this.containers.get(/\/containers\/(.*)\/attach/.exec(request.url ?? '')?.[1] ?? '')
     if (attached) {
       if (wordsOf(attached.body)[0] === 'endsEarly') this.end(attached, 0)

@@ -58,8 +58,10 @@ export class PodVolumes {
     return join(this.#options.root, 'pods', podUid)
   }
 
+  /** Also everything that the pod names elsewhere (ConfigMaps and Secrets for variables) has been looked up after this. */
   async mount(pod: Pod, place: PlaceFacts, signal: AbortSignal): Promise<MountedVolumes> {
-    const { tokens } = this.#options
+    const { objects, tokens } = this.#options
+    await objects.hold(pod)
     const volumes = pod.spec.volumes ?? []
     const warnings: string[] = []
     if (volumes.length === 0) return { paths: new Map(), refreshAt: undefined, warnings }
@@ -76,6 +78,11 @@ export class PodVolumes {
       }),
     )
     return { paths: new Map(paths), refreshAt, warnings }
+  }
+
+  /** The pod has finished: what it refers to need not be watched any more. */
+  release(podUid: string): void {
+    this.#options.objects.release(podUid)
   }
 
   /** Forgets and removes everything of a pod whose containers are gone. */

@@ -31,7 +31,7 @@ interface Stopping {
 /** However long a preStop hook took, the program itself has this long to end. Upstream's minimum. */
 const leastGraceSeconds = 2
 
-export class ContainerStopper {
+export class GracefulStops {
   readonly #docker: DockerClient
   readonly #clock: Clock
   readonly #log: Logger
