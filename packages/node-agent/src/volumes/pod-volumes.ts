@@ -126,7 +126,7 @@ export class PodVolumes {
       const written = this.#written.get(key)
       if (written && isSamePayload(written, payload)) return directory
       await writePayload(directory, payload, this.#options.clock.now())
-      warnings.push(...(await applyFsGroup(pod, directory)))
+      warnings.push(...(await applyFsGroup(pod, directory, 'readOnly')))
       this.#written.set(key, payload)
       return directory
     }
@@ -155,7 +155,7 @@ export class PodVolumes {
     }
     await mkdir(path, { recursive: true })
     await chmod(path, 0o777)
-    warnings.push(...(await applyFsGroup(pod, path)))
+    warnings.push(...(await applyFsGroup(pod, path, 'writable')))
     this.#made.add(key)
     return path
   }
