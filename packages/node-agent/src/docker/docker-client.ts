@@ -186,8 +186,10 @@ export class DockerClient {
     return await this.#json('GET', `/containers/${id}/stats`, query, undefined, signal)
   }
 
-  async attach(id: string, streams: AttachStreams, signal?: AbortSignal): Promise<HijackedStream> {
-    const query = { stream: 1, stdin: bit(streams.stdin), stdout: bit(streams.stdout), stderr: bit(streams.stderr) }
+  /** `logs`: what is in the log comes first. */
+  async attach(id: string, options: AttachStreams & { logs?: boolean }, signal?: AbortSignal): Promise<HijackedStream> {
+    const { logs = false, stdin, stdout, stderr } = options
+    const query = { stream: 1, logs: bit(logs), stdin: bit(stdin), stdout: bit(stdout), stderr: bit(stderr) }
     return await this.#hijack(pathOf(`/containers/${id}/attach`, query), undefined, signal)
   }
 

@@ -79,7 +79,7 @@ export class PodObserver {
     await this.#learnImage(container.imageId, signal)
     if (container.state === 'exited') {
       const directory = this.#podDirectory(podUid)
-      const message = await readMessage(this.#docker, directory, container)
+      const message = await readMessage(this.#docker, directory, container, signal)
       if (message) container.message = message
     }
     this.#inspected.set(summary.Id, { state: inspect.State.Status, container })

@@ -48,6 +48,8 @@ export class FakeEngine {
   readonly executed: string[][] = []
   readonly #execs = new Map<string, Exec>()
   readonly #listeners = new Set<(line: string) => void>()
+  /** By container id. */
+  readonly #attached = new Map<string, Set<Duplex>>()
   readonly #server: Server
   #count = 0
   #isHung = false
@@ -97,8 +99,15 @@ export class FakeEngine {
     return [...this.containers.values()].filter(({ body }) => body.Labels[key] === name)
   }
 
+  /** The container writes something. */
+  say(container: FakeContainer, text: string): void {
+    container.output += text
+    for (const socket of this.#attached.get(container.id) ?? []) socket.write(outputOf(container, text))
+  }
+
   end(container: FakeContainer, exitCode: number): void {
     if (!container.state.Running) return
+    for (const socket of this.#attached.get(container.id) ?? []) socket.end()
     Object.assign(container.state, { Status: 'exited', Running: false, ExitCode: exitCode, FinishedAt: now() })
     this.#tell('die', container)
   }
@@ -147,7 +156,7 @@ export class FakeEngine {
         this.end(container, 137)
         return void response.writeHead(204).end()
       case 'logs':
-        return void response.writeHead(200).end(stdcopyFrame('stdout', Buffer.from(container.output)))
+        return void response.writeHead(200).end(outputOf(container, container.output))
       case 'exec': {
         const id = `exec${++this.#count}`
         this.#execs.set(id, { container: container.id, words: (body as { Cmd: string[] }).Cmd, exitCode: null })
@@ -274,7 +283,7 @@ export class FakeEngine {
       Created: createdAt.toISOString(),
       Image: idOf(body.Image),
       State: state,
-      Config: { Image: body.Image },
+      Config: { Image: body.Image, Tty: body.Tty ?? false },
     }
   }
 
@@ -302,6 +311,8 @@ export class FakeEngine {
       if (wordsOf(attached.body)[0] === 'endsEarly') this.end(attached, 0)
       socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')
       socket.on('error', () => socket.destroy()).on('end', () => socket.end())
+      if (request.url?.includes('logs=1')) socket.write(outputOf(attached, attached.output))
+      this.#attached.set(attached.id, (this.#attached.get(attached.id) ?? new Set()).add(socket))
       return void socket.resume()
     }
     const id = /\/exec\/(.*)\/start/.exec(request.url ?? '')?.[1] ?? ''
@@ -337,6 +348,11 @@ class Refusal extends Error {
     super(message)
     this.status = status
   }
+}
+
+/** With a terminal it is one stream of bytes. */
+function outputOf({ body }: FakeContainer, text: string): Buffer {
+  return body.Tty ? Buffer.from(text) : stdcopyFrame('stdout', Buffer.from(text))
 }
 
 function wordsOf({ Entrypoint = [], Cmd = [] }: ContainerCreate): string[] {
