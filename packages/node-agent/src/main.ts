@@ -24,6 +24,7 @@ runMain({
     },
     'docker-socket': { type: 'string', required: true, help: 'the unix socket of the container runtime' },
     root: { type: 'string', required: true, help: 'the directory for volumes and other files of pods' },
+    'log-directory': { type: 'string', help: 'where the components of the cluster log; served at /logs/' },
     'kubelet-port': { type: 'number', default: 10250, help: 'the port of the kubelet server' },
     'sandbox-image': {
       type: 'string',
@@ -67,6 +68,7 @@ runMain({
         kubeletPort: flags.kubeletPort,
         dockerSocket: flags.dockerSocket,
         root: flags.root,
+        logDirectory: flags.logDirectory,
         sandboxImage: flags.sandboxImage,
         dns: { servers: flags.clusterDns, domain: flags.clusterDomain },
         crashLoop: { ...upstreamCrashLoop, baseMs: flags.crashLoopBackoffBase },

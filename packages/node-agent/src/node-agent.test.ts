@@ -60,6 +60,7 @@ function startAgent(): void {
       kubeletPort: 0,
       dockerSocket: join(directory, 'docker.sock'),
       root: join(directory, 'node-1'),
+      logDirectory: undefined,
       sandboxImage: 'registry.k8s.io/pause:3.10',
       dns: { servers: [], domain: 'cluster.local' },
       crashLoop: { baseMs: 60, maxMs: 1000 },

@@ -56,6 +56,8 @@ export interface NodeAgentOptions {
   kubeletPort: number
   dockerSocket: string
   root: string
+  /** Where the cluster's components log, for `/logs/`. */
+  logDirectory: string | undefined
   sandboxImage: string
   dns: DnsSettings
   crashLoop: CrashLoopLimits
@@ -170,7 +172,8 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
   })
   const lease = new NodeLease({ client, clock, log, node, periodMs: options.leasePeriodMs })
   const stats = new StatsSummary({ docker, observer, clock, node })
-  const server = new KubeletServer({ docker, lookup: new ContainerLookup(pods.lister, observer), stats, clock, log })
+  const lookup = new ContainerLookup(pods.lister, observer)
+  const server = new KubeletServer({ docker, lookup, stats, logDirectory: options.logDirectory, clock, log })
 
   await server.listen(address, options.kubeletPort)
   isListening = true
@@ -186,7 +189,7 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     await Promise.race([started, aborted(signal)])
     await Promise.all([loop.run(signal), lifecycle.run(signal), ...beats])
   } finally {
-    server.close()
+    await server.close()
     probes.stop()
     objects.stop()
     events.stop()

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { get as httpGet, type IncomingMessage } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -34,6 +34,7 @@ beforeEach(async () => {
     docker,
     lookup: new ContainerLookup(pods, observer),
     stats: new StatsSummary({ docker, observer, clock: systemClock, node: 'node-1' }),
+    logDirectory: join(directory, 'logs'),
     clock: systemClock,
     log: createLogger({ name: 'test', clock: systemClock, write: () => undefined }),
   })
@@ -47,16 +48,22 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  server.close()
+  await server.close()
   await engine.close()
   await rm(directory, { recursive: true })
 })
 
-async function start(docker: DockerClient, command: string[], restartCount: number): Promise<void> {
+async function start(
+  docker: DockerClient,
+  command: string[],
+  restartCount: number,
+  options: { Tty?: boolean } = {},
+): Promise<void> {
   const facts = { node: 'node-1', sandboxId: 's', restartCount, crashLoopDelayMs: 0 }
   const { id } = await docker.createContainer(containerNameFor(pod(), 'app', restartCount), {
     Image: 'busybox:1',
     Cmd: command,
+    ...options,
     Labels: containerLabels(pod(), container(), facts),
     HostConfig: { NetworkMode: 'container:s' },
   })
@@ -92,6 +99,9 @@ describe('logs', () => {
       'previous terminated container "idle" in pod "web" not found',
     ],
     ['/nothing', 404, 'not found'],
+    ['/%zz', 400, 'not a valid url'],
+    ['/exec/default/web/%zz?command=ls&stdout=1', 400, 'not a valid url'],
+    ['/exec/default/web/app?command=ls&stdout=1', 400, 'unable to upgrade: missing upgrade headers in request'],
   ])('%s is refused in plain text', async (path, code, message) => {
     const { status, text } = await get(path)
     expect(status).toBe(code)
@@ -106,10 +116,9 @@ interface Session {
   closeCode: number
 }
 
-function open(path: string, protocol: string, messages: Buffer[]): Promise<Session> {
-  return new Promise((resolve, reject) => {
+function open(path: string, protocol: string, messages: Buffer[], channels = new Map<number, string>()) {
+  return new Promise<Session>((resolve, reject) => {
     const socket = new WebSocket(`ws://${base}${path}`, protocol)
-    const channels = new Map<number, string>()
     socket.on('open', () => messages.forEach((message) => socket.send(message)))
     socket.on('message', (data: Buffer) => {
       const number = data[0] ?? -1
@@ -141,9 +150,10 @@ describe('exec', () => {
   })
 
   const refused: [string, number, string][] = [
-    ['/exec/default/web/idle?command=ls', 400, 'container not found ("idle")'],
-    ['/exec/default/nobody/app?command=ls', 404, 'pods "nobody" not found'],
+    ['/exec/default/web/idle?command=ls&stdout=true', 400, 'container not found ("idle")'],
+    ['/exec/default/nobody/app?command=ls&stdout=true', 404, 'pods "nobody" not found'],
     [exec, 400, 'you must specify a command for the container'],
+    ['/exec/default/web/app?command=ls&stdout=False', 400, 'you must specify at least 1 of stdin, stdout, stderr'],
   ]
   test.each(refused)('%s is refused on the error channel of a WebSocket', async (path, _code, message) => {
     const { channels, closeCode } = await open(path, 'v5.channel.k8s.io', [])
@@ -164,6 +174,134 @@ describe('exec', () => {
     expect({ code: response.statusCode, text }).toEqual({ code, text: message })
   })
 })
+
+test('Python says True', async () => {
+  const query = 'stdin=False&stdout=True&stderr=True&tty=False&command=exit&command=0&command=bye'
+  expect((await open(`/exec/default/web/app?${query}`, 'v4.channel.k8s.io', [])).channels.get(1)).toBe('bye')
+})
+
+describe('older protocols of exec', () => {
+  const exec = '/exec/default/web/app?stdout=true&stdin=true'
+  /** Each message as it came, with the type of its frame. */
+  function messages(path: string, protocols: string[], ...input: (string | Buffer)[]): Promise<string[]> {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(`ws://${base}${path}`, protocols)
+      const received: string[] = []
+      socket.on('open', () => input.forEach((message) => socket.send(message)))
+      socket.on('message', (data: Buffer, isBinary) =>
+        received.push(`${isBinary ? 'b' : 't'}:${data.toString('latin1')}`),
+      )
+      socket.on('close', () => resolve(received))
+      socket.on('error', reject)
+    })
+  }
+
+  test.each<[string, string[], string[], string[]]>([
+    ['none named', [], ['b:\x01'], ['b:\x01bye']],
+    ['channel.k8s.io', ['channel.k8s.io'], ['b:\x01'], ['b:\x01bye']],
+    ['base64.channel.k8s.io', ['base64.channel.k8s.io'], ['t:1'], ['t:1Ynll']],
+  ])('%s: a success is silence, a failure its message', async (_name, protocols, greeting, output) => {
+    const success = await messages(`${exec}&command=exit&command=0&command=bye`, protocols)
+    expect(success).toEqual([...greeting, ...output])
+    const failure = (await messages(`${exec}&command=exit&command=3`, protocols)).at(-1) ?? ''
+    const text = failure.startsWith('t') ? Buffer.from(failure.slice(3), 'base64').toString() : failure.slice(3)
+    expect(text).toBe('command terminated with non-zero exit code: exit status 3')
+  })
+
+  test('v4.base64.channel.k8s.io ends with a Status', async () => {
+    const all = await messages(`${exec}&command=exit&command=0&command=bye`, ['v4.base64.channel.k8s.io'])
+    expect(all.slice(0, 2)).toEqual(['t:1', 't:1Ynll'])
+    const status = JSON.parse(Buffer.from(all[2]?.slice(3) ?? '', 'base64').toString()) as unknown
+    expect(status).toEqual({ metadata: {}, status: 'Success' })
+  })
+
+  test('the best one that both speak is taken', async () => {
+    const offered = ['base64.channel.k8s.io', 'v4.channel.k8s.io', 'channel.k8s.io']
+    const status = (await messages(`${exec}&command=exit&command=0`, offered)).at(-1)
+    expect(status).toBe('b:\x03{"metadata":{},"status":"Success"}')
+  })
+
+  test('a log is one stream without channels', async () => {
+    const path = '/containerLogs/default/web/app?previous=true'
+    expect(await messages(path, ['binary.k8s.io'])).toEqual(['b:', 'b:one\ntwo\n'])
+    expect(await messages(path, [])).toEqual(['b:', 'b:one\ntwo\n'])
+    expect(await messages(path, ['base64.binary.k8s.io'])).toEqual(['t:', 't:b25lCnR3bwo='])
+  })
+
+  test('a log that there is not is refused before the handshake', async () => {
+    await expect(messages('/containerLogs/default/nobody/app', [])).rejects.toThrow('404')
+  })
+})
+
+describe('attach', () => {
+  const path = '/attach/default/web/app?stdin=true&stdout=true'
+
+  test.each([true, false])('the one session of a stdinOnce container gets every byte once (tty: %s)', async (Tty) => {
+    const docker = new DockerClient(join(directory, 'docker.sock'))
+    await start(docker, ['serve'], 2, { Tty })
+    pods.set(pod({ containers: [container({ stdin: true, stdinOnce: true, tty: Tty })] }))
+    const running = engine.all('app').at(-1)!
+    engine.say(running, 'said before, ')
+    const channels = new Map<number, string>()
+    const session = open(`${path}&tty=${Tty}`, 'v5.channel.k8s.io', [], channels)
+    await until(() => channels.get(1) === 'said before, ')
+    engine.say(running, 'said now')
+    engine.end(running, 0)
+    await session
+    expect(channels.get(1)).toBe('said before, said now')
+    expect(JSON.parse(channels.get(3)!)).toEqual({ metadata: {}, status: 'Success' })
+  })
+
+  test('whoever comes later hears what is said from then on', async () => {
+    const docker = new DockerClient(join(directory, 'docker.sock'))
+    await start(docker, ['serve'], 2)
+    pods.set(pod({ containers: [container({ stdin: true, stdinOnce: true })] }))
+    const running = engine.all('app').at(-1)!
+    engine.say(running, 'old')
+    const [first, second] = [new Map<number, string>(), new Map<number, string>()]
+    const sessions = [open(path, 'v5.channel.k8s.io', [], first)]
+    await until(() => first.get(1) === 'old')
+    sessions.push(open(path, 'v5.channel.k8s.io', [], second))
+    // The empty message that says that the connection stands.
+    await until(() => second.get(1) === '')
+    engine.say(running, 'new')
+    engine.end(running, 0)
+    await Promise.all(sessions)
+    expect([first.get(1), second.get(1)]).toEqual(['oldnew', 'new'])
+  })
+})
+
+describe('node logs', () => {
+  beforeEach(async () => {
+    await mkdir(join(directory, 'logs/old'), { recursive: true })
+    await writeFile(join(directory, 'logs/proxy-node-1.log'), 'ready\n')
+    await writeFile(join(directory, 'secret'), 'x')
+    await symlink(join(directory, 'secret'), join(directory, 'logs/link'))
+  })
+
+  test('a directory is a page of links, a file its text', async () => {
+    const { status, text } = await get('/logs/')
+    expect(status).toBe(200)
+    expect(text).toContain('<a href="proxy-node-1.log">proxy-node-1.log</a>\n')
+    expect(text).toContain('<a href="old/">old/</a>\n')
+    expect(await get('/logs/proxy-node-1.log')).toEqual({ status: 200, text: 'ready\n' })
+    expect((await get('/logs')).text).toContain('proxy-node-1.log')
+    expect((await get('/logs/old')).text).toContain('<pre>\n</pre>')
+  })
+
+  test.each(['/logs/nothing', '/logs/..%2fsecret', '/logs/link', '/logs/proxy-node-1.log/x', '/logs/%00'])(
+    '%s is not found',
+    async (path) => expect((await get(path)).status).toBe(404),
+  )
+})
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`still not so: ${String(condition)}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
 
 test('attaching to a container that ends meanwhile ends, too', async () => {
   await start(new DockerClient(join(directory, 'docker.sock')), ['endsEarly'], 2)

@@ -3,6 +3,8 @@
  * output and a final status. Two ways lead here: WebSocket channels (websocket-client.ts) and SPDY (spdy-client.ts).
  */
 
+import type { Status } from '@dinghy/shared/api/errors'
+
 export interface InputHandlers {
   /** Resolves when the process has taken it; until then nothing more is read from the client. */
   stdin: (data: Buffer) => Promise<void>
@@ -11,7 +13,7 @@ export interface InputHandlers {
   gone: () => void
 }
 
-export type OutputChannel = 'stdout' | 'stderr' | 'error'
+export type OutputChannel = 'stdout' | 'stderr'
 
 export interface RemoteClient {
   readonly isOpen: boolean
@@ -19,6 +21,8 @@ export interface RemoteClient {
   receive(handlers: InputHandlers): void
   /** Resolves when the bytes have left, which is what holds the process back if the client is slow. */
   send(to: OutputChannel, data: Buffer): Promise<void>
+  /** How it ended, in the way that the client understands. The last thing that is sent. */
+  sendStatus(status: Partial<Status>): Promise<void>
   close(): void
 }
 
