@@ -9,7 +9,9 @@ import type { ContainerCreate, DockerMount, HostConfig } from '../docker/docker-
 import { expandedCommand } from './env.ts'
 import { securityOptions } from './security.ts'
 
-/** The runtime owns the log files, so it is told to rotate them as a kubelet does: containerLogMaxSize 10Mi, 5 files. */
+/**
+ * The runtime owns the log files, so it is told to rotate them as a kubelet does: containerLogMaxSize 10Mi, 5 files.
+ */
 const logConfig = { Type: 'json-file', Config: { 'max-size': String(10 * 1024 * 1024), 'max-file': '5' } }
 
 export interface ContainerConfigFacts {

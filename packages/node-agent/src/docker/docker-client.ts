@@ -1,10 +1,10 @@
 /**
  * A small client of the Docker Engine API over its unix socket: one method for each call that a node agent makes.
  *
- * Callers may rely on: every refusal is a DockerError with the engine's own message and HTTP status; an engine that is
- * not there, or that does not answer in time, is a DockerError with status 0; aborting the signal ends the call. A stream
- * has to begin in time, and may then take as long as it likes. Nothing is retried here.
- * The same calls work against Docker itself: nothing in this file knows which engine answers.
+ * Callers may rely on: every refusal is a DockerError with the engine's own message and HTTP status; an engine that
+ * is not there, or that does not answer in time, is a DockerError with status 0; aborting the signal ends the call. A
+ * stream has to begin in time, and may then take as long as it likes. Nothing is retried here. The same calls work
+ * against Docker itself: nothing in this file knows which engine answers.
  */
 
 import type { IncomingMessage } from 'node:http'

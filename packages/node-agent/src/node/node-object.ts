@@ -33,10 +33,13 @@ const mostPods = 110
 const mostImages = 50
 const mebibyte = 1024 * 1024
 
-/** Below this there is pressure. Upstream's for disks is a tenth of the disk; a developer's laptop is always that full. */
+/**
+ * Below this there is pressure. Upstream's for disks is a tenth of the disk; a developer's laptop is always that
+ * full.
+ */
 const least = { memoryBytes: 100 * mebibyte, diskBytes: 100 * mebibyte }
 
-export const kubeletVersion = 'v1.33.1'
+const kubeletVersion = 'v1.33.1'
 
 export function nodeLabels(name: string, machine: Pick<Machine, 'operatingSystem' | 'architecture'>) {
   return {
@@ -62,7 +65,7 @@ export function nodeDraft({ name, podCidr }: NodeIdentity, machine: Machine, sta
   }
 }
 
-export function capacityOf(machine: Machine): Record<string, string> {
+function capacityOf(machine: Machine): Record<string, string> {
   return {
     cpu: String(machine.cpus),
     'ephemeral-storage': `${Math.floor(machine.diskBytes / 1024)}Ki`,
@@ -71,7 +74,7 @@ export function capacityOf(machine: Machine): Record<string, string> {
   }
 }
 
-/** What pods may have: the capacity without what must stay free lest the machine suffers. Upstream's hard limits. */
+/** What pods may have: the capacity without what must stay free for the machine itself. Upstream's hard eviction limits. */
 export function allocatableOf(machine: Machine): Record<string, string> {
   return {
     ...capacityOf(machine),

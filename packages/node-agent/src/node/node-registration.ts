@@ -155,7 +155,9 @@ export class NodeRegistration {
   }
 }
 
-/** Upstream's events about a node carry its name in the place of its uid, and `kubectl describe node` looks for that. */
+/**
+ * Upstream's events about a node carry its name in the place of its uid, and `kubectl describe node` looks for that.
+ */
 function eventTarget(node: Node): Node {
   return { ...node, metadata: { ...node.metadata, uid: node.metadata.name } }
 }

@@ -1,7 +1,7 @@
 /**
- * Can this node take the pod at all? The scheduler has asked the same before, but a pod can name its node itself, and two
- * schedulers may not know of one another: so the node has the last word. Pure. Follows upstream's lifecycle predicates
- * (pkg/kubelet/lifecycle/predicate.go), whose reasons and messages these are.
+ * Can this node take the pod at all? The scheduler has asked the same before, but a pod can name its node itself, and
+ * two schedulers may not know of one another: so the node has the last word. Pure. Follows upstream's lifecycle
+ * predicates (pkg/kubelet/lifecycle/predicate.go), whose reasons and messages these are.
  */
 
 import { matchesNodeAffinity } from '@dinghy/shared/api/node-selector'

@@ -39,7 +39,7 @@ export class GracefulStops {
   readonly #onStopped: (pod: Pod) => void
   readonly #stopping = new Map<string, Stopping>()
 
-  constructor(options: {
+  constructor(deps: {
     docker: DockerClient
     clock: Clock
     log: Logger
@@ -47,11 +47,11 @@ export class GracefulStops {
     signal: AbortSignal
     onStopped: (pod: Pod) => void
   }) {
-    this.#docker = options.docker
-    this.#clock = options.clock
-    this.#log = options.log
-    this.#signal = options.signal
-    this.#onStopped = options.onStopped
+    this.#docker = deps.docker
+    this.#clock = deps.clock
+    this.#log = deps.log
+    this.#signal = deps.signal
+    this.#onStopped = deps.onStopped
   }
 
   /** Ids of containers that are being stopped. */

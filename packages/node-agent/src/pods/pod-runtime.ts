@@ -1,12 +1,13 @@
 /**
- * The container runtime, as the node agent's pods need it: everything that is done to sandboxes and containers is done
- * here. Upstream's kuberuntime manager has this place.
+ * The container runtime, as the node agent's pods need it: everything that is done to sandboxes and containers is
+ * done here. Upstream's kuberuntime manager has this place.
  *
  *   observe ─► what there is      createSandbox · startContainer · runHook ─► what there shall be
  *                                 killSandbox · stop · remove             ─► what shall be no more
  *
  * Callers may rely on: what is made carries labels (containers/labels.ts) by which any later agent will know it; a
- * container that cannot be had throws StartError with the reason that its pod shall show; ending what has ended is fine.
+ * container that cannot be had throws StartError with the reason that its pod shall show; ending what has ended is
+ * fine.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'

@@ -32,11 +32,11 @@ export class StatusWriter {
   /** By pod uid. */
   readonly #entries = new Map<string, Entry>()
 
-  constructor(options: { client: ApiClient; clock: Clock; log: Logger; signal: AbortSignal }) {
-    this.#client = options.client
-    this.#clock = options.clock
-    this.#log = options.log
-    this.#signal = options.signal
+  constructor(deps: { client: ApiClient; clock: Clock; log: Logger; signal: AbortSignal }) {
+    this.#client = deps.client
+    this.#clock = deps.clock
+    this.#log = deps.log
+    this.#signal = deps.signal
   }
 
   latest(pod: Pod): Pod {

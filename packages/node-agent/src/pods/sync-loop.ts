@@ -1,14 +1,16 @@
 /**
- * The loop of the node agent: whatever happens to a pod of this node, its key goes into one queue, and a worker syncs it.
+ * The loop of the node agent: whatever happens to a pod of this node, its key goes into one queue, and a worker syncs
+ * it.
  *
  *   pods assigned to this node (watch) ──┐
  *   what happens to containers (engine) ─┼──► WorkQueue ──► sync(pod) ── later? ──┐
  *   verdicts of probes, ends of stops ───┤        ▲                               │
  *   ConfigMaps and Secrets they name ────┘        └───────────────────────────────┘
  *
- * Callers may rely on: a pod is never synced twice at a time; each sync runs as an answer to the revision that asked for
- * it, also a sync that was put off; what the engine runs for pods that do not exist (any more) is ended. The workers are
- * those of every control loop, so the queue can be paused and stepped. Follows upstream's syncLoop and pod workers.
+ * Callers may rely on: a pod is never synced twice at a time; each sync runs as an answer to the revision that asked
+ * for it, also a sync that was put off; what the engine runs for pods that do not exist (any more) is ended. The
+ * workers are those of every control loop, so the queue can be paused and stepped. Follows upstream's syncLoop and
+ * pod workers.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -71,7 +73,10 @@ export class SyncLoop {
     if (pod) this.#queue.add(keyOf(pod), revision)
   }
 
-  /** What the engine has: pods that do not exist are ended, whether they went before this agent came or behind its back. */
+  /**
+   * What the engine has: pods that do not exist are ended, whether they went before this agent came or behind its
+   * back.
+   */
   onRelist(seen: readonly PodIdentity[]): void {
     const { pods } = this.#deps
     if (!pods.hasSynced()) return

@@ -34,7 +34,7 @@ export async function grpcCheck(
 }
 
 /** A gRPC frame: not compressed, its length, then the protobuf message {1: service}. */
-export function healthCheckRequest(service: string): Buffer {
+function healthCheckRequest(service: string): Buffer {
   const name = Buffer.from(service)
   const message = name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name])
   const header = Buffer.alloc(5)
@@ -43,7 +43,7 @@ export function healthCheckRequest(service: string): Buffer {
 }
 
 /** Field 1 of the answer; a missing one is 0, UNKNOWN. */
-export function servingStatus(frame: Buffer): number {
+function servingStatus(frame: Buffer): number {
   return frame[5] === 0x08 ? (frame[6] ?? 0) : 0
 }
 

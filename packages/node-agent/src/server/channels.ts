@@ -7,8 +7,8 @@
  *   binary   a byte for the channel, then the bytes           v5., v4. and plain channel.k8s.io, and a client that
  *   base64   a digit for the channel, then base64, as text    names none: v4.base64. and plain base64.channel.k8s.io
  *
- * Before v4 a command's end is not a Status: success is silence, a failure its message. v5 is v4 with the possibility to
- * end stdin. Pure: reads and writes messages, nothing else. Follows upstream's wsstream and kubelet/cri/streaming.
+ * Before v4 a command's end is not a Status: success is silence, a failure its message. v5 is v4 with the possibility
+ * to end stdin. Pure: reads and writes messages, nothing else. Follows upstream's wsstream and kubelet/cri/streaming.
  */
 
 import type { Status } from '@dinghy/shared/api/errors'

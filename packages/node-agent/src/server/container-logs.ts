@@ -1,7 +1,7 @@
 /**
- * /containerLogs/{namespace}/{pod}/{container}: what a container has written, as plain text or, if the client asks for a
- * WebSocket, in messages. The engine mixes two streams in one (stdcopy); a kubelet gives the lines of both in the order
- * in which they came.
+ * /containerLogs/{namespace}/{pod}/{container}: what a container has written, as plain text or, if the client asks
+ * for a WebSocket, in messages. The engine mixes two streams in one (stdcopy); a kubelet gives the lines of both in
+ * the order in which they came.
  */
 
 import { Readable } from 'node:stream'

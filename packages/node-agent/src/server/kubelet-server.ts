@@ -1,6 +1,7 @@
 /**
- * The kubelet's own HTTP server, on the node's address, port 10250. The API server comes here for logs, exec, attach and
- * port forwarding; nobody else should, and since there is no TLS, the address is one that only this machine can reach.
+ * The kubelet's own HTTP server, on the node's address, port 10250. The API server comes here for logs, exec, attach
+ * and port forwarding; nobody else should, and since there is no TLS, the address is one that only this machine can
+ * reach.
  *
  *   guard (no web pages) ─► route ─► handler ──► text, JSON, a stream
  *                             │         └──────► upgrade.ts ─► WebSocket or SPDY ─► remote-command.ts, port-forward.ts
@@ -8,8 +9,9 @@
  *
  * The API server makes a Status of those errors that it does not hand on as they are.
  *
- * Differs from upstream: there the API server ends a client's WebSocket and speaks SPDY with the kubelet. Here the kubelet
- * speaks both, so it answers for both: on a WebSocket, that a container cannot be reached is said on the error channel.
+ * Differs from upstream: there the API server ends a client's WebSocket and speaks SPDY with the kubelet. Here the
+ * kubelet speaks both, so it answers for both: on a WebSocket, that a container cannot be reached is said on the
+ * error channel.
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -126,7 +128,7 @@ export class KubeletServer {
     const protocols = { websocket: remoteCommandProtocols, spdy: 'v4.channel.k8s.io' }
     const upgraded = await acceptUpgrade(request, reply, protocols)
     await this.#untilGone(upgraded, request, async () => {
-      // Made at once, lest a message that follows at once finds nobody listening.
+      // The client is made at once: a message may follow the handshake at once, and somebody must listen for it.
       const client: RemoteClient =
         upgraded.kind === 'websocket'
           ? new WebSocketClient(upgraded.socket, streams)

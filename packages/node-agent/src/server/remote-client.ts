@@ -1,6 +1,7 @@
 /**
- * Whoever runs exec or attach, as the process at the other end sees him: something that sends input and sizes, and takes
- * output and a final status. Two ways lead here: WebSocket channels (websocket-client.ts) and SPDY (spdy-client.ts).
+ * Whoever runs exec or attach, as the process at the other end sees him: something that sends input and sizes, and
+ * takes output and a final status. Two ways lead here: WebSocket channels (websocket-client.ts) and SPDY
+ * (spdy-client.ts).
  */
 
 import type { Status } from '@dinghy/shared/api/errors'

@@ -106,7 +106,10 @@ function forwardInput(client: RemoteClient, { stream, resize }: RemoteProcess, l
   })
 }
 
-/** Either it takes more, or the process has ended with its input unread. Leaves no listener behind: there are many waits. */
+/**
+ * Either it takes more, or the process has ended with its input unread. Leaves no listener behind: there are many
+ * waits.
+ */
 function drained(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

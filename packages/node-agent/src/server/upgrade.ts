@@ -1,6 +1,6 @@
 /**
- * Leaving HTTP: the handshakes after which a connection carries a WebSocket or SPDY. Until the handshake is answered, an
- * error is an answer like any other; afterwards the connection is the handler's own.
+ * Leaving HTTP: the handshakes after which a connection carries a WebSocket or SPDY. Until the handshake is answered,
+ * an error is an answer like any other; afterwards the connection is the handler's own.
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
