@@ -4,7 +4,8 @@
  */
 
 import { parseArgs } from 'node:util'
-import { type Command, type Flags, UsageError } from './commands/command.ts'
+import { type Command, type Flags, UsageError } from '@dinghy/clients/command-line/command'
+import { stateOf } from './commands/command.ts'
 
 const commands: Record<string, () => Promise<Command>> = {
   up: async () => (await import('./commands/up.ts')).up,
@@ -18,9 +19,9 @@ const commands: Record<string, () => Promise<Command>> = {
   node: async () => (await import('./commands/node.ts')).node,
   runtime: async () => (await import('./commands/runtime.ts')).runtime,
   registry: async () => (await import('./commands/runtime.ts')).registry,
-  compose: async () => (await import('./compose/compose.ts')).compose,
-  docker: async () => (await import('./docker/docker.ts')).docker,
-  kubectl: async () => (await import('./kubectl/kubectl.ts')).kubectl,
+  compose: async () => (await import('@dinghy/compose/compose')).compose(() => stateOf({}).dockerSocket),
+  docker: async () => (await import('@dinghy/clients/docker/docker')).docker(() => stateOf({}).dockerSocket),
+  kubectl: async () => (await import('@dinghy/clients/kubectl/kubectl')).kubectl((flags) => stateOf(flags).kubeconfig),
 }
 
 async function main([name, ...rest]: string[]): Promise<number> {

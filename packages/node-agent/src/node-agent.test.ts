@@ -19,7 +19,7 @@ import {
   Pods,
 } from '@dinghy/shared/api/resources'
 import type { Pod, PodSpec } from '@dinghy/shared/api/types'
-import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { runNodeAgent } from './node-agent.ts'
 import { FakeEngine } from './testing/fake-engine.ts'

@@ -29,7 +29,7 @@ import { NodeRegistration } from './node/node-registration.ts'
 import { prepareRuntime, RuntimeHealth } from './node/runtime-health.ts'
 import { admission } from './pods/admission.ts'
 import { ContainerDefinitions } from './pods/container-definition.ts'
-import type { CrashLoopLimits } from './pods/crash-loop.ts'
+import type { CrashLoopLimits } from './containers/crash-loop.ts'
 import { GracefulStops } from './pods/graceful-stops.ts'
 import { LifecycleEvents } from './pods/lifecycle-events.ts'
 import { PodEnding } from './pods/pod-ending.ts'
@@ -133,16 +133,15 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     clock,
     crashLoop,
     admit,
-    live,
+    refreshNode: (signal) => live.refresh(signal),
   })
   const loop: SyncLoop = new SyncLoop({ name: `kubelet/${node}`, client, pods, sync, statuses, clock, log })
 
   const prepare = () => prepareRuntime(docker, network, { health, clock, log }, signal)
   const lifecycle = new LifecycleEvents({
-    docker,
+    docker: new DockerClient(dockerSocket, { clock, timeoutMs: options.runtimeGraceMs }),
     node,
     relistMs: options.relistMs,
-    relistTimeoutMs: options.runtimeGraceMs,
     clock,
     log,
     onChange: (pod, containerId) => {

@@ -7,7 +7,8 @@ import { systemClock } from '@dinghy/shared/api/clock'
 import { type ClusterConfig, DamagedConfig, type StateDir } from '../cluster/state-dir.ts'
 import { askStatus, command } from '../supervisor/control-server.ts'
 import { stopOrphans } from '../supervisor/orphans.ts'
-import { clusterFlags, type Command, stateOf } from './command.ts'
+import { clusterFlags, stateOf } from './command.ts'
+import type { Command } from '@dinghy/clients/command-line/command'
 
 export const down: Command = {
   usage: 'down [--wipe] [--cluster NAME] [--state-dir DIR]',

@@ -3,7 +3,8 @@
  */
 
 import { existsSync } from 'node:fs'
-import { clusterFlags, type Command, quote, sameCluster, stateOf } from './command.ts'
+import { clusterFlags, quote, sameCluster, stateOf } from './command.ts'
+import type { Command } from '@dinghy/clients/command-line/command'
 
 export const env: Command = {
   usage: 'env [--cluster NAME] [--state-dir DIR]',

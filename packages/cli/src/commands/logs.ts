@@ -7,9 +7,10 @@ import { existsSync, readdirSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemClock } from '@dinghy/shared/api/clock'
-import { bold, dim, red, yellow } from '../supervisor/colors.ts'
+import { bold, dim, red, yellow } from '@dinghy/clients/command-line/colors'
 import { logRecord } from '../supervisor/log-record.ts'
-import { clusterFlags, type Command, stateOf, UsageError } from './command.ts'
+import { clusterFlags, stateOf } from './command.ts'
+import { type Command, UsageError } from '@dinghy/clients/command-line/command'
 
 const pollMs = 200
 

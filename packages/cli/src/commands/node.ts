@@ -4,7 +4,8 @@
  */
 
 import { NotRunning, askStatus, command } from '../supervisor/control-server.ts'
-import { clusterFlags, type Command, stateOf, UsageError } from './command.ts'
+import { clusterFlags, stateOf } from './command.ts'
+import { type Command, UsageError } from '@dinghy/clients/command-line/command'
 
 export const node: Command = {
   usage: 'node stop|start NAME [--cluster NAME] [--state-dir DIR]',

@@ -10,8 +10,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { StateDir } from '../cluster/state-dir.ts'
 import { componentEntry, runtimeLauncher } from '../supervisor/components.ts'
-import { bold, dim } from '../supervisor/colors.ts'
-import { type Command, quote } from './command.ts'
+import { bold, dim } from '@dinghy/clients/command-line/colors'
+import { quote } from './command.ts'
+import type { Command } from '@dinghy/clients/command-line/command'
 
 export const runtime: Command = {
   usage:
@@ -34,7 +35,7 @@ export const runtime: Command = {
     }
     const launcher = words.includes('--help') ? [] : runtimeLauncher(root, valueOf(words, 'driver') ?? 'auto')
     const complete = withDefault(words, 'root', root)
-    return inForeground('main', socket === undefined ? complete : withDefault(complete, 'socket', socket), launcher)
+    return inForeground('runtime', socket === undefined ? complete : withDefault(complete, 'socket', socket), launcher)
   },
 }
 
@@ -55,12 +56,12 @@ export const registry: Command = {
         `${bold('dinghy registry')} ${dim(`in ${root}`)}\n\n  docker tag NAME ${listen}/NAME && docker push ${listen}/NAME\n`,
       )
     }
-    return inForeground('registry-main', withDefault(words, 'root', root))
+    return inForeground('registry', withDefault(words, 'root', root))
   },
 }
 
-async function inForeground(entry: string, args: string[], launcher: string[] = []): Promise<number> {
-  const [program = '', ...rest] = [...launcher, process.execPath, componentEntry('runtime', entry), ...args]
+async function inForeground(component: string, args: string[], launcher: string[] = []): Promise<number> {
+  const [program = '', ...rest] = [...launcher, process.execPath, componentEntry(component), ...args]
   const child = spawn(program, rest, { stdio: 'inherit' })
   // The terminal sends Ctrl-C to both; the child's own end is the answer.
   process.on('SIGINT', () => undefined)

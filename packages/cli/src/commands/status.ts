@@ -3,8 +3,9 @@
  */
 
 import { askStatus, type ClusterStatus, NotRunning } from '../supervisor/control-server.ts'
-import { bold, dim, green, red, yellow } from '../supervisor/colors.ts'
-import { clusterFlags, type Command, stateOf, UsageError } from './command.ts'
+import { bold, dim, green, red, yellow } from '@dinghy/clients/command-line/colors'
+import { clusterFlags, stateOf } from './command.ts'
+import { type Command, UsageError } from '@dinghy/clients/command-line/command'
 
 export const status: Command = {
   usage: 'status [-o json] [--cluster NAME] [--state-dir DIR]',

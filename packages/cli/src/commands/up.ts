@@ -20,7 +20,8 @@ import { waitForLeftovers } from '../supervisor/leftovers.ts'
 import { Progress } from '../supervisor/progress.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { untilNodesReady } from '../supervisor/nodes-ready.ts'
-import { clusterFlags, clusterName, type Command, type Flags, sameCluster, stateOf, UsageError } from './command.ts'
+import { clusterFlags, clusterName, sameCluster, stateOf } from './command.ts'
+import { type Command, type Flags, UsageError } from '@dinghy/clients/command-line/command'
 
 export const up: Command = {
   usage: 'up [--detach] [--cluster NAME] [--nodes N] [--state-dir DIR] [--driver auto|process|linux|oci]',

@@ -7,10 +7,11 @@ import { existsSync } from 'node:fs'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { readJson } from '@dinghy/shared/client/http'
 import { loadKubeconfig } from '@dinghy/shared/client/kubeconfig'
-import { bold, cyan, dim } from '../supervisor/colors.ts'
+import { bold, cyan, dim } from '@dinghy/clients/command-line/colors'
 import { NotRunning } from '../supervisor/control-server.ts'
-import { resolveResource } from '../kubectl/resources.ts'
-import { clusterFlags, type Command, type Flags, stateOf, UsageError } from './command.ts'
+import { resolveResource } from '@dinghy/clients/kubectl/resources'
+import { clusterFlags, stateOf } from './command.ts'
+import { type Command, type Flags, UsageError } from '@dinghy/clients/command-line/command'
 
 /** One write, as GET /debug/why returns it: the object's own last write first, its causes after it. */
 export interface Write {

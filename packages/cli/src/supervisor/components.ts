@@ -76,8 +76,8 @@ export function runtimeLauncher(root: string, driver: string): string[] {
 }
 
 // Components are separate packages that this one never imports; it only knows where their built entry stands.
-export function componentEntry(component: string, entry = 'main'): string {
-  return join(packageDirectory(component), 'dist', 'bundle', `${entry}.js`)
+export function componentEntry(component: string): string {
+  return join(packageDirectory(component), 'dist', 'bundle', 'main.js')
 }
 
 function packageDirectory(component: string): string {

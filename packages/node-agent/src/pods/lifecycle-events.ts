@@ -10,18 +10,16 @@
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'
 import type { Logger } from '@dinghy/shared/client/logger'
-import { label } from '../containers/labels.ts'
-import { withDeadline } from '../docker/deadline.ts'
+import { label } from '../observed/labels.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
-import { isUnreachable } from '../docker/docker-error.ts'
-import { identityOf, type PodIdentity } from './observed-pod.ts'
+import { isUnreachable } from '@dinghy/shared/docker/errors'
+import { identityOf, type PodIdentity } from '../observed/observed-pod.ts'
 
 export interface LifecycleEventsDeps {
+  /** With little patience: an engine that does not answer in its time counts as silent. */
   docker: DockerClient
   node: string
   relistMs: number
-  /** How long a relist may take before the engine counts as silent. */
-  relistTimeoutMs: number
   clock: Clock
   log: Logger
   onChange: (pod: PodIdentity, containerId: string) => void
@@ -70,12 +68,12 @@ export class LifecycleEvents {
   }
 
   async #relistAgainAndAgain(signal: AbortSignal): Promise<void> {
-    const { clock, log, relistMs, relistTimeoutMs, onHealth } = this.#deps
+    const { clock, log, relistMs, onHealth } = this.#deps
     while (!signal.aborted) {
       let isUp = false
       const askedAt = clock.now()
       try {
-        await withDeadline({ clock, timeoutMs: relistTimeoutMs }, signal, (limited) => this.#relist(limited))
+        await this.#relist(signal)
         isUp = true
         onHealth(true, askedAt)
       } catch (error) {

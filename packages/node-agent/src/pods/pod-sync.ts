@@ -14,16 +14,15 @@
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Pod } from '@dinghy/shared/api/types'
-import { isUnreachable } from '../docker/docker-error.ts'
-import type { LiveNode } from '../node/live-node.ts'
+import { isUnreachable } from '@dinghy/shared/docker/errors'
 import type { Probes } from '../probes/probes.ts'
 import { MountError, type MountedVolumes, type PodVolumes } from '../volumes/pod-volumes.ts'
 import { exceededLimit, hasSizeLimits, measureEveryMs } from '../volumes/size-limits.ts'
 import type { Refusal } from './admission.ts'
 import type { PodActions } from './container-actions.ts'
 import type { WaitingReason } from './container-status.ts'
-import type { CrashLoopLimits } from './crash-loop.ts'
-import { latestOf, type ObservedPod, type ObservedSandbox } from './observed-pod.ts'
+import type { CrashLoopLimits } from '../containers/crash-loop.ts'
+import { latestOf, type ObservedPod, type ObservedSandbox } from '../observed/observed-pod.ts'
 import { podActions } from './pod-actions.ts'
 import { isTerminal } from './pod-conditions.ts'
 import type { PodEnding } from './pod-ending.ts'
@@ -43,7 +42,8 @@ export interface PodSyncDeps {
   crashLoop: CrashLoopLimits
   /** Why this node cannot take the pod, asked before its first container. */
   admit: (pod: Pod) => Refusal | undefined
-  live: LiveNode
+  /** Looks at the Node object anew. */
+  refreshNode: (signal: AbortSignal) => Promise<unknown>
 }
 
 export type Later = { requeueAfterMs: number } | undefined
@@ -219,11 +219,11 @@ export class PodSync {
   /** Asked once, before anything of the pod runs; a refused pod is over before it began. */
   async #isAdmitted(pod: Pod, progress: PodProgress, signal: AbortSignal): Promise<boolean> {
     if (progress.admitted || pod.status.startTime !== undefined || isTerminal(pod.status.phase)) return true
-    const { admit, live } = this.#deps
+    const { admit, refreshNode } = this.#deps
     let refusal = admit(pod)
     if (refusal?.reason === 'NodeAffinity') {
       // The scheduler may have seen a label that has not come here yet.
-      await live.refresh(signal)
+      await refreshNode(signal)
       refusal = admit(pod)
     }
     // Nothing may be awaited between question and answer: two pods could take the last room.

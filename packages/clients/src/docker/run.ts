@@ -1,0 +1,111 @@
+/**
+ * `docker run`: create (pulling the image when it is missing), start, and, unless detached, join the container's streams
+ * and end with its exit code.
+ */
+
+import { several, UsageError } from '../command-line/command.ts'
+import type { DockerCommand } from './docker-command.ts'
+import { type Engine, EngineError } from './engine.ts'
+import { startInForeground } from './foreground.ts'
+
+export const run: DockerCommand = {
+  usage:
+    'run [-d] [-i] [-t] [--rm] [--name NAME] [-e K=V] [-p [HOST:]PORT] [-P] [-v SOURCE:TARGET[:ro]] [-w DIR] [-u USER] [--entrypoint PROGRAM] [--network NAME] IMAGE [COMMAND…]',
+  stopsAtFirstWord: true,
+  flags: {
+    detach: { type: 'boolean', short: 'd' },
+    interactive: { type: 'boolean', short: 'i' },
+    tty: { type: 'boolean', short: 't' },
+    rm: { type: 'boolean' },
+    name: { type: 'string' },
+    env: { type: 'string', short: 'e', multiple: true },
+    publish: { type: 'string', short: 'p', multiple: true },
+    'publish-all': { type: 'boolean', short: 'P' },
+    volume: { type: 'string', short: 'v', multiple: true },
+    workdir: { type: 'string', short: 'w' },
+    user: { type: 'string', short: 'u' },
+    entrypoint: { type: 'string' },
+    network: { type: 'string' },
+  },
+  async run({ engine, flags, args: [image, ...command] }) {
+    if (!image) throw new UsageError('name an image')
+    const { exposed, bindings } = publishedPorts(several(flags, 'publish'))
+    const detached = flags['detach'] === true
+    const stdin = flags['interactive'] === true
+    const tty = flags['tty'] === true
+    const remove = flags['rm'] === true
+    const body = {
+      Image: image,
+      ...(command.length > 0 ? { Cmd: command } : {}),
+      ...(flags['entrypoint'] !== undefined ? { Entrypoint: [flags['entrypoint']] } : {}),
+      ...(flags['workdir'] !== undefined ? { WorkingDir: flags['workdir'] } : {}),
+      ...(flags['user'] !== undefined ? { User: flags['user'] } : {}),
+      Env: several(flags, 'env').map((word) => (word.includes('=') ? word : `${word}=${process.env[word] ?? ''}`)),
+      ExposedPorts: exposed,
+      Tty: tty,
+      OpenStdin: stdin,
+      StdinOnce: stdin && !detached,
+      AttachStdin: stdin && !detached,
+      AttachStdout: !detached,
+      AttachStderr: !detached,
+      HostConfig: {
+        PortBindings: bindings,
+        Binds: several(flags, 'volume'),
+        PublishAllPorts: flags['publish-all'] === true,
+        AutoRemove: remove,
+        ...(flags['network'] !== undefined ? { NetworkMode: flags['network'] } : {}),
+      },
+    }
+    try {
+      const id = await create(engine, image, body, flags['name'] as string | undefined)
+      if (!detached) return await startInForeground(engine, id, { tty, stdin, remove })
+      await engine.json('POST', `/containers/${id}/start`)
+      console.log(id)
+      return 0
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error
+      console.error(`docker: ${error.message}`)
+      return exitCodeOf(error.message)
+    }
+  },
+}
+
+async function create(engine: Engine, image: string, body: unknown, name: string | undefined): Promise<string> {
+  const path = `/containers/create${name === undefined ? '' : `?name=${encodeURIComponent(name)}`}`
+  try {
+    return (await engine.json<{ Id: string }>('POST', path, body)).Id
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.status !== 404) throw error
+    console.error(`Unable to find image '${image}' locally`)
+    // A name alone would be taken for all its tags.
+    const tagged = /[:@][^/]*$/.test(image) ? image : `${image}:latest`
+    for await (const { status, id } of engine.progress(
+      'POST',
+      `/images/create?fromImage=${encodeURIComponent(tagged)}`,
+    )) {
+      console.error(id ? `${id}: ${status}` : status)
+    }
+    return (await engine.json<{ Id: string }>('POST', path, body)).Id
+  }
+}
+
+/** A container that did not start: 127 no such program, 126 no right to run it, 125 anything else. Pure. */
+export function exitCodeOf(message: string): number {
+  if (/executable file not found|no such file or directory/.test(message)) return 127
+  return message.includes('permission denied') ? 126 : 125
+}
+
+/** `8080:80`, `127.0.0.1:8080:80/udp`, `80`. Pure. */
+export function publishedPorts(words: string[]) {
+  const exposed: Record<string, object> = {}
+  const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {}
+  for (const word of words) {
+    const match = /^(?:(?:([\d.]+):)?(\d*):)?(\d+)(?:\/(tcp|udp))?$/.exec(word)
+    if (!match) throw new UsageError(`"${word}" is no port mapping, such as 8080:80`)
+    const [, address = '', host = '', port, protocol = 'tcp'] = match
+    const key = `${port}/${protocol}`
+    exposed[key] = {}
+    ;(bindings[key] ??= []).push({ HostIp: address, HostPort: host })
+  }
+  return { exposed, bindings }
+}
