@@ -24,6 +24,7 @@ import { createLogger } from '@dinghy/shared/process/logger'
 import { runNodeAgent } from './node-agent.ts'
 import { FakeEngine } from './testing/fake-engine.ts'
 import { configMap, container, pod, podUid } from './testing/objects.ts'
+import { until as untilSo } from './testing/until.ts'
 
 let directory: string
 let api: TinyApiServer
@@ -84,12 +85,8 @@ async function stopAgent(): Promise<void> {
   })
 }
 
-async function until(condition: () => unknown): Promise<void> {
-  const deadline = Date.now() + 20_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`still not so: ${String(condition)}\n${describeAll()}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+function until(condition: () => unknown): Promise<void> {
+  return untilSo(condition, describeAll)
 }
 
 /** For the message of a failed test. */

@@ -6,12 +6,12 @@
 
 import { Readable } from 'node:stream'
 import type { Clock } from '@dinghy/shared/api/clock'
-import type { WebSocket } from 'ws'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
 import { readerFrame } from './channels.ts'
 import type { ContainerLookup } from './container-lookup.ts'
 import { logOptions } from './log-query.ts'
+import type { NegotiatedWebSocket } from './upgrade.ts'
 
 export interface ContainerRef {
   namespace: string
@@ -33,20 +33,20 @@ export async function containerLog(
 }
 
 /** Follows upstream's wsstream.Reader: an empty message first, which says that the connection stands. */
-export async function sendLog(client: WebSocket, log: Readable): Promise<void> {
+export async function sendLog({ socket, protocol }: NegotiatedWebSocket, log: Readable): Promise<void> {
   const send = (data: Buffer) =>
     new Promise<void>((resolve, reject) => {
-      client.send(readerFrame(data, client.protocol), (error) => (error ? reject(error) : resolve()))
+      socket.send(readerFrame(data, protocol), (error) => (error ? reject(error) : resolve()))
     })
-  client.once('close', () => log.destroy())
+  socket.once('close', () => log.destroy())
   try {
     await send(Buffer.alloc(0))
     for await (const piece of log) await send(piece as Buffer)
   } catch (error) {
     // Whoever was reading may have gone; there is nobody left to tell.
-    if (client.readyState === client.OPEN) throw error
+    if (socket.readyState === socket.OPEN) throw error
   } finally {
-    client.close(1000)
+    socket.close(1000)
   }
 }
 

@@ -1,78 +1,28 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { get as httpGet, type IncomingMessage } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { systemClock } from '@dinghy/shared/api/clock'
 import type { Pod } from '@dinghy/shared/api/types'
-import { Lister } from '@dinghy/shared/client/lister'
-import { createLogger } from '@dinghy/shared/process/logger'
-import { containerLabels, containerNameFor } from '../observed/labels.ts'
-import { DockerClient } from '../docker/docker-client.ts'
-import { PodObserver } from '../pods/pod-observer.ts'
-import { FakeEngine } from '../testing/fake-engine.ts'
-import { container, containerStatus, pod } from '../testing/objects.ts'
-import { ContainerLookup } from './container-lookup.ts'
-import { KubeletServer } from './kubelet-server.ts'
-import { StatsSummary } from './stats-summary.ts'
+import type { FakeEngine } from '../testing/fake-engine.ts'
+import { TestKubelet } from '../testing/kubelet.ts'
+import { container, pod } from '../testing/objects.ts'
+import { SpdyPeer } from '../testing/spdy-peer.ts'
+import { until } from '../testing/until.ts'
 
-let directory: string
+let kubelet: TestKubelet
 let engine: FakeEngine
-let server: KubeletServer
 let base: string
-const pods = new Lister<Pod>()
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'kubelet-server-'))
-  engine = new FakeEngine()
-  await engine.listen(join(directory, 'docker.sock'))
-  const docker = new DockerClient(join(directory, 'docker.sock'))
-  const observer = new PodObserver(docker, () => directory)
-  server = new KubeletServer({
-    docker,
-    lookup: new ContainerLookup(pods, observer),
-    stats: new StatsSummary({ docker, observer, clock: systemClock, node: 'node-1' }),
-    logDirectory: join(directory, 'logs'),
-    clock: systemClock,
-    log: createLogger({ name: 'test', clock: systemClock, write: () => undefined }),
-  })
-  base = `127.0.0.1:${await server.listen('127.0.0.1', 0)}`
-  const waiting = { reason: 'ImagePullBackOff', message: '' }
-  const idle = container({ name: 'idle' })
-  const containerStatuses = [containerStatus({ name: 'idle', state: { waiting } })]
-  pods.set(pod({ containers: [container(), idle] }, { podIP: '127.0.0.1', containerStatuses }))
-  await start(docker, ['exit', '0', 'one\ntwo\n'], 0)
-  await start(docker, ['serve'], 1)
+  kubelet = await TestKubelet.start()
+  ;({ engine, base } = kubelet)
 })
+afterEach(() => kubelet.stop())
 
-afterEach(async () => {
-  await server.close()
-  await engine.close()
-  await rm(directory, { recursive: true })
-})
-
-async function start(
-  docker: DockerClient,
-  command: string[],
-  restartCount: number,
-  options: { Tty?: boolean } = {},
-): Promise<void> {
-  const facts = { node: 'node-1', sandboxId: 's', restartCount, crashLoopDelayMs: 0 }
-  const { id } = await docker.createContainer(containerNameFor(pod(), 'app', restartCount), {
-    Image: 'busybox:1',
-    Cmd: command,
-    ...options,
-    Labels: containerLabels(pod(), container(), facts),
-    HostConfig: { NetworkMode: 'container:s' },
-  })
-  await docker.startContainer(id)
-}
-
-async function get(path: string): Promise<{ status: number; text: string }> {
-  const response = await fetch(`http://${base}${path}`)
-  return { status: response.status, text: await response.text() }
+function get(path: string) {
+  return kubelet.get(path)
 }
 
 describe('logs', () => {
@@ -228,6 +178,10 @@ describe('older protocols of exec', () => {
     expect(await messages(path, ['base64.binary.k8s.io'])).toEqual(['t:', 't:b25lCnR3bwo='])
   })
 
+  test('a client that offers others alone is refused', async () => {
+    await expect(messages(`${exec}&command=exit`, ['v9.channel.k8s.io'])).rejects.toThrow('403')
+  })
+
   test('a log that there is not is refused before the handshake', async () => {
     await expect(messages('/containerLogs/default/nobody/app', [])).rejects.toThrow('404')
   })
@@ -237,9 +191,8 @@ describe('attach', () => {
   const path = '/attach/default/web/app?stdin=true&stdout=true'
 
   test.each([true, false])('the one session of a stdinOnce container gets every byte once (tty: %s)', async (Tty) => {
-    const docker = new DockerClient(join(directory, 'docker.sock'))
-    await start(docker, ['serve'], 2, { Tty })
-    pods.set(pod({ containers: [container({ stdin: true, stdinOnce: true, tty: Tty })] }))
+    await kubelet.run(['serve'], 2, { Tty })
+    kubelet.pods.set(pod({ containers: [container({ stdin: true, stdinOnce: true, tty: Tty })] }))
     const running = engine.all('app').at(-1)!
     engine.say(running, 'said before, ')
     const channels = new Map<number, string>()
@@ -253,9 +206,8 @@ describe('attach', () => {
   })
 
   test('whoever comes later hears what is said from then on', async () => {
-    const docker = new DockerClient(join(directory, 'docker.sock'))
-    await start(docker, ['serve'], 2)
-    pods.set(pod({ containers: [container({ stdin: true, stdinOnce: true })] }))
+    await kubelet.run(['serve'], 2)
+    kubelet.pods.set(pod({ containers: [container({ stdin: true, stdinOnce: true })] }))
     const running = engine.all('app').at(-1)!
     engine.say(running, 'old')
     const [first, second] = [new Map<number, string>(), new Map<number, string>()]
@@ -273,10 +225,10 @@ describe('attach', () => {
 
 describe('node logs', () => {
   beforeEach(async () => {
-    await mkdir(join(directory, 'logs/old'), { recursive: true })
-    await writeFile(join(directory, 'logs/proxy-node-1.log'), 'ready\n')
-    await writeFile(join(directory, 'secret'), 'x')
-    await symlink(join(directory, 'secret'), join(directory, 'logs/link'))
+    await mkdir(join(kubelet.directory, 'logs/old'), { recursive: true })
+    await writeFile(join(kubelet.directory, 'logs/proxy-node-1.log'), 'ready\n')
+    await writeFile(join(kubelet.directory, 'secret'), 'x')
+    await symlink(join(kubelet.directory, 'secret'), join(kubelet.directory, 'logs/link'))
   })
 
   test('a directory is a page of links, a file its text', async () => {
@@ -295,16 +247,8 @@ describe('node logs', () => {
   )
 })
 
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`still not so: ${String(condition)}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
 test('attaching to a container that ends meanwhile ends, too', async () => {
-  await start(new DockerClient(join(directory, 'docker.sock')), ['endsEarly'], 2)
+  await kubelet.run(['endsEarly'], 2)
   const { channels, closeCode } = await open('/attach/default/web/app?stdout=true', 'v5.channel.k8s.io', [])
   expect(JSON.parse(channels.get(3)!)).toMatchObject({
     status: 'Failure',
@@ -315,10 +259,21 @@ test('attaching to a container that ends meanwhile ends, too', async () => {
   expect(closeCode).toBe(1000)
 })
 
-test('port forwarding carries bytes both ways', async () => {
-  const echo = createServer((socket) => socket.pipe(socket))
+async function startEcho(): Promise<{ port: number; close: () => void }> {
+  const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket))
   await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', () => resolve()))
-  const { port } = echo.address() as AddressInfo
+  return { port: (echo.address() as AddressInfo).port, close: () => echo.close() }
+}
+
+async function unusedPort(): Promise<number> {
+  const { port, close } = await startEcho()
+  close()
+  return port
+}
+
+test('port forwarding over WebSocket channels carries bytes both ways', async () => {
+  const echo = await startEcho()
+  const { port } = echo
   const socket = new WebSocket(`ws://${base}/portForward/default/web?ports=${port}`, 'v4.channel.k8s.io')
   const received: Buffer[] = []
   await new Promise<void>((resolve, reject) => {
@@ -337,6 +292,130 @@ test('port forwarding carries bytes both ways', async () => {
   socket.terminate()
   echo.close()
 })
+
+test('over base64 channels, too, and says on the error channel what cannot be reached', async () => {
+  const port = await unusedPort()
+  const socket = new WebSocket(`ws://${base}/portForward/default/web?ports=${port}`, 'v4.base64.channel.k8s.io')
+  const received: string[] = []
+  socket.on('message', (data: Buffer) => received.push(data.toString()))
+  await new Promise((resolve) => socket.on('close', resolve))
+  const [data, error, failure = ''] = received.map(
+    (text) => `${text[0]}${Buffer.from(text.slice(1), 'base64').toString('latin1')}`,
+  )
+  const opening = Buffer.alloc(2)
+  opening.writeUInt16LE(port)
+  expect([data, error]).toEqual([`0${opening.toString('latin1')}`, `1${opening.toString('latin1')}`])
+  expect(failure).toMatch(new RegExp(`^1an error occurred forwarding ${port}: .*ECONNREFUSED`))
+})
+
+/** A raw SPDY connection, and one that is tunnelled through a WebSocket as kubectl does it since 1.30. */
+function spdyPeers(path: string): Promise<SpdyPeer[]> {
+  const url = `http://${base}${path}`
+  return Promise.all([SpdyPeer.open(url, 'portforward.k8s.io'), SpdyPeer.openTunnel(url)])
+}
+
+test('port forwarding over SPDY joins a pair of streams for each connection', async () => {
+  const echo = await startEcho()
+  for (const peer of await spdyPeers('/portForward/default/web')) {
+    const open = async (requestid: string, port: number) => {
+      const error = await peer.openStream({ streamtype: 'error', port: String(port), requestid })
+      return { error, data: await peer.openStream({ streamtype: 'data', port: String(port), requestid }) }
+    }
+    const [first, second] = [await open('0', echo.port), await open('1', echo.port)]
+    peer.write(first.data, 'one', true)
+    peer.write(second.data, 'two', true)
+    await until(() => peer.isEnded(first.data) && peer.isEnded(second.data))
+    expect([peer.textOf(first.data), peer.textOf(second.data)]).toEqual(['one', 'two'])
+    const failed = await open('2', await unusedPort())
+    await until(() => peer.isEnded(failed.error) && peer.isEnded(failed.data))
+    expect(peer.textOf(failed.error)).toMatch(/^an error occurred forwarding \d+: .*ECONNREFUSED/)
+    peer.socket.destroy()
+  }
+  echo.close()
+})
+
+describe('exec over SPDY', () => {
+  const v4 = 'v4.channel.k8s.io'
+  const exec = '/exec/default/web/app?stdin=true&stdout=true&stderr=true'
+  function open(path: string): Promise<SpdyPeer> {
+    return SpdyPeer.open(`http://${base}${path}`, v4)
+  }
+
+  test('begins when all streams are there, and ends with the Status', async () => {
+    const peer = await open(`${exec}&command=cat`)
+    const error = await peer.openStream({ streamtype: 'error' })
+    const stdin = await peer.openStream({ streamtype: 'stdin' })
+    peer.write(stdin, 'hello ')
+    const stdout = await peer.openStream({ streamtype: 'stdout' })
+    expect(engine.executed).toEqual([])
+    const stderr = await peer.openStream({ streamtype: 'stderr' })
+    peer.write(stdin, 'world', true)
+    await until(() => [error, stdout, stderr].every((id) => peer.isEnded(id)))
+    expect(peer.textOf(stdout)).toBe('hello world')
+    expect(JSON.parse(peer.textOf(error))).toEqual({ metadata: {}, status: 'Success' })
+    peer.socket.destroy()
+  })
+
+  test('passes the size of the terminal on', async () => {
+    const peer = await open('/attach/default/web/app?stdout=true&tty=true')
+    await peer.openStream({ streamtype: 'error' })
+    await peer.openStream({ streamtype: 'stdout' })
+    const resize = await peer.openStream({ streamtype: 'resize' })
+    peer.write(resize, '{"Width":80,"Height":24}\n{"Width":90,"Height":30}\n')
+    await until(() => engine.sizesOfTerminals.length === 2)
+    expect(engine.sizesOfTerminals).toEqual(['80x24', '90x30'])
+    peer.socket.destroy()
+    await until(() => peer.isClosed)
+  })
+
+  test('a client that leaves early leaves nothing behind', async () => {
+    const peer = await open(`${exec}&command=cat`)
+    peer.socket.destroy()
+    await until(() => peer.isClosed)
+    expect(engine.executed).toEqual([])
+    expect((await get('/healthz')).status).toBe(200)
+  })
+
+  test.each([
+    ['SPDY/3.1', 'v3.channel.k8s.io', 'unable to negotiate protocol: client supports v3.channel.k8s.io'],
+    ['SPDY/2', v4, 'unable to upgrade: SPDY/2 is not spoken here'],
+  ])('%s with %s is refused', async (upgrade, protocol, message) => {
+    const headers = { Connection: 'Upgrade', Upgrade: upgrade, 'X-Stream-Protocol-Version': protocol }
+    const response = await new Promise<IncomingMessage>((resolve) => {
+      httpGet(`http://${base}${exec}&command=cat`, { headers }, resolve)
+    })
+    let text = ''
+    for await (const chunk of response) text += String(chunk)
+    expect(response.statusCode).toBe(400)
+    expect(text).toContain(message)
+  })
+})
+
+test('a handshake that is none ends the connection', async () => {
+  const headers = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' }
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const path = '/exec/default/web/app?stdout=true&command=x'
+    httpGet(`http://${base}${path}`, { headers }, (answer) => resolve(answer.resume())).on('error', reject)
+  })
+  expect(response.statusCode).toBe(400)
+})
+
+test('tells what pods use', async () => {
+  const running = engine.all('app').at(-1)
+  if (running) engine.usage.set(running.id, { cpuNanos: 2_000_000_000, memoryBytes: 5_000, inactiveBytes: 1_000 })
+  const { node, pods } = JSON.parse((await get('/stats/summary')).text) as StatsBody
+  expect(node).toMatchObject({ nodeName: 'node-1', memory: { usageBytes: 5_000, workingSetBytes: 4_000 } })
+  expect(pods).toHaveLength(1)
+  expect(pods[0]?.podRef).toMatchObject({ name: 'web', namespace: 'default' })
+  const [app] = pods[0]?.containers ?? []
+  expect(app).toMatchObject({ name: 'app', cpu: { usageCoreNanoSeconds: 2_000_000_000 } })
+  expect(app?.cpu.usageNanoCores).toBeGreaterThan(0)
+})
+
+interface StatsBody {
+  node: object
+  pods: { podRef: object; containers: { name: string; cpu: { usageNanoCores: number } }[] }[]
+}
 
 test('says that it lives, and which pods it has', async () => {
   expect(await get('/healthz')).toEqual({ status: 200, text: 'ok' })

@@ -131,7 +131,7 @@ export class KubeletServer {
       // The client is made at once: a message may follow the handshake at once, and somebody must listen for it.
       const client: RemoteClient =
         upgraded.kind === 'websocket'
-          ? new WebSocketClient(upgraded.socket, streams)
+          ? new WebSocketClient(upgraded, streams)
           : await SpdyClient.accept(upgraded.socket, streams, clock)
       const start = async () => await (foundEarly ?? (await orUpgradeFailure(begin())))()
       await serveRemoteCommand(client, start, { tty: streams.tty, log })
@@ -169,12 +169,11 @@ export class KubeletServer {
     const upgraded = await acceptUpgrade(request, reply, { websocket, spdy: 'portforward.k8s.io' })
     await this.#untilGone(upgraded, request, async () => {
       if (upgraded.kind === 'spdy') return await serveSpdyPortForward(upgraded.socket, podIP)
-      const client = upgraded.socket
-      if (client.protocol !== spdyTunnelProtocol) {
-        return serveChannelPortForward(client, podIP, portsOf(queryOf(request)))
+      if (upgraded.protocol !== spdyTunnelProtocol) {
+        return serveChannelPortForward(upgraded, podIP, portsOf(queryOf(request)))
       }
       const { createWebSocketStream } = await import('ws')
-      await serveSpdyPortForward(createWebSocketStream(client), podIP)
+      await serveSpdyPortForward(createWebSocketStream(upgraded.socket), podIP)
     })
   }
 

@@ -12,9 +12,9 @@
 
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
 import { frame, readFrame } from './channels.ts'
 import { SpdySession, type SpdyStream } from './spdy/session.ts'
+import type { NegotiatedWebSocket } from './upgrade.ts'
 
 export const spdyTunnelProtocol = 'SPDY/3.1+portforward.k8s.io'
 
@@ -43,22 +43,26 @@ function join(data: SpdyStream, error: SpdyStream | undefined, host: string, por
   data.once('close', () => socket.destroy())
 }
 
-export function serveChannelPortForward(client: WebSocket, podIP: string, ports: readonly number[]): void {
+export function serveChannelPortForward(client: NegotiatedWebSocket, podIP: string, ports: readonly number[]): void {
   const sockets = ports.map((port, index) => open(client, podIP, port, index * 2))
-  client.on('message', (message: Buffer) => {
+  client.socket.on('message', (message: Buffer) => {
     const { number = 0, data } = readFrame(message, client.protocol)
     const socket = number % 2 === 0 ? sockets[number / 2] : undefined
     if (socket?.writable) socket.write(data)
   })
-  client.once('close', () => {
+  client.socket.once('close', () => {
     for (const socket of sockets) socket.destroy()
   })
 }
 
-function open(client: WebSocket, host: string, port: number, dataChannel: number): Socket {
+function open(
+  { socket: client, protocol }: NegotiatedWebSocket,
+  host: string,
+  port: number,
+  dataChannel: number,
+): Socket {
   const header = Buffer.alloc(2)
   header.writeUInt16LE(port)
-  const { protocol } = client
   client.send(frame(dataChannel, header, protocol))
   client.send(frame(dataChannel + 1, header, protocol))
   const socket = connect({ host, port })

@@ -2,18 +2,20 @@
  * exec and attach over WebSocket channels: see channels.ts for the messages.
  */
 
-import type { WebSocket } from 'ws'
 import type { Status } from '@dinghy/shared/api/errors'
 import type { AttachStreams } from '../docker/docker-client.ts'
 import { channel, finalMessage, frame, readMessage } from './channels.ts'
 import type { InputHandlers, OutputChannel, RemoteClient } from './remote-client.ts'
+import type { NegotiatedWebSocket } from './upgrade.ts'
 
 export class WebSocketClient implements RemoteClient {
-  readonly #socket: WebSocket
+  readonly #socket: NegotiatedWebSocket['socket']
+  readonly #protocol: string
   readonly #streams: AttachStreams
 
-  constructor(socket: WebSocket, streams: AttachStreams) {
+  constructor({ socket, protocol }: NegotiatedWebSocket, streams: AttachStreams) {
     this.#socket = socket
+    this.#protocol = protocol
     this.#streams = streams
     // What comes before the process is there must wait, not vanish.
     socket.pause()
@@ -26,7 +28,7 @@ export class WebSocketClient implements RemoteClient {
   receive({ stdin, stdinEnd, resize, gone }: InputHandlers): void {
     const socket = this.#socket
     socket.on('message', (data: Buffer) => {
-      const message = readMessage(data, socket.protocol)
+      const message = readMessage(data, this.#protocol)
       if (message.type === 'stdinEnd') stdinEnd()
       if (message.type === 'resize') resize(message)
       if (message.type !== 'stdin' || message.data.length === 0) return
@@ -38,7 +40,7 @@ export class WebSocketClient implements RemoteClient {
     // Tells the client that the connection stands, as upstream does. A client that is gone hears nothing.
     const { stdout, stderr } = this.#streams
     const lowest = stdout ? channel.stdout : stderr ? channel.stderr : channel.error
-    socket.send(frame(lowest, Buffer.alloc(0), socket.protocol), () => undefined)
+    socket.send(frame(lowest, Buffer.alloc(0), this.#protocol), () => undefined)
   }
 
   send(to: OutputChannel, data: Buffer): Promise<void> {
@@ -46,7 +48,7 @@ export class WebSocketClient implements RemoteClient {
   }
 
   async sendStatus(status: Partial<Status>): Promise<void> {
-    const message = finalMessage(status, this.#socket.protocol)
+    const message = finalMessage(status, this.#protocol)
     if (message !== undefined) await this.#send(channel.error, Buffer.from(message))
   }
 
@@ -57,7 +59,7 @@ export class WebSocketClient implements RemoteClient {
 
   #send(number: number, data: Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
-      const message = frame(number, data, this.#socket.protocol)
+      const message = frame(number, data, this.#protocol)
       this.#socket.send(message, (error) => (error ? reject(error) : resolve()))
     })
   }

@@ -40,6 +40,10 @@ export class FakeEngine {
   readonly images = new Set(['registry.k8s.io/pause:3.10', 'busybox:1'])
   /** Bytes of images that are not of the usual size. */
   readonly sizes = new Map<string, number>()
+  /** What a container uses, by its id. */
+  readonly usage = new Map<string, { cpuNanos: number; memoryBytes: number; inactiveBytes: number }>()
+  /** What terminals were told, "80x24". */
+  readonly sizesOfTerminals: string[] = []
   readonly networks = new Map<string, unknown>()
   readonly pulled: string[] = []
   /** Every request, "POST /containers/create". */
@@ -155,6 +159,14 @@ export class FakeEngine {
         container.signals.push(query.get('signal') ?? 'KILL')
         this.end(container, 137)
         return void response.writeHead(204).end()
+      case 'resize':
+        this.sizesOfTerminals.push(`${query.get('w')}x${query.get('h')}`)
+        return void response.writeHead(200).end()
+      case 'stats': {
+        const { cpuNanos, memoryBytes, inactiveBytes } = this.usage.get(container.id) ?? {}
+        const memory = { usage: memoryBytes, stats: { inactive_file: inactiveBytes } }
+        return void send({ cpu_stats: { cpu_usage: { total_usage: cpuNanos } }, memory_stats: memory })
+      }
       case 'logs':
         return void response.writeHead(200).end(outputOf(container, container.output))
       case 'exec': {
