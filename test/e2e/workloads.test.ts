@@ -324,6 +324,14 @@ test('a pod finds the token of its service account, which says who it is', async
   })
 })
 
+test('kubectl run -i shows all that a quick program says, once', () => {
+  for (const name of ['quick-1', 'quick-2', 'quick-3']) {
+    const run = ['run', name, '-i', '--rm', '--restart=Never', '--image=busybox', '--', 'echo', 'hello']
+    const { code, stdout, stderr } = cluster.kubectl(run)
+    expect([code, stdout.split('\n').filter((line) => line === 'hello')], stderr).toEqual([0, ['hello']])
+  }
+})
+
 test('exec passes input and the exit code on', async () => {
   await untilReady('configured')
   expect(exec('configured', 'tr a-z A-Z', 'ahoy').stdout).toBe('AHOY')

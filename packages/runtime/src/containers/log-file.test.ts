@@ -36,7 +36,9 @@ function read(log: LogFile, query: Partial<LogQuery> = {}, timestamps = false): 
 
 /** As "o:text" and "e:text", a frame each. */
 function frames(bytes: Buffer): string[] {
-  return new StdcopyParser().push(bytes).map(({ stream, data }) => `${stream === 'stdout' ? 'o' : 'e'}:${data.toString()}`)
+  return new StdcopyParser()
+    .push(bytes)
+    .map(({ stream, data }) => `${stream === 'stdout' ? 'o' : 'e'}:${data.toString()}`)
 }
 
 function numbered(from: number, to: number) {
@@ -230,4 +232,16 @@ test.each([
   log.write('stdout', Buffer.from('x\n'))
   const moment = (text: string | undefined) => (text === undefined ? undefined : parseRfc3339(text))
   expect(read(log, { since: moment(range.since), until: moment(range.until) })).toBe(expected ? 'x\n' : '')
+})
+
+test('what has no newline yet is told apart from what is in the file, and is nowhere twice', () => {
+  const log = new LogFile(path, clock)
+  log.write('stdout', Buffer.from('one\n/ # '))
+  log.write('stderr', Buffer.from('warning\n'))
+  expect(read(log)).toBe('one\nwarning\n')
+  expect([...log.unfinished].filter(([, rest]) => rest.length > 0)).toEqual([['stdout', Buffer.from('/ # ')]])
+  log.write('stdout', Buffer.from('exit\n'))
+  expect(read(log)).toBe('one\nwarning\n/ # exit\n')
+  expect([...log.unfinished].every(([, rest]) => rest.length === 0)).toBe(true)
+  log.close()
 })
