@@ -10,6 +10,7 @@ import { goNetworkError } from './network-error.ts'
 
 const statusNames: Record<number, string> = { 0: 'UNKNOWN', 1: 'SERVING', 2: 'NOT_SERVING', 3: 'SERVICE_UNKNOWN' }
 const unimplemented = '12'
+const mostChunks = 8
 
 export async function grpcCheck(
   address: { host: string; port: number },
@@ -63,7 +64,7 @@ async function call(origin: string, request: Buffer, signal: AbortSignal): Promi
       reject(error instanceof Error ? error : new Error(String(error)))
     }
     signal.addEventListener('abort', () => fail(signal.reason), { once: true })
-    session.once('error', fail)
+    session.on('error', fail)
     const stream = session.request({
       ':method': 'POST',
       ':path': '/grpc.health.v1.Health/Check',
@@ -85,16 +86,26 @@ function readAnswer(stream: ClientHttp2Stream): Promise<Answer> {
     const chunks: Buffer[] = []
     stream.on('response', (received) => (headers = { ...headers, ...received }))
     stream.on('trailers', (received) => (headers = { ...headers, ...received }))
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+    // Of an answer without end the beginning says it all.
+    stream.on('data', (chunk: Buffer) => chunks.length < mostChunks && chunks.push(chunk))
     stream.on('error', reject)
     stream.on('end', () =>
       resolve({
         grpcStatus: text(headers['grpc-status'], '2'),
-        message: decodeURIComponent(text(headers['grpc-message'], '')),
+        message: decoded(text(headers['grpc-message'], '')),
         body: Buffer.concat(chunks),
       }),
     )
   })
+}
+
+/** Percent-encoded, if the server keeps to the rules. */
+function decoded(message: string): string {
+  try {
+    return decodeURIComponent(message)
+  } catch {
+    return message
+  }
 }
 
 function text(value: unknown, fallback: string): string {

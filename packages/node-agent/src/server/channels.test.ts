@@ -14,6 +14,9 @@ test.each<[string, Buffer, string, object]>([
   ['the end of another channel', Buffer.from([255, 1]), 'v5.channel.k8s.io', { type: 'ignored' }],
   ['a terminal size', size, 'v4.channel.k8s.io', { type: 'resize', width: 80, height: 24 }],
   ['no size at all', text('\x04{}'), 'v4.channel.k8s.io', { type: 'ignored' }],
+  ['half a size', text('\x04{"Width":80,'), 'v4.channel.k8s.io', { type: 'ignored' }],
+  ['null', text('\x04null'), 'v4.channel.k8s.io', { type: 'ignored' }],
+  ['sizes that are none', text('\x04{"Width":-1,"Height":"x"}'), 'v4.channel.k8s.io', { type: 'ignored' }],
   ['an empty message', Buffer.alloc(0), 'v5.channel.k8s.io', { type: 'ignored' }],
   ['an empty base64 message', Buffer.alloc(0), 'base64.channel.k8s.io', { type: 'ignored' }],
 ])('%s', (_name, message, protocol, expected) => {

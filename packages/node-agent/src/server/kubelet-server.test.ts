@@ -308,6 +308,14 @@ test('over base64 channels, too, and says on the error channel what cannot be re
   expect(failure).toMatch(new RegExp(`^1an error occurred forwarding ${port}: .*ECONNREFUSED`))
 })
 
+test('WebSocket channels without a port are closed with the reason', async () => {
+  const socket = new WebSocket(`ws://${base}/portForward/default/web`, 'v4.channel.k8s.io')
+  const [code, reason] = await new Promise<[number, Buffer]>((resolve) => {
+    socket.on('close', (...closing) => resolve(closing))
+  })
+  expect([code, reason.toString()]).toEqual([1008, 'query parameter "ports" is required'])
+})
+
 /** A raw SPDY connection, and one that is tunnelled through a WebSocket as kubectl does it since 1.30. */
 function spdyPeers(path: string): Promise<SpdyPeer[]> {
   const url = `http://${base}${path}`

@@ -44,6 +44,7 @@ function join(data: SpdyStream, error: SpdyStream | undefined, host: string, por
 }
 
 export function serveChannelPortForward(client: NegotiatedWebSocket, podIP: string, ports: readonly number[]): void {
+  if (ports.length === 0) return client.socket.close(1008, 'query parameter "ports" is required')
   const sockets = ports.map((port, index) => open(client, podIP, port, index * 2))
   client.socket.on('message', (message: Buffer) => {
     const { number = 0, data } = readFrame(message, client.protocol)

@@ -27,8 +27,21 @@ export interface RemoteClient {
   close(): void
 }
 
-/** What kubectl sends about its terminal. */
+/** What kubectl sends about its terminal. A client may send anything else: that is no size. */
 export function readSize(text: string): { width: number; height: number } | undefined {
-  const { Width: width, Height: height } = JSON.parse(text) as { Width?: number; Height?: number }
-  return width && height ? { width, height } : undefined
+  const { Width: width, Height: height } = parsed(text)
+  return isSize(width) && isSize(height) ? { width, height } : undefined
+}
+
+function parsed(text: string): { Width?: unknown; Height?: unknown } {
+  try {
+    return (JSON.parse(text) as { Width?: unknown; Height?: unknown } | null) ?? {}
+  } catch {
+    // Not JSON.
+    return {}
+  }
+}
+
+function isSize(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65_536
 }
