@@ -379,6 +379,34 @@ describe('a pod', () => {
     ])
   })
 
+  test('whose postStart hook fails says so, and is restarted', async () => {
+    const postStart = { exec: { command: ['exit', '1', 'no'] } }
+    create({ containers: [serving({ lifecycle: { postStart } })] })
+    await until(() => first()?.state?.waiting?.reason === 'PostStartHookError')
+    expect(first()?.state?.waiting?.message).toContain("command 'exit 1 no' exited with 1: no")
+    await until(() => reasons().includes('FailedPostStartHook'))
+    await until(() => (first()?.restartCount ?? 0) > 0)
+  })
+
+  test('brings the image of its sandbox, where the engine does not have it', async () => {
+    engine.images.delete('registry.k8s.io/pause:3.10')
+    create({ containers: [serving()] })
+    await until(isReady)
+    expect(engine.pulled).toEqual(['registry.k8s.io/pause:3.10'])
+  })
+
+  test('is told which variables cannot be had', async () => {
+    api.put(ConfigMaps, configMap('settings', { COLOR: 'blue', 'A=B': 'x' }))
+    create({ containers: [serving({ envFrom: [{ configMapRef: { name: 'settings' } }] })] })
+    await until(isReady)
+    expect(engine.find('app')!.body.Env).toContain('COLOR=blue')
+    await until(() => reasons().includes('InvalidEnvironmentVariableNames'))
+    expect(eventText('InvalidEnvironmentVariableNames')).toBe(
+      'Keys [A=B] from the EnvFrom configMap default/settings were skipped since they are considered invalid environment ' +
+        'variable names.',
+    )
+  })
+
   test('ends at its deadline', async () => {
     create({ activeDeadlineSeconds: 1, containers: [serving()] })
     await until(() => status()?.phase === 'Failed')

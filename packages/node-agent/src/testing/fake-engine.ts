@@ -48,6 +48,8 @@ export class FakeEngine {
   readonly pulled: string[] = []
   /** Every request, "POST /containers/create". */
   readonly requests: string[] = []
+  /** The same with their queries. */
+  readonly queries: string[] = []
   /** Every command that was executed in a container. */
   readonly executed: string[][] = []
   readonly #execs = new Map<string, Exec>()
@@ -122,6 +124,7 @@ export class FakeEngine {
     const path = url.pathname.replace(/^\/v1\.\d+/, '')
     const query = url.searchParams
     this.requests.push(`${request.method} ${path}`)
+    this.queries.push(`${request.method} ${path}${url.search}`)
     const body = JSON.parse((await text(request)) || 'null') as unknown
     const [, kind = '', ...rest] = path.split('/')
     const send = (value: unknown, status = 200) =>
