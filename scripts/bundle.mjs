@@ -13,14 +13,28 @@ import { root } from './bootstrap.mjs'
 const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'registry', 'node-agent', 'proxy', 'cli']
 
 /**
- * What Fastify asks for and we never use: the two compilers of schemas (we have none, see shared/src/http/server.ts) and
- * its test client. Left in, they would double what Fastify costs a process at its start.
+ * What our libraries ask for and never use here: Fastify's two compilers of schemas (we have none, see
+ * shared/src/http/server.ts) and its test client, HTTP/2 and proxies of either kind. Left in, they would double what
+ * Fastify and undici cost a process at its start.
  */
-const nothing = join(root, 'scripts/nothing.cjs')
-const neverUsed = {
-  '@fastify/ajv-compiler': nothing,
-  '@fastify/fast-json-stringify-compiler': nothing,
-  'light-my-request': nothing,
+const neverUsed = [
+  {
+    package: 'fastify',
+    paths: /^(@fastify\/(ajv|fast-json-stringify)-compiler|light-my-request|node:https|node:http2)$/,
+  },
+  { package: 'undici', paths: /client-h2\.js$|socks5-/ },
+]
+
+const leaveOutWhatIsNeverUsed = {
+  name: 'leave-out-what-is-never-used',
+  setup({ onResolve }) {
+    const nothing = join(root, 'scripts/nothing.cjs')
+    onResolve({ filter: /./ }, ({ path, importer }) =>
+      neverUsed.some((one) => importer.includes(`/node_modules/${one.package}/`) && one.paths.test(path))
+        ? { path: nothing }
+        : undefined,
+    )
+  },
 }
 
 async function bundle(name) {
@@ -38,12 +52,11 @@ async function bundle(name) {
     logLevel: 'warning',
     // A native addon is found by its own package.
     external: ['better-sqlite3'],
-    alias: neverUsed,
     // CommonJS dependencies ask for node's modules by `require`.
     banner: {
       js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",
     },
-    plugins: [keepOwnUrls(outdir), leaveLazyPackagesOut],
+    plugins: [leaveOutWhatIsNeverUsed, keepOwnUrls(outdir), leaveLazyPackagesOut],
   })
   await removeSuperseded(outdir, new Set(Object.keys(metafile.outputs).map((path) => basename(path))))
 }

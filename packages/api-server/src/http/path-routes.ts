@@ -53,10 +53,10 @@ const paths = [
 const pages: Record<string, Page> = {
   '/': () => jsonReply({ paths: paths }),
   '/version': () => jsonReply(version),
-  '/metrics': (_exchange, { metrics }) => ({
+  '/metrics': async (_exchange, { metrics }) => ({
     code: 200,
-    contentType: 'text/plain; version=0.0.4; charset=utf-8',
-    body: metrics.text(),
+    contentType: metrics.contentType,
+    body: await metrics.text(),
   }),
 }
 

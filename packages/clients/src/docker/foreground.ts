@@ -2,7 +2,7 @@
  * A new container in the foreground: its streams joined to ours, our signals passed on, its exit code ours.
  */
 
-import { readJson } from '@dinghy/shared/client/http'
+import { readJson } from '@dinghy/shared/http/client'
 import type { Engine } from './engine.ts'
 import { interact } from './terminal.ts'
 

@@ -5,7 +5,7 @@
 
 import type { Resource } from '@dinghy/shared/api/resources'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
-import { readJson } from '@dinghy/shared/client/http'
+import { readJson } from '@dinghy/shared/http/client'
 
 export interface DiscoveredResource extends Resource {
   singular: string
