@@ -33,10 +33,7 @@ const mostPods = 110
 const mostImages = 50
 const mebibyte = 1024 * 1024
 
-/**
- * Below this there is pressure. Upstream's for disks is a tenth of the disk; a developer's laptop is always that
- * full.
- */
+/** Below this there is pressure. Upstream's tenth of the disk is too much: a developer's disk is always that full. */
 const least = { memoryBytes: 100 * mebibyte, diskBytes: 100 * mebibyte }
 
 const kubeletVersion = 'v1.33.1'

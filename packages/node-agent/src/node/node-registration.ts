@@ -67,8 +67,8 @@ export class NodeRegistration {
       } catch (error) {
         if (signal.aborted) return
         log.debug({ err: error }, 'the node status could not be written')
-        // Somebody else wrote, or deleted the object: begin again from what is there.
-        if (hasReason(error, 'Conflict', 'NotFound')) this.#isRegistered = false
+        // Somebody has deleted the object. (Somebody else's write is a matter of trying again.)
+        if (hasReason(error, 'NotFound')) this.#isRegistered = false
         await backoff.wait(signal).catch(() => undefined)
       }
     }
@@ -155,9 +155,7 @@ export class NodeRegistration {
   }
 }
 
-/**
- * Upstream's events about a node carry its name in the place of its uid, and `kubectl describe node` looks for that.
- */
+/** Events about a node carry its name in the place of its uid, and `kubectl describe node` looks for that. */
 function eventTarget(node: Node): Node {
   return { ...node, metadata: { ...node.metadata, uid: node.metadata.name } }
 }

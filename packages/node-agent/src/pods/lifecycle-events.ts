@@ -29,10 +29,7 @@ export interface LifecycleEventsDeps {
   onHealth: (isUp: boolean, askedAt: number) => void
 }
 
-/**
- * How soon an engine that did not answer is asked again: a node must not wait a whole relist period to be itself
- * again.
- */
+/** How soon an engine that did not answer is asked again: sooner than after a whole relist period. */
 const retryMs = 1000
 
 export class LifecycleEvents {

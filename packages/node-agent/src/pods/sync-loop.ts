@@ -1,6 +1,5 @@
 /**
- * The loop of the node agent: whatever happens to a pod of this node, its key goes into one queue, and a worker syncs
- * it.
+ * The loop of the node agent: whatever happens to a pod of this node, its key goes into one queue for the workers.
  *
  *   pods assigned to this node (watch) ──┐
  *   what happens to containers (engine) ─┼──► WorkQueue ──► sync(pod) ── later? ──┐

@@ -106,10 +106,7 @@ function forwardInput(client: RemoteClient, { stream, resize }: RemoteProcess, l
   })
 }
 
-/**
- * Either it takes more, or the process has ended with its input unread. Leaves no listener behind: there are many
- * waits.
- */
+/** Either it takes more, or the process has ended with its input unread. Many wait here: no listener may stay. */
 function drained(socket: Duplex): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
