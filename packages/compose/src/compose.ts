@@ -5,9 +5,10 @@
 
 import { systemClock } from '@dinghy/shared/api/clock'
 import { type Command, type Flags, several, UsageError } from '@dinghy/clients/command-line/command'
-import { Engine } from '@dinghy/clients/docker/engine'
+import { asDaemonSays } from '@dinghy/clients/docker/daemon-says'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
 import { parseWords } from '@dinghy/clients/command-line/parse-words'
-import { socketOf, socketOfCli } from '@dinghy/clients/docker/socket'
+import { engineAt, socketOf, socketOfCli } from '@dinghy/clients/docker/socket'
 import { NoComposeFileError } from './compose-error.ts'
 import { loadProject } from './load/project.ts'
 import type { Project } from './model.ts'
@@ -63,9 +64,11 @@ export function compose(clusterSocket: () => string): Command {
     async run(_flags, [first, ...words]) {
       if (first === 'install-plugin') return installPlugin()
       if (first !== 'as-plugin')
-        return runCompose(first === undefined ? [] : [first, ...words], () => socketOf(clusterSocket))
+        return asDaemonSays(() =>
+          runCompose(first === undefined ? [] : [first, ...words], () => socketOf(clusterSocket)),
+        )
       const { rest, ...given } = splitPluginWords(words)
-      return runCompose(rest, () => socketOfCli(process.env, given))
+      return asDaemonSays(() => runCompose(rest, () => socketOfCli(process.env, given)))
     },
   }
 }
@@ -88,7 +91,7 @@ async function runCompose(words: string[], socket: () => string): Promise<number
       flags: { all: { type: 'boolean', short: 'a' }, format: { type: 'string' } },
     })
     const { ls } = await import('./verbs/ls.ts')
-    return ls(new Engine(socket()), { all: flags['all'] === true, format: flags['format'] as string | undefined })
+    return ls(engineAt(socket()), { all: flags['all'] === true, format: flags['format'] as string | undefined })
   }
   const load = Object.hasOwn(verbs, name) ? verbs[name] : undefined
   if (!load) throw new UsageError(`compose knows ${Object.keys(verbs).join(', ')}, ls, version and install-plugin`)
@@ -98,13 +101,13 @@ async function runCompose(words: string[], socket: () => string): Promise<number
     return 0
   }
   const { flags, words: services } = parseWords(args, { ...verb, usage: `dinghy compose ${verb.usage}` })
-  const engine = new Engine(socket())
+  const engine = engineAt(socket())
   const project = await projectOf(engine, verb, global, services)
   const signal = new AbortController().signal
   return verb.run({ engine, project, clock: systemClock, flags, args: services, signal })
 }
 
-async function projectOf(engine: Engine, verb: ComposeVerb, global: Flags, words: string[]): Promise<Project> {
+async function projectOf(engine: DockerEngine, verb: ComposeVerb, global: Flags, words: string[]): Promise<Project> {
   const projectName = global['project-name'] as string | undefined
   try {
     return loadProject({

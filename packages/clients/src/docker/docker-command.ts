@@ -4,10 +4,10 @@
 
 import type { ParseArgsConfig } from 'node:util'
 import type { Flags } from '../command-line/command.ts'
-import type { Engine } from './engine.ts'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
 
 export interface DockerContext {
-  engine: Engine
+  engine: DockerEngine
   flags: Flags
   args: string[]
 }

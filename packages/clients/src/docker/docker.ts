@@ -5,9 +5,9 @@
 
 import { type Command, UsageError } from '../command-line/command.ts'
 import type { DockerCommand } from './docker-command.ts'
-import { Engine } from './engine.ts'
+import { asDaemonSays } from './daemon-says.ts'
 import { parseWords } from '../command-line/parse-words.ts'
-import { socketOf } from './socket.ts'
+import { engineAt, socketOf } from './socket.ts'
 
 const commands: Record<string, () => Promise<DockerCommand>> = {
   build: async () => (await import('./build.ts')).build,
@@ -36,7 +36,7 @@ export function docker(clusterSocket: () => string): Command {
         return 0
       }
       const { flags, words: args } = parseWords(words, { ...command, usage: `dinghy docker ${command.usage}` })
-      return command.run({ engine: new Engine(socketOf(clusterSocket)), flags, args })
+      return asDaemonSays(() => command.run({ engine: engineAt(socketOf(clusterSocket)), flags, args }))
     },
   }
 }

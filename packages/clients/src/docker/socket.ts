@@ -6,7 +6,12 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { DockerEngine } from '@dinghy/shared/docker/engine'
 import { UsageError } from '../command-line/command.ts'
+
+export function engineAt(socketPath: string): DockerEngine {
+  return new DockerEngine(socketPath, { apiVersion: '1.50' })
+}
 
 /** `clusterSocket` tells where the engine of the default cluster listens. */
 export function socketOf(clusterSocket: () => string, env: NodeJS.ProcessEnv = process.env): string {

@@ -3,8 +3,8 @@
  * container's root. It is the runtime's child and talks to it over pipes.
  *
  *   unshare ─► nsenter ─► setpriv ─► sh ┄fork┄► env ─► nsenter ─► the program
- *   machine    toolbox    sheds          in the         container's
- *              as root    privileges     pid namespace  root and user
+ *   machine    toolbox    sheds          in the pid    the container's
+ *              is root    privileges     namespace     root and user
  *
  * Whoever is in the container may look into the processes that appear there as soon as these have no more rights than itself. So from
  * nsenter on the root directory is the toolbox, the environment is empty but for PATH, and no file is open but the streams.
@@ -25,18 +25,19 @@ import { toolEnvironment } from '../../tool-environment.ts'
 /** A terminal becomes the program's own session's where the machine's root may take it; init.sh tells why there are two ways. */
 const inOwnSession = ['setsid', '--ctty']
 /**
- * Runs the program as a child of this shell, which stays outside of the container's pid namespace: what sheds the privileges
- * must not be seen from inside before they are shed. What a shell says about the end of its children is not the program's output.
+ * Runs the program as a child of this shell, and ends as it does. The shell stays outside of the container's pid namespace: what
+ * sheds the privileges must not be seen from inside before they are shed. The program's stderr is its descriptor 3, because
+ * of what shells say: at their start that their working directory has no name, and later how their children ended.
  */
-const asChild = ['sh', '-c', 'exec 3>&2 2>/dev/null; "$@" 2>&3 3>&-; exit $?', 'sh']
+const asChild = ['sh', '-c', '(exec "$@" 2>&3 3>&-); exit $?', 'sh']
 /** The same for a program on a terminal, which is then a job of this shell: a group of processes of its own, in the foreground. */
-const asJob = ['sh', '-c', 'exec 3>&2 2>/dev/null; set -m; "$@" 2>&3 3>&-; exit $?', 'sh']
+const asJob = ['sh', '-c', 'exec 2>&3 3>&-; set -m; "$@"; exit $?', 'sh']
 
 /**
  * Shell lines: the toolbox, read-only, where nobody else sees it, and gone with what follows; the terminal, if it is on one,
  * given to the user of the program; and into the cgroups, so that nothing of the container runs outside.
  */
-function preparation({ tools, toolsOptions, cgroups, tty, mayTakeTerminal, uid }: Options): string {
+function preparation({ tools, toolsOptions, cgroups, tty, mayTakeTerminal, uid }: Options, isForked: boolean): string {
   const { tasks, procs } = cgroups
   return [
     ...(procs.length > 0 ? [`(${writesOf('$$', procs)}) & joining=$!`] : []),
@@ -44,7 +45,7 @@ function preparation({ tools, toolsOptions, cgroups, tty, mayTakeTerminal, uid }
     ...(tty && mayTakeTerminal ? [`chown ${uid} /proc/self/fd/0 || exit 126`] : []),
     ...(tasks.length > 0 ? [writesOf(0, tasks)] : []),
     ...(procs.length > 0 ? ['wait $joining || exit 126'] : []),
-    'exec "$@"',
+    `exec "$@"${isForked ? ' 3>&2 2>/dev/null' : ''}`,
   ].join('\n')
 }
 
@@ -87,9 +88,10 @@ export async function execIn(
   const { tty, mayTakeTerminal, mayTrace, tools } = options
   // To take a terminal is a privilege: only then the forked child, in the container's pid namespace, sheds its privileges itself.
   const inSession = tty && mayTakeTerminal && !mayTrace
-  const isForked = namespaces.includes('--pid') && !inSession
-  const afterDrop = tty && !inSession ? asJob : isForked ? asChild : []
-  const prepared = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', preparation(options), 'sh']
+  const isJob = tty && !inSession
+  const isForked = isJob || (namespaces.includes('--pid') && !inSession)
+  const afterDrop = !isForked ? [] : isJob ? asJob : asChild
+  const prepared = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', preparation(options, isForked), 'sh']
   const enter = [
     'nsenter',
     `--target=${pid}`,
