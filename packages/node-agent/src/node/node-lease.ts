@@ -43,6 +43,7 @@ export class NodeLease {
         this.#lease = undefined
         pauseMs = Math.min(200, periodMs)
       }
+      // Only the end of the agent cuts the pause short.
       await clock.sleep(pauseMs, signal).catch(() => undefined)
     }
   }

@@ -71,7 +71,7 @@ function capacityOf(machine: Machine): Record<string, string> {
   }
 }
 
-/** What pods may have: the capacity without what must stay free for the machine itself. Upstream's hard eviction limits. */
+/** What pods may have: the capacity without what must stay free for the machine (upstream's hard eviction limits). */
 export function allocatableOf(machine: Machine): Record<string, string> {
   return {
     ...capacityOf(machine),

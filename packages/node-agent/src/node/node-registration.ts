@@ -69,6 +69,7 @@ export class NodeRegistration {
         log.debug({ err: error }, 'the node status could not be written')
         // Somebody has deleted the object. (Somebody else's write is a matter of trying again.)
         if (hasReason(error, 'NotFound')) this.#isRegistered = false
+        // Only the end of the agent cuts the pause short.
         await backoff.wait(signal).catch(() => undefined)
       }
     }

@@ -100,6 +100,7 @@ export class GracefulStops {
           { containerId, pod: pod.metadata.name, err: error },
           'stopping a container failed: it will be tried again',
         )
+        // Only the end of the agent cuts the pause short.
         await this.#clock.sleep(1000, this.#signal).catch(() => undefined)
       }
     } finally {

@@ -60,6 +60,7 @@ export class LifecycleEvents {
         if (signal.aborted) return
         log.debug({ err: error }, 'the event stream of the container runtime broke')
       }
+      // Only the end of the agent cuts the pause short.
       await backoff.wait(signal).catch(() => undefined)
     }
   }
@@ -80,6 +81,7 @@ export class LifecycleEvents {
         if (isUnreachable(error)) log.debug({ err: error }, 'relisting failed')
         else log.warn({ err: error }, 'relisting failed')
       }
+      // Only the end of the agent cuts the pause short.
       await clock.sleep(isUp ? relistMs : Math.min(relistMs, retryMs), signal).catch(() => undefined)
     }
   }

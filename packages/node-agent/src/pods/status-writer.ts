@@ -127,6 +127,7 @@ export class StatusWriter {
     if (hasReason(error, 'NotFound')) return this.#drop(entry)
     this.#log.warn({ pod: name, namespace, uid, err: error }, 'writing the status of a pod failed')
     if (hasReason(error, 'Invalid', 'BadRequest', 'Forbidden')) return this.#drop(entry)
+    // Only the end of the agent cuts the pause short.
     await backoff.wait(this.#signal).catch(() => undefined)
     return !this.#signal.aborted
   }

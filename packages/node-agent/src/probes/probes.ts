@@ -35,7 +35,7 @@ export class Probes {
     this.#deps = deps
   }
 
-  /** `podIP` undefined: the pod is not there (yet). `ending`: the health of a container that is being stopped does not matter. */
+  /** `podIP` undefined: the pod is not there (yet). `ending`: it is being stopped, so its health does not matter. */
   follow(pod: Pod, observed: ObservedPod, podIP: string | undefined, ending: boolean): void {
     const { uid } = pod.metadata
     const running = new Map(observed.containers.filter(({ state }) => state === 'running').map((one) => [one.id, one]))

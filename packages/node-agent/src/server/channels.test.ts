@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { exitStatus, finalMessage, frame, readerFrame, readMessage } from './channels.ts'
 
-const text = (data: string) => Buffer.from(data)
+function text(data: string): Buffer {
+  return Buffer.from(data)
+}
 const size = text('\x04{"Width":80,"Height":24}')
 
 test.each<[string, Buffer, string, object]>([

@@ -2,7 +2,8 @@
  * The channel protocols of exec, attach and port forwarding over WebSocket: each message names a channel and carries
  * bytes for it.
  *
- *   0 stdin · 1 stdout · 2 stderr · 3 the final Status · 4 terminal size {"Width","Height"} · [255, n] channel n ends (v5)
+ *   0 stdin · 1 stdout · 2 stderr · 3 the final Status · 4 terminal size {"Width","Height"}
+ *   255 (v5 alone) the channel that its one byte names ends
  *
  *   binary   a byte for the channel, then the bytes           v5., v4. and plain channel.k8s.io, and a client that
  *   base64   a digit for the channel, then base64, as text    names none: v4.base64. and plain base64.channel.k8s.io

@@ -3,8 +3,8 @@
  *
  *   SPDY (kubectl), raw or tunnelled through a WebSocket: two streams for each connection, "error" and "data", which
  *     belong together by their "requestid"
- *   WebSocket channels (other clients; see channels.ts): for the n-th port, channel 2n carries bytes both ways and 2n+1 errors; each
- *     opens with its port number in two bytes, little endian, and serves one connection
+ *   WebSocket channels (other clients; see channels.ts): for the n-th port, channel 2n carries bytes both ways and
+ *     2n+1 errors; each opens with its port number in two bytes, little endian, and serves one connection
  *
  * A pod's ports are reached at the pod's own address. (Upstream goes through the pod's loopback interface, so that it
  * also reaches what listens on 127.0.0.1 only.)

@@ -39,8 +39,8 @@ export function isWebSocket({ headers }: FastifyRequest): boolean {
 }
 
 /**
- * The protocol is negotiated here and not by the library: that takes the slash in kubectl's "SPDY/3.1+portforward.k8s.io"
- * for a broken header. A client that offers only others is refused, as upstream does.
+ * The protocol is negotiated here and not by the library: that takes the slash in what kubectl offers
+ * ("SPDY/3.1+portforward.k8s.io") for a broken header. A client that offers only others is refused, as upstream does.
  */
 export async function acceptWebSocket(
   request: FastifyRequest,

@@ -1,6 +1,6 @@
 /**
- * The client's side of SPDY/3.1, for tests: upgrades a connection as an older kubectl does, opens streams, and keeps what
- * comes back on each.
+ * The client's side of SPDY/3.1, for tests: upgrades a connection as an older kubectl does, opens streams, and keeps
+ * what comes back on each.
  */
 
 import { request, type IncomingMessage } from 'node:http'
@@ -88,7 +88,7 @@ function upgrade(url: string, method: string, headers: Record<string, string>): 
   })
 }
 
-/** The payloads of a WebSocket's binary messages of less than 64 KiB, in and out. The mask is zero, which changes nothing. */
+/** The payloads of a WebSocket's binary messages of less than 64 KiB, in and out. The mask is zero: no change. */
 function unframed(socket: Duplex): Duplex {
   let rest: Buffer = Buffer.alloc(0)
   const payloads = new Duplex({
