@@ -94,7 +94,13 @@ function workloads(): Manifest[] {
       {
         command: ['sh', '-c', `touch $WORK/alive $WORK/ready; ${sleeping}`],
         ...work,
-        livenessProbe: { exec: { command: ['test', '-f', '/work/alive'] }, periodSeconds: 1, failureThreshold: 1 },
+        // On a busy machine an exec may take longer than the second that a probe has by default.
+        livenessProbe: {
+          exec: { command: ['test', '-f', '/work/alive'] },
+          periodSeconds: 1,
+          timeoutSeconds: 30,
+          failureThreshold: 1,
+        },
         readinessProbe: { exec: { command: ['test', '-f', '/work/ready'] }, periodSeconds: 1, failureThreshold: 1 },
         startupProbe: { exec: { command: ['test', '-f', '/work/alive'] }, periodSeconds: 1 },
       },

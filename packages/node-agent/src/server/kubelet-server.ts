@@ -68,12 +68,12 @@ export class KubeletServer {
     app.get('/healthz', () => 'ok')
     app.get('/pods', () => ({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: lookup.pods() }))
     app.get('/stats/summary', () => stats.read(lookup.pods()))
-    app.get('/logs', (_request, reply) => reply.redirect('/logs/', 301))
-    app.get<{ Params: { '*': string } }>('/logs/*', async ({ params }, reply) => {
-      const found = await nodeLog(logDirectory, params['*'])
-      if ('redirect' in found) return reply.redirect(found.redirect, 301)
+    const showNodeLog = async ({ params }: FastifyRequest<{ Params: { '*'?: string } }>, reply: FastifyReply) => {
+      const found = await nodeLog(logDirectory, params['*'] ?? '')
       return 'page' in found ? reply.type('text/html').send(found.page) : reply.type('text/plain').send(found.file)
-    })
+    }
+    app.get('/logs', showNodeLog)
+    app.get('/logs/*', showNodeLog)
     app.get<{ Params: ContainerRef }>('/containerLogs/:namespace/:pod/:container', (request, reply) =>
       this.#log(request, reply),
     )

@@ -4,7 +4,8 @@
  * business: they serve the directory in which the cluster's components log.
  *
  * Callers may rely on: nothing outside of that directory is read, whatever links lie in it. A directory is a page of
- * links, as Go's http.FileServer makes it.
+ * links, as Go's http.FileServer makes it, but it is not redirected to its name with a slash: an API server's proxy may
+ * have taken that slash away.
  */
 
 import { createReadStream, type ReadStream } from 'node:fs'
@@ -12,14 +13,13 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { HttpError } from '@dinghy/shared/http/http-error'
 
-export type NodeLog = { page: string } | { file: ReadStream } | { redirect: string }
+export type NodeLog = { page: string } | { file: ReadStream }
 
 /** `path` is what follows /logs/. */
 export async function nodeLog(directory: string | undefined, path: string): Promise<NodeLog> {
   if (directory === undefined) throw new HttpError(405, 'logs endpoint is disabled.')
   const target = await within(directory, path)
   if (!(await stat(target)).isDirectory()) return { file: createReadStream(target) }
-  if (path !== '' && !path.endsWith('/')) return { redirect: `/logs/${path}/` }
   const entries = await readdir(target, { withFileTypes: true })
   const names = entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort()
   const links = names.map((name) => `<a href="${encodeURI(name)}">${escaped(name)}</a>\n`)
