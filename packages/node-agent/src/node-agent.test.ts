@@ -150,6 +150,14 @@ describe('a node', () => {
     })
   })
 
+  test('whose agent is told to stop while it is still starting ends', async () => {
+    await api.close()
+    await stopAgent()
+    startAgent()
+    await stopAgent()
+    await api.listen()
+  })
+
   test('is not Ready while its runtime is away', async () => {
     await restartAgent({ graceMs: 1_500 })
     const ready = () => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')

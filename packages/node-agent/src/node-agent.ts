@@ -12,6 +12,7 @@
  */
 
 import { mkdir } from 'node:fs/promises'
+import { aborted } from '@dinghy/shared/api/aborted'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Nodes, Pods, Services } from '@dinghy/shared/api/resources'
 import { ApiClient } from '@dinghy/shared/client/api-client'
@@ -193,11 +194,4 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     objects.stop()
     events.stop()
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }
