@@ -34,6 +34,17 @@ describe('logs', () => {
     expect(await get(path)).toEqual({ status, text })
   })
 
+  test('a follower is connected before the first word, and hears the rest as it comes', async () => {
+    const response = await fetch(`http://${base}/containerLogs/default/web/app?follow=true`)
+    expect(response.headers.get('content-type')).toBe('text/plain')
+    const running = engine.all('app').at(-1)!
+    engine.say(running, 'hello')
+    const reader = response.body!.getReader()
+    expect(Buffer.from((await reader.read()).value!).toString()).toBe('hello')
+    engine.end(running, 0)
+    expect((await reader.read()).done).toBe(true)
+  })
+
   test.each([
     ['/containerLogs/default/nobody/app', 404, 'pods "nobody" not found'],
     ['/containerLogs/default/web/nope', 400, 'container nope is not valid for pod web'],
@@ -180,6 +191,13 @@ describe('older protocols of exec', () => {
 
   test('a client that offers others alone is refused', async () => {
     await expect(messages(`${exec}&command=exit`, ['v9.channel.k8s.io'])).rejects.toThrow('403')
+  })
+
+  test('a client that leaves before the log is read ends nothing but itself', async () => {
+    const path = '/containerLogs/default/web/app?follow=true'
+    await expect(messages(path, ['v4.channel.k8s.io'])).rejects.toThrow('403')
+    await until(() => engine.requests.some((request) => request.endsWith('/logs')))
+    expect((await get('/healthz')).status).toBe(200)
   })
 
   test('a log that there is not is refused before the handshake', async () => {

@@ -11,7 +11,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Writable } from 'node:stream'
 import type { ContainerCreate, ContainerInspect } from '@dinghy/shared/docker/types'
 import { frame } from '@dinghy/shared/docker/stdcopy'
 
@@ -55,7 +55,7 @@ export class FakeEngine {
   readonly #execs = new Map<string, Exec>()
   readonly #listeners = new Set<(line: string) => void>()
   /** By container id. */
-  readonly #attached = new Map<string, Set<Duplex>>()
+  readonly #attached = new Map<string, Set<Writable>>()
   readonly #server: Server
   #count = 0
   #isHung = false
@@ -144,6 +144,13 @@ export class FakeEngine {
     await this.#act(container, rest[1] ?? '', { query, body, response, send })
   }
 
+  /** Whoever is attached or follows the log. */
+  #listen({ id }: FakeContainer, listener: Writable): void {
+    const all = this.#attached.get(id) ?? new Set()
+    this.#attached.set(id, all.add(listener))
+    listener.once('close', () => all.delete(listener))
+  }
+
   async #awake(): Promise<void> {
     if (this.#isHung) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
@@ -171,7 +178,10 @@ export class FakeEngine {
         return void send({ cpu_stats: { cpu_usage: { total_usage: cpuNanos } }, memory_stats: memory })
       }
       case 'logs':
-        return void response.writeHead(200).end(outputOf(container, container.output))
+        response.writeHead(200).write(outputOf(container, container.output))
+        if (query.has('follow') && container.state.Running) this.#listen(container, response)
+        else response.end()
+        return
       case 'exec': {
         const id = `exec${++this.#count}`
         this.#execs.set(id, { container: container.id, words: (body as { Cmd: string[] }).Cmd, exitCode: null })
@@ -330,7 +340,7 @@ export class FakeEngine {
       socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')
       socket.on('error', () => socket.destroy()).on('end', () => socket.end())
       if (request.url?.includes('logs=1')) socket.write(outputOf(attached, attached.output))
-      this.#attached.set(attached.id, (this.#attached.get(attached.id) ?? new Set()).add(socket))
+      this.#listen(attached, socket)
       return void socket.resume()
     }
     const id = /\/exec\/(.*)\/start/.exec(request.url ?? '')?.[1] ?? ''
