@@ -35,10 +35,6 @@ export interface AttachStreams {
 }
 
 export class DockerClient extends DockerEngine {
-  async ping(signal?: AbortSignal): Promise<void> {
-    await this.text('GET', '/_ping', {}, signal)
-  }
-
   async version(signal?: AbortSignal): Promise<DockerVersion> {
     return await this.json('GET', '/version', {}, signal)
   }
@@ -48,13 +44,7 @@ export class DockerClient extends DockerEngine {
   }
 
   async hasNetwork(name: string, signal?: AbortSignal): Promise<boolean> {
-    try {
-      await this.text('GET', `/networks/${encodeURIComponent(name)}`, {}, signal)
-      return true
-    } catch (error) {
-      if (isDockerStatus(error, 404)) return false
-      throw error
-    }
+    return await this.exists(`/networks/${encodeURIComponent(name)}`, signal)
   }
 
   async createNetwork(
@@ -130,16 +120,6 @@ export class DockerClient extends DockerEngine {
 
   async killContainer(id: string, signalName: string, signal?: AbortSignal): Promise<void> {
     await this.text('POST', `/containers/${id}/kill`, { query: { signal: signalName } }, signal)
-  }
-
-  async waitContainer(id: string, signal?: AbortSignal): Promise<number> {
-    const result = await this.json<{ StatusCode: number }>(
-      'POST',
-      `/containers/${id}/wait`,
-      { lastsMs: Infinity },
-      signal,
-    )
-    return result.StatusCode
   }
 
   /** Removing what is not there is fine: it is what we wanted. */
