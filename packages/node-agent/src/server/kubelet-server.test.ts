@@ -40,7 +40,7 @@ describe('logs', () => {
     const running = engine.all('app').at(-1)!
     engine.say(running, 'hello')
     const reader = response.body!.getReader()
-    expect(Buffer.from((await reader.read()).value!).toString()).toBe('hello')
+    expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe('hello')
     engine.end(running, 0)
     expect((await reader.read()).done).toBe(true)
   })
