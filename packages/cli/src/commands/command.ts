@@ -5,6 +5,9 @@
 import { resolve } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
 import { StateDir, clusterNamePattern } from '../cluster/state-dir.ts'
+import { UsageError } from '../usage-error.ts'
+
+export { UsageError } from '../usage-error.ts'
 
 /** What node's parseArgs returns; which type a flag has, the command's own table says. */
 export type Flags = Record<string, string | boolean | (string | boolean)[] | undefined>
@@ -23,15 +26,6 @@ export interface Command {
   /** Takes whatever follows as it stands (`dinghy kubectl get -o wide`): no flag of ours is looked for in it. */
   passThrough?: boolean
   run(flags: Flags, args: string[]): Promise<number>
-}
-
-/** A mistake of the person at the keyboard: shown as one line, without a stack, exit code 2. */
-export class UsageError extends Error {
-  /** From an error of node's parseArgs, whose message goes on about `--`; its first sentence says what is wrong. */
-  static of(error: unknown, usage: string): UsageError {
-    const [first] = (error as Error).message.split('. ')
-    return new UsageError(`${first}\nusage: dinghy ${usage}`)
-  }
 }
 
 /** The flags by which every command finds its cluster. */

@@ -1,0 +1,62 @@
+/**
+ * `dinghy settings [COMPONENT]`: the flags that `dinghy up --set COMPONENT.FLAG=VALUE` can give, as the components
+ * themselves describe them, and what this cluster has set.
+ */
+
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Command } from 'commander'
+import { componentEntry, componentsOf } from '../supervisor/components.ts'
+import type { ClusterConfig } from '../cluster/state-dir.ts'
+import { bold } from '../supervisor/colors.ts'
+import { UsageError } from '../usage-error.ts'
+import { clusterCommand, type ClusterOptions, exitWith, stateOf } from './cluster-command.ts'
+
+export function settings(): Command {
+  return clusterCommand('settings', [
+    'dinghy settings controller',
+    'dinghy up --set controller.node-monitor-grace-period=40s',
+  ])
+    .description('The flags of the components that `dinghy up --set` can give, and those that this cluster has set.')
+    .argument('[component]', 'one kind of process instead of all')
+    .action(exitWith(run))
+}
+
+/** Stands for a cluster that is not made yet: it has every kind of component. */
+const anyCluster: ClusterConfig = {
+  cluster: 'dinghy',
+  slot: 0,
+  apiPort: 0,
+  driver: 'auto',
+  nodes: [{ name: 'node-1' }],
+}
+
+async function run(options: ClusterOptions, component?: string): Promise<number> {
+  const state = stateOf(options)
+  const kinds = [...new Set(componentsOf(anyCluster, state).map(({ kind }) => kind))]
+  if (component !== undefined && !kinds.includes(component)) {
+    throw new UsageError(`there is no component "${component}"; there are ${kinds.join(', ')}`)
+  }
+  const chosen = component === undefined ? kinds : [component]
+  const texts = await Promise.all(chosen.map(async (kind) => `${bold(kind)}\n${flagLines(await help(kind))}`))
+  console.log(texts.join('\n\n'))
+  const set = Object.entries(state.readConfig()?.settings ?? {}).flatMap(([name, flags]) =>
+    Object.entries(flags).map(([flag, value]) => `  ${name}.${flag}=${value}`),
+  )
+  if (set.length > 0) console.log(`\n${bold('set in this cluster')}\n${set.join('\n')}`)
+  return 0
+}
+
+async function help(kind: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [componentEntry(kind), '--help'])
+  return stdout
+}
+
+/** The flags of a component's help, without those that say how it finds the others. Pure. */
+export function flagLines(help: string): string {
+  return help
+    .split('\n')
+    .filter((line) => line.startsWith('  --') && !line.includes('(required)'))
+    .filter((line) => !/^ {2}--(help|exit-with-parent|check-flags|run-file|server) /.test(`${line} `))
+    .join('\n')
+}
