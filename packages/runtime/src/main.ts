@@ -12,7 +12,10 @@ import { mkdirSync, realpathSync } from 'node:fs'
 import { runMain } from '@dinghy/shared/process/main'
 import { listenAddressesOf, readTlsFiles } from './docker/listen-address.ts'
 import type { Wanted } from './drivers/choose.ts'
+import { closeInheritedDescriptors } from './inherited-descriptors.ts'
 import { startRuntime } from './runtime.ts'
+
+closeInheritedDescriptors()
 
 runMain({
   name: 'runtime',

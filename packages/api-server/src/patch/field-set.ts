@@ -37,21 +37,21 @@ export class FieldSet {
 
   union(other: FieldSet): FieldSet {
     const elements = new Set([...this.children.keys(), ...other.children.keys()])
-    return this.#combine(other, elements, this.isMember || other.isMember, (a, b) => a.union(b))
+    return combine(this, other, elements, this.isMember || other.isMember, (a, b) => a.union(b))
   }
 
   intersection(other: FieldSet): FieldSet {
-    return this.#combine(other, this.children.keys(), this.isMember && other.isMember, (a, b) => a.intersection(b))
+    return combine(this, other, this.children.keys(), this.isMember && other.isMember, (a, b) => a.intersection(b))
   }
 
   difference(other: FieldSet): FieldSet {
-    return this.#combine(other, this.children.keys(), this.isMember && !other.isMember, (a, b) => a.difference(b))
+    return combine(this, other, this.children.keys(), this.isMember && !other.isMember, (a, b) => a.difference(b))
   }
 
   /** Without these nodes and everything below them. */
   without(removed: FieldSet): FieldSet {
     if (removed.isMember) return FieldSet.empty
-    return this.#combine(removed, this.children.keys(), this.isMember, (a, b) => a.without(b))
+    return combine(this, removed, this.children.keys(), this.isMember, (a, b) => a.without(b))
   }
 
   equals(other: FieldSet): boolean {
@@ -77,29 +77,28 @@ export class FieldSet {
     const entries = Object.entries(value)
     const children = entries
       .filter(([element]) => element !== '.')
-      .map(([element, child]) => [element, FieldSet.fromFieldsV1(child).#orLeaf()] as const)
+      .map(([element, child]) => [element, orLeaf(FieldSet.fromFieldsV1(child))] as const)
     return new FieldSet(Object.hasOwn(value, '.'), new Map(children))
-  }
-
-  #orLeaf(): FieldSet {
-    return this.children.size === 0 ? leafName : this
-  }
-
-  #combine(
-    other: FieldSet,
-    elements: Iterable<string>,
-    isMember: boolean,
-    join: (a: FieldSet, b: FieldSet) => FieldSet,
-  ): FieldSet {
-    return FieldSet.of(
-      isMember,
-      Array.from(elements, (e) => [e, join(this.child(e), other.child(e))] as const),
-    )
   }
 }
 
 /** A field without parts. */
-export const leafName = new FieldSet(true, new Map())
+export const leaf = new FieldSet(true, new Map())
+
+function combine(
+  one: FieldSet,
+  other: FieldSet,
+  elements: Iterable<string>,
+  isMember: boolean,
+  join: (a: FieldSet, b: FieldSet) => FieldSet,
+): FieldSet {
+  const children = Array.from(elements, (element) => [element, join(one.child(element), other.child(element))] as const)
+  return FieldSet.of(isMember, children)
+}
+
+function orLeaf(set: FieldSet): FieldSet {
+  return set.children.size === 0 ? leaf : set
+}
 
 export function fieldElement(name: string) {
   return `f:${name}`

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { badRequest } from '@dinghy/shared/api/errors'
 import type { FieldShape, TypeRef, TypeSource } from '@dinghy/shared/schema/type-shape'
 import { isObject, type JsonObject } from '../shape/json.ts'
-import { fieldElement, FieldSet, keyElement, leafName, valueElement } from './field-set.ts'
+import { fieldElement, FieldSet, keyElement, leaf, valueElement } from './field-set.ts'
 
 /** A value's place in the schema; undefined type where the schema says nothing. */
 export interface Place {
@@ -76,7 +76,7 @@ export function itemElement(item: unknown, field: FieldShape | undefined): strin
 /** The fields a value has: leaves, items, the keys of maps, and whatever is empty. */
 export function fieldsOf(value: unknown, place: Place, types: TypeSource): FieldSet {
   const structure = structureOf(value, place, types)
-  if (structure === 'leaf') return leafName
+  if (structure === 'leaf') return leaf
   const parts = [...partsOf(value, place, types)].map(([element, part]) => {
     const fields = fieldsOf(part.value, part.place, types)
     const isDeclared = element.startsWith('f:') && part.place.field !== undefined
@@ -98,7 +98,7 @@ export function compare(before: unknown, after: unknown, place: Place, types: Ty
   if (isDeepStrictEqual(before, after)) return same
   const [was, is] = [structureOf(before, place, types), structureOf(after, place, types)]
   if (before !== undefined && after !== undefined && (was === 'leaf' || is === 'leaf' || was !== is)) {
-    return { changed: leafName, removed: FieldSet.empty }
+    return { changed: leaf, removed: FieldSet.empty }
   }
   const old = was === 'leaf' ? new Map<string, never>() : partsOf(before, place, types)
   const now = is === 'leaf' ? new Map<string, never>() : partsOf(after, place, types)

@@ -10,7 +10,7 @@ import { messageOf, serverError } from '../docker/errors.ts'
 import { isMachineRoot, userNamespace } from '../user-namespace.ts'
 import type { Driver } from './driver.ts'
 import { FifoPool } from './fifo-pool.ts'
-import { acknowledge, toolsPath } from './shim.ts'
+import { acknowledge } from './shim.ts'
 import { SpareShell } from './spare-shell.ts'
 
 export interface Chosen {
@@ -83,7 +83,7 @@ async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Ch
 function startingTools(root: string): { fifos: FifoPool; shells: SpareShell } {
   return {
     fifos: new FifoPool(join(root, 'fifos')),
-    shells: new SpareShell(toolsPath),
+    shells: new SpareShell(),
   }
 }
 

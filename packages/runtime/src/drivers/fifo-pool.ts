@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { serverError } from '../docker/errors.ts'
+import { toolEnvironment } from '../tool-environment.ts'
 
 const batch = 64
 const low = 16
@@ -41,6 +42,7 @@ export class FifoPool {
   async #make(): Promise<void> {
     const names = Array.from({ length: batch }, () => String(this.#next++))
     const child = spawn('mkfifo', ['-m', '666', ...names.map((name) => join(this.#directory, name))], {
+      env: toolEnvironment,
       stdio: 'ignore',
     })
     const [code] = (await once(child, 'close')) as [number | null]

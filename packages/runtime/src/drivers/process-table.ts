@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { ProcessRow } from './driver.ts'
+import { toolEnvironment } from '../tool-environment.ts'
 
 const onLinux = process.platform === 'linux'
 /** Units of the times in /proc/<pid>/stat: USER_HZ, which is 100 on every Linux that Node runs on. */
@@ -148,7 +149,7 @@ function parentsOfAll(): [number, number][] {
 
 function psOf(args: string[]): string {
   try {
-    return execFileSync('ps', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    return execFileSync('ps', args, { env: toolEnvironment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   } catch (error) {
     // ps exits with 1 when no process matches.
     if ((error as { status?: unknown }).status === 1) return ''

@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import type { Usage } from './driver.ts'
 import { readProc, readStat, ticksPerSecond } from './process-table.ts'
+import { toolEnvironment } from '../tool-environment.ts'
 
 export function usageOf(pids: number[]): Usage {
   const usage: Usage = {
@@ -38,7 +39,10 @@ function addLinux(usage: Usage, pid: number): void {
 
 function addPs(usage: Usage, pids: number[]): void {
   if (pids.length === 0) return
-  const output = execFileSync('ps', ['-o', 'rss=,time=', '-p', pids.join(',')], { encoding: 'utf8' })
+  const output = execFileSync('ps', ['-o', 'rss=,time=', '-p', pids.join(',')], {
+    env: toolEnvironment,
+    encoding: 'utf8',
+  })
   for (const line of output.trim().split('\n')) {
     const [rss = '0', time = '0'] = line.trim().split(/\s+/)
     usage.memoryBytes += Number(rss) * 1024

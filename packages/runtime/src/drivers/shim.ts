@@ -205,5 +205,3 @@ function waitForFiles(clock: Clock, directory: string, done: () => boolean, sign
 
 const lostShimPollMs = 5_000
 const startTimeoutMs = 3_000
-/** Where the tools of a start are looked up; the container's own PATH comes later. */
-export const toolsPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { hasEnded, SpareShell } from './spare-shell.ts'
 
 let directory: string
-const shells = new SpareShell('/usr/bin:/bin')
+const shells = new SpareShell()
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'spare-shell-'))))
 afterEach(() => {
   shells.close()

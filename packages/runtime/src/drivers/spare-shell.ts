@@ -7,6 +7,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Writable } from 'node:stream'
+import { toolEnvironment } from '../tool-environment.ts'
 
 export interface Shell {
   process: ChildProcess
@@ -22,13 +23,7 @@ export function hasEnded({ process: { pid, exitCode, signalCode } }: Shell): boo
 const wait = 'umask 022; IFS= read -r file && . "$file"'
 
 export class SpareShell {
-  readonly #path: string
   #spare: Shell | undefined
-
-  /** `path`: where its programs are looked up. */
-  constructor(path: string) {
-    this.#path = path
-  }
 
   take(): Shell {
     const shell = this.#spare ?? this.#start()
@@ -50,7 +45,7 @@ export class SpareShell {
     const child = spawn('/bin/sh', ['-c', wait], {
       cwd: '/',
       detached: true,
-      env: { PATH: this.#path },
+      env: toolEnvironment,
       stdio: ['pipe', 'ignore', 'ignore'],
     })
     const { stdin } = child

@@ -7,6 +7,7 @@ import { readlinkSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '../docker/errors.ts'
+import { toolEnvironment } from '../tool-environment.ts'
 
 /** The command line that runs `program` on a new terminal of that size, whose other side is stdin and stdout of that line. */
 export function onTerminal(program: string[], size?: [rows: number, columns: number]): string[] {
@@ -40,13 +41,18 @@ export async function resizeTerminal(
   }
   if (terminal === undefined) throw new DockerError(500, 'cannot resize: the process has no terminal')
   const option = process.platform === 'darwin' ? '-f' : '-F'
-  await promisify(execFile)('stty', [option, terminal, 'rows', String(rows), 'cols', String(columns)])
+  await promisify(execFile)('stty', [option, terminal, 'rows', String(rows), 'cols', String(columns)], {
+    env: toolEnvironment,
+  })
 }
 
 /** The terminal that a process has as stdin, stdout or stderr, by a path that leads to it from here. */
 function terminalOf(pid: number): string | undefined {
   if (process.platform !== 'linux') {
-    const name = execFileSync('ps', ['-o', 'tty=', '-p', String(pid)], { encoding: 'utf8' }).trim()
+    const name = execFileSync('ps', ['-o', 'tty=', '-p', String(pid)], {
+      env: toolEnvironment,
+      encoding: 'utf8',
+    }).trim()
     return name === '' || name.startsWith('?') ? undefined : `/dev/${name}`
   }
   for (const fd of [0, 1, 2]) {
@@ -65,7 +71,7 @@ let hasScript: boolean | undefined
 function checkScript(): void {
   if (hasScript === undefined) {
     try {
-      execFileSync('script', ['--version'], { stdio: 'ignore' })
+      execFileSync('script', ['--version'], { env: toolEnvironment, stdio: 'ignore' })
       hasScript = true
     } catch (error) {
       // BSD's knows no --version, and fails differently from a program that is not there.

@@ -5,9 +5,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { serverError } from '../docker/errors.ts'
+import { toolEnvironment } from '../tool-environment.ts'
 
 export async function runTool(program: string, args: string[], input: string): Promise<string> {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(program, args, { env: toolEnvironment, stdio: ['pipe', 'pipe', 'pipe'] })
   const ended = once(child, 'close') as Promise<[number | null]>
   child.stdin.on('error', () => undefined) // it ended before it had read everything, and its exit code says why
   child.stdin.end(input)

@@ -1,8 +1,8 @@
 /**
  * Directories that all containers of the linux driver share, made once at start-up under the driver's own root:
  *
- *   pivot/   becomes `/` of a container's mount namespace (see init.sh): `rootfs/`, `old/`, `programs/`, and links to this machine's
- *            top-level directories by way of `old/`
+ *   rootfs/  empty: where each container mounts its root, in a mount namespace of its own, before that becomes `/` there
+ *   tools/   the root directory of the last steps of a start or an exec (toolbox.ts)
  *   init/    a layer above every image, as Docker's "-init" layer: mount points and devices a container expects
  *   lowers/  links to the layers of each image, made when they are first needed and made anew by every runtime
  *   host/    a layer below host-base images: links, users and configuration that go with this machine's /usr
@@ -27,11 +27,11 @@ import {
 import { dirname, join } from 'node:path'
 import { userNamespace } from '../../user-namespace.ts'
 import { devices } from './system-mounts.ts'
+import { toolEnvironment } from '../../tool-environment.ts'
 
 export interface BaseRoot {
-  pivot: string
-  /** In it: where this machine's files get mounted read-only, for the last steps of a start. */
-  programs: string
+  rootfs: string
+  tools: string
   init: string
   host: string
   lowers: string
@@ -44,18 +44,18 @@ export interface BaseRoot {
 const programDirectories = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'nix', 'gnu']
 
 export function prepareBaseRoot(root: string): BaseRoot {
-  const pivot = join(root, 'pivot')
+  const rootfs = join(root, 'rootfs')
   const init = join(root, 'init')
   const host = join(root, 'host')
   const lowers = join(root, 'lowers')
   rmSync(lowers, { recursive: true, force: true })
-  for (const dir of [pivot, init, host, lowers]) mkdirSync(dir, { recursive: true, mode: 0o755 })
+  for (const dir of [rootfs, init, host, lowers]) mkdirSync(dir, { recursive: true, mode: 0o755 })
   const present = programDirectories.filter((name) => existsSync(`/${name}`))
   const hostDirectories = present.filter((name) => !lstatSync(`/${name}`).isSymbolicLink())
   const nodePrefix = dirname(dirname(process.execPath))
   const base: BaseRoot = {
-    pivot,
-    programs: join(pivot, 'programs'),
+    rootfs,
+    tools: join(root, 'tools'),
     init,
     host,
     lowers,
@@ -69,7 +69,6 @@ export function prepareBaseRoot(root: string): BaseRoot {
   const asWhom = userNamespace().isNested ? 'in a user namespace' : 'as root'
   const madeFor = `${layout} ${asWhom} ${process.execPath} ${readdirSync('/').join(' ')}\n`
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === madeFor) return base
-  makePivot(pivot)
   makeInitLayer(init)
   makeHostLayer(base, present)
   writeFileSync(stamp, madeFor)
@@ -77,16 +76,7 @@ export function prepareBaseRoot(root: string): BaseRoot {
 }
 
 /** To be raised with every change of what is made here. */
-const layout = 3
-
-const own = ['old', 'rootfs', 'programs']
-
-function makePivot(pivot: string): void {
-  for (const name of own) mkdirSync(join(pivot, name), { recursive: true })
-  for (const name of readdirSync('/')) {
-    if (!own.includes(name)) link(`old/${name}`, join(pivot, name))
-  }
-}
+const layout = 4
 
 function makeInitLayer(init: string): void {
   for (const dir of ['dev/pts', 'dev/shm', 'dev/mqueue', 'proc', 'sys', 'etc', '.dinghy']) {
@@ -114,7 +104,7 @@ function makeDevice(name: string, path: string): void {
   if (existsSync(path)) return
   if (userNamespace().isNested) return writeFileSync(path, '')
   const [major, minor] = numbers[name] ?? []
-  execFileSync('mknod', [path, 'c', String(major), String(minor)])
+  execFileSync('mknod', [path, 'c', String(major), String(minor)], { env: toolEnvironment })
   chmodSync(path, 0o666) // whatever our umask is
 }
 

@@ -1,6 +1,13 @@
 /**
  * `docker exec`: a process that joins the namespaces of a running container, sheds its privileges and changes into the
  * container's root. It is the runtime's child and talks to it over pipes.
+ *
+ *   unshare ─► nsenter ─► setpriv ─► sh ┄fork┄► env ─► nsenter ─► the program
+ *   machine    toolbox    sheds          in the pid    the container's
+ *              is root    privileges     namespace     root and user
+ *
+ * Whoever is in the container may look into the processes that appear there as soon as these have no more rights than itself. So from
+ * nsenter on the root directory is the toolbox, the environment is empty but for PATH, and no file is open but the streams.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,33 +20,44 @@ import { onTerminal, quote, resizeTerminal } from '../terminal.ts'
 import type { Entrances } from './cgroups.ts'
 import { writesOf } from './launch.ts'
 import { onTerminalOf } from './terminals.ts'
+import { toolEnvironment } from '../../tool-environment.ts'
 
-/** How a terminal becomes the program's; init.sh tells why there are two ways. The shell of a job stays outside, as its parent. */
+/** A terminal becomes the program's own session's where the machine's root may take it; init.sh tells why there are two ways. */
 const inOwnSession = ['setsid', '--ctty']
-const asJob = ['sh', '-c', 'cd "$0" && set -m && "$@"; exit $?']
+/**
+ * Runs the program as a child of this shell, and ends as it does. The shell stays outside of the container's pid namespace: what
+ * sheds the privileges must not be seen from inside before they are shed. The program's stderr is its descriptor 3, because
+ * of what shells say: at their start that their working directory has no name, and later how their children ended.
+ */
+const asChild = ['sh', '-c', '(exec "$@" 2>&3 3>&-); exit $?', 'sh']
+/** The same for a program on a terminal, which is then a job of this shell: a group of processes of its own, in the foreground. */
+const asJob = ['sh', '-c', 'exec 2>&3 3>&-; set -m; "$@"; exit $?', 'sh']
 
 /**
- * Shell lines: this machine's files, read-only, at `programs`, which nobody else sees and which are gone with what follows; the
- * terminal, if it is on one, given to the user of the program; and into the cgroups, so that nothing of the container runs outside.
+ * Shell lines: the toolbox, read-only, where nobody else sees it, and gone with what follows; the terminal, if it is on one,
+ * given to the user of the program; and into the cgroups, so that nothing of the container runs outside.
  */
-function preparation({ programs, programsOptions, cgroups, tty, mayTakeTerminal, uid }: Options): string {
+function preparation({ tools, toolsOptions, cgroups, tty, mayTakeTerminal, uid }: Options, isForked: boolean): string {
   const { tasks, procs } = cgroups
   return [
     ...(procs.length > 0 ? [`(${writesOf('$$', procs)}) & joining=$!`] : []),
-    `mount -n -o ${quote(programsOptions)} / ${quote(programs)} || exit 126`,
+    `mount -n -o ${quote(toolsOptions)} ${quote(tools)} ${quote(tools)} || exit 126`,
     ...(tty && mayTakeTerminal ? [`chown ${uid} /proc/self/fd/0 || exit 126`] : []),
     ...(tasks.length > 0 ? [writesOf(0, tasks)] : []),
     ...(procs.length > 0 ? ['wait $joining || exit 126'] : []),
-    'exec "$@"',
+    `exec "$@"${isForked ? ' 3>&2 2>/dev/null' : ''}`,
   ].join('\n')
 }
 
 interface Options extends ExecOptions {
+  /** The toolbox (toolbox.ts), and the options of mount(8) with which it is mounted. */
+  tools: string
+  toolsOptions: string
   /** An empty directory. */
-  programs: string
-  /** Options of mount(8) with which they get there. */
-  programsOptions: string
+  scratch: string
   mayTakeTerminal: boolean
+  /** Programs in the container may look into other users' processes there (CAP_SYS_PTRACE). */
+  mayTrace: boolean
   cgroups: Entrances
   /** The program's user. */
   uid: number
@@ -56,31 +74,36 @@ interface ExecOptions {
   onTerminal?: (pids: number[]) => number[]
 }
 
-export async function execIn(running: Running, command: string[], options: Options): Promise<ExecProcess> {
+/**
+ * `commandOf` makes the command that sheds the privileges and then becomes the program; what it is given has to come in
+ * between (dropCommand() in launch.ts).
+ */
+export async function execIn(
+  running: Running,
+  commandOf: (afterDrop: string[]) => string[],
+  options: Options,
+): Promise<ExecProcess> {
   const { pid } = running
   const namespaces = differing(pid)
-  const isJob = options.tty && !options.mayTakeTerminal
-  // The root directory stays this machine's until `command` leaves it; only the working directory is the container's. And
-  // it is read-only, for the reason told in init.sh.
-  const prepared = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', preparation(options), 'sh']
-  const root = `/proc/${pid}/root`
+  const { tty, mayTakeTerminal, mayTrace, tools } = options
+  // To take a terminal is a privilege: only then the forked child, in the container's pid namespace, sheds its privileges itself.
+  const inSession = tty && mayTakeTerminal && !mayTrace
+  const isJob = tty && !inSession
+  const isForked = isJob || (namespaces.includes('--pid') && !inSession)
+  const afterDrop = !isForked ? [] : isJob ? asJob : asChild
+  const prepared = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', preparation(options, isForked), 'sh']
   const enter = [
     'nsenter',
     `--target=${pid}`,
     ...namespaces,
-    ...(isJob ? ['--no-fork'] : []),
-    `--root=${options.programs}`,
-    `--wd=${isJob ? options.programs : root}`,
+    ...(isForked ? ['--no-fork'] : []),
+    `--root=${tools}`,
+    `--wd=/proc/${pid}/root`,
     '--',
   ]
-  const session = isJob ? [...asJob, root] : options.tty ? inOwnSession : []
-  return spawnExec([...prepared, ...enter, ...session, ...command], {
+  return spawnExec([...prepared, ...enter, ...(inSession ? inOwnSession : []), ...commandOf(afterDrop)], {
     ...options,
-    ...(options.mayTakeTerminal
-      ? {
-          makeTerminal: (program, size) => onTerminalOf(pid, options.programs, program, size),
-        }
-      : {}),
+    ...(mayTakeTerminal ? { makeTerminal: (program, size) => onTerminalOf(pid, options.scratch, program, size) } : {}),
   })
 }
 
@@ -98,7 +121,11 @@ export async function spawnExec(command: string[], options: ExecOptions): Promis
   const [program = '', ...args] = options.tty ? makeTerminal(command, options.consoleSize) : command
   // A terminal never ends. `script` would turn the end of its input into a character.
   const hasInput = options.stdin || options.tty
-  const child = spawn(program, args, { cwd: '/', stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, args, {
+    cwd: '/',
+    env: toolEnvironment,
+    stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+  })
   await once(child, 'spawn')
   const { stdin, stdout, stderr } = child
   if (stdout === null || stderr === null) throw new Error('an exec has pipes')

@@ -1,20 +1,17 @@
 #!/bin/sh
 # From fresh namespaces to a running container: run by `unshare` (mount, uts, ipc and pid), as a child of shim.sh.
 #
-#   init.sh RUN_DIR BASE
+#   init.sh RUN_DIR ROOTFS TOOLS UP
 #
-# RUN_DIR/prelude joins cgroups, sets names and limits and says the COMMAND, RUN_DIR/fstab lists all mounts; both are
-# generated (launch.ts) while we come up: a line on descriptor 7 says that they are there. BASE becomes the root of the mount namespace: it holds only `rootfs`, where the container's root gets
-# mounted, `old`, `programs`, and links that keep this machine's programs at their usual paths while `old` is there.
+# RUN_DIR/prelude joins cgroups, sets names and limits and says the COMMAND, RUN_DIR/fstab lists all mounts; both are generated
+# (launch.ts) while we come up: a line on descriptor 7 says that they are there. ROOTFS is an empty directory where the
+# container's root gets mounted, TOOLS the toolbox (toolbox.ts), UP the way from ROOTFS to the machine's root: ../../..
 #
-# COMMAND sheds privileges and changes into the container's root as its very last act. Until then everything runs from
-# this machine's own files, reached through a root directory outside the namespace, so no file of an image is ever
-# executed or loaded with more rights than the container has. And when COMMAND begins, the namespace holds nothing of
-# this machine any more: breaking out of the chroot leads to empty directories.
-#
-# That root directory is `programs`: this machine's, but read-only. For a moment its `env` and `nsenter` run with just the
-# container's own rights; whoever shares its pid namespace may open /proc/PID/exe then, and could write to them.
-run=$1 base=$2
+# In the end ROOTFS *is* the root of the mount namespace and nothing else is mounted there: a program that leaves a chroot
+# stands in the container's own root. COMMAND sheds privileges and changes into that root as its very last act; until then its
+# root directory is the toolbox, which is no longer mounted anywhere. So no file of an image is ever executed or loaded
+# with more rights than the container has, and whoever opens /proc/PID/root in these moments finds a few copied programs.
+run=$1 rootfs=$2 tools=$3 up=$4
 
 # A terminal belongs to the session of `script`, and its keys to one group of processes. The machine's root may take it for
 # a session of the program's own; elsewhere the program is a job of this shell: a group of its own, in the foreground.
@@ -44,16 +41,20 @@ exec 9>&2 2>/dev/null
   if [ -t 0 ]; then
     terminal=$(tty)
     if [ -n "${owner:-}" ]; then chown "$owner" "$terminal"; fi
-    mount -n --bind "$terminal" "$base/rootfs/dev/console"
+    mount -n --bind "$terminal" "$rootfs/dev/console"
   fi
-  cd "$base"
-  pivot_root . old
+  cd "$rootfs"
   for job in $joining $linking; do wait "$job"; done
   join_cgroups
-  exec nsenter --root=/programs --wd=/rootfs sh -c '
-    umount -n -c -l /proc/self/cwd/../old /proc/self/cwd/../programs || exit 125
-    echo "$1 $2" >&8
-    shift 2
-    exec "$@" 2>&9 8>&- 9>&-' sh "$pid" "$started" $own_session "$@"
+  # From here on our root directory is the toolbox, and our working directory, which cannot be reached from there, ROOTFS. For
+  # the root of the namespace to change, pivot_root has to be called by somebody whose root that is. A shell whose working
+  # directory has no name says so at its start: that is not the reason of a failure.
+  exec nsenter --root="$tools" --wd=. sh -c '
+    exec 2>&6 6>&-
+    nsenter --root="$1" --wd=. pivot_root . . 8>&- 9>&- || exit 125
+    umount -n -c -l . 8>&- 9>&- || exit 125
+    echo "$2 $3" >&8
+    shift 3
+    exec "$@" 2>&9 8>&- 9>&-' sh "$up" "$pid" "$started" $own_session "$@" 6>&2 2>/dev/null
 )
 exit $?

@@ -3,8 +3,8 @@ import type { ContainerSpec, ProcessSpec } from '../driver.ts'
 import { dropCommand, fstabOf, limitCommand, preludeOf, viewFstabOf, type MountPlan } from './launch.ts'
 
 const base = {
-  pivot: '/d/pivot',
-  programs: '/d/pivot/programs',
+  rootfs: '/d/rootfs',
+  tools: '/d/tools',
   init: '/d/init',
   host: '/d/host',
   lowers: '/d/lowers',
@@ -36,21 +36,20 @@ function lines(change: Partial<MountPlan>) {
     .trim()
     .split('\n')
 }
-const rootDirectory = '/d/pivot/rootfs'
+const rootDirectory = '/d/rootfs'
 
 test('the root is an overlay of short relative names', () => {
-  expect(lines({}).slice(0, 2)).toEqual([
-    '/d/pivot /d/pivot none bind 0 0',
+  expect(lines({}).slice(0, 1)).toEqual([
     `overlay ${rootDirectory} overlay lowerdir=0:1,upperdir=../../../c/rootfs/upper,workdir=../../../c/rootfs/work,index=off,redirect_dir=off,metacopy=off 0 0`,
   ])
 })
 
 test('what is thrown away after its run is not written out', () => {
-  expect(lines({ isVolatile: true })[1]).toContain(',metacopy=off,volatile 0 0')
+  expect(lines({ isVolatile: true })[0]).toContain(',metacopy=off,volatile 0 0')
 })
 
 test("a host base puts this machine's /usr below the layers that have one", () => {
-  const [, , usr] = lines({ hostOverlays: [{ name: 'usr', lowers: [1] }], readOnlyRoot: true })
+  const [, usr] = lines({ hostOverlays: [{ name: 'usr', lowers: [1] }], readOnlyRoot: true })
   expect(usr).toBe(
     `overlay ${rootDirectory}/usr overlay lowerdir=1/usr:/usr,upperdir=../../../c/rootfs/upper/usr,workdir=../../../c/rootfs/work-usr,index=off,redirect_dir=off,metacopy=off,ro 0 0`,
   )
@@ -66,7 +65,7 @@ test('masked and read-only paths, unless privileged', () => {
 })
 
 test("the privileged have this machine's devices below a /dev of their own, writable even with a read-only root", () => {
-  const [, root, dev] = lines({
+  const [root, dev] = lines({
     privileged: true,
     readOnlyRoot: true,
     hostOverlays: [{ name: 'dev', lowers: [0] }],
@@ -85,15 +84,15 @@ test('in a user namespace copies of mounts bring what lies below, and keep their
   }
   const mounts = [{ type: 'bind' as const, source: '/my', target: '/data', readOnly: true }]
   const all = lines({ nested, mounts })
-  expect(all[1]).toMatch(/,index=off,userxattr 0 0$/)
-  expect(all).toContain('/ /d/pivot/programs none rbind,ro 0 0')
+  expect(all[0]).toMatch(/,index=off,userxattr 0 0$/)
+  expect(all).toContain('/d/tools /d/tools none bind,ro 0 0')
   expect(all).toContain(`/dev/null ${rootDirectory}/dev/null none bind 0 0`)
   expect(all).toContain(`${rootDirectory}/proc/sys ${rootDirectory}/proc/sys none rbind,ro 0 0`)
   expect(all.at(-1)).toBe(`/my ${rootDirectory}/data none rbind,ro,nodev 0 0`)
 })
 
 test('a view has the root and nothing else', () => {
-  expect(viewFstabOf(plan).trim().split('\n')).toEqual(lines({}).slice(0, 2))
+  expect(viewFstabOf(plan).trim().split('\n')).toEqual(lines({}).slice(0, 1))
 })
 
 test('mounts come last and in order, with blanks escaped', () => {

@@ -61,13 +61,12 @@ export interface MountPlan {
 /** The fstab of a container. The overlays' directories are relative to `lowerLinks` (the prelude's cd). */
 export function fstabOf(plan: MountPlan): string {
   const { base, privileged, nested } = plan
-  const inside = (path: string) => posix.join(base.pivot, 'rootfs', path)
+  const inside = (path: string) => posix.join(base.rootfs, path)
   // There a mount can only be copied with all that is mounted below it, and with the options that it has.
   const bind = nested === undefined ? 'bind' : 'rbind'
   const kept = nested?.kept ?? (() => '')
   const lines = rootLines(plan)
-  lines.push(line('/', base.programs, 'none', `${bind},ro${kept('/')}`))
-  lines.push(line('/proc', posix.join(base.programs, 'proc'), 'none', bind))
+  lines.push(line(base.tools, base.tools, 'none', `bind,ro${kept(base.tools)}`))
   for (const [source, target, type, options] of systemMounts(plan)) {
     lines.push(line(source, inside(target), type, options))
   }
@@ -104,11 +103,8 @@ export function viewFstabOf(plan: MountPlan): string {
 
 function rootLines(plan: MountPlan): string[] {
   const { base } = plan
-  const root = posix.join(base.pivot, 'rootfs')
-  const lines = [
-    line(base.pivot, base.pivot, 'none', 'bind'),
-    line('overlay', root, 'overlay', overlayOptions(range(plan.lowerCount).map(String), '', plan)),
-  ]
+  const root = base.rootfs
+  const lines = [line('overlay', root, 'overlay', overlayOptions(range(plan.lowerCount).map(String), '', plan))]
   for (const { name, lowers } of plan.hostOverlays) {
     const dirs = [...lowers.map((n) => `${n}/${name}`), `/${name}`]
     lines.push(line('overlay', posix.join(root, name), 'overlay', overlayOptions(dirs, name, plan)))
@@ -204,11 +200,13 @@ export function limitCommand(ulimits: ContainerSpec['ulimits'] = []): string[] {
   return ['prlimit', ...ulimits.map(({ name, soft, hard }) => `--${name}=${limit(soft)}:${limit(hard)}`), '--']
 }
 
-/** Absolute paths of the machine's tools that the last steps of a start use. */
+/** Absolute paths of the machine's tools that the last steps of a start use, which are also their paths in the toolbox. */
 export interface Tools {
   setpriv: string
   env: string
   nsenter: string
+  /** All that the toolbox holds. */
+  last: string[]
 }
 
 /**
@@ -220,15 +218,17 @@ const loaderVariable =
 
 /**
  * The command that turns a privileged process, whose working directory is the container's root, into the program.
- * `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env.
+ * `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env. `afterDrop` runs the rest of the
+ * command when the privileges have been shed.
  */
 export function dropCommand(
   spec: ProcessSpec,
   identity: Identity,
   executable: string,
-  tools: Tools,
+  tools: Pick<Tools, 'setpriv' | 'env' | 'nsenter'>,
   hasEnv: boolean,
   canSetGroups = true,
+  afterDrop: string[] = [],
 ): string[] {
   const own = spec.env.filter((entry) => loaderVariable.test(entry))
   if (own.length > 0 && !hasEnv) {
@@ -243,6 +243,7 @@ export function dropCommand(
     groupsFlag(identity, canSetGroups),
     ...(spec.noNewPrivileges ? ['--no-new-privs'] : []),
     '--',
+    ...afterDrop,
     tools.env,
     '-i',
     ...spec.env.filter((entry) => !loaderVariable.test(entry)),

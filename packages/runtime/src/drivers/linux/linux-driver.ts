@@ -9,7 +9,7 @@
  * version 2 only, no device filter (so no CAP_MKNOD either). describe() says so.
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError, serverError } from '../../docker/errors.ts'
 import { userNamespace } from '../../user-namespace.ts'
@@ -35,6 +35,7 @@ import { isSameProcess, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { assetPath, createRunDir, launch, waitForExit } from '../shim.ts'
+import { capabilitiesOf } from './capabilities.ts'
 import { discardUnenforceable } from './cgroup-limits.ts'
 import type { Cgroups } from './cgroups.ts'
 import {
@@ -62,6 +63,7 @@ import { namespaceCommand } from './namespaces.ts'
 import { checkPropagation } from './propagation.ts'
 import { checkIdentity, checkNothingIsMountedIn, nestedMountsOf, openableDevices, rootlessFacts } from './rootless.ts'
 import { onNewTerminals } from './terminals.ts'
+import { prepareToolbox } from './toolbox.ts'
 import { findTools } from './tools.ts'
 import { identityOf, type Identity } from './user.ts'
 
@@ -86,6 +88,7 @@ export class LinuxDriver implements Driver {
     this.#cgroups = options.cgroups
     this.#overlays = new OverlayRootfs(options.root, options.clock)
     this.#tools = findTools()
+    prepareToolbox(this.#overlays.base.tools, this.#tools.last)
     if (this.#users.isNested) {
       checkNothingIsMountedIn(this.#overlays.base.hostDirectories, readFileSync('/proc/self/mountinfo', 'utf8'))
     }
@@ -127,7 +130,8 @@ export class LinuxDriver implements Driver {
 
   async start(spec: ContainerSpec): Promise<Running> {
     checkPropagation(spec.mounts)
-    const init = ['sh', assetPath('linux/init.sh'), spec.runDir, this.#overlays.base.pivot]
+    const { rootfs, tools } = this.#overlays.base
+    const init = ['sh', assetPath('linux/init.sh'), spec.runDir, rootfs, tools, relative(rootfs, '/')]
     const inNamespaces = [...namespaceCommand(spec), ...init]
     // In a user namespace the terminals are the machine's.
     const onOne = this.#users.isNested ? onTerminal : onNewTerminals
@@ -209,10 +213,17 @@ export class LinuxDriver implements Driver {
     if (found === undefined)
       throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
     const identity = identityIn(process, lookup)
-    const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, identity, lookup)]
-    return execIn(running, command, {
-      programs: this.#overlays.base.programs,
-      programsOptions: this.#users.isNested ? `rbind,ro${nestedMountsOf(this.#users)?.kept('/')}` : 'bind,ro',
+    const { tools, rootfs } = this.#overlays.base
+    const commandOf = (afterDrop: string[]): string[] => [
+      ...limitCommand(spec.ulimits),
+      ...this.#programCommand(process, identity, lookup, afterDrop),
+    ]
+    return execIn(running, commandOf, {
+      tools,
+      toolsOptions: `bind,ro${nestedMountsOf(this.#users)?.kept(tools) ?? ''}`,
+      scratch: rootfs,
+      mayTrace:
+        !spec.process.privileged && capabilitiesOf(spec.process.capAdd, spec.process.capDrop).includes('SYS_PTRACE'),
       cgroups: this.#cgroups.entrances(running.id),
       stdin,
       tty: process.tty ?? false,
@@ -295,7 +306,7 @@ export class LinuxDriver implements Driver {
   }
 
   /** Privileges, environment, root directory and program, in this order; see launch.ts. */
-  #programCommand(spec: ProcessSpec, identity: Identity, lookup: Lookup): string[] {
+  #programCommand(spec: ProcessSpec, identity: Identity, lookup: Lookup, afterDrop: string[] = []): string[] {
     checkIdentity(identity, spec, this.#users)
     const env = spec.env.some((entry) => entry.startsWith('HOME=')) ? spec.env : [...spec.env, `HOME=${identity.home}`]
     const capDrop = this.#mayMakeDevices ? spec.capDrop : [...(spec.capDrop ?? []), 'MKNOD']
@@ -307,6 +318,7 @@ export class LinuxDriver implements Driver {
       this.#tools,
       lookup('/usr/bin/env') !== undefined,
       this.#users.canSetGroups,
+      afterDrop,
     )
   }
 

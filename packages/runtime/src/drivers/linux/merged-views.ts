@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { serverError } from '../../docker/errors.ts'
 import type { Rootfs } from '../driver.ts'
 import type { BaseRoot } from './base-root.ts'
+import { toolEnvironment } from '../../tool-environment.ts'
 
 interface View {
   root: string
@@ -64,6 +65,7 @@ export class MergedViews {
     const script = 'mount -n -a -T "$0" && echo ready && read -r _'
     const helper = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, file], {
       cwd: directory,
+      env: toolEnvironment,
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     let errors = ''
@@ -73,6 +75,6 @@ export class MergedViews {
     if (!isReady) throw serverError(`cannot mount the container's file system: ${errors.trim()}`)
     // Neither pipe shall keep the runtime alive.
     helper.unref()
-    return { root: join(`/proc/${helper.pid}/root`, base.pivot, 'rootfs'), helper }
+    return { root: join(`/proc/${helper.pid}/root`, base.rootfs), helper }
   }
 }

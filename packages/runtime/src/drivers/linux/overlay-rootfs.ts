@@ -20,6 +20,7 @@ import { MergedViews, type ViewPlan } from './merged-views.ts'
 import { prepareMountPoint } from './mount-points.ts'
 import { changesOf } from './overlay-changes.ts'
 import { nestedMountsOf } from './rootless.ts'
+import { toolEnvironment } from '../../tool-environment.ts'
 
 type RootPlan = Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays' | 'isVolatile'>
 
@@ -152,20 +153,20 @@ export class OverlayRootfs {
     const isOfTheMachine = rootfs.hostBase && this.base.hostDirectories.some((name) => path.startsWith(`/${name}/`))
     const keepsOwners = !users.isNested || !(users.hasOneUser || isOfTheMachine)
     const mode = keepsOwners ? ['-a'] : ['-a', '--no-preserve=ownership']
-    await promisify(execFile)('cp', [...mode, '--', `${source}/.`, destination])
+    await promisify(execFile)('cp', [...mode, '--', `${source}/.`, destination], { env: toolEnvironment })
   }
 
   /**
-   * A running container's root, as seen from this machine. The program is started by this machine's own tools, which have
-   * this machine's root up to their very last step (see init.sh): whoever comes that early has to wait for it.
+   * A running container's root, as seen from this machine. The last steps of a start have another root directory, the toolbox
+   * (see init.sh): whoever comes that early has to wait for the container's.
    */
   async rootOf({ id, pid }: Running): Promise<string> {
     // With the dot it is the directory, without it a link.
     const root = `/proc/${pid}/root/.`
-    const machine = statSync('/')
+    const outside = [statSync('/'), statSync(this.base.tools, { throwIfNoEntry: false })]
     for (let attempt = 0; attempt < 1_000; attempt++) {
       const { dev, ino } = statSync(root)
-      if (dev !== machine.dev || ino !== machine.ino) return root
+      if (!outside.some((other) => other?.dev === dev && other.ino === ino)) return root
       await this.#clock.sleep(5)
     }
     throw new DockerError(500, `the program of container ${id} is still being started`)

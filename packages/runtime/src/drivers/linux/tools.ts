@@ -6,9 +6,12 @@ import { join } from 'node:path'
 import { serverError } from '../../docker/errors.ts'
 import { userNamespace } from '../../user-namespace.ts'
 import type { Tools } from './launch.ts'
+import { toolsPath } from '../../tool-environment.ts'
 
+/** Those of the last steps of a start or an exec, which are done from copies of them (toolbox.ts). A shell first. */
+const lastTools = ['sh', 'nsenter', 'setpriv', 'env', 'umount', 'setsid', 'prlimit']
 /** Programs that a start needs; the error names what to install. */
-const requiredTools = ['unshare', 'nsenter', 'mount', 'umount', 'pivot_root', 'setpriv', 'env', 'mkfifo', 'mknod']
+const requiredTools = ['unshare', 'mount', 'pivot_root', 'mkfifo', 'mknod', 'ldd', ...lastTools]
 /** Further ones in a user namespace; see nameLines() in launch.ts. */
 const nestedTools = ['hostname', 'domainname']
 
@@ -17,11 +20,14 @@ export function findTools(): Tools {
   const paths = new Map(required.map((name) => [name, which(name)]))
   const missing = required.filter((name) => paths.get(name) === undefined)
   if (missing.length > 0) throw serverError(`the linux driver needs these programs: ${missing.join(', ')}`)
-  return { setpriv: paths.get('setpriv') ?? '', env: paths.get('env') ?? '', nsenter: paths.get('nsenter') ?? '' }
+  const path = (name: string): string => paths.get(name) ?? ''
+  return { setpriv: path('setpriv'), env: path('env'), nsenter: path('nsenter'), last: lastTools.map(path) }
 }
 
 /** Where a program of this machine is, whatever our own PATH says. */
 export function which(name: string): string | undefined {
-  const directories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-  return directories.map((directory) => join(directory, name)).find((path) => existsSync(path))
+  return toolsPath
+    .split(':')
+    .map((directory) => join(directory, name))
+    .find((path) => existsSync(path))
 }

@@ -44,6 +44,7 @@ import { deviceNode, machineDevices } from './devices.ts'
 import { failureIn, type OciRuntime } from './oci-runtime.ts'
 import { capabilitiesIn, ociConfigOf, ociJson, ociProcessOf, type OciHook } from './oci-spec.ts'
 import { seccompOf } from './seccomp.ts'
+import { toolsPath } from '../../tool-environment.ts'
 
 export class OciDriver implements Driver {
   readonly name = 'oci'
@@ -119,7 +120,7 @@ export class OciDriver implements Driver {
     const config = ociConfigOf(
       { ...spec, process },
       {
-        root: join(this.#overlays.base.pivot, 'rootfs'),
+        root: this.#overlays.base.rootfs,
         identity: identityIn(process, lookup),
         mounts,
         devices: privileged ? machineDevices() : (spec.devices ?? []).map(deviceNode),
@@ -287,10 +288,8 @@ export class OciDriver implements Driver {
 }
 
 function hook(args: string[]): OciHook {
-  return { path: '/bin/sh', args, env: [toolsPath] }
+  return { path: '/bin/sh', args, env: [`PATH=${toolsPath}`] }
 }
-
-const toolsPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
  * There are two terminals: the one that `script` makes for the OCI runtime, and the one that this makes in the container, whose /dev/pts

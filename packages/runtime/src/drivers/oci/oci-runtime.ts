@@ -8,6 +8,7 @@ import { basename, isAbsolute, join } from 'node:path'
 import { promisify } from 'node:util'
 import { messageOf, serverError } from '../../docker/errors.ts'
 import { which } from '../linux/tools.ts'
+import { toolEnvironment } from '../../tool-environment.ts'
 
 /** In the order in which they are looked for: crun starts a container in less time. */
 const knownOptions = ['crun', 'runc']
@@ -29,7 +30,11 @@ export class OciRuntime {
     const binary = isAbsolute(wanted) ? wanted : find(wanted === '' ? knownOptions : [wanted])
     let answer: string
     try {
-      answer = execFileSync(binary, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+      answer = execFileSync(binary, ['--version'], {
+        env: toolEnvironment,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
     } catch (error) {
       throw serverError(`the oci driver cannot use ${binary}: ${messageOf(error)}`)
     }
@@ -54,7 +59,7 @@ export class OciRuntime {
   async call(args: string[]): Promise<void> {
     const [program = '', ...rest] = this.command(args)
     try {
-      await promisify(execFile)(program, rest)
+      await promisify(execFile)(program, rest, { env: toolEnvironment })
     } catch (error) {
       const { stderr = '' } = error as { stderr?: string }
       throw serverError(`${this.version} cannot ${args[0]} the container: ${stderr.trim() || messageOf(error)}`)

@@ -14,7 +14,7 @@ const spec: ContainerSpec = {
   stdin: 'null',
 }
 const circumstances: Circumstances = {
-  root: '/d/pivot/rootfs',
+  root: '/d/rootfs',
   identity: { uid: 1000, gid: 100, groups: [7, 8], home: '/home/me' },
   mounts: [],
   devices: [],
@@ -154,7 +154,7 @@ test('devices: a node, and a rule that lets it work', () => {
 test('parameters, read-only root, seccomp', () => {
   const made = config({ domainname: 'example.org', sysctls: { 'kernel.msgmax': '9000' }, readOnlyRoot: true })
   expect(made.linux.sysctl).toEqual({ 'kernel.domainname': 'example.org', 'kernel.msgmax': '9000' })
-  expect(made.root).toEqual({ path: '/d/pivot/rootfs', readonly: true })
+  expect(made.root).toEqual({ path: '/d/rootfs', readonly: true })
   expect(made.linux).not.toHaveProperty('seccomp')
   const filter = { defaultAction: 'SCMP_ACT_ALLOW', architectures: [], syscalls: [] }
   expect(config({}, { seccomp: filter }).linux.seccomp).toBe(filter)

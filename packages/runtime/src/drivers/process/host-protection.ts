@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { DockerError } from '../../docker/errors.ts'
 import { assetPath } from '../shim.ts'
+import { toolEnvironment } from '../../tool-environment.ts'
 
 /** The command line that runs `command` with nothing writable but `directories`. */
 export function protectedCommand(command: string[], directories: string[]): string[] {
@@ -28,7 +29,10 @@ function linuxCommand(command: string[], directories: string[]): string[] {
     ...(process.getuid?.() === 0 ? [] : ['--map-root-user']),
   ]
   const script = assetPath('process/protect.sh')
-  const trial = spawnSync(unshare[0] ?? '', [...unshare.slice(1), 'sh', script, '--', 'true'], { encoding: 'utf8' })
+  const trial = spawnSync(unshare[0] ?? '', [...unshare.slice(1), 'sh', script, '--', 'true'], {
+    env: toolEnvironment,
+    encoding: 'utf8',
+  })
   if (trial.status !== 0) throw refusal((trial.stderr || trial.error?.message || '').trim())
   return [...unshare, 'sh', script, ...directories, '--', ...command]
 }

@@ -39,6 +39,7 @@ import { protectedCommand } from './host-protection.ts'
 import { changesSince, materialise, writeManifest } from './materialise.ts'
 import { sessionPids } from './session.ts'
 import { translateArgument, translateVariable, type Places } from './translate.ts'
+import { toolEnvironment } from '../../tool-environment.ts'
 
 export class ProcessDriver implements Driver {
   readonly name = 'process'
@@ -140,7 +141,12 @@ export class ProcessDriver implements Driver {
     const { command, cwd, env } = this.#programCommand(spec, program)
     const whole = ['env', '-i', ...env, ...command]
     const [tool = '', ...args] = program.tty ? onTerminal(whole, program.consoleSize) : whole
-    const child = spawn(tool, args, { cwd, detached: true, stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
+    const child = spawn(tool, args, {
+      cwd,
+      detached: true,
+      env: toolEnvironment,
+      stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    })
     await once(child, 'spawn')
     if (child.stdout === null || child.stderr === null) throw new Error('an exec has pipes')
     if (program.tty) child.stderr.resume()
@@ -201,7 +207,8 @@ export class ProcessDriver implements Driver {
 
   async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
     const found = new LayeredView([{ dir: rootOf(rootfs), at: '/' }]).find(path)
-    if (found?.stat.isDirectory()) await promisify(execFile)('cp', ['-a', `${found.hostPath}/.`, destination])
+    if (found?.stat.isDirectory())
+      await promisify(execFile)('cp', ['-a', `${found.hostPath}/.`, destination], { env: toolEnvironment })
   }
 
   async cleanup(rootfs: Rootfs): Promise<void> {

@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import type { Running } from '../driver.ts'
 import { allPids, descendantsOf, isSameProcess, readStat } from '../process-table.ts'
+import { toolEnvironment } from '../../tool-environment.ts'
 
 /** Programs that lead a session of their own (a terminal, a daemon) are found as descendants, as long as they are. */
 export function sessionPids(running: Running, shimPid: number | undefined): number[] {
@@ -14,7 +15,9 @@ export function sessionPids(running: Running, shimPid: number | undefined): numb
 
 function membersOf(session: number): number[] {
   if (process.platform === 'linux') return allPids().filter((pid) => readStat(pid)?.session === session)
-  const lines = execFileSync('ps', ['-axo', 'pid=,pgid='], { encoding: 'utf8' }).trim().split('\n')
+  const lines = execFileSync('ps', ['-axo', 'pid=,pgid='], { env: toolEnvironment, encoding: 'utf8' })
+    .trim()
+    .split('\n')
   // macOS' ps shows no session number; shells without job control keep everything in one process group.
   return lines.flatMap((line) => {
     const [pid = 0, group] = line.trim().split(/\s+/).map(Number)
