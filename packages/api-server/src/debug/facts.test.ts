@@ -54,7 +54,12 @@ const cases: [string, object, object, string[]][] = [
     ['image is now y'],
   ],
   ['another field', { spec: {} }, { spec: { paused: true } }, ['changed spec.paused']],
-  ['nothing to tell', { status: {} }, { status: { observedGeneration: 2 } }, []],
+  [
+    'what nobody asks for, when there is nothing else',
+    { status: {} },
+    { status: { observedGeneration: 2 } },
+    ['changed status.observedGeneration'],
+  ],
 ]
 
 test.each(cases)('tells %s', (_what, before, after, facts) => {

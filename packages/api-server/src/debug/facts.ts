@@ -21,7 +21,7 @@ interface ContainerStatus {
 
 const mostFields = 3
 
-/** In the order of their weight; empty if nothing changed that anybody would want to know. */
+/** In the order of their weight. */
 export function factsOf(before: KubernetesObject | undefined, after: KubernetesObject, changes: Change[]): string[] {
   const paths = new Set(changes.map(({ path }) => path))
   const facts = [
@@ -32,8 +32,10 @@ export function factsOf(before: KubernetesObject | undefined, after: KubernetesO
     ...conditionFacts(before, after),
     ...countFacts(changes),
   ]
-  const fields = changes.filter(({ path }) => !isTold(path)).map(({ path }) => fieldName(path))
-  return [...facts, ...fieldFacts(fields)]
+  const fields = changes.filter(({ path }) => !isTold(path))
+  const told = [...facts, ...fieldFacts(fields)]
+  // What is of no interest beside other facts is what there is to tell without them.
+  return told.length > 0 ? told : fieldFacts(changes)
 }
 
 /** At most as many as a line holds. */
@@ -138,10 +140,9 @@ function isTold(path: string): boolean {
   )
 }
 
-function fieldFacts(fields: string[]): string[] {
-  if (fields.length === 0) return []
-  const shown = fields.slice(0, mostFields).join(', ')
-  return [`changed ${shown}${fields.length > mostFields ? ` and ${fields.length - mostFields} more` : ''}`]
+function fieldFacts(changes: Change[]): string[] {
+  if (changes.length === 0) return []
+  return [`changed ${sentenceOf(changes.map(({ path }) => fieldName(path)))}`]
 }
 
 /** /metadata/labels/app.kubernetes.io~1name → metadata.labels[app.kubernetes.io/name]; "" is the whole object. */

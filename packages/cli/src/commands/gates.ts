@@ -74,9 +74,11 @@ export function renderGates(component: string, verb: GateVerb, queues: GateAnswe
 }
 
 function renderSteps(component: string, queues: GateAnswers): string {
-  const stepped = Object.entries(queues).flatMap(([name, answer]) =>
-    'stepped' in answer && answer.stepped ? [`${name}: let ${answer.stepped} through, ${answer.length} more wait`] : [],
-  )
+  const stepped = Object.entries(queues).flatMap(([name, answer]) => {
+    if (!('stepped' in answer) || !answer.stepped) return []
+    // The loop takes the key a moment later: it was still counted.
+    return [`${name}: let ${answer.stepped} through, ${Math.max(0, (answer.length ?? 0) - 1)} more wait`]
+  })
   if (stepped.length > 0) return stepped.join('\n')
   return `nothing waits at a closed gate (\`dinghy queue ${component}\` shows the queues)`
 }

@@ -11,6 +11,7 @@ import type { ClusterConfig } from '../cluster/state-dir.ts'
 import { bold } from '../supervisor/colors.ts'
 import { UsageError } from '../usage-error.ts'
 import { clusterCommand, type ClusterOptions, exitWith, stateOf } from './cluster-command.ts'
+import { fold } from './why.ts'
 
 export function settings(): Command {
   return clusterCommand('settings', [
@@ -33,12 +34,14 @@ const anyCluster: ClusterConfig = {
 
 async function run(options: ClusterOptions, component?: string): Promise<number> {
   const state = stateOf(options)
-  const kinds = [...new Set(componentsOf(anyCluster, state).map(({ kind }) => kind))]
-  if (component !== undefined && !kinds.includes(component)) {
-    throw new UsageError(`there is no component "${component}"; there are ${kinds.join(', ')}`)
+  const specs = componentsOf(anyCluster, state)
+  const chosen = specs.filter(({ kind }) => component === undefined || kind === component)
+  if (chosen.length === 0) {
+    throw new UsageError(`there is no component "${component}"; there are ${specs.map(({ kind }) => kind).join(', ')}`)
   }
-  const chosen = component === undefined ? kinds : [component]
-  const texts = await Promise.all(chosen.map(async (kind) => `${bold(kind)}\n${flagLines(await help(kind))}`))
+  const texts = await Promise.all(
+    chosen.map(async ({ kind, fixed }) => `${bold(kind)}\n${flagLines(await help(kind), fixed)}`),
+  )
   console.log(texts.join('\n\n'))
   const set = Object.entries(state.readConfig()?.settings ?? {}).flatMap(([name, flags]) =>
     Object.entries(flags).map(([flag, value]) => `  ${name}.${flag}=${value}`),
@@ -52,11 +55,13 @@ async function help(kind: string): Promise<string> {
   return stdout
 }
 
-/** The flags of a component's help, without those that say how it finds the others. Pure. */
-export function flagLines(help: string): string {
+/** The flags of a component's help, without those that are not for changing, each help text below its flag. Pure. */
+export function flagLines(help: string, fixed: string[]): string {
   return help
     .split('\n')
-    .filter((line) => line.startsWith('  --') && !line.includes('(required)'))
-    .filter((line) => !/^ {2}--(help|exit-with-parent|check-flags|run-file|server) /.test(`${line} `))
+    .flatMap((line) => {
+      const [, flag = '', type = '', text = ''] = /^ {2}--(\S+)( \S+)? {2,}(.*)$/.exec(line) ?? []
+      return flag === '' || fixed.includes(flag) ? [] : [`  --${flag}${type}\n${fold(text, '      ', 80)}`]
+    })
     .join('\n')
 }

@@ -21,6 +21,8 @@ export interface ComponentSpec {
   /** A command that turns into the process when it is given the process' own. */
   launcher?: string[]
   args: string[]
+  /** Flags that say how the processes find one another: not for changing. */
+  fixed: string[]
 }
 
 type FlagValues = Record<string, string>
@@ -33,11 +35,16 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
   const server = apiServerUrl(config)
   const component = (name: string, kind: string, wiring: FlagValues, defaults: FlagValues = {}): ComponentSpec => {
     const level: FlagValues = config.logLevel === undefined ? {} : { 'log-level': config.logLevel }
-    const chosen = chosenFlags(name, wiring, { ...defaults, ...level }, settingsFor(config.settings ?? {}, kind, name))
+    const fixed = ['exit-with-parent', 'run-file', 'check-flags', ...Object.keys(wiring)]
+    const settings = settingsFor(config.settings ?? {}, kind, name)
+    const refused = fixed.find((flag) => Object.hasOwn(settings, flag))
+    if (refused !== undefined) throw new UsageError(`${name}.${refused} cannot be set: \`dinghy up\` decides it`)
+    const chosen = { ...wiring, ...defaults, ...level, ...settings }
     const words = Object.entries(chosen).flatMap(([flag, value]) => [`--${flag}=${value}`])
     return {
       name,
       kind,
+      fixed,
       args: [componentEntry(kind), ...words, '--exit-with-parent', '--run-file', state.runFile(name)],
     }
   }
@@ -45,7 +52,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
   // not wait until the lease of the one that died has run out.
   const elected = (name: string): FlagValues => ({
     'leader-elect': 'true',
-    'leader-elect-identity': `${config.cluster}_${name}`,
+    'leader-elect-identity': `dinghy_${name}`,
   })
   const cluster: ComponentSpec[] = [
     component(
@@ -90,13 +97,6 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
   const all = [...cluster, ...nodes]
   refuseUnknown(config.settings ?? {}, all)
   return all
-}
-
-/** How the processes find one another is not for changing; everything else is. */
-function chosenFlags(name: string, wiring: FlagValues, defaults: FlagValues, settings: FlagValues): FlagValues {
-  const fixed = ['exit-with-parent', 'run-file', ...Object.keys(wiring)].find((flag) => Object.hasOwn(settings, flag))
-  if (fixed !== undefined) throw new UsageError(`${name}.${fixed} cannot be set: \`dinghy up\` decides it`)
-  return { ...wiring, ...defaults, ...settings }
 }
 
 function refuseUnknown(settings: Settings, specs: ComponentSpec[]): void {

@@ -145,14 +145,17 @@ export class Supervisor {
   /** Runs what needs the runtime. One that hangs is replaced, once: its containers outlive it. True: it was. */
   async #askRuntime(act: () => Promise<unknown>): Promise<boolean> {
     const runtime = this.#components.find(({ spec }) => spec.name === 'runtime')
+    await runtime?.refresh()
+    const isSilent = runtime?.status().silent ?? false
+    if (isSilent) await runtime?.replace()
     await runtime?.readyWithin(runtimePatienceMs)
     try {
       await act()
-      return false
+      return isSilent
     } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error
+      if (isSilent || !(error instanceof NoAnswer)) throw error
       await runtime?.replace()
-      await runtime?.readyWithin(2 * runtimePatienceMs)
+      await runtime?.readyWithin(runtimePatienceMs)
       await act()
       return true
     }
