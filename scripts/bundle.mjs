@@ -14,6 +14,17 @@ const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'node-agen
 /** Further entries of a package, besides main. */
 const entries = { runtime: ['registry-main'] }
 
+/**
+ * What Fastify asks for and we never use: the two compilers of schemas (we have none, see shared/src/http/server.ts) and
+ * its test client. Left in, they would double what Fastify costs a process at its start.
+ */
+const nothing = join(root, 'scripts/nothing.cjs')
+const neverUsed = {
+  '@fastify/ajv-compiler': nothing,
+  '@fastify/fast-json-stringify-compiler': nothing,
+  'light-my-request': nothing,
+}
+
 async function bundle(name) {
   const dist = join(root, 'packages', name, 'dist')
   const outdir = join(dist, 'bundle')
@@ -29,6 +40,7 @@ async function bundle(name) {
     logLevel: 'warning',
     // A native addon is found by its own package.
     external: ['better-sqlite3'],
+    alias: neverUsed,
     // CommonJS dependencies ask for node's modules by `require`.
     banner: {
       js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",

@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest'
 const packages = resolve(import.meta.dirname, '../../packages')
 
 /** Inside `shared`: a folder may import itself and the folders before it. */
-const sharedOrder = ['api', 'schema', 'client', 'reconcile', 'process']
+const sharedOrder = ['api', 'schema', 'http', 'client', 'reconcile', 'process']
 
 interface Import {
   from: string

@@ -14,7 +14,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { debugQueues, type Gate } from '../reconcile/gate.ts'
 import { healthText, type Health } from './health.ts'
-import { isLocalRequest } from './local-request.ts'
+import { isLocalRequest } from '../http/local-request.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface DebugServer {

@@ -1,0 +1,51 @@
+/**
+ * The server's side of leaving HTTP. A request with an Upgrade header is routed like any other: the same hooks guard,
+ * authenticate and authorize it, the same error handler refuses it. Its handler takes the connection when it is ready to
+ * write the 101 itself.
+ */
+
+import { ServerResponse, type IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+export interface Upgrade {
+  socket: Duplex
+  /** What came together with the headers: the request's body if it has one, else the first bytes of the new protocol. */
+  head: Buffer
+}
+
+const upgrades = new WeakMap<IncomingMessage, Upgrade>()
+
+/** The raw connection of a request that wants to leave HTTP. */
+export function upgradeOf(request: IncomingMessage): Upgrade | undefined {
+  return upgrades.get(request)
+}
+
+/** A response for node's `upgrade` event, so that a refusal is answered like any other. */
+export function responseOfUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): ServerResponse {
+  upgrades.set(request, { socket, head })
+  const response = new ServerResponse(request)
+  // No parser reads the connection any more, so it is good for one answer.
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  response.once('finish', () => socket.end())
+  socket.on('error', () => socket.destroy())
+  return response
+}
+
+/**
+ * Takes the connection away from HTTP: whatever is written to it from now on is the handler's own, its answer to the
+ * handshake first. Bytes that the client has sent already are read from it first.
+ */
+export function takeConnection(request: FastifyRequest, reply: FastifyReply): Duplex {
+  reply.hijack()
+  const upgrade = upgrades.get(request.raw)
+  const { socket } = request.raw
+  reply.raw.detachSocket(socket)
+  if (upgrade && upgrade.head.length > 0) {
+    upgrade.socket.unshift(upgrade.head)
+    upgrade.head = Buffer.alloc(0)
+  }
+  return upgrade?.socket ?? socket
+}

@@ -1,0 +1,2 @@
+/** Stands in a bundle for a package that is never used (bundle.mjs). */
+module.exports = {}
