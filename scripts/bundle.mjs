@@ -9,10 +9,8 @@ import { basename, join, relative } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './bootstrap.mjs'
 
-const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'node-agent', 'proxy', 'cli']
-
-/** Further entries of a package, besides main. */
-const entries = { runtime: ['registry-main'] }
+/** Each has a main; the other packages are libraries and become part of these. */
+const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'registry', 'node-agent', 'proxy', 'cli']
 
 /**
  * What Fastify asks for and we never use: the two compilers of schemas (we have none, see shared/src/http/server.ts) and
@@ -30,7 +28,7 @@ async function bundle(name) {
   const outdir = join(dist, 'bundle')
   const { metafile } = await build({
     metafile: true,
-    entryPoints: ['main', ...(entries[name] ?? [])].map((entry) => join(dist, `${entry}.js`)),
+    entryPoints: [join(dist, 'main.js')],
     outdir,
     bundle: true,
     splitting: true,
@@ -69,12 +67,12 @@ async function removeSuperseded(outdir, current) {
 
 const weekMs = 7 * 86_400_000
 
-/** A package that is imported only when it is needed is found by node then, with the names node gives its exports. */
+/** A package of others that is imported only when it is needed is found by node then, with the names node gives its exports. */
 const leaveLazyPackagesOut = {
   name: 'leave-lazy-packages-out',
   setup({ onResolve }) {
     onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-      kind === 'dynamic-import' ? { path, external: true } : undefined,
+      kind === 'dynamic-import' && !path.startsWith('@dinghy/') ? { path, external: true } : undefined,
     )
   },
 }

@@ -1,5 +1,7 @@
 /**
- * Law 1: components never import one another, only `shared`; and inside a package imports point one way.
+ * The floors of the house. Packages: components never import one another, only libraries; they meet over HTTP. Folders:
+ * inside every package they have an order, ground first, and imports only go down. Files: no cycle.
+ *
  * Reads the source as text, so that a wrong import is found even where a type-only one would compile away.
  */
 
@@ -9,8 +11,96 @@ import { describe, expect, test } from 'vitest'
 
 const packages = resolve(import.meta.dirname, '../../packages')
 
-/** Inside `shared`: a folder may import itself and the folders before it. */
-const sharedOrder = ['api', 'schema', 'http', 'client', 'reconcile', 'process']
+interface Plan {
+  /** The libraries that it may import. Tests may import `testing`, too. */
+  uses: string[]
+  /**
+   * Its folders and the files of its root, ground first. Those of one line stand beside each other and do not import one
+   * another; `*` is whatever is not named. `testing` folders are for tests and have no floor.
+   */
+  floors: string[]
+}
+
+const house: Record<string, Plan> = {
+  shared: { uses: [], floors: ['api', 'schema http', 'docker', 'client', 'reconcile', 'process'] },
+  'api-server': {
+    uses: ['shared'],
+    floors: [
+      'storage shape auth',
+      'patch',
+      'registry',
+      'admission openapi discovery bootstrap',
+      'http',
+      'debug',
+      'server',
+      'main',
+    ],
+  },
+  scheduler: {
+    uses: ['shared'],
+    floors: [
+      'resources',
+      'snapshot',
+      'framework lookups cache',
+      'fit-error plugins scheduling-queue nominations',
+      'schedule event-handlers volume-binder',
+      'metrics preemption',
+      'scheduler',
+      'start-scheduler',
+      'main',
+    ],
+  },
+  controller: {
+    uses: ['shared'],
+    floors: [
+      'deps',
+      'children',
+      'history service-account',
+      'daemon-set deployment disruption endpoint-slice garbage-collector job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
+      'cron-job endpoints replication-controller',
+      'main',
+    ],
+  },
+  images: {
+    uses: ['shared'],
+    floors: ['files', 'content', 'layers', 'store', 'distribution', 'image-source'],
+  },
+  builder: { uses: ['images', 'shared'], floors: ['dockerfile', 'steps', '*'] },
+  runtime: {
+    uses: ['builder', 'images', 'shared'],
+    floors: [
+      'events filters tool-environment inherited-descriptors',
+      'networks',
+      'snapshots',
+      'drivers',
+      'volumes',
+      'containers',
+      'docker',
+      'root-lock',
+      'runtime',
+      'main',
+    ],
+  },
+  registry: { uses: ['images', 'shared'], floors: ['registry-store', 'registry-server', 'main'] },
+  'node-agent': {
+    uses: ['shared'],
+    floors: ['docker', 'observed', 'probes', 'containers', 'volumes', 'pods', 'node', 'server', 'node-agent', 'main'],
+  },
+  proxy: {
+    uses: ['shared'],
+    floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'main'],
+  },
+  clients: { uses: ['shared'], floors: ['command-line', 'docker kubectl'] },
+  compose: {
+    uses: ['clients', 'shared'],
+    floors: ['compose-error', 'model', 'order', 'load', '*', 'verbs', 'compose'],
+  },
+  cli: {
+    uses: ['compose', 'clients', 'shared'],
+    floors: ['cluster', 'supervisor', 'commands', 'main'],
+  },
+  testing: { uses: ['shared'], floors: ['*'] },
+}
 
 interface Import {
   from: string
@@ -28,45 +118,61 @@ function importsOf(packageName: string): Import[] {
     })
 }
 
-const components = readdirSync(packages).filter((name) => name !== 'shared')
+const isTest = (file: string) => file.endsWith('.test.ts') || file.split(sep).includes('testing')
 
-describe.each(components)('%s', (component) => {
-  test('imports no other component', () => {
-    const wrong = importsOf(component).filter(({ from, specifier }) =>
-      specifier.startsWith('.')
-        ? relative(join(packages, component), resolve(dirname(from), specifier)).startsWith('..')
-        : specifier === 'dinghy' || (specifier.startsWith('@dinghy/') && !specifier.startsWith('@dinghy/shared/')),
-    )
-    expect(wrong).toEqual([])
-  })
-
-  test('has no import cycle', () => {
-    expect(findCycle(component)).toBeUndefined()
-  })
+test('every package has its place', () => {
+  expect(readdirSync(packages).sort()).toEqual(Object.keys(house).sort())
 })
 
-describe('shared', () => {
-  test('imports nothing of the components', () => {
-    expect(importsOf('shared').filter(({ specifier }) => specifier.startsWith('@dinghy/'))).toEqual([])
-  })
+describe.each(Object.entries(house))('%s', (name, { uses, floors }) => {
+  const root = join(packages, name, 'src')
+  /** The folder or the file of the root that a path leads to. */
+  const roomOf = (path: string) => (relative(root, path).split(sep)[0] ?? '').replace(/(\.test)?\.ts$/, '')
+  const floorOf = (room: string) => {
+    const floor = floors.findIndex((rooms) => rooms.split(' ').includes(room))
+    return floor < 0 ? floors.indexOf('*') : floor
+  }
 
-  test('its folders import only those before them', () => {
-    const root = join(packages, 'shared', 'src')
-    const folder = (path: string) => relative(root, path).split(sep)[0] ?? ''
-    const wrong = importsOf('shared').filter(({ from, specifier }) => {
-      if (!specifier.startsWith('.') || from.endsWith('.test.ts')) return false
-      return sharedOrder.indexOf(folder(resolve(dirname(from), specifier))) > sharedOrder.indexOf(folder(from))
+  test('imports only the libraries that it is built on', () => {
+    const wrong = importsOf(name).filter(({ from, specifier }) => {
+      if (specifier.startsWith('.')) return relative(root, resolve(dirname(from), specifier)).startsWith('..')
+      if (specifier === 'dinghy') return true
+      const used = /^@dinghy\/([^/]+)/.exec(specifier)?.[1]
+      return used !== undefined && !uses.includes(used) && !(used === 'testing' && isTest(from))
     })
     expect(wrong).toEqual([])
   })
 
+  test('imports inside it only go down', () => {
+    const wrong = importsOf(name).filter(({ from, specifier }) => {
+      if (!specifier.startsWith('.') || isTest(from)) return false
+      const [here, there] = [roomOf(from), roomOf(resolve(dirname(from), specifier))]
+      return there === 'testing' || (here !== there && floorOf(there) >= floorOf(here) && !bothUnnamed(here, there))
+    })
+    expect(wrong.map(({ from, specifier }) => `${relative(root, from)} → ${specifier}`)).toEqual([])
+  })
+
+  /** Files that `*` stands for are one room. */
+  function bothUnnamed(here: string, there: string): boolean {
+    return [here, there].every((room) => !floors.some((rooms) => rooms.split(' ').includes(room)))
+  }
+
+  test('every folder has a floor', () => {
+    const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+    const rooms = new Set(files.filter((file) => !isTest(file)).map((file) => roomOf(join(root, file))))
+    const homeless = [...rooms].filter((room) => floorOf(room) < 0)
+    expect(homeless).toEqual([])
+  })
+
   test('has no import cycle', () => {
-    expect(findCycle('shared')).toBeUndefined()
+    expect(findCycle(name)).toBeUndefined()
   })
 })
 
 test('only the api-server opens a database', () => {
-  const openers = components.filter((name) => importsOf(name).some(({ specifier }) => specifier === 'better-sqlite3'))
+  const openers = Object.keys(house).filter((name) =>
+    importsOf(name).some(({ specifier }) => specifier === 'better-sqlite3'),
+  )
   expect(openers).toEqual(['api-server'])
 })
 

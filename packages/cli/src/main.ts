@@ -3,12 +3,13 @@
  */
 
 import { CommanderError } from 'commander'
-import { programFor } from './commands/program.ts'
-import { UsageError } from './usage-error.ts'
+import { programFor, withoutHelpWord } from './commands/program.ts'
+import { UsageError } from '@dinghy/clients/command-line/command'
 
 async function main(words: string[]): Promise<void> {
-  const program = await programFor(words)
-  await program.parseAsync(words, { from: 'user' })
+  const called = withoutHelpWord(words)
+  const program = await programFor(called)
+  await program.parseAsync(called, { from: 'user' })
 }
 
 try {

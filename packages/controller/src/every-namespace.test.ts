@@ -5,10 +5,10 @@
 import { forbidden } from '@dinghy/shared/api/errors'
 import { ConfigMaps, Namespaces, ServiceAccounts } from '@dinghy/shared/api/resources'
 import type { Namespace } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { at } from './children/testing.ts'
-import { LoopTest } from './loop-testing.ts'
+import { at } from './testing/objects.ts'
+import { LoopTest } from './testing/loop.ts'
 import { startRootCaController } from './root-ca.ts'
 import { isSettled, startServiceAccountController } from './service-account.ts'
 

@@ -1,6 +1,6 @@
 import type { Node, Pod } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
-import { at, epoch, makeNode, makePod } from './children/testing.ts'
+import { at, epoch, makeNode, makePod } from './testing/objects.ts'
 import { planPodGc, type PodGcInput } from './pod-gc.ts'
 
 const deleted = { metadata: { deletionTimestamp: at(0) } }

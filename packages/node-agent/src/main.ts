@@ -5,7 +5,7 @@
 
 import { runMain } from '@dinghy/shared/process/main'
 import { runNodeAgent } from './node-agent.ts'
-import { upstreamCrashLoop } from './pods/crash-loop.ts'
+import { upstreamCrashLoop } from './containers/crash-loop.ts'
 
 runMain({
   name: 'node-agent',

@@ -9,6 +9,7 @@
  * where it was.
  */
 import { mkdirSync, realpathSync } from 'node:fs'
+import { aborted } from '@dinghy/shared/api/aborted'
 import { runMain } from '@dinghy/shared/process/main'
 import { listenAddressesOf, readTlsFiles } from './docker/listen-address.ts'
 import type { Wanted } from './drivers/choose.ts'
@@ -63,7 +64,7 @@ runMain({
     })
     isReady = true
     announce({ ...(flags.socket !== undefined ? { socket: flags.socket } : {}), driver: runtime.driver })
-    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    await aborted(signal)
     await runtime.close()
   },
 })

@@ -6,7 +6,7 @@
  */
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { serverError } from './docker/errors.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
 import { isSameProcess, startTimeOf } from './drivers/process-table.ts'
 
 /** Returns what unlocks it. Throws when another runtime has it. */

@@ -31,11 +31,11 @@ import { systemRoutes } from './docker/system.ts'
 import { volumeRoutes } from './docker/volumes.ts'
 import { chooseDriver, type Wanted } from './drivers/choose.ts'
 import { EventBus } from './events.ts'
-import { BuildCache } from './images/build/build-cache.ts'
-import { removeBuildLeftovers } from './images/build/leftovers.ts'
-import { thisMachine } from './images/host-base.ts'
-import { ImageSource } from './images/image-source.ts'
-import { ImageStore } from './images/image-store.ts'
+import { BuildCache } from '@dinghy/builder/build-cache'
+import { removeBuildLeftovers } from './containers/build-leftovers.ts'
+import { thisMachine } from '@dinghy/images/store/host-base'
+import { ImageSource } from '@dinghy/images/image-source'
+import { ImageStore } from '@dinghy/images/store/image-store'
 import { bridgeSpace } from './networks/bridge/address-space.ts'
 import { Bridges } from './networks/bridge/bridges.ts'
 import { loopback } from './networks/loopback.ts'
@@ -136,8 +136,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
     images,
     source,
     cache,
-    driver,
-    runCommand: runOnce,
+    snapshotter: driver,
+    runCommand: (step, signal) => runOnce(driver, step, signal),
     clock,
     directory: join(root, 'build'),
     events,

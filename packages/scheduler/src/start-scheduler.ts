@@ -2,6 +2,7 @@
  * startScheduler: puts the parts together: informers feed the cache and the queue, the loop empties the queue.
  */
 
+import { aborted } from '@dinghy/shared/api/aborted'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { PodDisruptionBudgets } from '@dinghy/shared/api/resources'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
@@ -79,8 +80,4 @@ export async function startScheduler(options: StartOptions, signal: AbortSignal)
   await cluster
   events.stop()
   debugQueues.delete(schedulerName)
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Pod } from '@dinghy/shared/api/types'
-import { pod, storeFixture } from '../registry/store-fixture.ts'
+import { pod, storeFixture } from '../testing/store-fixture.ts'
 import { certificateRequester } from './certificate-requester.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { storeFixture } from '../registry/store-fixture.ts'
+import { storeFixture } from '../testing/store-fixture.ts'
 import { storageObjectInUseProtection } from './storage-object-in-use-protection.ts'
 
 let fixture: ReturnType<typeof storeFixture>

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { serverFixture } from './server-fixture.ts'
+import { serverFixture } from '../testing/server-fixture.ts'
 
 let fixture: Awaited<ReturnType<typeof serverFixture>>
 beforeAll(async () => {

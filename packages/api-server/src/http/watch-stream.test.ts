@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Json } from './server-fixture.ts'
-import { serverFixture } from './server-fixture.ts'
+import type { Json } from '../testing/server-fixture.ts'
+import { serverFixture } from '../testing/server-fixture.ts'
 
 let fixture: Awaited<ReturnType<typeof serverFixture>>
 beforeAll(async () => {

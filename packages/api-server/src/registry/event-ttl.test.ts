@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { removeOldEvents } from './event-ttl.ts'
-import { storeFixture } from './store-fixture.ts'
+import { storeFixture } from '../testing/store-fixture.ts'
 
 test('an event is forgotten an hour after it was last seen', async () => {
   const fixture = storeFixture()

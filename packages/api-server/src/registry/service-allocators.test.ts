@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { KubernetesObject, Service } from '@dinghy/shared/api/types'
 import { pickFree } from './service-allocators.ts'
-import { storeFixture } from './store-fixture.ts'
+import { storeFixture } from '../testing/store-fixture.ts'
 
 let fixture: ReturnType<typeof storeFixture>
 beforeEach(() => (fixture = storeFixture()))

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { hasReason, StatusError } from '@dinghy/shared/api/errors'
 import type { KubernetesObject, Pod } from '@dinghy/shared/api/types'
 import { parseSelection } from './selection.ts'
-import { pod, storeFixture } from './store-fixture.ts'
+import { pod, storeFixture } from '../testing/store-fixture.ts'
 
 let fixture: ReturnType<typeof storeFixture>
 beforeEach(() => (fixture = storeFixture()))

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { objectOf } from './resources.ts'
 import { parseSelection } from './selection.ts'
-import { storeFixture } from './store-fixture.ts'
+import { storeFixture } from '../testing/store-fixture.ts'
 
 test('an object that is written in one version is read, watched and changed in another', async () => {
   const { store, storage, resources, context } = storeFixture()

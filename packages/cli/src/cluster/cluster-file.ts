@@ -13,7 +13,7 @@
  */
 
 import { readFileSync } from 'node:fs'
-import { UsageError } from '../usage-error.ts'
+import { UsageError } from '@dinghy/clients/command-line/command'
 import type { Settings } from './settings.ts'
 
 export interface ClusterFile {

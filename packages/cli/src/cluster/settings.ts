@@ -5,7 +5,7 @@
  * is the components' own knowledge: supervisor/check-settings.ts asks them before anything is started.
  */
 
-import { UsageError } from '../usage-error.ts'
+import { UsageError } from '@dinghy/clients/command-line/command'
 
 /** By component, then by flag. */
 export type Settings = Record<string, Record<string, string>>

@@ -4,7 +4,7 @@
  */
 
 import { Argument, type Command } from 'commander'
-import { plainCommand, exitWith } from './cluster-command.ts'
+import { exitWith, plainCommand } from '@dinghy/clients/command-line/command'
 
 export type Shell = 'bash' | 'zsh' | 'fish'
 

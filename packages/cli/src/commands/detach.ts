@@ -13,7 +13,7 @@ import { askStatus } from '../supervisor/control-client.ts'
 import type { ClusterStatus } from '../supervisor/control-server.ts'
 import { lastWords } from '../supervisor/last-words.ts'
 import { dinghyWord } from './env.ts'
-import { showWhile } from './status-line.ts'
+import { showWhile } from '@dinghy/clients/command-line/status-line'
 import type { Plan } from './up.ts'
 
 export async function detach({ cluster }: Plan, state: StateDir, same: string): Promise<number> {

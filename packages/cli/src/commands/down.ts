@@ -14,9 +14,9 @@ import { askStatus, askWaiting, HungSupervisor, killSupervisor, stopCluster } fr
 import { stopOrphans } from '../supervisor/orphans.ts'
 import { killStrays } from '../supervisor/strays.ts'
 import type { StopOptions, StopReport } from '../supervisor/supervisor.ts'
-import { UsageError } from '../usage-error.ts'
-import { clusterCommand, type ClusterOptions, exitWith, stateOf } from './cluster-command.ts'
-import { showWhile, some } from './status-line.ts'
+import { exitWith, UsageError } from '@dinghy/clients/command-line/command'
+import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
+import { showWhile, some } from '@dinghy/clients/command-line/status-line'
 
 interface DownOptions extends ClusterOptions {
   wipe?: boolean

@@ -6,8 +6,9 @@ import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
+import { exitWith, quote } from '@dinghy/clients/command-line/command'
 import type { StateDir } from '../cluster/state-dir.ts'
-import { clusterCommand, type ClusterOptions, exitWith, quote, sameCluster, stateOf } from './cluster-command.ts'
+import { clusterCommand, type ClusterOptions, sameCluster, stateOf } from './cluster-command.ts'
 
 export function env(): Command {
   return clusterCommand('env', ['eval "$(dinghy env)"'])

@@ -8,9 +8,9 @@ import type { QueueSnapshot } from '@dinghy/shared/reconcile/gate'
 import { statusOfRunning } from '../supervisor/control-client.ts'
 import { askGates, type GateAnswers, type GateVerb } from '../supervisor/gates.ts'
 import { readRunFile } from '../supervisor/health.ts'
-import { bold, dim, yellow } from '../supervisor/colors.ts'
-import { UsageError } from '../usage-error.ts'
-import { clusterCommand, type ClusterOptions, exitWith, stateOf } from './cluster-command.ts'
+import { bold, dim, yellow } from '@dinghy/clients/command-line/colors'
+import { exitWith, UsageError } from '@dinghy/clients/command-line/command'
+import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
 
 export function pause(): Command {
   return gateCommand('pause', 'Hold the control loops of a component: keys keep arriving, none is worked on.', [

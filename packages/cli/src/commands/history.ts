@@ -3,7 +3,7 @@
  */
 
 import type { Command } from 'commander'
-import { bold, cyan, dim, green, red } from '../supervisor/colors.ts'
+import { bold, cyan, dim, green, red } from '@dinghy/clients/command-line/colors'
 import { askAbout, clock, objectCommand, type ObjectOptions } from './object-history.ts'
 import { fold } from './why.ts'
 

@@ -8,10 +8,10 @@ import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { systemClock } from '@dinghy/shared/api/clock'
-import { bold, dim, red, yellow } from '../supervisor/colors.ts'
+import { bold, dim, red, yellow } from '@dinghy/clients/command-line/colors'
 import { logRecord } from '../supervisor/log-record.ts'
-import { UsageError } from '../usage-error.ts'
-import { clusterCommand, type ClusterOptions, exitWith, stateOf } from './cluster-command.ts'
+import { exitWith, UsageError } from '@dinghy/clients/command-line/command'
+import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
 
 const pollMs = 200
 

@@ -4,10 +4,11 @@
  */
 
 import type { Command } from 'commander'
+import { exitWith, plainCommand } from '@dinghy/clients/command-line/command'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { switchNode } from '../supervisor/control-client.ts'
-import { clusterCommand, type ClusterOptions, exitWith, plainCommand, stateOf } from './cluster-command.ts'
-import { showWhile } from './status-line.ts'
+import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
+import { showWhile } from '@dinghy/clients/command-line/status-line'
 
 export function node(): Command {
   const stop = clusterCommand('stop', ['dinghy node stop node-2'])

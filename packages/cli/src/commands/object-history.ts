@@ -4,11 +4,11 @@
  */
 
 import { ApiClient } from '@dinghy/shared/client/api-client'
-import { readJson } from '@dinghy/shared/client/http'
-import { resolveResource } from '../kubectl/resources.ts'
+import { readJson } from '@dinghy/shared/http/client'
+import { resolveResource } from '@dinghy/clients/kubectl/resources'
 import { statusOfRunning } from '../supervisor/control-client.ts'
-import { UsageError } from '../usage-error.ts'
-import { clusterCommand, type ClusterOptions, exitWith, stateOf } from './cluster-command.ts'
+import { exitWith, UsageError } from '@dinghy/clients/command-line/command'
+import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
 import { type Command, Option } from 'commander'
 
 export interface ObjectOptions extends ClusterOptions {

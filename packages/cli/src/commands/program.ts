@@ -6,11 +6,17 @@
 
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import type { Command as PassThrough } from './command.ts'
+import type { ClusterPaths } from '@dinghy/clients/command-line/cluster-flags'
+import { type ClusterOptions, stateOf } from './cluster-command.ts'
 
 interface Entry {
   summary: string
-  load: () => Promise<Command>
+  /** `words`: what stands behind the command's name. */
+  load: (words: string[] | 'all') => Promise<Command>
+}
+
+const pathsOf: ClusterPaths = (flags) => {
+  return stateOf({ cluster: flags['cluster'], stateDir: flags['state-dir'] } as ClusterOptions)
 }
 
 const entries: Record<string, Entry> = {
@@ -84,15 +90,15 @@ const entries: Record<string, Entry> = {
   },
   compose: {
     summary: 'run a compose project on the container runtime',
-    load: async () => passingOn('compose', (await import('../compose/compose.ts')).compose),
+    load: async (words) => (await import('@dinghy/compose/compose')).compose(pathsOf, words),
   },
   docker: {
     summary: 'a small docker for machines that lack the real one',
-    load: async () => passingOn('docker', (await import('../docker/docker.ts')).docker),
+    load: async (words) => (await import('@dinghy/clients/docker/docker')).docker(pathsOf, words),
   },
   kubectl: {
     summary: 'a small kubectl for machines that lack the real one',
-    load: async () => passingOn('kubectl', (await import('../kubectl/kubectl.ts')).kubectl),
+    load: async (words) => (await import('@dinghy/clients/kubectl/kubectl')).kubectl(pathsOf, words),
   },
   completion: {
     summary: 'a script that completes commands and flags by Tab',
@@ -109,15 +115,19 @@ export async function programFor(words: string[] | 'all'): Promise<Command> {
     .addHelpText('after', '\nExamples:\n  $ dinghy up --detach\n  $ eval "$(dinghy env)"\n  $ kubectl get nodes')
     .showSuggestionAfterError()
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
-  program.enablePositionalOptions()
-  const called = words === 'all' ? undefined : words.find((word) => word !== 'help')
   for (const [name, { summary, load }] of Object.entries(entries)) {
-    const command = words === 'all' || name === called ? await load() : new Command(name)
+    const isCalled = words === 'all' || words[0] === name
+    const command = isCalled ? await load(words === 'all' ? 'all' : words.slice(1)) : new Command(name)
     program.addCommand(inherit(command.summary(summary), program))
-    if (command.description() === '') command.description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`)
   }
   return program
+}
+
+/** `help up` is `up --help`: only so is the command loaded that it is about. */
+export function withoutHelpWord(words: string[]): string[] {
+  return words[0] === 'help' && words.length > 1 ? [...words.slice(1), '--help'] : words
 }
 
 /** Commander hands settings on to commands that it made itself, not to those that were added. */
@@ -142,16 +152,4 @@ function version(): string {
     version: string
   }
   return version
-}
-
-/** A command that takes whatever follows as it stands. */
-function passingOn(name: string, command: PassThrough): Command {
-  return new Command(name)
-    .helpOption(false)
-    .allowUnknownOption()
-    .passThroughOptions()
-    .argument('[words...]')
-    .action(async (words: string[]) => {
-      process.exitCode = await command.run({}, words)
-    })
 }

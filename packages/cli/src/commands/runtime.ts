@@ -9,10 +9,10 @@ import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { exitWith, plainCommand, quote } from '@dinghy/clients/command-line/command'
 import { StateDir } from '../cluster/state-dir.ts'
 import { componentEntry, runtimeLauncher } from '../supervisor/components.ts'
-import { bold, dim } from '../supervisor/colors.ts'
-import { exitWith, plainCommand, quote } from './cluster-command.ts'
+import { bold, dim } from '@dinghy/clients/command-line/colors'
 
 export function runtime(): Command {
   return forwarding('runtime', ['dinghy runtime', 'dinghy runtime --driver process --network loopback'])
@@ -45,7 +45,7 @@ async function runRuntime(given: string[]): Promise<number> {
   )
   const launcher = runtimeLauncher(root, valueOf(words, 'driver') ?? 'auto')
   const complete = withDefault(words, 'root', root)
-  return inForeground('main', socket === undefined ? complete : withDefault(complete, 'socket', socket), launcher)
+  return inForeground('runtime', socket === undefined ? complete : withDefault(complete, 'socket', socket), launcher)
 }
 
 /** dockerd's short form of --host; short flags are not ours otherwise. */
@@ -70,12 +70,12 @@ async function runRegistry(words: string[]): Promise<number> {
   console.log(
     `${bold('dinghy registry')} ${dim(`in ${root}`)}\n\n  docker tag NAME ${listen}/NAME && docker push ${listen}/NAME\n`,
   )
-  return inForeground('registry-main', withDefault(words, 'root', root))
+  return inForeground('registry', withDefault(words, 'root', root))
 }
 
 /** A process that has flags of its own: those of everyday use are named, all of them are passed on as they stand. */
 function forwarding(name: string, examples: string[]): Command {
-  return plainCommand(name, examples).allowUnknownOption().allowExcessArguments()
+  return plainCommand(name, examples).allowUnknownOption().argument('[words...]').usage('[options]')
 }
 
 function forward(run: (words: string[]) => Promise<number>) {
@@ -83,8 +83,8 @@ function forward(run: (words: string[]) => Promise<number>) {
   return exitWith(() => run(process.argv.slice(3)))
 }
 
-async function inForeground(entry: string, args: string[], launcher: string[] = []): Promise<number> {
-  const [program = '', ...rest] = [...launcher, process.execPath, componentEntry('runtime', entry), ...args]
+async function inForeground(component: string, args: string[], launcher: string[] = []): Promise<number> {
+  const [program = '', ...rest] = [...launcher, process.execPath, componentEntry(component), ...args]
   const child = spawn(program, rest, { stdio: 'inherit' })
   // The terminal sends Ctrl-C to both; the child's own end is the answer.
   process.on('SIGINT', () => undefined)

@@ -8,9 +8,9 @@ import { promisify } from 'node:util'
 import type { Command } from 'commander'
 import { componentEntry, componentsOf } from '../supervisor/components.ts'
 import type { ClusterConfig } from '../cluster/state-dir.ts'
-import { bold } from '../supervisor/colors.ts'
-import { UsageError } from '../usage-error.ts'
-import { clusterCommand, type ClusterOptions, exitWith, stateOf } from './cluster-command.ts'
+import { bold } from '@dinghy/clients/command-line/colors'
+import { exitWith, UsageError } from '@dinghy/clients/command-line/command'
+import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
 import { fold } from './why.ts'
 
 export function settings(): Command {

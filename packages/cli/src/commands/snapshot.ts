@@ -15,9 +15,9 @@ import { removeTree } from '@dinghy/shared/process/remove-tree'
 import type { StateDir } from '../cluster/state-dir.ts'
 import { runtimeLauncher } from '../supervisor/components.ts'
 import { askStatus } from '../supervisor/control-client.ts'
-import { UsageError } from '../usage-error.ts'
-import { clusterCommand, type ClusterOptions, exitWith, plainCommand, stateOf } from './cluster-command.ts'
-import { showWhile } from './status-line.ts'
+import { exitWith, plainCommand, UsageError } from '@dinghy/clients/command-line/command'
+import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
+import { showWhile } from '@dinghy/clients/command-line/status-line'
 
 export function snapshot(): Command {
   return plainCommand('snapshot', ['dinghy snapshot save before-lab-3', 'dinghy snapshot restore before-lab-3'])

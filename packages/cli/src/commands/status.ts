@@ -3,11 +3,12 @@
  */
 
 import { type Command, Option } from 'commander'
+import { exitWith } from '@dinghy/clients/command-line/command'
 import { nodeRange } from '../cluster/slot.ts'
 import { statusOfRunning } from '../supervisor/control-client.ts'
 import type { ClusterStatus } from '../supervisor/control-server.ts'
-import { bold, dim, green, red, yellow } from '../supervisor/colors.ts'
-import { clusterCommand, type ClusterOptions, exitWith, stateOf } from './cluster-command.ts'
+import { bold, dim, green, red, yellow } from '@dinghy/clients/command-line/colors'
+import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
 
 interface StatusOptions extends ClusterOptions {
   output: 'text' | 'json'

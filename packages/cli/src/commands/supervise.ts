@@ -21,12 +21,14 @@ import { Progress } from '../supervisor/progress.ts'
 import { startFailure } from '../supervisor/start-failure.ts'
 import { type StopOptions, type StopReport, Supervisor, type SupervisorDeps } from '../supervisor/supervisor.ts'
 import { dinghyWord } from './env.ts'
-import { showWhile, some } from './status-line.ts'
+import { showWhile, some } from '@dinghy/clients/command-line/status-line'
 import type { Plan } from './up.ts'
 
 /** What pods may take to end when a signal, not `dinghy down --grace`, stops the cluster. */
 const graceMs = 5_000
 const diskCheckMs = 2_000
+/** For the answer to whoever asked for the stop. */
+const closeWithinMs = 1_000
 
 /** `same`: the words that lead another command to this cluster. */
 export async function supervise(
@@ -106,8 +108,7 @@ export async function supervise(
     const waiting = () => waitingText(supervisor.waitingFor())
     await showWhile(stop({ graceMs }), waiting, { clock, output: process.stdout })
     await rotating
-    control.close()
-    control.closeIdleConnections()
+    await control.close(closeWithinMs)
     rmSync(state.supervisorPid, { force: true })
   }
   if (failure !== undefined) throw new Error(`the cluster did not start: ${failure}`)

@@ -12,16 +12,8 @@ import type { ClusterConfig, NodeConfig } from '../cluster/state-dir.ts'
 import { checkSettings } from '../supervisor/check-settings.ts'
 import { componentsOf } from '../supervisor/components.ts'
 import { askStatus } from '../supervisor/control-client.ts'
-import { UsageError } from '../usage-error.ts'
-import {
-  clusterCommand,
-  clusterName,
-  type ClusterOptions,
-  collect,
-  exitWith,
-  sameCluster,
-  stateOf,
-} from './cluster-command.ts'
+import { collect, exitWith, UsageError } from '@dinghy/clients/command-line/command'
+import { clusterCommand, clusterName, type ClusterOptions, sameCluster, stateOf } from './cluster-command.ts'
 import { dinghyWord } from './env.ts'
 
 export interface UpOptions extends ClusterOptions {

@@ -4,7 +4,7 @@
  */
 
 import type { Command } from 'commander'
-import { bold, cyan, dim } from '../supervisor/colors.ts'
+import { bold, cyan, dim } from '@dinghy/clients/command-line/colors'
 import { askAbout, clock, objectCommand, type ObjectOptions } from './object-history.ts'
 
 /** One write, as GET /debug/why returns it: the object's own last write first, its causes after it. */

@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
-import { UsageError } from '../usage-error.ts'
+import { UsageError } from '@dinghy/clients/command-line/command'
 import type { ComponentSpec } from './components.ts'
 
 /** Throws with the first component's own words if it refuses its flags. */

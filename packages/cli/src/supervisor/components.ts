@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { nodeAddress, podCidr, serviceCidr } from '../cluster/slot.ts'
-import { UsageError } from '../usage-error.ts'
+import { UsageError } from '@dinghy/clients/command-line/command'
 
 export interface ComponentSpec {
   name: string
@@ -115,8 +115,8 @@ export function runtimeLauncher(root: string, driver: string): string[] {
 }
 
 // Components are separate packages that this one never imports; it only knows where their built entry stands.
-export function componentEntry(component: string, entry = 'main'): string {
-  return join(packageDirectory(component), 'dist', 'bundle', `${entry}.js`)
+export function componentEntry(component: string): string {
+  return join(packageDirectory(component), 'dist', 'bundle', 'main.js')
 }
 
 function packageDirectory(component: string): string {

@@ -57,14 +57,14 @@ export async function killContainers(dockerSocket: string, node: string): Promis
 
 async function running(socketPath: string, filters: Record<string, string[]>): Promise<Container[]> {
   const query = encodeURIComponent(JSON.stringify({ ...filters, status: ['running', 'paused', 'restarting'] }))
-  const url = `http://docker/containers/json?filters=${query}`
+  const url = `/containers/json?filters=${query}`
   const { status, text } = await send({ method: 'GET', url, socketPath, timeoutMs: answerWithinMs })
   // A runtime that is not there has nothing we could stop; its containers are found again by the next one.
   return status === 200 ? (JSON.parse(text) as Container[]) : []
 }
 
 async function post(socketPath: string, path: string, timeoutMs: number): Promise<void> {
-  await send({ method: 'POST', url: `http://docker${path}`, socketPath, timeoutMs })
+  await send({ method: 'POST', url: path, socketPath, timeoutMs })
 }
 
 function graceOf({ Labels }: Container): number | undefined {

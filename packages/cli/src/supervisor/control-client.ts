@@ -53,7 +53,7 @@ async function command(state: StateDir, url: string, timeoutMs: number, body?: o
 
 async function ask(state: StateDir, question: Question): Promise<Answer> {
   try {
-    return await send({ ...question, url: `http://supervisor${question.url}`, socketPath: state.supervisorSocket })
+    return await send({ ...question, socketPath: state.supervisorSocket })
   } catch (error) {
     throw error instanceof NoAnswer ? new HungSupervisor(state) : error
   }

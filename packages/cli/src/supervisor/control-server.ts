@@ -9,9 +9,8 @@
  *   POST /stop                ← StopOptions → StopReport, when everything has stopped
  */
 
-import { chmodSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { text } from 'node:stream/consumers'
+import { readBody } from '@dinghy/shared/http/body'
+import { HttpServer } from '@dinghy/shared/http/server'
 import { diskTrouble } from '../cluster/disk.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from './components.ts'
@@ -39,34 +38,35 @@ export interface ControlDeps {
   stop: (options: StopOptions) => Promise<StopReport>
 }
 
-export async function serveControl(deps: ControlDeps): Promise<Server> {
-  const { supervisorSocket } = deps.state
-  // A socket file that nobody listens on is a killed supervisor's; a live one was ruled out by askStatus().
-  rmSync(supervisorSocket, { force: true })
-  const server = createServer((request, response) => {
-    answer(deps, request).then(
-      (body) => reply(response, 200, body),
-      (error: Error) => reply(response, error instanceof UnknownNode ? 404 : 500, { message: error.message }),
-    )
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(supervisorSocket, resolve)
-  })
-  chmodSync(supervisorSocket, 0o600)
-  return server
-}
+/** A request is a few words. */
+const bodyLimit = 64 << 10
 
-async function answer(deps: ControlDeps, request: IncomingMessage): Promise<unknown> {
-  const { supervisor, stop } = deps
-  const { method = '', url = '' } = request
-  const [, noun, name, verb] = url.split('/').map(decodeURIComponent)
-  if (method === 'GET' && noun === 'status') return statusOf(deps)
-  if (method === 'GET' && noun === 'waiting') return { waitingFor: supervisor.waitingFor() }
-  if (method === 'POST' && noun === 'stop') return stop(JSON.parse(await text(request)) as StopOptions)
-  if (method === 'POST' && noun === 'nodes' && name && verb === 'stop') return supervisor.stopNode(name)
-  if (method === 'POST' && noun === 'nodes' && name && verb === 'start') return supervisor.startNode(name)
-  throw new Error(`no such request: ${method} ${url}`)
+type NamedNode = { Params: { name: string } }
+
+/** A socket file that nobody listens on is a killed supervisor's; the kit replaces it, and refuses a live one. */
+export async function serveControl(deps: ControlDeps): Promise<HttpServer> {
+  const { supervisor, state, stop } = deps
+  const server = new HttpServer({
+    errorHandler: (error) => ({
+      statusCode: error instanceof UnknownNode ? 404 : ((error as { statusCode?: number }).statusCode ?? 500),
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ message: (error as Error).message }),
+    }),
+  })
+  const { app } = server
+  app.get('/status', () => statusOf(deps))
+  app.get('/waiting', async () => ({ waitingFor: supervisor.waitingFor() }))
+  app.post('/stop', async ({ raw }) => stop(JSON.parse(String(await readBody(raw, bodyLimit))) as StopOptions))
+  app.post<NamedNode>('/nodes/:name/stop', async ({ params }) => {
+    await supervisor.stopNode(params.name)
+    return {}
+  })
+  app.post<NamedNode>('/nodes/:name/start', async ({ params }) => {
+    supervisor.startNode(params.name)
+    return {}
+  })
+  await server.listen({ socketPath: state.supervisorSocket, mode: 0o600 })
+  return server
 }
 
 export async function statusOf({ supervisor, state }: ControlDeps): Promise<ClusterStatus> {
@@ -84,8 +84,4 @@ export async function statusOf({ supervisor, state }: ControlDeps): Promise<Clus
     server: apiServerUrl(supervisor.config),
     ...(trouble === undefined ? {} : { trouble }),
   }
-}
-
-function reply(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body ?? {}))
 }

@@ -6,7 +6,7 @@
  * answer. One that is there and says nothing (it hangs, or was stopped by SIGSTOP) is a NoAnswer.
  */
 
-import { request } from 'node:http'
+import { httpRequest, readText } from '@dinghy/shared/http/client'
 
 export interface Answer {
   status: number
@@ -16,7 +16,7 @@ export interface Answer {
 export interface Question {
   method: 'GET' | 'POST'
   url: string
-  /** Wins over the URL's host when given. */
+  /** The server behind this socket; `url` is a path then. */
   socketPath?: string
   body?: object
   /** For the whole exchange, the answer's body included. */
@@ -30,30 +30,26 @@ export class NoAnswer extends Error {
   }
 }
 
-export function send({ method, url, socketPath, body, timeoutMs }: Question): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(timeoutMs)
-    const sent = request(url, {
-      method,
-      agent: false,
+export async function send({ method, url, socketPath, body, timeoutMs }: Question): Promise<Answer> {
+  const signal = AbortSignal.timeout(timeoutMs)
+  try {
+    const response = await httpRequest(
+      {
+        method,
+        url: socketPath === undefined ? url : { socketPath, path: url },
+        // Another process may have the same address next time.
+        keepAlive: false,
+        headersTimeoutMs: 0,
+        ...(body ? { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } } : {}),
+      },
       signal,
-      ...(socketPath ? { socketPath } : {}),
-      ...(body ? { headers: { 'content-type': 'application/json' } } : {}),
-    })
-    const fail = (error: NodeJS.ErrnoException) => {
-      if (signal.aborted) reject(new NoAnswer(`${method} ${url}`, timeoutMs))
-      else if (nobodyThere.has(error.code ?? '')) resolve({ status: 0, text: '' })
-      else reject(error)
-    }
-    sent.on('error', fail)
-    sent.on('response', (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('error', fail)
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
-    })
-    sent.end(body && JSON.stringify(body))
-  })
+    )
+    return { status: response.status, text: await readText(response) }
+  } catch (error) {
+    if (signal.aborted) throw new NoAnswer(`${method} ${url}`, timeoutMs)
+    if (nobodyThere.has((error as NodeJS.ErrnoException).code ?? '')) return { status: 0, text: '' }
+    throw error
+  }
 }
 
 const nobodyThere = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTDIR', 'ECONNRESET', 'EPIPE'])

@@ -8,7 +8,7 @@ import { nodeAddress } from '../cluster/slot.ts'
 import type { ComponentStatus } from './component.ts'
 import { apiServerUrl } from './components.ts'
 import { lastWords } from './last-words.ts'
-import { bold, dim, green, red, yellow } from './colors.ts'
+import { bold, dim, green, red, yellow } from '@dinghy/clients/command-line/colors'
 
 const purposes: Record<string, string> = {
   'api-server': 'the only one that opens the database',

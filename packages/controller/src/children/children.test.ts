@@ -7,7 +7,7 @@ import { Expectations } from './expectations.ts'
 import { availableInMs, nextAvailabilityInMs } from './pod-state.ts'
 import { isSemanticallyEqual } from './semantic-equal.ts'
 import { slowStart } from './slow-start.ts'
-import { at, controlledBy, epoch, makePod, makeReplicaSet } from './testing.ts'
+import { at, controlledBy, epoch, makePod, makeReplicaSet } from '../testing/objects.ts'
 
 describe('decideClaim', () => {
   const owner = makeReplicaSet('web')

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Pod } from '@dinghy/shared/api/types'
-import { at, epoch, makePod, type PodFacts } from './testing.ts'
+import { at, epoch, makePod, type PodFacts } from '../testing/objects.ts'
 import { podsToDelete } from './deletion-order.ts'
 
 const now = epoch + 1_000_000

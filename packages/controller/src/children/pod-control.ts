@@ -4,6 +4,7 @@
  */
 
 import { hasReason, StatusError } from '@dinghy/shared/api/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { ownerReferenceTo } from '@dinghy/shared/api/owners'
 import { Pods, type Resource } from '@dinghy/shared/api/resources'
 import type { Draft, KubernetesObject, Pod, PodTemplateSpec } from '@dinghy/shared/api/types'
@@ -68,6 +69,3 @@ export function isNamespaceTerminating(error: unknown): boolean {
   return causes.some((cause) => cause.reason === 'NamespaceTerminating')
 }
 
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}

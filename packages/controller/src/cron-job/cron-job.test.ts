@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseSchedule } from '@dinghy/shared/api/cron-schedule'
 import type { CronJob, CronJobStatus, Job } from '@dinghy/shared/api/types'
-import { metaOf } from '../children/testing.ts'
+import { metaOf } from '../testing/objects.ts'
 import { expiredJobs, jobNameFor, planCronJob } from './cron-job-plan.ts'
 
 const start = Date.parse('2025-01-01T00:00:00Z')

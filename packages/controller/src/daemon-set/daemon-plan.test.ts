@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { DaemonSet, Node, Pod } from '@dinghy/shared/api/types'
-import { at, epoch, makeNode, makePod, metaOf, webTemplate, type PodFacts } from '../children/testing.ts'
+import { at, epoch, makeNode, makePod, metaOf, webTemplate, type PodFacts } from '../testing/objects.ts'
 import { daemonPod, isWantedOn, nodeOf } from './daemon-pod.ts'
 import { planDaemons, type DaemonWorld } from './daemon-plan.ts'
 import { daemonSetStatus } from './daemon-status.ts'

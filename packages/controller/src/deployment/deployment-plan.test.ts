@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Deployment, Pod, ReplicaSet } from '@dinghy/shared/api/types'
-import { at, controlledBy, makeDeployment, makePod, makeReplicaSet, webTemplate } from '../children/testing.ts'
+import { at, controlledBy, makeDeployment, makePod, makeReplicaSet, webTemplate } from '../testing/objects.ts'
 import { planDeployment } from './deployment-plan.ts'
 import { newReplicaSet, revisionAnnotation, revisionHistoryAnnotation } from './revision.ts'
 import { desiredReplicasAnnotation, maxReplicasAnnotation } from './sizes.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Deployment, DeploymentCondition, ReplicaSet } from '@dinghy/shared/api/types'
-import { at, epoch, makeDeployment, makeReplicaSet } from '../children/testing.ts'
+import { at, epoch, makeDeployment, makeReplicaSet } from '../testing/objects.ts'
 import { deadlineCheckInMs, deploymentStatus, type NewReplicaSetNews } from './deployment-status.ts'
 
 function progressing(reason: string, seconds: number, status = 'True'): DeploymentCondition {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { PodDisruptionBudget } from '@dinghy/shared/api/types'
-import { at, epoch, makePod, metaOf } from '../children/testing.ts'
+import { at, epoch, makePod, metaOf } from '../testing/objects.ts'
 import { budgetStatus, failedStatus, needsExpected } from './budget.ts'
 
 const emptyStatus = { currentHealthy: 0, desiredHealthy: 0, disruptionsAllowed: 0, expectedPods: 0 }

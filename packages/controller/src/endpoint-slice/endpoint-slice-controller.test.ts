@@ -4,11 +4,11 @@
 
 import { EndpointSlices, EndpointsResource, Pods, Services } from '@dinghy/shared/api/resources'
 import type { Service } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makePod, type PodFacts } from '../children/testing.ts'
+import { makePod, type PodFacts } from '../testing/objects.ts'
 import { startEndpointsController } from '../endpoints/endpoints-controller.ts'
-import { LoopTest } from '../loop-testing.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { startEndpointSliceController } from './endpoint-slice-controller.ts'
 
 let loop: LoopTest

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Draft, Endpoints, EndpointSlice, Service } from '@dinghy/shared/api/types'
-import { metaOf } from '../children/testing.ts'
+import { metaOf } from '../testing/objects.ts'
 import { isMirrored, planMirror } from './mirror-plan.ts'
 
 function makeEndpoints(subsets: Endpoints['subsets'], metadata: Partial<Endpoints['metadata']> = {}): Endpoints {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Draft, EndpointSlice, Pod, Service } from '@dinghy/shared/api/types'
-import { at, makeNode, makePod, metaOf, type PodFacts } from '../children/testing.ts'
+import { at, makeNode, makePod, metaOf, type PodFacts } from '../testing/objects.ts'
 import { planSlices, type SlicePlan } from './slice-plan.ts'
 
 function makeService(spec: Partial<Service['spec']> = {}, metadata: Partial<Service['metadata']> = {}): Service {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Service } from '@dinghy/shared/api/types'
-import { at, makePod, metaOf, type PodFacts } from '../children/testing.ts'
+import { at, makePod, metaOf, type PodFacts } from '../testing/objects.ts'
 import { endpointsLabels, subsetsOf, truncated } from './subsets.ts'
 
 function service(spec: Partial<Service['spec']> = {}): Service {

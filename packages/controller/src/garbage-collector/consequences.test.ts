@@ -1,7 +1,7 @@
 import { ConfigMaps, Nodes } from '@dinghy/shared/api/resources'
 import type { ObjectMeta } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
-import { at, metaOf } from '../children/testing.ts'
+import { at, metaOf } from '../testing/objects.ts'
 import { afterChange, afterRemoval } from './consequences.ts'
 import { OwnerGraph, type GraphNode } from './owner-graph.ts'
 

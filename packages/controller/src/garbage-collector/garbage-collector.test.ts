@@ -1,8 +1,8 @@
 import { ConfigMaps, Nodes, Leases, type Resource } from '@dinghy/shared/api/resources'
 import type { ConfigMap, ObjectMeta, OwnerReference } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { LoopTest } from '../loop-testing.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { startGarbageCollector } from './garbage-collector.ts'
 
 let loop: LoopTest

@@ -1,6 +1,6 @@
 import { ConfigMaps } from '@dinghy/shared/api/resources'
 import { expect, test } from 'vitest'
-import { metaOf } from '../children/testing.ts'
+import { metaOf } from '../testing/objects.ts'
 import { blocks, OwnerGraph, type GraphNode } from './owner-graph.ts'
 
 function node(uid: string, owners: string[] = [], blockOwnerDeletion = false): GraphNode {

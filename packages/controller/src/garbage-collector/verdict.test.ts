@@ -1,7 +1,7 @@
 import { Pods } from '@dinghy/shared/api/resources'
 import type { ObjectMeta } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
-import { at, metaOf } from '../children/testing.ts'
+import { at, metaOf } from '../testing/objects.ts'
 import { blocks, type GraphNode } from './owner-graph.ts'
 import { verdictOn, type OwnerState } from './verdict.ts'
 

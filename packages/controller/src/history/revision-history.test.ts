@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { DaemonSets, StatefulSets } from '@dinghy/shared/api/resources'
 import type { ControllerRevision, DaemonSet, Draft } from '@dinghy/shared/api/types'
-import { metaOf, webTemplate } from '../children/testing.ts'
+import { metaOf, webTemplate } from '../testing/objects.ts'
 import { expiredRevisions, hashOf, planRevision, templateOf } from './revision-history.ts'
 
 function owner(version: string): DaemonSet {

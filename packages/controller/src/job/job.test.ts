@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Job, JobStatus, Pod } from '@dinghy/shared/api/types'
-import { at, epoch, makePod, metaOf, type PodFacts } from '../children/testing.ts'
+import { at, epoch, makePod, metaOf, type PodFacts } from '../testing/objects.ts'
 import { backoffMs } from './job-backoff.ts'
 import { judgeFailure } from './failure-policy.ts'
 import { formatIndexes, freeIndexes, parseIndexes } from './indexes.ts'

@@ -4,6 +4,7 @@
  * (upstream: OrderedNamespaceDeletion).
  */
 
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { apiVersionOf, Pods } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
@@ -86,8 +87,4 @@ function count({ group, plural }: DiscoveredResource, left: KubernetesObject[], 
   for (const finalizer of left.flatMap(({ metadata }) => metadata.finalizers ?? [])) {
     progress.finalizers.set(finalizer, (progress.finalizers.get(finalizer) ?? 0) + 1)
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,9 +1,9 @@
 import { ConfigMaps, Deployments, Namespaces, Nodes, Pods } from '@dinghy/shared/api/resources'
 import type { Namespace } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { at, makePod } from '../children/testing.ts'
-import { LoopTest } from '../loop-testing.ts'
+import { at, makePod } from '../testing/objects.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { startNamespaceController } from './namespace-controller.ts'
 
 let loop: LoopTest

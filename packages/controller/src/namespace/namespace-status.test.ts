@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { at } from '../children/testing.ts'
+import { at } from '../testing/objects.ts'
 import { conditionsOf, isEmpty, type Progress } from './namespace-status.ts'
 
 const done: Progress = { deletionFailures: [], remaining: new Map(), finalizers: new Map() }

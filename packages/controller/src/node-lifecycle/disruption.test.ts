@@ -1,6 +1,6 @@
 import type { Node } from '@dinghy/shared/api/types'
 import { expect, test } from 'vitest'
-import { makeNode } from '../children/testing.ts'
+import { makeNode } from '../testing/objects.ts'
 import { EvictionLimiter, zoneStateOf } from './disruption.ts'
 
 /** One letter for each node: y ready, n silent, ? has never reported. */

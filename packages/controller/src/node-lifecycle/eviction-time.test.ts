@@ -1,6 +1,6 @@
 import type { Taint, Toleration } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
-import { at, epoch, makePod } from '../children/testing.ts'
+import { at, epoch, makePod } from '../testing/objects.ts'
 import { evictionTimeOf } from './eviction-time.ts'
 
 const unreachable: Taint = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: at(10) }

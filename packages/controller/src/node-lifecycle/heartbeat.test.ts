@@ -1,6 +1,6 @@
 import type { Lease, Node, NodeCondition } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
-import { at, epoch, makeNode, metaOf } from '../children/testing.ts'
+import { at, epoch, makeNode, metaOf } from '../testing/objects.ts'
 import { conditionsAfterSilence, observeHeartbeat } from './heartbeat.ts'
 
 const graceMs = 8_000

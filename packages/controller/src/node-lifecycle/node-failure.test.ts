@@ -4,10 +4,10 @@
 
 import { Events, Leases, Nodes, Pods } from '@dinghy/shared/api/resources'
 import type { Node, Pod } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeNode, makePod } from '../children/testing.ts'
-import { LoopTest } from '../loop-testing.ts'
+import { makeNode, makePod } from '../testing/objects.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { startNodeLifecycleController } from './node-lifecycle-controller.ts'
 import { startTaintEvictionController } from './taint-eviction-controller.ts'
 

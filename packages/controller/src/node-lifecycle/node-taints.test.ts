@@ -1,6 +1,6 @@
 import type { Node, Taint } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
-import { at, makeNode } from '../children/testing.ts'
+import { at, makeNode } from '../testing/objects.ts'
 import { taintsToSet, type EvictionMode } from './node-taints.ts'
 
 interface Facts {

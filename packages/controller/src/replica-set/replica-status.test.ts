@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { at, epoch, makePod, makeReplicaSet } from '../children/testing.ts'
+import { at, epoch, makePod, makeReplicaSet } from '../testing/objects.ts'
 import { planReplicas } from './replica-plan.ts'
 import { replicaStatus } from './replica-status.ts'
 

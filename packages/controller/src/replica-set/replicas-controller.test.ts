@@ -5,10 +5,10 @@
 import { forbidden, serviceUnavailable } from '@dinghy/shared/api/errors'
 import { Pods, ReplicaSets } from '@dinghy/shared/api/resources'
 import type { Pod, ReplicaSet } from '@dinghy/shared/api/types'
-import type { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { at, makePod, makeReplicaSet, webTemplate } from '../children/testing.ts'
-import { LoopTest } from '../loop-testing.ts'
+import { at, makePod, makeReplicaSet, webTemplate } from '../testing/objects.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { startReplicaSetController } from './replica-set-controller.ts'
 
 let loop: LoopTest

@@ -1,7 +1,7 @@
 import { Pods, ResourceQuotas, Services } from '@dinghy/shared/api/resources'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makePod } from '../children/testing.ts'
-import { LoopTest } from '../loop-testing.ts'
+import { makePod } from '../testing/objects.ts'
+import { LoopTest } from '../testing/loop.ts'
 import { startResourceQuotaController } from './resource-quota-controller.ts'
 
 let loop: LoopTest

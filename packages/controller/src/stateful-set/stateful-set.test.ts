@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { PersistentVolumeClaim, Pod, StatefulSet } from '@dinghy/shared/api/types'
-import { at, controlledBy, epoch, makePod, metaOf, webTemplate, type PodFacts } from '../children/testing.ts'
+import { at, controlledBy, epoch, makePod, metaOf, webTemplate, type PodFacts } from '../testing/objects.ts'
 import { retentionOwners } from './claim-retention.ts'
 import { claimsFor, ordinalOf, statefulPod } from './stateful-pod.ts'
 import { planStatefulSet, type StatefulWorld } from './stateful-plan.ts'

@@ -4,11 +4,11 @@
 
 import { describe, expect, test } from 'vitest'
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '@dinghy/shared/api/types'
-import { makePod } from '../children/testing.ts'
+import { makePod } from '../testing/objects.ts'
 import { planClaim, type ClaimWorld } from './claim-plan.ts'
 import { ephemeralClaims } from './ephemeral-volumes.ts'
 import { annotations, hostPath } from './names.ts'
-import { makeClaim, makeClass, makeVolume, podUsing } from './testing.ts'
+import { makeClaim, makeClass, makeVolume, podUsing } from '../testing/volumes.ts'
 import { planVolume } from './volume-plan.ts'
 
 function refTo({ metadata: { name, namespace = '', uid } }: PersistentVolumeClaim) {

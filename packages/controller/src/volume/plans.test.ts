@@ -4,14 +4,14 @@
 
 import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
-import { at, makeNode, makePod } from '../children/testing.ts'
+import { at, makeNode, makePod } from '../testing/objects.ts'
 import { claimKeysOf, mayHaveMounted } from './claim-protection.ts'
 import { defaultClass, lateClass, missingClass } from './default-storage-class.ts'
 import { annotations, finalizers, hostPath } from './names.ts'
 import { planProtection } from './protection-plan.ts'
 import { planProvisioning } from './provision-plan.ts'
 import { planReclaim } from './reclaim-plan.ts'
-import { makeClaim, makeClass, makeVolume, podUsing } from './testing.ts'
+import { makeClaim, makeClass, makeVolume, podUsing } from '../testing/volumes.ts'
 
 const requested = { annotations: { [annotations.storageProvisioner]: hostPath } }
 function onNode(name: string) {

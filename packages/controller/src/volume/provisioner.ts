@@ -16,7 +16,7 @@ import { Nodes, PersistentVolumeClaims, PersistentVolumes, StorageClasses } from
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
-import { messageOf } from '../children/pod-control.ts'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import type { ControllerDeps } from '../deps.ts'
 import { annotations, hostPath } from './names.ts'
 import { planProvisioning } from './provision-plan.ts'

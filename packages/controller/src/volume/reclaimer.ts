@@ -11,7 +11,7 @@ import type { PersistentVolume, PersistentVolumeClaim } from '@dinghy/shared/api
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import { ifPresent } from '../children/if-present.ts'
-import { messageOf } from '../children/pod-control.ts'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import type { ControllerDeps } from '../deps.ts'
 import { hostPath } from './names.ts'
 import { setFinalizers } from './protection-plan.ts'

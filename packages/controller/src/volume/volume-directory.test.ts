@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeVolume } from './testing.ts'
+import { makeVolume } from '../testing/volumes.ts'
 import { directoryFor, makeDirectory, removeDirectory, VolumeDirectoryError } from './volume-directory.ts'
 
 let top: string

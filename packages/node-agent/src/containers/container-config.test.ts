@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Container, PodSpec } from '@dinghy/shared/api/types'
 import { container, pod, podUid } from '../testing/objects.ts'
 import { containerConfig } from './container-config.ts'
-import { containerHash, containerNameFor } from './labels.ts'
+import { containerHash, containerNameFor } from '../observed/labels.ts'
 import { hostnameOf, sandboxConfig } from './sandbox-config.ts'
 
 function configOf(overrides: Partial<Container>, spec: Partial<PodSpec> = {}, imageUser = '') {

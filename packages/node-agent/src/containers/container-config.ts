@@ -5,7 +5,7 @@
 
 import { bytes, milliCpu } from '@dinghy/shared/api/quantity'
 import type { Container, EphemeralContainer, Pod, ResourceRequirements } from '@dinghy/shared/api/types'
-import type { ContainerCreate, DockerMount, HostConfig } from '../docker/docker-types.ts'
+import type { ContainerCreate, DockerMount, HostConfig } from '@dinghy/shared/docker/types'
 import { expandedCommand } from './env.ts'
 import { securityOptions } from './security.ts'
 

@@ -8,10 +8,10 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'
 import type { EventType } from '@dinghy/shared/client/events'
 import type { DockerClient } from '../docker/docker-client.ts'
-import { isUnreachable } from '../docker/docker-error.ts'
-import type { ImageInspect } from '../docker/docker-types.ts'
-import { parseImageReference } from '../docker/image-reference.ts'
-import { goDuration } from '../pods/crash-loop.ts'
+import { isUnreachable } from '@dinghy/shared/docker/errors'
+import type { ImageInspect } from '@dinghy/shared/docker/types'
+import { isReference } from '@dinghy/shared/docker/reference'
+import { goDuration } from './crash-loop.ts'
 import { StartError } from './start-error.ts'
 
 interface FailedPull {
@@ -46,7 +46,7 @@ export class ImagePuller {
     signal: AbortSignal,
   ): Promise<ImageInspect> {
     const image = container.image ?? ''
-    if (!parseImageReference(image)) {
+    if (!isReference(image)) {
       const message = `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`
       record('Warning', 'InspectFailed', message)
       throw new StartError('InvalidImageName', message)

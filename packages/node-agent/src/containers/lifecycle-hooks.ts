@@ -9,7 +9,7 @@ import type { DockerClient } from '../docker/docker-client.ts'
 import { runExec } from '../docker/run-exec.ts'
 import { portOf } from '../probes/check.ts'
 import { httpCheck, urlOf } from '../probes/http-check.ts'
-import { podText } from './labels.ts'
+import { podText } from '../observed/labels.ts'
 
 export interface HookTarget {
   pod: Pod

@@ -3,7 +3,7 @@
  */
 
 import type { Pod } from '@dinghy/shared/api/types'
-import type { HostConfig } from '../docker/docker-types.ts'
+import type { HostConfig } from '@dinghy/shared/docker/types'
 
 export interface DnsSettings {
   /** The cluster's name servers; empty when the cluster has none, and then every pod uses the machine's. */

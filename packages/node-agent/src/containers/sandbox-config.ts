@@ -4,8 +4,8 @@
  */
 
 import type { Pod } from '@dinghy/shared/api/types'
-import type { ContainerCreate, HostConfig } from '../docker/docker-types.ts'
-import { sandboxLabels } from './labels.ts'
+import type { ContainerCreate, HostConfig } from '@dinghy/shared/docker/types'
+import { sandboxLabels } from '../observed/labels.ts'
 import { podDns, type DnsSettings } from './pod-dns.ts'
 
 export interface SandboxFacts {

@@ -5,8 +5,8 @@
  */
 
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'
-import type { HostConfig } from '../docker/docker-types.ts'
-import { podText } from './labels.ts'
+import type { HostConfig } from '@dinghy/shared/docker/types'
+import { podText } from '../observed/labels.ts'
 
 /** Shown as CreateContainerConfigError. */
 export class ConfigError extends Error {}

@@ -7,8 +7,8 @@
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { DockerClient } from '../docker/docker-client.ts'
-import { StdcopyParser } from '../docker/stdcopy.ts'
-import type { ObservedContainer } from '../pods/observed-pod.ts'
+import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
+import type { ObservedContainer } from '../observed/observed-pod.ts'
 
 const fileLimit = 4096
 const logLimit = { lines: 80, bytes: 2048 }

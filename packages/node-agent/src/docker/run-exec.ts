@@ -3,7 +3,7 @@
  */
 
 import type { DockerClient } from './docker-client.ts'
-import { StdcopyParser } from './stdcopy.ts'
+import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
 
 export interface ExecResult {
   exitCode: number

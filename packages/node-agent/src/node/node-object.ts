@@ -7,7 +7,7 @@ import { getCondition } from '@dinghy/shared/api/conditions'
 import { sameJson } from '@dinghy/shared/api/same-json'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { Draft, Node, NodeCondition, NodeStatus } from '@dinghy/shared/api/types'
-import type { ImageSummary } from '../docker/docker-types.ts'
+import type { ImageSummary } from '@dinghy/shared/docker/types'
 import type { Machine, Pressure } from './machine.ts'
 
 export interface NodeIdentity {

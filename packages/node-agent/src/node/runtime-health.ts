@@ -8,7 +8,7 @@
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'
 import type { Logger } from '@dinghy/shared/client/logger'
-import { label } from '../containers/labels.ts'
+import { label } from '../observed/labels.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
 
 export interface NetworkFacts {

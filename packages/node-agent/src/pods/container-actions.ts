@@ -4,9 +4,9 @@
  */
 
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'
-import { containerHash } from '../containers/labels.ts'
-import { restartDelay, type CrashLoopLimits } from './crash-loop.ts'
-import { latestOf, type ObservedContainer, type ObservedPod } from './observed-pod.ts'
+import { containerHash } from '../observed/labels.ts'
+import { restartDelay, type CrashLoopLimits } from '../containers/crash-loop.ts'
+import { latestOf, type ObservedContainer, type ObservedPod } from '../observed/observed-pod.ts'
 
 export type ContainerRole = 'init' | 'sidecar' | 'app' | 'ephemeral'
 

@@ -6,7 +6,7 @@
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { Container, ContainerState, ContainerStatus, EphemeralContainer } from '@dinghy/shared/api/types'
 import type { ContainerRole } from './container-actions.ts'
-import { latestOf, previousOf, type ObservedContainer, type ObservedPod } from './observed-pod.ts'
+import { latestOf, previousOf, type ObservedContainer, type ObservedPod } from '../observed/observed-pod.ts'
 
 /** Why a container that should run does not. */
 export interface WaitingReason {

@@ -11,7 +11,7 @@ import type { Container, Pod } from '@dinghy/shared/api/types'
 import type { Logger } from '@dinghy/shared/client/logger'
 import { runHook } from '../containers/lifecycle-hooks.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
-import { isDockerStatus } from '../docker/docker-error.ts'
+import { isDockerStatus } from '@dinghy/shared/docker/errors'
 
 export interface StopRequest {
   pod: Pod

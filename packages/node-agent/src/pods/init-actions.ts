@@ -8,7 +8,7 @@
  */
 
 import type { Container } from '@dinghy/shared/api/types'
-import { latestOf, type ObservedContainer } from './observed-pod.ts'
+import { latestOf, type ObservedContainer } from '../observed/observed-pod.ts'
 import { isSidecar, reasonToKill, startOrBackOff, type PodActions, type PodFacts } from './container-actions.ts'
 
 /** Adds to `actions`; true when the app containers may run. */

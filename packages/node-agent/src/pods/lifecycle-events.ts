@@ -10,10 +10,10 @@
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'
 import type { Logger } from '@dinghy/shared/client/logger'
-import { label } from '../containers/labels.ts'
+import { label } from '../observed/labels.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
-import { isUnreachable } from '../docker/docker-error.ts'
-import { identityOf, type PodIdentity } from './observed-pod.ts'
+import { isUnreachable } from '@dinghy/shared/docker/errors'
+import { identityOf, type PodIdentity } from '../observed/observed-pod.ts'
 
 export interface LifecycleEventsOptions {
   docker: DockerClient

@@ -3,8 +3,8 @@ import type { PodSpec } from '@dinghy/shared/api/types'
 import { container, pod, startOfTime } from '../testing/objects.ts'
 import { exited, running, sandbox, seen } from '../testing/observed.ts'
 import type { PodActions, PodFacts } from './container-actions.ts'
-import { upstreamCrashLoop } from './crash-loop.ts'
-import type { ObservedPod } from './observed-pod.ts'
+import { upstreamCrashLoop } from '../containers/crash-loop.ts'
+import type { ObservedPod } from '../observed/observed-pod.ts'
 import { podActions } from './pod-actions.ts'
 
 interface Situation {

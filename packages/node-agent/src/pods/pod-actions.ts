@@ -10,7 +10,7 @@
  */
 
 import type { Container, Pod } from '@dinghy/shared/api/types'
-import { containerHash } from '../containers/labels.ts'
+import { containerHash } from '../observed/labels.ts'
 import {
   firstStart,
   hasSucceeded,
@@ -21,7 +21,7 @@ import {
   type PodFacts,
 } from './container-actions.ts'
 import { initContainerActions } from './init-actions.ts'
-import { latestOf, type ObservedContainer, type ObservedPod } from './observed-pod.ts'
+import { latestOf, type ObservedContainer, type ObservedPod } from '../observed/observed-pod.ts'
 
 export function podActions(facts: PodFacts): PodActions {
   const { pod, observed } = facts

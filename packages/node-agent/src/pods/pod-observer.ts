@@ -6,9 +6,9 @@
  */
 
 import type { DockerClient } from '../docker/docker-client.ts'
-import { isDockerStatus } from '../docker/docker-error.ts'
-import type { ContainerInspect, ContainerSummary, ImageInspect } from '../docker/docker-types.ts'
-import { label } from '../containers/labels.ts'
+import { isDockerStatus } from '@dinghy/shared/docker/errors'
+import type { ContainerInspect, ContainerSummary, ImageInspect } from '@dinghy/shared/docker/types'
+import { label } from '../observed/labels.ts'
 import { readMessage } from '../containers/termination-message.ts'
 import {
   addressOf,
@@ -18,7 +18,7 @@ import {
   readSandbox,
   type ObservedContainer,
   type ObservedPod,
-} from './observed-pod.ts'
+} from '../observed/observed-pod.ts'
 
 interface Remembered {
   state: ContainerSummary['State']

@@ -13,7 +13,7 @@ import { rfc3339 } from '@dinghy/shared/api/time'
 import type { Container, ContainerStatus, EphemeralContainer, Pod, PodStatus } from '@dinghy/shared/api/types'
 import { isSidecar, type ContainerRole } from './container-actions.ts'
 import { containerStatus, type WaitingReason } from './container-status.ts'
-import type { ObservedPod } from './observed-pod.ts'
+import type { ObservedPod } from '../observed/observed-pod.ts'
 import { isTerminal, ownedConditions, podConditions } from './pod-conditions.ts'
 import { podPhase } from './pod-phase.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { container, pod, startOfTime } from '../testing/objects.ts'
 import { exited, running, sandbox, seen } from '../testing/observed.ts'
-import type { ObservedPod } from './observed-pod.ts'
+import type { ObservedPod } from '../observed/observed-pod.ts'
 import { graceSeconds, terminationStep } from './pod-termination.ts'
 
 const sidecars = ['first', 'second'].map((name) => container({ name, restartPolicy: 'Always' }))

@@ -6,7 +6,7 @@
 
 import type { Pod } from '@dinghy/shared/api/types'
 import { isSidecar } from './container-actions.ts'
-import type { ObservedContainer, ObservedPod } from './observed-pod.ts'
+import type { ObservedContainer, ObservedPod } from '../observed/observed-pod.ts'
 
 export interface TerminationStep {
   /** Containers to be stopped now; those that are being stopped already are not named again. */

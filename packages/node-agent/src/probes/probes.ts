@@ -9,7 +9,7 @@
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'
 import type { DockerClient } from '../docker/docker-client.ts'
-import type { ObservedContainer, ObservedPod } from '../pods/observed-pod.ts'
+import type { ObservedContainer, ObservedPod } from '../observed/observed-pod.ts'
 import { check } from './check.ts'
 import type { ProbeType } from './probe-state.ts'
 import { ProbeWorker } from './probe-worker.ts'

@@ -7,7 +7,7 @@ import type { ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { DockerClient } from '../docker/docker-client.ts'
-import { StdcopyParser } from '../docker/stdcopy.ts'
+import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
 import type { ContainerLookup } from './container-lookup.ts'
 import { logOptions } from './log-query.ts'
 

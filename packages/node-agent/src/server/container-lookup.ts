@@ -6,7 +6,7 @@
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import type { Container, EphemeralContainer, Pod } from '@dinghy/shared/api/types'
 import type { Lister } from '@dinghy/shared/client/lister'
-import { latestOf, previousOf, type ObservedContainer } from '../pods/observed-pod.ts'
+import { latestOf, previousOf, type ObservedContainer } from '../observed/observed-pod.ts'
 import type { PodObserver } from '../pods/pod-observer.ts'
 
 export interface Found {

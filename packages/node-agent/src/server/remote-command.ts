@@ -8,12 +8,12 @@
  * stays, as with docker exec).
  */
 
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Status } from '@dinghy/shared/api/errors'
 import type { Logger } from '@dinghy/shared/client/logger'
 import type { AttachStreams, DockerClient } from '../docker/docker-client.ts'
-import type { HijackedStream } from '../docker/hijack.ts'
-import { StdcopyParser } from '../docker/stdcopy.ts'
+import type { HijackedStream } from '@dinghy/shared/docker/engine'
+import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
 import { exitStatus, failureStatus } from './channels.ts'
 import type { RemoteClient } from './remote-client.ts'
 
@@ -105,7 +105,7 @@ function forwardInput(client: RemoteClient, { stream, resize }: RemoteProcess, l
 }
 
 /** Either it takes more, or the process has ended with its input unread. Leaves no listener behind: there are many waits. */
-function drained(socket: Socket): Promise<void> {
+function drained(socket: Duplex): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       socket.off('drain', done).off('close', done)

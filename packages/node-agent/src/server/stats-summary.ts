@@ -7,8 +7,8 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { Pod } from '@dinghy/shared/api/types'
 import type { DockerClient } from '../docker/docker-client.ts'
-import type { ContainerStats } from '../docker/docker-types.ts'
-import type { ObservedContainer } from '../pods/observed-pod.ts'
+import type { ContainerStats } from '@dinghy/shared/docker/types'
+import type { ObservedContainer } from '../observed/observed-pod.ts'
 import type { PodObserver } from '../pods/pod-observer.ts'
 
 interface Sample {

@@ -12,8 +12,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
-import type { ContainerCreate, ContainerInspect } from '../docker/docker-types.ts'
-import { stdcopyFrame } from '../docker/stdcopy.ts'
+import type { ContainerCreate, ContainerInspect } from '@dinghy/shared/docker/types'
+import { frame } from '@dinghy/shared/docker/stdcopy'
 
 export interface FakeContainer {
   id: string
@@ -128,7 +128,7 @@ export class FakeEngine {
         this.end(container, 137)
         return void response.writeHead(204).end()
       case 'logs':
-        return void response.writeHead(200).end(stdcopyFrame('stdout', Buffer.from(container.output)))
+        return void response.writeHead(200).end(frame('stdout', Buffer.from(container.output)))
       case 'exec': {
         const id = `exec${++this.#count}`
         this.#execs.set(id, { container: container.id, words: (body as { Cmd: string[] }).Cmd, exitCode: null })
@@ -231,7 +231,10 @@ export class FakeEngine {
   #list(query: URLSearchParams): unknown {
     const { label = [] } = JSON.parse(query.get('filters') ?? '{}') as { label?: string[] }
     const matching = [...this.containers.values()].filter(({ body }) =>
-      label.every((one) => body.Labels[one.split('=')[0]!] === one.split('=')[1]),
+      label.every((one) => {
+        const [key = '', value] = one.split('=')
+        return body.Labels[key] === value
+      }),
     )
     return matching.map(({ id, name, body, state, createdAt, ip }) => ({
       Id: id,
@@ -293,8 +296,8 @@ export class FakeEngine {
       // Not `for await`: it would close the connection for writing, too, when the input ends.
       socket.on('data', (chunk: Buffer) => (input = Buffer.concat([input, chunk])))
       await once(socket, 'end')
-      socket.write(stdcopyFrame('stdout', input.subarray(length)))
-    } else if (words.length > 0) socket.write(stdcopyFrame('stdout', Buffer.from(words.join(' '))))
+      socket.write(frame('stdout', input.subarray(length)))
+    } else if (words.length > 0) socket.write(frame('stdout', Buffer.from(words.join(' '))))
     if (exec) exec.exitCode = Number(exitCode)
     socket.end()
   }

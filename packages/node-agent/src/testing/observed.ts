@@ -2,8 +2,8 @@
  * Builders of what an engine shows, for tests of the pure parts.
  */
 
-import { containerHash } from '../containers/labels.ts'
-import type { ObservedContainer, ObservedPod, ObservedSandbox } from '../pods/observed-pod.ts'
+import { containerHash } from '../observed/labels.ts'
+import type { ObservedContainer, ObservedPod, ObservedSandbox } from '../observed/observed-pod.ts'
 import { startOfTime } from './objects.ts'
 
 export function sandbox(overrides: Partial<ObservedSandbox> = {}): ObservedSandbox {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { PersistentVolumeClaims, PersistentVolumes } from '@dinghy/shared/api/resources'
 import type { PersistentVolume, Volume } from '@dinghy/shared/api/types'
 import { ApiClient } from '@dinghy/shared/client/api-client'
-import { TinyApiServer } from '@dinghy/shared/client/tiny-api-server'
+import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { pod, podUid } from '../testing/objects.ts'
 import { resolveClaim } from './claims.ts'
 

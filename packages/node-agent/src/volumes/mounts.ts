@@ -10,7 +10,7 @@ import { dirname, isAbsolute, join, sep } from 'node:path'
 import type { Container, EphemeralContainer, VolumeMount } from '@dinghy/shared/api/types'
 import { ConfigError } from '../containers/security.ts'
 import { expand } from '../containers/expansion.ts'
-import type { DockerMount } from '../docker/docker-types.ts'
+import type { DockerMount } from '@dinghy/shared/docker/types'
 
 export async function containerMounts(
   container: Container | EphemeralContainer,

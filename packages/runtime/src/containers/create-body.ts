@@ -1,10 +1,10 @@
 /**
  * The body of POST /containers/create: checked, and completed from the image. Pure.
  */
-import { badParameter } from '../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 import { signalNumber } from '../drivers/exit-code.ts'
 import { defaultPath } from '../drivers/executable.ts'
-import type { Healthcheck, RunConfig } from '../images/oci.ts'
+import type { Healthcheck, RunConfig } from '@dinghy/images/content/oci'
 import { parsePort, publishRequests } from '../networks/ports.ts'
 import type { ContainerConfig, Endpoint, HostConfig } from './record.ts'
 import { checkRestartPolicy } from './restart-policy.ts'

@@ -3,7 +3,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { badParameter, conflict, DockerError, messageOf, notFound } from '../docker/errors.ts'
+import { badParameter, conflict, DockerError, notFound } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import type { ExecProcess, ProcessSpec } from '../drivers/driver.ts'
 import type { Container } from './container.ts'
 import type { Containers } from './containers.ts'

@@ -3,7 +3,7 @@
  */
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/process/logger'
-import type { Healthcheck } from '../images/oci.ts'
+import type { Healthcheck } from '@dinghy/images/content/oci'
 import type { Container } from './container.ts'
 import type { Containers } from './containers.ts'
 import type { Health, HealthLogEntry } from './record.ts'

@@ -4,7 +4,8 @@
 import type { Published } from '../networks/port-proxy.ts'
 import type { Container } from './container.ts'
 import { commandOf } from './create-body.ts'
-import type { ContainerRecord, Endpoint, MountPoint, State } from './record.ts'
+import type { ContainerRecord, Endpoint, State } from './record.ts'
+import type { MountPoint } from '../volumes/mount-point.ts'
 import { hasProcess, isUp } from './state.ts'
 
 type Json = Record<string, unknown>

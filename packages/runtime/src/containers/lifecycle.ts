@@ -7,7 +7,8 @@
  */
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/process/logger'
-import { badParameter, conflict, DockerError, messageOf } from '../docker/errors.ts'
+import { badParameter, conflict, DockerError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import type { Driver, Exit, Running } from '../drivers/driver.ts'
 import { signalNumber } from '../drivers/exit-code.ts'
 import type { Container } from './container.ts'

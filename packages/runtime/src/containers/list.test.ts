@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseFilters } from '../docker/filters.ts'
+import { parseFilters } from '../filters.ts'
 import { completeConfig, completeHostConfig } from './create-body.ts'
 import { listFilters, selectContainers } from './list.ts'
 import { never, type ContainerRecord, type Status } from './record.ts'

@@ -1,9 +1,9 @@
 /**
  * Which containers `docker ps` and `docker container prune` mean. Pure.
  */
-import { badParameter } from '../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 import type { Published } from '../networks/port-proxy.ts'
-import { anyOf, labelsMatch, matchesText, type Filters } from '../docker/filters.ts'
+import { anyOf, labelsMatch, matchesText, type Filters } from '../filters.ts'
 import type { ContainerRecord } from './record.ts'
 import { isUp } from './state.ts'
 

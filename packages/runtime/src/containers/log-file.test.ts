@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FakeClock } from '@dinghy/shared/api/clock'
-import { FrameReader } from '../docker/stdcopy.ts'
+import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
 import { LogFile } from './log-file.ts'
 import { LogReader, type LogQuery } from './log-reader.ts'
 import { parseRfc3339 } from './timestamps.ts'
@@ -36,7 +36,7 @@ function read(log: LogFile, query: Partial<LogQuery> = {}, timestamps = false): 
 
 /** As "o:text" and "e:text", a frame each. */
 function frames(bytes: Buffer): string[] {
-  return new FrameReader().push(bytes).map(({ stream, payload }) => `${stream === 'stdout' ? 'o' : 'e'}:${payload}`)
+  return new StdcopyParser().push(bytes).map(({ stream, data }) => `${stream === 'stdout' ? 'o' : 'e'}:${data.toString()}`)
 }
 
 function numbered(from: number, to: number) {

@@ -5,7 +5,7 @@
  * and is read from there. Output comes as it goes over the wire: frames (docker/stdcopy.ts) that hold as many lines as
  * follow each other in one stream, or with a TTY the bare text.
  */
-import { frame, frameHeaderBytes, writeFrameHeader } from '../docker/stdcopy.ts'
+import { frame, frameHeaderBytes, writeFrameHeader } from '@dinghy/shared/docker/stdcopy'
 import { LogCursor, positionOfTail, type Position } from './log-cursor.ts'
 import type { Appended, LogFile } from './log-file.ts'
 import { compareTime, copyText, copyTime, visitEntries, type EntryView, type StreamName } from './log-format.ts'

@@ -1,5 +1,5 @@
 import type { Mount } from '../drivers/driver.ts'
-import type { MountPoint } from './record.ts'
+import type { MountPoint } from '../volumes/mount-point.ts'
 
 /** The mounts of a record as the driver wants them. */
 export function driverMounts(mounts: MountPoint[]): Mount[] {

@@ -2,7 +2,7 @@
  * Names and ids of containers.
  */
 import { randomBytes } from 'node:crypto'
-import { badParameter } from '../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 
 const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 

@@ -4,8 +4,10 @@
  * All networks of a container are of one kind: on bridge networks it has a network namespace of its own, on loopback networks it
  * shares the machine's.
  */
-import { badParameter, conflict, messageOf, serverError } from '../docker/errors.ts'
-import type { Mount, NetworkInterface } from '../drivers/driver.ts'
+import { badParameter, conflict, serverError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
+import type { Mount } from '../drivers/driver.ts'
+import type { NetworkInterface } from '../networks/network-interface.ts'
 import type { Bridges } from '../networks/bridge/bridges.ts'
 import { gatewayOf, interfacesOf, portName, type Plugged } from '../networks/bridge/interfaces.ts'
 import { readTraffic, type Traffic } from '../networks/bridge/machine-links.ts'

@@ -3,7 +3,9 @@
  * back (`config`, `hostConfig`, `networks`) have the field names of the Engine API, so that nothing is lost between
  * create and inspect; everything else is ours.
  */
-import type { Healthcheck, RunConfig } from '../images/oci.ts'
+import type { PortBinding } from '../networks/ports.ts'
+import type { MountPoint, MountRequest } from '../volumes/mount-point.ts'
+import type { Healthcheck, RunConfig } from '@dinghy/images/content/oci'
 import type { Running } from '../drivers/driver.ts'
 
 /** `Config` of the Engine API, complete: what create did not say has been taken from the image. */
@@ -28,11 +30,6 @@ export interface ContainerConfig extends RunConfig {
   StopTimeout?: number
   /** Of the main network; clients of API 1.44 and newer say it of an endpoint. */
   MacAddress?: string
-}
-
-export interface PortBinding {
-  HostIp: string
-  HostPort: string
 }
 
 export interface RestartPolicy {
@@ -83,35 +80,6 @@ export interface HostConfig {
   CpusetCpus: string
   PidsLimit: number | null
   [other: string]: unknown
-}
-
-export interface MountRequest {
-  Type: 'bind' | 'volume' | 'tmpfs'
-  Source?: string
-  Target: string
-  ReadOnly?: boolean
-  BindOptions?: { CreateMountpoint?: boolean; Propagation?: string }
-  VolumeOptions?: { NoCopy?: boolean; Labels?: Record<string, string>; DriverConfig?: unknown; Subpath?: string }
-  TmpfsOptions?: { SizeBytes?: number; Mode?: number }
-}
-
-/** A mount with everything decided; `Mounts` of inspect is made of these. */
-export interface MountPoint {
-  type: 'bind' | 'volume' | 'tmpfs'
-  /** Host directory or file; empty for a tmpfs. */
-  source: string
-  target: string
-  readOnly: boolean
-  /** Set for volumes. */
-  volume?: string
-  /** The volume was made for this container and has no name of the user's. */
-  anonymous?: boolean
-  /** Copy the image's files into the volume when it is empty. */
-  seed?: boolean
-  mode: string
-  options?: string
-  /** Of a bind, when it is not the usual `rprivate`: mounts that are made in it later on this machine show up inside. */
-  propagation?: 'slave' | 'rslave'
 }
 
 /** An endpoint of `NetworkSettings.Networks`. */

@@ -1,7 +1,7 @@
 /**
  * When does a container that has exited start again, and after how long. Pure.
  */
-import { badParameter } from '../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 import type { RestartPolicy } from './record.ts'
 
 const firstDelayMs = 100

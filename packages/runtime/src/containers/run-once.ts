@@ -5,7 +5,8 @@
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ContainerSpec, Driver, Mount, Rootfs, Running } from '../drivers/driver.ts'
+import type { ContainerSpec, Driver, Mount, Running } from '../drivers/driver.ts'
+import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import { hostsFile, resolvConf } from '../networks/hosts-file.ts'
 import { newId } from './names.ts'
 import { Stdio } from './stdio.ts'

@@ -1,17 +1,11 @@
 /**
  * A container's record as the ContainerSpec that a driver starts. Pure, apart from what is passed in.
  */
-import type {
-  ContainerSpec,
-  Mount,
-  NamespaceMode,
-  NetworkInterface,
-  ProcessSpec,
-  Resources,
-  Rootfs,
-} from '../drivers/driver.ts'
-import { badParameter } from '../docker/errors.ts'
-import { userNamespace } from '../user-namespace.ts'
+import type { ContainerSpec, Mount, NamespaceMode, ProcessSpec, Resources } from '../drivers/driver.ts'
+import type { Rootfs } from '@dinghy/images/layers/snapshotter'
+import type { NetworkInterface } from '../networks/network-interface.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
+import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { commandOf } from './create-body.ts'
 import type { ContainerRecord, HostConfig } from './record.ts'
 

@@ -9,7 +9,7 @@
  *
  *   created, exited, dead ──removing──▶ removing ──removeFailed──▶ dead
  */
-import { conflict, type DockerError } from '../docker/errors.ts'
+import { conflict, type DockerError } from '@dinghy/shared/docker/errors'
 import type { State, Status } from './record.ts'
 
 export function isUp(status: Status): boolean {

@@ -3,7 +3,7 @@
  *
  * Every other one is the whole machine's (`kernel.core_pattern` would even make root there run a program of the container's choice).
  */
-import { badParameter } from '../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 
 const perIpcNamespace =
   /^(?:kernel\.(?:msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)|fs\.mqueue\.[a-z_]+)$/

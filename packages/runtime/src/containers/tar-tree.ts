@@ -21,10 +21,10 @@ import {
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { decompressed } from '../images/compression.ts'
-import { entryComponents, resolveBeneath } from '../images/scoped-path.ts'
-import { readTar, tarStream, type TarEntry, type TarHeader, type TarWriter } from '../images/tar.ts'
-import { userNamespace } from '../user-namespace.ts'
+import { decompressed } from '@dinghy/images/files/compression'
+import { entryComponents, resolveBeneath } from '@dinghy/images/files/scoped-path'
+import { readTar, tarStream, type TarEntry, type TarHeader, type TarWriter } from '@dinghy/images/files/tar'
+import { userNamespace } from '@dinghy/images/files/user-namespace'
 
 /** `path` and what is below it, under `name`; `except` are names directly below it that are left out. */
 export function packTree(

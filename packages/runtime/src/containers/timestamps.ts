@@ -2,7 +2,7 @@
  * Points in time to the nanosecond, as Docker's logs and events have them: RFC 3339 text, `seconds.nanos` in queries.
  */
 import { parseDuration } from '@dinghy/shared/api/duration'
-import { badParameter } from '../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 
 /** Nanoseconds since the epoch as "2025-01-01T00:00:00.000000001Z". */
 export function formatNanos(nanos: bigint): string {

@@ -1,7 +1,7 @@
 /**
  * `docker top`: the machine's own `ps`, cut down to the container's processes.
  */
-import { badParameter, serverError } from '../docker/errors.ts'
+import { badParameter, serverError } from '@dinghy/shared/docker/errors'
 import type { ProcessRow } from '../drivers/driver.ts'
 
 export interface ProcessTable {

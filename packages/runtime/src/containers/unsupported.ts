@@ -2,7 +2,7 @@
  * What a client may ask for and would not get here. An isolation or a limit that was asked for is never dropped in silence:
  * create fails, in Docker's own words where Docker refuses the same. Pure.
  */
-import { badParameter } from '../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 import type { HostConfig } from './record.ts'
 
 /** What depends on the machine and the driver. */

@@ -4,7 +4,7 @@
  *
  * As there, null is as good as missing, and fields that are not listed pass.
  */
-import { badParameter } from './errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 
 export type Shape =
   | 'string'

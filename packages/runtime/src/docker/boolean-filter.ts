@@ -1,6 +1,6 @@
 /** Filters that are yes or no: `dangling=true`. */
-import { badParameter } from './errors.ts'
-import type { Filters } from './filters.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
+import type { Filters } from '../filters.ts'
 
 /** Undefined when the filter was not given; a 400 when it is neither yes nor no. */
 export function booleanFilter(filters: Filters, name: string): boolean | undefined {

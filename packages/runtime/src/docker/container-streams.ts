@@ -10,10 +10,10 @@ import { hasProcess, refusal } from '../containers/state.ts'
 import { statsJson } from '../containers/stats.ts'
 import { parseMoment } from '../containers/timestamps.ts'
 import type { Deps } from './deps.ts'
-import { badParameter, DockerError } from './errors.ts'
+import { badParameter, DockerError } from '@dinghy/shared/docker/errors'
 import { isTrue, sendJson, type DockerRequest, type Router } from './router.ts'
 import { multiplexedStream, rawStream } from './server.ts'
-import { frame } from './stdcopy.ts'
+import { frame } from '@dinghy/shared/docker/stdcopy'
 
 export function containerStreamRoutes(router: Router, deps: Deps): void {
   const { containers, clock } = deps

@@ -17,8 +17,8 @@ import { parseMoment } from '../containers/timestamps.ts'
 import { processTable } from '../containers/top.ts'
 import { createShape, hostConfigShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
-import { badParameter, conflict, serverError } from './errors.ts'
-import { parseFilters } from './filters.ts'
+import { badParameter, conflict, serverError } from '@dinghy/shared/docker/errors'
+import { parseFilters } from '../filters.ts'
 import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
 
 export function containerRoutes(router: Router, deps: Deps): void {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { FakeClock } from '@dinghy/shared/api/clock'
 import { EventBus, type DockerEvent } from '../events.ts'
 import { eventMatches } from './events.ts'
-import { parseFilters } from './filters.ts'
+import { parseFilters } from '../filters.ts'
 
 const bus = new EventBus(new FakeClock())
 bus.publish('container', 'exec_create: sh -c x', 'abc123', { image: 'node:20', name: 'web', tier: 'front' })

@@ -4,7 +4,7 @@
 import { parseMoment } from '../containers/timestamps.ts'
 import type { DockerEvent } from '../events.ts'
 import type { Deps } from './deps.ts'
-import { anyOf, labelsMatch, parseFilters, type Filters } from './filters.ts'
+import { anyOf, labelsMatch, parseFilters, type Filters } from '../filters.ts'
 import type { Router } from './router.ts'
 
 const eventFilters = [

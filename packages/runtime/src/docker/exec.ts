@@ -6,11 +6,12 @@ import type { ExecProcess } from '../drivers/driver.ts'
 import type { Exec, ExecRequest } from '../containers/exec.ts'
 import { execShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
-import { conflict, messageOf } from './errors.ts'
+import { conflict } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { sizeOf } from './containers.ts'
 import { sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
 import { multiplexedStream, rawStream } from './server.ts'
-import { frame } from './stdcopy.ts'
+import { frame } from '@dinghy/shared/docker/stdcopy'
 
 export function execRoutes(router: Router, { containers, execs }: Deps): void {
   const find = (request: DockerRequest): Exec => execs.get(request.params['id'] ?? '')

@@ -1,7 +1,7 @@
 /** Images in the shapes of the Engine API. Pure. */
-import { commentOf } from '../images/history.ts'
-import type { Image } from '../images/image-store.ts'
-import type { RunConfig } from '../images/oci.ts'
+import { commentOf } from '@dinghy/images/store/history'
+import type { Image } from '@dinghy/images/store/image-store'
+import type { RunConfig } from '@dinghy/images/content/oci'
 
 export function imageSummary(image: Image, options: { containers: number; before143: boolean }): object {
   const isNameless = image.repoTags.length + image.repoDigests.length === 0

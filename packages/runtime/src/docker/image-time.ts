@@ -1,6 +1,6 @@
 /** Times in filters: an RFC 3339 date, seconds since the epoch, or a duration before now (`24h`). */
-import { parseDuration } from '../images/dockerfile/duration.ts'
-import { badParameter } from './errors.ts'
+import { parseDuration } from '@dinghy/builder/dockerfile/duration'
+import { badParameter } from '@dinghy/shared/docker/errors'
 
 /** Milliseconds since the epoch. */
 export function parseTimestamp(text: string, now: number): number {

@@ -1,22 +1,30 @@
 /** Images in and out: pull, import, push, save, load; and docker login. */
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { EventBus } from '../events.ts'
-import { imagesToSave, loadImages, saveImages } from '../images/archive.ts'
-import { DockerfileError } from '../images/dockerfile/parse.ts'
-import { webRequest } from '../images/http.ts'
-import { importImage } from '../images/import.ts'
-import type { ImageSource } from '../images/image-source.ts'
-import type { ImageStore } from '../images/image-store.ts'
-import type { Reference } from '../images/reference.ts'
-import { familiarName, familiarRepository, parseReference, repositoryOf, withDefaultTag } from '../images/reference.ts'
-import type { Credentials } from '../images/registry/credentials.ts'
-import { decodeCredentials } from '../images/registry/credentials.ts'
-import { checkLogin } from '../images/registry/login.ts'
-import { parsePlatform } from '../images/registry/platform.ts'
-import { pushImage } from '../images/registry/push.ts'
-import { UnreachableError } from '../images/http.ts'
+import { imagesToSave, loadImages, saveImages } from '@dinghy/images/store/archive'
+import { DockerfileError } from '@dinghy/builder/dockerfile/parse'
+import { webRequest } from '@dinghy/images/distribution/web-request'
+import { applyChanges } from '@dinghy/builder/apply-changes'
+import { importImage } from '@dinghy/images/store/import'
+import type { ImageSource } from '@dinghy/images/image-source'
+import type { ImageStore } from '@dinghy/images/store/image-store'
+import type { Reference } from '@dinghy/shared/docker/reference'
+import {
+  familiarName,
+  familiarRepository,
+  parseReference,
+  repositoryOf,
+  withDefaultTag,
+} from '@dinghy/shared/docker/reference'
+import type { Credentials } from '@dinghy/images/distribution/credentials'
+import { decodeCredentials } from '@dinghy/images/distribution/credentials'
+import { checkLogin } from '@dinghy/images/distribution/login'
+import { parsePlatform } from '@dinghy/images/distribution/platform'
+import { pushImage } from '@dinghy/images/distribution/push'
+import { UnreachableError } from '@dinghy/images/distribution/web-request'
 import { authShape } from './body-shape.ts'
-import { badParameter, DockerError, messageOf, notFound, serverError } from './errors.ts'
+import { badParameter, DockerError, notFound, serverError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { referenceOr400 } from './images.ts'
 import { JsonStream } from './json-stream.ts'
 import type { DockerRequest, Router } from './router.ts'
@@ -139,8 +147,10 @@ async function importFrom(
         ? body
         : (await asDockerError(() => webRequest(from.includes('://') ? from : `http://${from}`, {}, signal))).body
     const message = query.get('message') || `Imported from ${from}`
-    const options = { message, changes: query.getAll('changes'), now: new Date(clock.now()) }
-    const { id } = await asDockerError(() => importImage(images, tar, options, signal))
+    const { id } = await asDockerError(() => {
+      const config = applyChanges({}, query.getAll('changes'))
+      return importImage(images, tar, { message, config, now: new Date(clock.now()) }, signal)
+    })
     if (reference) await images.tag(id, reference)
     events.publish('image', 'import', id, { name: id })
     stream.send({ status: id })

@@ -6,7 +6,7 @@
  * Docker, and its clients look for both.
  */
 import type { ServerResponse } from 'node:http'
-import { messageOf } from './errors.ts'
+import { messageOf } from '@dinghy/shared/api/message-of'
 
 export class JsonStream {
   readonly #response: ServerResponse

@@ -10,7 +10,7 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { messageOf } from './errors.ts'
+import { messageOf } from '@dinghy/shared/api/message-of'
 
 export type ListenAddress = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number }
 

@@ -5,7 +5,8 @@ import { once } from 'node:events'
 import { chmodSync, existsSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { connect } from 'node:net'
-import { messageOf, serverError } from './errors.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { ListenError, type ListenAddress } from './listen-address.ts'
 
 export async function listen(server: Server, address: ListenAddress): Promise<void> {

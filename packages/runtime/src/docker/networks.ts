@@ -7,8 +7,8 @@ import type { NetworkRequest } from '../networks/networks.ts'
 import { untilMs } from './containers.ts'
 import { connectShape, networkShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
-import { badParameter, notFound } from './errors.ts'
-import { anyOf, labelsMatch, matchesText, parseFilters } from './filters.ts'
+import { badParameter, notFound } from '@dinghy/shared/docker/errors'
+import { anyOf, labelsMatch, matchesText, parseFilters } from '../filters.ts'
 import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
 
 const listFilters = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']

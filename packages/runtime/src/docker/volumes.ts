@@ -5,7 +5,7 @@ import { directorySize } from '../containers/sizes.ts'
 import type { Volume, VolumeRequest } from '../volumes/volumes.ts'
 import { volumeShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
-import { anyOf, labelsMatch, matchesText, parseFilters } from './filters.ts'
+import { anyOf, labelsMatch, matchesText, parseFilters } from '../filters.ts'
 import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
 
 export function volumeRoutes(router: Router, { volumes, containers, events }: Deps): void {

@@ -9,17 +9,8 @@
  * process in a directory).
  */
 
-/** What a container's file system is made of. The layers belong to the image store, `dir` to this container. */
-export interface Rootfs {
-  /** Unpacked layer directories, lowest first. Never written to. */
-  layers: string[]
-  /** Beneath the layers lie this machine's own files (its /usr, its node): an image made without a network. */
-  hostBase: boolean
-  /** This container's own directory; the driver keeps its writable layer (`upper/`) and its mount points there. */
-  dir: string
-  /** It is thrown away after its run: nothing in it has to survive a power cut. */
-  isTemporary?: boolean
-}
+import type { Change, Rootfs, Snapshotter } from '@dinghy/images/layers/snapshotter'
+import type { NetworkInterface } from '../networks/network-interface.ts'
 
 export interface Mount {
   type: 'bind' | 'tmpfs'
@@ -67,23 +58,6 @@ export interface Resources {
 
 /** `private`, `host`, or the namespace that another process lives in. */
 export type NamespaceMode = 'private' | 'host' | { pid: number }
-
-/** An interface in the network namespace of a container, and the bridge that it is plugged into. */
-export interface NetworkInterface {
-  /** In the container: eth0, eth1, … */
-  name: string
-  /** The other end of the cable, a port of the bridge. */
-  port: string
-  bridge: string
-  mac: string
-  /** With its prefix: 172.17.0.2/16. */
-  address: string
-  mtu: number
-  /** Cut off from the other ports of the bridge. */
-  isolated?: boolean
-  /** The way to everything else; of one interface at most. */
-  gateway?: string
-}
 
 export interface ContainerSpec {
   id: string
@@ -146,13 +120,6 @@ export interface ExecProcess {
   kill(): Promise<void>
 }
 
-export type ChangeKind = 'add' | 'modify' | 'delete'
-export interface Change {
-  /** Absolute path inside the container. */
-  path: string
-  kind: ChangeKind
-}
-
 export interface ProcessRow {
   pid: number
   ppid: number
@@ -177,7 +144,7 @@ export interface Usage {
   writeBytes: number
 }
 
-export interface Driver {
+export interface Driver extends Snapshotter {
   readonly name: 'linux' | 'oci' | 'process'
   /** Whether `ContainerSpec.seccomp` has an effect. */
   readonly enforcesSeccomp: boolean
@@ -187,8 +154,6 @@ export interface Driver {
   /** Limits that will silently not hold, in Docker's words; a driver that refuses them at the start has none. */
   warningsFor(resources: Resources): string[]
 
-  /** Makes the container's directories. Idempotent. */
-  prepare(rootfs: Rootfs): Promise<void>
   /** Makes a fresh run directory with its FIFOs, in the place of that of an earlier run. */
   createRunDir(runDir: string): Promise<void>
   /**
@@ -213,22 +178,12 @@ export interface Driver {
   usage(running: Running, spec: ContainerSpec): Promise<Usage>
   processes(running: Running, spec: ContainerSpec): Promise<ProcessRow[]>
 
-  /** How the container's files differ from its image, parents before children. `running` if it runs. */
+  /** `running` if it runs. */
   changes(rootfs: Rootfs, running?: Running): Promise<Change[]>
-  /**
-   * The host path of a directory that has changed or that leads to a change; it may show nothing but what has changed.
-   * Only for a container that has ended: links are not looked for.
-   */
-  changedDirectory(rootfs: Rootfs, path: string): Promise<string>
-  /**
-   * The host path at which `path` of the merged view can be read, symlinks followed inside the container only.
-   * Throws ENOENT (`code`) when there is no such file. With `running`, the container's mounts are seen too.
-   */
+  /** With `running`, the container's mounts are seen too. */
   pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string>
   /** Copies a directory of the image into a directory of the host, owners and modes too; nothing if it has none. */
   copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void>
   /** The runtime stops: gives back what no container needs. Containers run on. */
   close(): Promise<void>
-  /** Undoes `prepare`; the container must have stopped. Idempotent. */
-  cleanup(rootfs: Rootfs): Promise<void>
 }

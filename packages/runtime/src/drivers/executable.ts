@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
-import { DockerError } from '../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
 import type { ProcessSpec } from './driver.ts'
 
 /** Looks a path up in the container: its real path inside and where its bytes can be read. */

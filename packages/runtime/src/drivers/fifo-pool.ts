@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
-import { serverError } from '../docker/errors.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
 import { toolEnvironment } from '../tool-environment.ts'
 
 const batch = 64

@@ -24,7 +24,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
-import { serverError } from '../docker/errors.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
 import type { ContainerSpec, Running } from './driver.ts'
 import type { FifoPool } from './fifo-pool.ts'
 import { isAlive, isSameProcess } from './process-table.ts'

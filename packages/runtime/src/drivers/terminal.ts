@@ -6,7 +6,7 @@ import { execFile, execFileSync } from 'node:child_process'
 import { readlinkSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError } from '../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
 import { toolEnvironment } from '../tool-environment.ts'
 
 /** The command line that runs `program` on a new terminal of that size, whose other side is stdin and stdout of that line. */

@@ -1,7 +1,7 @@
 /**
  * Addresses of IPv4 subnets: which are free, who has them. Pure; what is taken is kept by networks.ts.
  */
-import { badParameter, conflict } from '../docker/errors.ts'
+import { badParameter, conflict } from '@dinghy/shared/docker/errors'
 
 export interface Subnet {
   /** The network address as a number. */

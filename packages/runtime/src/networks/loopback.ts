@@ -3,7 +3,7 @@
  *
  * 127.0.0.0/12 is left to the machine, and from 127.64 upwards a cluster gives its own subnets to its nodes.
  */
-import { badParameter } from '../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 import { contains, parseSubnet } from './ipam.ts'
 import { loopbackSpace, type AddressSpace } from './network.ts'
 

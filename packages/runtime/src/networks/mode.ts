@@ -4,9 +4,9 @@
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf, serverError } from '../docker/errors.ts'
-import type { Driver } from '../drivers/driver.ts'
-import { isMachineRoot } from '../user-namespace.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
+import { isMachineRoot } from '@dinghy/images/files/user-namespace'
 import { rulesetOf } from './bridge/firewall.ts'
 import { bridgeBatch, interfaceBatch, portBatch } from './bridge/links.ts'
 import { runTool } from './run-tool.ts'
@@ -20,7 +20,7 @@ export interface NetworkMode {
 
 export async function chooseMode(
   wanted: 'auto' | 'bridge' | 'loopback',
-  driver: Pick<Driver, 'name'>,
+  driver: { readonly name: 'linux' | 'oci' | 'process' },
   root: string,
 ): Promise<NetworkMode> {
   if (wanted === 'loopback') return { name: 'loopback', reason: 'asked for', canMasquerade: false }

@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { badParameter, conflict, DockerError, notFound } from '../docker/errors.ts'
+import { badParameter, conflict, DockerError, notFound } from '@dinghy/shared/docker/errors'
 import type { EventBus } from '../events.ts'
 import {
   allocate,

@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { serverError } from '../docker/errors.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
 import type { PublishRequest } from './ports.ts'
 
 export interface Published {

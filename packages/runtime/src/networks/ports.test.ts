@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { PortBinding } from '../containers/record.ts'
+import type { PortBinding } from './ports.ts'
 import { publishRequests } from './ports.ts'
 
 function request(containerPort: number, hostPorts: number[], hostIp = '', protocol = 'tcp') {

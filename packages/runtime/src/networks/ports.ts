@@ -1,8 +1,13 @@
 /**
  * `-p`: what a client asked to publish, and the PortMap of inspect. Pure.
  */
-import { badParameter } from '../docker/errors.ts'
-import type { PortBinding } from '../containers/record.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
+
+/** One entry of a PortMap, as the API writes it. */
+export interface PortBinding {
+  HostIp: string
+  HostPort: string
+}
 
 export interface PublishRequest {
   containerPort: number

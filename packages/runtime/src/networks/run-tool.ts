@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { serverError } from '../docker/errors.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
 import { toolEnvironment } from '../tool-environment.ts'
 
 export async function runTool(program: string, args: string[], input: string): Promise<string> {

@@ -2,8 +2,8 @@
  * `-v`, `--mount`, `--tmpfs` and an image's VOLUMEs, all as MountPoints. Pure; volumes get their directories later.
  */
 import { posix } from 'node:path'
-import type { HostConfig, MountPoint, MountRequest } from '../containers/record.ts'
-import { badParameter } from '../docker/errors.ts'
+import type { MountOptions, MountPoint, MountRequest } from './mount-point.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 
 const volumeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 /** What may follow the second colon of -v. Consistency and labels have no meaning here and are accepted. */
@@ -11,11 +11,7 @@ const bindModes = new Set(['ro', 'rw', 'z', 'Z', 'nocopy', 'consistent', 'cached
 const propagationModes = new Set(['rprivate', 'private', 'rslave', 'slave', 'rshared', 'shared'])
 
 /** The mounts of a container, later ones of the same target replacing earlier: volumes-from, image volumes, -v, --mount. */
-export function mountPointsOf(
-  hostConfig: Pick<HostConfig, 'Binds' | 'Mounts' | 'Tmpfs'>,
-  volumes: string[],
-  inherited: MountPoint[] = [],
-): MountPoint[] {
+export function mountPointsOf(hostConfig: MountOptions, volumes: string[], inherited: MountPoint[] = []): MountPoint[] {
   const byTarget = new Map<string, MountPoint>()
   const explicit = [
     ...(hostConfig.Binds ?? []).map(parseBind),

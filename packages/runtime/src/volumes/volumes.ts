@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { badParameter, conflict, notFound } from '../docker/errors.ts'
+import { badParameter, conflict, notFound } from '@dinghy/shared/docker/errors'
 import type { EventBus } from '../events.ts'
 import { checkVolumeName } from './binds.ts'
 

@@ -3,7 +3,7 @@ import { StatusError, conflict, forbidden, hasReason } from '../api/errors.ts'
 import { ConfigMaps, Deployments, Nodes, Pods } from '../api/resources.ts'
 import { ApiClient } from './api-client.ts'
 import { withCause } from './causality.ts'
-import { TinyApiServer } from './tiny-api-server.ts'
+import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 
 let server: TinyApiServer
 let client: ApiClient

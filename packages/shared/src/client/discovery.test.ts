@@ -4,7 +4,7 @@ import { afterEach, expect, test } from 'vitest'
 import { Deployments, Nodes, Pods } from '../api/resources.ts'
 import { ApiClient } from './api-client.ts'
 import { discover } from './discovery.ts'
-import { TinyApiServer } from './tiny-api-server.ts'
+import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 
 const closing: (() => Promise<unknown>)[] = []
 afterEach(() => Promise.all(closing.splice(0).map((close) => close())))

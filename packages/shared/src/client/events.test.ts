@@ -7,7 +7,7 @@ import { ApiClient } from './api-client.ts'
 import { withCause } from './causality.ts'
 import { EventRecorder } from './events.ts'
 import type { Logger } from './logger.ts'
-import { TinyApiServer } from './tiny-api-server.ts'
+import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 
 let server: TinyApiServer
 let clock: FakeClock

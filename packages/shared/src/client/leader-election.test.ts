@@ -4,7 +4,7 @@ import { Leases } from '../api/resources.ts'
 import { ApiClient } from './api-client.ts'
 import { runWithLease } from './leader-election.ts'
 import type { Logger } from './logger.ts'
-import { TinyApiServer } from './tiny-api-server.ts'
+import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 
 const quiet: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 

@@ -8,7 +8,7 @@ import { ApiClient } from '../client/api-client.ts'
 import { currentCause } from '../client/causality.ts'
 import { Informers } from '../client/informer.ts'
 import type { Logger } from '../client/logger.ts'
-import { TinyApiServer } from '../client/tiny-api-server.ts'
+import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { runController, type Reconciler } from './controller.ts'
 import { debugQueues } from './gate.ts'
 

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
 import { once } from 'node:events'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { serverFixture } from '../server-fixture.ts'
+import { serverFixture } from '../../testing/server-fixture.ts'
 
 let fixture: Awaited<ReturnType<typeof serverFixture>>
 let kubelet: Server

@@ -2,7 +2,7 @@ import type { JobSpec } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
 import { convertEvent } from './event.ts'
 import { convertAutoscaler } from './horizontal-pod-autoscaler.ts'
-import { created, definitionOf, problemsOf, problemsOfUpdate, type Loose } from './kind-fixture.ts'
+import { created, definitionOf, problemsOf, problemsOfUpdate, type Loose } from '../../testing/kind-fixture.ts'
 
 const template = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'c', image: 'busybox' }] } }
 const selector = { matchLabels: { app: 'x' } }

@@ -1,6 +1,6 @@
 import type { Container, Pod } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
-import { created, definitionOf, problemsOf, problemsOfUpdate } from './kind-fixture.ts'
+import { created, definitionOf, problemsOf, problemsOfUpdate } from '../../testing/kind-fixture.ts'
 import { podWarnings } from './pod-spec/warnings.ts'
 import { qosClass } from './qos.ts'
 

@@ -25,7 +25,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { userNamespace } from '../../user-namespace.ts'
+import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { devices } from './system-mounts.ts'
 import { toolEnvironment } from '../../tool-environment.ts'
 

@@ -2,7 +2,7 @@
  * Which of the kernel's capabilities a container's root may use: Docker's default fourteen, adjusted by --cap-add and
  * --cap-drop. Pure; the names become setpriv's arguments in launch.ts.
  */
-import { badParameter } from '../../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 
 /** In the order of their numbers in linux/capability.h. */
 export const allCapabilities = [

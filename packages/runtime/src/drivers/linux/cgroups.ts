@@ -20,7 +20,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError, messageOf } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import type { Resources, Usage } from '../driver.ts'
 import { limitWrites, type Controller } from './cgroup-limits.ts'
 

@@ -5,7 +5,8 @@
  */
 import { posix } from 'node:path'
 import { linkLines } from '../../networks/bridge/links.ts'
-import type { ContainerSpec, Mount, ProcessSpec, Rootfs } from '../driver.ts'
+import type { ContainerSpec, Mount, ProcessSpec } from '../driver.ts'
+import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import { startError } from '../executable.ts'
 import { quote } from '../terminal.ts'
 import type { BaseRoot } from './base-root.ts'

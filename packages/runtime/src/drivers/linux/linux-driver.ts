@@ -11,10 +11,9 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError, serverError } from '../../docker/errors.ts'
-import { userNamespace } from '../../user-namespace.ts'
+import { DockerError, serverError } from '@dinghy/shared/docker/errors'
+import { userNamespace } from '@dinghy/images/files/user-namespace'
 import type {
-  Change,
   ContainerSpec,
   Driver,
   ExecProcess,
@@ -22,15 +21,15 @@ import type {
   ProcessRow,
   ProcessSpec,
   Resources,
-  Rootfs,
   Running,
   Usage,
 } from '../driver.ts'
+import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import { findExecutable, startError, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import type { FifoPool } from '../fifo-pool.ts'
 import type { SpareShell } from '../spare-shell.ts'
-import { LayeredView } from '../layered-view.ts'
+import { LayeredView } from '../../snapshots/layered-view.ts'
 import { isSameProcess, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'

@@ -4,7 +4,7 @@
  */
 import { readlinkSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
 import { allPids, readStat } from '../process-table.ts'
 
 /** An opaque name of the mount namespace of `pid`; undefined when there is no such process or it is none of ours. */

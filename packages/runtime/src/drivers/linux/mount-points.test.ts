@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Mount } from '../driver.ts'
-import { LayeredView } from '../layered-view.ts'
+import { LayeredView } from '../../snapshots/layered-view.ts'
 import { prepareMountPoint } from './mount-points.ts'
 
 let dir: string

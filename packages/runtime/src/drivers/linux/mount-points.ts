@@ -4,10 +4,11 @@
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Mount, Rootfs } from '../driver.ts'
+import type { Mount } from '../driver.ts'
+import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import { startError } from '../executable.ts'
-import { userNamespace } from '../../user-namespace.ts'
-import type { LayeredView } from '../layered-view.ts'
+import { userNamespace } from '@dinghy/images/files/user-namespace'
+import type { LayeredView } from '../../snapshots/layered-view.ts'
 
 /**
  * The target's real path inside the container, links resolved there and not on the machine. `earlier` are the mounts, targets resolved,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { UserNamespace } from '../../user-namespace.ts'
+import { UserNamespace } from '@dinghy/images/files/user-namespace'
 import type { ProcessSpec } from '../driver.ts'
 import { checkIdentity, checkNothingIsMountedIn, nestedMountsOf, rootlessFacts } from './rootless.ts'
 

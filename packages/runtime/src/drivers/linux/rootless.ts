@@ -4,8 +4,8 @@
  */
 import { accessSync, constants, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import { DockerError, serverError } from '../../docker/errors.ts'
-import type { UserNamespace } from '../../user-namespace.ts'
+import { DockerError, serverError } from '@dinghy/shared/docker/errors'
+import type { UserNamespace } from '@dinghy/images/files/user-namespace'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
 import { devices, keptOptions, ttyGroupId, type NestedMounts } from './system-mounts.ts'
 import type { Identity } from './user.ts'

@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { serverError } from '../../docker/errors.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
 import { toolEnvironment } from '../../tool-environment.ts'
 
 /** umount(8) reads it, and takes the name of a mount that it does not find there as it is given. */

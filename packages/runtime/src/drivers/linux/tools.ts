@@ -3,8 +3,8 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { serverError } from '../../docker/errors.ts'
-import { userNamespace } from '../../user-namespace.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
+import { userNamespace } from '@dinghy/images/files/user-namespace'
 import type { Tools } from './launch.ts'
 import { toolsPath } from '../../tool-environment.ts'
 

@@ -1,7 +1,7 @@
 /**
  * Who a process of a container is: `--user` looked up in the container's own /etc/passwd and /etc/group. Pure.
  */
-import { badParameter } from '../../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 
 export interface Identity {
   uid: number

@@ -3,7 +3,7 @@
  */
 import { readdirSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import { DockerError } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
 
 export interface DeviceNode {
   path: string

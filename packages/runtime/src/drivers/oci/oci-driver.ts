@@ -10,9 +10,9 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { arch, release } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError, messageOf } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import type {
-  Change,
   ContainerSpec,
   Driver,
   ExecProcess,
@@ -20,15 +20,15 @@ import type {
   Mount,
   ProcessRow,
   ProcessSpec,
-  Rootfs,
   Running,
   Usage,
 } from '../driver.ts'
+import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import { findExecutable, startError, type Lookup } from '../executable.ts'
 import type { FifoPool } from '../fifo-pool.ts'
 import type { SpareShell } from '../spare-shell.ts'
 import { underInit } from '../init-process.ts'
-import { LayeredView } from '../layered-view.ts'
+import { LayeredView } from '../../snapshots/layered-view.ts'
 import { capabilitiesOf, type Capability } from '../linux/capabilities.ts'
 import { removeParentsEverywhere } from '../linux/cgroup-hierarchies.ts'
 import type { Cgroups } from '../linux/cgroups.ts'

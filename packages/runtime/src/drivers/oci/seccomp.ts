@@ -7,7 +7,8 @@
  * container has the capability that opens them there. Calls that are in neither list are allowed here and not there; `personality` is
  * left alone, since some of its values are harmless and a list of what is forbidden cannot say so.
  */
-import { DockerError, messageOf } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import type { Capability } from '../linux/capabilities.ts'
 
 export interface SyscallArgument {

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
-import { DockerError } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
 import { assetPath } from '../shim.ts'
 import { toolEnvironment } from '../../tool-environment.ts'
 

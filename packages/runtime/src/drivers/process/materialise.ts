@@ -22,7 +22,7 @@ import {
   type Stats,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { Change } from '../driver.ts'
+import type { Change } from '@dinghy/images/layers/snapshotter'
 
 const opaque = '.wh..wh..opq'
 const whiteout = '.wh.'

@@ -11,9 +11,8 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symli
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError } from '../../docker/errors.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
 import type {
-  Change,
   ContainerSpec,
   Driver,
   ExecProcess,
@@ -21,16 +20,16 @@ import type {
   ProcessRow,
   ProcessSpec,
   Resources,
-  Rootfs,
   Running,
   Usage,
 } from '../driver.ts'
+import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import { findExecutable, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import type { FifoPool } from '../fifo-pool.ts'
 import type { SpareShell } from '../spare-shell.ts'
-import { LayeredView } from '../layered-view.ts'
+import { LayeredView } from '../../snapshots/layered-view.ts'
 import { descendantsOf, isAlive, isSameProcess, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { assetPath, createRunDir, launch, readShimPid, waitForExit } from '../shim.ts'

@@ -1,7 +1,7 @@
 /**
  * The address space of bridge networks: Docker's default pools, without what this machine has routes to.
  */
-import { badParameter } from '../../docker/errors.ts'
+import { badParameter } from '@dinghy/shared/docker/errors'
 import { contains, overlap, parseSubnet } from '../ipam.ts'
 import { readRoutes } from './machine-links.ts'
 import { loopbackSpace, type AddressSpace } from '../network.ts'

@@ -4,8 +4,8 @@
  * The way out is as Docker chooses it: of the networks that are not internal, the one with the highest priority (`--network name=…,gw-priority=…`), then
  * the first by name.
  */
-import { serverError } from '../../docker/errors.ts'
-import type { NetworkInterface } from '../../drivers/driver.ts'
+import { serverError } from '@dinghy/shared/docker/errors'
+import type { NetworkInterface } from '../network-interface.ts'
 import type { Network } from '../network.ts'
 
 const defaultMtu = 1500

@@ -9,7 +9,7 @@
  * An interface is made in two moves: the machine plugs one end of a new cable into the bridge and puts the other end into the
  * container's namespace (portBatch); then it is given its address from the inside (interfaceBatch).
  */
-import type { NetworkInterface } from '../../drivers/driver.ts'
+import type { NetworkInterface } from '../network-interface.ts'
 import { parseAddress } from '../ipam.ts'
 
 /** How a MAC is made of an address, so that an address that is given again is found at once: 02:42 and the four bytes. */

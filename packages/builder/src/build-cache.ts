@@ -1,0 +1,70 @@
+/**
+ * The build cache: which image a step gave the last time it was run on the same image with the same input.
+ *
+ * A key is a digest of the image the step starts from, the step's text with everything expanded, and the digest of
+ * the files it copies. Steps are thereby found again whatever Dockerfile they stand in. An entry whose image is gone
+ * is a miss. Like Docker's, the cache takes it for granted that the same RUN gives the same result.
+ */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clock } from '@dinghy/shared/api/clock'
+import type { Image, ImageStore } from '@dinghy/images/store/image-store'
+import { LockedDocument } from '@dinghy/images/content/locked-document'
+
+export interface StepKey {
+  /** Id of the image the step starts from; empty for scratch. */
+  parent: string
+  /** What stands in the history, or the command with its build arguments. */
+  step: string
+  /** Digest of copied files. */
+  content?: string | undefined
+}
+
+interface Entries {
+  /** Key → image id and when it was last used, in milliseconds. */
+  [key: string]: { image: string; usedAt: number }
+}
+
+const maxEntries = 5000
+
+export class BuildCache {
+  readonly #document: LockedDocument<Entries>
+  readonly #images: ImageStore
+  readonly #clock: Clock
+
+  constructor(root: string, images: ImageStore, clock: Clock) {
+    this.#document = new LockedDocument(join(root, 'images', 'build-cache.json'), () => ({}), clock)
+    this.#images = images
+    this.#clock = clock
+  }
+
+  async find(key: StepKey): Promise<Image | undefined> {
+    const entry = (await this.#document.read())[cacheKey(key)]
+    return entry && this.#images.find(entry.image)
+  }
+
+  async remember(key: StepKey, image: string): Promise<void> {
+    await this.#document.update((entries) => {
+      entries[cacheKey(key)] = { image, usedAt: this.#clock.now() }
+      const keys = Object.keys(entries)
+      if (keys.length <= maxEntries) return
+      keys.sort((a, b) => (entries[a]?.usedAt ?? 0) - (entries[b]?.usedAt ?? 0))
+      for (const old of keys.slice(0, keys.length - maxEntries)) delete entries[old]
+    })
+  }
+
+  /** Forgets everything; returns the forgotten keys. The images stay, as dangling ones. */
+  async clear(): Promise<string[]> {
+    return this.#document.update((entries) => {
+      const keys = Object.keys(entries)
+      for (const key of keys) delete entries[key]
+      return keys
+    })
+  }
+}
+
+export function cacheKey({ parent, step, content }: StepKey): string {
+  return createHash('sha256')
+    .update(JSON.stringify([parent, step, content ?? null]))
+    .digest('hex')
+}
