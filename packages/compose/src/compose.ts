@@ -84,7 +84,6 @@ async function composeFor(socket: (flags: Flags) => string, words: string[] | 'a
   }
   const command = await verbsCommand<ComposeVerb>({ ...options, run }, words)
   return command
-    .enablePositionalOptions()
     .addCommand(listProjects(socket))
     .addCommand(printVersion())
     .addCommand(

@@ -116,6 +116,7 @@ export async function programFor(words: string[] | 'all'): Promise<Command> {
     .showSuggestionAfterError()
     .exitOverride()
     .enablePositionalOptions()
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
   for (const [name, { summary, load }] of Object.entries(entries)) {
     const isCalled = words === 'all' || words[0] === name

@@ -57,7 +57,7 @@ export async function verbsCommand<Verb extends VerbShape>(
   words: string[] | 'all',
 ): Promise<Command> {
   const { name, description, examples, verbs, flags, onlyBefore = false, run } = options
-  const command = addFlags(plainCommand(name, examples).description(description), flags)
+  const command = addFlags(plainCommand(name, examples), flags).description(description).enablePositionalOptions()
   const called = words === 'all' ? [] : words.filter((word) => Object.hasOwn(verbs, word))
   for (const [verbName, load] of Object.entries(verbs)) {
     const isCalled = called.length === 0 || called.includes(verbName)
@@ -84,8 +84,6 @@ function declare(
     .usage(`[options] ${verb.words}`.trimEnd())
     .argument('[words...]')
     .action(exitWith((given: Flags, words: unknown) => act(given, words as string[])))
-  // The usage line names them better.
-  command.configureHelp({ visibleArguments: () => [] })
   return verb.stopsAtFirstWord ? command.passThroughOptions() : command
 }
 
