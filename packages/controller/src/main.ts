@@ -111,7 +111,8 @@ runMain({
     const client = new ApiClient({ server: flags.server, userAgent: 'controller' })
     let isWorking = false
     // A candidate that waits for its turn is as ready as it can be.
-    health.addCheck('caches', () => isWorking || flags.leaderElect)
+    let isWaiting = false
+    health.addCheck('caches', () => isWorking || isWaiting)
 
     async function work(signal: AbortSignal): Promise<void> {
       const informers = new Informers(client, { clock, log })
@@ -139,6 +140,7 @@ runMain({
 
     if (!flags.leaderElect) return await work(signal)
     const identity = leaseIdentity(flags.leaderElectIdentity)
-    await runWithLease({ client, clock, name: 'kube-controller-manager', identity, log }, work, signal)
+    const onWaiting = () => (isWaiting = true)
+    await runWithLease({ client, clock, name: 'kube-controller-manager', identity, log, onWaiting }, work, signal)
   },
 })

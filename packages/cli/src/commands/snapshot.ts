@@ -44,7 +44,6 @@ function verb(name: string, description: string, act: Act): Command {
       exitWith(async (options: ClusterOptions, snapshot) => {
         const state = stateOf(options)
         if (!/^[\w-][\w.-]{0,63}$/.test(snapshot ?? '')) throw new UsageError(`"${snapshot}" is no name for a copy`)
-        if (await askStatus(state)) throw new Error('the cluster is running; stop it first with `dinghy down`')
         const done = await showWhile(act(state, snapshot ?? ''), () => `copying ${state.root}`, { clock: systemClock })
         console.log(done)
         return 0
@@ -52,10 +51,15 @@ function verb(name: string, description: string, act: Act): Command {
     )
 }
 
+async function refuseRunning(state: StateDir): Promise<void> {
+  if (await askStatus(state)) throw new Error('the cluster is running; stop it first with `dinghy down`')
+}
+
 /** Written last: a copy without it was cut off half-way. */
 const originFile = '.origin'
 
 async function save(state: StateDir, name: string): Promise<string> {
+  await refuseRunning(state)
   const config = state.readConfig()
   if (!config) throw new Error(`there is no cluster in ${state.root}; \`dinghy up\` makes it`)
   const copy = state.snapshot(name)
@@ -68,6 +72,7 @@ async function save(state: StateDir, name: string): Promise<string> {
 }
 
 async function restore(state: StateDir, name: string): Promise<string> {
+  await refuseRunning(state)
   const copy = existing(state, name)
   const origin = existsSync(join(copy, originFile)) ? readFileSync(join(copy, originFile), 'utf8') : undefined
   if (origin === undefined)

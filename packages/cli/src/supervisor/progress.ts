@@ -13,7 +13,7 @@ import { bold, dim, green, red, yellow } from '@dinghy/clients/command-line/colo
 const purposes: Record<string, string> = {
   'api-server': 'the only one that opens the database',
   scheduler: 'chooses a node for each pod',
-  controller: 'Deployments, ReplicaSets, endpoints, garbage, nodes',
+  controller: 'Deployments, ReplicaSets, endpoints, nodes',
   runtime: 'images and containers, behind the Docker API',
 }
 

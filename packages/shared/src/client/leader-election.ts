@@ -30,6 +30,8 @@ export interface LeaseOptions {
   renewDeadlineMs?: number
   retryPeriodMs?: number
   log?: Logger
+  /** Called when it is another's turn: the candidate is there, and waits. */
+  onWaiting?: () => void
 }
 
 /** Runs until the signal aborts, or until onLeading returns or throws of its own accord. */
@@ -100,6 +102,7 @@ class Candidate {
         this.log.info({ lease: this.#options.name, identity: this.#options.identity }, 'now leading')
         return true
       }
+      if (attempt === 'refused') this.#options.onWaiting?.()
       // A server that is only starting must not cost its candidates a whole period.
       await (attempt === 'unreachable' ? backoff.wait(signal).catch(unlessAborted(signal)) : this.#pause(signal))
     }
