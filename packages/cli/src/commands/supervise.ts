@@ -3,8 +3,9 @@
  * on a signal, on `dinghy down`, or when the cluster cannot start.
  */
 
-import { dirname } from 'node:path'
+import type { EventEmitter } from 'node:events'
 import { rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { type Clock, systemClock } from '@dinghy/shared/api/clock'
 import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig'
 import { diskTrouble } from '../cluster/disk.ts'
@@ -30,17 +31,22 @@ const diskCheckMs = 2_000
 /** For the answer to whoever asked for the stop. */
 const closeWithinMs = 1_000
 
+/** What `up` needs of the world around it; tests bring their own. */
+export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth'> {
+  clock: Clock
+  nodesReady: typeof untilNodesReady
+  /** Gives us signals, and leads to whoever typed `up --detach`. */
+  host: EventEmitter & { send?: ((message: string) => unknown) | undefined }
+}
+
 /** `same`: the words that lead another command to this cluster. */
 export async function supervise(
   plan: Plan,
   state: StateDir,
   same: string,
-  deps: Pick<SupervisorDeps, 'startProcess' | 'askHealth'> & {
-    clock: Clock
-    nodesReady: typeof untilNodesReady
-  } = { clock: systemClock, nodesReady: untilNodesReady },
+  deps: SuperviseDeps = { clock: systemClock, nodesReady: untilNodesReady, host: process },
 ): Promise<number> {
-  const { clock } = deps
+  const { clock, host } = deps
   const startedAt = performance.now()
   await waitForLeftovers(state, clock)
   const before = state.readConfig()
@@ -51,7 +57,7 @@ export async function supervise(
 
   // What nobody can read (a closed pipe, a terminal that is gone, a full disk) is lost; the cluster goes on.
   process.stdout.on('error', () => undefined)
-  const isDetached = process.send !== undefined
+  const isDetached = host.send !== undefined
   const env = `eval "$(${dinghyWord()} env${same})"`
   const progress = new Progress({ config, state, startedAt, env, isDetached })
   const stopping = new AbortController()
@@ -80,7 +86,7 @@ export async function supervise(
   writeSupervisorPid(state)
   const control = await serveControl({ supervisor, state, stop })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
+    host.on(signal, () => {
       if (!stopping.signal.aborted) progress.stopping()
       void stop({ graceMs })
     })
@@ -90,7 +96,7 @@ export async function supervise(
   })
   // With --detach the channel to whoever typed the command closes when they give up (Ctrl-C) before the cluster is ready.
   const stopUnlessUp = () => void stop({ graceMs })
-  process.once('disconnect', stopUnlessUp)
+  host.once('disconnect', stopUnlessUp)
   const rotating = rotateLogs(dirname(state.log('any')), clock, stopping.signal)
   let failure: string | undefined
   try {
@@ -98,10 +104,10 @@ export async function supervise(
     const ready = Promise.all([deps.nodesReady(config, stopping.signal), componentsReady]).then(() => undefined)
     const settled = Promise.race([ready, failed, untilFull(state, clock, stopping.signal), aborted])
     failure = await showWhile(settled, () => progress.missing(), { clock, output: process.stdout })
-    process.off('disconnect', stopUnlessUp)
+    host.off('disconnect', stopUnlessUp)
     if (failure === undefined && !stopping.signal.aborted) {
       progress.ready()
-      if (isDetached) process.send?.('ready')
+      host.send?.('ready')
       await aborted
     }
   } finally {
