@@ -4,7 +4,7 @@
  * does not exist.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, rmSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { posix } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -13,7 +13,7 @@ import { DockerfileError } from './dockerfile/parse.ts'
 import { applyLayer } from '@dinghy/images/layers/layer-apply'
 import { LayerView } from '@dinghy/images/layers/layer-view'
 import type { CopySource } from './steps/copy-plan.ts'
-import { IgnorePatterns } from './steps/ignore-patterns.ts'
+import { IgnorePatterns } from '@dinghy/shared/docker/dockerignore'
 
 export class BuildContext {
   readonly directory: string
@@ -63,13 +63,19 @@ export class BuildContext {
   source(): CopySource {
     const ignored = this.#ignored
     const layer = { directory: this.directory, opaque: new Set<string>() }
-    const view = new LayerView([ignored.isEmpty ? layer : { ...layer, shows: (path) => ignored.shows(path) }])
+    const list = (path: string) => namesIn(join(this.directory, path))
+    const view = new LayerView([ignored.isEmpty ? layer : { ...layer, shows: (path) => ignored.keeps(path, list) }])
     return { view, isContext: true }
   }
 
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true })
   }
+}
+
+/** Links lead nowhere here: what they point at is in the context under its own name, or not at all. */
+function namesIn(path: string): string[] {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(path) : []
 }
 
 function plainView(directory: string): LayerView {

@@ -8,8 +8,9 @@ import { clusterFlags, type ClusterPaths } from '@dinghy/clients/command-line/cl
 import { systemClock } from '@dinghy/shared/api/clock'
 import { exitWith, plainCommand } from '@dinghy/clients/command-line/command'
 import { type Flags, type FlagTable, several, verbsCommand } from '@dinghy/clients/command-line/verbs'
-import { Engine } from '@dinghy/clients/docker/engine'
-import { socketOf, socketOfCli } from '@dinghy/clients/docker/socket'
+import { asDaemonSays } from '@dinghy/clients/docker/daemon-says'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
+import { engineAt, socketOf, socketOfCli } from '@dinghy/clients/docker/socket'
 import { NoComposeFileError } from './compose-error.ts'
 import { loadProject } from './load/project.ts'
 import type { Project } from './model.ts'
@@ -77,10 +78,12 @@ async function composeFor(socket: (flags: Flags) => string, words: string[] | 'a
     onlyBefore: true,
   }
   async function run(verb: ComposeVerb, flags: Flags, args: string[]): Promise<number> {
-    const engine = new Engine(socket(flags))
-    const project = await projectOf(engine, verb, flags, args)
-    const signal = new AbortController().signal
-    return verb.run({ engine, project, clock: systemClock, flags, args, signal })
+    const engine = engineAt(socket(flags))
+    return asDaemonSays(async () => {
+      const project = await projectOf(engine, verb, flags, args)
+      const signal = new AbortController().signal
+      return verb.run({ engine, project, clock: systemClock, flags, args, signal })
+    })
   }
   const command = await verbsCommand<ComposeVerb>({ ...options, run }, words)
   return command
@@ -100,8 +103,8 @@ function listProjects(socket: (flags: Flags) => string): Command {
     .option('--format <format>', 'table or json')
     .action(async (flags: { all?: boolean; format?: string }, command: Command) => {
       const { ls } = await import('./verbs/ls.ts')
-      const engine = new Engine(socket(command.parent?.opts<Flags>() ?? {}))
-      process.exitCode = await ls(engine, { all: flags.all ?? false, format: flags.format })
+      const engine = engineAt(socket(command.parent?.opts<Flags>() ?? {}))
+      process.exitCode = await asDaemonSays(() => ls(engine, { all: flags.all ?? false, format: flags.format }))
     })
 }
 
@@ -114,7 +117,7 @@ function printVersion(): Command {
     })
 }
 
-async function projectOf(engine: Engine, verb: ComposeVerb, global: Flags, words: string[]): Promise<Project> {
+async function projectOf(engine: DockerEngine, verb: ComposeVerb, global: Flags, words: string[]): Promise<Project> {
   const projectName = global['project-name'] as string | undefined
   try {
     return loadProject({

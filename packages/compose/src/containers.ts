@@ -2,7 +2,7 @@
  * A project's containers as the engine knows them: found by label, so that nothing has to be remembered between calls.
  */
 
-import type { Engine } from '@dinghy/clients/docker/engine'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
 import { label } from './labels.ts'
 import { numberOf, type Observed } from './plan.ts'
 
@@ -31,7 +31,7 @@ export interface ProjectContainer extends Observed {
 }
 
 export async function listContainers(
-  engine: Engine,
+  engine: DockerEngine,
   project: string,
   options: { oneOff?: boolean } = {},
 ): Promise<ProjectContainer[]> {
@@ -60,11 +60,11 @@ export function isUp({ state }: { state: string }): boolean {
   return ['running', 'restarting', 'paused'].includes(state)
 }
 
-export async function stopContainer(engine: Engine, id: string, seconds?: number): Promise<void> {
-  await engine.json('POST', `/containers/${id}/stop${seconds === undefined ? '' : `?t=${seconds}`}`)
+export async function stopContainer(engine: DockerEngine, id: string, seconds?: number): Promise<void> {
+  await engine.json('POST', `/containers/${id}/stop`, { query: { t: seconds }, lastsMs: Infinity })
 }
 
-export async function removeContainer(engine: Engine, id: string, volumes = false): Promise<void> {
+export async function removeContainer(engine: DockerEngine, id: string, volumes = false): Promise<void> {
   await engine.json('DELETE', `/containers/${id}?force=1&v=${volumes ? 1 : 0}`)
 }
 
@@ -80,12 +80,12 @@ export interface InspectedContainer {
   Mounts: { Type: string; Name?: string; Destination: string }[]
 }
 
-export function inspectContainer(engine: Engine, id: string): Promise<InspectedContainer> {
+export function inspectContainer(engine: DockerEngine, id: string): Promise<InspectedContainer> {
   return engine.json('GET', `/containers/${id}/json`)
 }
 
 /** Volumes that nobody named, by where they are mounted. */
-export async function anonymousVolumes(engine: Engine, id: string): Promise<Record<string, string>> {
+export async function anonymousVolumes(engine: DockerEngine, id: string): Promise<Record<string, string>> {
   const { Mounts } = await inspectContainer(engine, id)
   return Object.fromEntries(
     Mounts.flatMap(({ Type, Name, Destination }) =>

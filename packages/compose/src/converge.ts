@@ -172,7 +172,7 @@ export async function createContainer(
 ): Promise<string> {
   const query = new URLSearchParams({ name, ...(service.platform !== undefined ? { platform: service.platform } : {}) })
   const body = createBody(project, service, options)
-  const { Id } = await engine.json<{ Id: string }>('POST', `/containers/create?${query}`, body)
+  const { Id } = await engine.json<{ Id: string }>('POST', `/containers/create?${query}`, { body })
   try {
     await putFiles(engine, Id, textFiles(project, service))
   } catch (error) {
@@ -190,12 +190,7 @@ async function putFiles(engine: Context['engine'], id: string, files: ReturnType
     pack.entry({ name: target.slice(1), mode, uid: Number(uid), gid: Number(gid) }, text)
   }
   pack.finalize()
-  const answer = await engine.request(
-    'PUT',
-    `/containers/${id}/archive?path=/`,
-    Readable.from(pack),
-    'application/x-tar',
-  )
+  const answer = await engine.request('PUT', `/containers/${id}/archive?path=/`, { body: Readable.from(pack) })
   answer.body.resume()
 }
 

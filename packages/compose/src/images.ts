@@ -72,7 +72,7 @@ export async function pullImage({ engine, project }: Context, service: Service):
     ...(service.platform !== undefined ? { platform: service.platform } : {}),
   })
   await step(`Image ${imageName(project, service)}`, 'Pulling', 'Pulled', async () => {
-    for await (const { status } of engine.progress('POST', `/images/create?${query}`))
+    for await (const { status } of engine.progress(`/images/create?${query}`, { lastsMs: Infinity }))
       if (status?.startsWith('WARNING')) console.error(status)
   })
 }
@@ -89,7 +89,11 @@ export async function buildImage({ engine, project }: Context, service: Service,
   const { query, context } = buildRequest(build, name, options)
   if (service.platform !== undefined) query.set('platform', service.platform)
   report(`Image ${name}`, 'Building')
-  const lines = engine.progress('POST', `/build?${query}`, context, secretHeaders(secretsOf(project, service, build)))
+  const lines = engine.progress(`/build?${query}`, {
+    body: context,
+    headers: secretHeaders(secretsOf(project, service, build)),
+    lastsMs: Infinity,
+  })
   for await (const { stream } of lines) if (!options.quiet) process.stderr.write(stream ?? '')
   report(`Image ${name}`, 'Built')
 }

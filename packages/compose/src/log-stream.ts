@@ -4,7 +4,7 @@
 
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
-import { EngineError } from '@dinghy/clients/docker/engine'
+import { isDockerStatus } from '@dinghy/shared/docker/errors'
 import { demultiplex } from '@dinghy/shared/docker/stdcopy'
 import { inspectContainer, isUp, listContainers, type ProjectContainer, shortName } from './containers.ts'
 import { label } from './labels.ts'
@@ -43,7 +43,7 @@ export class LogPrinter {
     if (since !== undefined) query.set('since', String(since))
     if (until !== undefined) query.set('until', String(until))
     const path = `/containers/${container.id}/logs?${query}`
-    const { body } = await engine.request('GET', path, undefined, undefined, signal)
+    const { body } = await engine.request('GET', path, {}, signal)
     await printLines(body, Config.Tty, this.#prefixOf(container))
   }
 
@@ -124,7 +124,7 @@ export async function followProject(context: Context, printer: LogPrinter, follo
     printing.set(
       container.id,
       now.catch((error: unknown) => {
-        if (context.signal.aborted || (error instanceof EngineError && error.status === 404)) return
+        if (context.signal.aborted || isDockerStatus(error, 404)) return
         failure ??= error
         over.abort()
       }),
@@ -132,7 +132,7 @@ export async function followProject(context: Context, printer: LogPrinter, follo
   }
 
   const filters = { label: [`${label.project}=${project.name}`], type: ['container'], event: ['start', 'die'] }
-  const events = await engine.events(filters, AbortSignal.any([context.signal, over.signal]))
+  const events = await engine.subscribe(filters, AbortSignal.any([context.signal, over.signal]))
   const present = await shown()
   for (const container of present) if (since === 0 || isUp(container)) follow(container, since)
   let hasStarted = false

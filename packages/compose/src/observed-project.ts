@@ -3,7 +3,7 @@
  * networks and volumes say what belongs together and what depends on what.
  */
 
-import type { Engine } from '@dinghy/clients/docker/engine'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
 import { ComposeError } from './compose-error.ts'
 import { listContainers, type ProjectContainer } from './containers.ts'
 import { label } from './labels.ts'
@@ -16,7 +16,7 @@ interface Listed {
 }
 
 /** Throws when the engine knows nothing of such a project. */
-export async function observeProject(engine: Engine, name: string, directory: string): Promise<Project> {
+export async function observeProject(engine: DockerEngine, name: string, directory: string): Promise<Project> {
   const filters = encodeURIComponent(JSON.stringify({ label: [`${label.project}=${name}`] }))
   const [containers, networks, volumes] = await Promise.all([
     listContainers(engine, name, { oneOff: true }),

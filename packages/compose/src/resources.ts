@@ -37,7 +37,9 @@ export async function ensureNetworks({ engine, project }: Context, services: Ser
           }
         : {}),
     }
-    await step(`Network ${network.name}`, 'Creating', 'Created', () => engine.json('POST', '/networks/create', body))
+    await step(`Network ${network.name}`, 'Creating', 'Created', () =>
+      engine.json('POST', '/networks/create', { body }),
+    )
   }
 }
 
@@ -53,6 +55,6 @@ export async function ensureVolumes({ engine, project }: Context, services: Serv
       DriverOpts: volume.driver_opts ?? {},
       Labels: { ...volume.labels, [label.project]: project.name, [label.volume]: key },
     }
-    await step(`Volume ${volume.name}`, 'Creating', 'Created', () => engine.json('POST', '/volumes/create', body))
+    await step(`Volume ${volume.name}`, 'Creating', 'Created', () => engine.json('POST', '/volumes/create', { body }))
   }
 }

@@ -4,12 +4,12 @@
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Flags, VerbShape } from '@dinghy/clients/command-line/verbs'
-import type { Engine } from '@dinghy/clients/docker/engine'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
 import { ComposeError } from './compose-error.ts'
 import type { Project, Service } from './model.ts'
 
 export interface ComposeContext {
-  engine: Engine
+  engine: DockerEngine
   project: Project
   clock: Clock
   flags: Flags

@@ -10,7 +10,7 @@
 import { posix } from 'node:path'
 import type { LayerView, ViewEntry } from '@dinghy/images/layers/layer-view'
 import type { Copy } from '../dockerfile/instructions.ts'
-import { hasWildcard, IgnorePatterns, patternExpression } from './ignore-patterns.ts'
+import { hasWildcard, IgnorePatterns, patternExpression } from '@dinghy/shared/docker/dockerignore'
 
 /** Something to copy from. */
 export interface CopySource {

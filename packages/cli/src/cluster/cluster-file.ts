@@ -56,7 +56,7 @@ function settingsIn(value: unknown, where: string): Settings {
     ])
     return [component, Object.fromEntries(texts)] as const
   })
-  return Object.fromEntries(components) as Settings
+  return Object.fromEntries(components)
 }
 
 function recordOf(value: unknown, where: string): Record<string, unknown> {

@@ -17,17 +17,17 @@ export interface ObjectOptions extends ClusterOptions {
 }
 
 /** A command about one object, named KIND/NAME or KIND NAME. */
-export function objectCommand<Options extends ObjectOptions>(
+export function objectCommand(
   name: string,
   examples: string[],
-  run: (options: Options, words: string[]) => Promise<number>,
+  run: (options: never, words: string[]) => Promise<number>,
 ): Command {
   return clusterCommand(name, examples)
     .argument('<kind/name>', 'such as pod/web-7f9c-x2x4q or deploy/web')
     .argument('[name]', 'the name, if the kind stands alone')
     .option('-n, --namespace <name>', 'of the object', 'default')
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['text', 'json']).default('text'))
-    .action(exitWith((options: Options, ...words) => run(options, words.filter(Boolean))))
+    .action(exitWith((options, ...words) => run(options, words.filter(Boolean))))
 }
 
 export async function askAbout<T>(

@@ -49,9 +49,20 @@ test('why: the newest first, each cause below what it caused', () => {
 
 test('why: keeps its tree where the terminal is narrow', () => {
   const summary = 'container busybox started, is Running, became Ready and 2 more'
-  const long = Array.from({ length: 20 }, (_, index) => {
-    return { ...chain[0], revision: 100 - index, cause: 99 - index, name: `web-58f5d5f89f-${index}`, summary } as Write
-  })
+  const write = (index: number): Write => {
+    const name = `web-58f5d5f89f-${index}`
+    return {
+      revision: 100 - index,
+      cause: 99 - index,
+      kind: 'Pod',
+      name,
+      verb: 'update',
+      actor: 'kubelet/node-1',
+      at,
+      summary,
+    }
+  }
+  const long = Array.from({ length: 20 }, (_, index) => write(index))
   const lines = renderChain(long, 80).split('\n')
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80)
   expect(lines.at(-1)).toBe('            \u21b3 r80, which has been compacted')

@@ -14,11 +14,11 @@ export function plainCommand(name: string, examples: string[]): Command {
   return command.addHelpText('after', `\n${examples.length === 1 ? 'Example' : 'Examples'}:\n${shown}`)
 }
 
-/** What commander calls: the words, then the options. Its number becomes the exit code. */
-export function exitWith<Options>(run: (options: Options, ...words: string[]) => Promise<number> | number) {
+/** What commander calls. `run` gets the options, of whatever type it declared them, and the words; its number becomes the exit code. */
+export function exitWith(run: (options: never, ...words: string[]) => Promise<number> | number) {
   return async function act(...args: unknown[]): Promise<void> {
     // commander appends the options and the command itself to the words.
-    const options = args.at(-2) as Options
+    const options = args.at(-2) as never
     process.exitCode = await run(options, ...(args.slice(0, -2) as string[]))
   }
 }

@@ -48,7 +48,7 @@ export interface VerbsOptions<Verb extends VerbShape> {
   flags: FlagTable
   onlyBefore?: boolean
   /** `flags` has both the command's and the verb's. */
-  run(verb: Verb, flags: Flags, words: string[]): Promise<number>
+  run: (verb: Verb, flags: Flags, words: string[]) => Promise<number>
 }
 
 /** `words` as they were typed: the verbs among them are loaded, or all if none is. */

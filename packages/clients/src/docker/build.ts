@@ -38,12 +38,10 @@ export const build: DockerCommand = {
     if (flags['target']) query.set('target', String(flags['target']))
     if (flags['no-cache']) query.set('nocache', '1')
     if (flags['quiet']) query.set('q', '1')
-    for await (const { stream } of engine.progress(
-      'POST',
-      `/build?${query}`,
-      Readable.from(packContext(directory, dockerfile)),
-      secretHeaders(several(flags, 'secret').map((word) => readSecret(word))),
-    )) {
+    for await (const { stream } of engine.progress(`/build?${query}`, {
+      body: Readable.from(packContext(directory, dockerfile)),
+      headers: secretHeaders(several(flags, 'secret').map((word) => readSecret(word))),
+    })) {
       process.stdout.write(stream ?? '')
     }
     return 0

@@ -6,7 +6,7 @@ import { createReadStream, existsSync, lstatSync, readdirSync, readFileSync, rea
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
-import { hasExceptions, type IgnoreRule, isIgnored, parseIgnore } from './ignore.ts'
+import { IgnorePatterns } from '@dinghy/shared/docker/dockerignore'
 
 /** The Dockerfile always goes along, whatever is ignored; `extra` are files that exist only in the tar. */
 export function packContext(directory: string, dockerfile: string, extra: Record<string, string> = {}): tar.Pack {
@@ -14,11 +14,11 @@ export function packContext(directory: string, dockerfile: string, extra: Record
   const own = `${dockerfile}.dockerignore`
   const ignoreFile = existsSync(join(directory, own)) ? own : '.dockerignore'
   const path = join(directory, ignoreFile)
-  const rules = existsSync(path) ? parseIgnore(readFileSync(path, 'utf8')) : []
+  const patterns = IgnorePatterns.parse(existsSync(path) ? readFileSync(path, 'utf8') : '')
   const pack = tar.pack()
   const addAll = async () => {
     for (const [name, text] of Object.entries(extra)) pack.entry({ name }, text)
-    for (const name of contextFiles(directory, rules, new Set([dockerfile, ignoreFile])))
+    for (const name of contextFiles(directory, patterns, new Set([dockerfile, ignoreFile])))
       await addEntry(pack, join(directory, name), name)
     pack.finalize()
   }
@@ -27,16 +27,19 @@ export function packContext(directory: string, dockerfile: string, extra: Record
 }
 
 /** Paths relative to `directory`, a directory before what is in it. */
-function* contextFiles(directory: string, rules: IgnoreRule[], always: Set<string>, below = ''): Iterable<string> {
-  const entries = readdirSync(join(directory, below), { withFileTypes: true })
-  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = below === '' ? entry.name : `${below}/${entry.name}`
-    const ignored = isIgnored(rules, path)
-    if (!ignored || always.has(path)) yield path
-    // An ignored directory is looked into only if something in there may have been excepted: node_modules is large.
-    const mayHoldMore = hasExceptions(rules) || [...always].some((name) => name.startsWith(`${path}/`))
-    if (entry.isDirectory() && (!ignored || mayHoldMore)) yield* contextFiles(directory, rules, always, path)
+function* contextFiles(directory: string, patterns: IgnorePatterns, always: Set<string>, below = ''): Iterable<string> {
+  const list = (path: string) => namesIn(join(directory, path))
+  for (const name of namesIn(join(directory, below)).toSorted()) {
+    const path = below === '' ? name : `${below}/${name}`
+    const leadsToOwn = [...always].some((own) => own === path || own.startsWith(`${path}/`))
+    if (!leadsToOwn && !patterns.keeps(path, list)) continue
+    yield path
+    yield* contextFiles(directory, patterns, always, path)
   }
+}
+
+function namesIn(path: string): string[] {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(path) : []
 }
 
 export async function addEntry(pack: tar.Pack, source: string, name: string): Promise<void> {

@@ -11,7 +11,8 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
 import { addEntry } from './context.ts'
-import { type Engine, EngineError } from './engine.ts'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
+import { isDockerStatus } from '@dinghy/shared/docker/errors'
 
 export class CopyError extends Error {}
 
@@ -35,7 +36,7 @@ export function placeOf(path: string, kind: Kind, from: string, isDirectory: boo
 }
 
 export async function copyFrom(
-  engine: Engine,
+  engine: DockerEngine,
   id: string,
   path: string,
   to: string,
@@ -70,7 +71,7 @@ function existingPlace(choose: () => Place, archive: Readable): Place {
 }
 
 export async function copyTo(
-  engine: Engine,
+  engine: DockerEngine,
   from: string,
   id: string,
   path: string,
@@ -89,9 +90,15 @@ export async function copyTo(
   await putArchive(engine, id, place.directory, Readable.from(pack), keepOwners)
 }
 
-async function putArchive(engine: Engine, id: string, path: string, archive: Readable, owners: boolean): Promise<void> {
+async function putArchive(
+  engine: DockerEngine,
+  id: string,
+  path: string,
+  archive: Readable,
+  owners: boolean,
+): Promise<void> {
   const query = `&noOverwriteDirNonDir=true${owners ? '&copyUIDGID=true' : ''}`
-  const { body } = await engine.request('PUT', archivePath(id, path) + query, archive, 'application/x-tar')
+  const { body } = await engine.request('PUT', archivePath(id, path) + query, { body: archive })
   body.resume()
 }
 
@@ -108,14 +115,14 @@ function kindOf(isDirectory: boolean | undefined): Kind {
   return isDirectory === undefined ? 'missing' : isDirectory ? 'directory' : 'file'
 }
 
-async function kindInside(engine: Engine, id: string, path: string): Promise<Kind> {
+async function kindInside(engine: DockerEngine, id: string, path: string): Promise<Kind> {
   try {
     // With the slash, what a link leads to is meant.
     const { headers, body } = await engine.request('HEAD', archivePath(id, `${path.replace(/\/+$/, '')}/`))
     body.resume()
     return kindOf(parseStat(headers['x-docker-container-path-stat']).isDirectory)
   } catch (error) {
-    if (error instanceof EngineError && error.status === 404) return 'missing'
+    if (isDockerStatus(error, 404)) return 'missing'
     throw error
   }
 }

@@ -3,10 +3,10 @@
  */
 
 import type { Flags, VerbShape } from '../command-line/verbs.ts'
-import type { Engine } from './engine.ts'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
 
 export interface DockerContext {
-  engine: Engine
+  engine: DockerEngine
   flags: Flags
   args: string[]
 }

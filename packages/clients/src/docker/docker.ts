@@ -7,8 +7,8 @@ import type { Command } from 'commander'
 import { clusterFlags, type ClusterPaths } from '../command-line/cluster-flags.ts'
 import { verbsCommand } from '../command-line/verbs.ts'
 import type { DockerCommand } from './docker-command.ts'
-import { Engine } from './engine.ts'
-import { socketOf } from './socket.ts'
+import { asDaemonSays } from './daemon-says.ts'
+import { engineAt, socketOf } from './socket.ts'
 
 const verbs: Record<string, () => Promise<DockerCommand>> = {
   build: async () => (await import('./build.ts')).build,
@@ -34,7 +34,8 @@ export function docker(pathsOf: ClusterPaths, words: string[] | 'all'): Promise<
   return verbsCommand<DockerCommand>(
     {
       ...options,
-      run: (verb, flags, args) => verb.run({ engine: new Engine(socketOf(pathsOf, flags)), flags, args }),
+      run: (verb, flags, args) =>
+        asDaemonSays(() => verb.run({ engine: engineAt(socketOf(pathsOf, flags)), flags, args })),
     },
     words,
   )

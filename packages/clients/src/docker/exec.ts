@@ -5,7 +5,7 @@
 import { UsageError } from '../command-line/command.ts'
 import { several } from '../command-line/verbs.ts'
 import type { DockerCommand } from './docker-command.ts'
-import type { Engine } from './engine.ts'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
 import { interact } from './terminal.ts'
 
 export const exec: DockerCommand = {
@@ -47,7 +47,7 @@ export interface Exec {
 }
 
 /** Runs a command in a container, joined to this process' streams; returns its exit code. */
-export async function execIn(engine: Engine, container: string, exec: Exec): Promise<number> {
+export async function execIn(engine: DockerEngine, container: string, exec: Exec): Promise<number> {
   const { command, detach, stdin, tty, env, user, workdir, privileged = false } = exec
   const body = {
     Cmd: command,
@@ -60,14 +60,14 @@ export async function execIn(engine: Engine, container: string, exec: Exec): Pro
     ...(user !== undefined ? { User: user } : {}),
     ...(workdir !== undefined ? { WorkingDir: workdir } : {}),
   }
-  const { Id } = await engine.json<{ Id: string }>('POST', `/containers/${container}/exec`, body)
+  const { Id } = await engine.json<{ Id: string }>('POST', `/containers/${container}/exec`, { body })
   if (detach) {
-    await engine.json('POST', `/exec/${Id}/start`, { Detach: true })
+    await engine.json('POST', `/exec/${Id}/start`, { body: { Detach: true } })
     return 0
   }
-  const stream = await engine.attach(`/exec/${Id}/start`, { Detach: false, Tty: tty })
+  const { socket } = await engine.hijack(`/exec/${Id}/start`, { body: { Detach: false, Tty: tty } })
   const resize = (rows: number, columns: number): Promise<void> =>
     engine.json('POST', `/exec/${Id}/resize?h=${rows}&w=${columns}`)
-  await interact(stream, { tty, stdin, resize })
+  await interact(socket, { tty, stdin, resize })
   return (await engine.json<{ ExitCode: number }>('GET', `/exec/${Id}/json`)).ExitCode
 }

@@ -6,7 +6,9 @@
 import { UsageError } from '../command-line/command.ts'
 import { several } from '../command-line/verbs.ts'
 import type { DockerCommand } from './docker-command.ts'
-import { type Engine, EngineError } from './engine.ts'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
+import { DockerError, isDockerStatus } from '@dinghy/shared/docker/errors'
+import { daemonSays } from './daemon-says.ts'
 import { startInForeground } from './foreground.ts'
 
 export const run: DockerCommand = {
@@ -76,29 +78,29 @@ export const run: DockerCommand = {
       console.log(id)
       return 0
     } catch (error) {
-      if (!(error instanceof EngineError)) throw error
-      console.error(`docker: ${error.message}`)
+      if (!(error instanceof DockerError)) throw error
+      console.error(`docker: ${daemonSays(error)}`)
       return exitCodeOf(error.message)
     }
   },
 }
 
-async function create(engine: Engine, image: string, body: unknown, name: string | undefined): Promise<string> {
+async function create(engine: DockerEngine, image: string, body: unknown, name: string | undefined): Promise<string> {
   const path = `/containers/create${name === undefined ? '' : `?name=${encodeURIComponent(name)}`}`
   try {
-    return (await engine.json<{ Id: string }>('POST', path, body)).Id
+    return (await engine.json<{ Id: string }>('POST', path, { body })).Id
   } catch (error) {
-    if (!(error instanceof EngineError) || error.status !== 404) throw error
+    if (!isDockerStatus(error, 404)) throw error
     console.error(`Unable to find image '${image}' locally`)
     // A name alone would be taken for all its tags.
     const tagged = /[:@][^/]*$/.test(image) ? image : `${image}:latest`
-    for await (const { status, id } of engine.progress(
-      'POST',
-      `/images/create?fromImage=${encodeURIComponent(tagged)}`,
-    )) {
+    for await (const { status, id } of engine.progress('/images/create', {
+      query: { fromImage: tagged },
+      lastsMs: Infinity,
+    })) {
       console.error(id ? `${id}: ${status}` : status)
     }
-    return (await engine.json<{ Id: string }>('POST', path, body)).Id
+    return (await engine.json<{ Id: string }>('POST', path, { body })).Id
   }
 }
 

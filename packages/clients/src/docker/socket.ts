@@ -6,9 +6,14 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { DockerEngine } from '@dinghy/shared/docker/engine'
 import { type ClusterPaths, namesCluster } from '../command-line/cluster-flags.ts'
 import { UsageError } from '../command-line/command.ts'
 import type { Flags } from '../command-line/verbs.ts'
+
+export function engineAt(socketPath: string): DockerEngine {
+  return new DockerEngine(socketPath, { apiVersion: '1.50' })
+}
 
 export function socketOf(pathsOf: ClusterPaths, flags: Flags, env: NodeJS.ProcessEnv = process.env): string {
   const host = env['DOCKER_HOST']

@@ -13,7 +13,7 @@ export const stop: DockerCommand = {
     if (args.length === 0) throw new UsageError('name a container')
     const grace = flags['time'] === undefined ? '' : `?t=${Number(flags['time'])}`
     for (const name of args) {
-      await engine.json('POST', `/containers/${encodeURIComponent(name)}/stop${grace}`)
+      await engine.json('POST', `/containers/${encodeURIComponent(name)}/stop${grace}`, { lastsMs: Infinity })
       console.log(name)
     }
     return 0

@@ -4,7 +4,7 @@
  */
 
 import type { Duplex } from 'node:stream'
-import { EngineError } from './engine.ts'
+import { DockerError } from '@dinghy/shared/docker/errors'
 import { copyOutput } from './copy-output.ts'
 
 export interface Terminal {
@@ -22,7 +22,7 @@ export async function interact(stream: Duplex, { tty, stdin, resize }: Terminal)
   const follow = () => {
     resize?.(screen.rows, screen.columns).catch((error: unknown) => {
       // A container that has just ended has no window any more.
-      if (!(error instanceof EngineError)) throw error
+      if (!(error instanceof DockerError)) throw error
     })
   }
   if (isRaw) keys.setRawMode(true)

@@ -3,7 +3,7 @@
  */
 
 import { UsageError } from '@dinghy/clients/command-line/command'
-import { EngineError } from '@dinghy/clients/docker/engine'
+import { isDockerStatus } from '@dinghy/shared/docker/errors'
 import {
   anonymousVolumes,
   listContainers,
@@ -85,7 +85,7 @@ async function removeIfThere(engine: ComposeContext['engine'], what: string, pat
     await step(what, 'Removing', 'Removed', () => engine.json('DELETE', path))
   } catch (error) {
     // Another project's containers may use it; then it is theirs as well, and stays.
-    if (!(error instanceof EngineError && (error.status === 403 || error.status === 409))) throw error
+    if (!isDockerStatus(error, 403, 409)) throw error
     console.error(`   ${what} stays: ${error.message}`)
   }
 }

@@ -13,7 +13,7 @@ export const events: ComposeVerb = {
   async run({ engine, project, flags, args, signal }) {
     const chosen = chosenServices(project, args)
     const filters = { label: [`${label.project}=${project.name}`], type: ['container'] }
-    for await (const { Action, Actor, timeNano } of await engine.events(filters, signal)) {
+    for await (const { Action, Actor, timeNano } of await engine.subscribe(filters, signal)) {
       const service = Actor.Attributes[label.service] ?? ''
       if (!Object.hasOwn(chosen, service)) continue
       const time = new Date(timeNano / 1e6)

@@ -59,7 +59,9 @@ export const restart: ComposeVerb = {
     const chosen = chosenServices(project, args)
     const also = flags['no-deps'] ? {} : restartedWith(project.services, Object.keys(chosen))
     await eachService({ ...context, args: Object.keys({ ...chosen, ...also }) }, (containers) =>
-      eachOf(containers, 'Restarting', 'Started', (id) => engine.json('POST', `/containers/${id}/restart${query}`)),
+      eachOf(containers, 'Restarting', 'Started', (id) =>
+        engine.json('POST', `/containers/${id}/restart${query}`, { lastsMs: Infinity }),
+      ),
     )
     return 0
   },

@@ -4,7 +4,7 @@
 
 import { alignRows } from '@dinghy/clients/command-line/table'
 import { UsageError } from '@dinghy/clients/command-line/command'
-import type { Engine } from '@dinghy/clients/docker/engine'
+import type { DockerEngine } from '@dinghy/shared/docker/engine'
 import { label } from '../labels.ts'
 
 interface Listed {
@@ -19,7 +19,7 @@ export interface ListedProject {
 }
 
 export async function ls(
-  engine: Engine,
+  engine: DockerEngine,
   { all, format }: { all: boolean; format?: string | undefined },
 ): Promise<number> {
   if (format !== undefined && format !== 'table' && format !== 'json')

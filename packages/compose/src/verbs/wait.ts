@@ -21,7 +21,9 @@ export const wait: ComposeVerb = {
     if (containers.length === 0) throw new ComposeError(`no containers for project "${project.name}"`)
     let code = 0
     const ends = containers.map(async ({ id }) => {
-      const { StatusCode } = await engine.json<{ StatusCode: number }>('POST', `/containers/${id}/wait`)
+      const { StatusCode } = await engine.json<{ StatusCode: number }>('POST', `/containers/${id}/wait`, {
+        lastsMs: Infinity,
+      })
       console.log(`container "${id}" exited with status code ${StatusCode}`)
       code = StatusCode
     })

@@ -68,4 +68,3 @@ export function isNamespaceTerminating(error: unknown): boolean {
   const causes = error instanceof StatusError ? (error.status.details?.causes ?? []) : []
   return causes.some((cause) => cause.reason === 'NamespaceTerminating')
 }
-

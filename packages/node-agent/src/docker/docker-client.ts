@@ -120,7 +120,12 @@ export class DockerClient extends DockerEngine {
 
   /** SIGTERM (or the image's STOPSIGNAL), then SIGKILL after the grace. Resolves when the container has exited. */
   async stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
-    await this.text('POST', `/containers/${id}/stop`, { query: { t: graceSeconds }, lastsMs: graceSeconds * 1000 }, signal)
+    await this.text(
+      'POST',
+      `/containers/${id}/stop`,
+      { query: { t: graceSeconds }, lastsMs: graceSeconds * 1000 },
+      signal,
+    )
   }
 
   async killContainer(id: string, signalName: string, signal?: AbortSignal): Promise<void> {
@@ -128,7 +133,12 @@ export class DockerClient extends DockerEngine {
   }
 
   async waitContainer(id: string, signal?: AbortSignal): Promise<number> {
-    const result = await this.json<{ StatusCode: number }>('POST', `/containers/${id}/wait`, { lastsMs: Infinity }, signal)
+    const result = await this.json<{ StatusCode: number }>(
+      'POST',
+      `/containers/${id}/wait`,
+      { lastsMs: Infinity },
+      signal,
+    )
     return result.StatusCode
   }
 

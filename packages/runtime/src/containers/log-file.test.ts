@@ -36,7 +36,9 @@ function read(log: LogFile, query: Partial<LogQuery> = {}, timestamps = false): 
 
 /** As "o:text" and "e:text", a frame each. */
 function frames(bytes: Buffer): string[] {
-  return new StdcopyParser().push(bytes).map(({ stream, data }) => `${stream === 'stdout' ? 'o' : 'e'}:${data.toString()}`)
+  return new StdcopyParser()
+    .push(bytes)
+    .map(({ stream, data }) => `${stream === 'stdout' ? 'o' : 'e'}:${data.toString()}`)
 }
 
 function numbered(from: number, to: number) {

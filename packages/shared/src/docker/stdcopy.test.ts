@@ -28,7 +28,8 @@ test('a frame is stream, three zeros, the length in network order and the bytes'
 
 test('a whole stream is taken apart', async () => {
   const pieces: StdcopyPiece[] = []
-  for await (const piece of demultiplex(Readable.from([stream.subarray(0, 10), stream.subarray(10)]))) pieces.push(piece)
+  for await (const piece of demultiplex(Readable.from([stream.subarray(0, 10), stream.subarray(10)])))
+    pieces.push(piece)
   expect(joined(pieces)).toBe('[stdout]hello\n[stderr]oops\n[stdout]bye\n')
 })
 

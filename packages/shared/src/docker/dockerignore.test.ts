@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { IgnorePatterns, patternExpression } from './ignore-patterns.ts'
+import { IgnorePatterns, patternExpression } from './dockerignore.ts'
 
 describe('.dockerignore', () => {
   test.each<[string, string[], string[]]>([
@@ -12,6 +12,7 @@ describe('.dockerignore', () => {
     ['a/', ['a', 'a/b'], ['ab']],
     ['a?c', ['abc'], ['a/c', 'ac']],
     ['[ab].txt', ['a.txt', 'b.txt'], ['c.txt']],
+    ['[^ab].txt', ['c.txt'], ['b.txt']],
     ['*\n!keep', ['x', 'y/z'], ['keep', 'keep/it']],
     ['*.md\n!README*.md\nREADME-secret.md', ['a.md', 'README-secret.md'], ['README.md', 'README-x.md']],
     ['# comment\n\n  spaced  ', ['spaced'], ['# comment']],
@@ -23,9 +24,28 @@ describe('.dockerignore', () => {
     expect(kept.filter((path) => patterns.excludes(path))).toEqual([])
   })
 
-  test('an excluded directory is walked when an exception lies in it', () => {
-    const patterns = IgnorePatterns.parse('a\n!a/b/c')
-    expect(['a', 'a/b', 'a/b/c', 'a/x'].map((path) => patterns.shows(path))).toEqual([true, true, true, false])
+  test.each<[string, string[]]>([
+    ['a\n!a/b/c', ['a', 'a/b', 'a/b/c', 'd']],
+    ['*\n!**/c', ['a', 'a/b', 'a/b/c']],
+    ['a\n!a/*/missing', ['d']],
+    ['a\n!a/missing', ['d']],
+    ['!a/b/c\na', ['d']],
+  ])('%j: an excluded directory is there if something in it is', (text, kept) => {
+    const tree: Record<string, string[]> = { a: ['b', 'x'], 'a/b': ['c', 'y'] }
+    const patterns = IgnorePatterns.parse(text)
+    const paths = ['a', 'a/b', 'a/b/c', 'a/b/y', 'a/x', 'd']
+    expect(paths.filter((path) => patterns.keeps(path, (directory) => tree[directory] ?? []))).toEqual(kept)
+  })
+
+  test('only directories that an exception may lie in are looked into', () => {
+    const asked: string[] = []
+    const list = (path: string) => {
+      asked.push(path)
+      return []
+    }
+    const patterns = IgnorePatterns.parse('node_modules\nsrc\n!src/keep')
+    expect([patterns.keeps('node_modules', list), patterns.keeps('src', list)]).toEqual([false, false])
+    expect(asked).toEqual(['src'])
   })
 })
 

@@ -1,9 +1,10 @@
 /**
  * `.dockerignore`: which files of a build context do not exist for the build. Also the patterns of COPY's wildcards
- * and `--exclude`, which follow the same rules for `*`, `?`, `[a-z]` and (here only) `**`.
+ * and `--exclude`, which follow the same rules for `*`, `?`, `[a-z]` and (here only) `**`. Pure.
  *
- * The last pattern that matches a path, or one of its parents, decides; `!` takes an exclusion back.
- * Follows github.com/moby/patternmatcher.
+ * The last pattern that matches a path, or one of its parents, decides; `!` takes an exclusion back, also below a directory
+ * that is excluded. Follows github.com/moby/patternmatcher, and BuildKit's walk (fsutil): a directory that is excluded
+ * exists only if something in it does.
  */
 import { posix } from 'node:path'
 
@@ -47,11 +48,16 @@ export class IgnorePatterns {
     return excluded
   }
 
-  /** Whether a walk must look at the path: it is not excluded, or an exception may be hiding below it. */
-  shows(path: string): boolean {
-    return (
-      !this.excludes(path) ||
-      this.#patterns.some(({ text, isException }) => isException && `${text}/`.startsWith(`${path}/`))
+  /** Whether the path exists for the build. `list` names what is in a directory; of anything else it gives nothing. */
+  keeps(path: string, list: (path: string) => readonly string[]): boolean {
+    if (!this.excludes(path)) return true
+    return this.#mayKeepBelow(path) && list(path).some((name) => this.keeps(`${path}/${name}`, list))
+  }
+
+  /** An exception with a wildcard may apply anywhere; of others it is plain where they lead. */
+  #mayKeepBelow(path: string): boolean {
+    return this.#patterns.some(
+      ({ text, isException }) => isException && (hasWildcard(text) || `${text}/`.startsWith(`${path}/`)),
     )
   }
 
