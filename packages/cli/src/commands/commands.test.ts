@@ -19,11 +19,11 @@ interface Running {
 }
 
 /** A running cluster, and the words that lead to it. */
-async function running(report: StopReport = { killed: [], stays: [] }): Promise<Running> {
+async function running(report: StopReport = { killed: [], stays: [] }, apiPort = someConfig.apiPort): Promise<Running> {
   const state = temporaryState()
   const processes = new FakeProcesses()
   const { startProcess, askHealth } = processes
-  const config = structuredClone(someConfig)
+  const config = { ...structuredClone(someConfig), apiPort }
   const hold = { close: () => undefined }
   const supervisor = new Supervisor({ config, state, clock: systemClock, hold, startProcess, askHealth })
   const stop = async () => {
@@ -210,4 +210,56 @@ test('snapshots of a stopped cluster come back as they were', async () => {
 test('a snapshot of a running cluster is refused', async () => {
   const { here } = await running()
   await expect(run('snapshot', 'save', 'a', ...here)).rejects.toThrow('stop it first with `dinghy down`')
+})
+
+test('why and history ask the API server about the object that was named', async () => {
+  const asked: string[] = []
+  const resources = [
+    {
+      resource: 'pods',
+      responseKind: { kind: 'Pod' },
+      scope: 'Namespaced',
+      singularResource: 'pod',
+      shortNames: ['po'],
+      verbs: [],
+    },
+    { resource: 'nodes', responseKind: { kind: 'Node' }, scope: 'Cluster', singularResource: 'node', verbs: [] },
+  ]
+  const server = new HttpServer()
+  const core = { items: [{ metadata: {}, versions: [{ version: 'v1', resources }] }] }
+  server.app.get('/api', () => core)
+  server.app.get('/apis', () => ({ items: [] }))
+  const write = {
+    revision: 3,
+    kind: 'Pod',
+    name: 'web',
+    verb: 'create',
+    actor: 'you',
+    at: '2026-01-01T00:00:00Z',
+    facts: [],
+    changed: [''],
+  }
+  server.app.get('/debug/why', ({ url }) => {
+    asked.push(url)
+    return { chain: [write] }
+  })
+  server.app.get('/debug/history', ({ url }) => {
+    asked.push(url)
+    return { revisions: [write] }
+  })
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
+  onTestFinished(() => server.close(0))
+  const { here } = await running(undefined, port)
+  expect((await run('why', 'po/web', '-n', 'shop', ...here)).stdout).toContain('pod/web created by you  r3')
+  expect(JSON.parse((await run('why', 'pod', 'web', '-o', 'json', ...here)).stdout)).toEqual([write])
+  expect((await run('history', 'node/web', '--diff', ...here)).stdout).toContain('create by you')
+  expect(JSON.parse((await run('history', 'pod/web', '-o', 'json', ...here)).stdout)).toEqual([write])
+  expect(asked).toEqual([
+    '/debug/why?group=&resource=pods&name=web&namespace=shop',
+    '/debug/why?group=&resource=pods&name=web&namespace=default',
+    '/debug/history?group=&resource=nodes&name=web&diff=true',
+    '/debug/history?group=&resource=pods&name=web&namespace=default',
+  ])
+  await expect(run('why', 'web', ...here)).rejects.toThrow('name an object as KIND/NAME')
+  await expect(run('why', 'pod/web', ...nowhere)).rejects.toThrow('no cluster is running')
 })

@@ -17,9 +17,9 @@ test('waits until the components of an earlier supervisor are gone, and kills on
   // Each look at the process takes real time; the patience is the clock's.
   const clock = new FakeClock()
   const waiting = waitForLeftovers(state, clock)
-  let isDone = false
-  void waiting.then(() => (isDone = true))
-  while (!isDone) {
+  const ended = new AbortController()
+  void waiting.then(() => ended.abort())
+  while (!ended.signal.aborted) {
     await clock.advance(1_000)
     await systemClock.sleep(5)
   }

@@ -30,9 +30,9 @@ async function started(config = structuredClone(someConfig)): Promise<Supervisor
 
 /** Lets real sockets answer while the clock moves. */
 async function settle<T>(work: Promise<T>): Promise<T> {
-  let isDone = false
-  const done = work.finally(() => (isDone = true))
-  while (!isDone) await clock.advance(50)
+  const ended = new AbortController()
+  const done = work.finally(() => ended.abort())
+  while (!ended.signal.aborted) await clock.advance(50)
   return done
 }
 
