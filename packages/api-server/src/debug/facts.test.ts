@@ -53,6 +53,25 @@ const cases: [string, object, object, string[]][] = [
     { spec: { template: { spec: { containers: [{ name: 'a', image: 'y' }] } } } },
     ['image is now y'],
   ],
+  [
+    'a node that nobody hears of',
+    { status: { conditions: [{ type: 'MemoryPressure', status: 'False' }, ready] } },
+    {
+      status: {
+        conditions: [
+          { type: 'MemoryPressure', status: 'Unknown' },
+          { type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' },
+        ],
+      },
+    },
+    ['is Ready or not, nobody knows (NodeStatusUnknown)'],
+  ],
+  [
+    'a heartbeat',
+    { status: { conditions: [{ ...ready, lastHeartbeatTime: 'a' }] } },
+    { status: { conditions: [{ ...ready, lastHeartbeatTime: 'b' }] } },
+    ['heartbeat'],
+  ],
   ['another field', { spec: {} }, { spec: { paused: true } }, ['changed spec.paused']],
   [
     'what nobody asks for, when there is nothing else',

@@ -33,6 +33,7 @@ export function factsOf(before: KubernetesObject | undefined, after: KubernetesO
     ...countFacts(changes),
   ]
   const fields = changes.filter(({ path }) => !isTold(path))
+  if (changes.length > 0 && changes.every(({ path }) => path.endsWith('/lastHeartbeatTime'))) return ['heartbeat']
   const told = [...facts, ...fieldFacts(fields)]
   // What is of no interest beside other facts is what there is to tell without them.
   return told.length > 0 ? told : fieldFacts(changes)
@@ -95,9 +96,11 @@ function conditionFacts(before: KubernetesObject | undefined, after: KubernetesO
     const was = previous.get(type)
     if (was === status || (minor.has(type) && !(type === 'PodScheduled' && status === 'False'))) return []
     if (status === 'True') return [`became ${type}`]
+    if (status === 'Unknown')
+      return type === 'Ready' ? [`is Ready or not, nobody knows${reason ? ` (${reason})` : ''}`] : []
     // A condition that comes into the world as False tells nothing, unless it is about being placed.
     if (was === undefined && type !== 'PodScheduled') return []
-    return [`${status === 'False' ? 'is not' : 'may not be'} ${type}${reason ? ` (${reason})` : ''}`]
+    return [`is not ${type}${reason ? ` (${reason})` : ''}`]
   })
 }
 

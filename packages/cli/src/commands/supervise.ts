@@ -21,6 +21,7 @@ import { untilNodesReady } from '../supervisor/nodes-ready.ts'
 import { Progress } from '../supervisor/progress.ts'
 import { startFailure } from '../supervisor/start-failure.ts'
 import { type StopOptions, type StopReport, Supervisor, type SupervisorDeps } from '../supervisor/supervisor.ts'
+import { isOrdinary } from './cluster-command.ts'
 import { dinghyWord } from './env.ts'
 import { showWhile, some } from '@dinghy/clients/command-line/status-line'
 import type { Plan } from './up.ts'
@@ -50,7 +51,7 @@ export async function supervise(
   const startedAt = performance.now()
   await waitForLeftovers(state, clock)
   const before = state.readConfig()
-  const { slot, hold } = await holdSlot(before?.slot, preferredSlot(same === '' ? undefined : state.root))
+  const { slot, hold } = await holdSlot(before?.slot, preferredSlot(isOrdinary(state) ? undefined : state.root))
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
   writeKubeconfig(state.kubeconfig, { cluster: config.cluster, server: apiServerUrl(config) })

@@ -78,7 +78,8 @@ export function plan(options: UpOptions, before: ClusterConfig | undefined, file
   }
   const settings = mergeSettings(before?.settings ?? {}, file.settings ?? {}, settingsOf(options.set ?? []))
   return {
-    cluster: clusterName(options),
+    // A cluster that is there keeps its name, unless it is given another.
+    cluster: options.cluster === undefined && before ? before.cluster : clusterName(options),
     driver,
     nodes,
     ...(Object.keys(settings).length > 0 ? { settings } : {}),
