@@ -28,9 +28,9 @@ export function factsOf(before: KubernetesObject | undefined, after: KubernetesO
     ...metadataFacts(paths),
     ...specFacts(changes, after),
     ...containerFacts(before, after),
-    ...phaseFacts(changes),
+    ...phaseFacts(before, after),
     ...conditionFacts(before, after),
-    ...countFacts(changes),
+    ...countFacts(before, after),
   ]
   const fields = changes.filter(({ path }) => !isTold(path))
   if (changes.length > 0 && changes.every(({ path }) => path.endsWith('/lastHeartbeatTime'))) return ['heartbeat']
@@ -83,8 +83,9 @@ function stateName(container: ContainerStatus | undefined): string | undefined {
   return name && `${name} ${container?.state?.[name]?.reason ?? ''}`
 }
 
-function phaseFacts(changes: Change[]): string[] {
-  return changes.flatMap(({ path, after }) => (path === '/status/phase' ? [`is ${String(after)}`] : []))
+function phaseFacts(before: KubernetesObject | undefined, after: KubernetesObject): string[] {
+  const { phase } = statusOf(after)
+  return phase === undefined || phase === statusOf(before)['phase'] ? [] : [`is ${String(phase)}`]
 }
 
 /** Those that say what is told otherwise: a Ready pod has ready containers, and is initialized. */
@@ -115,24 +116,25 @@ function statusOf(object: KubernetesObject | undefined): Record<string, unknown>
 }
 
 const counts: Record<string, string> = {
-  '/status/replicas': 'replicas',
-  '/status/readyReplicas': 'ready',
-  '/status/availableReplicas': 'available',
-  '/status/updatedReplicas': 'updated',
+  replicas: 'replicas',
+  readyReplicas: 'ready',
+  availableReplicas: 'available',
+  updatedReplicas: 'updated',
 }
 
-function countFacts(changes: Change[]): string[] {
-  return changes.flatMap(({ path, before, after }) => {
-    const what = counts[path]
-    return what === undefined ? [] : [`${what} ${Number(before ?? 0)} \u2192 ${Number(after ?? 0)}`]
+function countFacts(before: KubernetesObject | undefined, after: KubernetesObject): string[] {
+  const numbers = (object: KubernetesObject | undefined, key: string) => Number(statusOf(object)[key] ?? 0)
+  return Object.entries(counts).flatMap(([key, what]) => {
+    const [was, is] = [numbers(before, key), numbers(after, key)]
+    return was === is ? [] : [`${what} ${was} \u2192 ${is}`]
   })
 }
 
 /** Told by a fact above, or of no interest beside one. */
 function isTold(path: string): boolean {
   return (
-    path in counts ||
-    /^\/status\/(phase|conditions|containerStatuses|observedGeneration|startTime|podIPs?|hostIPs?|qosClass|unavailableReplicas|fullyLabeledReplicas|terminatingReplicas)(\/|$)/.test(
+    path === '/status' ||
+    /^\/status\/(replicas|readyReplicas|availableReplicas|updatedReplicas|phase|conditions|containerStatuses|observedGeneration|startTime|podIPs?|hostIPs?|qosClass|unavailableReplicas|fullyLabeledReplicas|terminatingReplicas)(\/|$)/.test(
       path,
     ) ||
     /^\/spec\/(nodeName|replicas|unschedulable)$/.test(path) ||
