@@ -15,12 +15,12 @@ import { removeTree } from '@dinghy/shared/process/remove-tree'
 import type { StateDir } from '../cluster/state-dir.ts'
 import { runtimeLauncher } from '../supervisor/components.ts'
 import { askStatus } from '../supervisor/control-client.ts'
-import { exitWith, plainCommand, UsageError } from '@dinghy/clients/command-line/command'
+import { exitWith, UsageError } from '@dinghy/clients/command-line/command'
 import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
 import { showWhile } from '@dinghy/clients/command-line/status-line'
 
 export function snapshot(): Command {
-  return plainCommand('snapshot', ['dinghy snapshot save before-lab-3', 'dinghy snapshot restore before-lab-3'])
+  return clusterCommand('snapshot', ['dinghy snapshot save before-lab-3', 'dinghy snapshot restore before-lab-3'])
     .description('Keep a copy of a stopped cluster, and go back to it. `dinghy down --wipe` leaves copies alone.')
     .addCommand(verb('save', 'Copy the stopped cluster.', save))
     .addCommand(
