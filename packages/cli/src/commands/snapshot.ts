@@ -113,6 +113,8 @@ function existing(state: StateDir, name: string): string {
 
 /** By cp, which keeps owners, modes, links, holes and extended attributes; as whoever the containers' files belong to. */
 async function copyTree(from: string, to: string, state: StateDir, driver: string): Promise<void> {
-  const [program, ...args] = [...runtimeLauncher(state.runtimeRoot, driver), 'cp', '-a', from, to]
+  mkdirSync(to, { recursive: true, mode: 0o700 })
+  // What is in it, and not the directory: the launcher may have made a part of the target already.
+  const [program, ...args] = [...runtimeLauncher(state.runtimeRoot, driver), 'cp', '-a', `${from}/.`, to]
   await promisify(execFile)(program, args)
 }
