@@ -24,7 +24,7 @@ import { type StopOptions, type StopReport, Supervisor, type SupervisorDeps } fr
 import { isOrdinary } from './cluster-command.ts'
 import { dinghyWord } from './env.ts'
 import { showWhile, some } from '@dinghy/clients/command-line/status-line'
-import type { Plan } from './up.ts'
+import type { Plan } from './plan.ts'
 
 /** What pods may take to end when a signal, not `dinghy down --grace`, stops the cluster. */
 const graceMs = 5_000

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { plan } from './up.ts'
+import { plan } from './plan.ts'
 
 const before = {
   cluster: 'dinghy',
