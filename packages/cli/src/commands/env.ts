@@ -20,6 +20,8 @@ function runEnv(options: ClusterOptions): number {
   const state = stateOf(options)
   if (!existsSync(state.config)) return noCluster(state)
   console.log(envLines(state, sameCluster(options), process.env))
+  // On the error stream, where `eval` does not look: the lines are right, only nobody answers there now.
+  if (!existsSync(state.supervisorSocket)) console.error('dinghy: the cluster is stopped; `dinghy up` resumes it')
   return 0
 }
 
