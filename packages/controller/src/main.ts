@@ -82,8 +82,8 @@ const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>
 ]
 
 /**
- * Whatever nobody owns any more. It watches every resource there is, and nothing waits for it: in the first moments of a
- * cluster that would only be in the way of those who are waited for.
+ * Whatever nobody owns any more. It watches every resource there is, and nothing waits for it: in the first moments
+ * of a cluster that would only be in the way of those who are waited for.
  */
 async function collectGarbage(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
   await deps.clock.sleep(1_000, signal)

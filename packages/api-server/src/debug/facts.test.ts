@@ -9,7 +9,9 @@ function pod(fields: object): KubernetesObject {
 
 const ready = { type: 'Ready', status: 'True' }
 const unready = { type: 'Ready', status: 'False', reason: 'ContainersNotReady' }
-const container = (state: object, restartCount = 0) => ({ name: 'web', restartCount, state })
+function container(state: object, restartCount = 0) {
+  return { name: 'web', restartCount, state }
+}
 
 const cases: [string, object, object, string[]][] = [
   ['binding', { spec: {} }, { spec: { nodeName: 'node-1' } }, ['bound to node-1']],

@@ -1,6 +1,6 @@
 /**
- * What a write did, in the words of people: "became Ready", "scaled from 2 to 4", "now marked for deletion". Where nothing
- * better is known, the fields that changed, as they are written in manifests (spec.template.metadata.labels).
+ * What a write did, in the words of people: "became Ready", "scaled from 2 to 4", "now marked for deletion". Where
+ * nothing better is known, the fields that changed, as they are written in manifests (spec.template.metadata.labels).
  */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'

@@ -1,6 +1,7 @@
 /**
- * How the commands of `dinghy` find their cluster. Every command that concerns one takes `--cluster` and `--state-dir`; where
- * neither is given, DINGHY_STATE_DIR (which `dinghy env` sets) and DINGHY_CLUSTER say which, and else it is the ordinary one.
+ * How the commands of `dinghy` find their cluster. Every command that concerns one takes `--cluster` and
+ * `--state-dir`; where neither is given, DINGHY_STATE_DIR (which `dinghy env` sets) and DINGHY_CLUSTER say which, and
+ * else it is the ordinary one.
  */
 
 import { resolve } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * `dinghy up --detach`: starts the same program again without a terminal, waits until it says that the cluster is ready,
- * and leaves it running. Meanwhile it says what is still missing.
+ * `dinghy up --detach`: starts the same program again without a terminal, waits until it says that the cluster is
+ * ready, and leaves it running. Meanwhile it says what is still missing.
  */
 
 import { spawn } from 'node:child_process'

@@ -1,5 +1,6 @@
 /**
- * `eval "$(dinghy env)"`: points this shell's kubectl and docker at the cluster, and puts this clone's `dinghy` on its PATH.
+ * `eval "$(dinghy env)"`: points this shell's kubectl and docker at the cluster, and puts this clone's `dinghy` on
+ * its PATH.
  */
 
 import { existsSync } from 'node:fs'
@@ -32,7 +33,8 @@ export function envLines(state: StateDir, same: string, env: NodeJS.ProcessEnv):
   return [
     `export KUBECONFIG=${quote(state.kubeconfig)}`,
     `export DOCKER_HOST=${quote(`unix://${state.dockerSocket}`)}`,
-    // With buildx installed the docker CLI would insist on BuildKit's own protocol; this asks for the Engine API's build.
+    // With buildx installed the docker CLI would insist on BuildKit's own protocol; this asks for the Engine API's
+    // build.
     'export DOCKER_BUILDKIT=0',
     // So that `dinghy` means this cluster, too.
     ...(isOrdinary(state) ? [] : [`export DINGHY_STATE_DIR=${quote(state.root)}`]),

@@ -1,6 +1,7 @@
 /**
- * `dinghy snapshot save|restore|list|rm`: a copy of a stopped cluster, and the way back to it. Everything a cluster knows
- * is in its state directory, so a copy of that directory is a copy of the cluster: objects, history, images, volumes.
+ * `dinghy snapshot save|restore|list|rm`: a copy of a stopped cluster, and the way back to it. Everything a cluster
+ * knows is in its state directory, so a copy of that directory is a copy of the cluster: objects, history, images,
+ * volumes.
  *
  * A copy goes back only to where it was taken: volumes and containers know their directories by absolute paths.
  */
@@ -111,7 +112,9 @@ function existing(state: StateDir, name: string): string {
   return copy
 }
 
-/** By cp, which keeps owners, modes, links, holes and extended attributes; as whoever the containers' files belong to. */
+/**
+ * By cp, which keeps owners, modes, links, holes and extended attributes; as whoever the containers' files belong to.
+ */
 async function copyTree(from: string, to: string, state: StateDir, driver: string): Promise<void> {
   mkdirSync(to, { recursive: true, mode: 0o700 })
   // What is in it, and not the directory: the launcher may have made a part of the target already.

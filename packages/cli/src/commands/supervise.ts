@@ -1,6 +1,6 @@
 /**
- * The part of `dinghy up` that stays: takes an address slot, starts the supervisor, shows progress, and stops everything
- * on a signal, on `dinghy down`, or when the cluster cannot start.
+ * The part of `dinghy up` that stays: takes an address slot, starts the supervisor, shows progress, and stops
+ * everything on a signal, on `dinghy down`, or when the cluster cannot start.
  */
 
 import type { EventEmitter } from 'node:events'
@@ -95,7 +95,8 @@ export async function supervise(
   const aborted = new Promise<undefined>((resolve) => {
     stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true })
   })
-  // With --detach the channel to whoever typed the command closes when they give up (Ctrl-C) before the cluster is ready.
+  // With --detach the channel to whoever typed the command closes when they give up (Ctrl-C) before the cluster is
+  // ready.
   const stopUnlessUp = () => void stop({ graceMs })
   host.once('disconnect', stopUnlessUp)
   const rotating = rotateLogs(dirname(state.log('any')), clock, stopping.signal)

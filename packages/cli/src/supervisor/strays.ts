@@ -1,10 +1,10 @@
 /**
- * Processes of containers that are left when the runtime has stopped, although it was asked to end them all. Only before
- * the cluster's files are removed is that our business: nobody could end them afterwards.
+ * Processes of containers that are left when the runtime has stopped, although it was asked to end them all. Only
+ * before the cluster's files are removed is that our business: nobody could end them afterwards.
  *
- * Each container's directory says which they are: run/shim has the pid of the shell that waits for it, run/pid that of its
- * first process and when that was started. Numbers are used again, so each must prove that it is still the same process:
- * the shell by its command line, which names that directory, the other one by its start time.
+ * Each container's directory says which they are: run/shim has the pid of the shell that waits for it, run/pid that
+ * of its first process and when that was started. Numbers are used again, so each must prove that it is still the
+ * same process: the shell by its command line, which names that directory, the other one by its start time.
  */
 
 import { execFile } from 'node:child_process'
