@@ -1,6 +1,6 @@
 /**
- * StatefulSet, DaemonSet and CronJob as people use them, by the real kubectl, with pods that really run. One cluster for
- * all; every manifest is applied at the start, so that the pods of one test start while another one waits.
+ * StatefulSet, DaemonSet and CronJob as people use them, by the real kubectl, with pods that really run. One cluster
+ * for all; every manifest is applied at the start, so that the pods of one test start while another one waits.
  */
 
 import type {

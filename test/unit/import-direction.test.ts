@@ -44,7 +44,7 @@ const house: Record<string, Plan> = {
       'framework lookups cache',
       'fit-error plugins scheduling-queue nominations',
       'schedule event-handlers volume-binder',
-      'metrics preemption',
+      'metrics preemption pause-notice',
       'scheduler',
       'start-scheduler',
       'main',

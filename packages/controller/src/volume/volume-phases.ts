@@ -1,6 +1,6 @@
 /**
- * The phases of PersistentVolumes: Available, Bound, Released or Failed, as volume-plan.ts decides. A Released volume is
- * removed by its provisioner, which waits for that phase (reclaimer.ts). Follows pv_controller.go's syncVolume.
+ * The phases of PersistentVolumes: Available, Bound, Released or Failed, as volume-plan.ts decides. A Released volume
+ * is removed by its provisioner, which waits for that phase (reclaimer.ts). Follows pv_controller.go's syncVolume.
  */
 
 import { makeKey } from '@dinghy/shared/api/keys'

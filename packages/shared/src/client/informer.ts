@@ -182,8 +182,9 @@ export class Informers {
 }
 
 /**
- * An object that has a spec or a status has both. Readers rely on it, and one object that was stored without (a patch of
- * `status: null` did that) must not stop the loops and indexes that serve all others. client-go calls it a transform.
+ * An object that has a spec or a status has both. Readers rely on it, and one object that was stored without (a patch
+ * of `status: null` did that) must not stop the loops and indexes that serve all others. client-go calls it a
+ * transform.
  */
 function withSpecAndStatus<T extends KubernetesObject & { spec?: unknown; status?: unknown }>(object: T): T {
   const isWhole = isObject(object.spec) === isObject(object.status) && object.spec !== null && object.status !== null

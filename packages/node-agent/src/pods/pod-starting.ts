@@ -1,26 +1,23 @@
 /**
- * Starts the containers that a pod needs, one after the other, and remembers for each that could not be started why,
- * and when to try again. Follows upstream's SyncPod, whose order this is.
+ * How the containers of a pod come to run: the ones that pod-actions.ts wants are started one after the other, and for
+ * each that could not be started it is remembered why, and when to try again. Follows upstream's SyncPod.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Pod } from '@dinghy/shared/api/types'
-import { runHook } from '../containers/lifecycle-hooks.ts'
 import { StartError } from '../containers/start-error.ts'
-import type { DockerClient } from '../docker/docker-client.ts'
 import { isUnreachable } from '@dinghy/shared/docker/errors'
 import type { MountedVolumes } from '../volumes/pod-volumes.ts'
 import type { ContainerStart } from './container-actions.ts'
-import type { ContainerMaker } from './container-maker.ts'
 import type { CrashLoopLimits } from '../containers/crash-loop.ts'
 import { latestOf, type ObservedPod, type ObservedSandbox } from '../observed/observed-pod.ts'
 import type { PodEnding } from './pod-ending.ts'
 import type { PodProgress } from './pod-progress.ts'
 import type { PodReport } from './pod-report.ts'
+import type { PodRuntime } from './pod-runtime.ts'
 
-export interface ContainerStarterOptions {
-  docker: DockerClient
-  maker: ContainerMaker
+export interface PodStartingDeps {
+  runtime: PodRuntime
   ending: PodEnding
   report: PodReport
   clock: Clock
@@ -30,11 +27,11 @@ export interface ContainerStarterOptions {
 /** How long a failed pull shows as ErrImagePull before it shows as ImagePullBackOff. */
 const pullErrorMs = 2_000
 
-export class ContainerStarter {
-  readonly #options: ContainerStarterOptions
+export class PodStarting {
+  readonly #deps: PodStartingDeps
 
-  constructor(options: ContainerStarterOptions) {
-    this.#options = options
+  constructor(deps: PodStartingDeps) {
+    this.#deps = deps
   }
 
   /** Returns whether the engine has something new to show. */
@@ -46,7 +43,7 @@ export class ContainerStarter {
     progress: PodProgress,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { clock } = this.#options
+    const { clock } = this.#deps
     const [sandbox] = observed.sandboxes
     if (!sandbox) return false
     let isNew = false
@@ -78,17 +75,17 @@ export class ContainerStarter {
     volumes: MountedVolumes,
     signal: AbortSignal,
   ): Promise<void> {
-    const { maker, docker, clock, ending, report } = this.#options
+    const { runtime, ending, report } = this.#deps
     const { container } = start
     const record = report.recorder(pod, container.name)
     const target = 'targetContainerName' in container ? container.targetContainerName : undefined
     const targetId = target ? latestOf(observed, target)?.id : undefined
-    const id = await maker.startContainer(pod, start, { sandbox, volumes, targetId }, record, signal)
+    const id = await runtime.startContainer(pod, start, { sandbox, volumes, targetId }, record, signal)
     const postStart = container.lifecycle?.postStart
     if (!postStart) return
-    const [podIP = ''] = maker.placeOf(pod, sandbox).podIPs
+    const [podIP = ''] = runtime.placeOf(pod, sandbox).podIPs
     try {
-      await runHook(docker, clock, postStart, { pod, container, containerId: id, podIP }, signal)
+      await runtime.runHook(postStart, { pod, container, containerId: id, podIP }, signal)
     } catch (error) {
       signal.throwIfAborted()
       if (isUnreachable(error)) throw error
@@ -99,7 +96,7 @@ export class ContainerStarter {
   }
 
   #failure(pod: Pod, name: string, { reason, message, retryAt }: StartError) {
-    const { report, clock } = this.#options
+    const { report, clock } = this.#deps
     if (reason.startsWith('ErrImage') || reason.startsWith('ImagePull')) {
       report.recorder(pod, name)('Warning', 'Failed', `Error: ${reason}`)
     }
@@ -109,6 +106,6 @@ export class ContainerStarter {
   #pauseAfter(reason: string): number {
     // This one is being stopped: its restart is a matter of the crash loop.
     if (reason === 'PostStartHookError') return 0
-    return reason === 'ErrImagePull' ? pullErrorMs : this.#options.crashLoop.baseMs
+    return reason === 'ErrImagePull' ? pullErrorMs : this.#deps.crashLoop.baseMs
   }
 }

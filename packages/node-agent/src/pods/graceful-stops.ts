@@ -31,7 +31,7 @@ interface Stopping {
 /** However long a preStop hook took, the program itself has this long to end. Upstream's minimum. */
 const leastGraceSeconds = 2
 
-export class ContainerStopper {
+export class GracefulStops {
   readonly #docker: DockerClient
   readonly #clock: Clock
   readonly #log: Logger
@@ -39,7 +39,7 @@ export class ContainerStopper {
   readonly #onStopped: (pod: Pod) => void
   readonly #stopping = new Map<string, Stopping>()
 
-  constructor(options: {
+  constructor(deps: {
     docker: DockerClient
     clock: Clock
     log: Logger
@@ -47,11 +47,11 @@ export class ContainerStopper {
     signal: AbortSignal
     onStopped: (pod: Pod) => void
   }) {
-    this.#docker = options.docker
-    this.#clock = options.clock
-    this.#log = options.log
-    this.#signal = options.signal
-    this.#onStopped = options.onStopped
+    this.#docker = deps.docker
+    this.#clock = deps.clock
+    this.#log = deps.log
+    this.#signal = deps.signal
+    this.#onStopped = deps.onStopped
   }
 
   /** Ids of containers that are being stopped. */
@@ -100,6 +100,7 @@ export class ContainerStopper {
           { containerId, pod: pod.metadata.name, err: error },
           'stopping a container failed: it will be tried again',
         )
+        // Only the end of the agent cuts the pause short.
         await this.#clock.sleep(1000, this.#signal).catch(() => undefined)
       }
     } finally {
