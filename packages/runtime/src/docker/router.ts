@@ -124,7 +124,8 @@ export function answerTo(error: unknown): ErrorAnswer {
   return {
     statusCode,
     headers: { 'content-type': 'application/json', ...(error instanceof HttpError ? error.headers : {}) },
-    body: `${JSON.stringify({ message: messageOf(error) || STATUS_CODES[statusCode] })}\n`,
+    // A text would get a charset, and docker's client reads JSON only under exactly this type.
+    body: Buffer.from(`${JSON.stringify({ message: messageOf(error) || STATUS_CODES[statusCode] })}\n`),
   }
 }
 

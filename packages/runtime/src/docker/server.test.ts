@@ -101,6 +101,7 @@ test.each([
 ])('%s %s is answered %i %s', async (method, path, status, message) => {
   const [head = '', body = ''] = (await ask(method, path)).split('\r\n\r\n')
   expect(head).toContain(`HTTP/1.1 ${status} `)
+  expect(head).toMatch(/^content-type: application\/json$/m)
   expect((JSON.parse(body) as { message: string }).message).toContain(message)
   expect(logged.length).toBe(status === 500 ? 1 : 0)
 })
