@@ -20,9 +20,9 @@ export interface DockerRequest {
   signal: AbortSignal
   /**
    * Takes the connection over: answers 101 UPGRADED (or 200 to clients that asked for no upgrade) and returns the
-   * raw socket. Bytes that the client sent early are the first to be read from it.
+   * raw socket. Bytes that the client sent early are the first to be read from it; a body that nobody has read is not.
    */
-  hijack(contentType: string): Duplex
+  hijack(contentType: string): Promise<Duplex>
 }
 
 /**

@@ -56,6 +56,7 @@ class EngineRequest implements DockerRequest {
   readonly version: ApiVersion
   readonly query: URLSearchParams
   #signal: AbortSignal | undefined
+  #isBodyRead = false
 
   constructor(server: HttpServer, request: FastifyRequest, reply: FastifyReply) {
     this.#server = server
@@ -84,6 +85,7 @@ class EngineRequest implements DockerRequest {
   }
 
   async json<T>(shape: Shape): Promise<T> {
+    this.#isBodyRead = true
     return checkShape(parseJson(await readBody(this.stream, maxBodyBytes)), shape) as T
   }
 
@@ -91,7 +93,10 @@ class EngineRequest implements DockerRequest {
    * Since API 1.42 the content type of the answer tells raw and framed streams apart; clients before that always get
    * raw-stream. Without an upgrade request the connection is taken over just the same, after a 200.
    */
-  hijack(contentType: string): Duplex {
+  async hijack(contentType: string): Promise<Duplex> {
+    // dockerode repeats its query in the body of an attach.
+    const hasBody = Number(this.headers['content-length'] ?? 0) > 0
+    if (hasBody && !this.#isBodyRead) await readBody(this.stream, maxBodyBytes)
     const type = this.version !== undefined && compareVersions(this.version, [1, 42]) < 0 ? rawStream : contentType
     const isUpgrade = upgradeOf(this.stream) !== undefined
     const connection = takeConnection(this.#request, this.#reply)
