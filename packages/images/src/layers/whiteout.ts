@@ -76,7 +76,7 @@ export class WhiteoutDevices {
     renameSync(fresh, this.#template)
   }
 
-  /** Another process may be making one, too; the last to rename wins, and both are good. */
+  /** Made under another name first: nobody may link to a device that is not there yet. */
   #freshPath(): string {
     return `${this.#template}.${randomUUID()}`
   }
