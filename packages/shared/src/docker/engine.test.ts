@@ -36,7 +36,9 @@ async function engine(answer: (...args: Parameters<RequestListener>) => unknown)
 }
 
 test('queries and bodies are JSON, and the version is in the path', async () => {
-  const docker = await engine(async (request, response) => response.end(JSON.stringify({ got: await text(request) })))
+  const docker = await engine((request, response) => {
+    void text(request).then((got) => response.end(JSON.stringify({ got })))
+  })
   const query = { all: 1, none: undefined, filters: { label: ['a'] } }
   expect(await docker.json('POST', '/x', { query, body: { A: 1 } })).toEqual({ got: '{"A":1}' })
   expect(decodeURIComponent(asked[0]?.url ?? '')).toBe('/v1.44/x?all=1&filters={"label":["a"]}')

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
-import { dropCommand, fstabOf, limitCommand, preludeOf, viewFstabOf, type MountPlan } from './launch.ts'
+import { dropCommand, fstabOf, limitCommand, nestedMountsIn, preludeOf, viewFstabOf, type MountPlan } from './launch.ts'
 
 const base = {
   rootfs: '/d/rootfs',
@@ -104,6 +104,17 @@ test('mounts come last and in order, with blanks escaped', () => {
     `/my\\040dir ${rootDirectory}/data none rbind,ro 0 0`,
     `tmpfs ${rootDirectory}/tmp tmpfs size=1m 0 0`,
   ])
+})
+
+test('mounts inside of volumes are looked at again, under the names that the kernel gives them', () => {
+  const bind = { type: 'bind' as const, readOnly: false }
+  const mounts = [
+    { ...bind, source: '/v', target: '/data' },
+    { ...bind, source: '/w', target: '/data/a b' },
+    { type: 'tmpfs' as const, source: '', target: '/tmp', readOnly: false },
+    { ...bind, source: '/x', target: '/tmp/x' },
+  ]
+  expect(nestedMountsIn({ base, mounts })).toBe('/d/rootfs/data/a\\040b\n')
 })
 
 test('later mounts of this machine come into the binds that ask for them, and into no others', () => {

@@ -97,6 +97,15 @@ export function fstabOf(plan: MountPlan): string {
   return `${lines.join('\n')}\n`
 }
 
+/**
+ * Where mounts are made inside of other mounts, as /proc/self/mountinfo names these places. What is mounted there may be a volume,
+ * and other containers can put a link in the place of a directory of it; so init.sh looks whether the mount is where it should be.
+ */
+export function nestedMountsIn({ base, mounts }: Pick<MountPlan, 'base' | 'mounts'>): string {
+  const nested = mounts.filter((mount, index) => enclosing(mount.target, mounts.slice(0, index))?.type === 'bind')
+  return nested.map(({ target }) => `${octal(posix.join(base.rootfs, target))}\n`).join('')
+}
+
 /** Of these only the root itself, as a container that does not run has it. */
 export function viewFstabOf(plan: MountPlan): string {
   return `${rootLines(plan).join('\n')}\n`
@@ -135,11 +144,14 @@ function overlayOptions(lowers: string[], part: string, plan: MountPlan): string
   return plan.readOnlyRoot && part !== 'dev' ? `${options},ro` : options
 }
 
-/** A line of fstab(5), in which blanks and backslashes are written in octal. */
+/** A line of fstab(5). */
 function line(source: string, target: string, type: string, options: string): string {
-  const escape = (text: string) =>
-    text.replace(/[\\ \t\n]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
-  return [escape(source), escape(target), type, escape(options), '0', '0'].join(' ')
+  return [octal(source), octal(target), type, octal(options), '0', '0'].join(' ')
+}
+
+/** In tables of mounts blanks and backslashes are written in octal. */
+function octal(text: string): string {
+  return text.replace(/[\\ \t\n]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
 }
 
 function range(count: number): number[] {

@@ -41,6 +41,7 @@ import {
   dropCommand,
   fstabOf,
   limitCommand,
+  nestedMountsIn,
   maskedPaths,
   preludeOf,
   readonlyPaths,
@@ -164,7 +165,10 @@ export class LinuxDriver implements Driver {
     const lowers = this.#overlays.linkLowers(rootfs)
     const entrances = this.#cgroups.entrances(spec.id)
     const prelude = preludeOf(spec, command, lowers, entrances, this.#users.isNested, identity.uid)
-    writeFileSync(join(spec.runDir, 'fstab'), fstabOf({ ...this.#plan(spec), mounts, devices }))
+    const plan = { ...this.#plan(spec), mounts, devices }
+    writeFileSync(join(spec.runDir, 'fstab'), fstabOf(plan))
+    const nested = nestedMountsIn(plan)
+    if (nested !== '') writeFileSync(join(spec.runDir, 'nested-mounts'), nested)
     writeFileSync(join(spec.runDir, 'prelude'), prelude)
   }
 

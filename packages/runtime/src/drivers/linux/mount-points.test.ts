@@ -49,6 +49,22 @@ test('a link in a volume leads to a place in the container, never on the machine
   expect(existsSync(join(dir, 'rootfs/upper/usr/bin'))).toBe(true)
 })
 
+test('who puts a link in the place of a directory in a volume gets nothing made on the machine', () => {
+  // The view still has the directory; the link has come since.
+  const stale = join(dir, 'stale')
+  mkdirSync(join(stale, 'sub'), { recursive: true })
+  mkdirSync(join(dir, 'machine'))
+  symlinkSync(join(dir, 'machine'), join(dir, 'volume/sub'))
+  const view = new LayeredView([
+    { dir: stale, at: '/data', covers: true },
+    { dir: join(dir, 'rootfs/upper'), at: '/' },
+  ])
+  const rootfs = { layers: [], hostBase: false, dir: join(dir, 'rootfs') }
+  const mount = bind('file-parent', '/data/sub/new')
+  expect(() => prepareMountPoint(view, rootfs, mount, [bind('volume', '/data')])).toThrow(/ELOOP|ENOTDIR/)
+  expect(existsSync(join(dir, 'machine/new'))).toBe(false)
+})
+
 test('what the image has below a mount does not count', () => {
   mkdirSync(join(dir, 'rootfs/upper/data'))
   symlinkSync('/elsewhere', join(dir, 'rootfs/upper/data/link'))

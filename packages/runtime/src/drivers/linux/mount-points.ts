@@ -2,7 +2,17 @@
  * Makes what is mounted on. A missing target is created in the container's writable layer, as Docker does; parents that exist only in
  * the image are copied up with their owner and mode, or the empty new directory would hide those.
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Mount } from '../driver.ts'
 import type { Rootfs } from '@dinghy/images/layers/snapshotter'
@@ -25,11 +35,41 @@ export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Moun
   }
   const wantsFile = mount.type === 'bind' && !statSync(mount.source).isDirectory()
   if (around === undefined) copyUpDirectories(view, join(rootfs.dir, 'upper'), dirname(path))
-  const place =
-    around === undefined ? join(rootfs.dir, 'upper', path) : join(around.source, path.slice(around.target.length))
-  mkdirSync(wantsFile ? dirname(place) : place, { recursive: true })
-  if (wantsFile) writeFileSync(place, '', { flag: 'wx' })
+  const [base, below] =
+    around === undefined ? [join(rootfs.dir, 'upper'), path] : [around.source, path.slice(around.target.length)]
+  makeBelow(base, below.split('/').filter(Boolean), wantsFile)
   return path
+}
+
+/**
+ * Makes directories below `base`, or a file in them, and follows no link: other containers may write to a volume, and could put
+ * a link to somewhere else on this machine in the place of a directory that was there a moment ago.
+ */
+function makeBelow(base: string, parts: string[], lastIsFile: boolean): void {
+  let directory = openSync(base, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    for (const [index, name] of parts.entries()) {
+      const path = `/proc/self/fd/${directory}/${name}`
+      if (lastIsFile && index === parts.length - 1) {
+        writeFileSync(path, '', { flag: 'wx' })
+        return
+      }
+      makeDirectory(path)
+      const inner = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+      closeSync(directory)
+      directory = inner
+    }
+  } finally {
+    closeSync(directory)
+  }
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 /** The innermost of the mounts that `path` lies in. */

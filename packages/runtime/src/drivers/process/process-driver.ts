@@ -68,9 +68,12 @@ export class ProcessDriver implements Driver {
       [nanoCpus || cpuQuotaUs || cpuShares, 'CPU limit'],
       [pids, 'PIDs limit'],
     ]
-    return discarded.flatMap(([asked, what]) =>
-      asked ? [`The process driver does not support ${what} capabilities. Limitation discarded.`] : [],
-    )
+    return [
+      'The process driver isolates nothing: this container is a process of this machine, with its files and its network.',
+      ...discarded.flatMap(([asked, what]) =>
+        asked ? [`The process driver does not support ${what} capabilities. Limitation discarded.`] : [],
+      ),
+    ]
   }
 
   async prepare(rootfs: Rootfs): Promise<void> {
