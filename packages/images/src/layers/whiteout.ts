@@ -54,7 +54,7 @@ export class WhiteoutDevices {
     return this.#prepared
   }
 
-  /** After prepare(). */
+  /** Makes the whiteout at `path`. prepare() must have resolved before. */
   place(path: string): void {
     try {
       linkSync(this.#template, path)
