@@ -45,8 +45,11 @@ runMain({
     const listeners = new Listeners({ clock, log, nodeOf, onRefused })
 
     debug.addPage('/debug/rules', () => ({ node, rules: listeners.view() }))
-    metrics.observed('dinghy_proxy_listeners', 'Addresses of Services by what became of them.', () =>
-      countByState(listeners.view()),
+    metrics.observed(
+      'dinghy_proxy_listeners',
+      'Addresses of Services by what became of them.',
+      () => countByState(listeners.view()),
+      { labelNames: ['state'] },
     )
     health.addCheck('synced', () => services.hasSynced() && slices.hasSynced())
 

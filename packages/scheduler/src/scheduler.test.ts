@@ -88,7 +88,7 @@ test('gives a pod the node, says so, and says because of what', async () => {
   expect(binding?.headers['x-dinghy-cause']).toBe(resourceVersion)
   expect(binding?.body).toMatchObject({ kind: 'Binding', metadata: { uid: 'uid-default-p' } })
   await vi.waitFor(() => expect(told()).toEqual(['Scheduled: Successfully assigned default/p to n1']))
-  expect(metrics.text()).toContain(
+  expect(await metrics.text()).toContain(
     'scheduler_schedule_attempts_total{result="scheduled",profile="default-scheduler"} 1',
   )
 })
@@ -102,7 +102,7 @@ test('a pod that is being bound is counted: the next one goes elsewhere', async 
   await vi.waitFor(() => expect(bound()).toHaveLength(2))
   expect(
     bound()
-      .map((one) => one.split(' → ')[1])
+      .map((one) => one.split(' → ')[1] ?? '')
       .sort(),
   ).toEqual(['n1', 'n2'])
 })

@@ -11,9 +11,9 @@ import type { Change } from '../registry/update.ts'
 import type { WriteContext } from '../registry/write-context.ts'
 import type { Entry } from '../storage/storage.ts'
 import { applyChange, isApply, requireValidPatchOptions } from './apply-patch.ts'
-import { readBody } from './body.ts'
 import type { DecodeTarget, FieldValidation } from './decode.ts'
-import { decodeBody, decodeObject } from './decode.ts'
+import { decodeObject } from './decode.ts'
+import { decodeRequest } from './decode-request.ts'
 import type { Exchange } from './exchange.ts'
 import { negotiate } from './negotiation.ts'
 import { tableOptions } from './read-verbs.ts'
@@ -25,14 +25,14 @@ import type { Services } from './services.ts'
 
 export async function create(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const context = exchange.writeContext(isDryRun(exchange, 'CreateOptions'))
-  const object = await decode(exchange, definition, 'CreateOptions')
+  const object = await decodeRequest(exchange, definition, 'CreateOptions')
   const entry = await services.store.create(definition, scopeOf(exchange, definition), object, context)
   return shown(exchange, definition, services, entry, 201)
 }
 
 export async function update(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const context = exchange.writeContext(isDryRun(exchange, 'UpdateOptions'))
-  const object = await decode(exchange, definition, 'UpdateOptions')
+  const object = await decodeRequest(exchange, definition, 'UpdateOptions')
   const createIfMissing = definition.strategy.allowCreateOnUpdate ?? false
   return change(exchange, definition, services, () => structuredClone(object), context, createIfMissing)
 }
@@ -40,7 +40,7 @@ export async function update(exchange: Exchange, definition: ResourceDefinition,
 export async function patch(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   requireValidPatchOptions(exchange)
   const context = exchange.writeContext(isDryRun(exchange, 'PatchOptions'))
-  const body = await readBody(exchange.request)
+  const body = await exchange.body()
   const validation = fieldValidation(exchange, 'PatchOptions')
   if (isApply(exchange)) {
     const make = applyChange(exchange, body, definition, validation, context, services.clock.now())
@@ -92,7 +92,7 @@ async function change(
 }
 
 export async function remove(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
-  const { options, dryRun } = deleteOptions(exchange, services.types, await readBody(exchange.request))
+  const { options, dryRun } = deleteOptions(exchange, services.types, await exchange.body())
   const context = exchange.writeContext(dryRun)
   const ref = refOf(exchange, definition)
   const { entry, removed } = await services.store.delete(definition, ref, options, context)
@@ -123,22 +123,12 @@ export async function removeCollection(
   definition: ResourceDefinition,
   services: Services,
 ): Promise<Reply> {
-  const { options, dryRun } = deleteOptions(exchange, services.types, await readBody(exchange.request))
+  const { options, dryRun } = deleteOptions(exchange, services.types, await exchange.body())
   const format = negotiate(exchange.request.headers.accept)
   const request = listRequest(exchange, definition)
   const entries = await services.store.deleteCollection(definition, request, options, exchange.writeContext(dryRun))
   const page = { revision: services.storage.revision, entries }
   return encoded(format, representList(format, definition, page, tableOptions(exchange, services)))
-}
-
-async function decode(exchange: Exchange, definition: ResourceDefinition, options: string): Promise<KubernetesObject> {
-  const body = await readBody(exchange.request)
-  const validation = fieldValidation(exchange, options)
-  const { object, warnings } = decodeBody(body, exchange.request.headers['content-type'], definition, {
-    fieldValidation: validation,
-  })
-  exchange.warnings.push(...warnings)
-  return object
 }
 
 function shown(

@@ -5,7 +5,7 @@
 
 import { existsSync } from 'node:fs'
 import { ApiClient } from '@dinghy/shared/client/api-client'
-import { readJson } from '@dinghy/shared/client/http'
+import { readJson } from '@dinghy/shared/http/client'
 import { loadKubeconfig } from '@dinghy/shared/client/kubeconfig'
 import { bold, cyan, dim } from '@dinghy/clients/command-line/colors'
 import { NotRunning } from '../supervisor/control-server.ts'

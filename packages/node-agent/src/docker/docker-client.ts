@@ -1,6 +1,6 @@
 /**
- * The calls of the Docker Engine API that a node agent makes, one method for each. What a DockerEngine promises holds for
- * them all: refusals are DockerErrors, calls have a deadline, aborting the signal ends them.
+ * The calls of the Docker Engine API that a node agent makes, one method for each. What a DockerEngine promises holds
+ * for them all: refusals are DockerErrors, calls have a deadline, aborting the signal ends them.
  */
 
 import type { Readable } from 'node:stream'

@@ -1,6 +1,6 @@
 /**
- * The types of what clients send, as data, and the check of a body against them. Go's decoder gives dockerd this for free: a
- * number where a text belongs is the client's mistake and a 400, wherever in the body it stands.
+ * The types of what clients send, as data, and the check of a body against them. Go's decoder gives dockerd this for
+ * free: a number where a text belongs is the client's mistake and a 400, wherever in the body it stands.
  *
  * As there, null is as good as missing, a field's name may be written in any case, and fields that are not listed pass.
  */
@@ -17,8 +17,8 @@ export type Shape =
   | 'anything'
 
 /**
- * The value with its fields under the names of the shape: Go's decoder takes `memory` for `Memory`, so clients may write
- * either. Throws a 400 that names the place of what does not fit, e.g. `HostConfig.Binds[0]`.
+ * The value with its fields under the names of the shape: Go's decoder takes `memory` for `Memory`, so clients may
+ * write either. Throws a 400 that names the place of what does not fit, e.g. `HostConfig.Binds[0]`.
  */
 export function checkShape(value: unknown, shape: Shape, at = ''): unknown {
   if (value === null || value === undefined || shape === 'anything') return value

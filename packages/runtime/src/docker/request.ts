@@ -26,8 +26,8 @@ export interface DockerRequest {
 }
 
 /**
- * Answers through one of the functions below, or throws. What is thrown after the answer has begun breaks the connection, so
- * that the client does not take half an answer for a whole one.
+ * Answers through one of the functions below, or throws. What is thrown after the answer has begun breaks the
+ * connection, so that the client does not take half an answer for a whole one.
  */
 export type Handler = (request: DockerRequest, reply: FastifyReply) => Promise<void> | void
 

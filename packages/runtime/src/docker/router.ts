@@ -1,5 +1,6 @@
 /**
- * Puts the handlers of the Engine API on a Fastify application: what they are given, and what becomes of what they throw.
+ * Puts the handlers of the Engine API on a Fastify application: what they are given, and what becomes of what they
+ * throw.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { STATUS_CODES } from 'node:http'
@@ -134,7 +135,7 @@ export function answerTo(error: unknown): ErrorAnswer {
   }
 }
 
-/** Fastify's own errors (a path that cannot be decoded) carry a status as the kit's do; anything else is a bug of ours. */
+/** Fastify's own errors (a path that cannot be decoded) carry a status as the kit's do; others are bugs of ours. */
 function statusOf(error: unknown): number {
   if (error instanceof DockerError) return error.status
   const { statusCode = 500 } = error as { statusCode?: number }

@@ -2,7 +2,8 @@
  * pods/eviction: a delete that asks the PodDisruptionBudgets first. `kubectl drain` goes this way.
  *
  * A budget is spent by counting `status.disruptionsAllowed` down with a compare-and-swap on the budget itself, so two
- * evictions at once cannot spend the same one; the disruption controller counts it up again when a replacement is ready.
+ * evictions at once cannot spend the same one; the disruption controller counts it up again when a replacement is
+ * ready.
  */
 
 import { badRequest, conflict, internalError, notFound, success, tooManyRequests } from '@dinghy/shared/api/errors'
@@ -14,12 +15,11 @@ import type { KubernetesObject, Pod, PodDisruptionBudget } from '@dinghy/shared/
 import type { DeleteOptions } from '../../registry/deletion-plan.ts'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import type { WriteContext } from '../../registry/write-context.ts'
-import { readBody } from '../body.ts'
-import { decodeBody } from '../decode.ts'
+import { decodeRequest } from '../decode-request.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
-import { fieldValidation, isDryRun } from '../request-options.ts'
+import { isDryRun } from '../request-options.ts'
 import type { Services } from '../services.ts'
 import { refOf } from '../write-verbs.ts'
 
@@ -32,12 +32,8 @@ export async function createEviction(
   definition: ResourceDefinition,
   services: Services,
 ): Promise<Reply> {
-  const body = await readBody(exchange.request)
   const target = { group: 'policy', version: 'v1', kind: 'Eviction', type: 'policy.v1.Eviction', types: services.types }
-  const { object } = decodeBody(body, exchange.request.headers['content-type'], target, {
-    fieldValidation: fieldValidation(exchange, 'CreateOptions'),
-  })
-  const { metadata, deleteOptions = {} } = object as Eviction
+  const { metadata, deleteOptions = {} } = await decodeRequest<Eviction>(exchange, target, 'CreateOptions')
   const ref = refOf(exchange, definition)
   if (metadata.name && metadata.name !== ref.name)
     throw badRequest('name in URL does not match name in Eviction object')

@@ -10,6 +10,7 @@ import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import type { Reader } from '../../registry/reader.ts'
 import type { Exchange } from '../exchange.ts'
 import { pipeHttp, pipeUpgrade } from '../pipe.ts'
+import type { Reply } from '../reply.ts'
 import type { Services } from '../services.ts'
 import type { KubeletAddress } from './pod-location.ts'
 import { kubeletOf } from './pod-location.ts'
@@ -18,12 +19,13 @@ export async function proxy(
   exchange: Exchange,
   { plural }: ResourceDefinition,
   { reader }: Services,
-): Promise<undefined> {
+): Promise<Reply | undefined> {
   const { namespace = '', name = '', rest } = exchange.info
   const { host, port } = locate(reader, plural, namespace, parseTarget(name))
-  const target = { host, port, path: `${rest || '/'}${exchange.url.search}` }
-  await (exchange.upgrade ? pipeUpgrade(exchange, target) : pipeHttp(exchange, target))
-  return undefined
+  const { url } = exchange.request
+  const search = url.includes('?') ? url.slice(url.indexOf('?')) : ''
+  const target = { host, port, path: `${rest || '/'}${search}` }
+  return await (exchange.upgrade ? pipeUpgrade(exchange, target) : pipeHttp(exchange, target))
 }
 
 interface Wanted {

@@ -43,7 +43,9 @@ afterAll(async () => {
 })
 beforeEach(() => asked.splice(0))
 
-const ask: (typeof fixture)['ask'] = (...args) => fixture.ask(...args)
+function ask(...args: Parameters<(typeof fixture)['ask']>) {
+  return fixture.ask(...args)
+}
 const merge = { 'content-type': 'application/merge-patch+json' }
 const pods = '/api/v1/namespaces/default/pods'
 let count = 0
@@ -295,4 +297,50 @@ describe('scale', () => {
     const columns = ['Name', 'Desired', 'Available', 'Age'].map((name) => expect.objectContaining({ name }) as unknown)
     expect(json['columnDefinitions']).toEqual(columns)
   })
+})
+
+describe('an unknown field is warned of, whatever carries it', () => {
+  const unknown = { extra: 1 }
+  const warning = '299 - "unknown field \\"extra\\""'
+
+  test('binding and eviction', async () => {
+    const name = await podNamed()
+    const bound = await ask('POST', `${pods}/${name}/binding`, { ...binding(name, 'node-1'), ...unknown })
+    expect([bound.code, bound.headers['warning']]).toEqual([201, warning])
+    const evicted = await ask('POST', `${pods}/${name}/eviction`, { metadata: { name }, ...unknown })
+    expect([evicted.code, evicted.headers['warning']]).toEqual([201, warning])
+  })
+
+  test('a token', async () => {
+    const accounts = '/api/v1/namespaces/default/serviceaccounts'
+    await ask('POST', accounts, { metadata: { name: 'warned' } })
+    const token = await ask('POST', `${accounts}/warned/token`, { spec: {}, ...unknown })
+    expect([token.code, token.headers['warning']]).toEqual([201, warning])
+  })
+
+  test('a Scale', async () => {
+    const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'x' }] } }
+    const spec = { replicas: 1, selector: { matchLabels: { a: 'b' } }, template }
+    const sets = '/apis/apps/v1/namespaces/default/replicasets'
+    await ask('POST', sets, { metadata: { name: 'warned' }, spec })
+    const scaled = await ask('PUT', `${sets}/warned/scale`, { spec: { replicas: 2 }, ...unknown })
+    expect([scaled.code, scaled.headers['warning']]).toEqual([200, warning])
+  })
+})
+
+test('a status can be emptied, but never taken away', async () => {
+  const name = await podNamed()
+  await ask('POST', '/api/v1/nodes', { metadata: { name: 'emptied' } })
+  const ofNode = expect.objectContaining({ daemonEndpoints: { kubeletEndpoint: { Port: 0 } } })
+  const cases: [string, unknown][] = [
+    [`${pods}/${name}`, {}],
+    ['/api/v1/nodes/emptied', ofNode],
+  ]
+  for (const [path, empty] of cases) {
+    for (const type of ['application/merge-patch+json', 'application/strategic-merge-patch+json']) {
+      const patched = await ask('PATCH', `${path}/status`, { status: null }, { 'content-type': type })
+      expect([patched.code, patched.json['status']]).toEqual([200, empty])
+    }
+  }
+  expect((await ask('DELETE', `${pods}/${name}`)).code).toBe(200)
 })
