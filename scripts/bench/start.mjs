@@ -1,9 +1,9 @@
 /**
- * How soon a built cluster is up, beside its floor: as many bare Node processes, all started at once, that each listen. Both are
- * measured in turns in this one run, because what counts on a busy or a slow machine is the ratio.
+ * How soon a built cluster is up, beside its floor: as many bare Node processes, all started at once, that each listen.
+ * Both are measured in turns in this one run, because what counts on a busy or a slow machine is the ratio.
  *
- * `npm run bench -- start --trace` prints the waterfall of one start: for each process when the kernel made it, when its code was loaded
- * and it listened, when it had its first complete lists, when it served, when its node was there.
+ * `npm run bench -- start --trace` prints the waterfall of one start: for each process when the kernel made it, when
+ * its code was loaded and it listened, when it had its first complete lists, when it served, when its node was there.
  */
 
 import { spawn } from 'node:child_process'

@@ -44,7 +44,7 @@ const house: Record<string, Plan> = {
       'framework lookups cache',
       'fit-error plugins scheduling-queue nominations',
       'schedule event-handlers volume-binder',
-      'metrics preemption',
+      'metrics preemption pause-notice',
       'scheduler',
       'start-scheduler',
       'main',
@@ -88,7 +88,7 @@ const house: Record<string, Plan> = {
   },
   proxy: {
     uses: ['shared'],
-    floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'main'],
+    floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'start-proxy', 'main'],
   },
   clients: { uses: ['shared'], floors: ['command-line', 'docker kubectl'] },
   compose: {

@@ -99,7 +99,7 @@ async function putArchive(
   owners: boolean,
 ): Promise<void> {
   const query = `&noOverwriteDirNonDir=true${owners ? '&copyUIDGID=true' : ''}`
-  const { body } = await engine.request('PUT', archivePath(id, path) + query, { body: archive })
+  const { body } = await engine.request('PUT', archivePath(id, path) + query, { body: archive, lastsMs: Infinity })
   body.resume()
 }
 

@@ -52,6 +52,11 @@ export class LogFile implements LogFiles {
     this.#append(stream, bytes.subarray(0, ready))
   }
 
+  /** What has come after the last newline: it is in no file yet. */
+  get unfinished(): ReadonlyMap<StreamName, Buffer> {
+    return this.#partial
+  }
+
   /** Writes unfinished lines; the stream has ended. */
   flush(): void {
     for (const [stream, rest] of this.#partial) this.#append(stream, rest)

@@ -85,6 +85,11 @@ async function attach(container: Container, request: DockerRequest): Promise<voi
     const reader = new LogReader(container.log, all, { raw: Tty, timestamps: false })
     for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) socket.write(bytes)
     reader.close()
+    // A prompt, say: nothing may be lost between what is in the log and what comes from now on.
+    for (const stream of wanted) {
+      const rest = container.log.unfinished.get(stream)
+      if (rest !== undefined && rest.length > 0) socket.write(encode(stream, rest))
+    }
   }
   if (!isTrue(query.get('stream'))) {
     socket.end()
