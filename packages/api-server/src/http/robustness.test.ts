@@ -19,7 +19,7 @@ const bomb = ['a: &a [x,x,x,x,x,x,x,x,x,x]', ...'bcdefghi'].map((line, i, all) =
   i === 0
     ? line
     : `${line}: &${line} [${Array(10)
-        .fill(`*${String(all[i - 1]).at(0)}`)
+        .fill(`*${all[i - 1]?.at(0)}`)
         .join(',')}]`,
 )
 const jsonPatch = { 'content-type': 'application/json-patch+json' }

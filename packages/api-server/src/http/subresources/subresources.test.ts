@@ -116,6 +116,17 @@ describe('eviction', () => {
     expect(after.code === 404 || after.json['metadata']?.['deletionTimestamp'] !== undefined).toBe(true)
   })
 
+  test('says in the pod why it goes', async () => {
+    const name = await podNamed({}, { finalizers: ['example.com/wait'] })
+    const stale = { ...eviction(name), deleteOptions: { preconditions: { resourceVersion: '1' } } }
+    expect((await ask('POST', `${pods}/${name}/eviction`, stale)).json).toMatchObject({ code: 409 })
+    expect((await ask('POST', `${pods}/${name}/eviction`, eviction(name))).code).toBe(201)
+    expect((await ask('GET', `${pods}/${name}`)).json).toMatchObject({
+      metadata: { deletionTimestamp: expect.any(String) },
+      status: { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }] },
+    })
+  })
+
   test('spends its budget, and is refused when there is nothing left', async () => {
     await budgetOf('web', 1)
     const [first, second] = [await running({ app: 'web' }), await running({ app: 'web' })]
@@ -266,6 +277,12 @@ describe('reviews', () => {
       { 'impersonate-user': 'jane' },
     )
     expect(answer.json).toMatchObject({ status: { userInfo: { username: 'jane', groups: ['system:authenticated'] } } })
+  })
+
+  test('answer in the form that was asked for, and in no other', async () => {
+    const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
+    expect((await ask('POST', path, {}, { accept: 'text/html' })).json).toMatchObject({ code: 406 })
+    expect((await ask('POST', path, {}, { accept: 'application/yaml' })).text).toContain('kind: SelfSubjectReview\n')
   })
 
   test('access is allowed, and the question must be one', async () => {
