@@ -15,7 +15,7 @@ afterAll(() => fixture.close())
 const configMaps = '/api/v1/namespaces/default/configmaps'
 const pods = '/api/v1/namespaces/default/pods'
 const deep = (levels: number) => '{"a":'.repeat(levels) + '1' + '}'.repeat(levels)
-const bomb = ['a: &a [x,x,x,x,x,x,x,x,x,x]', ...'bcdefghi'].map((line, i, all) =>
+const bomb = ['a: &a [x,x,x,x,x,x,x,x,x,x]', ...'bcdefghi'.split('')].map((line, i, all) =>
   i === 0
     ? line
     : `${line}: &${line} [${Array(10)

@@ -1,3 +1,4 @@
+import { createPublicKey, verify, type JsonWebKey } from 'node:crypto'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
@@ -226,6 +227,14 @@ describe('log, exec and friends go to the kubelet', () => {
     expect((await ask('GET', `${pods}/${name}/log`)).json).toMatchObject({ code: 503, reason: 'ServiceUnavailable' })
   })
 
+  test('a proxied page has a directory to be relative to, and may be asked for its options', async () => {
+    const page = await ask('GET', '/api/v1/nodes/node-1/proxy?a=b')
+    expect([page.code, page.headers['location']]).toEqual([301, '/api/v1/nodes/node-1/proxy/?a=b'])
+    expect((await ask('OPTIONS', '/api/v1/nodes/node-1/proxy/x')).code).toBe(200)
+    expect(asked).toEqual(['OPTIONS /x'])
+    expect((await ask('GET', '/api/v1/nodes/ftp:node-1:1/proxy/')).json).toMatchObject({ code: 400 })
+  })
+
   test('nodes/proxy asks the kubelet whatever it is told', async () => {
     expect((await ask('GET', '/api/v1/nodes/node-1/proxy/stats/summary?only=cpu')).text).toContain('second line')
     expect(asked).toEqual(['GET /stats/summary?only=cpu'])
@@ -254,6 +263,22 @@ describe('tokens', () => {
     expect((await review(forged)).json).toMatchObject({ status: { error: 'invalid bearer token' } })
     await ask('DELETE', `${accounts}/robot`)
     expect((await review(status.token)).json).toMatchObject({ status: { error: 'invalid bearer token' } })
+  })
+
+  test('can be checked by others with what is published', async () => {
+    const { json: configuration } = await ask('GET', '/.well-known/openid-configuration')
+    const keys = await ask('GET', '/openid/v1/jwks')
+    expect(configuration).toMatchObject({ id_token_signing_alg_values_supported: ['ES256'] })
+    expect(keys.headers['content-type']).toBe('application/jwk-set+json')
+    await ask('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'checked' } })
+    const path = '/api/v1/namespaces/default/serviceaccounts/checked/token'
+    const { token } = (await ask('POST', path, { spec: {} })).json['status'] as unknown as { token: string }
+    const [header = '', payload = '', signature = ''] = token.split('.')
+    const [jwk] = keys.json['keys'] as unknown as JsonWebKey[]
+    const key = createPublicKey({ key: jwk ?? {}, format: 'jwk' })
+    const signed = Buffer.from(`${header}.${payload}`)
+    const isGood = verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url'))
+    expect(isGood).toBe(true)
   })
 
   test('must live for ten minutes', async () => {
