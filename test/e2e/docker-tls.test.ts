@@ -122,7 +122,9 @@ function authority(dir: string): string {
   return dir
 }
 
-/** NAME.pem and NAME-key.pem (key.pem for the client's, as the docker CLI calls it), signed by the authority in `dir`. */
+/**
+ * NAME.pem and NAME-key.pem (key.pem for the client's, as the docker CLI calls it), signed by the authority in `dir`.
+ */
 function certificate(dir: string, name: string, alternativeNames?: string): void {
   const path = (file: string) => join(dir, file)
   openssl('req', ...newKey, '-subj', `/CN=${name}`, '-keyout', path(`${name}-key.pem`), '-out', path(`${name}.csr`))

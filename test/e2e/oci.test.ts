@@ -1,6 +1,6 @@
 /**
- * The oci driver with each OCI runtime that is installed: what it does in its own way, and what it alone can do. What all drivers have
- * in common is in runtime.test.ts.
+ * The oci driver with each OCI runtime that is installed: what it does in its own way, and what it alone can do. What
+ * all drivers have in common is in runtime.test.ts.
  */
 
 import { spawnSync } from 'node:child_process'

@@ -1,6 +1,6 @@
 /**
- * Pushing to a registry and pulling from it, between the built processes: our own registry, and Debian's docker-registry
- * (the distribution project's) as an independent one, when that is installed. Client: dockerode.
+ * Pushing to a registry and pulling from it, between the built processes: our own registry, and Debian's
+ * docker-registry (the distribution project's) as an independent one, when that is installed. Client: dockerode.
  */
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'

@@ -1,6 +1,6 @@
 /**
- * What a runtime must survive: being killed in the middle of its work, clients that send nonsense, a hundred clients that want
- * the same, a second runtime on the same files.
+ * What a runtime must survive: being killed in the middle of its work, clients that send nonsense, a hundred clients
+ * that want the same, a second runtime on the same files.
  */
 
 import { spawn, spawnSync } from 'node:child_process'

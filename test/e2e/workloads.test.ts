@@ -1,7 +1,7 @@
 /**
  * What people run on a cluster and how it must behave: crashes, probes, configuration, init containers, graceful ends,
- * Services, disruption budgets, Jobs, rollbacks, namespaces. One cluster for all; every manifest is applied at the start,
- * so that the pods of one test start while another one waits.
+ * Services, disruption budgets, Jobs, rollbacks, namespaces. One cluster for all; every manifest is applied at the
+ * start, so that the pods of one test start while another one waits.
  *
  * Scripts name files by variables ($WORK/log): the process driver, which is all that a machine may allow, translates
  * paths in arguments and variables but cannot see those inside a script.

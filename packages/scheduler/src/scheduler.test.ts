@@ -102,7 +102,7 @@ test('a pod that is being bound is counted: the next one goes elsewhere', async 
   await vi.waitFor(() => expect(bound()).toHaveLength(2))
   expect(
     bound()
-      .map((one) => one.split(' → ')[1])
+      .map((one) => one.split(' → ')[1] ?? '')
       .sort(),
   ).toEqual(['n1', 'n2'])
 })

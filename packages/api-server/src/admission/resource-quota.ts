@@ -2,8 +2,8 @@
  * ResourceQuota: refuses what would take a namespace over one of its quotas.
  *
  * Upstream charges `status.used` of the quota and repairs it later. Here usage is counted from the objects that are
- * stored, plus what writes in flight are about to add: it cannot drift, and needs no controller to be right. Showing it in
- * `status.used` is the work of the quota controller, which counts by the same rules.
+ * stored, plus what writes in flight are about to add: it cannot drift, and needs no controller to be right. Showing it
+ * in `status.used` is the work of the quota controller, which counts by the same rules.
  */
 
 import { ownValue } from '@dinghy/shared/api/own-value'

@@ -1,6 +1,6 @@
 /**
- * RuntimeClass: a pod that names one must name one that is there, and gets what it says: the overhead that its sandboxes
- * cost and the nodes that have it. Follows upstream's plugin/pkg/admission/runtimeclass.
+ * RuntimeClass: a pod that names one must name one that is there, and gets what it says: the overhead that its
+ * sandboxes cost and the nodes that have it. Follows upstream's plugin/pkg/admission/runtimeclass.
  */
 
 import { ownValue } from '@dinghy/shared/api/own-value'

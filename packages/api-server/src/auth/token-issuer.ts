@@ -1,9 +1,9 @@
 /**
- * Service account tokens: JWTs signed with the cluster's own key, in the form and with the claims of Kubernetes, so that
- * programs that look inside find what they expect.
+ * Service account tokens: JWTs signed with the cluster's own key, in the form and with the claims of Kubernetes, so
+ * that programs that look inside find what they expect.
  *
- * The key lies next to the database: it must survive restarts as long as tokens do. Verification checks signature, times,
- * issuer, and that the account (and what the token is bound to) still exists as the same object.
+ * The key lies next to the database: it must survive restarts as long as tokens do. Verification checks signature,
+ * times, issuer, and that the account (and what the token is bound to) still exists as the same object.
  */
 
 import {

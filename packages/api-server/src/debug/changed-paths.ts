@@ -1,9 +1,9 @@
 /**
- * What differs between two states of an object, as JSON pointers (RFC 6901): deep enough to say what changed, not deeper
- * than the value that was replaced, added or removed as a whole.
+ * What differs between two states of an object, as JSON pointers (RFC 6901): deep enough to say what changed, not
+ * deeper than the value that was replaced, added or removed as a whole.
  *
- * Lists of things with names are compared by name (containers, conditions by type, ports), so that one more container is
- * one path and not a difference in each that follows.
+ * Lists of things with names are compared by name (containers, conditions by type, ports), so that one more container
+ * is one path and not a difference in each that follows.
  */
 
 const identityKeys = ['name', 'type', 'uid', 'ip', 'key']

@@ -1,9 +1,9 @@
 /**
  * "Why is this object as it is?": from its newest revision back to the write that nobody's write caused.
  *
- * The chain follows causes from one object to the next. Within the object that was asked about it also goes back in time
- * where a write had no cause (a container simply ended), since its creation is what one wants to see; beyond it, a write
- * without a cause is the root: somebody outside wanted it.
+ * The chain follows causes from one object to the next. Within the object that was asked about it also goes back in
+ * time where a write had no cause (a container simply ended), since its creation is what one wants to see; beyond it, a
+ * write without a cause is the root: somebody outside wanted it.
  */
 
 import type { KubernetesObject, Pod } from '@dinghy/shared/api/types'

@@ -1,6 +1,6 @@
 /**
- * The decode stage: the object that a request carries. One function for all who take one, so that none forgets a part: read
- * the body, see what the client thinks of unknown fields, decode, and pass on what there is to warn of.
+ * The decode stage: the object that a request carries. One function for all who take one, so that none forgets a part:
+ * read the body, see what the client thinks of unknown fields, decode, and pass on what there is to warn of.
  */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'

@@ -1,9 +1,9 @@
 /**
  * Turns a request body – JSON, YAML or protobuf – into an object of the expected kind.
  *
- * Callers may rely on: the object conforms to its type (conform.ts), carries apiVersion and kind, and every complaint is
- * a StatusError 400 with the words of a real API server (415 for a media type nobody speaks). Unknown and repeated fields
- * are errors, warnings or silence, as the client's ?fieldValidation= asks; Kubernetes' default is Warn.
+ * Callers may rely on: the object conforms to its type (conform.ts), carries apiVersion and kind, and every complaint
+ * is a StatusError 400 with the words of a real API server (415 for a media type nobody speaks). Unknown and repeated
+ * fields are errors, warnings or silence, as the client's ?fieldValidation= asks; Kubernetes' default is Warn.
  *
  * The one body it does not accept is one whose kind differs from the URL's; a body without apiVersion and kind takes
  * them from the URL, as upstream's typed decoders do.

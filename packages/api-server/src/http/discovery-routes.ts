@@ -1,5 +1,6 @@
 /**
- * /api, /apis and below: what is served, in the dialect that the client asks for. The documents are made in discovery.ts.
+ * /api, /apis and below: what is served, in the dialect that the client asks for. The documents are made in
+ * discovery.ts.
  */
 
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from '../discovery.ts'

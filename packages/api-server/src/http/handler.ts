@@ -1,3 +1,7 @@
+/**
+ * The one signature that everything has which answers a request for a resource.
+ */
+
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import type { Exchange } from './exchange.ts'
 import type { Reply } from './reply.ts'

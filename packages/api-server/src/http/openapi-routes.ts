@@ -1,6 +1,6 @@
 /**
- * /openapi: the documents of openapi.ts. A document asked for by its hash may be kept for a year, because another content
- * has another hash; kubectl downloads each only once.
+ * /openapi: the documents of openapi.ts. A document asked for by its hash may be kept for a year, because another
+ * content has another hash; kubectl downloads each only once.
  */
 
 import { OpenApiDocuments, openApiV2 } from '../openapi.ts'

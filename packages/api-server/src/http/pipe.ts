@@ -1,6 +1,6 @@
 /**
- * Hands a request on to another server of this machine and its answer back: as HTTP, or as a raw connection when the client
- * wants to leave HTTP (WebSocket, SPDY).
+ * Hands a request on to another server of this machine and its answer back: as HTTP, or as a raw connection when the
+ * client wants to leave HTTP (WebSocket, SPDY).
  */
 
 import type { IncomingHttpHeaders } from 'node:http'
@@ -36,8 +36,8 @@ const hopByHop = new Set([
 export type Refusal = (code: number, text: string) => Error
 
 /**
- * The target's answer, its body still to come. Throws ServiceUnavailable if the target cannot be reached, and what `refusal`
- * says if the target refuses; without it, refusals are handed on as they are.
+ * The target's answer, its body still to come. Throws ServiceUnavailable if the target cannot be reached, and what
+ * `refusal` says if the target refuses; without it, refusals are handed on as they are.
  */
 export async function pipeHttp(exchange: Exchange, target: Target, refusal?: Refusal): Promise<Reply> {
   const { request, signal } = exchange

@@ -8,7 +8,9 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
-const ask: (typeof fixture)['ask'] = (...args) => fixture.ask(...args)
+function ask(...args: Parameters<(typeof fixture)['ask']>) {
+  return fixture.ask(...args)
+}
 const configMaps = '/api/v1/namespaces/default/configmaps'
 function configMap(name: string, more: object = {}) {
   return {

@@ -1,14 +1,15 @@
 /**
- * The way of a request, one line a stage, by Kubernetes' own names for them. The first five are Fastify's onRequest hooks, in
- * this order; `encode` is its onSend hook; upgrades (exec, attach, port-forward) take the same way.
+ * The way of a request, one line a stage, by Kubernetes' own names for them. The first five are Fastify's onRequest
+ * hooks, in this order; `encode` is its onSend hook; upgrades (exec, attach, port-forward) take the same way.
  *
  *   request ─► is local ─► request info ─► authenticate ─► flow control ─► authorize ─► handler ─► encode ─► answer
  *                403                           401             429             403         │
  *      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
  *     400 413 415             any                   422           403 …               409 404
  *
- * The second line is the handler's: decode in decode-request.ts, the rest in registry/create.ts and update.ts, where all of it is
- * done again if somebody else writes in between. Whatever a stage throws becomes a Status in one place, `statusOf`.
+ * The second line is the handler's: decode in decode-request.ts, the rest in registry/create.ts and update.ts, where
+ * all of it is done again if somebody else writes in between. Whatever a stage throws becomes a Status in one place,
+ * `statusOf`.
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'

@@ -48,7 +48,9 @@ const cases: [method: string, path: string, expected: string][] = [
   ['POST', '/debug/pause', 'path post /debug/pause'],
 ]
 
-const parser = (query: string) => new URLSearchParams(query)
+function parser(query: string): URLSearchParams {
+  return new URLSearchParams(query)
+}
 let info: RequestInfo
 const { app } = new HttpServer({
   querystringParser: parser,

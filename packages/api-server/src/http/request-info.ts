@@ -1,6 +1,6 @@
 /**
- * What a request is about, read off its method and route alone (upstream's RequestInfo). Authorization, flow control and
- * routing all go by this, so none of them parses a path of its own.
+ * What a request is about, read off its method and route alone (upstream's RequestInfo). Authorization, flow control
+ * and routing all go by this, so none of them parses a path of its own.
  *
  *   GET  /api/v1/namespaces/default/pods/web/log      get pods/log default/web
  *   GET  /apis/apps/v1/deployments?watch=true         watch deployments.apps, all namespaces

@@ -1,6 +1,6 @@
 /**
- * Reviews: questions to the server about identity and rights, sent as objects that come back with their status filled in.
- * Nothing is stored. They ask the same authenticators and the same authorizer as the pipeline does.
+ * Reviews: questions to the server about identity and rights, sent as objects that come back with their status filled
+ * in. Nothing is stored. They ask the same authenticators and the same authorizer as the pipeline does.
  */
 
 import { badRequest, invalid } from '@dinghy/shared/api/errors'

@@ -1,6 +1,6 @@
 /**
- * The paths of this server as routes. Those of resources are the same for every resource, built-in or custom: which ones
- * there are is looked up when a request comes (resource-routes.ts).
+ * The paths of this server as routes. Those of resources are the same for every resource, built-in or custom: which
+ * ones there are is looked up when a request comes (resource-routes.ts).
  *
  *   /api/v1/nodes/NAME/status                   core, cluster-wide
  *   /apis/apps/v1/namespaces/NS/deployments     a group's, in a namespace

@@ -1,7 +1,7 @@
 /**
- * Server-side apply: the author sends the fields they care about, and owns them from then on. A field that somebody else
- * owns and the author wants otherwise is a conflict, unless they insist; a field they no longer send is removed, unless
- * somebody else wants it too.
+ * Server-side apply: the author sends the fields they care about, and owns them from then on. A field that somebody
+ * else owns and the author wants otherwise is a conflict, unless they insist; a field they no longer send is removed,
+ * unless somebody else wants it too.
  *
  * Follows structured-merge-diff and k8s.io/apimachinery/pkg/util/managedfields. Ownership is not converted between API
  * versions of one resource (only HorizontalPodAutoscaler and Event have two).

@@ -1,8 +1,9 @@
 /**
  * JSON patch (RFC 6902): a list of add, remove, replace, move, copy and test operations, all or none.
  *
- * A malformed patch is 400; one that does not apply – a failed test, a missing path – is 422. Upstream does not tell why;
- * here the reason stands in details.causes, because a patch that "was rejected due to an error" teaches nobody anything.
+ * A malformed patch is 400; one that does not apply – a failed test, a missing path – is 422. Upstream does not tell
+ * why; here the reason stands in details.causes, because a patch that "was rejected due to an error" teaches nobody
+ * anything.
  */
 
 import { isDeepStrictEqual } from 'node:util'

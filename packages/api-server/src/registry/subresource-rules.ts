@@ -25,7 +25,8 @@ export function rulesFor(definition: ResourceDefinition, subresource: string | u
         select: selectStatus,
         prepare: (next, previous) => strategy.prepareForStatusUpdate?.(next, previous),
         validate: (next, previous) => strategy.validateStatusUpdate?.(next, previous) ?? [],
-        // What a controller notes down about an object is no new wish: a Deployment's revision annotation comes this way.
+        // What a controller notes down about an object is no new wish: a Deployment's revision annotation comes this
+        // way.
         isAuthored: false,
       }
     case undefined:

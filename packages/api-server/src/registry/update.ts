@@ -25,7 +25,9 @@ import { rulesFor } from './subresource-rules.ts'
 import { requireValidUpdate } from './validation.ts'
 import type { WriteContext } from './write-context.ts'
 
-/** Makes the next state. `current` belongs to the callee, in the version of the definition; undefined if there is none. */
+/**
+ * Makes the next state. `current` belongs to the callee, in the version of the definition; undefined if there is none.
+ */
 export type Change = (current: KubernetesObject | undefined) => KubernetesObject | Promise<KubernetesObject>
 
 export interface UpdateOptions {

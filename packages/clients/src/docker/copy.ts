@@ -1,6 +1,7 @@
 /**
- * `docker cp`: files out of a container and into it, as tars. Where they end up is decided by one pure function for both
- * directions, because the rules are the same on both sides: https://docs.docker.com/reference/cli/docker/container/cp/
+ * `docker cp`: files out of a container and into it, as tars. Where they end up is decided by one pure function for
+ * both directions, because the rules are the same on both sides:
+ * https://docs.docker.com/reference/cli/docker/container/cp/
  */
 
 import { spawn } from 'node:child_process'

@@ -65,7 +65,10 @@ export async function resolveResource(client: ApiClient, typed: string): Promise
   return found
 }
 
-/** Pure: `deploy`, `Deployment`, `deployments`, `deployments.apps`, `deployments.v1.apps`; the first group wins, core first. */
+/**
+ * Pure: `deploy`, `Deployment`, `deployments`, `deployments.apps`, `deployments.v1.apps`; the first group wins, core
+ * first.
+ */
 export function findResource(resources: DiscoveredResource[], typed: string): DiscoveredResource | undefined {
   const [name = '', ...rest] = typed.toLowerCase().split('.')
   return resources.find(({ plural, singular, kind, shortNames, group, version }) => {

@@ -53,6 +53,7 @@ export class LockedDocument<T> {
       }
     }
     const result = this.#turn.then(run, run)
+    // The caller hears of a failure; the next in line starts all the same.
     this.#turn = result.catch(() => undefined)
     return result
   }
@@ -89,7 +90,9 @@ export class LockedDocument<T> {
   }
 }
 
-/** Renamed before it is removed: of several processes that see the same dead lock, one wins, and takes that one only. */
+/**
+ * Renamed before it is removed: of several processes that see the same dead lock, one wins, and takes that one only.
+ */
 function removeStale(path: string): void {
   const doomed = `${path}.${randomUUID()}`
   try {

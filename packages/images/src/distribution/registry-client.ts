@@ -45,7 +45,9 @@ export class RegistryClient {
     return { bytes, mediaType: (response.headers['content-type'] ?? '').split(';', 1)[0] ?? '' }
   }
 
-  /** The blob from `offset` on. A registry that cannot do ranges sends it whole, which `offset` 0 in the answer says. */
+  /**
+   * The blob from `offset` on. A registry that cannot do ranges sends it whole, which `offset` 0 in the answer says.
+   */
   async blob(digest: string, offset: number, signal?: AbortSignal): Promise<{ body: IncomingMessage; offset: number }> {
     const headers = offset > 0 ? { Range: `bytes=${offset}-` } : {}
     const response = await this.#request(`blobs/${digest}`, { headers }, signal)

@@ -2,9 +2,10 @@
  * Unpacks one layer's tar (or a plain archive) into a directory of its own.
  *
  * The tar is a stranger's. Whatever it holds, nothing is read, written, linked or changed outside `directory`:
- * names must be relative and may not climb, symbolic links may point anywhere but are resolved inside the directory when
- * they are on the way to an entry, hard links must point at something in it. The amount of data and the number of entries are limited. Docker gets the
- * same by unpacking inside a chroot; without one we check, entry by entry, before touching the disk.
+ * names must be relative and may not climb, symbolic links may point anywhere but are resolved inside the directory
+ * when they are on the way to an entry, hard links must point at something in it. The amount of data and the number of
+ * entries are limited. Docker gets the same by unpacking inside a chroot; without one we check, entry by entry, before
+ * touching the disk.
  *
  * The directory must be new, empty and known to nobody else until this is done: rename it into place afterwards.
  */
@@ -44,7 +45,9 @@ export interface ApplyOptions {
    * namespace keeps the owners that exist there and leaves device nodes out, as rootless Docker does.
    */
   privileged: boolean
-  /** An ordinary archive (a build context, ADD): `.wh.` names mean nothing and a leading slash is dropped, as tar does. */
+  /**
+   * An ordinary archive (a build context, ADD): `.wh.` names mean nothing and a leading slash is dropped, as tar does.
+   */
   isPlainArchive?: boolean
   limits?: ApplyLimits
 }

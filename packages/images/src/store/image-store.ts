@@ -117,7 +117,9 @@ export class ImageStore {
     return Object.keys(images).filter((child) => images[child]?.parent === id)
   }
 
-  /** The id that each of these names has at this moment, and the ids of everything built on it; nothing for no image. */
+  /**
+   * The id that each of these names has at this moment, and the ids of everything built on it; nothing for no image.
+   */
   async familiesOf(names: readonly string[]): Promise<Map<string, { id: string; descendants: Set<string> }>> {
     const index = await this.#index.read()
     const families = names.flatMap((name) => {

@@ -1,6 +1,6 @@
 /**
- * The types of what clients send, as data, and the check of a body against them. Go's decoder gives dockerd this for free: a
- * number where a text belongs is the client's mistake and a 400, wherever in the body it stands.
+ * The types of what clients send, as data, and the check of a body against them. Go's decoder gives dockerd this for
+ * free: a number where a text belongs is the client's mistake and a 400, wherever in the body it stands.
  *
  * As there, null is as good as missing, and fields that are not listed pass.
  */

@@ -1,8 +1,8 @@
 /**
  * The networks of the Docker API and who is on them; persisted in `<root>/networks.json`.
  *
- * A dynamic address belongs to a container while it runs, as in Docker: attach() at the start, detach() at the end. Endpoints
- * of containers that no longer run are forgotten when the runtime starts.
+ * A dynamic address belongs to a container while it runs, as in Docker: attach() at the start, detach() at the end.
+ * Endpoints of containers that no longer run are forgotten when the runtime starts.
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'

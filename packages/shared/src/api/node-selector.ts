@@ -1,7 +1,8 @@
 /**
- * Node selectors: the terms by which a pod (spec.affinity, spec.nodeSelector) or a volume says which nodes will do. Pure.
- * Asked by the scheduler, the DaemonSet controller and the node itself. Terms are alternatives; within one term everything
- * must hold; a term without any requirement matches no node. Follows component-helpers/scheduling/corev1/nodeaffinity.
+ * Node selectors: the terms by which a pod (spec.affinity, spec.nodeSelector) or a volume says which nodes will do.
+ * Pure. Asked by the scheduler, the DaemonSet controller and the node itself. Terms are alternatives; within one term
+ * everything must hold; a term without any requirement matches no node. Follows
+ * component-helpers/scheduling/corev1/nodeaffinity.
  */
 
 import { ownValue } from './own-value.ts'

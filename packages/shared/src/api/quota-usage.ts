@@ -1,8 +1,9 @@
 /**
- * What one object costs, by the names of ResourceQuota: pods, requests.cpu, services.nodeports, count/deployments.apps, …
+ * What one object costs, by the names of ResourceQuota: pods, requests.cpu, services.nodeports, count/deployments.apps,
+ * …
  *
- * Pure; the api-server asks before it lets an object in, the quota controller to show what is used. An object that costs
- * nothing of a name leaves the name out. Follows pkg/quota/v1/evaluator.
+ * Pure; the api-server asks before it lets an object in, the quota controller to show what is used. An object that
+ * costs nothing of a name leaves the name out. Follows pkg/quota/v1/evaluator.
  */
 
 import { ownValue } from './own-value.ts'
@@ -144,7 +145,10 @@ function hasCrossNamespaceAffinity({ spec }: Pod): boolean {
   })
 }
 
-/** What these objects, all of one resource, use of what the quota limits; the names are those of `hard` that they concern. */
+/**
+ * What these objects, all of one resource, use of what the quota limits; the names are those of `hard` that they
+ * concern.
+ */
 export function quotaUsage(
   quota: ResourceQuota,
   resource: CountedResource,

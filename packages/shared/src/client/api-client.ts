@@ -3,7 +3,8 @@
  *
  * Callers may rely on: every error is a StatusError (the server's own Status when it sent one; ServiceUnavailable when
  * it could not be reached), except an abort, which rejects with the signal's reason; every request names its actor
- * (User-Agent) and its cause (causality.ts). Nothing is retried here: reconcilers are retried as a whole by their queue.
+ * (User-Agent) and its cause (causality.ts). Nothing is retried here: reconcilers are retried as a whole by their
+ * queue.
  */
 
 import { apiVersionOf, resourcePath, type Resource } from '../api/resources.ts'
@@ -170,7 +171,9 @@ export class ApiClient {
     await this.#json('DELETE', objectPath(resource, ref), body, {}, signal)
   }
 
-  /** Deletes everything that the selection names. The server goes through it one by one: there is no "all or nothing". */
+  /**
+   * Deletes everything that the selection names. The server goes through it one by one: there is no "all or nothing".
+   */
   async deleteCollection(
     resource: Resource,
     selection: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>,
@@ -193,8 +196,9 @@ export class ApiClient {
   }
 
   /**
-   * Events after `resourceVersion` (an ERROR is thrown, never delivered), until the server ends the watch (the iteration ends), the connection breaks or the
-   * server reports an error (it throws), or the signal aborts (it throws the reason).
+   * Events after `resourceVersion` (an ERROR is thrown, never delivered), until the server ends the watch (the
+   * iteration ends), the connection breaks or the server reports an error (it throws), or the signal aborts (it throws
+   * the reason).
    */
   async *watch<T extends KubernetesObject>(
     resource: Resource<T>,
@@ -218,7 +222,10 @@ export class ApiClient {
     }
   }
 
-  /** Any request; the caller reads (or destroys) the body. A string or Buffer body is sent as it is, anything else as JSON. */
+  /**
+   * Any request; the caller reads (or destroys) the body. A string or Buffer body is sent as it is, anything else as
+   * JSON.
+   */
   async raw(
     method: string,
     path: string,

@@ -90,6 +90,8 @@ export class Informer<T extends KubernetesObject> {
     }
     // Deleted while we were not watching: the exact revision is unknown, the list's is the latest it can have been.
     for (const key of gone) this.#delete(key, undefined, revision)
+    if (!this.#hasSynced)
+      this.#log.debug({ resource: this.resource.plural, objects: objects.length }, 'informer synced')
     this.#hasSynced = true
     this.#markSynced()
   }

@@ -4,10 +4,10 @@
  *   the Lease is free, expired or ours ──► write ourselves into it (a conflict means that another was quicker)
  *   leading: renew every retryPeriod; unable to renew for renewDeadline ──► stop leading before others may start
  *
- * Callers may rely on: onLeading's signal aborts when leadership is lost or the caller stops; the Lease is released only
- * after onLeading has returned, so two leaders never overlap while clocks run equally fast. A Lease counts as expired
- * by the time that *we* have seen it unchanged, so the clocks of the machines need not agree.
- * Follows client-go tools/leaderelection; after losing we stand again, where upstream's processes exit.
+ * Callers may rely on: onLeading's signal aborts when leadership is lost or the caller stops; the Lease is released
+ * only after onLeading has returned, so two leaders never overlap while clocks run equally fast. A Lease counts as
+ * expired by the time that *we* have seen it unchanged, so the clocks of the machines need not agree. Follows client-go
+ * tools/leaderelection; after losing we stand again, where upstream's processes exit.
  */
 
 import { hasReason } from '../api/errors.ts'

@@ -7,11 +7,11 @@
  *
  * Callers may rely on: one application may listen on several addresses (TCP, TLS, unix sockets). Bodies are left alone:
  * a handler reads `request.raw`, or all of it with readBody(). No schema is ever compiled, so nothing coerces or strips
- * what passes. Whatever is thrown becomes an answer in one place, errorHandler. A request to leave HTTP is routed like the
- * others (upgrade.ts). Clients that are slow with their headers (a minute), or whose headers are huge, are cut off.
+ * what passes. Whatever is thrown becomes an answer in one place, errorHandler. A request to leave HTTP is routed like
+ * the others (upgrade.ts). Clients that are slow with their headers (a minute), or whose headers are huge, are cut off.
  *
- * close() goes in order: accept nobody new, tell lasting requests by their signal, let the others finish within the grace,
- * cut what is left.
+ * close() goes in order: accept nobody new, tell lasting requests by their signal, let the others finish within the
+ * grace, cut what is left.
  */
 
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http'
@@ -118,7 +118,10 @@ export class HttpServer {
     for (const listener of this.#listeners) listener.unref()
   }
 
-  /** Aborted when the client is gone, or when the server closes: for requests that last, and for work that may be stopped. */
+  /**
+   * Aborted when the client is gone, or when the server closes: for requests that last, and for work that may be
+   * stopped.
+   */
   signalOf(request: FastifyRequest, reply: FastifyReply): AbortSignal {
     const controller = new AbortController()
     const connection = upgradeOf(request.raw)?.socket ?? reply.raw

@@ -1,7 +1,7 @@
 /**
  * The server's side of leaving HTTP. A request with an Upgrade header is routed like any other: the same hooks guard,
- * authenticate and authorize it, the same error handler refuses it. Its handler takes the connection when it is ready to
- * write the 101 itself.
+ * authenticate and authorize it, the same error handler refuses it. Its handler takes the connection when it is ready
+ * to write the 101 itself.
  */
 
 import { ServerResponse, type IncomingMessage } from 'node:http'
@@ -11,7 +11,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 
 export interface Upgrade {
   socket: Duplex
-  /** What came together with the headers: the request's body if it has one, else the first bytes of the new protocol. */
+  /**
+   * What came together with the headers: the request's body if it has one, else the first bytes of the new protocol.
+   */
   head: Buffer
 }
 

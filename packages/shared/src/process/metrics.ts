@@ -1,10 +1,11 @@
 /**
  * Metrics: prom-client's counters, gauges and histograms of one process, and the text in which Prometheus reads them.
  *
- * Callers may rely on: a metric is registered once under its name (a second registration throws), and names its labels then.
- * A gauge may instead be given a function that is asked at each scrape, for values that already live elsewhere.
+ * Callers may rely on: a metric is registered once under its name (a second registration throws), and names its labels
+ * then. A gauge may instead be given a function that is asked at each scrape, for values that already live elsewhere.
  *
- * Only four of prom-client's files are loaded: its default metrics, push gateway and cluster support are of no use here.
+ * Only four of prom-client's files are loaded: its default metrics, push gateway and cluster support are of no use
+ * here.
  */
 
 import type {

@@ -2,7 +2,8 @@
  * pods/eviction: a delete that asks the PodDisruptionBudgets first. `kubectl drain` goes this way.
  *
  * A budget is spent by counting `status.disruptionsAllowed` down with a compare-and-swap on the budget itself, so two
- * evictions at once cannot spend the same one; the disruption controller counts it up again when a replacement is ready.
+ * evictions at once cannot spend the same one; the disruption controller counts it up again when a replacement is
+ * ready.
  */
 
 import { badRequest, conflict, internalError, notFound, success, tooManyRequests } from '@dinghy/shared/api/errors'
