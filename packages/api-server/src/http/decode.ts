@@ -96,7 +96,7 @@ function parseYaml(body: Buffer, target: DecodeTarget): Parsed {
     requireShallow(parsed.value)
     return { ...recognize(parsed.value, body, target), ...parsed }
   } catch (error) {
-    // The library says so of aliases that multiply (ReferenceError), and of nesting that exhausts the stack (RangeError).
+    // So the library complains of aliases that multiply (ReferenceError) and of nesting that is too deep (RangeError).
     if (error instanceof ReferenceError) {
       throw unrecognized(body, target, 'yaml: document contains excessive aliasing')
     }

@@ -1,5 +1,6 @@
 /**
- * No request may hurt the server: whatever a client sends is answered quickly, and with 4xx if it is the client's fault.
+ * No request may hurt the server: whatever a client sends is answered quickly, and with 4xx if it is the client's
+ * fault.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -14,7 +15,9 @@ afterAll(() => fixture.close())
 
 const configMaps = '/api/v1/namespaces/default/configmaps'
 const pods = '/api/v1/namespaces/default/pods'
-const deep = (levels: number) => '{"a":'.repeat(levels) + '1' + '}'.repeat(levels)
+function deep(levels: number): string {
+  return '{"a":'.repeat(levels) + '1' + '}'.repeat(levels)
+}
 const bomb = ['a: &a [x,x,x,x,x,x,x,x,x,x]', ...'bcdefghi'.split('')].map((line, i, all) =>
   i === 0
     ? line

@@ -64,8 +64,8 @@ const kubectl = 'kubectl'
 const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration'
 
 /**
- * What a client-side `kubectl apply` set and nobody has changed since: an author who goes over to server-side apply has no
- * conflict with their own past. Upstream's lastAppliedManager.
+ * What a client-side `kubectl apply` set and nobody has changed since: an author who goes over to server-side apply has
+ * no conflict with their own past. Upstream's lastAppliedManager.
  */
 function lastAppliedFields(live: KubernetesObject | undefined, root: Place, types: TypeSource): FieldSet {
   const text = live?.metadata.annotations?.[lastAppliedAnnotation]
