@@ -11,7 +11,9 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
-const ask: (typeof fixture)['ask'] = (...args) => fixture.ask(...args)
+function ask(...args: Parameters<(typeof fixture)['ask']>) {
+  return fixture.ask(...args)
+}
 const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json'
 
 describe('discovery', () => {
@@ -42,10 +44,14 @@ describe('discovery', () => {
   })
 })
 
+interface Index {
+  paths: Record<string, { serverRelativeURL: string }>
+}
+
 describe('OpenAPI', () => {
   test('the index leads to documents that may be kept, a wrong hash to the right one', async () => {
-    const { json: index } = await ask('GET', '/openapi/v3')
-    const { serverRelativeURL } = index['paths']?.['apis/apps/v1'] as unknown as { serverRelativeURL: string }
+    const { paths } = (await ask('GET', '/openapi/v3')).json as unknown as Index
+    const serverRelativeURL = paths['apis/apps/v1']?.serverRelativeURL ?? ''
     const document = await ask('GET', serverRelativeURL)
     expect([document.json['openapi'], document.headers['cache-control']]).toEqual(['3.0.0', 'public, immutable'])
     const moved = await ask('GET', '/openapi/v3/apis/apps/v1?hash=0')
