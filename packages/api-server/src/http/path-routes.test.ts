@@ -68,7 +68,9 @@ describe('what is neither', () => {
   test('the version, the list of paths, the metrics', async () => {
     expect((await ask('GET', '/version')).json).toMatchObject({ major: '1' })
     expect((await ask('GET', '/')).json['paths']).toContain('/openapi/v3')
-    expect((await ask('GET', '/metrics')).text).toContain('apiserver_request_total{verb="GET"')
+    const { text } = await ask('GET', '/metrics')
+    expect(text).toMatch(/apiserver_request_total\{verb="GET",.*,code="200"\} \d+/)
+    expect(text).toContain('apiserver_request_duration_seconds_bucket{')
   })
 
   test('health: as a word, line by line, one check alone', async () => {
