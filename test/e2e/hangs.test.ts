@@ -1,5 +1,6 @@
 /**
- * Processes that hang: stopped by SIGSTOP they are there, take connections and answer nothing. Every command still ends.
+ * Processes that hang: stopped by SIGSTOP they are there, take connections and answer nothing. Every command still
+ * ends.
  */
 
 import { readFileSync } from 'node:fs'
