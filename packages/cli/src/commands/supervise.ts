@@ -61,6 +61,7 @@ export async function supervise(
   const isDetached = host.send !== undefined
   const env = `eval "$(${dinghyWord()} env${same})"`
   const progress = new Progress({ config, state, startedAt, env, isDetached })
+  const started = new AbortController()
   const stopping = new AbortController()
   let fail: (reason: string) => void = () => undefined
   const failed = new Promise<string>((resolve) => (fail = resolve))
@@ -104,8 +105,10 @@ export async function supervise(
   try {
     supervisor.start()
     const ready = Promise.all([deps.nodesReady(config, stopping.signal), componentsReady]).then(() => undefined)
-    const settled = Promise.race([ready, failed, untilFull(state, clock, stopping.signal), aborted])
+    const waiting = AbortSignal.any([stopping.signal, started.signal])
+    const settled = Promise.race([ready, failed, untilFull(state, clock, waiting), aborted])
     failure = await showWhile(settled, () => progress.missing(), { clock, output: process.stdout })
+    started.abort()
     host.off('disconnect', stopUnlessUp)
     if (failure === undefined && !stopping.signal.aborted) {
       progress.ready()
