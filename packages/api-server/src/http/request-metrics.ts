@@ -22,7 +22,7 @@ interface Series {
 }
 
 export function requestMetrics(metrics: Metrics, clock: Clock): RequestMetrics {
-  // Counted here and shown when somebody looks: prom-client's own counter would take as long as the rest of a small get.
+  // Counted here and shown when somebody looks: prom-client's counter would take as long as the rest of a small get.
   const series = new Map<string, Series>()
   metrics.observed(
     'apiserver_request_total',
