@@ -9,11 +9,11 @@
  */
 
 import { setMaxListeners } from 'node:events'
-import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
 import { runWithLease } from '@dinghy/shared/client/leader-election'
+import { leaseFlags, leaseIdentity } from '@dinghy/shared/process/lease-flags'
 import { runMain } from '@dinghy/shared/process/main'
 import { startCronJobController } from './cron-job/cron-job-controller.ts'
 import { startDaemonSetController } from './daemon-set/daemon-set-controller.ts'
@@ -94,7 +94,7 @@ runMain({
   name: 'controller',
   flags: {
     server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'the address of the api-server' },
-    'leader-elect': { type: 'boolean', help: 'work only while holding a lease, so that several of us may run' },
+    ...leaseFlags,
     'node-monitor-period': { type: 'duration', default: '2s', help: 'how often every node is looked at' },
     'node-monitor-grace-period': { type: 'duration', default: '10s', help: 'silence after which a node is Unknown' },
     'terminated-pod-gc-threshold': {
@@ -111,7 +111,8 @@ runMain({
     const client = new ApiClient({ server: flags.server, userAgent: 'controller' })
     let isWorking = false
     // A candidate that waits for its turn is as ready as it can be.
-    health.addCheck('caches', () => isWorking || flags.leaderElect)
+    let isWaiting = false
+    health.addCheck('caches', () => isWorking || isWaiting)
 
     async function work(signal: AbortSignal): Promise<void> {
       const informers = new Informers(client, { clock, log })
@@ -138,7 +139,8 @@ runMain({
     }
 
     if (!flags.leaderElect) return await work(signal)
-    const identity = `${hostname()}_${process.pid}`
-    await runWithLease({ client, clock, name: 'kube-controller-manager', identity, log }, work, signal)
+    const identity = leaseIdentity(flags.leaderElectIdentity)
+    const onWaiting = () => (isWaiting = true)
+    await runWithLease({ client, clock, name: 'kube-controller-manager', identity, log, onWaiting }, work, signal)
   },
 })

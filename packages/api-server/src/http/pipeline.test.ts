@@ -300,7 +300,7 @@ describe('history', () => {
     )
     const why = await ask('GET', '/debug/why?group=&resource=cm&name=child')
     expect(why.json['chain']).toMatchObject([
-      { actor: 'other-controller', verb: 'update', summary: 'changed /data' },
+      { actor: 'other-controller', verb: 'update', summary: 'changed data' },
       { actor: 'some-controller', verb: 'create', cause },
       {
         actor: 'kubectl-create',

@@ -15,6 +15,10 @@ const holdPort = 7946
 export function nodeAddress(slot: number, node: number): string {
   return `127.${64 + slot}.${node}.1`
 }
+/** Where its nodes and pods are. */
+export function nodeRange(slot: number): string {
+  return `127.${64 + slot}.0.0/16`
+}
 export function podCidr(slot: number, node: number): string {
   return `127.${64 + slot}.${node}.0/24`
 }

@@ -22,6 +22,7 @@ import {
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import type { Settings } from './settings.ts'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
 
 export interface NodeConfig {
@@ -37,6 +38,9 @@ export interface ClusterConfig {
   apiPort: number
   nodes: NodeConfig[]
   driver: string
+  /** Flags of the components, from `--set` and dinghy.yaml. */
+  settings?: Settings
+  logLevel?: string
 }
 
 /** Every path of one cluster. Pure: nothing is created or read. */
@@ -71,11 +75,18 @@ export class StateDir {
   get supervisorSocket(): string {
     return this.#socket('supervisor.sock')
   }
+  get supervisorPid(): string {
+    return join(this.root, 'supervisor.pid')
+  }
   log(component: string): string {
     return join(this.root, 'logs', `${component}.log`)
   }
   runFile(component: string): string {
     return join(this.root, 'run', `${component}.json`)
+  }
+  /** Copies of the stopped cluster; beside it, so that `down --wipe` leaves them. */
+  snapshot(name: string): string {
+    return join(`${this.root}.snapshots`, name)
   }
   nodeRoot(node: string): string {
     return join(this.root, 'nodes', node)
@@ -169,6 +180,7 @@ const names = [
   'service-account.key',
   'docker.sock',
   'supervisor.sock',
+  'supervisor.pid',
 ]
 
 /** Also what is written beside such a file: state.db-wal, cluster.json.tmp. */
