@@ -31,3 +31,16 @@ test.each([
 ])('%s passes', (json, shape) => {
   expect(() => checkShape(JSON.parse(json), shape)).not.toThrow()
 })
+
+test('names differ in nothing but their case, as in Go', () => {
+  const body = {
+    image: 'a',
+    LABELS: { Key: 'v', key: 'w' },
+    hostConfig: { memory: 5, portbindings: { '80/tcp': [{ hostport: '1' }] } },
+  }
+  expect(checkShape(body, createShape)).toEqual({
+    Image: 'a',
+    Labels: { Key: 'v', key: 'w' },
+    HostConfig: { Memory: 5, PortBindings: { '80/tcp': [{ HostPort: '1' }] } },
+  })
+})

@@ -16,26 +16,38 @@ export type Shape =
   | { oneOf: Shape[] }
   | 'anything'
 
-/** Throws a 400 that names the place, e.g. `HostConfig.Binds[0]`. */
-export function checkShape(value: unknown, shape: Shape, at = ''): void {
-  if (value === null || value === undefined || shape === 'anything') return
+/**
+ * The value with its fields under the names of the shape: Go's decoder takes `memory` for `Memory`, so clients may write
+ * either. Throws a 400 that names the place of what does not fit, e.g. `HostConfig.Binds[0]`.
+ */
+export function checkShape(value: unknown, shape: Shape, at = ''): unknown {
+  if (value === null || value === undefined || shape === 'anything') return value
   const refuse = (): never => {
     throw badParameter(`invalid JSON: ${at === '' ? 'the body' : at} must be ${describe(shape)}, not ${kindOf(value)}`)
   }
   if (typeof shape === 'string') {
     if (shape === 'integer' ? !Number.isInteger(value) : typeof value !== shape) refuse()
-  } else if ('oneOf' in shape) {
-    if (!shape.oneOf.some((one) => fits(value, one))) refuse()
-  } else if ('listOf' in shape) {
-    if (!Array.isArray(value)) return refuse()
-    for (const [index, item] of value.entries()) checkShape(item, shape.listOf, `${at}[${index}]`)
-  } else {
-    if (typeof value !== 'object' || Array.isArray(value)) return refuse()
-    for (const [key, item] of Object.entries(value)) {
-      const wanted = 'mapOf' in shape ? shape.mapOf : Object.hasOwn(shape.fields, key) ? shape.fields[key] : undefined
-      if (wanted !== undefined) checkShape(item, wanted, at === '' ? key : `${at}.${key}`)
-    }
+    return value
   }
+  if ('oneOf' in shape) return shape.oneOf.some((one) => fits(value, one)) ? value : refuse()
+  if ('listOf' in shape) {
+    if (!Array.isArray(value)) return refuse()
+    return value.map((item, index) => checkShape(item, shape.listOf, `${at}[${index}]`))
+  }
+  if (typeof value !== 'object' || Array.isArray(value)) return refuse()
+  const entries = Object.entries(value).map(([key, item]): [string, unknown] => {
+    const name = 'mapOf' in shape ? key : fieldName(shape.fields, key)
+    const wanted = 'mapOf' in shape ? shape.mapOf : Object.hasOwn(shape.fields, name) ? shape.fields[name] : undefined
+    return [name, wanted === undefined ? item : checkShape(item, wanted, at === '' ? name : `${at}.${name}`)]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** The field that a key means: the one of exactly that name, else the one that differs only in case. */
+function fieldName(fields: Record<string, Shape>, key: string): string {
+  if (Object.hasOwn(fields, key)) return key
+  const folded = key.toLowerCase()
+  return Object.keys(fields).find((name) => name.toLowerCase() === folded) ?? key
 }
 
 function fits(value: unknown, shape: Shape): boolean {

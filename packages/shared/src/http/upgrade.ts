@@ -43,6 +43,8 @@ export function takeConnection(request: FastifyRequest, reply: FastifyReply): Du
   const upgrade = upgrades.get(request.raw)
   const { socket } = request.raw
   reply.raw.detachSocket(socket)
+  // Without an upgrade node's parser reads on, takes what follows for a request, and closes what the client half-closes.
+  if (!upgrade) for (const event of ['data', 'end']) socket.removeAllListeners(event)
   if (upgrade && upgrade.head.length > 0) {
     upgrade.socket.unshift(upgrade.head)
     upgrade.head = Buffer.alloc(0)
