@@ -90,6 +90,11 @@ export interface Following {
   since: number
   /** Nothing is over before this: `up` is still starting containers. Never rejects. */
   starting?: Promise<void>
+  /**
+   * Everything has been stopped on purpose: what does not run now is over. A container that waits for its next restart
+   * (it crashes again and again) is stopped without an event.
+   */
+  stopped?: Promise<void>
   /** Called when a shown container ends. */
   onExit?: (container: ProjectContainer, exitCode: number) => void
 }
@@ -101,7 +106,7 @@ export interface Following {
  */
 export async function followProject(context: Context, printer: LogPrinter, following: Following): Promise<void> {
   const { engine, project } = context
-  const { isShown, since, starting = Promise.resolve(), onExit } = following
+  const { isShown, since, starting = Promise.resolve(), stopped, onExit } = following
   const over = new AbortController()
   let failure: unknown
   const runs = new Set<string>()
@@ -139,6 +144,11 @@ export async function followProject(context: Context, printer: LogPrinter, follo
   const started = starting.then(() => {
     hasStarted = true
     return endWhenOver()
+  })
+  const looked = stopped?.then(endWhenOver)
+  looked?.catch((error: unknown) => {
+    failure ??= error
+    over.abort()
   })
   for await (const { Action, Actor } of events) {
     const container = [...(await shown()), ...present].find(({ id }) => id === Actor.ID)

@@ -159,12 +159,16 @@ function networksOf(tree: Tree, at: string): Record<string, Endpoint> {
   return Object.fromEntries(entries.toSorted(([, a], [, b]) => (b.priority ?? 0) - (a.priority ?? 0)))
 }
 
-// A service also depends on those whose names, namespaces or volumes it uses.
+// A service also depends on those whose names, namespaces or volumes it uses. Of a namespace, and of a link, it has to be
+// restarted together with its owner: what it had of the old container is gone.
 function dependenciesOf(tree: Tree, at: (field: string) => string): Record<string, Dependency> {
   const links = textsOf(tree['links'], at('links')).map((link) => link.split(':')[0] ?? '')
   const shared = ['network_mode', 'ipc', 'pid'].map((field) => /^service:(.+)$/.exec(String(tree[field] ?? ''))?.[1])
   const sources = textsOf(tree['volumes_from'], at('volumes_from')).map((from) => from.split(':')[0])
-  const implied = [...links, ...shared, ...sources].filter((name) => name !== undefined && name !== 'container')
+  const implied = [
+    ...sources.map((name) => ({ name, restart: false })),
+    ...[...links, ...shared].map((name) => ({ name, restart: true })),
+  ]
   const value = tree['depends_on']
   const mapping = Array.isArray(value)
     ? Object.fromEntries(value.map((name) => [String(name), {}]))
@@ -174,7 +178,11 @@ function dependenciesOf(tree: Tree, at: (field: string) => string): Record<strin
     parseDependency(options, at(`depends_on.${name}`)),
   ])
   return {
-    ...Object.fromEntries(implied.map((name) => [name, parseDependency({}, '')])),
+    ...Object.fromEntries(
+      implied.flatMap(({ name, restart }) =>
+        name === undefined || name === 'container' ? [] : [[name, parseDependency({ restart }, '')]],
+      ),
+    ),
     ...(Object.fromEntries(written) as Record<string, Dependency>),
   }
 }
