@@ -6,7 +6,7 @@
 import { ComposeError } from './compose-error.ts'
 import { isUp, listContainers, type ProjectContainer, shortName, stopContainer } from './containers.ts'
 import { startContainers } from './converge.ts'
-import { followProject, LogPrinter } from './log-stream.ts'
+import { endedRuns, followProject, LogPrinter } from './log-stream.ts'
 import { inReverseOrder } from './order.ts'
 import { step } from './progress.ts'
 import type { ComposeContext, Services } from './verb.ts'
@@ -45,6 +45,7 @@ export async function runInForeground(
   /** Starting or stopping failed: what runs goes on, but nobody follows it any more. */
   const failed = new AbortController()
   const since = clock.now() / 1000
+  const earlier = await endedRuns(context, mine)
   const starting = startContainers({ ...context, signal: cut.signal }, services).catch((error: unknown) => {
     if (!cut.signal.aborted) failed.abort(error)
   })
@@ -69,6 +70,7 @@ export async function runInForeground(
     await followProject({ ...context, signal: failed.signal }, printer, {
       isShown: ({ service }) => attached.has(service),
       since,
+      earlier,
       starting,
       stopped,
       onExit: ({ service }, code) => {

@@ -106,6 +106,8 @@ export class FakeDocker {
   readonly #directory = mkdtempSync(join(tmpdir(), 'fake-docker-'))
   readonly #execs = new Map<string, Exec>()
   readonly #watchers = new Set<(container: FakeContainer, action: string) => void>()
+  readonly #upgraded = new Set<Duplex>()
+  readonly #subscribers = new Set<ServerResponse>()
   readonly #server: Server
   #count = 0
 
@@ -120,6 +122,8 @@ export class FakeDocker {
     })
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       socket.on('error', () => socket.destroy())
+      this.#upgraded.add(socket)
+      socket.on('close', () => this.#upgraded.delete(socket))
       if (head.length > 0) socket.unshift(head)
       this.#hijack(request, socket).catch((error: unknown) => socket.destroy(error as Error))
     })
@@ -135,6 +139,7 @@ export class FakeDocker {
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve))
     this.#server.closeAllConnections()
+    for (const socket of this.#upgraded) socket.destroy()
     await closed
     rmSync(this.#directory, { recursive: true, force: true })
   }
@@ -173,6 +178,11 @@ export class FakeDocker {
     Object.assign(container, { state: restarts ? 'restarting' : 'exited', exitCode })
     this.#tell(container, 'die')
     if (container.body.HostConfig.AutoRemove) this.containers.delete(container.id)
+  }
+
+  /** Ends every subscription, as an engine that is shut down does. */
+  endEvents(): void {
+    for (const response of this.#subscribers) response.end()
   }
 
   /** Resolves when one of the containers is told of, and `isDone` holds. */
@@ -269,11 +279,11 @@ export class FakeDocker {
       case 'json':
         return inspected(container)
       case 'start':
-        this.#start(container)
+        this.start(container)
         return undefined
       case 'restart':
         this.end(container, 0)
-        this.#start(container)
+        this.start(container)
         return undefined
       case 'stop':
         return this.#stop(container)
@@ -348,7 +358,7 @@ export class FakeDocker {
     return { Id: id, Warnings: [] }
   }
 
-  #start(container: FakeContainer): void {
+  start(container: FakeContainer): void {
     container.state = 'running'
     container.startedAt = `${this.now.slice(0, -1)}${++this.#count}Z`
     this.#tell(container, 'start')
@@ -437,7 +447,11 @@ export class FakeDocker {
       response.write(`${JSON.stringify({ ...event, timeNano: Date.parse(this.now) * 1e6 })}\n`)
     }
     this.#watchers.add(watch)
-    response.on('close', () => this.#watchers.delete(watch))
+    this.#subscribers.add(response)
+    response.on('close', () => {
+      this.#watchers.delete(watch)
+      this.#subscribers.delete(response)
+    })
   }
 
   async #hijack(request: IncomingMessage, socket: Duplex): Promise<void> {
