@@ -15,7 +15,15 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { alreadyExists, conflict, expired, notFound, toStatus, type StatusError } from '@dinghy/shared/api/errors'
+import {
+  alreadyExists,
+  badRequest,
+  conflict,
+  expired,
+  notFound,
+  toStatus,
+  type StatusError,
+} from '@dinghy/shared/api/errors'
 import { resourcePath, type Resource } from '@dinghy/shared/api/resources'
 import type { Draft, KubernetesObject, WatchEvent } from '@dinghy/shared/api/types'
 
@@ -137,7 +145,9 @@ export class TinyApiServer {
     if (failure) throw failure
     const target = parsePath(url.pathname)
     if (method === 'GET' && url.searchParams.has('watch')) return this.#watch(target, url.searchParams, response)
-    sendJson(response, method === 'POST' ? 201 : 200, this.#answer(method, url.pathname, target, body))
+    const answer = this.#answer(method, url.pathname, target, body)
+    const asTable = method === 'GET' && String(request.headers.accept).includes('as=Table')
+    sendJson(response, method === 'POST' ? 201 : 200, asTable ? toTable(answer as KubernetesObject) : answer)
   }
 
   #answer(method: string, path: string, target: Target, body: unknown): unknown {
@@ -155,7 +165,7 @@ export class TinyApiServer {
       case 'PUT':
         return this.#update(objectPath, target, present, body as KubernetesObject)
       case 'PATCH':
-        return this.#update(objectPath, target, present, merge(present, body) as KubernetesObject)
+        return this.#update(objectPath, target, present, patched(present, body))
       case 'POST':
         return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }
       default:
@@ -202,6 +212,7 @@ export class TinyApiServer {
             .filter((one) => one.group === name && one.version === version)
             .map(({ group, kind, plural, namespaced }) => ({
               resource: plural,
+              singularResource: kind.toLowerCase(),
               responseKind: { group, version, kind },
               scope: namespaced ? 'Namespaced' : 'Cluster',
               verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
@@ -263,6 +274,23 @@ export class TinyApiServer {
   }
 }
 
+/** A column that is always shown and one that only a wide table has. */
+function toTable(answer: KubernetesObject & { items?: KubernetesObject[] }): unknown {
+  return {
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata: { resourceVersion: answer.metadata.resourceVersion },
+    columnDefinitions: [
+      { name: 'Name', priority: 0 },
+      { name: 'Revision', priority: 1 },
+    ],
+    rows: (answer.items ?? [answer]).map(({ metadata }) => ({
+      cells: [metadata.name, metadata.resourceVersion],
+      object: { metadata: { namespace: metadata.namespace } },
+    })),
+  }
+}
+
 function isIn(path: string, collection: string, namespace: string | undefined): boolean {
   const target = parsePath(path)
   return target.collection === collection && (namespace === undefined || target.namespace === namespace)
@@ -282,6 +310,19 @@ function parsePath(path: string): Target {
   const namespace = isInNamespace ? parts.splice(0, 2)[1] : undefined
   const [plural = '', name, subresource] = parts
   return { collection: `/${[...prefix, plural].join('/')}`, plural, namespace, name, subresource }
+}
+
+/** RFC 6902, as far as clients under test use it: `replace`. Anything else is a merge patch. */
+function patched(present: KubernetesObject, patch: unknown): KubernetesObject {
+  if (!Array.isArray(patch)) return merge(present, patch) as KubernetesObject
+  return (patch as { op: string; path: string; value: unknown }[]).reduce((object, { op, path, value }) => {
+    if (op !== 'replace') throw badRequest(`this server knows no ${op}`)
+    const nested = path
+      .split('/')
+      .slice(1)
+      .reduceRight<unknown>((inner, field) => ({ [field]: inner }), value)
+    return merge(object, nested) as KubernetesObject
+  }, present)
 }
 
 /** RFC 7386. */
