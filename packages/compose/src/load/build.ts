@@ -12,6 +12,7 @@ import {
   listOf,
   mappingOf,
   optional,
+  refuseFields,
   textMappingOf,
   textOf,
   textsOf,
@@ -32,8 +33,7 @@ const refusedBuildFields = words('additional_contexts entitlements isolation pri
 export function parseBuild(value: unknown, env: Record<string, string | undefined>, at: string): Build {
   const tree = typeof value === 'string' ? { context: value } : treeOf(value, at)
   checkFields(tree, [...buildFields, ...ignoredBuildFields, ...refusedBuildFields], at)
-  const lost = refusedBuildFields.find((field) => tree[field] !== undefined)
-  if (lost !== undefined) throw new ComposeError(`${at}.${lost} is not supported by this compose`)
+  refuseFields(tree, refusedBuildFields, at)
   if (tree['dockerfile'] !== undefined && tree['dockerfile_inline'] !== undefined)
     throw new ComposeError(`${at} declares mutually exclusive dockerfile and dockerfile_inline`)
   const args = Object.entries(mappingOf(tree['args'], `${at}.args`))
