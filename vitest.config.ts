@@ -1,8 +1,5 @@
 import { defineConfig } from 'vitest/config'
 
-// Tests run from source: the `source` condition resolves @dinghy/shared/* to its TypeScript.
-const source = { resolve: { conditions: ['source'] }, ssr: { resolve: { conditions: ['source'] } } }
-
 export default defineConfig({
   test: {
     // What `npm run coverage` reads and shows. Files that no test loads count, too.
@@ -14,7 +11,6 @@ export default defineConfig({
     },
     projects: [
       {
-        ...source,
         test: {
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'test/unit/**/*.test.ts'],
@@ -26,7 +22,6 @@ export default defineConfig({
         },
       },
       {
-        ...source,
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],

@@ -87,6 +87,5 @@ export function prepare() {
     process.exit(1)
   }
   if (!isInstalled()) install()
-  run('building', tool('tsc'), ['-b'])
-  run('bundling', process.execPath, [join(root, 'scripts', 'bundle.mjs')])
+  run('building', process.execPath, [join(root, 'scripts', 'bundle.mjs')])
 }

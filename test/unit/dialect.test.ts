@@ -47,7 +47,10 @@ const rules: Record<string, Rule> = {
     }),
 }
 
-const files = [...sourcesIn('packages'), ...sourcesIn('scripts'), ...sourcesIn('test')]
+// This file's own table is made of what the rules forbid.
+const files = ['packages', 'scripts', 'test']
+  .flatMap(sourcesIn)
+  .filter(({ path }) => !path.endsWith('/dialect.test.ts'))
 
 test.each(Object.entries(rules))('%s', (_, rule) => {
   const broken = files.flatMap((file) =>

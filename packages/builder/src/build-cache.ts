@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Image, ImageStore } from '@dinghy/images/store/image-store'
 import type { OciImageConfig } from '@dinghy/images/content/oci'
-import { LockedDocument } from '@dinghy/images/content/locked-document'
+import { JsonDocument } from '@dinghy/images/content/json-document'
 
 export interface StepKey {
   /** Id of the image the step starts from; empty for scratch. */
@@ -29,12 +29,12 @@ interface Entries {
 const maxEntries = 5000
 
 export class BuildCache {
-  readonly #document: LockedDocument<Entries>
+  readonly #document: JsonDocument<Entries>
   readonly #images: ImageStore
   readonly #clock: Clock
 
   constructor(root: string, images: ImageStore, clock: Clock) {
-    this.#document = new LockedDocument(join(root, 'images', 'build-cache.json'), () => ({}), clock)
+    this.#document = new JsonDocument(join(root, 'images', 'build-cache.json'), () => ({}))
     this.#images = images
     this.#clock = clock
   }

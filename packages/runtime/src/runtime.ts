@@ -65,8 +65,10 @@ export interface RuntimeOptions {
 export async function startRuntime(options: RuntimeOptions): Promise<{ driver: string; close(): Promise<void> }> {
   const { root, log, clock, signal } = options
   const unlock = lockRoot(root)
-  const { driver, reason } = await chooseDriver(options.driver, root, clock, options.ociRuntime)
-  const mode = await chooseMode(options.network, driver, root)
+  // Both try things out, side by side.
+  const choosing = chooseDriver(options.driver, root, clock, options.ociRuntime)
+  const mode = await chooseMode(options.network, choosing, root)
+  const { driver, reason } = await choosing
   const space = mode.name === 'bridge' ? bridgeSpace(mode) : loopback
   const warnings = [...driver.describe(), ...space.describe()]
   log.info({ driver: driver.name, reason, network: mode.name, networkReason: mode.reason, warnings }, 'driver chosen')
@@ -163,7 +165,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
 
 /** A copy, because containers keep it mounted while this program may be replaced. */
 function installPreload(root: string): string {
-  const source = new URL('../src/networks/preload.cjs', import.meta.url).pathname
+  const source = new URL('networks/preload.cjs', import.meta.url).pathname
   const path = join(root, 'preload.cjs')
   mkdirSync(root, { recursive: true })
   copyFileSync(source, path)

@@ -1,6 +1,6 @@
 /**
- * Tells whoever describes a pod that it waits for no node but for a person: the scheduler's queue is paused. Upstream's cannot
- * be paused and so has no such event.
+ * Tells whoever describes a pod that it waits for no node but for a person: the scheduler's queue is paused.
+ * Upstream's cannot be paused and so has no such event.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'

@@ -48,7 +48,7 @@ export async function startScheduler(options: StartOptions, signal: AbortSignal)
     isHelpedBy: (event, pod, refusedBy) =>
       defaultPlugins.some((plugin) => refusedBy.has(plugin.name) && plugin.isHelpedBy?.(event, pod)),
   })
-  const state = { cache: new SchedulerCache(), queue, nominations: new Nominations() }
+  const state = { cache: new SchedulerCache({ log }), queue, nominations: new Nominations() }
   debugQueues.set(schedulerName, queue)
   watchCluster(informers, state)
 

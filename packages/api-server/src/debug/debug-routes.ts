@@ -11,8 +11,7 @@
 
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import type { Exchange } from '../http/exchange.ts'
-import type { PathHandler } from '../http/path-routes.ts'
-import type { Reply } from '../http/reply.ts'
+import type { PathRoutes } from '../http/path-routes.ts'
 import { jsonReply } from '../http/reply.ts'
 import { objectKey } from '../registry/object-key.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
@@ -21,8 +20,8 @@ import type { Revision, Storage } from '../storage/storage.ts'
 import type { Change } from './changed-paths.ts'
 import { changesOf, factsAt, why } from './why.ts'
 
-export function debugRoutes(storage: Storage, resources: Resources): PathHandler {
-  const pages: Record<string, (exchange: Exchange) => Reply> = {
+export function debugRoutes(storage: Storage, resources: Resources): PathRoutes {
+  const pages: PathRoutes = {
     '/debug': () => jsonReply({ paths: Object.keys(pages) }),
     '/debug/why': (exchange) => {
       const { key, definition, name } = subjectOf(exchange, resources)
@@ -48,7 +47,7 @@ export function debugRoutes(storage: Storage, resources: Resources): PathHandler
     },
     '/debug/queue': () => jsonReply({ queues: {} }),
   }
-  return (exchange) => (exchange.info.verb === 'get' ? pages[exchange.info.path]?.(exchange) : undefined)
+  return pages
 }
 
 /** `changed`: the paths; with ?diff=true also `changes`: each with its value before and after. */

@@ -9,7 +9,9 @@ function pod(fields: object): KubernetesObject {
 
 const ready = { type: 'Ready', status: 'True' }
 const unready = { type: 'Ready', status: 'False', reason: 'ContainersNotReady' }
-const container = (state: object, restartCount = 0) => ({ name: 'web', restartCount, state })
+function container(state: object, restartCount = 0) {
+  return { name: 'web', restartCount, state }
+}
 
 const cases: [string, object, object, string[]][] = [
   ['binding', { spec: {} }, { spec: { nodeName: 'node-1' } }, ['bound to node-1']],
@@ -52,6 +54,25 @@ const cases: [string, object, object, string[]][] = [
     { spec: { template: { spec: { containers: [{ name: 'a', image: 'x' }] } } } },
     { spec: { template: { spec: { containers: [{ name: 'a', image: 'y' }] } } } },
     ['image is now y'],
+  ],
+  [
+    'a node that nobody hears of',
+    { status: { conditions: [{ type: 'MemoryPressure', status: 'False' }, ready] } },
+    {
+      status: {
+        conditions: [
+          { type: 'MemoryPressure', status: 'Unknown' },
+          { type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' },
+        ],
+      },
+    },
+    ['is Ready or not, nobody knows (NodeStatusUnknown)'],
+  ],
+  [
+    'a heartbeat',
+    { status: { conditions: [{ ...ready, lastHeartbeatTime: 'a' }] } },
+    { status: { conditions: [{ ...ready, lastHeartbeatTime: 'b' }] } },
+    ['heartbeat'],
   ],
   ['another field', { spec: {} }, { spec: { paused: true } }, ['changed spec.paused']],
   [

@@ -1,6 +1,6 @@
 /**
- * What a write did, in the words of people: "became Ready", "scaled from 2 to 4", "now marked for deletion". Where nothing
- * better is known, the fields that changed, as they are written in manifests (spec.template.metadata.labels).
+ * What a write did, in the words of people: "became Ready", "scaled from 2 to 4", "now marked for deletion". Where
+ * nothing better is known, the fields that changed, as they are written in manifests (spec.template.metadata.labels).
  */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
@@ -28,11 +28,12 @@ export function factsOf(before: KubernetesObject | undefined, after: KubernetesO
     ...metadataFacts(paths),
     ...specFacts(changes, after),
     ...containerFacts(before, after),
-    ...phaseFacts(changes),
+    ...phaseFacts(before, after),
     ...conditionFacts(before, after),
-    ...countFacts(changes),
+    ...countFacts(before, after),
   ]
   const fields = changes.filter(({ path }) => !isTold(path))
+  if (changes.length > 0 && changes.every(({ path }) => path.endsWith('/lastHeartbeatTime'))) return ['heartbeat']
   const told = [...facts, ...fieldFacts(fields)]
   // What is of no interest beside other facts is what there is to tell without them.
   return told.length > 0 ? told : fieldFacts(changes)
@@ -82,8 +83,9 @@ function stateName(container: ContainerStatus | undefined): string | undefined {
   return name && `${name} ${container?.state?.[name]?.reason ?? ''}`
 }
 
-function phaseFacts(changes: Change[]): string[] {
-  return changes.flatMap(({ path, after }) => (path === '/status/phase' ? [`is ${String(after)}`] : []))
+function phaseFacts(before: KubernetesObject | undefined, after: KubernetesObject): string[] {
+  const { phase } = statusOf(after)
+  return phase === undefined || phase === statusOf(before)['phase'] ? [] : [`is ${String(phase)}`]
 }
 
 /** Those that say what is told otherwise: a Ready pod has ready containers, and is initialized. */
@@ -95,9 +97,11 @@ function conditionFacts(before: KubernetesObject | undefined, after: KubernetesO
     const was = previous.get(type)
     if (was === status || (minor.has(type) && !(type === 'PodScheduled' && status === 'False'))) return []
     if (status === 'True') return [`became ${type}`]
+    if (status === 'Unknown')
+      return type === 'Ready' ? [`is Ready or not, nobody knows${reason ? ` (${reason})` : ''}`] : []
     // A condition that comes into the world as False tells nothing, unless it is about being placed.
     if (was === undefined && type !== 'PodScheduled') return []
-    return [`${status === 'False' ? 'is not' : 'may not be'} ${type}${reason ? ` (${reason})` : ''}`]
+    return [`is not ${type}${reason ? ` (${reason})` : ''}`]
   })
 }
 
@@ -112,24 +116,25 @@ function statusOf(object: KubernetesObject | undefined): Record<string, unknown>
 }
 
 const counts: Record<string, string> = {
-  '/status/replicas': 'replicas',
-  '/status/readyReplicas': 'ready',
-  '/status/availableReplicas': 'available',
-  '/status/updatedReplicas': 'updated',
+  replicas: 'replicas',
+  readyReplicas: 'ready',
+  availableReplicas: 'available',
+  updatedReplicas: 'updated',
 }
 
-function countFacts(changes: Change[]): string[] {
-  return changes.flatMap(({ path, before, after }) => {
-    const what = counts[path]
-    return what === undefined ? [] : [`${what} ${Number(before ?? 0)} \u2192 ${Number(after ?? 0)}`]
+function countFacts(before: KubernetesObject | undefined, after: KubernetesObject): string[] {
+  const numbers = (object: KubernetesObject | undefined, key: string) => Number(statusOf(object)[key] ?? 0)
+  return Object.entries(counts).flatMap(([key, what]) => {
+    const [was, is] = [numbers(before, key), numbers(after, key)]
+    return was === is ? [] : [`${what} ${was} \u2192 ${is}`]
   })
 }
 
 /** Told by a fact above, or of no interest beside one. */
 function isTold(path: string): boolean {
   return (
-    path in counts ||
-    /^\/status\/(phase|conditions|containerStatuses|observedGeneration|startTime|podIPs?|hostIPs?|qosClass|unavailableReplicas|fullyLabeledReplicas|terminatingReplicas)(\/|$)/.test(
+    path === '/status' ||
+    /^\/status\/(replicas|readyReplicas|availableReplicas|updatedReplicas|phase|conditions|containerStatuses|observedGeneration|startTime|podIPs?|hostIPs?|qosClass|unavailableReplicas|fullyLabeledReplicas|terminatingReplicas)(\/|$)/.test(
       path,
     ) ||
     /^\/spec\/(nodeName|replicas|unschedulable)$/.test(path) ||

@@ -1,10 +1,10 @@
 /**
  * "Why is this object as it is?": from its newest revision back to the write that nobody's write caused.
  *
- * The chain follows causes from one object to the next. Where a write had no cause it goes back in time within the same
- * object: within the one that was asked about always, since its creation is what one wants to see; within others if the write
- * only reported what happened (a container started or ended), which nobody wanted. Any other write without a cause is the
- * root: somebody outside wanted it.
+ * The chain follows causes from one object to the next. Where a write had no cause it goes back in time within the
+ * same object: within the one that was asked about always, since its creation is what one wants to see; within others
+ * if the write only reported what happened to what another owns (a container of a pod started or ended), which nobody
+ * wanted. Any other write without a cause is the root: somebody outside wanted it.
  */
 
 import type { Revision, Storage } from '../storage/storage.ts'
@@ -49,10 +49,14 @@ function predecessorOf(storage: Storage, revision: Revision, asked: string): num
   return key === asked || isReport(storage, revision) ? previous : 0
 }
 
-/** A write of nothing but the status says what is, not what somebody wants. */
+/**
+ * A write of nothing but the status says what is, not what somebody wants. Of an object that another owns, the time
+ * before leads to whoever wanted it; of a Node, say, to nobody.
+ */
 function isReport(storage: Storage, revision: Revision): boolean {
   const changed = changesOf(storage, revision)
-  return changed.length > 0 && changed.every(({ path }) => path.startsWith('/status'))
+  const isOwned = (revision.object.metadata.ownerReferences ?? []).length > 0
+  return isOwned && changed.length > 0 && changed.every(({ path }) => path.startsWith('/status'))
 }
 
 function linkOf(storage: Storage, revision: Revision): Link {

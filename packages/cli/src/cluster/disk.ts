@@ -1,6 +1,6 @@
 /**
- * Whether there is room where a cluster lives. On a full disk every component fails in words of its own; people should be
- * told the one cause.
+ * Whether there is room where a cluster lives. On a full disk every component fails in words of its own; people
+ * should be told the one cause.
  */
 
 import { statfsSync } from 'node:fs'

@@ -1,8 +1,8 @@
 /**
  * Flags of the components that people change: `dinghy up --set controller.node-monitor-grace-period=40s`.
  *
- * COMPONENT is a kind of process (node-agent) or one process (node-agent-node-2), which counts more. Which flags there are
- * is the components' own knowledge: supervisor/check-settings.ts asks them before anything is started.
+ * COMPONENT is a kind of process (node-agent) or one process (node-agent-node-2), which counts more. Which flags
+ * there are is the components' own knowledge: supervisor/check-settings.ts asks them before anything is started.
  */
 
 import { UsageError } from '@dinghy/clients/command-line/command'

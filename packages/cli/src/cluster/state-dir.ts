@@ -1,10 +1,10 @@
 /**
  * Where a cluster lives on disk, and the one small file that says what it is.
  *
- * Everything a cluster knows stands below one directory, $XDG_STATE_HOME/dinghy/<cluster>, so that copying it copies the
- * cluster and removing it forgets the cluster. `cluster.json` holds only what must stay the same from one `up` to the
- * next: the address slot (Services and pods have it in their stored addresses), the API port (kubeconfig has it) and
- * the nodes.
+ * Everything a cluster knows stands below one directory, $XDG_STATE_HOME/dinghy/<cluster>, so that copying it copies
+ * the cluster and removing it forgets the cluster. `cluster.json` holds only what must stay the same from one `up` to
+ * the next: the address slot (Services and pods have it in their stored addresses), the API port (kubeconfig has it)
+ * and the nodes.
  */
 
 import { createHash } from 'node:crypto'
@@ -93,8 +93,8 @@ export class StateDir {
   }
 
   /**
-   * Makes the directories; an error says which place cannot be written, and why. Other things may lie in the same directory,
-   * but nothing that has one of our names: `down --wipe` would take it away.
+   * Makes the directories; an error says which place cannot be written, and why. Other things may lie in the same
+   * directory, but nothing that has one of our names: `down --wipe` would take it away.
    */
   create(): void {
     accessSync(nearestExisting(this.root), constants.W_OK)

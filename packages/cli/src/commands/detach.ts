@@ -1,6 +1,6 @@
 /**
- * `dinghy up --detach`: starts the same program again without a terminal, waits until it says that the cluster is ready,
- * and leaves it running. Meanwhile it says what is still missing.
+ * `dinghy up --detach`: starts the same program again without a terminal, waits until it says that the cluster is
+ * ready, and leaves it running. Meanwhile it says what is still missing.
  */
 
 import { spawn } from 'node:child_process'
@@ -14,7 +14,7 @@ import type { ClusterStatus } from '../supervisor/control-server.ts'
 import { lastWords } from '../supervisor/last-words.ts'
 import { dinghyWord } from './env.ts'
 import { showWhile } from '@dinghy/clients/command-line/status-line'
-import type { Plan } from './up.ts'
+import type { Plan } from './plan.ts'
 
 export async function detach({ cluster }: Plan, state: StateDir, same: string): Promise<number> {
   const log = openSync(state.log('supervisor'), 'a', 0o600)

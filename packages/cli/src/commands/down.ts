@@ -1,8 +1,8 @@
 /**
  * `dinghy down`: stops the cluster and every container; --wipe also removes its state directory.
  *
- * It always ends, whatever hangs: components that do not stop are killed, so is a runtime that does not answer, and so is a
- * supervisor; what had to be killed is said.
+ * It always ends, whatever hangs: components that do not stop are killed, so is a runtime that does not answer, and
+ * so is a supervisor; what had to be killed is said.
  */
 
 import { existsSync } from 'node:fs'

@@ -1,5 +1,6 @@
 /**
- * `eval "$(dinghy env)"`: points this shell's kubectl and docker at the cluster, and puts this clone's `dinghy` on its PATH.
+ * `eval "$(dinghy env)"`: points this shell's kubectl and docker at the cluster, and puts this clone's `dinghy` on
+ * its PATH.
  */
 
 import { existsSync } from 'node:fs'
@@ -8,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { exitWith, quote } from '@dinghy/clients/command-line/command'
 import type { StateDir } from '../cluster/state-dir.ts'
-import { clusterCommand, type ClusterOptions, sameCluster, stateOf } from './cluster-command.ts'
+import { clusterCommand, type ClusterOptions, isOrdinary, sameCluster, stateOf } from './cluster-command.ts'
 
 export function env(): Command {
   return clusterCommand('env', ['eval "$(dinghy env)"'])
@@ -19,18 +20,25 @@ export function env(): Command {
 function runEnv(options: ClusterOptions): number {
   const state = stateOf(options)
   if (!existsSync(state.config)) return noCluster(state)
-  console.log(envLines(state, sameCluster(options), process.env['PATH'] ?? ''))
+  console.log(envLines(state, sameCluster(options), process.env))
+  // On the error stream, where `eval` does not look: the lines are right, only nobody answers there now.
+  if (!existsSync(state.supervisorSocket)) console.error('dinghy: the cluster is stopped; `dinghy up` resumes it')
   return 0
 }
 
 /** Pure. */
-export function envLines(state: Pick<StateDir, 'kubeconfig' | 'dockerSocket'>, same: string, path: string): string {
+export function envLines(state: StateDir, same: string, env: NodeJS.ProcessEnv): string {
+  const path = env['PATH'] ?? ''
   const isOnPath = path.split(delimiter).includes(binDirectory)
   return [
     `export KUBECONFIG=${quote(state.kubeconfig)}`,
     `export DOCKER_HOST=${quote(`unix://${state.dockerSocket}`)}`,
-    // With buildx installed the docker CLI would insist on BuildKit's own protocol; this asks for the Engine API's build.
+    // With buildx installed the docker CLI would insist on BuildKit's own protocol; this asks for the Engine API's
+    // build.
     'export DOCKER_BUILDKIT=0',
+    // So that `dinghy` means this cluster, too.
+    ...(isOrdinary(state) ? [] : [`export DINGHY_STATE_DIR=${quote(state.root)}`]),
+    ...(isOrdinary(state) && env['DINGHY_STATE_DIR'] !== undefined ? ['unset DINGHY_STATE_DIR'] : []),
     ...(isOnPath ? [] : [`export PATH=${quote(binDirectory)}:"$PATH"`]),
     `# Run this to use them:  eval "$(${dinghyWord(path)} env${same})"`,
   ].join('\n')

@@ -1,6 +1,6 @@
 /**
- * `dinghy pause|resume|step|queue COMPONENT[/LOOP]`: looks into the control loops of a component and stops and steps them.
- * Every loop takes its work from a queue with a gate (shared/reconcile/gate.ts); these commands move the gates.
+ * `dinghy pause|resume|step|queue COMPONENT[/LOOP]`: looks into the control loops of a component and stops and steps
+ * them. Every loop takes its work from a queue with a gate (shared/reconcile/gate.ts); these commands move the gates.
  */
 
 import type { Command } from 'commander'

@@ -4,7 +4,7 @@
  */
 
 import type { Command } from 'commander'
-import { exitWith, plainCommand } from '@dinghy/clients/command-line/command'
+import { exitWith } from '@dinghy/clients/command-line/command'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { switchNode } from '../supervisor/control-client.ts'
 import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
@@ -19,7 +19,7 @@ export function node(): Command {
     .description('Plug a node in again; it becomes Ready by itself.')
     .argument('<name>', 'the node')
     .action(exitWith(runStart))
-  return plainCommand('node', ['dinghy node stop node-2'])
+  return clusterCommand('node', ['dinghy node stop node-2'])
     .description("Pull a node's plug, or plug it in again.")
     .addCommand(stop)
     .addCommand(start)

@@ -6,7 +6,8 @@
 
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import type { ClusterPaths } from '@dinghy/clients/command-line/cluster-flags'
+import type { Flags } from '@dinghy/clients/command-line/verbs'
+import type { StateDir } from '../cluster/state-dir.ts'
 import { type ClusterOptions, stateOf } from './cluster-command.ts'
 
 interface Entry {
@@ -15,7 +16,8 @@ interface Entry {
   load: (words: string[] | 'all') => Promise<Command>
 }
 
-const pathsOf: ClusterPaths = (flags) => {
+/** Where the small clients find a cluster. */
+function pathsOf(flags: Flags): StateDir {
   return stateOf({ cluster: flags['cluster'], stateDir: flags['state-dir'] } as ClusterOptions)
 }
 
@@ -138,7 +140,10 @@ function inherit(command: Command, program: Command): Command {
   return command
 }
 
-/** commander's message as one line that says what to do next: "dinghy: unknown option '--noes' (Did you mean --nodes?)". */
+/**
+ * commander's message as one line that says what to do next: "dinghy: unknown option '--noes' (Did you mean
+ * --nodes?)".
+ */
 export function oneLine(text: string): string {
   const said = text
     .trim()

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { StateDir } from '../cluster/state-dir.ts'
 import { temporaryState } from '../testing/temporary-state.ts'
-import { sameCluster } from './cluster-command.ts'
+import { sameCluster, stateOf } from './cluster-command.ts'
 import { missingText, reasonIn } from './detach.ts'
 import { dinghyWord, envLines } from './env.ts'
 import { renderGates } from './gates.ts'
@@ -116,15 +116,28 @@ test('gates: what was done, and what waits', () => {
   expect(renderGates('c', 'queue', { b: empty }, true)).toBe('b')
 })
 
-test('env puts the clone on the PATH once', () => {
+test('env puts the clone on the PATH once, and lets dinghy mean the same cluster', () => {
   const state = new StateDir('/s p')
-  const lines = envLines(state, ' --cluster two', '/usr/bin')
+  const lines = envLines(state, ' --cluster two', { PATH: '/usr/bin' })
   expect(lines).toContain(`export KUBECONFIG='/s p/kubeconfig'`)
+  expect(lines).toContain(`export DINGHY_STATE_DIR='/s p'`)
   const bin = /export PATH=(\S+):"\$PATH"/.exec(lines)?.[1] ?? ''
   expect(bin).toMatch(/packages\/cli\/bin$/)
   expect(lines).toContain(`eval "$(${bin}/dinghy env --cluster two)"`)
-  expect(envLines(state, '', `/usr/bin:${bin}`)).not.toContain('export PATH')
+  const there = { PATH: `/usr/bin:${bin}`, DINGHY_STATE_DIR: '/s p' }
+  expect(envLines(state, '', there)).not.toContain('export PATH')
+  expect(envLines(StateDir.of('dinghy', undefined), '', there)).toContain('unset DINGHY_STATE_DIR')
+  expect(envLines(StateDir.of('dinghy', undefined), '', {})).not.toContain('DINGHY_STATE_DIR')
   expect(dinghyWord(`/usr/bin:${bin}`)).toBe('dinghy')
+})
+
+test('which cluster is meant: the one that is named, or else what the environment says', () => {
+  const env = { DINGHY_STATE_DIR: '/of-env', DINGHY_CLUSTER: 'env' }
+  expect(stateOf({}, env).root).toBe('/of-env')
+  expect(stateOf({ cluster: 'two' }, env).root).toBe(StateDir.of('two', undefined).root)
+  expect(stateOf({ stateDir: '/x' }, env).root).toBe('/x')
+  expect(stateOf({}, { DINGHY_CLUSTER: 'env' }).root).toBe(StateDir.of('env', undefined).root)
+  expect(stateOf({}, { DINGHY_STATE_DIR: '', DINGHY_CLUSTER: '' }).root).toBe(StateDir.of('dinghy', undefined).root)
 })
 
 test('the words that lead to the same cluster', () => {

@@ -1,6 +1,7 @@
 /**
- * `dinghy snapshot save|restore|list|rm`: a copy of a stopped cluster, and the way back to it. Everything a cluster knows
- * is in its state directory, so a copy of that directory is a copy of the cluster: objects, history, images, volumes.
+ * `dinghy snapshot save|restore|list|rm`: a copy of a stopped cluster, and the way back to it. Everything a cluster
+ * knows is in its state directory, so a copy of that directory is a copy of the cluster: objects, history, images,
+ * volumes.
  *
  * A copy goes back only to where it was taken: volumes and containers know their directories by absolute paths.
  */
@@ -15,12 +16,12 @@ import { removeTree } from '@dinghy/shared/process/remove-tree'
 import type { StateDir } from '../cluster/state-dir.ts'
 import { runtimeLauncher } from '../supervisor/components.ts'
 import { askStatus } from '../supervisor/control-client.ts'
-import { exitWith, plainCommand, UsageError } from '@dinghy/clients/command-line/command'
+import { exitWith, UsageError } from '@dinghy/clients/command-line/command'
 import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
 import { showWhile } from '@dinghy/clients/command-line/status-line'
 
 export function snapshot(): Command {
-  return plainCommand('snapshot', ['dinghy snapshot save before-lab-3', 'dinghy snapshot restore before-lab-3'])
+  return clusterCommand('snapshot', ['dinghy snapshot save before-lab-3', 'dinghy snapshot restore before-lab-3'])
     .description('Keep a copy of a stopped cluster, and go back to it. `dinghy down --wipe` leaves copies alone.')
     .addCommand(verb('save', 'Copy the stopped cluster.', save))
     .addCommand(
@@ -111,8 +112,12 @@ function existing(state: StateDir, name: string): string {
   return copy
 }
 
-/** By cp, which keeps owners, modes, links, holes and extended attributes; as whoever the containers' files belong to. */
+/**
+ * By cp, which keeps owners, modes, links, holes and extended attributes; as whoever the containers' files belong to.
+ */
 async function copyTree(from: string, to: string, state: StateDir, driver: string): Promise<void> {
-  const [program, ...args] = [...runtimeLauncher(state.runtimeRoot, driver), 'cp', '-a', from, to]
+  mkdirSync(to, { recursive: true, mode: 0o700 })
+  // What is in it, and not the directory: the launcher may have made a part of the target already.
+  const [program, ...args] = [...runtimeLauncher(state.runtimeRoot, driver), 'cp', '-a', `${from}/.`, to]
   await promisify(execFile)(program, args)
 }

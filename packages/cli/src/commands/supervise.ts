@@ -1,6 +1,6 @@
 /**
- * The part of `dinghy up` that stays: takes an address slot, starts the supervisor, shows progress, and stops everything
- * on a signal, on `dinghy down`, or when the cluster cannot start.
+ * The part of `dinghy up` that stays: takes an address slot, starts the supervisor, shows progress, and stops
+ * everything on a signal, on `dinghy down`, or when the cluster cannot start.
  */
 
 import type { EventEmitter } from 'node:events'
@@ -21,9 +21,10 @@ import { untilNodesReady } from '../supervisor/nodes-ready.ts'
 import { Progress } from '../supervisor/progress.ts'
 import { startFailure } from '../supervisor/start-failure.ts'
 import { type StopOptions, type StopReport, Supervisor, type SupervisorDeps } from '../supervisor/supervisor.ts'
+import { isOrdinary } from './cluster-command.ts'
 import { dinghyWord } from './env.ts'
 import { showWhile, some } from '@dinghy/clients/command-line/status-line'
-import type { Plan } from './up.ts'
+import type { Plan } from './plan.ts'
 
 /** What pods may take to end when a signal, not `dinghy down --grace`, stops the cluster. */
 const graceMs = 5_000
@@ -50,7 +51,7 @@ export async function supervise(
   const startedAt = performance.now()
   await waitForLeftovers(state, clock)
   const before = state.readConfig()
-  const { slot, hold } = await holdSlot(before?.slot, preferredSlot(same === '' ? undefined : state.root))
+  const { slot, hold } = await holdSlot(before?.slot, preferredSlot(isOrdinary(state) ? undefined : state.root))
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
   writeKubeconfig(state.kubeconfig, { cluster: config.cluster, server: apiServerUrl(config) })
@@ -94,7 +95,8 @@ export async function supervise(
   const aborted = new Promise<undefined>((resolve) => {
     stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true })
   })
-  // With --detach the channel to whoever typed the command closes when they give up (Ctrl-C) before the cluster is ready.
+  // With --detach the channel to whoever typed the command closes when they give up (Ctrl-C) before the cluster is
+  // ready.
   const stopUnlessUp = () => void stop({ graceMs })
   host.once('disconnect', stopUnlessUp)
   const rotating = rotateLogs(dirname(state.log('any')), clock, stopping.signal)

@@ -1,6 +1,6 @@
 /**
- * `dinghy why KIND/NAME`: walks the chain of writes that led to an object, from the newest back to the one that somebody
- * outside of the cluster made.
+ * `dinghy why KIND/NAME`: walks the chain of writes that led to an object, from the newest back to the one that
+ * somebody outside of the cluster made.
  */
 
 import type { Command } from 'commander'

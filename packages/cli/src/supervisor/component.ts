@@ -42,7 +42,9 @@ const killAfterMs = 5_000
 /** How often a process is asked until it is ready, and afterwards. */
 const readyPollMs = 40
 const checkEveryMs = 5_000
-/** A process that says nothing for so long, so many times in a row, hangs: under any load that this machine survives. */
+/**
+ * A process that says nothing for so long, so many times in a row, hangs: under any load that this machine survives.
+ */
 const answerWithinMs = 5_000
 const mostSilences = 3
 const retrySilentMs = 500

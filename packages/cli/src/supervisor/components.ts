@@ -87,6 +87,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       'pod-cidr': podCidr(config.slot, index + 1),
       'docker-socket': state.dockerSocket,
       root: state.nodeRoot(name),
+      'log-directory': dirname(state.log(name)),
     })
     const proxy = component(`proxy-${name}`, 'proxy', identity)
     return [

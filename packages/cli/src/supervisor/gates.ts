@@ -1,5 +1,6 @@
 /**
- * The gates of the components' control loops, by their debug servers: what waits in which queue, and pause, step, resume.
+ * The gates of the components' control loops, by their debug servers: what waits in which queue, and pause, step,
+ * resume.
  */
 
 import type { QueueSnapshot } from '@dinghy/shared/reconcile/gate'

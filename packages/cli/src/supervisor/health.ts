@@ -14,9 +14,9 @@ export type Health =
   /** It listens and does not answer: it hangs. */
   | 'silent'
 
-export type AskHealth = (runFile: string, pid: number | undefined, timeoutMs: number) => Promise<Health>
+export type AskHealth = typeof askHealth
 
-export const askHealth: AskHealth = async (runFile, pid, timeoutMs) => {
+export async function askHealth(runFile: string, pid: number | undefined, timeoutMs: number): Promise<Health> {
   const debug = readRunFile(runFile, pid)
   if (debug === undefined) return 'starting'
   try {

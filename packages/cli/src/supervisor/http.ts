@@ -5,8 +5,8 @@
  * A server that is not there is status 0, not an error, because to a supervisor "nobody listens yet" is an ordinary
  * answer. One that is there and says nothing (it hangs, or was stopped by SIGSTOP) is a NoAnswer.
  *
- * By node:http and not by the house's client: at its first request V8 compiles the WebAssembly that undici reads answers
- * with, which takes 120 ms of CPU, more than all else that `dinghy status` does.
+ * By node:http and not by the house's client: at its first request V8 compiles the WebAssembly that undici reads
+ * answers with, which takes 120 ms of CPU, more than all else that `dinghy status` does.
  */
 
 import { request } from 'node:http'

@@ -1,6 +1,6 @@
 /**
- * Why a component died, in its own words: the fatal line that it wrote last. Whoever watches `dinghy up` should not have
- * to open a log file to learn that a port is taken or a disk is full.
+ * Why a component died, in its own words: the fatal line that it wrote last. Whoever watches `dinghy up` should not
+ * have to open a log file to learn that a port is taken or a disk is full.
  */
 
 import { logRecord } from './log-record.ts'

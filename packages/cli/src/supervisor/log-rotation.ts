@@ -1,10 +1,10 @@
 /**
- * Keeps the logs of components from filling the disk: what has grown beyond a limit becomes NAME.log.1, and NAME.log begins
- * anew. So a component has at most twice the limit.
+ * Keeps the logs of components from filling the disk: what has grown beyond a limit becomes NAME.log.1, and NAME.log
+ * begins anew. So a component has at most twice the limit.
  *
- * The file is copied and then cut, as logrotate's copytruncate does, because the component holds it open and appends to it: a
- * line that is written between the copy and the cut is lost. On a full disk there is no room for a copy, and the log is cut
- * without one.
+ * The file is copied and then cut, as logrotate's copytruncate does, because the component holds it open and appends
+ * to it: a line that is written between the copy and the cut is lost. On a full disk there is no room for a copy, and
+ * the log is cut without one.
  */
 
 import { copyFileSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'

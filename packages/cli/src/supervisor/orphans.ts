@@ -1,7 +1,7 @@
 /**
- * Containers whose supervisor was killed. They outlive it on purpose, so that the next `up` finds everything running; but
- * somebody who wants the cluster down must be able to have them stopped, and only the runtime touches containers. So a
- * runtime is started for just that.
+ * Containers whose supervisor was killed. They outlive it on purpose, so that the next `up` finds everything running;
+ * but somebody who wants the cluster down must be able to have them stopped, and only the runtime touches containers.
+ * So a runtime is started for just that.
  */
 
 import { existsSync, rmSync } from 'node:fs'

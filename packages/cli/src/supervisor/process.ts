@@ -2,7 +2,8 @@
  * The operating system's side of a component: one child process, its output in its log file.
  *
  * The child's stdin is a pipe that only this process holds: should the supervisor be killed, the child reads
- * end-of-file and stops by itself, so no component outlives its supervisor. Containers do: they are nobody's child here.
+ * end-of-file and stops by itself, so no component outlives its supervisor. Containers do: they are nobody's child
+ * here.
  */
 
 import { spawn } from 'node:child_process'
@@ -16,9 +17,9 @@ export interface RunningProcess {
   kill(signal: 'SIGTERM' | 'SIGKILL'): void
 }
 
-export type StartProcess = (spec: ComponentSpec, paths: { log: string; runFile: string }) => RunningProcess
+export type StartProcess = typeof startProcess
 
-export const startProcess: StartProcess = (spec, paths) => {
+export function startProcess(spec: ComponentSpec, paths: { log: string; runFile: string }): RunningProcess {
   rmSync(paths.runFile, { force: true })
   const log = openSync(paths.log, 'a', 0o600)
   const [program = '', ...args] = [...(spec.launcher ?? []), process.execPath, ...spec.args]

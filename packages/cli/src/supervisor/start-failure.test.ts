@@ -12,7 +12,7 @@ const component = {
   silent: false,
   settled: false,
 }
-const room = () => undefined
+function room(): undefined {}
 
 test('a component that ends again and again and was never ready makes the start fail, in its own words', () => {
   const state = temporaryState()

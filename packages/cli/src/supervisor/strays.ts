@@ -1,26 +1,64 @@
 /**
- * Processes of containers that are left when the runtime has stopped, although it was asked to end them all. Only before
- * the cluster's files are removed is that our business: nobody could end them afterwards.
+ * Processes of containers that are left when the runtime has stopped, although it was asked to end them all. Only
+ * before the cluster's files are removed is that our business: nobody could end them afterwards.
  *
- * They are found by their command line, which names their container's directory. In a pid namespace the end of the first
- * process ends all others, so it is enough to find those that the runtime started.
+ * Each container's directory says which they are: run/shim has the pid of the shell that waits for it, run/pid that
+ * of its first process and when that was started. Numbers are used again, so each must prove that it is still the
+ * same process: the shell by its command line, which names that directory, the other one by its start time.
  */
 
 import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 /** Kills what still runs below this runtime's root; returns how many processes that were. */
 export async function killStrays(runtimeRoot: string): Promise<number> {
-  const { stdout } = await promisify(execFile)('ps', ['-ww', '-e', '-o', 'pid=,args='], { maxBuffer: 64 << 20 })
-  const strays = straysIn(stdout, runtimeRoot).filter((pid) => pid !== process.pid)
-  for (const pid of strays) kill(pid)
-  return strays.length
+  const containers = join(runtimeRoot, 'containers')
+  if (!existsSync(containers)) return 0
+  const runs = readdirSync(containers).map((id) => join(containers, id, 'run'))
+  const pids = (await Promise.all(runs.map(straysOf))).flat()
+  for (const pid of pids) kill(pid)
+  return pids.length
 }
 
-/** From the output of ps: pure. */
-export function straysIn(processes: string, runtimeRoot: string): number[] {
-  const lines = processes.split('\n').filter((line) => line.includes(`${runtimeRoot}/containers/`))
-  return lines.map((line) => Number.parseInt(line, 10))
+async function straysOf(run: string): Promise<number[]> {
+  const [shim] = numbersIn(join(run, 'shim'))
+  const [pid, started] = numbersIn(join(run, 'pid'))
+  return [
+    ...(shim !== undefined && (await commandOf(shim)).includes(run) ? [shim] : []),
+    ...(pid !== undefined && started !== undefined && startTimeOf(pid) === started ? [pid] : []),
+  ]
+}
+
+function numbersIn(path: string): number[] {
+  return readIfThere(path).split(/\s+/).filter(Boolean).map(Number)
+}
+
+async function commandOf(pid: number): Promise<string> {
+  // ps ends with 1 when there is no such process.
+  const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'args=', '-p', String(pid)]).catch(
+    (error: { code?: number }) => {
+      if (error.code === 1) return { stdout: '' }
+      throw error
+    },
+  )
+  return stdout
+}
+
+/** Field 22 of /proc/PID/stat; the name in field 2 may have spaces. No such file: no such process, or not Linux. */
+function startTimeOf(pid: number): number | undefined {
+  const stat = readIfThere(`/proc/${pid}/stat`)
+  return stat === '' ? undefined : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return ''
+    throw error
+  }
 }
 
 function kill(pid: number): void {

@@ -1,6 +1,6 @@
 /**
- * Components without processes: what the supervisor starts is noted, and ends when it is told to. Tests decide how each one
- * behaves.
+ * Components without processes: what the supervisor starts is noted, and ends when it is told to. Tests decide how
+ * each one behaves.
  */
 
 import type { AskHealth, Health } from '../supervisor/health.ts'

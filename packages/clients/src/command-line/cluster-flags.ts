@@ -1,6 +1,6 @@
 /**
- * How the small clients are pointed at a cluster: the same flags as every command of `dinghy` has. What they lead to, the
- * program knows that has clusters.
+ * How the small clients are pointed at a cluster: the same flags as every command of `dinghy` has. What they lead to,
+ * the program knows that has clusters.
  */
 
 import type { Flags, FlagTable } from './verbs.ts'

@@ -1,7 +1,7 @@
 /**
  * A command that has verbs of its own: `dinghy docker run`, `dinghy kubectl get`, `dinghy compose up`. Each verb is
- * declared as data (its words, its flags, a sentence) and becomes a command of commander's; only the verb that is called is
- * loaded.
+ * declared as data (its words, its flags, a sentence) and becomes a command of commander's; only the verb that is
+ * called is loaded.
  *
  * Flags keep their names as they are written: `--no-deps` is flags['no-deps'], not the opposite of a flag "deps", as
  * commander would have it.

@@ -41,6 +41,7 @@ export const build: DockerCommand = {
     for await (const { stream } of engine.progress(`/build?${query}`, {
       body: Readable.from(packContext(directory, dockerfile)),
       headers: secretHeaders(several(flags, 'secret').map((word) => readSecret(word))),
+      lastsMs: Infinity,
     })) {
       process.stdout.write(stream ?? '')
     }

@@ -1,6 +1,6 @@
 /**
- * `docker run`: create (pulling the image when it is missing), start, and, unless detached, join the container's streams
- * and end with its exit code.
+ * `docker run`: create (pulling the image when it is missing), start, and, unless detached, join the container's
+ * streams and end with its exit code.
  */
 
 import { UsageError } from '../command-line/command.ts'

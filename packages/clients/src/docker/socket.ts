@@ -11,8 +11,11 @@ import { type ClusterPaths, namesCluster } from '../command-line/cluster-flags.t
 import { UsageError } from '../command-line/command.ts'
 import type { Flags } from '../command-line/verbs.ts'
 
+/** One that is quiet for so long hangs; what takes its time says so. */
+const answerWithinMs = 60_000
+
 export function engineAt(socketPath: string): DockerEngine {
-  return new DockerEngine(socketPath, { apiVersion: '1.50' })
+  return new DockerEngine(socketPath, { apiVersion: '1.50', timeoutMs: answerWithinMs })
 }
 
 export function socketOf(pathsOf: ClusterPaths, flags: Flags, env: NodeJS.ProcessEnv = process.env): string {

@@ -1,7 +1,8 @@
 /**
  * `kubectl apply`: client-side apply. What was last applied is kept in an annotation; the patch is what changed between
- * that and the manifest, plus whatever the live object lacks. Where the real kubectl sends a strategic merge patch, this
- * sends a JSON merge patch: a changed list is sent whole, and one the manifest did not change is left to its owner.
+ * that and the manifest, plus whatever the live object lacks. Where the real kubectl sends a strategic merge patch,
+ * this sends a JSON merge patch: a changed list is sent whole, and one the manifest did not change is left to its
+ * owner.
  */
 
 import { hasReason } from '@dinghy/shared/api/errors'

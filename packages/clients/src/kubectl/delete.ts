@@ -2,6 +2,8 @@
  * `kubectl delete`: asks for the deletion and waits until the object is gone, as the real one does.
  */
 
+import { systemClock } from '@dinghy/shared/api/clock'
+import { showWhile, some } from '../command-line/status-line.ts'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { hasReason } from '@dinghy/shared/api/errors'
 import { UsageError } from '../command-line/command.ts'
@@ -55,7 +57,7 @@ export const deleteVerb: Verb = {
         if (!flags['ignore-not-found'] || !hasReason(error, 'NotFound')) throw error
       }
     }
-    if (flags['wait'] !== 'false') await Promise.all(deleted.map((object) => untilGone(context, object)))
+    if (flags['wait'] !== 'false') await untilAllGone(context, deleted)
     return 0
   },
 }
@@ -94,6 +96,17 @@ async function chosen(context: KubectlContext): Promise<Named[]> {
 export function resourceNameOf({ apiVersion, kind }: Pick<KubernetesObject, 'apiVersion' | 'kind'>): string {
   const [group, version] = apiVersion.split('/')
   return version === undefined ? kind : `${kind}.${version}.${group}`
+}
+
+/** Says which are still there when it takes long. */
+async function untilAllGone(context: KubectlContext, deleted: Named[]): Promise<void> {
+  const left = new Set(deleted)
+  const gone = deleted.map(async (object) => {
+    await untilGone(context, object)
+    left.delete(object)
+  })
+  const waiting = () => `waiting for ${some([...left].map(label))} to be gone`
+  await showWhile(Promise.all(gone), waiting, { clock: systemClock })
 }
 
 async function untilGone({ client, signal }: KubectlContext, { resource, name, namespace }: Named): Promise<void> {

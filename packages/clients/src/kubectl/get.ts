@@ -2,7 +2,7 @@
  * `kubectl get`: the server makes the table, this only lines it up. With -w each change is one more row.
  */
 
-import { readJson, readLines } from '@dinghy/shared/client/http'
+import { readJson, readLines } from '@dinghy/shared/http/client'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { resourcePath } from '@dinghy/shared/api/resources'
 import { stringify } from 'yaml'

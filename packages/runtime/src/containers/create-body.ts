@@ -25,8 +25,8 @@ const defaultShmBytes = 64 * 1024 * 1024
 export function completeConfig(body: CreateBody, image: RunConfig, id: string): ContainerConfig {
   const entrypoint = asList(body.Entrypoint)
   const cmd = asList(body.Cmd)
-  // A new entrypoint makes the image's arguments meaningless; [""] is the CLI's way to say "none at all", and a client of the
-  // API may say [], which keeps the arguments.
+  // A new entrypoint makes the image's arguments meaningless; [""] is the CLI's way to say "none at all", and a client
+  // of the API may say [], which keeps the arguments.
   const ownEntrypoint = entrypoint !== null && entrypoint.length > 0
   const config: ContainerConfig = {
     Hostname: body.Hostname || id.slice(0, 12),

@@ -146,8 +146,8 @@ async function place({ header, body }: TarEntry, path: string, root: string, opt
 }
 
 /**
- * One level after the other. Node's own `recursive` tries for ever where the kernel answers ENOENT although the parent is there,
- * as some file systems of containers do.
+ * One level after the other. Node's own `recursive` tries for ever where the kernel answers ENOENT although the parent
+ * is there, as some file systems of containers do.
  */
 function makeDirectories(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return

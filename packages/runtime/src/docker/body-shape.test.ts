@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { CreateBody } from '../containers/create-body.ts'
 import { checkShape, createShape, execShape, networkShape } from './body-shape.ts'
 
 test.each([
@@ -43,4 +44,10 @@ test('names differ in nothing but their case, as in Go', () => {
     Labels: { Key: 'v', key: 'w' },
     HostConfig: { Memory: 5, PortBindings: { '80/tcp': [{ HostPort: '1' }] } },
   })
+})
+
+test('what is refused by its name has that name in the shape', () => {
+  const written = { hostconfig: { blkiodevicereadbps: [1], CGROUPPARENT: '/x', volumedriver: 'y' } }
+  const { HostConfig } = checkShape(written, createShape) as CreateBody
+  for (const name of ['BlkioDeviceReadBps', 'CgroupParent', 'VolumeDriver']) expect(HostConfig).toHaveProperty(name)
 })

@@ -1,8 +1,8 @@
 /**
- * The types of what clients send, as data, and the check of a body against them. Go's decoder gives dockerd this for free: a
- * number where a text belongs is the client's mistake and a 400, wherever in the body it stands.
+ * The types of what clients send, as data, and the check of a body against them. Go's decoder gives dockerd this for
+ * free: a number where a text belongs is the client's mistake and a 400, wherever in the body it stands.
  *
- * As there, null is as good as missing, and fields that are not listed pass.
+ * As there, null is as good as missing, a field's name may be written in any case, and fields that are not listed pass.
  */
 import { badParameter } from '@dinghy/shared/docker/errors'
 
@@ -17,8 +17,8 @@ export type Shape =
   | 'anything'
 
 /**
- * The value with its fields under the names of the shape: Go's decoder takes `memory` for `Memory`, so clients may write
- * either. Throws a 400 that names the place of what does not fit, e.g. `HostConfig.Binds[0]`.
+ * The value with its fields under the names of the shape: Go's decoder takes `memory` for `Memory`, so clients may
+ * write either. Throws a 400 that names the place of what does not fit, e.g. `HostConfig.Binds[0]`.
  */
 export function checkShape(value: unknown, shape: Shape, at = ''): unknown {
   if (value === null || value === undefined || shape === 'anything') return value
@@ -99,7 +99,7 @@ const mount: Shape = {
     ...all('string', 'Type Source Target Consistency'),
     ReadOnly: 'boolean',
     BindOptions: { fields: { Propagation: 'string', ...all('boolean', 'CreateMountpoint NonRecursive') } },
-    VolumeOptions: { fields: { NoCopy: 'boolean', Labels: stringMap, Subpath: 'string' } },
+    VolumeOptions: { fields: { NoCopy: 'boolean', Labels: stringMap, Subpath: 'string', DriverConfig: 'anything' } },
     TmpfsOptions: { fields: all('integer', 'SizeBytes Mode') },
   },
 }
@@ -122,7 +122,10 @@ export const hostConfigShape: Shape = {
     RestartPolicy: { fields: { Name: 'string', MaximumRetryCount: 'integer' } },
     PortBindings: { mapOf: { listOf: { fields: all('string', 'HostIp HostPort') } } },
     Devices: { listOf: { fields: all('string', 'PathOnHost PathInContainer CgroupPermissions') } },
-    DeviceRequests: { listOf: { fields: {} } },
+    DeviceRequests: { listOf: { fields: { Driver: 'string', Capabilities: { listOf: strings } } } },
+    // Listed for their names: what would be refused shall be refused however it is written.
+    ...all('anything', 'BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps'),
+    ...all('anything', 'BlkioDeviceWriteIOps KernelMemory KernelMemoryTCP CpuCount CpuPercent'),
     Ulimits: { listOf: { fields: { Name: 'string', ...all('integer', 'Soft Hard') } } },
     Mounts: { listOf: mount },
   },

@@ -35,9 +35,9 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
     )
   })
 
-  router.add('POST', '/containers/:id/attach', (request) => {
+  router.add('POST', '/containers/:id/attach', async (request) => {
     const container = find(request)
-    attach(container, request)
+    await attach(container, request)
     containers.publish(container, 'attach')
   })
 
@@ -72,19 +72,24 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
   })
 }
 
-function attach(container: Container, request: DockerRequest): void {
+async function attach(container: Container, request: DockerRequest): Promise<void> {
   const { query } = request
   const refused = refusal('attach', container.state.status, container.id, container.name)
   if (refused !== undefined) throw refused
   const { Tty, OpenStdin } = container.record.config
   const wanted = (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream)))
-  const socket = request.hijack(Tty ? rawStream : multiplexedStream)
+  const socket = await request.hijack(Tty ? rawStream : multiplexedStream)
   const encode = (stream: StreamName, chunk: Buffer) => (Tty ? chunk : frame(stream, chunk))
   if (isTrue(query.get('logs')) && container.log !== undefined) {
     const all: LogQuery = { streams: wanted, since: undefined, until: undefined, tail: undefined }
     const reader = new LogReader(container.log, all, { raw: Tty, timestamps: false })
     for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) socket.write(bytes)
     reader.close()
+    // A prompt, say: nothing may be lost between what is in the log and what comes from now on.
+    for (const stream of wanted) {
+      const rest = container.log.unfinished.get(stream)
+      if (rest !== undefined && rest.length > 0) socket.write(encode(stream, rest))
+    }
   }
   if (!isTrue(query.get('stream'))) {
     socket.end()

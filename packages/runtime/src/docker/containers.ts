@@ -1,6 +1,6 @@
 /**
- * /containers: everything that answers with JSON or nothing. Streams (attach, logs, wait, stats) are in container-streams.ts,
- * tars (cp, export) in archive.ts.
+ * /containers: everything that answers with JSON or nothing. Streams (attach, logs, wait, stats) are in
+ * container-streams.ts, tars (cp, export) in archive.ts.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'

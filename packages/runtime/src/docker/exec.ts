@@ -41,7 +41,7 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
       return
     }
     execs.check(exec)
-    const socket = request.hijack(Tty ? rawStream : multiplexedStream)
+    const socket = await request.hijack(Tty ? rawStream : multiplexedStream)
     try {
       connect(await execs.start(exec), exec, socket)
     } catch (error) {

@@ -20,14 +20,14 @@ export interface DockerRequest {
   signal: AbortSignal
   /**
    * Takes the connection over: answers 101 UPGRADED (or 200 to clients that asked for no upgrade) and returns the
-   * raw socket. Bytes that the client sent early are the first to be read from it.
+   * raw socket. Bytes that the client sent early are the first to be read from it; a body that nobody has read is not.
    */
-  hijack(contentType: string): Duplex
+  hijack(contentType: string): Promise<Duplex>
 }
 
 /**
- * Answers through one of the functions below, or throws. What is thrown after the answer has begun breaks the connection, so
- * that the client does not take half an answer for a whole one.
+ * Answers through one of the functions below, or throws. What is thrown after the answer has begun breaks the
+ * connection, so that the client does not take half an answer for a whole one.
  */
 export type Handler = (request: DockerRequest, reply: FastifyReply) => Promise<void> | void
 

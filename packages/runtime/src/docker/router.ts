@@ -1,5 +1,6 @@
 /**
- * Puts the handlers of the Engine API on a Fastify application: what they are given, and what becomes of what they throw.
+ * Puts the handlers of the Engine API on a Fastify application: what they are given, and what becomes of what they
+ * throw.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { STATUS_CODES } from 'node:http'
@@ -56,6 +57,7 @@ class EngineRequest implements DockerRequest {
   readonly version: ApiVersion
   readonly query: URLSearchParams
   #signal: AbortSignal | undefined
+  #isBodyRead = false
 
   constructor(server: HttpServer, request: FastifyRequest, reply: FastifyReply) {
     this.#server = server
@@ -84,6 +86,7 @@ class EngineRequest implements DockerRequest {
   }
 
   async json<T>(shape: Shape): Promise<T> {
+    this.#isBodyRead = true
     return checkShape(parseJson(await readBody(this.stream, maxBodyBytes)), shape) as T
   }
 
@@ -91,7 +94,10 @@ class EngineRequest implements DockerRequest {
    * Since API 1.42 the content type of the answer tells raw and framed streams apart; clients before that always get
    * raw-stream. Without an upgrade request the connection is taken over just the same, after a 200.
    */
-  hijack(contentType: string): Duplex {
+  async hijack(contentType: string): Promise<Duplex> {
+    // dockerode repeats its query in the body of an attach.
+    const hasBody = Number(this.headers['content-length'] ?? 0) > 0
+    if (hasBody && !this.#isBodyRead) await readBody(this.stream, maxBodyBytes)
     const type = this.version !== undefined && compareVersions(this.version, [1, 42]) < 0 ? rawStream : contentType
     const isUpgrade = upgradeOf(this.stream) !== undefined
     const connection = takeConnection(this.#request, this.#reply)
@@ -129,7 +135,7 @@ export function answerTo(error: unknown): ErrorAnswer {
   }
 }
 
-/** Fastify's own errors (a path that cannot be decoded) carry a status as the kit's do; anything else is a bug of ours. */
+/** Fastify's own errors (a path that cannot be decoded) carry a status as the kit's do; others are bugs of ours. */
 function statusOf(error: unknown): number {
   if (error instanceof DockerError) return error.status
   const { statusCode = 500 } = error as { statusCode?: number }

@@ -52,8 +52,8 @@ beforeEach(async () => {
     })
   })
   router.add('POST', '/hijack', async (request) => {
-    await request.json({ fields: {} })
-    const connection = request.hijack('application/vnd.docker.multiplexed-stream')
+    if (request.query.get('read')) await request.json({ fields: {} })
+    const connection = await request.hijack('application/vnd.docker.multiplexed-stream')
     connection.pipe(connection)
   })
   await listen(server, { kind: 'unix', path: socket }, undefined)
@@ -136,16 +136,20 @@ test('progress: an error before the first line is a status, later it is a line',
   expect(late).toContain('{"errorDetail":{"message":"late"},"error":"late"}\r\n')
 })
 
+const asUpgrade = 'Connection: Upgrade\r\nUpgrade: tcp\r\n'
+
 test.each([
-  ['Connection: Upgrade\r\nUpgrade: tcp\r\n', '/v1.50', '101 UPGRADED', 'multiplexed', 'Upgrade: tcp\r\n'],
-  ['Connection: Upgrade\r\nUpgrade: tcp\r\n', '/v1.41', '101 UPGRADED', 'raw', 'Upgrade: tcp\r\n'],
-  ['', '/v1.50', '200 OK', 'multiplexed', ''],
-])('a connection is taken over with headers %j', async (headers, version, status, type, upgrade) => {
+  [asUpgrade, '/v1.50/hijack', '101 UPGRADED', 'multiplexed'],
+  [asUpgrade, '/v1.50/hijack?read=1', '101 UPGRADED', 'multiplexed'],
+  [asUpgrade, '/v1.41/hijack', '101 UPGRADED', 'raw'],
+  ['', '/v1.50/hijack', '200 OK', 'multiplexed'],
+  ['', '/v1.50/hijack?read=1', '200 OK', 'multiplexed'],
+])('with headers %j %s takes the connection over', async (headers, path, status, type) => {
   const client = connect(socket)
-  client.write(`POST ${version}/hijack HTTP/1.1\r\nHost: docker\r\n${headers}Content-Length: 2\r\n\r\n{}`)
+  client.write(`POST ${path} HTTP/1.1\r\nHost: docker\r\n${headers}Content-Length: 2\r\n\r\n{}`)
   await new Promise((resolve) => client.once('readable', resolve))
   client.end('hello')
   expect(await text(client)).toBe(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/vnd.docker.${type}-stream\r\n${upgrade ? 'Connection: Upgrade\r\n' : ''}${upgrade}\r\nhello`,
+    `HTTP/1.1 ${status}\r\nContent-Type: application/vnd.docker.${type}-stream\r\n${headers}\r\nhello`,
   )
 })

@@ -5,8 +5,8 @@
  * answers questions about it. It keeps no state of its own in memory that matters: everything that is needed to find
  * a container again after the runtime was killed is in its run directory (drivers/shim.ts) and in `Running`.
  *
- * Three drivers implement it: `linux` (namespaces, overlayfs, cgroups), `oci` (the same by way of runc or crun) and `process` (a child
- * process in a directory).
+ * Three drivers implement it: `linux` (namespaces, overlayfs, cgroups), `oci` (the same by way of runc or crun) and
+ * `process` (a child process in a directory).
  */
 
 import type { Change, Rootfs, Snapshotter } from '@dinghy/images/layers/snapshotter'
@@ -83,7 +83,9 @@ export interface ContainerSpec {
   ulimits?: { name: string; soft: number; hard: number }[]
   oomScoreAdj?: number
   devices?: { source: string; target: string; permissions: string }[]
-  /** What follows `--security-opt seccomp=`: "unconfined" or a profile in Docker's format; absent: the driver's default. */
+  /**
+   * What follows `--security-opt seccomp=`: "unconfined" or a profile in Docker's format; absent: the driver's default.
+   */
   seccomp?: string
   /**
    * Confine writes of the program to its root and mounts even where the driver has no mount namespace of its own.

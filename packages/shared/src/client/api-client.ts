@@ -10,8 +10,8 @@
 import { apiVersionOf, resourcePath, type Resource } from '../api/resources.ts'
 import { fromResponse, serviceUnavailable, StatusError, type Status } from '../api/errors.ts'
 import type { Draft, KubernetesObject, WatchEvent } from '../api/types.ts'
+import { type ClientTls, httpRequest, type HttpResponse, readBytes, readLines, readText } from '../http/client.ts'
 import { causeHeader, currentCause } from './causality.ts'
-import { httpRequest, readBytes, readLines, readText, type HttpResponse } from './http.ts'
 
 export interface ObjectReference {
   namespace?: string | undefined
@@ -80,19 +80,22 @@ const patchContentTypes: Record<Patch['type'], string> = {
 }
 
 export class ApiClient {
-  /** `http://host:port`, without a slash at the end. */
+  /** `http://host:port` or https, without a slash at the end. */
   readonly server: string
   /** The actor as history will show it: "deployment-controller", "kubelet/node-1". */
   readonly userAgent: string
 
-  constructor(options: { server: string; userAgent: string }) {
+  readonly #tls: ClientTls | undefined
+
+  constructor(options: { server: string; userAgent: string; tls?: ClientTls | undefined }) {
     this.server = options.server.replace(/\/+$/, '')
     this.userAgent = options.userAgent
+    this.#tls = options.tls
   }
 
   /** The same server, another actor. */
   as(userAgent: string): ApiClient {
-    return new ApiClient({ server: this.server, userAgent })
+    return new ApiClient({ server: this.server, userAgent, tls: this.#tls })
   }
 
   async get<T extends KubernetesObject>(
@@ -242,13 +245,8 @@ export class ApiClient {
     }
     try {
       const url = this.server + path
-      const response = await httpRequest({
-        method,
-        url,
-        headers: allHeaders,
-        signal,
-        ...(encoded === undefined ? {} : { body: encoded }),
-      })
+      const request = { method, url, headers: allHeaders, body: encoded, tls: this.#tls }
+      const response = await httpRequest(request, signal)
       if (response.status < 400) return response
       throw fromResponse(response.status, await readText(response))
     } catch (error) {

@@ -3,7 +3,8 @@
  *
  * The file holds one type a line; a field is a short text:
  *
- *   "<protobuf number>[p] <type>[!] [atomic|granular|set|map=<keys>] [merge|merge=<key>] [replace] [retainKeys] [always]"
+ *   "<protobuf number>[p] <type>[!] [atomic|granular|set|map=<keys>] [merge|merge=<key>] [replace] [retainKeys]
+ *    [always]"
  *
  *   2.4p      field 4 of the message in field 2, which JSON inlines; p: a pointer in Go, so its zero is meaningful;
  *             "-" where the type has no protobuf form
@@ -17,7 +18,8 @@
  * verbs only if not all eight, `subresources` as "<verbs> [<apiVersion> <kind>]" with the kind only where it is another
  * one.
  *
- * scripts/schema.mjs makes the file from a Kubernetes release. Only the API server and the CLI load it (a few milliseconds); types are parsed on first use.
+ * scripts/schema.mjs makes the file from a Kubernetes release. Only the API server and the CLI load it (a few
+ * milliseconds); types are parsed on first use.
  */
 
 import { readFileSync } from 'node:fs'
@@ -130,9 +132,9 @@ export class Schema implements TypeSource {
 let loaded: Schema | undefined
 
 export function loadSchema(): Schema {
-  // From dist as well as from src: the compiler copies no JSON, and the file is too big to be worth type-checking.
+  // Parsed here: the compiler would type-check what is far too big for it.
   loaded ??= new Schema(
-    JSON.parse(readFileSync(new URL('../../src/schema/kubernetes-1.33.json', import.meta.url), 'utf8')) as SchemaFile,
+    JSON.parse(readFileSync(new URL('kubernetes-1.33.json', import.meta.url), 'utf8')) as SchemaFile,
   )
   return loaded
 }

@@ -1,6 +1,6 @@
 /**
- * Makes what is mounted on. A missing target is created in the container's writable layer, as Docker does; parents that exist only in
- * the image are copied up with their owner and mode, or the empty new directory would hide those.
+ * Makes what is mounted on. A missing target is created in the container's writable layer, as Docker does; parents that
+ * exist only in the image are copied up with their owner and mode, or the empty new directory would hide those.
  */
 import {
   chmodSync,
@@ -21,8 +21,9 @@ import { userNamespace } from '@dinghy/images/files/user-namespace'
 import type { LayeredView } from '../../snapshots/layered-view.ts'
 
 /**
- * The target's real path inside the container, links resolved there and not on the machine. `earlier` are the mounts, targets resolved,
- * that will lie under this one; `view` shows them too, because a link in a volume must not lead mount(8) out of the root.
+ * The target's real path inside the container, links resolved there and not on the machine. `earlier` are the mounts,
+ * targets resolved, that will lie under this one; `view` shows them too, because a link in a volume must not lead
+ * mount(8) out of the root.
  */
 export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Mount, earlier: Mount[] = []): string {
   const { path, found } = view.resolve(mount.target)
@@ -42,8 +43,8 @@ export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Moun
 }
 
 /**
- * Makes directories below `base`, or a file in them, and follows no link: other containers may write to a volume, and could put
- * a link to somewhere else on this machine in the place of a directory that was there a moment ago.
+ * Makes directories below `base`, or a file in them, and follows no link: other containers may write to a volume, and
+ * could put a link to somewhere else on this machine in the place of a directory that was there a moment ago.
  */
 function makeBelow(base: string, parts: string[], lastIsFile: boolean): void {
   let directory = openSync(base, constants.O_RDONLY | constants.O_DIRECTORY)

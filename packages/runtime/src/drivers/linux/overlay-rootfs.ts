@@ -1,6 +1,7 @@
 /**
- * The root file systems of containers as overlays: which directories lie over which, how they get mounted, and how they are read while
- * nobody has them mounted. For every driver that starts containers on overlayfs; the kernel is told nothing here but by MergedViews.
+ * The root file systems of containers as overlays: which directories lie over which, how they get mounted, and how they
+ * are read while nobody has them mounted. For every driver that starts containers on overlayfs; the kernel is told
+ * nothing here but by MergedViews.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -15,6 +16,7 @@ import type { Mount, Running } from '../driver.ts'
 import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import type { Lookup } from '../executable.ts'
 import { LayeredView, type Branch } from '../../snapshots/layered-view.ts'
+import { viewLayer } from '@dinghy/images/layers/layer-store'
 import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
 import { viewFstabOf, type MountPlan } from './launch.ts'
 import { MergedViews, type ViewPlan } from './merged-views.ts'
@@ -25,7 +27,9 @@ import { toolEnvironment } from '../../tool-environment.ts'
 
 type RootPlan = Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays' | 'isVolatile'>
 
-/** Overlays can be volatile since Linux 5.10. An ordinary user could not take the mark away that such a mount leaves. */
+/**
+ * Overlays can be volatile since Linux 5.10. An ordinary user could not take the mark away that such a mount leaves.
+ */
 const hasVolatile = isAtLeast(release(), 5, 10) && process.getuid?.() === 0
 
 export class OverlayRootfs {
@@ -34,6 +38,8 @@ export class OverlayRootfs {
   readonly #views: MergedViews
   /** Names in `lowers/` that are complete. */
   readonly #linked = new Set<string>()
+  /** Layers never change: what is opaque in them is read once. */
+  readonly #opaque = new Map<string, ReadonlySet<string>>()
 
   /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
   constructor(root: string, clock: Clock) {
@@ -54,8 +60,8 @@ export class OverlayRootfs {
   }
 
   /**
-   * Makes what is mounted on. The same mounts, in the same order, with their targets' real paths; `earlier` are those that the
-   * driver mounts before them.
+   * Makes what is mounted on. The same mounts, in the same order, with their targets' real paths; `earlier` are those
+   * that the driver mounts before them.
    */
   prepareMounts(rootfs: Rootfs, wanted: Mount[], earlier: Mount[] = []): Mount[] {
     const mounts = [...earlier]
@@ -158,8 +164,8 @@ export class OverlayRootfs {
   }
 
   /**
-   * A running container's root, as seen from this machine. The last steps of a start have another root directory, the toolbox
-   * (see init.sh): whoever comes that early has to wait for the container's.
+   * A running container's root, as seen from this machine. The last steps of a start have another root directory, the
+   * toolbox (see init.sh): whoever comes that early has to wait for the container's.
    */
   async rootOf({ id, pid }: Running): Promise<string> {
     // With the dot it is the directory, without it a link.
@@ -198,8 +204,9 @@ export class OverlayRootfs {
   }
 
   /**
-   * Lower directories, uppermost first. Each only once, or overlayfs would refuse (ELOOP): two steps that change the same,
-   * or nothing, are one layer. What it says counts where it is uppermost; further down it could add nothing to that.
+   * Lower directories, uppermost first. Each only once, or overlayfs would refuse (ELOOP): two steps that change the
+   * same, or nothing, are one layer. What it says counts where it is uppermost; further down it could add nothing to
+   * that.
    */
   #lowers(rootfs: Rootfs): string[] {
     const layers = new Set(rootfs.layers.toReversed())
@@ -207,19 +214,32 @@ export class OverlayRootfs {
   }
 
   #branches(rootfs: Rootfs): Branch[] {
-    const branches = [join(rootfs.dir, 'upper'), ...this.#lowers(rootfs)].map((dir) => ({ dir, at: '/' }))
+    const ofImage = new Set(rootfs.layers)
+    const branches = [join(rootfs.dir, 'upper'), ...this.#lowers(rootfs)].map((dir): Branch => {
+      return ofImage.has(dir) ? { dir, at: '/', opaque: this.#opaqueOf(dir) } : { dir, at: '/' }
+    })
     if (!rootfs.hostBase) return branches
     const { hostDirectories, nodePrefix } = this.base
     const own = [...hostDirectories.map((name) => `/${name}`), ...(nodePrefix === undefined ? [] : [nodePrefix])]
     return [...branches, ...own.map((dir) => ({ dir, at: dir }))]
   }
+
+  #opaqueOf(layer: string): ReadonlySet<string> {
+    const opaque = this.#opaque.get(layer) ?? viewLayer(layer).opaque
+    this.#opaque.set(layer, opaque)
+    return opaque
+  }
 }
 
-/** For the overlay of the root, if `part` is empty, or one of its own at a top-level directory; see overlayOptions() in launch.ts. */
+/**
+ * For the overlay of the root, if `part` is empty, or one of its own at a top-level directory; see overlayOptions() in
+ * launch.ts.
+ */
 function makeOverlayDirectories(rootfs: Rootfs, part: string): void {
   const work = join(rootfs.dir, part === '' ? 'work' : `work-${part}`)
   for (const path of [join(rootfs.dir, 'upper', part), work]) mkdirSync(path, { recursive: true })
-  // overlayfs marks the work directory of a volatile mount, and takes no marked one: what is left of a crash is not whole.
+  // overlayfs marks the work directory of a volatile mount, and takes no marked one: what is left of a crash is not
+  // whole.
   if (isVolatile(rootfs)) rmSync(join(work, 'work'), { recursive: true, force: true })
 }
 

@@ -1,9 +1,10 @@
 /**
- * What a container has at /proc, /dev and /sys: file systems of its own, or, of what it shares with the machine, the machine's. Pure.
+ * What a container has at /proc, /dev and /sys: file systems of its own, or, of what it shares with the machine, the
+ * machine's. Pure.
  *
- * In a user namespace the kernel mounts a file system only for those who own what it shows: `proc` for a pid namespace of
- * one's own, `sysfs` for a network namespace, `mqueue` for an IPC namespace. What is shared is bound from the machine
- * instead. Device nodes cannot be made there and would not work, so those of the machine are bound, too.
+ * In a user namespace the kernel mounts a file system only for those who own what it shows: `proc` for a pid namespace
+ * of one's own, `sysfs` for a network namespace, `mqueue` for an IPC namespace. What is shared is bound from the
+ * machine instead. Device nodes cannot be made there and would not work, so those of the machine are bound, too.
  */
 
 export type MountEntry = [source: string, target: string, type: string, options: string]
@@ -14,7 +15,10 @@ export interface NestedMounts {
   shares: { pid: boolean; ipc: boolean; network: boolean }
   /** The group that terminals should belong to exists. */
   hasTtyGroup: boolean
-  /** Options of the machine's mount at `path` that a copy of it must keep, each with a comma before it; see keptOptions(). */
+  /**
+   * Options of the machine's mount at `path` that a copy of it must keep, each with a comma before it; see
+   * keptOptions().
+   */
   kept: (path: string) => string
 }
 
@@ -66,8 +70,8 @@ function machineSys(options: string): MountEntry[] {
 const locked = ['ro', 'nosuid', 'nodev', 'noexec']
 
 /**
- * The kernel copies the mounts of a namespace into one that belongs to a lesser user with these options locked, and mount(8)
- * would ask for a change of them whenever it makes a mount read-only. `mountinfo` as in proc(5).
+ * The kernel copies the mounts of a namespace into one that belongs to a lesser user with these options locked, and
+ * mount(8) would ask for a change of them whenever it makes a mount read-only. `mountinfo` as in proc(5).
  */
 export function keptOptions(mountinfo: string, path: string): string {
   let at = ''

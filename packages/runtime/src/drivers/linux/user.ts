@@ -24,8 +24,8 @@ interface GroupEntry {
 }
 
 /**
- * `user` is "", "name", "uid", "name:group", "uid:gid" or a mix. As in Docker a numeric id needs no entry, a name does; with an
- * explicit group the user's supplementary groups do not apply.
+ * `user` is "", "name", "uid", "name:group", "uid:gid" or a mix. As in Docker a numeric id needs no entry, a name does;
+ * with an explicit group the user's supplementary groups do not apply.
  */
 export function identityOf(user: string, groupAdd: string[], passwd: string, group: string): Identity {
   const users = parsePasswd(passwd)

@@ -32,7 +32,7 @@ import type { SpareShell } from '../spare-shell.ts'
 import { LayeredView } from '../../snapshots/layered-view.ts'
 import { descendantsOf, isAlive, isSameProcess, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
-import { assetPath, createRunDir, launch, readShimPid, waitForExit } from '../shim.ts'
+import { scriptPath, createRunDir, launch, readShimPid, waitForExit } from '../shim.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { protectedCommand } from './host-protection.ts'
 import { changesSince, materialise, writeManifest } from './materialise.ts'
@@ -106,7 +106,7 @@ export class ProcessDriver implements Driver {
             .map(({ source }) => source),
         ])
       : cleaned
-    const init = ['sh', assetPath('process/init.sh'), spec.runDir, cwd, ...guarded]
+    const init = ['sh', scriptPath('process/init.sh'), spec.runDir, cwd, ...guarded]
     const whole = spec.process.tty ? onTerminal(init, spec.process.consoleSize) : init
     return launch(this.#clock, this.#shells, spec, whole)
   }
