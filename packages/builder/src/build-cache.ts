@@ -65,8 +65,9 @@ export class BuildCache {
 }
 
 /**
- * What an image's history (`--cache-from`) tells of one step: the layer it gave, or none where it changed the config only.
- * The step counts if all that was there before it is the same: the layers, and what made them. As in Docker. Pure.
+ * What an image's history (`--cache-from`) tells of one step: the layer it gave, or none where it changed the config
+ * only. The step counts if all that was there before it is the same: the layers, and what made them. As in Docker.
+ * Pure.
  */
 export function stepInHistory(
   source: OciImageConfig,

@@ -1,8 +1,8 @@
 /**
  * `ps --format '{{.Name}}\t{{.Status}}'`: as much of Go's templates as such formats use. Pure.
  *
- * Fields (`.Name`, `.Labels` is a text as in upstream), `json` of a field or of everything (`.`), and the text functions
- * `lower`, `upper` and `title`. Anything else of the language is refused rather than printed as it stands.
+ * Fields (`.Name`, `.Labels` is a text as in upstream), `json` of a field or of everything (`.`), and the text
+ * functions `lower`, `upper` and `title`. Anything else of the language is refused rather than printed as it stands.
  */
 
 import { UsageError } from '@dinghy/clients/command-line/command'

@@ -33,9 +33,10 @@ describe('down', () => {
   })
 
   test('-v removes the project’s volumes, --rmi local the images it built', async () => {
-    await running(
-      file.replace('web: {image: app', 'web: {build: ., image: mine').replace('db: {image: app', 'db: {build: .'),
-    ).catch(() => undefined)
+    shop = await Shop.open(
+      file.replace('web: {image: app', 'web: {build: ., image: mine').replace('{image: app', '{build: .'),
+    )
+    shop.docker.volumes.set('old', { Name: 'old', Labels: {} })
     shop.put('Dockerfile', 'FROM scratch')
     await shop.run('up', '-d')
     expect((await shop.run('down', '-v', '--rmi', 'local')).error).toBeUndefined()
@@ -56,8 +57,13 @@ describe('down', () => {
   test('without its file, by the labels', async () => {
     await running()
     expect((await shop.type('-p', 'nothing', '--project-directory', '/', 'down')).error).toBeDefined()
-    process.chdir('/')
-    expect((await shop.type('-p', 'shop', 'down')).error).toBeUndefined()
+    const before = process.cwd()
+    try {
+      process.chdir('/')
+      expect((await shop.type('-p', 'shop', 'down')).error).toBeUndefined()
+    } finally {
+      process.chdir(before)
+    }
     expect([shop.docker.containers.size, shop.docker.networks.size]).toEqual([0, 0])
   })
 

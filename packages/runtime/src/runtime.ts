@@ -131,7 +131,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
 
   const cache = new BuildCache(root, images, clock)
   const hostBases = driver.name === 'process' ? 'prefer' : 'fallback'
-  const source = new ImageSource({ images, machine: thisMachine({ sharedOnly: hostBases !== 'prefer' }), log, hostBases })
+  const source = new ImageSource({
+    images,
+    machine: thisMachine({ sharedOnly: hostBases !== 'prefer' }),
+    log,
+    hostBases,
+  })
   imageRoutes(router, { images, source, cache, containers, events, clock })
   imageTransferRoutes(router, { images, source, events, clock })
   buildRoutes(router, {

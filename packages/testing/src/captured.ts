@@ -13,7 +13,12 @@ export interface Ran {
 export async function captured(work: () => Promise<unknown>): Promise<Ran> {
   const texts = { out: '', err: '' }
   const { stdout, stderr, exitCode } = process
-  const before = { out: stdout.write, err: stderr.write, log: console.log, error: console.error }
+  const before = {
+    out: stdout.write.bind(stdout),
+    err: stderr.write.bind(stderr),
+    log: console.log,
+    error: console.error,
+  }
   const into = (name: 'out' | 'err') => (chunk: string | Uint8Array) => {
     texts[name] += Buffer.from(chunk as Uint8Array).toString()
     return true
@@ -30,7 +35,7 @@ export async function captured(work: () => Promise<unknown>): Promise<Ran> {
   process.exitCode = undefined
   try {
     await work()
-    return { ...texts, code: Number(process.exitCode ?? 0) }
+    return { ...texts, code: (process.exitCode as number | undefined) ?? 0 }
   } catch (error) {
     return { ...texts, code: 1, error: error as Error }
   } finally {

@@ -1,11 +1,11 @@
 /**
- * A container engine for tests of its clients: as much of the Docker Engine API as they use, over a real unix socket, with
- * programs that live in memory. What a client asked is in `requests`, `builds` and `uploads`.
+ * A container engine for tests of its clients: as much of the Docker Engine API as they use, over a real unix socket,
+ * with programs that live in memory. What a client asked is in `requests`, `builds` and `uploads`.
  *
  * A container's program is its command; without one it is `serve`:
  *   serve            runs until it is stopped         say WORDS    writes them and runs on
  *   exit N [WORDS]   writes the words and ends        cat          gives back its stdin and ends with it
- *   crash            ends with 1 and is restarted by its engine, again and again: so it is `restarting` most of the time
+ *   crash            ends with 1 at each start and waits to be restarted: it is `restarting` most of the time
  * and of an exec: `exit N [WORDS]` and `cat`. An image whose name begins with "broken" cannot be pulled.
  */
 
@@ -15,78 +15,27 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { frame, type StreamName } from '@dinghy/shared/docker/stdcopy'
-import tar from 'tar-stream'
-
-/** The fields of a create request that tests look at; whatever else was sent is there, too. */
-export interface CreateBody {
-  Image: string
-  Cmd?: string[]
-  Tty?: boolean
-  OpenStdin?: boolean
-  Labels?: Record<string, string>
-  Env?: string[]
-  Healthcheck?: object
-  HostConfig: Record<string, unknown> & {
-    AutoRemove?: boolean
-    Mounts?: { Type: string; Source?: string; Target: string }[]
-  }
-  NetworkingConfig?: { EndpointsConfig: Record<string, { Aliases?: string[] }> }
-  [field: string]: unknown
-}
-
-export interface FakeContainer {
-  id: string
-  name: string
-  body: CreateBody
-  state: 'created' | 'running' | 'paused' | 'restarting' | 'exited'
-  exitCode: number
-  startedAt: string
-  output: { stream: StreamName; text: string }[]
-  signals: string[]
-  health: 'healthy' | 'unhealthy' | 'starting'
-  /** Files for `cp` out of it, by absolute path; null is a directory. */
-  files: Record<string, string | null>
-}
-
-export interface FileEntry {
-  name: string
-  type: string
-  mode: number
-  uid: number
-  gid: number
-  text: string
-}
-
-export interface SeenRequest {
-  method: string
-  path: string
-  query: URLSearchParams
-  headers: IncomingMessage['headers']
-  body: unknown
-}
-
-interface Resource {
-  Name: string
-  Labels: Record<string, string>
-  [field: string]: unknown
-}
-
-interface Exec {
-  body: { Cmd: string[]; Tty?: boolean; AttachStdin?: boolean }
-  exitCode: number
-}
-
-class Refusal extends Error {
-  readonly status: number
-  constructor(status: number, message: string) {
-    super(message)
-    this.status = status
-  }
-}
-
-type Answer = unknown | ((response: ServerResponse) => void | Promise<void>)
+import {
+  type Answer,
+  archiveAnswer,
+  type CreateBody,
+  type Exec,
+  type FakeContainer,
+  type FileEntry,
+  hasLabels,
+  inspected,
+  lines,
+  listed,
+  newContainer,
+  readFiles,
+  Refusal,
+  type Resource,
+  resourceAnswer,
+  type SeenRequest,
+  withTag,
+} from './docker-answers.ts'
 
 export class FakeDocker {
   readonly containers = new Map<string, FakeContainer>()
@@ -115,9 +64,9 @@ export class FakeDocker {
     this.socketPath = join(this.#directory, 'docker.sock')
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
-        if (response.headersSent) return void response.destroy(error as Error)
         const { status, message } = error instanceof Refusal ? error : new Refusal(500, String(error))
-        response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify({ message }))
+        if (response.headersSent) response.destroy(error as Error)
+        else response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify({ message }))
       })
     })
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -214,10 +163,10 @@ export class FakeDocker {
     this.requests.push(seen)
     this.beforeAnswer(seen)
     if (path === '/build') this.builds.push({ query: seen.query, headers: request.headers, files })
-    const answer = await this.#route(seen, files)
-    if (typeof answer === 'function') return void (await (answer as (response: ServerResponse) => void)(response))
-    if (answer === undefined) return void response.writeHead(204).end()
-    response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer))
+    const answer = this.#route(seen, files)
+    if (typeof answer === 'function') return answer(response)
+    if (answer === undefined) response.writeHead(204).end()
+    else response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer))
   }
 
   #route(request: SeenRequest, files: FileEntry[]): Answer {
@@ -319,40 +268,19 @@ export class FakeDocker {
     }
   }
 
-  #list(query: URLSearchParams): unknown {
+  #list(query: URLSearchParams): object {
     const { label = [] } = JSON.parse(query.get('filters') ?? '{}') as { label?: string[] }
     const all = query.get('all') === '1'
     return [...this.containers.values()]
       .filter(({ state, body }) => (all || state === 'running') && hasLabels(body.Labels ?? {}, label))
-      .map(({ id, name, body, state, exitCode }) => ({
-        Id: id,
-        Names: [`/${name}`],
-        Image: body.Image,
-        State: state,
-        Status: state === 'exited' ? `Exited (${exitCode}) 1 second ago` : state === 'running' ? 'Up 1 second' : state,
-        Command: body.Cmd?.join(' ') ?? 'serve',
-        Created: Date.parse(this.now) / 1000,
-        Labels: body.Labels ?? {},
-        Ports: portsOf(body),
-      }))
+      .map((container) => listed(container, this.now))
   }
 
   #create(name: string, body: CreateBody): Answer {
     if (this.names().includes(name)) throw new Refusal(409, `Conflict. The container name "/${name}" is already in use`)
     if (!this.images.has(withTag(body.Image))) throw new Refusal(404, `No such image: ${withTag(body.Image)}`)
     const id = (++this.#count).toString(16).padStart(64, '0')
-    const container: FakeContainer = {
-      id,
-      name: name || `unnamed_${this.#count}`,
-      body,
-      state: 'created',
-      exitCode: 0,
-      startedAt: '0001-01-01T00:00:00Z',
-      output: [],
-      signals: [],
-      health: 'healthy',
-      files: {},
-    }
+    const container = newContainer(id, name || `unnamed_${this.#count}`, body)
     this.containers.set(id, container)
     this.#tell(container, 'create')
     return { Id: id, Warnings: [] }
@@ -413,26 +341,7 @@ export class FakeDocker {
       this.uploads.push({ container: container.name, query, files })
       return {}
     }
-    const clean = path.replace(/\/\.?$/, '')
-    const content = clean === '' ? null : container.files[clean]
-    if (content === undefined) throw new Refusal(404, `Could not find the file ${path} in container ${container.name}`)
-    const name = path.endsWith('/.') ? '.' : (clean.split('/').at(-1) ?? '/')
-    const stat = JSON.stringify({ name, mode: content === null ? 2 ** 31 + 0o755 : 0o644, size: 0 })
-    const headers = { 'X-Docker-Container-Path-Stat': Buffer.from(stat).toString('base64') }
-    return async (response: ServerResponse) => {
-      response.writeHead(200, { ...headers, 'Content-Type': 'application/x-tar' })
-      if (method === 'HEAD') return void response.end()
-      const pack = tar.pack()
-      for (const [file, body] of Object.entries(container.files)) {
-        if (file !== clean && !file.startsWith(`${clean}/`)) continue
-        const entry = `${name}${file.slice(clean.length)}`
-        if (body === null) pack.entry({ name: `${entry}/`, type: 'directory' })
-        else pack.entry({ name: entry }, body)
-      }
-      pack.finalize()
-      for await (const chunk of pack) response.write(chunk)
-      response.end()
-    }
+    return archiveAnswer(container, method, path)
   }
 
   #events(query: URLSearchParams, response: ServerResponse): void {
@@ -488,89 +397,6 @@ export class FakeDocker {
   }
 
   #tell(container: FakeContainer, action: string): void {
-    for (const watch of [...this.#watchers]) watch(container, action)
+    for (const watch of this.#watchers) watch(container, action)
   }
-}
-
-/** GET (all, or one), POST create, DELETE: the same for networks and volumes. */
-function resourceAnswer(
-  resources: Map<string, Resource>,
-  { method, query, body }: SeenRequest,
-  [name]: string[],
-  kind: 'network' | 'volume',
-): Answer {
-  if (name === undefined) {
-    const { label = [] } = JSON.parse(query.get('filters') ?? '{}') as { label?: string[] }
-    const found = [...resources.values()].filter(({ Labels }) => hasLabels(Labels, label))
-    return kind === 'volume' ? { Volumes: found } : found
-  }
-  if (method === 'POST') {
-    const resource = body as Resource
-    resources.set(resource.Name, resource)
-    return { Id: resource.Name }
-  }
-  const resource = resources.get(name)
-  if (!resource) throw new Refusal(404, `${kind} ${name} not found`)
-  if (method === 'DELETE') resources.delete(name)
-  return method === 'DELETE' ? undefined : resource
-}
-
-function inspected({ id, name, body, state, exitCode, startedAt, health }: FakeContainer): unknown {
-  return {
-    Id: id,
-    Name: `/${name}`,
-    Config: { Tty: body.Tty ?? false },
-    State: {
-      Status: state,
-      ExitCode: exitCode,
-      StartedAt: startedAt,
-      ...(body.Healthcheck ? { Health: { Status: health } } : {}),
-    },
-    // A volume that nobody named gets a name of 64 digits.
-    Mounts: (body.HostConfig.Mounts ?? []).map(({ Type, Source, Target }) => ({
-      Type,
-      Name: Source ?? Buffer.from(`${id}${Target}`).toString('hex').padStart(64, '0').slice(-64),
-      Destination: Target,
-    })),
-  }
-}
-
-function portsOf({ HostConfig }: CreateBody): unknown[] {
-  const bindings = (HostConfig['PortBindings'] ?? {}) as Record<string, { HostIp: string; HostPort: string }[]>
-  return Object.entries(bindings).flatMap(([key, list]) => {
-    const [port, Type] = key.split('/')
-    return list.map(({ HostPort }) => ({
-      IP: '0.0.0.0',
-      PrivatePort: Number(port),
-      PublicPort: Number(HostPort || 32_768),
-      Type,
-    }))
-  })
-}
-
-function hasLabels(labels: Record<string, string>, wanted: string[]): boolean {
-  return wanted.every((text) => {
-    const [name = '', value] = text.split('=', 2)
-    return name in labels && (value === undefined || labels[name] === value)
-  })
-}
-
-function lines(...objects: object[]): Answer {
-  return (response: ServerResponse) =>
-    void response.writeHead(200).end(objects.map((line) => `${JSON.stringify(line)}\r\n`).join(''))
-}
-
-function withTag(name: string): string {
-  return /[:@][^/]*$/.test(name) ? name : `${name}:latest`
-}
-
-async function readFiles(archive: Readable): Promise<FileEntry[]> {
-  const files: FileEntry[] = []
-  const extract = tar.extract()
-  archive.pipe(extract)
-  for await (const entry of extract) {
-    const { name, type, mode = 0, uid = 0, gid = 0 } = entry.header
-    files.push({ name, type: type ?? 'file', mode, uid, gid, text: await readText(entry) })
-  }
-  return files
 }

@@ -16,8 +16,8 @@ function watchMounts(): Record<string, unknown>[] {
   builder.runCommand = (options, signal) => {
     const entries = (options.mounts ?? []).map(({ type, source, target, readOnly, options: given }) => {
       if (type === 'tmpfs') return [target, `tmpfs ${given ?? ''}`]
-      const content = lstatSync(source).isDirectory() ? readdirSync(source) : readFileSync(source, 'utf8')
-      return [target, readOnly ? content : ['writable', ...content]]
+      if (!lstatSync(source).isDirectory()) return [target, readFileSync(source, 'utf8')]
+      return [target, [...(readOnly ? [] : ['writable']), ...readdirSync(source)]]
     })
     seen.push(Object.fromEntries(entries) as Record<string, unknown>)
     return inner(options, signal)

@@ -200,8 +200,8 @@ function withPath(env: string[] = []): string[] {
 }
 
 /**
- * Characters that are split between two chunks of one stream are put together again. What goes to stderr is shown in red,
- * as Docker's builder does it, whoever reads it.
+ * Characters that are split between two chunks of one stream are put together again. What goes to stderr is shown in
+ * red, as Docker's builder does it, whoever reads it.
  */
 function textDecoder(show: (text: string) => void): (stream: 'stdout' | 'stderr', chunk: Buffer) => void {
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() }

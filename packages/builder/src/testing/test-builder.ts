@@ -1,6 +1,6 @@
 /**
- * A builder for tests: a real image store in a directory of its own, and a fake runner whose commands write files and end,
- * without a process. What a RUN would see is in `runs`.
+ * A builder for tests: a real image store in a directory of its own, and a fake runner whose commands write files and
+ * end, without a process. What a RUN would see is in `runs`.
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -50,7 +50,7 @@ function deployment(status: object = {}) {
       template: { metadata: { labels: { app: 'web' } }, spec: { containers: [] } },
     },
     status,
-  } as never)
+  })
 }
 const finished = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1 }
 
@@ -191,7 +191,7 @@ test('scale sends the number alone', async () => {
 test('logs: of a pod, or of the first of a Deployment', async () => {
   deployment()
   const pod = { apiVersion: 'v1', kind: 'Pod', spec: { containers: [] } }
-  server.put(Pods, { ...pod, metadata: { name: 'web-1', namespace: 'default', labels: { app: 'web' } } } as never)
+  server.put(Pods, { ...pod, metadata: { name: 'web-1', namespace: 'default', labels: { app: 'web' } } })
   await run('logs', 'web-1', '-c', 'main', '-p', '--timestamps', '--tail', '5', '--since', '1m30s')
   const { path, query } = server.requests.at(-1) ?? {}
   expect(path).toMatch(/\/pods\/web-1\/log$/)

@@ -11,9 +11,15 @@ import { normalizeService } from './normalize.ts'
  */
 type Fate = { works: object } | { model: object } | 'ignored' | 'refused'
 
-const host = (fields: object): Fate => ({ works: { HostConfig: fields } })
-const works = (fields: object): Fate => ({ works: fields })
-const model = (fields: object): Fate => ({ model: fields })
+function host(fields: object): Fate {
+  return { works: { HostConfig: fields } }
+}
+function works(fields: object): Fate {
+  return { works: fields }
+}
+function model(fields: object): Fate {
+  return { model: fields }
+}
 
 const serviceKeys: [key: string, value: unknown, fate: Fate][] = [
   ['annotations', { a: 'b' }, host({ Annotations: { a: 'b' } })],
@@ -170,7 +176,7 @@ describe('nested keys', () => {
   test.each(nested)('%s of %j', (key, tree, fate) => {
     if (fate === 'refused') expect(() => service(tree)).toThrow(new RegExp(`${key} is not supported`))
     else if (fate === 'ignored') expect(created(tree)).toEqual(created({}))
-    else expect(created(tree)).toMatchObject(fate as object)
+    else expect(created(tree)).toMatchObject(fate)
   })
 })
 

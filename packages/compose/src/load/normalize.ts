@@ -184,8 +184,8 @@ function networksOf(tree: Tree, at: string): Record<string, Endpoint> {
   return Object.fromEntries(entries.toSorted(([, a], [, b]) => (b.priority ?? 0) - (a.priority ?? 0)))
 }
 
-// A service also depends on those whose names, namespaces or volumes it uses. Of a namespace, and of a link, it has to be
-// restarted together with its owner: what it had of the old container is gone.
+// A service also depends on those whose names, namespaces or volumes it uses. Of a namespace, and of a link, it has to
+// be restarted together with its owner: what it had of the old container is gone.
 function dependenciesOf(tree: Tree, at: (field: string) => string): Record<string, Dependency> {
   const links = textsOf(tree['links'], at('links')).map((link) => link.split(':')[0] ?? '')
   const shared = ['network_mode', 'ipc', 'pid'].map((field) => /^service:(.+)$/.exec(String(tree[field] ?? ''))?.[1])

@@ -1,6 +1,7 @@
 /**
- * Reading image documents that strangers wrote: archives and registries may send anything. What comes back has the shape
- * that its type says, as far as the rest of the house relies on it; a document without it is a bad request. Pure.
+ * Reading image documents that strangers wrote: archives and registries may send anything. What comes back has the
+ * shape that its type says, as far as the rest of the house relies on it; a document without it is a bad request.
+ * Pure.
  */
 import { badParameter } from '@dinghy/shared/docker/errors'
 import { isDigest } from './content-store.ts'

@@ -1,11 +1,11 @@
 /**
  * Base images for a machine without a network: `FROM node` means this machine's own node, `FROM alpine` its shell.
  *
- * What a container of a host base sees below its own layers are the files of this machine (the driver decides how: mounted
- * read-only, or simply there). The image itself has a config and at most one small layer, with what its name promises and
- * the machine keeps elsewhere (host-roles.ts). It is only ever a stand-in, so it comes with a warning that says what is
- * missing, it is marked in the config (`oci.ts`, hostBaseFeature), and only well-known bases whose program is installed
- * here are honoured. Anything else stays a pull error.
+ * What a container of a host base sees below its own layers are the files of this machine (the driver decides how:
+ * mounted read-only, or simply there). The image itself has a config and at most one small layer, with what its name
+ * promises and the machine keeps elsewhere (host-roles.ts). It is only ever a stand-in, so it comes with a warning
+ * that says what is missing, it is marked in the config (`oci.ts`, hostBaseFeature), and only well-known bases whose
+ * program is installed here are honoured. Anything else stays a pull error.
  */
 import { dirname, posix } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -16,7 +16,8 @@ import { hostBaseFeature, hostPlatform } from '../content/oci.ts'
 import type { TarHeader } from '../files/tar.ts'
 import { tarStream } from '../files/tar.ts'
 import type { ViewLayer } from '../layers/layer-view.ts'
-import type { HostFile, HostFiles, Role } from './host-roles.ts'
+import type { HostFile, HostFiles } from './host-files.ts'
+import type { Role } from './host-roles.ts'
 import { inLocalBin, roles } from './host-roles.ts'
 import type { Machine } from './machine.ts'
 import { standardPath } from './machine.ts'

@@ -1,8 +1,13 @@
 /**
- * The configuration that official images have and a machine's own installation keeps elsewhere or lacks: a container sees
- * nothing of the machine's `/etc` but a few files.
+ * The configuration that official images have and a machine's own installation keeps elsewhere or lacks: a container
+ * sees nothing of the machine's `/etc` but a few files.
  */
-import type { HostFiles } from './host-roles.ts'
+
+/** Something that the image brings along, on top of the machine's own files. */
+export type HostFile = { link: string } | { text: string; mode: number } | { directory: true }
+
+/** By absolute path. */
+export type HostFiles = Record<string, HostFile>
 
 function text(content: string): { text: string; mode: number } {
   return { text: content, mode: 0o644 }

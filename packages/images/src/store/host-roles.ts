@@ -1,17 +1,12 @@
 /**
- * Which well-known images this machine can stand in for: by which of its programs, how such a container runs, what has to
- * be added so that the name works as its users expect, and what else they count on.
+ * Which well-known images this machine can stand in for: by which of its programs, how such a container runs, what has
+ * to be added so that the name works as its users expect, and what else they count on.
  */
 import { posix } from 'node:path'
 import type { RunConfig } from '../content/oci.ts'
+import type { HostFiles } from './host-files.ts'
 import { nginxFiles, redisEntrypoint } from './host-files.ts'
 import type { Machine } from './machine.ts'
-
-/** Something that the image brings along, on top of the machine's own files. */
-export type HostFile = { link: string } | { text: string; mode: number } | { directory: true }
-
-/** By absolute path. */
-export type HostFiles = Record<string, HostFile>
 
 export interface Role {
   /** Official repositories (`library/…`) and last path components of other well-known registries' copies. */

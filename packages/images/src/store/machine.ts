@@ -20,8 +20,8 @@ export const standardPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '
 const sharedDirectories = ['/usr', '/bin', '/sbin', '/nix', '/gnu']
 
 /**
- * Programs are looked up in the directories that a container will search, then in our own PATH; with `sharedOnly` not in
- * those that a root file system of its own lacks, such as somebody's home directory.
+ * Programs are looked up in the directories that a container will search, then in our own PATH; with `sharedOnly` not
+ * in those that a root file system of its own lacks, such as somebody's home directory.
  */
 export function thisMachine({ sharedOnly = false }: { sharedOnly?: boolean } = {}): Machine {
   const ownPath = (process.env['PATH'] ?? '').split(delimiter).filter(Boolean)
