@@ -12,7 +12,7 @@ import type { Image, ImageStore } from '@dinghy/images/store/image-store'
 import type { OciImageConfig } from '@dinghy/images/content/oci'
 import { JsonDocument } from '@dinghy/images/content/json-document'
 
-export interface StepKey {
+interface StepKey {
   /** Id of the image the step starts from; empty for scratch. */
   parent: string
   /** What stands in the history, or the command with its build arguments. */
@@ -92,7 +92,7 @@ export function stepInHistory(
   }
 }
 
-export function cacheKey({ parent, step, content }: StepKey): string {
+function cacheKey({ parent, step, content }: StepKey): string {
   return createHash('sha256')
     .update(JSON.stringify([parent, step, content ?? null]))
     .digest('hex')

@@ -62,14 +62,14 @@ export interface BuildOptions {
   credentials?: EnsureOptions['credentials']
 }
 
-export interface BuildEvents {
+interface BuildEvents {
   onText: (text: string) => void
   onProgress: OnProgress
   /** The image of a finished stage. */
   onImage: (id: string) => void
 }
 
-export interface PreparedBuild {
+interface PreparedBuild {
   dockerfile: Dockerfile
   plan: BuildPlan
   options: BuildOptions

@@ -46,7 +46,7 @@ import type { RunCommand } from './steps/run-command.ts'
 import { runStep } from './steps/run-step.ts'
 import type { BuildSecrets } from './steps/secrets.ts'
 
-export interface StageServices {
+interface StageServices {
   images: ImageStore
   cache: BuildCache
   snapshotter: Snapshotter
@@ -57,7 +57,7 @@ export interface StageServices {
 }
 
 /** What a stage needs of the build that it is a part of. */
-export interface StageSession {
+interface StageSession {
   services: StageServices
   /** The image a stage starts from; undefined for scratch. */
   base: (planned: PlannedStage) => Promise<Image | undefined>

@@ -11,7 +11,7 @@ import { inReverseOrder } from './order.ts'
 import { step } from './progress.ts'
 import type { ComposeContext, Services } from './verb.ts'
 
-export interface ForegroundOptions {
+interface ForegroundOptions {
   /** Services whose output is shown. */
   attached: Set<string>
   timestamps: boolean

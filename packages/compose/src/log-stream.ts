@@ -86,7 +86,7 @@ function linePrinter(target: NodeJS.WriteStream, prefix: string) {
   }
 }
 
-export interface Following {
+interface Following {
   isShown: (container: { service: string }) => boolean
   /** Of what runs already, only what it has written since then, in seconds since 1970; 0 is everything. */
   since: number

@@ -21,7 +21,7 @@ import { pullImage, remoteTags } from './distribution/pull.ts'
  * When well-known bases are made from this machine's files: 'fallback', when their registry cannot be reached;
  * 'prefer', before asking it, for a driver that cannot run foreign root file systems anyway; or 'never'.
  */
-export type HostBasePolicy = 'fallback' | 'prefer' | 'never'
+type HostBasePolicy = 'fallback' | 'prefer' | 'never'
 
 export interface EnsureOptions {
   /** Ask the registry even if there is a local image. */
@@ -31,7 +31,7 @@ export interface EnsureOptions {
   credentials?: (domain: string) => Credentials | undefined
 }
 
-export interface ImageSourceOptions {
+interface ImageSourceOptions {
   images: ImageStore
   machine: Machine
   log: Pick<Logger, 'warn'>

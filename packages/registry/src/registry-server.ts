@@ -23,7 +23,7 @@ import { type ErrorAnswer, HttpError } from '@dinghy/shared/http/http-error'
 import { HttpServer } from '@dinghy/shared/http/server'
 import type { RegistryStore } from './registry-store.ts'
 
-export interface RegistryServerOptions {
+interface RegistryServerOptions {
   store: RegistryStore
   credentials?: { username: string; password: string }
   onError?: (error: unknown) => void

@@ -38,7 +38,7 @@ export interface CopyItem {
 
 export class CopyError extends Error {}
 
-export interface CopyRequest {
+interface CopyRequest {
   copy: Pick<Copy, 'kind' | 'sources' | 'destination' | 'parents' | 'exclude'>
   inline: InlineFile[]
   source: CopySource

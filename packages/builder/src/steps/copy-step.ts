@@ -16,7 +16,7 @@ import type { ReadText } from './owner.ts'
 import { parseMode, parseOwner } from './owner.ts'
 import { cloneGit, download, isGitUrl, isUrl } from './remote.ts'
 
-export interface CopyStep {
+interface CopyStep {
   /** With all words expanded. */
   copy: Copy
   /** Content of the heredocs, expanded where they want it. */
@@ -31,7 +31,7 @@ export interface CopyStep {
   directory: string
 }
 
-export interface PreparedCopy {
+interface PreparedCopy {
   items: CopyItem[]
   attributes: CopyAttributes
   /** Hexadecimal. */

@@ -21,7 +21,7 @@ import { copyToHost } from './copy-to-host.ts'
 import type { RunCommand, StepMount } from './run-command.ts'
 import { mountSecret, type BuildSecrets } from './secrets.ts'
 
-export interface RunStep {
+interface RunStep {
   run: Run
   config: RunConfig
   /** Of the whole build; a RUN may have less. */
@@ -41,7 +41,7 @@ export interface RunStep {
   onRemoved: (containerId: string) => void
 }
 
-export interface RunServices {
+interface RunServices {
   snapshotter: Snapshotter
   runCommand: RunCommand
   layers: LayerStore

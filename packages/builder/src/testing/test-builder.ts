@@ -23,7 +23,7 @@ import { prepareBuild, runBuild } from '../builder.ts'
 import type { RunCommand } from '../steps/run-command.ts'
 
 /** Keeps what a command writes in a directory; there is no isolation and no process. */
-export class FakeSnapshotter implements Snapshotter {
+class FakeSnapshotter implements Snapshotter {
   readonly prepared: Rootfs[] = []
   readonly cleaned: Rootfs[] = []
   prepare(rootfs: Rootfs): Promise<void> {

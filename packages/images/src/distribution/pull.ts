@@ -23,7 +23,7 @@ import { choosePlatform, platformName } from './platform.ts'
 import { ProgressMeter } from './progress-meter.ts'
 import type { OnProgress } from './progress.ts'
 
-export interface PullOptions {
+interface PullOptions {
   platform?: Platform | undefined
   credentials?: Credentials | undefined
 }

@@ -30,7 +30,7 @@ import type { TarWriter } from '../files/tar.ts'
 import { tarStream } from '../files/tar.ts'
 
 /** An image to save, with the names that go along. */
-export interface SavedImage {
+interface SavedImage {
   image: Image
   tags: string[]
 }

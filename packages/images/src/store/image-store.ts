@@ -70,7 +70,7 @@ export interface Index {
   digests: Record<string, string>
 }
 
-export interface ImageStoreOptions {
+interface ImageStoreOptions {
   root: string
   clock?: Clock
   limits?: ApplyLimits
@@ -284,7 +284,7 @@ function descendantsOf(id: string, images: Index['images']): Set<string> {
 }
 
 /** Docker's order: a whole id, a name, then the beginning of an id. */
-export function findId(index: Index, text: string): string | undefined {
+function findId(index: Index, text: string): string | undefined {
   if (index.images[text]) return text
   if (index.images[`sha256:${text}`]) return `sha256:${text}`
   const reference = parseName(text)
