@@ -105,6 +105,11 @@ test.each([
   })
 })
 
+test('an import of rubbish is the client’s mistake', async () => {
+  const body = Readable.from([Buffer.alloc(2048, 'rubbish')])
+  await expect(engine.request('POST', '/images/create?fromSrc=-', { body })).rejects.toMatchObject({ status: 400 })
+})
+
 test('an import is for the platform that was asked for', async () => {
   const image = await images.resolve(await imported({ platform: 'linux/s390x' }))
   expect(image.config).toMatchObject({ os: 'linux', architecture: 's390x' })
