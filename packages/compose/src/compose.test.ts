@@ -2,6 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Shop } from './testing/shop.ts'
 
+/** For a machine that is busy with something else. */
+const patient = { timeout: 20_000 }
+
 let shop: Shop
 afterEach(() => shop.close())
 
@@ -143,7 +146,7 @@ describe('what is there', () => {
   test('events: those of the chosen services', async () => {
     await running()
     const events = shop.run('events', '--json', 'db')
-    await expect.poll(() => shop.docker.requests.some(({ path }) => path === '/events')).toBe(true)
+    await expect.poll(() => shop.docker.requests.some(({ path }) => path === '/events'), patient).toBe(true)
     shop.docker.end(shop.docker.find('shop-web-1'), 1)
     shop.docker.end(shop.docker.find('shop-db-1'), 2)
     shop.docker.endEvents()
@@ -177,7 +180,7 @@ describe('what acts on containers', () => {
   test('wait gives the exit code, and may take the project down', async () => {
     await running()
     const wait = shop.run('wait', '--down-project', 'db')
-    await expect.poll(() => shop.docker.requests.some(({ path }) => path.endsWith('/wait'))).toBe(true)
+    await expect.poll(() => shop.docker.requests.some(({ path }) => path.endsWith('/wait')), patient).toBe(true)
     shop.docker.end(shop.docker.find('shop-db-1'), 4)
     const { code, out } = await wait
     expect(code).toBe(4)

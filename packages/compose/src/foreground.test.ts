@@ -56,13 +56,14 @@ test('Ctrl-C ends although a container crashes again and again', async () => {
 test('a second Ctrl-C kills what does not stop', async () => {
   shop = await Shop.open('services: {web: {image: app}}')
   shop.docker.beforeAnswer = ({ path }) => {
-    // A stop that takes its time: it ends when the container has been killed.
     if (path.endsWith('/stop')) interrupt()
   }
   const up = shop.run('up')
   await shop.docker.until(() => shop.docker.names('running').length === 1)
   interrupt()
   expect((await up).code).toBe(130)
+  const isKill = ({ path }: { path: string }) => path.endsWith('/kill')
+  await expect.poll(() => shop.docker.requests.some(isKill), { timeout: 20_000 }).toBe(true)
 })
 
 test.each([

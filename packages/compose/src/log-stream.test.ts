@@ -2,6 +2,9 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { parseMoment } from './log-stream.ts'
 import { Shop } from './testing/shop.ts'
 
+/** For a machine that is busy with something else. */
+const patient = { timeout: 20_000 }
+
 test.each([
   ['10m', 1_000_000 - 600],
   ['1h30m', 1_000_000 - 5400],
@@ -62,10 +65,12 @@ describe('logs', () => {
   /** Until the log of that container is being followed. */
   async function expectLogsOf(id: string): Promise<void> {
     await expect
-      .poll(() =>
-        shop.docker.requests.some(
-          ({ path, query }) => path === `/containers/${id}/logs` && query.get('follow') === '1',
-        ),
+      .poll(
+        () =>
+          shop.docker.requests.some(
+            ({ path, query }) => path === `/containers/${id}/logs` && query.get('follow') === '1',
+          ),
+        patient,
       )
       .toBe(true)
   }

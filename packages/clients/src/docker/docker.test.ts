@@ -8,6 +8,9 @@ import { FakeDocker } from '@dinghy/testing/fake-docker'
 import { docker as command } from './docker.ts'
 import { socketOf, socketOfCli } from './socket.ts'
 
+/** For a machine that is busy with something else. */
+const patient = { timeout: 20_000 }
+
 let docker: FakeDocker
 let directory: string
 beforeEach(async () => {
@@ -123,7 +126,7 @@ describe('lists', () => {
     await run('run', '-d', '-t', '--name', 'term', 'app', 'say', 'plain')
     expect((await run('logs', 'term')).out).toBe('plain\n')
     const follow = run('logs', '-f', 'web')
-    await expect.poll(() => docker.requests.at(-1)?.query.get('follow')).toBe('1')
+    await expect.poll(() => docker.requests.at(-1)?.query.get('follow'), patient).toBe('1')
     docker.end(docker.find('web'), 0)
     expect((await follow).code).toBe(0)
   })

@@ -9,6 +9,9 @@ import { kubectl } from './kubectl.ts'
 import { parseManifests } from './manifests.ts'
 import { rolloutProgress } from './rollout.ts'
 
+/** For a machine that is busy with something else. */
+const patient = { timeout: 20_000 }
+
 let server: TinyApiServer
 let directory: string
 beforeEach(async () => {
@@ -79,7 +82,7 @@ describe('get', () => {
   test('-w goes on with a row a change', async () => {
     configMap('a')
     const watch = run('get', 'configmaps', '-w')
-    await expect.poll(() => server.watchers).toBe(1)
+    await expect.poll(() => server.watchers, patient).toBe(1)
     await server.close()
     expect((await watch).out).toBe('NAME\na\n')
     expect((await run('get', 'configmaps,pods', '-w')).error).toBeDefined()
@@ -148,7 +151,7 @@ describe('delete', () => {
       return undefined
     }
     const deleting = run('delete', 'configmap', 'a')
-    await expect.poll(() => server.watchers).toBe(1)
+    await expect.poll(() => server.watchers, patient).toBe(1)
     server.remove(ConfigMaps, 'a', 'default')
     expect((await deleting).code).toBe(0)
     expect(asked).toBeGreaterThan(2)
@@ -223,7 +226,7 @@ describe('rollout', () => {
   test('status follows until it is done', async () => {
     deployment({ observedGeneration: 1 })
     const status = run('rollout', 'status', 'deployment/web')
-    await expect.poll(() => server.watchers).toBe(1)
+    await expect.poll(() => server.watchers, patient).toBe(1)
     deployment(finished)
     const { code, out } = await status
     expect(code).toBe(0)
