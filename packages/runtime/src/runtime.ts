@@ -66,7 +66,7 @@ export interface RuntimeOptions {
 export async function startRuntime(options: RuntimeOptions): Promise<{ driver: string; close(): Promise<void> }> {
   const { root, log, clock, signal } = options
   const unlock = lockRoot(root)
-  const { driver, reason } = await chooseDriver(options.driver, root, clock, options.ociRuntime)
+  const { driver, snapshotter, reason } = await chooseDriver(options.driver, root, clock, options.ociRuntime)
   const mode = await chooseMode(options.network, driver, root)
   const space = mode.name === 'bridge' ? bridgeSpace(mode) : loopback
   const warnings = [...driver.describe(), ...space.describe()]
@@ -75,7 +75,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   const events = new EventBus(clock)
   const images = new ImageStore({ root, clock })
   images.content.removeUnfinished()
-  removeBuildLeftovers(join(root, 'build'))
+  await removeBuildLeftovers(clock, join(root, 'build'))
   const networks = new Networks({
     file: join(root, 'networks.json'),
     clock,
@@ -84,10 +84,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   })
   const bridges = mode.name === 'bridge' ? new Bridges({ ...mode, root, networks, log }) : undefined
   const volumes = new Volumes({ root: join(root, 'volumes'), clock, events })
+  await volumes.removeLeftovers()
   const proxies = new PortProxies(clock)
   const preload = installPreload(root)
   const stores = { images, networks, bridges, volumes }
-  const containers = new Containers({ ...stores, root, clock, log, driver, proxies, events, preload })
+  const containers = new Containers({ ...stores, root, clock, log, driver, snapshotter, proxies, events, preload })
   const health = new HealthChecks(containers, clock, log)
   const lifecycle = new Lifecycle({ containers, clock, log, health, signal })
   const execs = new Execs(containers, clock)
@@ -136,7 +137,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
     images,
     source,
     cache,
-    snapshotter: driver,
+    snapshotter,
     runCommand: (step, signal) => runOnce(driver, step, signal),
     clock,
     directory: join(root, 'build'),
@@ -161,6 +162,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
       for (const server of servers) server.closeAllConnections()
       await Promise.all([...closed, proxies.close()])
       await bridges?.close()
+      await snapshotter.close()
       await driver.close()
       unlock()
     },

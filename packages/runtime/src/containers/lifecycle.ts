@@ -34,7 +34,6 @@ export class Lifecycle {
   readonly #health: HealthChecks
   /** Aborted when the runtime stops: monitors let go, containers stay. */
   readonly #signal: AbortSignal
-  readonly #ended = new Map<string, Promise<void>>()
 
   constructor(options: {
     containers: Containers
@@ -260,9 +259,9 @@ export class Lifecycle {
         this.#log.error({ err: error, container: container.id }, 'lost track of a container')
       })
       .finally(() => {
-        if (this.#ended.get(container.id) === ended) this.#ended.delete(container.id)
+        if (container.ended === ended) container.ended = undefined
       })
-    this.#ended.set(container.id, ended)
+    container.ended = ended
     if (container.record.config.Healthcheck !== undefined) this.#health.watch(container)
   }
 
@@ -375,7 +374,7 @@ export class Lifecycle {
 
   /** Whether the present run has ended, and been dealt with, within the time. */
   async #waitForEnd(container: Container, timeoutMs: number): Promise<boolean> {
-    const ended = this.#ended.get(container.id)
+    const { ended } = container
     if (ended === undefined) return true
     if (timeoutMs === Infinity) return ended.then(() => true)
     const controller = new AbortController()

@@ -1,4 +1,4 @@
-import type { Mount } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
 
 /** The mounts of a record as the driver wants them. */

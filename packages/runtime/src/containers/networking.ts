@@ -6,7 +6,7 @@
  */
 import { badParameter, conflict, serverError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
-import type { Mount } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
 import type { NetworkInterface } from '../networks/network-interface.ts'
 import type { Bridges } from '../networks/bridge/bridges.ts'
 import { gatewayOf, interfacesOf, portName, type Plugged } from '../networks/bridge/interfaces.ts'

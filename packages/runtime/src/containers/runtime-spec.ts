@@ -1,7 +1,8 @@
 /**
  * A container's record as the ContainerSpec that a driver starts. Pure, apart from what is passed in.
  */
-import type { ContainerSpec, Mount, NamespaceMode, ProcessSpec, Resources } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
+import type { ContainerSpec, NamespaceMode, ProcessSpec, Resources } from '../drivers/driver.ts'
 import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import type { NetworkInterface } from '../networks/network-interface.ts'
 import { badParameter } from '@dinghy/shared/docker/errors'
