@@ -11,6 +11,7 @@ import { HealthChecks } from './containers/health.ts'
 import { Lifecycle } from './containers/lifecycle.ts'
 import { recover } from './containers/recover.ts'
 import { runOnce } from './containers/run-once.ts'
+import { Runs } from './containers/runs.ts'
 import { archiveRoutes } from './docker/archive.ts'
 import { buildRoutes } from './docker/build.ts'
 import { commitRoutes } from './docker/commit.ts'
@@ -90,13 +91,14 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   const stores = { images, networks, bridges, volumes }
   const containers = new Containers({ ...stores, root, clock, log, driver, snapshotter, proxies, events, preload })
   const health = new HealthChecks(containers, clock, log)
-  const lifecycle = new Lifecycle({ containers, clock, log, health, signal })
+  const runs = new Runs({ containers, clock, log, health, signal })
+  const lifecycle = new Lifecycle({ containers, clock, runs })
   const execs = new Execs(containers, clock)
   await containers.load()
   const republish = (container: Parameters<typeof containers.networking.publish>[0]) =>
     containers.networking.publish(container)
   const sweepBridges = async () => bridges?.sweep()
-  await recover({ containers, lifecycle, clock, log, sweepBridges, republish })
+  await recover({ containers, lifecycle, runs, clock, log, sweepBridges, republish })
 
   const router = new Router()
   const deps: Deps = {

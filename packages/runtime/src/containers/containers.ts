@@ -12,7 +12,6 @@ import type { Driver } from '../drivers/driver.ts'
 import type { LiveSnapshotter } from '../snapshots/snapshotter.ts'
 import type { EventBus } from '../events.ts'
 import type { Image, ImageStore } from '@dinghy/images/store/image-store'
-import type { Bridges } from '../networks/bridge/bridges.ts'
 import { checkPlatform } from '@dinghy/images/distribution/platform'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
@@ -23,7 +22,8 @@ import { ContainerFiles } from './container-files.ts'
 import { despiteFullDisk } from './full-disk.ts'
 import { completeConfig, completeHostConfig, type CreateBody } from './create-body.ts'
 import { checkName, inventName, newId } from './names.ts'
-import { Networking, newEndpoint } from './networking.ts'
+import { newEndpoint } from './endpoint.ts'
+import { Networking, type Cables } from './networking.ts'
 import { never, type ContainerRecord, type Endpoint, type HostConfig } from './record.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
 import { resourcesOf } from './runtime-spec.ts'
@@ -39,7 +39,7 @@ export interface ContainersOptions {
   snapshotter: LiveSnapshotter
   images: Pick<ImageStore, 'resolve'>
   networks: Networks
-  bridges: Bridges | undefined
+  bridges: Cables | undefined
   proxies: PortProxies
   volumes: Volumes
   events: EventBus

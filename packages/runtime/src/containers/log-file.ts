@@ -51,6 +51,11 @@ export class LogFile implements LogFiles {
     this.#append(stream, bytes.subarray(0, ready))
   }
 
+  /** What has been written and is not an entry yet: the beginnings of lines. */
+  unfinished(): [StreamName, Buffer][] {
+    return [...this.#partial]
+  }
+
   /** Writes unfinished lines; the stream has ended. */
   flush(): void {
     for (const [stream, rest] of this.#partial) this.#append(stream, rest)

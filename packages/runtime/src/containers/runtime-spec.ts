@@ -8,7 +8,7 @@ import type { NetworkInterface } from '../networks/network-interface.ts'
 import { badParameter } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { commandOf } from './create-body.ts'
-import type { ContainerRecord, HostConfig } from './record.ts'
+import type { ContainerConfig, ContainerRecord, HostConfig } from './record.ts'
 
 export interface SpecInput {
   record: ContainerRecord
@@ -46,7 +46,7 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
     hostname: hostConfig.UTSMode === 'host' ? '' : hostname,
     domainname: config.Domainname,
     readOnlyRoot: hostConfig.ReadonlyRootfs,
-    stdin: !config.OpenStdin ? 'null' : config.StdinOnce ? 'once' : 'keep',
+    stdin: stdinOf(config),
     init: hostConfig.Init ?? false,
     namespaces: {
       pid: namespaceMode(hostConfig.PidMode, pidOf),
@@ -67,6 +67,12 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
     })),
     ...seccompOptionOf(hostConfig),
   }
+}
+
+/** With a terminal a client that goes (Ctrl-P Ctrl-Q, or its own terminal closed) is not the end of the input. */
+export function stdinOf({ OpenStdin, StdinOnce, Tty }: ContainerConfig): ContainerSpec['stdin'] {
+  if (!OpenStdin) return 'null'
+  return StdinOnce && !Tty ? 'once' : 'keep'
 }
 
 /** The last one counts. A profile may hold any character, so nothing is replaced in it. */
