@@ -1,24 +1,27 @@
 import { defineConfig } from 'vitest/config'
 
-// Tests run from source: the `source` condition resolves @dinghy/shared/* to its TypeScript.
-const source = { resolve: { conditions: ['source'] }, ssr: { resolve: { conditions: ['source'] } } }
-
 export default defineConfig({
   test: {
+    // What `npm run coverage` reads and shows. Files that no test loads count, too.
+    coverage: {
+      provider: 'v8',
+      include: ['packages/*/src/**/*.ts'],
+      exclude: ['**/*.test.ts', 'packages/testing/**'],
+      reporter: ['json-summary', 'html'],
+    },
     projects: [
       {
-        ...source,
         test: {
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'test/unit/**/*.test.ts'],
-          // Modules keep no state that a test could leave behind; loading them once a worker saves two thirds of the time.
+          // Modules keep no state that a test could leave behind; loading them once a worker saves two thirds of the
+          // time.
           isolate: false,
           // Nothing here takes long, except on a machine that is busy with something else.
           testTimeout: 30_000,
         },
       },
       {
-        ...source,
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],

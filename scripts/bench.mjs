@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- --json] [-- cluster|runtime]`: the numbers this project holds itself to, each beside its limit,
- * all measured in this one run. A benchmark, not a test: machines are noisy, so nothing here fails a build.
+ * `npm run bench [-- --json] [-- start|cluster|runtime] [-- --trace]`: the numbers this project holds itself to, each
+ * beside its limit, all measured in this one run. A benchmark, not a test: machines are noisy, so nothing here fails a
+ * build.
  */
 
 import { prepare } from './bootstrap.mjs'
@@ -8,7 +9,7 @@ import { prepare } from './bootstrap.mjs'
 const args = process.argv.slice(2)
 const json = args.includes('--json')
 const chosen = args.filter((arg) => !arg.startsWith('--'))
-const suites = { cluster: './bench/cluster.mjs', runtime: './bench/runtime.mjs' }
+const suites = { start: './bench/start.mjs', cluster: './bench/cluster.mjs', runtime: './bench/runtime.mjs' }
 
 // With --json only the result may stand on stdout.
 const log = console.log
@@ -19,7 +20,7 @@ const results = []
 for (const [name, path] of Object.entries(suites)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue
   const { measure } = await import(path)
-  for await (const result of measure()) {
+  for await (const result of measure({ trace: args.includes('--trace') })) {
     results.push(result)
     if (!json) log(render(result))
   }

@@ -7,7 +7,7 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -31,13 +31,20 @@ export function tool(name) {
   return join(root, 'node_modules', '.bin', name)
 }
 
-/** Which Node's binary interface the native addons were built for: another major version of Node needs them anew. */
-const builtFor = join(root, 'node_modules', '.built-for-abi')
+/**
+ * SQLite's library, by the major version of Node (api-server/src/storage/sqlite-library.ts loads it). On Node 20 it is
+ * fetched or compiled by its install script; the one for newer Nodes brings its binaries along and needs no script.
+ */
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+const needsScripts = major < 22
+const sqlite = needsScripts ? 'better-sqlite3-node20' : 'better-sqlite3'
 
 function isInstalled() {
   const marker = join(root, 'node_modules', '.package-lock.json')
   if (!existsSync(marker)) return false
-  if (existsSync(builtFor) && readFileSync(builtFor, 'utf8') !== process.versions.modules) return false
+  if (needsScripts && !existsSync(join(root, 'node_modules', sqlite, 'build', 'Release', 'better_sqlite3.node'))) {
+    return false // installed by a newer Node, which left this one out
+  }
   const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages
   const have = JSON.parse(readFileSync(marker, 'utf8')).packages
   // The hidden lockfile lists what is really there; optional packages of other platforms are rightly missing.
@@ -51,14 +58,34 @@ function isInstalled() {
   )
 }
 
+function install() {
+  const waitsFor = needsScripts ? ' and compiling SQLite for Node 20, one to three minutes' : ', less than a minute'
+  // Headers that lie beside Node are its own: with them nothing has to be downloaded to compile.
+  const beside = dirname(dirname(process.execPath))
+  const hasHeaders = existsSync(join(beside, 'include', 'node', 'node.h'))
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...(needsScripts ? [] : ['--ignore-scripts'])]
+  run(`installing dependencies${waitsFor}`, 'npm', args, hasHeaders ? { npm_config_nodedir: beside } : {})
+  const opens = `new (require('${sqlite}'))(':memory:')`
+  const { status } = spawnSync(process.execPath, ['-e', opens], { cwd: root, stdio: 'ignore' })
+  if (status === 0) return
+  console.error(
+    `\nSQLite's library cannot be used: it could be neither fetched nor compiled for Node ${process.version}.`,
+  )
+  console.error(
+    needsScripts
+      ? 'Use Node 22 or newer, for which it comes ready made, or install what compiles it: python3, make and g++.'
+      : `It comes ready made for Linux, macOS and Windows on x64 and arm64; this is ${process.platform} on ${process.arch}.`,
+  )
+  const headers = hasHeaders ? beside : 'the directory that holds include/node/node.h (without it they are downloaded)'
+  console.error(`To see why: npm ci --foreground-scripts --nodedir=${headers}`)
+  process.exit(1)
+}
+
 export function prepare() {
-  const [major, minor] = process.versions.node.split('.').map(Number)
   if (major < 20 || (major === 20 && minor < 19)) {
     console.error(`Dinghy needs Node 20.19 or newer; this is ${process.version}. See .nvmrc.`)
     process.exit(1)
   }
-  if (!isInstalled()) run('installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
-  writeFileSync(builtFor, process.versions.modules)
-  run('building', tool('tsc'), ['-b'])
-  run('bundling', process.execPath, [join(root, 'scripts', 'bundle.mjs')])
+  if (!isInstalled()) install()
+  run('building', process.execPath, [join(root, 'scripts', 'bundle.mjs')])
 }

@@ -1,2 +1,2 @@
-/** Stands in a bundle for a package that is never used (bundle.mjs). */
+/** Stands in a bundle for what is never used (bundle.mjs). */
 module.exports = {}

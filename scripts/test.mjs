@@ -8,5 +8,5 @@ import { prepare, run, tool } from './bootstrap.mjs'
 prepare()
 run('linting', tool('oxlint'), ['--type-aware', '--deny-warnings'])
 run('checking the format', tool('oxfmt'), ['--check'])
-run('type-checking the tests', tool('tsc'), ['-p', 'tsconfig.tests.json'])
+run('type-checking', tool('tsc'), [])
 run('testing', tool('vitest'), ['run', ...process.argv.slice(2)])

@@ -23,7 +23,8 @@ export async function* measure() {
     await engine.call('POST', '/images/create?fromImage=busybox')
     await engine.runOnce(['true'])
 
-    // First of all: the kernel goes on for a while with what ended containers leave, their namespaces, cgroups and devices.
+    // First of all: the kernel goes on for a while with what ended containers leave, their namespaces, cgroups and
+    // devices.
     const id = await engine.start(['sleep', 'infinity'])
     yield {
       name: `exec of "true" ${of}`,
@@ -110,7 +111,9 @@ export async function* measure() {
   for (const ociRuntime of ['crun', 'runc'].filter(isInstalled)) yield* measureOci(ociRuntime, start)
 }
 
-/** The same start through the oci driver: what the OCI runtime adds. No limit, because most of it is not our own work. */
+/**
+ * The same start through the oci driver: what the OCI runtime adds. No limit, because most of it is not our own work.
+ */
 async function* measureOci(ociRuntime, startWithout) {
   const directory = await mkdtemp(join(tmpdir(), 'dinghy-bench-'))
   const engine = await startRuntime(directory, '--driver', 'oci', '--oci-runtime', ociRuntime)
@@ -296,6 +299,7 @@ async function otherRuntimes() {
     ['runc', '--version'],
   ]) {
     if (!isInstalled(name)) continue
+    // One that is installed but cannot run here is simply not compared with.
     const taken = await times(5, () => run(name, args)).catch(() => undefined)
     if (taken && args[0] === 'run') found.push(`${name} here ${Math.round(median(taken))} ms`)
   }

@@ -1,6 +1,7 @@
 /**
- * Bridge networks: containers in network namespaces of their own. The runtime itself gets one too, so that what is counted in it
- * is its own doing, and nothing of this machine's network changes. Its neighbour on the wire is a third namespace.
+ * Bridge networks: containers in network namespaces of their own. The runtime itself gets one too, so that what is
+ * counted in it is its own doing, and nothing of this machine's network changes. Its neighbour on the wire is a third
+ * namespace.
  */
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'

@@ -108,8 +108,8 @@ function containers(): Record<string, string> {
 async function page(path: string): Promise<string> {
   const url = `http://${compose('port', 'web', '3000').stdout.trim()}${path}`
   let text = ''
-  // A published port answers before the program behind it does.
   await eventually(async () => {
+    // A published port answers before the program behind it does, so a refusal means: ask again.
     const response = await fetch(url).catch(() => undefined)
     text = (await response?.text()) ?? ''
     return response?.ok === true

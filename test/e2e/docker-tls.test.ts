@@ -100,7 +100,7 @@ describe.runIf(hasOpenssl)('the API on TCP', () => {
 })
 
 test('TCP without --tlsverify does not start, and says why', () => {
-  const main = join(root, 'packages/runtime/dist/main.js')
+  const main = join(root, 'packages/runtime/dist/bundle/main.js')
   const args = ['--root', join(tmpdir(), 'never-made'), '--host', 'tcp://127.0.0.1:2375']
   const { status, stdout } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', timeout: 20_000 })
   expect(status).toBe(1)
@@ -122,7 +122,9 @@ function authority(dir: string): string {
   return dir
 }
 
-/** NAME.pem and NAME-key.pem (key.pem for the client's, as the docker CLI calls it), signed by the authority in `dir`. */
+/**
+ * NAME.pem and NAME-key.pem (key.pem for the client's, as the docker CLI calls it), signed by the authority in `dir`.
+ */
 function certificate(dir: string, name: string, alternativeNames?: string): void {
   const path = (file: string) => join(dir, file)
   openssl('req', ...newKey, '-subj', `/CN=${name}`, '-keyout', path(`${name}-key.pem`), '-out', path(`${name}.csr`))

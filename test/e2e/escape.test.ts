@@ -1,9 +1,10 @@
 /**
- * Ways out of a container, tried from the inside against every driver that claims isolation: as root, by an OCI runtime, and as an
- * ordinary user. The attacker is a Perl program of the machine's own /usr, which an image without a network stands on.
+ * Ways out of a container, tried from the inside against every driver that claims isolation: as root, by an OCI
+ * runtime, and as an ordinary user. The attacker is a Perl program of the machine's own /usr, which an image without a
+ * network stands on.
  *
- * What must not be reached is a file that everybody on this machine may read, a variable of the runtime's environment, and a
- * file that the runtime has inherited open from whoever started it.
+ * What must not be reached is a file that everybody on this machine may read, a variable of the runtime's environment,
+ * and a file that the runtime has inherited open from whoever started it.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -50,7 +51,10 @@ function hasUserNamespaces(): boolean {
   return status === 0
 }
 
-/** Leaves a chroot in the usual way, and then looks and writes around. Prints what it reached; the last word shows that it came to the end. */
+/**
+ * Leaves a chroot in the usual way, and then looks and writes around. Prints what it reached; the last word shows that
+ * it came to the end.
+ */
 const leaveChroot = `
 use strict;
 my ($secret) = @ARGV;
@@ -66,7 +70,10 @@ if (open my $list, '<', '/proc/self/mountinfo') { while (<$list>) { my @field = 
 print "done\\n";
 `
 
-/** Looks into every other process that appears, again and again, by whatever /proc offers. It stops when a file tells it to. */
+/**
+ * Looks into every other process that appears, again and again, by whatever /proc offers. It stops when a file tells it
+ * to.
+ */
 const watchOthers = `
 use strict;
 my ($secret, $marker) = @ARGV;

@@ -138,7 +138,8 @@ describe('a newcomer', () => {
       'deployment',
       expect.stringContaining('kubectl'),
     ])
-    // Each creation names the write that caused it; a write that nobody's event caused follows its object's previous one.
+    // Each creation names the write that caused it; a write that nobody's event caused follows its object's previous
+    // one.
     for (const [index, write] of chain.slice(0, -1).entries()) {
       const next = chain[index + 1]
       if (write.cause === undefined) expect(next).toMatchObject({ kind: write.kind, name: write.name })
@@ -274,6 +275,7 @@ function hammer(path: string) {
   const stopping = new AbortController()
   const loop = (async () => {
     while (!stopping.signal.aborted) {
+      // A failure is no answer, and the answers are what is counted.
       const response = await page(path, { signal: AbortSignal.timeout(3000) }).catch(() => undefined)
       if (response?.status === 200) answered++
     }

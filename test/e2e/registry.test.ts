@@ -1,6 +1,6 @@
 /**
- * Pushing to a registry and pulling from it, between the built processes: our own registry, and Debian's docker-registry
- * (the distribution project's) as an independent one, when that is installed. Client: dockerode.
+ * Pushing to a registry and pulling from it, between the built processes: our own registry, and Debian's
+ * docker-registry (the distribution project's) as an independent one, when that is installed. Client: dockerode.
  */
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isInstalled } from './harness/cluster.ts'
 import { eventually, RuntimeProcess } from './harness/runtime.ts'
 
-const ours = resolve(import.meta.dirname, '../../packages/registry/dist/main.js')
+const ours = resolve(import.meta.dirname, '../../packages/registry/dist/bundle/main.js')
 const hasPeer = isInstalled('docker-registry')
 
 const registries: [name: string, command: (dir: string, address: string) => string[]][] = [

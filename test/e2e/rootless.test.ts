@@ -1,7 +1,7 @@
 /**
- * The linux driver for an ordinary user: containers in a user namespace, isolated from this machine and from that user's own files.
- * As root, the suite starts it as a user who has no other processes; an ordinary user starts it as himself. The tests
- * assume what holds everywhere: root is the only user in there, and there may be no cgroups.
+ * The linux driver for an ordinary user: containers in a user namespace, isolated from this machine and from that
+ * user's own files. As root, the suite starts it as a user who has no other processes; an ordinary user starts it as
+ * himself. The tests assume what holds everywhere: root is the only user in there, and there may be no cgroups.
  */
 
 import { spawnSync } from 'node:child_process'

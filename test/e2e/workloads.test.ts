@@ -1,7 +1,7 @@
 /**
  * What people run on a cluster and how it must behave: crashes, probes, configuration, init containers, graceful ends,
- * Services, disruption budgets, Jobs, rollbacks, namespaces. One cluster for all; every manifest is applied at the start,
- * so that the pods of one test start while another one waits.
+ * Services, disruption budgets, Jobs, rollbacks, namespaces. One cluster for all; every manifest is applied at the
+ * start, so that the pods of one test start while another one waits.
  *
  * Scripts name files by variables ($WORK/log): the process driver, which is all that a machine may allow, translates
  * paths in arguments and variables but cannot see those inside a script.
@@ -94,7 +94,13 @@ function workloads(): Manifest[] {
       {
         command: ['sh', '-c', `touch $WORK/alive $WORK/ready; ${sleeping}`],
         ...work,
-        livenessProbe: { exec: { command: ['test', '-f', '/work/alive'] }, periodSeconds: 1, failureThreshold: 1 },
+        // On a busy machine an exec may take longer than the second that a probe has by default.
+        livenessProbe: {
+          exec: { command: ['test', '-f', '/work/alive'] },
+          periodSeconds: 1,
+          timeoutSeconds: 30,
+          failureThreshold: 1,
+        },
         readinessProbe: { exec: { command: ['test', '-f', '/work/ready'] }, periodSeconds: 1, failureThreshold: 1 },
         startupProbe: { exec: { command: ['test', '-f', '/work/alive'] }, periodSeconds: 1 },
       },
@@ -322,6 +328,14 @@ test('a pod finds the token of its service account, which says who it is', async
       },
     },
   })
+})
+
+test('kubectl run -i shows all that a quick program says, once', () => {
+  for (const name of ['quick-1', 'quick-2', 'quick-3']) {
+    const run = ['run', name, '-i', '--rm', '--restart=Never', '--image=busybox', '--', 'echo', 'hello']
+    const { code, stdout, stderr } = cluster.kubectl(run)
+    expect([code, stdout.split('\n').filter((line) => line === 'hello')], stderr).toEqual([0, ['hello']])
+  }
 })
 
 test('exec passes input and the exit code on', async () => {

@@ -15,8 +15,8 @@ interface Plan {
   /** The libraries that it may import. Tests may import `testing`, too. */
   uses: string[]
   /**
-   * Its folders and the files of its root, ground first. Those of one line stand beside each other and do not import one
-   * another; `*` is whatever is not named. `testing` folders are for tests and have no floor.
+   * Its folders and the files of its root, ground first. Those of one line stand beside each other and do not import
+   * one another; `*` is whatever is not named. `testing` folders are for tests and have no floor.
    */
   floors: string[]
 }
@@ -44,7 +44,7 @@ const house: Record<string, Plan> = {
       'framework lookups cache',
       'fit-error plugins scheduling-queue nominations',
       'schedule event-handlers volume-binder',
-      'metrics preemption',
+      'metrics preemption pause-notice',
       'scheduler',
       'start-scheduler',
       'main',
@@ -88,7 +88,7 @@ const house: Record<string, Plan> = {
   },
   proxy: {
     uses: ['shared'],
-    floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'main'],
+    floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'start-proxy', 'main'],
   },
   clients: { uses: ['shared'], floors: ['command-line', 'docker kubectl'] },
   compose: {
@@ -118,7 +118,9 @@ function importsOf(packageName: string): Import[] {
     })
 }
 
-const isTest = (file: string) => file.endsWith('.test.ts') || file.split(sep).includes('testing')
+function isTest(file: string): boolean {
+  return file.endsWith('.test.ts') || file.split(sep).includes('testing')
+}
 
 test('every package has its place', () => {
   expect(readdirSync(packages).sort()).toEqual(Object.keys(house).sort())
@@ -176,7 +178,10 @@ test('only the api-server opens a database', () => {
   expect(openers).toEqual(['api-server'])
 })
 
-/** A chain of files that leads back to its first, or undefined. Imports of types count: a cycle is hard to read either way. */
+/**
+ * A chain of files that leads back to its first, or undefined. Imports of types count: a cycle is hard to read either
+ * way.
+ */
 function findCycle(packageName: string): string[] | undefined {
   const edges = new Map<string, string[]>()
   for (const { from, specifier } of importsOf(packageName)) {

@@ -1,8 +1,8 @@
 /**
  * What this server serves, as clients discover it: pure documents made from the definitions.
  *
- * Three dialects of the same facts. kubectl asks /api and /apis for the aggregated form (v2, or v2beta1 before 1.30), which
- * answers everything in two requests; older clients, client-node, `auth can-i` and `drain` read the legacy lists
+ * Three dialects of the same facts. kubectl asks /api and /apis for the aggregated form (v2, or v2beta1 before 1.30),
+ * which answers everything in two requests; older clients, client-node, `auth can-i` and `drain` read the legacy lists
  * (/api/v1, /apis, /apis/<group>, /apis/<group>/<version>). Negotiation is http/'s business.
  */
 

@@ -48,7 +48,6 @@ runMain({
         signingKey: loadSigningKey(join(dirname(flags.database), 'service-account.key')),
       },
       { schema: loadSchema(), storage, clock, log, health, metrics },
-      signal,
     )
     isReady = true
     announce({ server: server.url })

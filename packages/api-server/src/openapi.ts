@@ -2,8 +2,8 @@
  * The API described by itself: what kubectl reads before every `apply -f`, and what `kubectl explain` shows.
  *
  * There is one document for each group and version, and an index with a hash for each. The hash is made of the content,
- * so clients may keep a document forever (Cache-Control: immutable) and still see every change. Documents are built when
- * they are first asked for and kept as bytes.
+ * so clients may keep a document forever (Cache-Control: immutable) and still see every change. Documents are built
+ * when they are first asked for and kept as bytes.
  */
 
 import { createHash } from 'node:crypto'

@@ -3,6 +3,7 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
+import { type Listening, parseHostPort } from '@dinghy/shared/http/listen-address'
 import type { Health } from '@dinghy/shared/process/health'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
@@ -26,10 +27,10 @@ import { bootstrap } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { FlowControl } from './http/flow-control.ts'
+import { openIdRoutes } from './http/openid-routes.ts'
 import { openApiRoutes } from './http/openapi-routes.ts'
-import type { HttpServer } from './http/listener.ts'
-import { serveHttp } from './http/listener.ts'
 import { pathRoutes } from './http/path-routes.ts'
+import { createApiServer } from './http/pipeline.ts'
 import { requestMetrics } from './http/request-metrics.ts'
 import type { Services } from './http/services.ts'
 import { builtinDefinitions } from './registry/definitions.ts'
@@ -63,43 +64,44 @@ export interface ServerParts {
   metrics: Metrics
 }
 
-export interface ApiServer extends HttpServer {
+export interface ApiServer extends Listening {
   services: Services
+  /** Ends what is being served, lasting requests included, and stops listening. */
+  close(): Promise<void>
 }
 
+/** How long requests that do not last may take to finish when the server stops. */
+const closeGraceMs = 2_000
+
 /** Resolves once it listens and the cluster's own objects are stored. */
-export async function startServer(
-  options: ServerOptions,
-  parts: ServerParts,
-  stopping: AbortSignal,
-): Promise<ApiServer> {
+export async function startServer(options: ServerOptions, parts: ServerParts): Promise<ApiServer> {
   const { storage, clock, log, health, metrics } = parts
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
   const { resources } = services
-  const handlers = [discoveryRoutes(resources), openApiRoutes(resources, clock), debugRoutes(storage, resources)]
-  const pipeline = {
+  const http = createApiServer({
     services,
     log,
     flowControl: new FlowControl(),
     metrics: requestMetrics(metrics, clock),
-    paths: pathRoutes({ health, metrics, handlers }),
-  }
+    paths: {
+      ...pathRoutes({ health, metrics }),
+      ...discoveryRoutes(resources),
+      ...openApiRoutes(resources, clock),
+      ...debugRoutes(storage, resources),
+      ...openIdRoutes(services.tokens),
+    },
+  })
   metrics.observed(
     'apiserver_storage_revision',
     'The newest revision, which is the number of writes so far.',
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
-  const http = await serveHttp(options.listen, pipeline, stopping)
-  await bootstrap({
-    store: services.store,
-    resources: services.resources,
-    host: http.host,
-    port: http.port,
-    serviceRange,
-  })
-  return { ...http, services }
+  const listening = await http.listen(parseHostPort(options.listen))
+  const { host, port } = listening
+  await bootstrap({ store: services.store, resources, host, port, serviceRange })
+  return { ...listening, services, close: () => http.close(closeGraceMs) }
 }
 
 function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): Services {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Node 22 and newer keep compiled code in this directory, for this process and for those that it starts: a cluster is up
- * a sixth sooner then. Older ones ignore it.
+ * Node 22 and newer keep compiled code in this directory, for this process and for those that it starts: a cluster is
+ * up a sixth sooner then. Older ones ignore it.
  */
 import module from 'node:module'
 import { fileURLToPath } from 'node:url'

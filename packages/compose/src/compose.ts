@@ -3,11 +3,13 @@
  * has put a script where the real docker CLI looks for its plugins.
  */
 
+import { Command } from 'commander'
+import { clusterFlags, type ClusterPaths } from '@dinghy/clients/command-line/cluster-flags'
 import { systemClock } from '@dinghy/shared/api/clock'
-import { type Command, type Flags, several, UsageError } from '@dinghy/clients/command-line/command'
+import { exitWith, plainCommand } from '@dinghy/clients/command-line/command'
+import { type Flags, type FlagTable, several, verbsCommand } from '@dinghy/clients/command-line/verbs'
 import { asDaemonSays } from '@dinghy/clients/docker/daemon-says'
 import type { DockerEngine } from '@dinghy/shared/docker/engine'
-import { parseWords } from '@dinghy/clients/command-line/parse-words'
 import { engineAt, socketOf, socketOfCli } from '@dinghy/clients/docker/socket'
 import { NoComposeFileError } from './compose-error.ts'
 import { loadProject } from './load/project.ts'
@@ -42,69 +44,77 @@ const verbs: Record<string, () => Promise<ComposeVerb>> = {
   wait: async () => (await import('./verbs/wait.ts')).wait,
 }
 
-const globalFlags = {
-  file: { type: 'string', short: 'f', multiple: true },
-  'project-name': { type: 'string', short: 'p' },
-  'project-directory': { type: 'string' },
-  profile: { type: 'string', multiple: true },
-  'env-file': { type: 'string', multiple: true },
-  // How progress is drawn: here always one line at a time.
-  ansi: { type: 'string' },
-  progress: { type: 'string' },
-} as const
-
-const usage = `compose [-f FILE] [-p PROJECT] [--profile NAME] [--env-file FILE] ${Object.keys(verbs).join('|')} …`
-
-/** `clusterSocket` tells where the engine of the default cluster listens. */
-export function compose(clusterSocket: () => string): Command {
-  return {
-    usage,
-    summary: 'run a compose project on the container runtime',
-    passThrough: true,
-    async run(_flags, [first, ...words]) {
-      if (first === 'install-plugin') return installPlugin()
-      if (first !== 'as-plugin')
-        return asDaemonSays(() =>
-          runCompose(first === undefined ? [] : [first, ...words], () => socketOf(clusterSocket)),
-        )
-      const { rest, ...given } = splitPluginWords(words)
-      return asDaemonSays(() => runCompose(rest, () => socketOfCli(process.env, given)))
-    },
-  }
+const globalFlags: FlagTable = {
+  file: { type: 'string', short: 'f', multiple: true, value: 'file', help: 'a compose file; several are merged' },
+  'project-name': { type: 'string', short: 'p', value: 'name', help: "of the project (default: the directory's)" },
+  'project-directory': { type: 'string', value: 'dir', help: 'what relative paths start from' },
+  profile: { type: 'string', multiple: true, value: 'name', help: 'also the services of this profile' },
+  'env-file': { type: 'string', multiple: true, value: 'file', help: 'variables, instead of .env' },
+  ansi: { type: 'string', value: 'when', help: 'accepted: progress is one line at a time' },
+  progress: { type: 'string', value: 'style', help: 'accepted: progress is one line at a time' },
+  ...clusterFlags,
 }
 
-async function runCompose(words: string[], socket: () => string): Promise<number> {
-  const { own, rest } = splitGlobals(words)
-  const [name, ...args] = rest
-  const { flags: global } = parseWords(own, { usage: `dinghy ${usage}`, flags: globalFlags })
-  if (name === undefined || name === 'help' || own.includes('--help')) {
-    console.log(`dinghy ${usage}`)
-    return 0
+/** `pathsOf` tells where the engine of a cluster listens. */
+export async function compose(pathsOf: ClusterPaths, words: string[] | 'all'): Promise<Command> {
+  const command = await composeFor((flags) => socketOf(pathsOf, flags), words)
+  // What the docker CLI calls; the words that it puts before its own are not ours to list.
+  const asPlugin = new Command('as-plugin').helpOption(false).allowUnknownOption().argument('[words...]')
+  asPlugin.passThroughOptions().action(async (typed: string[]) => {
+    const { rest, ...given } = splitPluginWords(typed)
+    const plugin = await composeFor(() => socketOfCli(process.env, given), rest)
+    await plugin.copyInheritedSettings(command).parseAsync(rest, { from: 'user' })
+  })
+  return command.addCommand(asPlugin, { hidden: true })
+}
+
+async function composeFor(socket: (flags: Flags) => string, words: string[] | 'all'): Promise<Command> {
+  const options = {
+    name: 'compose',
+    description: 'Run a compose project on the container runtime: of DOCKER_HOST, or of the cluster.',
+    examples: ['dinghy compose up -d --build', 'dinghy compose -f app.yaml logs -f web', 'dinghy compose up --help'],
+    verbs,
+    flags: globalFlags,
+    onlyBefore: true,
   }
-  if (name === 'version') {
-    console.log(args.includes('--short') ? composeVersion.slice(1) : `Docker Compose version ${composeVersion}`)
-    return 0
-  }
-  if (name === 'ls') {
-    const { flags } = parseWords(args, {
-      usage: 'dinghy compose ls [-a] [--format table|json]',
-      flags: { all: { type: 'boolean', short: 'a' }, format: { type: 'string' } },
+  async function run(verb: ComposeVerb, flags: Flags, args: string[]): Promise<number> {
+    const engine = engineAt(socket(flags))
+    return asDaemonSays(async () => {
+      const project = await projectOf(engine, verb, flags, args)
+      const signal = new AbortController().signal
+      return verb.run({ engine, project, clock: systemClock, flags, args, signal })
     })
-    const { ls } = await import('./verbs/ls.ts')
-    return ls(engineAt(socket()), { all: flags['all'] === true, format: flags['format'] as string | undefined })
   }
-  const load = Object.hasOwn(verbs, name) ? verbs[name] : undefined
-  if (!load) throw new UsageError(`compose knows ${Object.keys(verbs).join(', ')}, ls, version and install-plugin`)
-  const verb = await load()
-  if (args[0] === '--help') {
-    console.log(`dinghy compose ${verb.usage}`)
-    return 0
-  }
-  const { flags, words: services } = parseWords(args, { ...verb, usage: `dinghy compose ${verb.usage}` })
-  const engine = engineAt(socket())
-  const project = await projectOf(engine, verb, global, services)
-  const signal = new AbortController().signal
-  return verb.run({ engine, project, clock: systemClock, flags, args: services, signal })
+  const command = await verbsCommand<ComposeVerb>({ ...options, run }, words)
+  return command
+    .addCommand(listProjects(socket))
+    .addCommand(printVersion())
+    .addCommand(
+      plainCommand('install-plugin', [])
+        .description("Give the real docker CLI `docker compose`, which is this program's.")
+        .action(exitWith(() => installPlugin())),
+    )
+}
+
+function listProjects(socket: (flags: Flags) => string): Command {
+  return plainCommand('ls', [])
+    .description('List the projects on the runtime.')
+    .option('-a, --all', 'also those that do not run')
+    .option('--format <format>', 'table or json')
+    .action(async (flags: { all?: boolean; format?: string }, command: Command) => {
+      const { ls } = await import('./verbs/ls.ts')
+      const engine = engineAt(socket(command.parent?.opts<Flags>() ?? {}))
+      process.exitCode = await asDaemonSays(() => ls(engine, { all: flags.all ?? false, format: flags.format }))
+    })
+}
+
+function printVersion(): Command {
+  return plainCommand('version', [])
+    .description('Print the version of compose.')
+    .option('--short', 'only the number')
+    .action((flags: { short?: boolean }) => {
+      console.log(flags.short ? composeVersion.slice(1) : `Docker Compose version ${composeVersion}`)
+    })
 }
 
 async function projectOf(engine: DockerEngine, verb: ComposeVerb, global: Flags, words: string[]): Promise<Project> {
@@ -125,12 +135,4 @@ async function projectOf(engine: DockerEngine, verb: ComposeVerb, global: Flags,
     if (!(error instanceof NoComposeFileError) || !verb.worksWithoutFile || projectName === undefined) throw error
     return observeProject(engine, projectName, process.cwd())
   }
-}
-
-/** Flags before the verb are compose's own: pure. */
-export function splitGlobals(words: string[]): { own: string[]; rest: string[] } {
-  let index = 0
-  while (index < words.length && words[index]?.startsWith('-'))
-    index += words[index]?.includes('=') || words[index] === '--help' ? 1 : 2
-  return { own: words.slice(0, index), rest: words.slice(index) }
 }

@@ -1,7 +1,8 @@
 /**
  * Bringing a project's containers to where its file wants them, in two steps as upstream: first every container is made
  * (or replaced, or removed), then all are started, each once its dependencies are as far as it asks. So a wrong file
- * stops nothing that runs, and `up --no-start` is the first step alone. The decisions are plan.ts; this carries them out.
+ * stops nothing that runs, and `up --no-start` is the first step alone. The decisions are plan.ts; this carries them
+ * out.
  */
 
 import tar from 'tar-stream'

@@ -1,6 +1,6 @@
 /**
- * `up` in the foreground: starts the services and shows what they write, until all have ended, Ctrl-C is pressed (twice: at
- * once), or a container ends that the others are to end with. Returns the exit code.
+ * `up` in the foreground: starts the services and shows what they write, until all have ended, Ctrl-C is pressed
+ * (twice: at once), or a container ends that the others are to end with. Returns the exit code.
  */
 
 import { ComposeError } from './compose-error.ts'

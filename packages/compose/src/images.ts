@@ -4,6 +4,8 @@
  * A service with both `image` and `build` is built: upstream would first ask a registry for its image.
  */
 
+import { showWhile } from '@dinghy/clients/command-line/status-line'
+import { systemClock } from '@dinghy/shared/api/clock'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { Readable } from 'node:stream'
@@ -12,7 +14,7 @@ import { packContext } from '@dinghy/clients/docker/context'
 import { ComposeError } from './compose-error.ts'
 import { isRemoteContext } from './load/paths.ts'
 import type { Build, Project, Service } from './model.ts'
-import { report, step } from './progress.ts'
+import { step } from './progress.ts'
 import { imageName } from './spec.ts'
 import type { ComposeContext, Services } from './verb.ts'
 
@@ -71,10 +73,15 @@ export async function pullImage({ engine, project }: Context, service: Service):
     fromImage: withTag(imageName(project, service)),
     ...(service.platform !== undefined ? { platform: service.platform } : {}),
   })
-  await step(`Image ${imageName(project, service)}`, 'Pulling', 'Pulled', async () => {
-    for await (const { status } of engine.progress(`/images/create?${query}`, { lastsMs: Infinity }))
+  const name = imageName(project, service)
+  let latest: string | undefined
+  async function pull(): Promise<void> {
+    for await (const { id, status } of engine.progress(`/images/create?${query}`, { lastsMs: Infinity })) {
       if (status?.startsWith('WARNING')) console.error(status)
-  })
+      else if (status !== undefined) latest = `   ${name}: ${id === undefined ? '' : `${id} `}${status}`
+    }
+  }
+  await step(`Image ${name}`, 'Pulling', 'Pulled', () => showWhile(pull(), () => latest, { clock: systemClock }))
 }
 
 /** Without a tag the engine would fetch every one there is. */
@@ -88,14 +95,14 @@ export async function buildImage({ engine, project }: Context, service: Service,
   const name = imageName(project, service)
   const { query, context } = buildRequest(build, name, options)
   if (service.platform !== undefined) query.set('platform', service.platform)
-  report(`Image ${name}`, 'Building')
-  const lines = engine.progress(`/build?${query}`, {
-    body: context,
-    headers: secretHeaders(secretsOf(project, service, build)),
-    lastsMs: Infinity,
+  await step(`Image ${name}`, 'Building', 'Built', async () => {
+    const lines = engine.progress(`/build?${query}`, {
+      body: context,
+      headers: secretHeaders(secretsOf(project, service, build)),
+      lastsMs: Infinity,
+    })
+    for await (const { stream } of lines) if (!options.quiet) process.stderr.write(stream ?? '')
   })
-  for await (const { stream } of lines) if (!options.quiet) process.stderr.write(stream ?? '')
-  report(`Image ${name}`, 'Built')
 }
 
 function secretsOf(project: Project, service: Service, { secrets = [] }: Build): [string, Buffer][] {

@@ -68,7 +68,9 @@ async function printLines(body: Readable, isRaw: boolean, prefix: string): Promi
   for (const printer of Object.values(printers)) printer.end()
 }
 
-/** Whole lines only, so that those of several containers never mix; neither lines nor letters are cut where chunks are. */
+/**
+ * Whole lines only, so that those of several containers never mix; neither lines nor letters are cut where chunks are.
+ */
 function linePrinter(target: NodeJS.WriteStream, prefix: string) {
   const decoder = new StringDecoder('utf8')
   let rest = ''

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { splitGlobals } from './compose.ts'
 import { pluginScript, splitPluginWords } from './plugin.ts'
 
 test.each([
@@ -10,18 +9,6 @@ test.each([
   [['ps'], { rest: ['ps'] }],
 ])('the docker CLI’s words %j', (words, expected) => {
   expect(splitPluginWords(words)).toEqual(expected)
-})
-
-test.each([
-  [
-    ['-f', 'a', '--profile=x', 'up', '-d'],
-    ['-f', 'a', '--profile=x'],
-    ['up', '-d'],
-  ],
-  [['up'], [], ['up']],
-  [['--help'], ['--help'], []],
-])('globals of %j', (words, own, rest) => {
-  expect(splitGlobals(words)).toEqual({ own, rest })
 })
 
 test('the plugin’s script survives odd paths', () => {

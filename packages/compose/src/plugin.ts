@@ -1,6 +1,7 @@
 /**
  * The docker CLI finds `docker compose` by running ~/.docker/cli-plugins/docker-compose; this puts one there that runs
- * ours. The CLI first asks a plugin for its metadata, and then runs it with its own words: global flags, then "compose".
+ * ours. The CLI first asks a plugin for its metadata, and then runs it with its own words: global flags, then
+ * "compose".
  */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -44,7 +45,9 @@ export function pluginScript(node: string, entry: string): string {
   ].join('\n')
 }
 
-/** What the docker CLI hands on: `-H unix:///x --debug compose up -d` → the host it was given, and [`up`, `-d`]. Pure. */
+/**
+ * What the docker CLI hands on: `-H unix:///x --debug compose up -d` → the host it was given, and [`up`, `-d`]. Pure.
+ */
 export function splitPluginWords(words: string[]): { host?: string; context?: string; rest: string[] } {
   const own = words.slice(0, words.indexOf('compose'))
   const rest = words.slice(words.indexOf('compose') + 1)

@@ -1,5 +1,6 @@
 /**
- * The model written out as a compose file again: `compose config`. Loading what this returns gives the same model. Pure.
+ * The model written out as a compose file again: `compose config`. Loading what this returns gives the same model.
+ * Pure.
  */
 
 import type {

@@ -2,9 +2,8 @@
  * What a verb of `dinghy compose` is, and what it is given.
  */
 
-import type { ParseArgsConfig } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
-import type { Flags } from '@dinghy/clients/command-line/command'
+import type { Flags, VerbShape } from '@dinghy/clients/command-line/verbs'
 import type { DockerEngine } from '@dinghy/shared/docker/engine'
 import { ComposeError } from './compose-error.ts'
 import type { Project, Service } from './model.ts'
@@ -19,11 +18,7 @@ export interface ComposeContext {
   signal: AbortSignal
 }
 
-export interface ComposeVerb {
-  usage: string
-  flags?: NonNullable<ParseArgsConfig['options']>
-  /** Flags end at the first word: what follows the service belongs to its command. */
-  stopsAtFirstWord?: boolean
+export interface ComposeVerb extends VerbShape {
   /** Its words are no names of services. */
   takesPaths?: boolean
   /** Needs no file: with -p alone, the project is what its containers say it is. */

@@ -1,16 +1,28 @@
 /**
- * What every controller is given. A controller is a function `start<Name>Controller(deps, signal)` that resolves when
- * the signal aborts; it keeps no state that it could not rebuild from the informers, so it may be killed at any time.
+ * What every controller is given, and what it is: a class that is made from its deps and then run until the signal
+ * aborts.
  *
- * `client` has no actor of its own: each controller writes as itself, `deps.client.as('deployment-controller')`,
- * so that every revision in the store names the loop that made it. `informers` are shared: ten controllers that look
- * at Pods cost one watch. Never change an object that came from a lister; everybody else reads the same one.
+ *     constructor(deps)          asks for informers and their indexes; they start only after every controller was made
+ *     run(signal)                listens and works (runController); resolves when the signal has aborted
+ *     reconcile(key, context)    one pass over one object: read from the listers, plan (pure), act, write the status
+ *
+ * A controller keeps no state that it could not rebuild from the informers, so it may be killed at any time.
+ *
+ * `client` has no actor of its own: a reconciler writes through its context's client, which carries the controller's
+ * name, so that every revision in the store names the loop that made it. `informers` are shared: ten controllers that
+ * look at Pods cost one watch. Never change an object that came from a lister; everybody else reads the same one.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import type { Informers } from '@dinghy/shared/client/informer'
 import type { Logger } from '@dinghy/shared/process/logger'
+
+export interface Controller {
+  run(signal: AbortSignal): Promise<void>
+}
+
+export type ControllerClass = new (deps: ControllerDeps) => Controller
 
 export interface ControllerDeps {
   client: ApiClient

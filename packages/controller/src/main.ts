@@ -9,92 +9,92 @@
  */
 
 import { setMaxListeners } from 'node:events'
-import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
 import { runWithLease } from '@dinghy/shared/client/leader-election'
+import { leaseFlags, leaseIdentity } from '@dinghy/shared/process/lease-flags'
 import { runMain } from '@dinghy/shared/process/main'
-import { startCronJobController } from './cron-job/cron-job-controller.ts'
-import { startDaemonSetController } from './daemon-set/daemon-set-controller.ts'
-import { startDeploymentController } from './deployment/deployment-controller.ts'
-import type { ControllerDeps } from './deps.ts'
-import { startDisruptionController } from './disruption/disruption-controller.ts'
-import { startEndpointSliceController } from './endpoint-slice/endpoint-slice-controller.ts'
-import { startEndpointSliceMirroringController } from './endpoint-slice/mirroring-controller.ts'
-import { startEndpointsController } from './endpoints/endpoints-controller.ts'
-import { startGarbageCollector } from './garbage-collector/garbage-collector.ts'
-import { startJobController } from './job/job-controller.ts'
-import { startTtlAfterFinishedController } from './job/ttl-after-finished.ts'
-import { startNamespaceController } from './namespace/namespace-controller.ts'
-import { startNodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
-import { startTaintEvictionController } from './node-lifecycle/taint-eviction-controller.ts'
-import { startPodGcController } from './pod-gc.ts'
-import { startReplicaSetController } from './replica-set/replica-set-controller.ts'
-import { startReplicationControllerController } from './replication-controller/replication-controller.ts'
-import { startResourceQuotaController } from './resource-quota/resource-quota-controller.ts'
-import { startRootCaController } from './root-ca.ts'
-import { startServiceAccountController } from './service-account.ts'
-import { startStatefulSetController } from './stateful-set/stateful-set-controller.ts'
-import { startPersistentVolumeBinder } from './volume/binder.ts'
-import { startClaimProtectionController } from './volume/claim-protection.ts'
-import { startDefaultStorageClass } from './volume/default-storage-class.ts'
-import { startEphemeralVolumeController } from './volume/ephemeral-volumes.ts'
-import { startHostPathProvisioner } from './volume/provisioner.ts'
-import { startHostPathReclaimer } from './volume/reclaimer.ts'
-import { startVolumePhaseController } from './volume/volume-phases.ts'
-import { startVolumeProtectionController } from './volume/volume-protection.ts'
+import { CronJobController } from './cron-job/cron-job-controller.ts'
+import { DaemonSetController } from './daemon-set/daemon-set-controller.ts'
+import { DeploymentController } from './deployment/deployment-controller.ts'
+import type { ControllerClass, ControllerDeps } from './deps.ts'
+import { DisruptionController } from './disruption/disruption-controller.ts'
+import { EndpointSliceController } from './endpoint-slice/endpoint-slice-controller.ts'
+import { EndpointSliceMirroringController } from './endpoint-slice/mirroring-controller.ts'
+import { EndpointsController } from './endpoints/endpoints-controller.ts'
+import { GarbageCollector } from './garbage-collector/garbage-collector.ts'
+import { JobController } from './job/job-controller.ts'
+import { TtlAfterFinishedController } from './job/ttl-after-finished.ts'
+import { NamespaceController } from './namespace/namespace-controller.ts'
+import { NodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts'
+import { TaintEvictionController } from './node-lifecycle/taint-eviction-controller.ts'
+import { PodGcController } from './pod-gc/pod-gc-controller.ts'
+import { ReplicaSetController } from './replica-set/replica-set-controller.ts'
+import { ReplicationManager } from './replication-controller/replication-controller.ts'
+import { ResourceQuotaController } from './resource-quota/resource-quota-controller.ts'
+import { RootCaController } from './root-ca/root-ca-controller.ts'
+import { ServiceAccountController } from './service-account/service-account-controller.ts'
+import { StatefulSetController } from './stateful-set/stateful-set-controller.ts'
+import { PersistentVolumeBinder } from './volume/binder.ts'
+import { ClaimProtectionController } from './volume/claim-protection.ts'
+import { DefaultStorageClassController } from './volume/default-storage-class.ts'
+import { EphemeralVolumeController } from './volume/ephemeral-volumes.ts'
+import { HostPathProvisioner } from './volume/provisioner.ts'
+import { HostPathReclaimer } from './volume/reclaimer.ts'
+import { VolumePhaseController } from './volume/volume-phases.ts'
+import { VolumeProtectionController } from './volume/volume-protection.ts'
 
-const controllers: ((deps: ControllerDeps, signal: AbortSignal) => Promise<void>)[] = [
+const controllers: ControllerClass[] = [
   // Workloads that run for good: from "three of these" to pods, and from one version to the next.
-  startReplicaSetController,
-  startDeploymentController,
-  startReplicationControllerController,
-  startDaemonSetController,
-  startStatefulSetController,
+  ReplicaSetController,
+  DeploymentController,
+  ReplicationManager,
+  DaemonSetController,
+  StatefulSetController,
   // Workloads that come to an end.
-  startJobController,
-  startTtlAfterFinishedController,
-  startCronJobController,
+  JobController,
+  TtlAfterFinishedController,
+  CronJobController,
   // How Services find their pods.
-  startEndpointSliceController,
-  startEndpointsController,
-  startEndpointSliceMirroringController,
+  EndpointSliceController,
+  EndpointsController,
+  EndpointSliceMirroringController,
   // How claims find their volumes.
-  startPersistentVolumeBinder,
-  startVolumePhaseController,
-  startEphemeralVolumeController,
-  startDefaultStorageClass,
-  startHostPathProvisioner,
-  startHostPathReclaimer,
-  startClaimProtectionController,
-  startVolumeProtectionController,
+  PersistentVolumeBinder,
+  VolumePhaseController,
+  EphemeralVolumeController,
+  DefaultStorageClassController,
+  HostPathProvisioner,
+  HostPathReclaimer,
+  ClaimProtectionController,
+  VolumeProtectionController,
   // Nodes fail, and their pods move.
-  startNodeLifecycleController,
-  startTaintEvictionController,
-  startDisruptionController,
+  NodeLifecycleController,
+  TaintEvictionController,
+  DisruptionController,
   // What every namespace has, and how it goes.
-  startServiceAccountController,
-  startRootCaController,
-  startResourceQuotaController,
-  startNamespaceController,
-  startPodGcController,
+  ServiceAccountController,
+  RootCaController,
+  ResourceQuotaController,
+  NamespaceController,
+  PodGcController,
 ]
 
 /**
- * Whatever nobody owns any more. It watches every resource there is, and nothing waits for it: in the first moments of a
- * cluster that would only be in the way of those who are waited for.
+ * Whatever nobody owns any more. It watches every resource there is, and nothing waits for it: in the first moments of
+ * a cluster that would only be in the way of those who are waited for.
  */
 async function collectGarbage(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
   await deps.clock.sleep(1_000, signal)
-  await startGarbageCollector(deps, signal)
+  await new GarbageCollector(deps).run(signal)
 }
 
 runMain({
   name: 'controller',
   flags: {
     server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'the address of the api-server' },
-    'leader-elect': { type: 'boolean', help: 'work only while holding a lease, so that several of us may run' },
+    ...leaseFlags,
     'node-monitor-period': { type: 'duration', default: '2s', help: 'how often every node is looked at' },
     'node-monitor-grace-period': { type: 'duration', default: '10s', help: 'silence after which a node is Unknown' },
     'terminated-pod-gc-threshold': {
@@ -111,7 +111,8 @@ runMain({
     const client = new ApiClient({ server: flags.server, userAgent: 'controller' })
     let isWorking = false
     // A candidate that waits for its turn is as ready as it can be.
-    health.addCheck('caches', () => isWorking || flags.leaderElect)
+    let isWaiting = false
+    health.addCheck('caches', () => isWorking || isWaiting)
 
     async function work(signal: AbortSignal): Promise<void> {
       const informers = new Informers(client, { clock, log })
@@ -129,8 +130,8 @@ runMain({
       }
       // One listener for each watch and each idle worker is no leak.
       setMaxListeners(0, signal)
-      // Every controller asks for its informers and indexes before it first waits; only then do the informers start.
-      const running = Promise.all(controllers.map((start) => start(deps, signal)))
+      // Every controller asks for its informers and indexes when it is made; only then do the informers start.
+      const running = Promise.all(controllers.map((Controller) => new Controller(deps).run(signal)))
       informers.start(signal)
       await Promise.race([informers.synced(), running])
       isWorking = true
@@ -138,7 +139,8 @@ runMain({
     }
 
     if (!flags.leaderElect) return await work(signal)
-    const identity = `${hostname()}_${process.pid}`
-    await runWithLease({ client, clock, name: 'kube-controller-manager', identity, log }, work, signal)
+    const identity = leaseIdentity(flags.leaderElectIdentity)
+    const onWaiting = () => (isWaiting = true)
+    await runWithLease({ client, clock, name: 'kube-controller-manager', identity, log, onWaiting }, work, signal)
   },
 })

@@ -24,6 +24,7 @@ runMain({
     },
     'docker-socket': { type: 'string', required: true, help: 'the unix socket of the container runtime' },
     root: { type: 'string', required: true, help: 'the directory for volumes and other files of pods' },
+    'log-directory': { type: 'string', help: 'where the components of the cluster log; served at /logs/' },
     'kubelet-port': { type: 'number', default: 10250, help: 'the port of the kubelet server' },
     'sandbox-image': {
       type: 'string',
@@ -49,6 +50,11 @@ runMain({
       default: '10s',
       help: 'how long the runtime may be silent before the node is not Ready',
     },
+    'runtime-request-timeout': {
+      type: 'duration',
+      default: '2m',
+      help: 'how long a single call of the runtime may take, streams and the grace of a stop aside',
+    },
   },
   async run({ flags, log, clock, signal, health }) {
     let isReady = () => false
@@ -62,6 +68,7 @@ runMain({
         kubeletPort: flags.kubeletPort,
         dockerSocket: flags.dockerSocket,
         root: flags.root,
+        logDirectory: flags.logDirectory,
         sandboxImage: flags.sandboxImage,
         dns: { servers: flags.clusterDns, domain: flags.clusterDomain },
         crashLoop: { ...upstreamCrashLoop, baseMs: flags.crashLoopBackoffBase },
@@ -69,6 +76,7 @@ runMain({
         statusPeriodMs: flags.nodeStatusUpdateFrequency,
         relistMs: flags.relistPeriod,
         runtimeGraceMs: flags.runtimeGracePeriod,
+        runtimeTimeoutMs: flags.runtimeRequestTimeout,
         clock,
         log,
         onStarting: (check) => (isReady = check),

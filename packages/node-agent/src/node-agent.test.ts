@@ -9,13 +9,22 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { getCondition } from '@dinghy/shared/api/conditions'
-import { ConfigMaps, Events, Leases, Nodes, Pods } from '@dinghy/shared/api/resources'
+import {
+  ConfigMaps,
+  Events,
+  Leases,
+  Nodes,
+  PersistentVolumeClaims,
+  PersistentVolumes,
+  Pods,
+} from '@dinghy/shared/api/resources'
 import type { Pod, PodSpec } from '@dinghy/shared/api/types'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { runNodeAgent } from './node-agent.ts'
 import { FakeEngine } from './testing/fake-engine.ts'
 import { configMap, container, pod, podUid } from './testing/objects.ts'
+import { until as untilSo } from './testing/until.ts'
 
 let directory: string
 let api: TinyApiServer
@@ -29,7 +38,8 @@ beforeEach(async () => {
   api = await TinyApiServer.start()
   engine = new FakeEngine()
   await engine.listen(join(directory, 'docker.sock'))
-  runtimeGraceMs = 100
+  // A busy machine must not make a node NotReady; tests of that have less patience.
+  runtimeGraceMs = 60_000
   startAgent()
 })
 
@@ -52,19 +62,27 @@ function startAgent(): void {
       kubeletPort: 0,
       dockerSocket: join(directory, 'docker.sock'),
       root: join(directory, 'node-1'),
+      logDirectory: undefined,
       sandboxImage: 'registry.k8s.io/pause:3.10',
       dns: { servers: [], domain: 'cluster.local' },
       crashLoop: { baseMs: 60, maxMs: 1000 },
       leasePeriodMs: 50,
-      statusPeriodMs: 1000,
+      statusPeriodMs: 200,
       relistMs: 50,
       runtimeGraceMs,
+      runtimeTimeoutMs: 10_000,
       clock: systemClock,
       log: createLogger({ name: 'test', clock: systemClock, write: () => undefined }),
       onStarting: () => undefined,
     },
     stop.signal,
   )
+}
+
+async function restartAgent({ graceMs }: { graceMs: number }): Promise<void> {
+  await stopAgent()
+  runtimeGraceMs = graceMs
+  startAgent()
 }
 
 async function stopAgent(): Promise<void> {
@@ -74,12 +92,8 @@ async function stopAgent(): Promise<void> {
   })
 }
 
-async function until(condition: () => unknown): Promise<void> {
-  const deadline = Date.now() + 20_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`still not so: ${String(condition)}\n${describeAll()}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+function until(condition: () => unknown): Promise<void> {
+  return untilSo(condition, describeAll)
 }
 
 /** For the message of a failed test. */
@@ -136,7 +150,16 @@ describe('a node', () => {
     })
   })
 
+  test('whose agent is told to stop while it is still starting ends', async () => {
+    await api.close()
+    await stopAgent()
+    startAgent()
+    await stopAgent()
+    await api.listen()
+  })
+
   test('is not Ready while its runtime is away', async () => {
+    await restartAgent({ graceMs: 1_500 })
     const ready = () => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')
     await until(() => ready()?.status === 'True')
     await engine.close()
@@ -146,6 +169,58 @@ describe('a node', () => {
     await until(() => ready()?.status === 'True')
   })
 
+  test('is not Ready while its runtime hangs, and goes on when that does', async () => {
+    await restartAgent({ graceMs: 1_500 })
+    const ready = () => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')?.status
+    await until(() => ready() === 'True')
+    engine.hang()
+    create({ containers: [serving()] })
+    await until(() => ready() === 'False')
+    // Its sign of life does not hang with the runtime.
+    const renewed = api.read(Leases, 'node-1', 'kube-node-lease')?.spec.renewTime
+    await until(() => api.read(Leases, 'node-1', 'kube-node-lease')?.spec.renewTime !== renewed)
+    engine.resume()
+    await until(() => ready() === 'True')
+    await until(isReady)
+  })
+
+  test('becomes and stays one that others have written to, and takes pods by what it says now', async () => {
+    await until(() => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')?.status === 'True')
+    const node = api.read(Nodes, 'node-1')!
+    api.put(Nodes, {
+      ...node,
+      metadata: { ...node.metadata, labels: { ...node.metadata.labels, disk: 'ssd' } },
+      status: { ...node.status, capacity: { ...node.status.capacity, 'example.com/dongle': '2' } },
+    })
+    const requests = { 'example.com/dongle': '2' }
+    create({ nodeSelector: { disk: 'ssd' }, containers: [serving({ resources: { requests } })] })
+    await until(isReady)
+    await until(() => api.read(Nodes, 'node-1')?.status.allocatable?.['example.com/dongle'] === '2')
+    expect(api.read(Nodes, 'node-1')?.status.capacity?.['example.com/dongle']).toBe('2')
+    api.put(Pods, pod({ containers: [serving({ resources: { requests } })] }, {}, { name: 'more', uid: 'more' }))
+    await until(() => api.read(Pods, 'more', 'default')?.status.phase === 'Failed')
+    expect(api.read(Pods, 'more', 'default')?.status.reason).toBe('OutOfexample.com/dongle')
+  })
+
+  test('does not take a pod whose label it does not have', async () => {
+    await until(() => reasons().includes('Starting'))
+    create({ nodeSelector: { disk: 'ssd' }, containers: [serving()] })
+    await until(() => status()?.phase === 'Failed')
+    expect(status()).toMatchObject({ reason: 'NodeAffinity', message: expect.stringMatching(/NodeAffinity/) as string })
+  })
+
+  test('writes its status only when it has changed', async () => {
+    engine.images.add('host-base:1')
+    engine.sizes.set('host-base:1', 0)
+    const writes = () => api.requests.filter(({ method, path }) => method === 'PUT' && path.endsWith('node-1/status'))
+    const named = () => api.read(Nodes, 'node-1')?.status.images?.flatMap(({ names }) => names) ?? []
+    await until(() => named().includes('host-base:1'))
+    const looks = () => engine.requests.filter((request) => request === 'GET /images/json').length
+    const before = { writes: writes().length, looks: looks() }
+    await until(() => looks() > before.looks + 1)
+    expect(writes()).toHaveLength(before.writes)
+  })
+
   test('stays Ready when its agent starts again while its runtime does so too', async () => {
     const ready = () => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')
     const renewed = () => api.read(Leases, 'node-1', 'kube-node-lease')?.spec.renewTime
@@ -153,7 +228,6 @@ describe('a node', () => {
     await until(() => ready()?.status === 'True' && starts() === 1)
     await stopAgent()
     await engine.close()
-    runtimeGraceMs = 60_000
     const before = renewed()
     startAgent()
     await until(() => renewed() !== before)
@@ -199,7 +273,7 @@ describe('a pod', () => {
     create({ containers: [container({ command: ['exit', '3', 'bye'] })] })
     await until(() => first()?.state?.waiting?.reason === 'CrashLoopBackOff')
     expect(first()?.lastState?.terminated).toMatchObject({ exitCode: 3, reason: 'Error' })
-    expect(first()?.state?.waiting?.message).toMatch(/^back-off 60ms restarting failed container=app pod=web_default/)
+    expect(first()?.state?.waiting?.message).toMatch(/^back-off \d+m?s restarting failed container=app pod=web_default/)
     await until(() => (first()?.restartCount ?? 0) >= 3)
     expect(engine.all('app').length).toBeLessThanOrEqual(3)
     expect(status()?.phase).toBe('Running')
@@ -252,6 +326,27 @@ describe('a pod', () => {
     for (let text = ''; text !== 'red';) text = await readFile(join(source, 'color'), 'utf8')
   })
 
+  test('that had to wait goes on as an answer to the write that it waited with', async () => {
+    const persistentVolumeClaim = { claimName: 'data' }
+    const volumes = [{ name: 'data', persistentVolumeClaim }]
+    const mounted = serving({ volumeMounts: [{ name: 'data', mountPath: '/data' }] })
+    const { metadata } = create({ volumes, containers: [mounted] })
+    await until(() => reasons().includes('FailedMount'))
+    expect(eventText('FailedMount')).toContain('persistentvolumeclaims "data" not found')
+    const local = { path: join(directory, 'data'), type: 'DirectoryOrCreate' }
+    api.put(PersistentVolumes, { metadata: { name: 'pv' }, spec: { hostPath: local }, status: {} })
+    const spec = { volumeName: 'pv' }
+    api.put(PersistentVolumeClaims, {
+      metadata: { name: 'data', namespace: 'default' },
+      spec,
+      status: { phase: 'Bound' },
+    })
+    await until(isReady)
+    const writes = api.requests.filter(({ method, path }) => method === 'PUT' && path.endsWith('/pods/web/status'))
+    const started = writes.find(({ body }) => (body as Pod).status.phase === 'Running')
+    expect(started?.headers['x-dinghy-cause']).toBe(metadata.resourceVersion)
+  })
+
   test('with a missing variable source shows CreateContainerConfigError', async () => {
     const valueFrom = { configMapKeyRef: { name: 'settings', key: 'color' } }
     create({ containers: [serving({ env: [{ name: 'COLOR', valueFrom }] })] })
@@ -298,6 +393,34 @@ describe('a pod', () => {
       ['exit', '0', 'hello'],
       ['exit', '0', 'goodbye'],
     ])
+  })
+
+  test('whose postStart hook fails says so, and is restarted', async () => {
+    const postStart = { exec: { command: ['exit', '1', 'no'] } }
+    create({ containers: [serving({ lifecycle: { postStart } })] })
+    await until(() => first()?.state?.waiting?.reason === 'PostStartHookError')
+    expect(first()?.state?.waiting?.message).toContain("command 'exit 1 no' exited with 1: no")
+    await until(() => reasons().includes('FailedPostStartHook'))
+    await until(() => (first()?.restartCount ?? 0) > 0)
+  })
+
+  test('brings the image of its sandbox, where the engine does not have it', async () => {
+    engine.images.delete('registry.k8s.io/pause:3.10')
+    create({ containers: [serving()] })
+    await until(isReady)
+    expect(engine.pulled).toEqual(['registry.k8s.io/pause:3.10'])
+  })
+
+  test('is told which variables cannot be had', async () => {
+    api.put(ConfigMaps, configMap('settings', { COLOR: 'blue', 'A=B': 'x' }))
+    create({ containers: [serving({ envFrom: [{ configMapRef: { name: 'settings' } }] })] })
+    await until(isReady)
+    expect(engine.find('app')!.body.Env).toContain('COLOR=blue')
+    await until(() => reasons().includes('InvalidEnvironmentVariableNames'))
+    expect(eventText('InvalidEnvironmentVariableNames')).toBe(
+      'Keys [A=B] from the EnvFrom configMap default/settings were skipped since they are considered invalid environment ' +
+        'variable names.',
+    )
   })
 
   test('ends at its deadline', async () => {

@@ -1,11 +1,10 @@
 /**
  * The node agent put together: which part is given which. Read it as the map of this package.
  *
- *   api-server ──watch──► SyncLoop ──► PodSync ──► PodObserver ◄──────────┐
- *       ▲  ▲                 ▲           │  ├────► ContainerStarter ──► DockerClient ──► engine
- *       │  └── StatusWriter ◄┼─ PodReport┘  ├────► PodEnding ─────────────┘                │
- *       │                    │              └────► Probes, PodVolumes                      │
- *       └── NodeRegistration └───────────────────── LifecycleEvents ◄──────────────────────┘
+ *   api-server ──watch──► SyncLoop ──► PodSync ──┬──► PodStarting ──┐
+ *       ▲  ▲                 ▲           │       ├──► PodEnding ────┴─► PodRuntime ──► DockerClient ──► engine
+ *       │  └── StatusWriter ◄┼─ PodReport┘       └──► Probes, PodVolumes                                │
+ *       └── NodeRegistration └───────────────────────── LifecycleEvents ◄────────────────────────────────┘
  *           NodeLease
  *
  * It keeps no state of its own that matters: killed and started again it finds everything in the API and in the labels
@@ -13,29 +12,32 @@
  */
 
 import { mkdir } from 'node:fs/promises'
+import { aborted } from '@dinghy/shared/api/aborted'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { Pods, Services } from '@dinghy/shared/api/resources'
+import { Nodes, Pods, Services } from '@dinghy/shared/api/resources'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { Informers } from '@dinghy/shared/client/informer'
+import type { Pod } from '@dinghy/shared/api/types'
 import type { Logger } from '@dinghy/shared/client/logger'
 import { ImagePuller } from './containers/image-puller.ts'
 import type { DnsSettings } from './containers/pod-dns.ts'
 import { DockerClient } from './docker/docker-client.ts'
 import { readMachine } from './node/machine.ts'
+import { LiveNode } from './node/live-node.ts'
 import { NodeLease } from './node/node-lease.ts'
-import { allocatableOf, nodeLabels } from './node/node-object.ts'
 import { NodeRegistration } from './node/node-registration.ts'
 import { prepareRuntime, RuntimeHealth } from './node/runtime-health.ts'
 import { admission } from './pods/admission.ts'
-import { ContainerMaker } from './pods/container-maker.ts'
-import { ContainerStarter } from './pods/container-starter.ts'
-import { ContainerStopper } from './pods/container-stopper.ts'
+import { ContainerDefinitions } from './pods/container-definition.ts'
 import type { CrashLoopLimits } from './containers/crash-loop.ts'
+import { GracefulStops } from './pods/graceful-stops.ts'
 import { LifecycleEvents } from './pods/lifecycle-events.ts'
 import { PodEnding } from './pods/pod-ending.ts'
 import { PodObserver } from './pods/pod-observer.ts'
 import { PodReport } from './pods/pod-report.ts'
+import { PodRuntime } from './pods/pod-runtime.ts'
+import { PodStarting } from './pods/pod-starting.ts'
 import { PodSync } from './pods/pod-sync.ts'
 import { StatusWriter } from './pods/status-writer.ts'
 import { SyncLoop } from './pods/sync-loop.ts'
@@ -55,6 +57,8 @@ export interface NodeAgentOptions {
   kubeletPort: number
   dockerSocket: string
   root: string
+  /** Where the cluster's components log, for `/logs/`. */
+  logDirectory: string | undefined
   sandboxImage: string
   dns: DnsSettings
   crashLoop: CrashLoopLimits
@@ -63,6 +67,8 @@ export interface NodeAgentOptions {
   relistMs: number
   /** How long the runtime may be silent before the node is not Ready. */
   runtimeGraceMs: number
+  /** How long a single call of the runtime may take. */
+  runtimeTimeoutMs: number
   clock: Clock
   log: Logger
   /** Called with a check that says whether the node is registered and its server listens. */
@@ -76,34 +82,34 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
   options.onStarting(() => isListening && registration.isRegistered)
   await mkdir(root, { recursive: true })
   const machine = await readMachine(root)
-  const allocatable = allocatableOf(machine)
   const client = new ApiClient({ server: options.server, userAgent: `kubelet/${node}` })
-  const docker = new DockerClient(dockerSocket)
+  const docker = new DockerClient(dockerSocket, { clock, timeoutMs: options.runtimeTimeoutMs })
   const events = new EventRecorder(client, { component: 'kubelet', host: node, clock, log })
   const health = new RuntimeHealth(clock, options.runtimeGraceMs)
   const informers = new Informers(client, { clock, log })
   const pods = informers.for(Pods, { fieldSelector: `spec.nodeName=${node}` })
   const services = informers.for(Services)
+  const nodes = informers.for(Nodes, { fieldSelector: `metadata.name=${node}` })
+  const live = new LiveNode({ client, nodes: nodes.lister, name: node, machine })
 
   const objects = new ReferencedObjects(client, { clock, log }, (uid, revision) => loop.wakeUid(uid, revision))
   const tokens = new ServiceAccountTokens(client, clock)
   const volumes = new PodVolumes({ root, client, objects, tokens, clock })
-  const images = new ImagePuller(docker, clock)
+  const podDirectory = (uid: string) => volumes.podDirectory(uid)
   const network = { name: node, subnet: options.podCidr, gateway: address, node }
-  const observer = new PodObserver(docker, (uid) => volumes.podDirectory(uid))
-  const maker = new ContainerMaker({
+  const observer = new PodObserver(docker, podDirectory)
+  const runtime = new PodRuntime({
     docker,
     observer,
-    images,
-    volumes,
-    objects,
-    services: services.lister,
+    images: new ImagePuller(docker, clock),
+    definitions: new ContainerDefinitions({ objects, services: services.lister, podDirectory, node }),
+    clock,
     node,
     nodeAddress: address,
+    allocatable: () => live.facts.allocatable,
     network: network.name,
     sandboxImage,
     dns,
-    allocatable,
   })
   const probes = new Probes({
     docker,
@@ -111,53 +117,30 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     onChange: ({ metadata }) => loop.wake(metadata),
     onUnhealthy: (pod, container, message) => report.recorder(pod, container.name)('Warning', 'Unhealthy', message),
   })
-  const stopper = new ContainerStopper({ docker, clock, log, signal, onStopped: ({ metadata }) => loop.wake(metadata) })
+  const stops = new GracefulStops({ docker, clock, log, signal, onStopped: ({ metadata }) => loop.wake(metadata) })
   const statuses = new StatusWriter({ client, clock, log, signal })
   const report: PodReport = new PodReport({ observer, probes, statuses, events, clock, nodeAddress: address })
-  const ending = new PodEnding({
-    client,
-    docker,
-    observer,
-    volumes,
-    objects,
-    images,
-    probes,
-    stopper,
-    statuses,
-    report,
-    clock,
-    log,
-    nodeAddress: address,
-  })
-  const starter = new ContainerStarter({ docker, maker, ending, report, clock, crashLoop })
-  const facts = { name: node, labels: nodeLabels(node, machine), allocatable }
+  const ending = new PodEnding({ runtime, volumes, probes, stops, report, clock, log })
+  const starting = new PodStarting({ runtime, ending, report, clock, crashLoop })
+  const taken = () => pods.lister.list().filter((pod) => sync.hasTaken(pod))
+  const admit = (pod: Pod) => admission(pod, taken(), live.facts)
   const sync: PodSync = new PodSync({
-    docker,
-    observer,
-    maker,
-    starter,
-    ending,
-    report,
+    runtime,
     volumes,
-    objects,
     probes,
-    stopper,
-    statuses,
-    events,
+    report,
+    starting,
+    ending,
     clock,
     crashLoop,
-    admit: (pod) =>
-      admission(
-        pod,
-        pods.lister.list().filter((other) => sync.hasTaken(other)),
-        facts,
-      ),
+    admit,
+    refreshNode: (signal) => live.refresh(signal),
   })
-  const loop: SyncLoop = new SyncLoop({ name: `kubelet/${node}`, pods, sync, statuses, clock, log })
+  const loop: SyncLoop = new SyncLoop({ name: `kubelet/${node}`, client, pods, sync, statuses, clock, log })
 
   const prepare = () => prepareRuntime(docker, network, { health, clock, log }, signal)
   const lifecycle = new LifecycleEvents({
-    docker,
+    docker: new DockerClient(dockerSocket, { clock, timeoutMs: options.runtimeGraceMs }),
     node,
     relistMs: options.relistMs,
     clock,
@@ -167,8 +150,8 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
       loop.wake(pod)
     },
     onRelist: (seen) => loop.onRelist(seen),
-    onHealth: (isUp) => {
-      if (!isUp) health.failed()
+    onHealth: (isUp, askedAt) => {
+      if (!isUp) health.failed(askedAt)
       // It may have come back without anything that it had.
       else if (health.isSilent) prepare().catch((error: unknown) => log.debug({ err: error }, 'stopped'))
     },
@@ -178,6 +161,7 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     client,
     docker,
     health,
+    live,
     events,
     clock,
     log,
@@ -188,14 +172,15 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
   })
   const lease = new NodeLease({ client, clock, log, node, periodMs: options.leasePeriodMs })
   const stats = new StatsSummary({ docker, observer, clock, node })
-  const server = new KubeletServer({ docker, lookup: new ContainerLookup(pods.lister, observer), stats, clock, log })
+  const lookup = new ContainerLookup(pods.lister, observer)
+  const server = new KubeletServer({ docker, lookup, stats, logDirectory: options.logDirectory, clock, log })
 
   await server.listen(address, options.kubeletPort)
   isListening = true
   log.info({ node, address, port: options.kubeletPort }, 'serving logs and exec')
   informers.start(signal)
   const prepared = prepare()
-  const started = Promise.all([prepared, services.synced()])
+  const started = Promise.all([prepared, services.synced(), nodes.synced()])
   // The node is Ready or it is not: that must be known from the beginning, whatever else is still on its way. But an
   // agent that starts again beside its runtime does not take a Ready node out of service for that.
   const heard = Promise.race([prepared, clock.sleep(options.runtimeGraceMs, signal)]).catch(() => undefined)
@@ -204,16 +189,9 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     await Promise.race([started, aborted(signal)])
     await Promise.all([loop.run(signal), lifecycle.run(signal), ...beats])
   } finally {
-    server.close()
+    await server.close()
     probes.stop()
     objects.stop()
     events.stop()
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

@@ -2,12 +2,13 @@
  * Listeners: keeps exactly the rules served that should be. The acting half of kube-proxy.
  *
  *   wanted ──bind──► serving ──no longer wanted──► closed (established connections finish)
- *     ▲       │ EADDRINUSE: another node's proxy has it ──► waiting, tried again each second: it takes over when that one ends
+ *     ▲       │ EADDRINUSE: another node's proxy has it ──► waiting, tried again each second: it takes over when that
+ *     │       │                                              one ends
  *     └───────┤
  *             └ EACCES and the like ──► refused: said once, to the log and as an event on the Service
  *
- * On one machine all nodes share one loopback interface, so a ClusterIP can be bound by one proxy only; the others stand
- * by. It is the one thing here that upstream, with a kernel table on each node, need not think about.
+ * On one machine all nodes share one loopback interface, so a ClusterIP can be bound by one proxy only; the others
+ * stand by. It is the one thing here that upstream, with a kernel table on each node, need not think about.
  */
 
 import type { Clock, Timer } from '@dinghy/shared/api/clock'

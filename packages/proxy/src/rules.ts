@@ -14,7 +14,7 @@
 
 import type { Endpoint, EndpointSlice, Service, ServicePort } from '@dinghy/shared/api/types'
 
-export type Protocol = 'TCP' | 'UDP' | 'SCTP'
+type Protocol = 'TCP' | 'UDP' | 'SCTP'
 
 export interface Backend {
   address: string

@@ -1,8 +1,8 @@
 /**
  * One runtime for each root directory: two of them would end one another's containers as leftovers of nobody's.
  *
- * The lock is a file with the pid and the start time of its owner, so the one of a runtime that was killed is as good as
- * none. It comes into being with its content (a link to a finished file): nobody ever reads half of it.
+ * The lock is a file with the pid and the start time of its owner, so the one of a runtime that was killed is as good
+ * as none. It comes into being with its content (a link to a finished file): nobody ever reads half of it.
  */
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

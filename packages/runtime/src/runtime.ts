@@ -24,10 +24,9 @@ import { execRoutes } from './docker/exec.ts'
 import { imageTransferRoutes } from './docker/image-transfer.ts'
 import { imageRoutes } from './docker/images.ts'
 import type { ListenAddress, TlsFiles } from './docker/listen-address.ts'
-import { listen } from './docker/listener.ts'
 import { networkRoutes } from './docker/networks.ts'
 import { Router } from './docker/router.ts'
-import { createDockerServer } from './docker/server.ts'
+import { createDockerServer, listen } from './docker/server.ts'
 import { systemRoutes } from './docker/system.ts'
 import { volumeRoutes } from './docker/volumes.ts'
 import { chooseDriver, type Wanted } from './drivers/choose.ts'
@@ -67,8 +66,10 @@ export interface RuntimeOptions {
 export async function startRuntime(options: RuntimeOptions): Promise<{ driver: string; close(): Promise<void> }> {
   const { root, log, clock, signal } = options
   const unlock = lockRoot(root)
-  const { driver, snapshotter, reason } = await chooseDriver(options.driver, root, clock, options.ociRuntime)
-  const mode = await chooseMode(options.network, driver, root)
+  // Both try things out, side by side.
+  const choosing = chooseDriver(options.driver, root, clock, options.ociRuntime)
+  const mode = await chooseMode(options.network, choosing, root)
+  const { driver, snapshotter, reason } = await choosing
   const space = mode.name === 'bridge' ? bridgeSpace(mode) : loopback
   const warnings = [...driver.describe(), ...space.describe()]
   log.info({ driver: driver.name, reason, network: mode.name, networkReason: mode.reason, warnings }, 'driver chosen')
@@ -100,7 +101,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   const sweepBridges = async () => bridges?.sweep()
   await recover({ containers, lifecycle, runs, clock, log, sweepBridges, republish })
 
-  const router = new Router()
+  const server = createDockerServer({ log, version })
+  const router = new Router(server, log)
   const deps: Deps = {
     root,
     clock,
@@ -119,7 +121,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
       networkReason: mode.reason,
       warnings,
     }),
-    version: version,
+    version,
   }
   systemRoutes(router, deps)
   containerRoutes(router, deps)
@@ -148,21 +150,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   commitRoutes(router, { images, containers, driver, events, clock })
   distributionRoutes(router)
 
-  const servers = await Promise.all(
-    options.addresses.map(async (address) => {
-      const tls = address.kind === 'tcp' && options.tls !== undefined ? { tls: options.tls } : {}
-      const server = createDockerServer({ router, log, version: version, ...tls })
-      await listen(server, address)
-      log.info({ address }, 'serving the Docker Engine API')
-      return server
-    }),
-  )
+  for (const address of options.addresses) {
+    await listen(server, address, options.tls)
+    log.info({ address }, 'serving the Docker Engine API')
+  }
   return {
     driver: driver.name,
     close: async () => {
-      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
-      for (const server of servers) server.closeAllConnections()
-      await Promise.all([...closed, proxies.close()])
+      // Nobody is waited for: containers run on, and the next runtime answers whoever asks again.
+      await Promise.all([server.close(0), proxies.close()])
       await bridges?.close()
       await snapshotter.close()
       await driver.close()
@@ -173,7 +169,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
 
 /** A copy, because containers keep it mounted while this program may be replaced. */
 function installPreload(root: string): string {
-  const source = new URL('../src/networks/preload.cjs', import.meta.url).pathname
+  const source = new URL('networks/preload.cjs', import.meta.url).pathname
   const path = join(root, 'preload.cjs')
   mkdirSync(root, { recursive: true })
   copyFileSync(source, path)

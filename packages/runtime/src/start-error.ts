@@ -1,6 +1,10 @@
+/** Why a container's program could not be started, as Docker says it. */
 import { DockerError } from '@dinghy/shared/docker/errors'
 
-/** The frame that runc's errors have in Docker; what counts for clients is the end of it: the CLI reads its exit code out of it. */
+/**
+ * The frame that runc's errors have in Docker; what counts for clients is the end of it: the CLI reads its exit code
+ * out of it.
+ */
 export function startError(reason: string): DockerError {
   return new DockerError(
     400,

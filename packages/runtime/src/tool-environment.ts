@@ -1,6 +1,7 @@
 /**
- * The environment of every program that the runtime starts to do something for it: nothing but where programs are. What a caller
- * of the runtime has in its own environment may be secret, and /proc/PID/environ shows it to whoever may look into a process.
+ * The environment of every program that the runtime starts to do something for it: nothing but where programs are. What
+ * a caller of the runtime has in its own environment may be secret, and /proc/PID/environ shows it to whoever may look
+ * into a process.
  */
 
 /** Where the machine's tools are looked up; a container's own PATH comes later. */

@@ -5,11 +5,14 @@
  *                         └── forget (binding failed) ──► gone
  *
  * Callers may rely on: from assume() on, every snapshot counts the pod on its node, so the next pod never sees a room
- * that is already given away; what the informer says always wins over what was assumed.
+ * that is already given away; what the informer says always wins over what was assumed. A node or a pod that cannot be
+ * read (a quantity that is none, say) is left out, and said in the log: it must not keep all others from being placed.
  */
 
 import { keyOf } from '@dinghy/shared/api/keys'
 import type { Node, Pod } from '@dinghy/shared/api/types'
+import type { Logger } from '@dinghy/shared/client/logger'
+import { podRequests, podRequestsAssumed } from './resources.ts'
 import { nodeInfo, type Lookups, type NodeInfo, type Snapshot } from './snapshot.ts'
 
 interface Entry {
@@ -17,14 +20,19 @@ interface Entry {
   /** By key. Pods may be heard of before their node is. */
   pods: Map<string, Pod>
   /** Computed when a snapshot is taken, dropped when anything here changes. */
-  info: NodeInfo | undefined
+  info: NodeInfo | 'unreadable' | undefined
 }
 
 export class SchedulerCache {
+  readonly #log: Logger
   readonly #entries = new Map<string, Entry>()
   /** Where each pod is counted. */
   readonly #nodeOf = new Map<string, string>()
   readonly #assumed = new Map<string, Pod>()
+
+  constructor({ log }: { log: Logger }) {
+    this.#log = log
+  }
 
   setNode(node: Node): void {
     const entry = this.#entry(node.metadata.name)
@@ -77,15 +85,36 @@ export class SchedulerCache {
     const nodes: NodeInfo[] = []
     for (const entry of this.#entries.values()) {
       if (entry.node === undefined) continue
-      entry.info ??= nodeInfo(entry.node, [...entry.pods.values()])
-      nodes.push(entry.info)
+      entry.info ??= this.#infoOf(entry.node, entry.pods)
+      if (entry.info !== 'unreadable') nodes.push(entry.info)
     }
     return { nodes, lookups, nominated }
+  }
+
+  #infoOf(node: Node, pods: Entry['pods']): NodeInfo | 'unreadable' {
+    try {
+      return nodeInfo(node, [...pods.values()])
+    } catch (error) {
+      this.#log.error({ node: node.metadata.name, err: error }, 'the node cannot be read: nothing is placed on it')
+      return 'unreadable'
+    }
+  }
+
+  #isCountable(pod: Pod): boolean {
+    try {
+      podRequests(pod)
+      podRequestsAssumed(pod)
+      return true
+    } catch (error) {
+      this.#log.error({ pod: keyOf(pod), err: error }, 'the pod cannot be read: its node is taken to be without it')
+      return false
+    }
   }
 
   #place(pod: Pod, nodeName: string): void {
     const key = keyOf(pod)
     this.#remove(key)
+    if (!this.#isCountable(pod)) return
     const entry = this.#entry(nodeName)
     entry.pods.set(key, pod)
     entry.info = undefined

@@ -3,6 +3,7 @@
  */
 import { FakeClock } from '@dinghy/shared/api/clock'
 import type { Node, Pod } from '@dinghy/shared/api/types'
+import type { Logger } from '@dinghy/shared/client/logger'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { SchedulerCache } from './cache.ts'
 import { onNode, onPod, type ClusterState } from './event-handlers.ts'
@@ -13,6 +14,7 @@ import { nameOf } from './snapshot.ts'
 import { cluster, node, pod } from './testing/objects.ts'
 
 const { lookups } = cluster([])
+const quiet: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** Node name → the names of the pods that are counted there. */
 function counted(cache: SchedulerCache): Record<string, string[]> {
@@ -24,7 +26,7 @@ function counted(cache: SchedulerCache): Record<string, string[]> {
 describe('cache', () => {
   let cache: SchedulerCache
   beforeEach(() => {
-    cache = new SchedulerCache()
+    cache = new SchedulerCache({ log: quiet })
     cache.setNode(node('a'))
     cache.setNode(node('b'))
   })
@@ -116,7 +118,7 @@ describe('handlers', () => {
       events.push(event.type)
       notify(event, cause)
     }
-    state = { cache: new SchedulerCache(), queue, nominations: new Nominations() }
+    state = { cache: new SchedulerCache({ log: quiet }), queue, nominations: new Nominations() }
     onNode(state, { type: 'added', object: node('a'), revision: '1' })
     events.length = 0
   })

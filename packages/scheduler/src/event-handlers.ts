@@ -4,8 +4,8 @@
  *   a pod without a node ──► queue        a pod on a node ──► cache, and whoever waits for such a pod
  *   a node ──► cache, and whoever waits for such a node        a volume, a claim, a namespace ──► whoever waits for it
  *
- * Level-triggered as everywhere: a handler looks at the object as it is now and files it where it belongs, so it does not
- * matter how many changes lay between.
+ * Level-triggered as everywhere: a handler looks at the object as it is now and files it where it belongs, so it does
+ * not matter how many changes lay between.
  */
 
 import { keyOf } from '@dinghy/shared/api/keys'

@@ -5,8 +5,8 @@
  *   preScore(pod, cluster, feasible) ─► a Scorer: how well?       asked of every node that fits
  *   isHelpedBy(event, pod): after I refused this pod, is the event a reason to try it again?
  *
- * A plugin prepares once for a pod and then answers for each node, so upstream's pairs PreFilter + Filter and PreScore +
- * Score are one function here that returns the other; what upstream passes between them in a CycleState is simply in
+ * A plugin prepares once for a pod and then answers for each node, so upstream's pairs PreFilter + Filter and PreScore
+ * + Score are one function here that returns the other; what upstream passes between them in a CycleState is simply in
  * scope. Plugins are pure: they read the snapshot, and neither keep nor change anything.
  */
 
@@ -66,7 +66,9 @@ export function unresolvable(...reasons: string[]): Refusal {
   return { code: 'UnschedulableAndUnresolvable', reasons }
 }
 
-/** The usual normalization: the best score becomes 100 and the others shrink in proportion; reversed if less is better. */
+/**
+ * The usual normalization: the best score becomes 100 and the others shrink in proportion; reversed if less is better.
+ */
 export function normalizeByMax(scores: readonly number[], { reverse = false } = {}): number[] {
   const max = Math.max(0, ...scores)
   if (max === 0) return scores.map(() => (reverse ? maxNodeScore : 0))

@@ -9,6 +9,7 @@
  */
 
 import { ApiClient } from '@dinghy/shared/client/api-client'
+import { leaseFlags, leaseIdentity } from '@dinghy/shared/process/lease-flags'
 import { runMain } from '@dinghy/shared/process/main'
 import { schedulerName } from './event-handlers.ts'
 import { startScheduler } from './start-scheduler.ts'
@@ -17,9 +18,12 @@ runMain({
   name: 'scheduler',
   flags: {
     server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'URL of the API server' },
+    ...leaseFlags,
   },
   run: async ({ flags, log, clock, signal, health, metrics }) => {
     const client = new ApiClient({ server: flags.server, userAgent: schedulerName })
-    await startScheduler({ client, clock, log, health, metrics, random: Math.random }, signal)
+    const identity = leaseIdentity(flags.leaderElectIdentity)
+    const lease = flags.leaderElect ? { client, clock, name: 'kube-scheduler', identity, log } : undefined
+    await startScheduler({ client, clock, log, health, metrics, random: Math.random, lease }, signal)
   },
 })

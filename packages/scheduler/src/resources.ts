@@ -20,7 +20,7 @@ type Quantities = Readonly<Record<string, string>> | undefined
  */
 const assumed: Resources = { cpu: 100, memory: 200 * 1024 * 1024 }
 
-export function parseResources(quantities: Quantities): Resources {
+function parseResources(quantities: Quantities): Resources {
   const entries = Object.entries(quantities ?? {})
   return Object.fromEntries(entries.map(([name, text]) => [name, name === 'cpu' ? milliCpu(text) : bytes(text)]))
 }

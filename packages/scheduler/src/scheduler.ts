@@ -174,8 +174,8 @@ async function evict(
 async function onError(deps: SchedulerDeps, item: QueuedPod, error: unknown, signal: AbortSignal): Promise<void> {
   const { queue, events, log, metrics } = deps
   if (signal.aborted) return
-  if (hasReason(error, 'NotFound')) {
-    // The pod was deleted while we were at it; its informer says so too, sooner or later.
+  if (isAbsenceOf(item.pod, error)) {
+    // It was deleted while we were at it; its informer says so too, sooner or later.
     queue.done(item)
     return
   }
@@ -196,6 +196,13 @@ async function onError(deps: SchedulerDeps, item: QueuedPod, error: unknown, sig
   } catch (failure) {
     log.warn({ pod: item.key, err: failure }, 'could not write down why the pod is not scheduled')
   }
+}
+
+/** Whether the error says that the pod is no more. A claim or a node that is not found is no reason to forget it. */
+function isAbsenceOf({ metadata }: Pod, error: unknown): boolean {
+  if (!hasReason(error, 'NotFound')) return false
+  const { kind, name } = error.status.details ?? {}
+  return kind === Pods.plural && name === metadata.name
 }
 
 /** Says in the pod's status why it has no node, if it does not say so already. */

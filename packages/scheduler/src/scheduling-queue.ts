@@ -195,6 +195,11 @@ export class SchedulingQueue implements Gate {
     return next.key
   }
 
+  /** Pods that would be tried now if the gate were open. */
+  heldPods(): Pod[] {
+    return this.#paused ? this.#ready().map(({ pod }) => pod) : []
+  }
+
   snapshot(): SchedulingSnapshot {
     const now = this.#clock.now()
     return {

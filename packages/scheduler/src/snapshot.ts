@@ -21,7 +21,9 @@ export interface NodeInfo {
 /** Other objects that some plugins have to look up. */
 export interface Lookups {
   namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined
-  /** Selects the pod's siblings: those behind the same Services and of the same controller; undefined if it has none. */
+  /**
+   * Selects the pod's siblings: those behind the same Services and of the same controller; undefined if it has none.
+   */
   siblingSelector(pod: Pod): Selector | undefined
   claim(namespace: string, name: string): PersistentVolumeClaim | undefined
   volume(name: string): PersistentVolume | undefined

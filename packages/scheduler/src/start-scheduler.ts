@@ -8,6 +8,7 @@ import { PodDisruptionBudgets } from '@dinghy/shared/api/resources'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { Informers } from '@dinghy/shared/client/informer'
+import { type LeaseOptions, runWithLease } from '@dinghy/shared/client/leader-election'
 import type { Health } from '@dinghy/shared/process/health'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
@@ -17,6 +18,7 @@ import { schedulerName, watchCluster } from './event-handlers.ts'
 import { informerLookups } from './lookups.ts'
 import { schedulerMetrics } from './metrics.ts'
 import { Nominations } from './nominations.ts'
+import { tellOfPause } from './pause-notice.ts'
 import { defaultPlugins } from './plugins/default-plugins.ts'
 import type { Random } from './schedule.ts'
 import { runScheduler } from './scheduler.ts'
@@ -31,11 +33,13 @@ export interface StartOptions {
   health: Health
   metrics: Metrics
   random: Random
+  /** With it, pods are placed only while it is held. */
+  lease?: LeaseOptions | undefined
 }
 
 /** Runs until the signal aborts. Places nothing before it has seen the whole cluster. */
 export async function startScheduler(options: StartOptions, signal: AbortSignal): Promise<void> {
-  const { client, clock, log, health, metrics, random } = options
+  const { client, clock, log, health, metrics, random, lease } = options
   const informers = new Informers(client, { clock, log })
   const lookups = informerLookups(informers)
   const disruptionBudgets = informers.for(PodDisruptionBudgets).lister
@@ -44,33 +48,36 @@ export async function startScheduler(options: StartOptions, signal: AbortSignal)
     isHelpedBy: (event, pod, refusedBy) =>
       defaultPlugins.some((plugin) => refusedBy.has(plugin.name) && plugin.isHelpedBy?.(event, pod)),
   })
-  const state = { cache: new SchedulerCache(), queue, nominations: new Nominations() }
+  const state = { cache: new SchedulerCache({ log }), queue, nominations: new Nominations() }
   debugQueues.set(schedulerName, queue)
   watchCluster(informers, state)
 
   let synced = false
   health.addCheck('informers', () => synced)
   informers.start(signal)
-  await Promise.race([informers.synced(), aborted(signal)])
-  synced = true
+  const cluster = Promise.race([informers.synced(), aborted(signal)]).then(() => (synced = true))
 
   const events = new EventRecorder(client, { component: schedulerName, clock, log })
-  await runScheduler(
-    {
-      ...state,
-      client,
-      clock,
-      log,
-      lookups,
-      plugins: defaultPlugins,
-      volumes: new VolumeBinder({ client, informers, lookups, clock }),
-      events,
-      metrics: schedulerMetrics(metrics, queue),
-      disruptionBudgets: () => disruptionBudgets.list(),
-      random,
-    },
-    signal,
-  )
+  const deps = {
+    ...state,
+    client,
+    clock,
+    log,
+    lookups,
+    plugins: defaultPlugins,
+    volumes: new VolumeBinder({ client, informers, lookups, clock }),
+    events,
+    metrics: schedulerMetrics(metrics, queue),
+    disruptionBudgets: () => disruptionBudgets.list(),
+    random,
+  }
+  async function work(signal: AbortSignal): Promise<void> {
+    await cluster
+    await Promise.all([runScheduler(deps, signal), tellOfPause(deps, signal)])
+  }
+  // The lease is asked for while the caches fill, so that a start takes no longer for it.
+  await (lease ? runWithLease(lease, work, signal) : work(signal))
+  await cluster
   events.stop()
   debugQueues.delete(schedulerName)
 }

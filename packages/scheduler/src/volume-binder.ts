@@ -1,6 +1,7 @@
 /**
- * VolumeBinder: carries out the plan of plugins/volume-binding.ts once a pod's node is known, and waits until every claim
- * is bound. The binding itself is the volume controller's work: we only say which volume, or for which node to make one.
+ * VolumeBinder: carries out the plan of plugins/volume-binding.ts once a pod's node is known, and waits until every
+ * claim is bound. The binding itself is the volume controller's work: we only say which volume, or for which node to
+ * make one.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'

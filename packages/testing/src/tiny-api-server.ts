@@ -137,10 +137,11 @@ export class TinyApiServer {
     if (failure) throw failure
     const target = parsePath(url.pathname)
     if (method === 'GET' && url.searchParams.has('watch')) return this.#watch(target, url.searchParams, response)
-    sendJson(response, method === 'POST' ? 201 : 200, this.#answer(method, url.pathname, target, body))
+    const isStrategic = request.headers['content-type']?.includes('strategic-merge-patch') === true
+    sendJson(response, method === 'POST' ? 201 : 200, this.#answer(method, url.pathname, target, body, isStrategic))
   }
 
-  #answer(method: string, path: string, target: Target, body: unknown): unknown {
+  #answer(method: string, path: string, target: Target, body: unknown, isStrategic: boolean): unknown {
     const { name, plural, subresource } = target
     if (method === 'GET' && (path === '/api' || path === '/apis')) return this.#discovery(path)
     if (method === 'GET' && name === undefined) return this.#list(target)
@@ -155,7 +156,7 @@ export class TinyApiServer {
       case 'PUT':
         return this.#update(objectPath, target, present, body as KubernetesObject)
       case 'PATCH':
-        return this.#update(objectPath, target, present, merge(present, body) as KubernetesObject)
+        return this.#update(objectPath, target, present, patched(present, body, isStrategic) as KubernetesObject)
       case 'POST':
         return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }
       default:
@@ -284,15 +285,42 @@ function parsePath(path: string): Target {
   return { collection: `/${[...prefix, plural].join('/')}`, plural, namespace, name, subresource }
 }
 
-/** RFC 7386. */
-function merge(target: unknown, patch: unknown): unknown {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch
-  const result: Record<string, unknown> = { ...(typeof target === 'object' ? target : {}) }
+/** By which key the items of a list are told apart in a strategic merge patch; undefined: they are plain values. */
+const mergeKeys = new Map<string, string | undefined>([
+  ['conditions', 'type'],
+  ['finalizers', undefined],
+  ['ownerReferences', 'uid'],
+])
+
+/** RFC 7386; of strategic merge patches the few lists and directives that our controllers use. */
+function patched(target: unknown, patch: unknown, isStrategic: boolean): unknown {
+  if (!isRecord(patch)) return patch
+  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {}
   for (const [field, value] of Object.entries(patch)) {
-    if (value === null) delete result[field]
-    else result[field] = merge(result[field], value)
+    const [directive, list] = field.split('/')
+    if (isStrategic && list && directive === '$deleteFromPrimitiveList') {
+      result[list] = asList(result[list]).filter((item) => !asList(value).includes(item))
+    } else if (value === null) delete result[field]
+    else if (isStrategic && Array.isArray(value) && mergeKeys.has(field)) {
+      result[field] = mergedLists(asList(result[field]), value, mergeKeys.get(field))
+    } else result[field] = patched(result[field], value, isStrategic)
   }
   return result
+}
+
+function mergedLists(present: unknown[], patch: unknown[], key: string | undefined): unknown[] {
+  const idOf = (item: unknown): unknown => (key === undefined || !isRecord(item) ? item : item[key])
+  const isNamed = new Set(patch.map(idOf))
+  const kept = present.filter((item) => !isNamed.has(idOf(item)))
+  return [...kept, ...patch.filter((item) => !isRecord(item) || item['$patch'] !== 'delete')]
+}
+
+function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 async function readAll(request: IncomingMessage): Promise<string> {

@@ -13,7 +13,7 @@ import Docker from 'dockerode'
 import type { Output } from './cluster.ts'
 
 const runtime = resolve(import.meta.dirname, '../../../packages/runtime')
-const main = join(runtime, 'dist/main.js')
+const main = join(runtime, 'dist/bundle/main.js')
 export const rootlessLauncher = join(runtime, 'src/drivers/linux/rootless.sh')
 
 /** A user of this machine; `spawn` takes it as it is. */

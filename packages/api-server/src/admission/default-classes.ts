@@ -1,6 +1,7 @@
 /**
- * DefaultStorageClass and DefaultIngressClass: claims and Ingresses that name no class get the one that is marked as the
- * default, if there is one. Of several defaults the newest storage class counts; several ingress classes are an error.
+ * DefaultStorageClass and DefaultIngressClass: claims and Ingresses that name no class get the one that is marked as
+ * the default, if there is one. Of several defaults the newest storage class counts; several ingress classes are an
+ * error.
  */
 
 import { forbidden } from '@dinghy/shared/api/errors'

@@ -1,6 +1,6 @@
 /**
- * DefaultTolerationSeconds: how long a pod stays on a node that went away, unless the pod says otherwise. Upstream: five
- * minutes; a flag of the server shortens it, so that one can watch a cluster heal.
+ * DefaultTolerationSeconds: how long a pod stays on a node that went away, unless the pod says otherwise. Upstream:
+ * five minutes; a flag of the server shortens it, so that one can watch a cluster heal.
  */
 
 import type { Pod, Toleration } from '@dinghy/shared/api/types'

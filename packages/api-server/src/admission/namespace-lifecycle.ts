@@ -1,6 +1,6 @@
 /**
- * NamespaceLifecycle: nothing is created in a namespace that is not there or on its way out, and the namespaces that the
- * system itself lives in are not deleted.
+ * NamespaceLifecycle: nothing is created in a namespace that is not there or on its way out, and the namespaces that
+ * the system itself lives in are not deleted.
  */
 
 import { forbidden, notFound, StatusError } from '@dinghy/shared/api/errors'

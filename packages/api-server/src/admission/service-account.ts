@@ -3,8 +3,8 @@
  * a projected volume with the token, the certificate authority and the namespace, as on every cluster. The pod or its
  * account says no to that with automountServiceAccountToken.
  *
- * Follows upstream's plugin/pkg/admission/serviceaccount. Different: a pod may be quicker than the controller that makes
- * "default" in a new namespace; upstream refuses it, here it waits on its node for the token.
+ * Follows upstream's plugin/pkg/admission/serviceaccount. Different: a pod may be quicker than the controller that
+ * makes "default" in a new namespace; upstream refuses it, here it waits on its node for the token.
  */
 
 import { forbidden } from '@dinghy/shared/api/errors'

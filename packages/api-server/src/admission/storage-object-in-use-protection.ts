@@ -1,6 +1,6 @@
 /**
- * StorageObjectInUseProtection: claims and volumes are born with the finalizer that keeps them while they are in use, so
- * that there is no moment in which one could be deleted under a pod. The controllers of the same names take it away.
+ * StorageObjectInUseProtection: claims and volumes are born with the finalizer that keeps them while they are in use,
+ * so that there is no moment in which one could be deleted under a pod. The controllers of the same names take it away.
  */
 
 import type { AdmissionPlugin } from '../registry/admission.ts'

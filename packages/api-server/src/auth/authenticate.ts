@@ -1,5 +1,6 @@
 /**
- * Authentication: a chain of authenticators, the first that knows the credentials wins (upstream's union request handler).
+ * Authentication: a chain of authenticators, the first that knows the credentials wins (upstream's union request
+ * handler).
  *
  * Today there are two: bearer tokens of service accounts, which this server signs itself, and the loopback connection
  * without credentials, which is the administrator's. Client certificates or OIDC would be further links of the chain.
@@ -22,7 +23,9 @@ export function authenticate(authenticators: Authenticator[], headers: IncomingH
   throw unauthorized('Unauthorized')
 }
 
-export const loopbackAdmin: Authenticator = (headers) => (headers.authorization ? undefined : admin)
+export function loopbackAdmin(headers: IncomingHttpHeaders): UserInfo | undefined {
+  return headers.authorization ? undefined : admin
+}
 
 export function bearerTokens(verify: (token: string) => UserInfo | undefined): Authenticator {
   return ({ authorization }) => {

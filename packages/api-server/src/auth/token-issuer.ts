@@ -1,9 +1,9 @@
 /**
- * Service account tokens: JWTs signed with the cluster's own key, in the form and with the claims of Kubernetes, so that
- * programs that look inside find what they expect.
+ * Service account tokens: JWTs signed with the cluster's own key, in the form and with the claims of Kubernetes, so
+ * that programs that look inside find what they expect.
  *
- * The key lies next to the database: it must survive restarts as long as tokens do. Verification checks signature, times,
- * issuer, and that the account (and what the token is bound to) still exists as the same object.
+ * The key lies next to the database: it must survive restarts as long as tokens do. Verification checks signature,
+ * times, issuer, and that the account (and what the token is bound to) still exists as the same object.
  */
 
 import {
@@ -80,6 +80,21 @@ export class TokenIssuer {
     const signed = `${encode({ alg: 'ES256', kid: this.#keyId, typ: 'JWT' })}.${encode(claims)}`
     const signature = sign('sha256', Buffer.from(signed), { key: this.#privateKey, dsaEncoding: 'ieee-p1363' })
     return `${signed}.${signature.toString('base64url')}`
+  }
+
+  /** What others need to check these tokens: OpenID discovery, and the public key as a JSON Web Key Set. */
+  discovery(): { configuration: object; keys: object } {
+    const jwk = this.#publicKey.export({ format: 'jwk' })
+    return {
+      configuration: {
+        issuer,
+        jwks_uri: `${issuer}/openid/v1/jwks`,
+        response_types_supported: ['id_token'],
+        subject_types_supported: ['public'],
+        id_token_signing_alg_values_supported: ['ES256'],
+      },
+      keys: { keys: [{ use: 'sig', ...jwk, kid: this.#keyId, alg: 'ES256' }] },
+    }
   }
 
   /** The claims of a token that this cluster signed and that is valid now; undefined for any other text. */

@@ -2,7 +2,8 @@
  * /debug: what no other cluster shows.
  *
  *   GET /debug/why?resource=pods&namespace=default&name=web     the chain of causes, newest first
- *   GET /debug/history?resource=…&namespace=…&name=…            every revision: who, when, why, what it changed
+ *   GET /debug/history?resource=…&namespace=…&name=…            every revision: who, when, why, what it changed;
+ *                                                               &diff=true: with the values before and after
  *   GET /debug/queue                                            the work queues of this process: it has none
  *
  * `resource` is a plural, a singular or a short name; `group=` or plural.group where two groups share one.
@@ -10,17 +11,17 @@
 
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import type { Exchange } from '../http/exchange.ts'
-import type { PathHandler } from '../http/path-routes.ts'
-import type { Reply } from '../http/reply.ts'
+import type { PathRoutes } from '../http/path-routes.ts'
 import { jsonReply } from '../http/reply.ts'
 import { objectKey } from '../registry/object-key.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import type { Resources } from '../registry/resources.ts'
-import type { Storage } from '../storage/storage.ts'
-import { changesOf, why } from './why.ts'
+import type { Revision, Storage } from '../storage/storage.ts'
+import type { Change } from './changed-paths.ts'
+import { changesOf, factsAt, why } from './why.ts'
 
-export function debugRoutes(storage: Storage, resources: Resources): PathHandler {
-  const pages: Record<string, (exchange: Exchange) => Reply> = {
+export function debugRoutes(storage: Storage, resources: Resources): PathRoutes {
+  const pages: PathRoutes = {
     '/debug': () => jsonReply({ paths: Object.keys(pages) }),
     '/debug/why': (exchange) => {
       const { key, definition, name } = subjectOf(exchange, resources)
@@ -39,13 +40,20 @@ export function debugRoutes(storage: Storage, resources: Resources): PathHandler
           ...(revision.cause !== undefined ? { cause: revision.cause } : {}),
           at: new Date(revision.at).toISOString(),
           verb: revision.verb,
-          changed: changesOf(storage, revision),
+          facts: factsAt(storage, revision),
+          ...changedIn(storage, revision, exchange.query.get('diff') === 'true'),
         })),
       })
     },
     '/debug/queue': () => jsonReply({ queues: {} }),
   }
-  return (exchange) => (exchange.info.verb === 'get' ? pages[exchange.info.path]?.(exchange) : undefined)
+  return pages
+}
+
+/** `changed`: the paths; with ?diff=true also `changes`: each with its value before and after. */
+function changedIn(storage: Storage, revision: Revision, isDiff: boolean): { changed: string[]; changes?: Change[] } {
+  const changes = changesOf(storage, revision)
+  return { changed: changes.map(({ path }) => path), ...(isDiff ? { changes } : {}) }
 }
 
 function subjectOf(

@@ -1,5 +1,6 @@
 /**
- * /api, /apis and below: what is served, in the dialect that the client asks for. The documents are made in discovery.ts.
+ * /api, /apis and below: what is served, in the dialect that the client asks for. The documents are made in
+ * discovery.ts.
  */
 
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from '../discovery.ts'
@@ -7,10 +8,10 @@ import type { Resources } from '../registry/resources.ts'
 import { documentReply, perGeneration } from './document.ts'
 import type { Exchange } from './exchange.ts'
 import { parseAccept } from './negotiation.ts'
-import type { PathHandler } from './path-routes.ts'
+import type { PathRoutes } from './path-routes.ts'
 import type { Reply } from './reply.ts'
 
-export function discoveryRoutes(resources: Resources): PathHandler {
+export function discoveryRoutes(resources: Resources): PathRoutes {
   const bodies = perGeneration(resources, () => new Map<string, string>())
   const remember = (key: string, make: () => object | undefined): string | undefined => {
     const known = bodies().get(key)
@@ -21,22 +22,21 @@ export function discoveryRoutes(resources: Resources): PathHandler {
     bodies().set(key, body)
     return body
   }
-  return (exchange) => {
-    const parts = exchange.info.path.split('/').filter(Boolean)
-    const [root, group, version] = parts
-    if ((root !== 'api' && root !== 'apis') || exchange.info.verb !== 'get') return undefined
-    const definitions = resources.all()
-    if (parts.length === 1) return rootReply(exchange, root, (key, make) => remember(key, make) ?? '', resources)
-    const legacy =
-      root === 'api'
-        ? parts.length === 2
-          ? apiResourceList(definitions, '', group!)
-          : undefined
-        : version === undefined
-          ? apiGroup(definitions, group!)
-          : apiResourceList(definitions, group!, version)
-    const body = remember(parts.join('/'), () => legacy)
+  const listOf = (make: (group: string, version: string) => object | undefined) => (exchange: Exchange) => {
+    const [root, ...scope] = exchange.info.path.split('/').filter(Boolean)
+    const [group = '', version = ''] = root === 'api' ? ['', ...scope] : scope
+    const body = remember(`${group}/${version}`, () => make(group, version))
     return body === undefined ? undefined : documentReply(exchange, body, 'application/json')
+  }
+  const root = (root: 'api' | 'apis') => (exchange: Exchange) =>
+    rootReply(exchange, root, (key, make) => remember(key, make) ?? '', resources)
+  const resourceList = listOf((group, version) => apiResourceList(resources.all(), group, version))
+  return {
+    '/api': root('api'),
+    '/api/:version': resourceList,
+    '/apis': root('apis'),
+    '/apis/:group': listOf((group) => apiGroup(resources.all(), group)),
+    '/apis/:group/:version': resourceList,
   }
 }
 

@@ -3,56 +3,68 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { readBody } from '@dinghy/shared/http/body'
+import type { HttpServer } from '@dinghy/shared/http/server'
+import { type Upgrade, upgradeOf } from '@dinghy/shared/http/upgrade'
 import { actorOf } from '../auth/actor.ts'
 import type { UserInfo } from '../auth/user.ts'
 import { admin } from '../auth/user.ts'
 import type { WriteContext } from '../registry/write-context.ts'
 import type { RequestInfo } from './request-info.ts'
-import { parseRequestInfo } from './request-info.ts'
+import { requestInfo } from './request-info.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Made by the first stage; every later one finds it. */
+    exchange: Exchange
+  }
+}
+
+/** As large as upstream lets a body be. */
+export const maxBodyBytes = 3 * 1024 * 1024
 
 export class Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly url: URL
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
   readonly query: URLSearchParams
   readonly info: RequestInfo
   /** Shown to the client as Warning headers. */
   readonly warnings: string[] = []
   readonly auditId: string
-  /** Set if the client wants to leave HTTP (exec, attach, port-forward): its raw connection. */
-  readonly upgrade: { socket: Duplex; head: Buffer } | undefined
   user: UserInfo = admin
-  readonly #stopping: AbortSignal
+  readonly #server: HttpServer
   #signal: AbortSignal | undefined
 
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    stopping: AbortSignal,
-    upgrade?: { socket: Duplex; head: Buffer },
-  ) {
+  constructor(request: FastifyRequest, reply: FastifyReply, server: HttpServer) {
     this.request = request
-    this.response = response
-    this.upgrade = upgrade
-    // The client's Host was checked before; nothing of it may show up in what we read from the URL.
-    this.url = new URL(request.url?.startsWith('/') ? `http://localhost${request.url}` : 'http://localhost/')
-    this.query = this.url.searchParams
-    this.info = parseRequestInfo(request.method ?? 'GET', this.url)
+    this.reply = reply
+    this.#server = server
+    // Fastify parses the query itself where no route matches.
+    const { query, url } = request
+    this.query = query instanceof URLSearchParams ? query : new URLSearchParams(url.split('?')[1] ?? '')
+    this.info = requestInfo(request, this.query)
     const auditId = request.headers['audit-id']
     this.auditId = typeof auditId === 'string' && auditId !== '' ? auditId : randomUUID()
-    this.#stopping = stopping
+  }
+
+  /** Set if the client wants to leave HTTP (exec, attach, port-forward). */
+  get upgrade(): Upgrade | undefined {
+    return upgradeOf(this.request.raw)
   }
 
   /** Aborted when the client is gone or the server stops. Made when first asked for: only lasting requests need it. */
   get signal(): AbortSignal {
-    return (this.#signal ??= AbortSignal.any([this.#stopping, closeSignal(this.response)]))
+    return (this.#signal ??= this.#server.signalOf(this.request, this.reply))
   }
 
   /** A query parameter; an empty one counts as absent. */
   parameter(name: string): string | undefined {
     return this.query.get(name) || undefined
+  }
+
+  async body(): Promise<Buffer> {
+    return await readBody(this.request.raw, maxBodyBytes)
   }
 
   /** What a write by this request carries. */
@@ -68,11 +80,4 @@ export class Exchange {
       warn: (message) => this.warnings.push(message),
     }
   }
-}
-
-function closeSignal(response: ServerResponse): AbortSignal {
-  const controller = new AbortController()
-  if (response.closed) controller.abort()
-  else response.once('close', () => controller.abort())
-  return controller.signal
 }

@@ -1,14 +1,22 @@
 import { expect, test } from 'vitest'
 import { FlowControl } from './flow-control.ts'
-import { parseRequestInfo } from './request-info.ts'
+import type { RequestInfo } from './request-info.ts'
 
-function info(method: string, path: string) {
-  return parseRequestInfo(method, new URL(path, 'http://localhost'))
+const list: RequestInfo = {
+  isResource: true,
+  path: '/api/v1/pods',
+  verb: 'list',
+  group: '',
+  version: 'v1',
+  namespace: undefined,
+  resource: 'pods',
+  name: undefined,
+  subresource: undefined,
+  rest: '',
 }
-const list = info('GET', '/api/v1/pods')
-const create = info('POST', '/api/v1/namespaces/default/pods')
-const watch = info('GET', '/api/v1/pods?watch=1')
-const log = info('GET', '/api/v1/namespaces/default/pods/web/log')
+const create = { ...list, verb: 'create', namespace: 'default' }
+const watch = { ...list, verb: 'watch' }
+const log = { ...list, verb: 'get', namespace: 'default', name: 'web', subresource: 'log' }
 
 test('a full gate says when to come back, and opens again', () => {
   const gate = new FlowControl({ readOnly: 2, mutating: 1 })

@@ -1,8 +1,9 @@
 /**
  * Accept: which of the forms that this server can write does the client want?
  *
- * Forms: JSON and YAML; Table and PartialObjectMetadata as transforms of either. Protobuf is never written: clients that
- * ask for it list JSON too, and the few that do not are sent JSON all the same, which client-go reads by Content-Type.
+ * Forms: JSON and YAML; Table and PartialObjectMetadata as transforms of either. Protobuf is never written: clients
+ * that ask for it list JSON too, and the few that do not are sent JSON all the same, which client-go reads by
+ * Content-Type.
  */
 
 import { notAcceptable } from '@dinghy/shared/api/errors'

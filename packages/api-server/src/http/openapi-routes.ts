@@ -1,38 +1,38 @@
 /**
- * /openapi: the documents of openapi.ts. A document asked for by its hash may be kept for a year, because another content
- * has another hash; kubectl downloads each only once.
+ * /openapi: the documents of openapi.ts. A document asked for by its hash may be kept for a year, because another
+ * content has another hash; kubectl downloads each only once.
  */
 
 import { OpenApiDocuments, openApiV2 } from '../openapi.ts'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Resources } from '../registry/resources.ts'
 import { documentReply, perGeneration } from './document.ts'
-import type { PathHandler } from './path-routes.ts'
+import type { PathRoutes } from './path-routes.ts'
 import { version } from './version.ts'
 
 // Asked for with an @, which is no legal media type; newer clients refuse to read an answer that repeats it.
 const v2MediaType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
 const yearSeconds = 365 * 24 * 3600
 
-export function openApiRoutes(resources: Resources, clock: Clock): PathHandler {
+export function openApiRoutes(resources: Resources, clock: Clock): PathRoutes {
   const documents = perGeneration(resources, () => new OpenApiDocuments(resources.all(), version.gitVersion))
-  return (exchange) => {
-    const { path, verb } = exchange.info
-    if (verb !== 'get' || !path.startsWith('/openapi/')) return undefined
-    if (path === '/openapi/v2') return documentReply(exchange, openApiV2(), v2MediaType)
-    if (path === '/openapi/v3') return documentReply(exchange, JSON.stringify(documents().index()), 'application/json')
-    const name = path.replace('/openapi/v3/', '')
-    const document = documents().document(name)
-    if (!document) return undefined
-    const asked = exchange.parameter('hash')
-    if (asked === undefined) return documentReply(exchange, document.bytes, 'application/json')
-    if (asked !== document.hash) {
-      const location = `/openapi/v3/${name}?hash=${document.hash}`
-      return { code: 301, contentType: 'text/plain; charset=utf-8', body: '', headers: { location } }
-    }
-    return documentReply(exchange, document.bytes, 'application/json', {
-      'cache-control': 'public, immutable',
-      expires: new Date(clock.now() + yearSeconds * 1000).toUTCString(),
-    })
+  return {
+    '/openapi/v2': (exchange) => documentReply(exchange, openApiV2(), v2MediaType),
+    '/openapi/v3': (exchange) => documentReply(exchange, JSON.stringify(documents().index()), 'application/json'),
+    '/openapi/v3/*': (exchange) => {
+      const name = exchange.info.path.replace('/openapi/v3/', '')
+      const document = documents().document(name)
+      if (!document) return undefined
+      const asked = exchange.parameter('hash')
+      if (asked === undefined) return documentReply(exchange, document.bytes, 'application/json')
+      if (asked !== document.hash) {
+        const location = `/openapi/v3/${name}?hash=${document.hash}`
+        return { code: 301, contentType: 'text/plain; charset=utf-8', body: '', headers: { location } }
+      }
+      return documentReply(exchange, document.bytes, 'application/json', {
+        'cache-control': 'public, immutable',
+        expires: new Date(clock.now() + yearSeconds * 1000).toUTCString(),
+      })
+    },
   }
 }

@@ -1,126 +1,153 @@
 /**
- * Hands a request on to another server of this machine and its answer back, byte for byte: as HTTP, or as a raw
- * connection when the client wants to leave HTTP (WebSocket, SPDY).
+ * Hands a request on to another server of this machine and its answer back: as HTTP, or as a raw connection when the
+ * client wants to leave HTTP (WebSocket, SPDY).
  */
 
-import { request as httpRequest } from 'node:http'
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { connect } from 'node:net'
+import type { IncomingHttpHeaders } from 'node:http'
+import { STATUS_CODES } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { serviceUnavailable } from '@dinghy/shared/api/errors'
+import { type HttpResponse, httpRequest } from '@dinghy/shared/http/client'
+import { httpUpgrade } from '@dinghy/shared/http/client-upgrade'
+import { takeConnection } from '@dinghy/shared/http/upgrade'
 import type { Exchange } from './exchange.ts'
+import type { Reply } from './reply.ts'
 
 export interface Target {
+  scheme?: 'http' | 'https'
   host: string
   port: number
   /** With the query string. */
   path: string
 }
 
-const hopByHop = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
+const hopByHop = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 
 /** Makes an error of ours out of another server's refusal. */
 export type Refusal = (code: number, text: string) => Error
 
 /**
- * Resolves when either side has had enough. Throws ServiceUnavailable if the target cannot be reached, and what `refusal`
- * says if the target refuses; without it, refusals are handed on as they are.
+ * The target's answer, its body still to come. Throws ServiceUnavailable if the target cannot be reached, and what
+ * `refusal` says if the target refuses; without it, refusals are handed on as they are.
  */
-export async function pipeHttp(exchange: Exchange, { host, port, path }: Target, refusal?: Refusal): Promise<void> {
-  const { request, response, signal } = exchange
-  const headers = withoutHopByHop(request.headers)
-  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = httpRequest({
-      host,
-      port,
-      path,
+export async function pipeHttp(exchange: Exchange, target: Target, refusal?: Refusal): Promise<Reply> {
+  const { request, signal } = exchange
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
+  const hasBody = encoding !== undefined || (length !== undefined && length !== '0')
+  const asked = httpRequest(
+    {
       method: request.method,
-      headers: { ...headers, host: `${host}:${port}` },
-      signal,
-    })
-    outgoing.once('response', resolve)
-    outgoing.once('error', (error) => reject(unreachable(host, port, error)))
-    request.pipe(outgoing)
-  })
-  const code = answer.statusCode ?? 502
-  if (refusal && (code < 200 || code > 206)) throw refusal(code, await beginningOf(answer))
-  response.writeHead(code, withoutHopByHop(answer.headers))
-  response.flushHeaders()
+      url: { origin: originOf(target), path: target.path },
+      tls: anyCertificate,
+      headers: forwarded(request.headers, target),
+      body: hasBody ? request.raw : undefined,
+      // A program in a pod may think as long as it likes: its client knows when to give up.
+      headersTimeoutMs: 0,
+      keepAlive: false,
+    },
+    signal,
+  )
+  return await replyOf(await asked.catch((error: unknown) => unreachable(target, error)), refusal)
+}
+
+/** Like pipeHttp, for a request whose connection changes its protocol. Undefined: the connection is taken, and over. */
+export async function pipeUpgrade(exchange: Exchange, target: Target, refusal?: Refusal): Promise<Reply | undefined> {
+  const { request, reply, signal } = exchange
+  const asked = httpUpgrade(
+    {
+      method: request.method,
+      url: { origin: originOf(target), path: target.path },
+      tls: anyCertificate,
+      protocol: request.headers.upgrade ?? '',
+      headers: forwarded(request.headers, target),
+    },
+    signal,
+  )
+  const answered = await asked.catch((error: unknown) => unreachable(target, error))
+  if (!('socket' in answered)) return await replyOf(answered, refusal)
+  const { headers, socket: upstream } = answered
+  const client = takeConnection(request, reply)
+  client.write(head(101, headers))
   try {
-    await pipeline(answer, response)
+    await pipeline(client, upstream, client, { signal })
   } catch (error) {
-    // One of the two hung up in the middle; the other has been told by the pipeline.
     if (!signal.aborted && !isHangUp(error)) throw error
+  } finally {
+    upstream.destroy()
+    client.destroy()
   }
+  return undefined
 }
 
 const refusalBytes = 2048
 
-async function beginningOf(answer: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of answer.setEncoding('utf8')) {
-    text += chunk as string
-    if (text.length >= refusalBytes) break
-  }
-  return text.slice(0, refusalBytes)
+async function replyOf({ status, headers, body }: HttpResponse, refusal: Refusal | undefined): Promise<Reply> {
+  if (refusal && (status < 200 || status > 206)) throw refusal(status, await beginningOf(body))
+  const { 'content-type': contentType = 'application/octet-stream', ...others } = withoutHopByHop(headers)
+  return { code: status, contentType, headers: others, body }
 }
 
-/** Like pipeHttp, for a request whose connection changes its protocol. */
-export async function pipeUpgrade(exchange: Exchange, { host, port, path }: Target): Promise<void> {
-  const { socket, head } = exchange.upgrade!
-  const { request } = exchange
-  const upstream = connect({ host, port })
-  await new Promise<void>((resolve, reject) => {
-    upstream.once('connect', resolve)
-    upstream.once('error', (error) => reject(unreachable(host, port, error)))
-  })
-  upstream.write(requestHead(request, host, port, path))
-  if (head.length > 0) upstream.write(head)
-  // From here on the connection is not ours: no response of ours may be written to it.
-  exchange.response.detachSocket(socket as never)
-  const close = () => {
-    upstream.destroy()
-    socket.destroy()
+async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size >= refusalBytes) break
   }
-  exchange.signal.addEventListener('abort', close, { once: true })
-  try {
-    await Promise.all([pipeline(socket, upstream, { end: true }), pipeline(upstream, socket, { end: true })])
-  } catch (error) {
-    if (!isHangUp(error)) throw error
-  } finally {
-    exchange.signal.removeEventListener('abort', close)
-    close()
-  }
+  return Buffer.concat(chunks).subarray(0, refusalBytes).toString()
 }
 
-function requestHead({ method, rawHeaders }: IncomingMessage, host: string, port: number, path: string): string {
-  const lines = [`${method} ${path} HTTP/1.1`]
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]!
-    lines.push(name.toLowerCase() === 'host' ? `Host: ${host}:${port}` : `${name}: ${rawHeaders[i + 1]}`)
-  }
-  return `${lines.join('\r\n')}\r\n\r\n`
+function head(status: number, headers: IncomingHttpHeaders): string {
+  const lines = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((one) => `${name}: ${one}`))
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('\r\n')}\r\n\r\n`
 }
 
-function withoutHopByHop(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !hopByHop.includes(name)))
+function forwarded(headers: IncomingHttpHeaders, target: Target): IncomingHttpHeaders {
+  return { ...withoutHopByHop(headers), host: authority(target) }
 }
 
-function unreachable(host: string, port: number, error: Error) {
-  return serviceUnavailable(`error trying to reach service: dial tcp ${host}:${port}: ${error.message}`, {
-    cause: error,
-  })
+function withoutHopByHop(headers: IncomingHttpHeaders): Record<string, string> & { 'content-type'?: string } {
+  return Object.fromEntries(
+    Object.entries(headers).filter((entry): entry is [string, string] => !hopByHop.has(entry[0])),
+  )
+}
+
+/** As upstream: a proxied program's certificate is made out to names that nobody here knows. */
+const anyCertificate = { rejectUnauthorized: false }
+
+function originOf(target: Target): string {
+  return `${target.scheme ?? 'http'}://${authority(target)}`
+}
+
+function authority({ host, port }: Target): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function unreachable({ host, port }: Target, error: unknown): never {
+  const message = error instanceof Error ? error.message : String(error)
+  throw serviceUnavailable(`error trying to reach service: dial tcp ${host}:${port}: ${message}`, { cause: error })
 }
 
 function isHangUp(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  const hangUps = [
-    'ERR_STREAM_PREMATURE_CLOSE',
-    'ECONNRESET',
-    'EPIPE',
-    'ABORT_ERR',
-    'ERR_STREAM_DESTROYED',
-    'ERR_STREAM_WRITE_AFTER_END',
-  ]
-  return hangUps.includes(code)
+  const { code = '' } = error as NodeJS.ErrnoException
+  return hangUps.has(code)
 }
+
+const hangUps = new Set([
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ECONNRESET',
+  'EPIPE',
+  'ABORT_ERR',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+])

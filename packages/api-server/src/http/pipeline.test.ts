@@ -8,7 +8,9 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
-const ask: (typeof fixture)['ask'] = (...args) => fixture.ask(...args)
+function ask(...args: Parameters<(typeof fixture)['ask']>) {
+  return fixture.ask(...args)
+}
 const configMaps = '/api/v1/namespaces/default/configmaps'
 function configMap(name: string, more: object = {}) {
   return {
@@ -203,6 +205,15 @@ describe('an object goes round', () => {
     expect(fixture.storage.revision).toBe(before)
   })
 
+  test('a deprecated kind says so', async () => {
+    const answer = await ask('GET', '/api/v1/namespaces/default/endpoints')
+    expect(answer.headers['warning']).toContain('v1 Endpoints is deprecated in v1.33+')
+  })
+
+  test('JSON ends with a newline, as from Go', async () => {
+    for (const path of ['/version', configMaps, '/nowhere']) expect((await ask('GET', path)).text.at(-1)).toBe('\n')
+  })
+
   test('warnings become headers', async () => {
     const answer = await ask('POST', `${configMaps}?dryRun=All`, configMap('warned', { extra: 1 }))
     expect(answer.headers['warning']).toBe('299 - "unknown field \\"extra\\""')
@@ -298,7 +309,7 @@ describe('history', () => {
     )
     const why = await ask('GET', '/debug/why?group=&resource=cm&name=child')
     expect(why.json['chain']).toMatchObject([
-      { actor: 'other-controller', verb: 'update', summary: 'changed /data' },
+      { actor: 'other-controller', verb: 'update', summary: 'changed data' },
       { actor: 'some-controller', verb: 'create', cause },
       {
         actor: 'kubectl-create',

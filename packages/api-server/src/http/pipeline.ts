@@ -1,30 +1,41 @@
 /**
- * The way of a request, one line a stage, by Kubernetes' own names for them:
+ * The way of a request, one line a stage, by Kubernetes' own names for them. The first five are Fastify's onRequest
+ * hooks, in this order; `encode` is its onSend hook; upgrades (exec, attach, port-forward) take the same way.
  *
- *   request ─► is it local ─► authenticate ─► flow control ─► authorize ─► handler ─► encode ─► answer
- *                 403             401             429            403          │
+ *   request ─► is local ─► request info ─► authenticate ─► flow control ─► authorize ─► handler ─► encode ─► answer
+ *                403                           401             429             403         │
  *      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
- *       400 415               any                   422           403 …               409 404
+ *     400 413 415             any                   422           403 …               409 404
  *
- * The second line is the handler's: decode in write-verbs.ts, the rest in registry/create.ts and update.ts. Whatever a
- * stage throws becomes a Status in one place, at the end of `handle`.
+ * The second line is the handler's: decode in decode-request.ts, the rest in registry/create.ts and update.ts, where
+ * all of it is done again if somebody else writes in between. Whatever a stage throws becomes a Status in one place,
+ * `statusOf`.
  */
 
-import { forbidden, toStatus } from '@dinghy/shared/api/errors'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import {
+  badRequest,
+  forbidden,
+  requestEntityTooLarge,
+  type Status,
+  StatusError,
+  toStatus,
+  unknownResource,
+} from '@dinghy/shared/api/errors'
+import type { ErrorAnswer } from '@dinghy/shared/http/http-error'
+import { HttpServer } from '@dinghy/shared/http/server'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { authenticate } from '../auth/authenticate.ts'
 import type { Authorizer } from '../auth/authorize.ts'
 import { requireLocal } from '../auth/loopback.ts'
-import type { Exchange } from './exchange.ts'
+import { Exchange, maxBodyBytes } from './exchange.ts'
 import type { FlowControl } from './flow-control.ts'
-import type { Reply } from './reply.ts'
-import { send, statusReply } from './reply.ts'
+import { addPathRoutes, type PathRoutes } from './path-routes.ts'
+import { answer, encode, statusAnswer } from './reply.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import { findHandler } from './resource-routes.ts'
+import { addResourceRoutes } from './routes.ts'
 import type { Services } from './services.ts'
-
-/** Answers what is no resource: /version, /healthz, discovery. Undefined if the path is nobody's. */
-export type PathRoutes = (exchange: Exchange) => Promise<Reply>
 
 export interface Pipeline {
   services: Services
@@ -34,38 +45,68 @@ export interface Pipeline {
   log: Logger
 }
 
-/** Answers one request, in any case. */
-export async function handle(exchange: Exchange, pipeline: Pipeline): Promise<void> {
-  const observe = pipeline.metrics.begin(exchange.info)
-  try {
-    const reply = await answer(exchange, pipeline)
-    if (reply) await send(exchange, reply)
-  } catch (error) {
-    const status = toStatus(error)
-    if (status.code >= 500) pipeline.log.error({ err: error, url: exchange.request.url }, 'request failed')
-    // After the headers of a stream there is no other way to say that something went wrong.
-    if (exchange.response.headersSent) exchange.response.destroy()
-    else await send(exchange, statusReply(status))
-  } finally {
-    const { method, url } = exchange.request
-    const { statusCode: code } = exchange.response
-    observe(code)
-    pipeline.log.debug({ method, url, code, user: exchange.user.username }, 'answered')
-  }
+export function createApiServer(pipeline: Pipeline): HttpServer {
+  const { services, log } = pipeline
+  const server = new HttpServer({
+    errorHandler: (error, request) => answerError(error, request, log),
+    notFound: () => {
+      throw unknownResource()
+    },
+    querystringParser: (query) => new URLSearchParams(query),
+    ignoreTrailingSlash: true,
+    keepAliveTimeoutMs: 90_000,
+  })
+  const { app } = server
+  app.decorateRequest('exchange')
+
+  app.addHook('onRequest', function requestInfo(request, reply, done) {
+    request.exchange = new Exchange(request, reply, server)
+    observe(request.exchange, pipeline)
+    done()
+  })
+  app.addHook('onRequest', function isLocal(request, _reply, done) {
+    requireLocal(request.headers)
+    done()
+  })
+  app.addHook('onRequest', function authenticateRequest({ exchange, headers }, _reply, done) {
+    exchange.user = authenticate(services.authenticators, headers)
+    done()
+  })
+  app.addHook('onRequest', function flowControl({ exchange }, _reply, done) {
+    onceOver(exchange, pipeline.flowControl.enter(exchange.info))
+    done()
+  })
+  app.addHook('onRequest', function authorizeRequest({ exchange }, _reply, done) {
+    authorize(exchange, services.authorizer)
+    done()
+  })
+  app.addHook('onSend', encode)
+
+  addPathRoutes(app, pipeline.paths)
+  addResourceRoutes(app, async ({ exchange }: FastifyRequest, reply: FastifyReply) => {
+    const { definition, handler } = findHandler(exchange.info, services)
+    if (definition.deprecation) exchange.warnings.push(definition.deprecation)
+    const made = await handler(exchange, definition, services)
+    // A handler that has taken the connection answers for itself.
+    return made ? answer(reply, made) : reply
+  })
+  return server
 }
 
-async function answer(exchange: Exchange, { services, flowControl, paths }: Pipeline): Promise<Reply | undefined> {
-  requireLocal(exchange.request.headers)
-  exchange.user = authenticate(services.authenticators, exchange.request.headers)
-  const leave = flowControl.enter(exchange.info)
-  try {
-    authorize(exchange, services.authorizer)
-    if (!exchange.info.isResource) return await paths(exchange)
-    const { definition, handler } = findHandler(exchange.info, services)
-    return await handler(exchange, definition, services)
-  } finally {
-    leave()
-  }
+function observe(exchange: Exchange, { metrics, log }: Pipeline): void {
+  const finish = metrics.begin(exchange.info)
+  onceOver(exchange, () => {
+    const { method, url } = exchange.request
+    const { statusCode: code } = exchange.reply
+    finish(code)
+    log.debug({ method, url, code, user: exchange.user.username }, 'answered')
+  })
+}
+
+/** When the answer is out, or the client gone. */
+function onceOver({ upgrade, reply }: Exchange, act: () => void): void {
+  const connection = upgrade?.socket ?? reply.raw
+  connection.once('close', act)
 }
 
 function authorize({ user, info }: Exchange, authorizer: Authorizer): void {
@@ -77,4 +118,17 @@ function authorize({ user, info }: Exchange, authorizer: Authorizer): void {
     ? `User ${JSON.stringify(user.username)} cannot ${verb} resource ${JSON.stringify(subresource ? `${resource}/${subresource}` : resource)} in API group ${JSON.stringify(group)} ${namespace ? `in the namespace ${JSON.stringify(namespace)}` : 'at the cluster scope'}`
     : `User ${JSON.stringify(user.username)} cannot ${verb} path ${JSON.stringify(path)}`
   throw forbidden(group, resource, name ?? '', decision.reason ? `${what}: ${decision.reason}` : what)
+}
+
+function answerError(error: unknown, request: FastifyRequest, log: Logger): ErrorAnswer {
+  const status = statusOf(error)
+  if (status.code >= 500) log.error({ err: error, url: request.url }, 'request failed')
+  return statusAnswer(status)
+}
+
+/** What the server kit refuses by itself (a body that is too large, a path that cannot be read) has no Status yet. */
+function statusOf(error: unknown): Status {
+  const { statusCode, message } = error as { statusCode?: number; message?: string }
+  if (error instanceof StatusError || statusCode === undefined || statusCode >= 500) return toStatus(error)
+  return toStatus(statusCode === 413 ? requestEntityTooLarge(`limit is ${maxBodyBytes}`) : badRequest(message ?? ''))
 }

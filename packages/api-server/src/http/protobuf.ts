@@ -1,9 +1,10 @@
 /**
- * Decodes Kubernetes' protobuf bodies into the JSON they stand for. kubectl ≥ 1.32 sends most of its `create …` bodies so.
+ * Decodes Kubernetes' protobuf bodies into the JSON they stand for. kubectl ≥ 1.32 sends most of its `create …` bodies
+ * so.
  *
- * A body is "k8s\0" followed by runtime.Unknown{typeMeta{apiVersion=1, kind=2}=1, raw=2}; raw is the message itself, whose
- * field numbers are in the schema. The result is what a JSON body would parse to, before conform() makes it canonical:
- * zeros are kept here and dropped there. We never send protobuf; every client that can is content with JSON.
+ * A body is "k8s\0" followed by runtime.Unknown{typeMeta{apiVersion=1, kind=2}=1, raw=2}; raw is the message itself,
+ * whose field numbers are in the schema. The result is what a JSON body would parse to, before conform() makes it
+ * canonical: zeros are kept here and dropped there. We never send protobuf; every client that can is content with JSON.
  */
 
 import type { FieldShape, Scalar, TypeRef, TypeSource } from '@dinghy/shared/schema/type-shape'

@@ -11,7 +11,7 @@ import type { TableOptions } from './represent.ts'
 import { representList, representObject } from './represent.ts'
 import { integer, listRequest, watchRequest } from './request-options.ts'
 import type { Services } from './services.ts'
-import { streamWatch } from './watch-stream.ts'
+import { watchReply } from './watch-stream.ts'
 
 /** With resourceVersionMatch=Exact this is time travel: the object as it was at that revision. */
 export function get(exchange: Exchange, definition: ResourceDefinition, services: Services): Reply {
@@ -34,11 +34,7 @@ export function list(exchange: Exchange, definition: ResourceDefinition, service
   return encoded(format, representList(format, definition, page, tableOptions(exchange, services)))
 }
 
-export async function watch(
-  exchange: Exchange,
-  definition: ResourceDefinition,
-  services: Services,
-): Promise<undefined> {
+export function watch(exchange: Exchange, definition: ResourceDefinition, services: Services): Reply {
   const format = negotiate(exchange.request.headers.accept)
   const request = watchRequest(exchange, definition)
   const ended = new AbortController()
@@ -48,7 +44,7 @@ export async function watch(
     { ...request, onStart: (request) => (requestBookmark = request) },
     AbortSignal.any([exchange.signal, ended.signal]),
   )
-  await streamWatch(exchange, definition, events, () => ended.abort(), {
+  return watchReply(definition, events, () => ended.abort(), {
     clock: services.clock,
     format,
     table: tableOptions(exchange, services),

@@ -2,23 +2,25 @@
  * The answer to a request, and how it is put on the wire: status, headers, pretty-printing, YAML, compression.
  */
 
+import type { Readable } from 'node:stream'
 import { constants, gzip } from 'node:zlib'
-import { promisify } from 'node:util'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Status } from '@dinghy/shared/api/errors'
+import type { ErrorAnswer } from '@dinghy/shared/http/http-error'
 import type { Exchange } from './exchange.ts'
 import type { Format } from './negotiation.ts'
 
 export interface Reply {
   code: number
   contentType: string
-  body: Buffer | string
-  headers?: Record<string, string>
+  /** A stream is a watch, a log, or what a proxied server says. */
+  body: Buffer | string | Readable
+  headers?: Record<string, string | string[]>
 }
 
-const gzipAsync = promisify(gzip)
 const compressFromBytes = 128 * 1024
 
-export function jsonReply(value: unknown, code = 200, headers?: Record<string, string>): Reply {
+export function jsonReply(value: unknown, code = 200, headers?: Reply['headers']): Reply {
   return { code, contentType: 'application/json', body: JSON.stringify(value), ...(headers ? { headers } : {}) }
 }
 
@@ -31,42 +33,55 @@ export function textReply(text: string, code = 200): Reply {
   return { code, contentType: 'text/plain; charset=utf-8', body: text }
 }
 
-export function statusReply(status: Status): Reply {
+export function statusAnswer(status: Status): ErrorAnswer {
   const seconds = status.details?.retryAfterSeconds
   const headers = {
+    'content-type': 'application/json',
     ...(seconds ? { 'retry-after': String(seconds) } : {}),
     // The rest of a body that was too large is not read; the connection is of no more use.
     ...(status.code === 413 ? { connection: 'close' } : {}),
   }
-  return jsonReply(status, status.code, headers)
+  return { statusCode: status.code, headers, body: JSON.stringify(status) }
 }
 
-export async function send(exchange: Exchange, reply: Reply): Promise<void> {
-  const { request, response } = exchange
-  if (response.writableEnded || response.destroyed) return
-  let body = Buffer.isBuffer(reply.body) ? reply.body : Buffer.from(reply.body)
-  if (reply.contentType === 'application/json' && wantsPretty(exchange)) body = pretty(body)
-  if (reply.contentType === 'application/yaml') body = await toYaml(body)
-  response.statusCode = reply.code
-  setHeaders(exchange, { 'content-type': reply.contentType, ...reply.headers })
-  if (body.length >= compressFromBytes && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
-    body = await gzipAsync(body, { level: constants.Z_BEST_SPEED })
-    response.setHeader('content-encoding', 'gzip')
-    response.setHeader('vary', 'Accept-Encoding')
+/** Puts an answer on its way; what it looks like on the wire is settled by `encode`. */
+export function answer(reply: FastifyReply, { code, contentType, body, headers = {} }: Reply): FastifyReply {
+  return reply
+    .code(code)
+    .headers({ 'content-type': contentType, ...headers })
+    .send(typeof body === 'string' ? Buffer.from(body) : body)
+}
+
+/** The last stage (an onSend hook): the headers that every answer carries, pretty-printing, YAML, compression. */
+export function encode(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+  done: (error?: Error | null, payload?: unknown) => void,
+): void {
+  const { exchange } = request
+  setHeaders(exchange, reply)
+  const body = typeof payload === 'string' ? Buffer.from(payload) : payload
+  if (!Buffer.isBuffer(body)) return done(null, body)
+  const contentType = reply.getHeader('content-type')
+  if (contentType === 'application/yaml') {
+    toYaml(body).then((yaml) => done(null, yaml), done)
+    return
   }
-  response.setHeader('content-length', body.length)
-  if (exchange.upgrade) response.setHeader('connection', 'close')
-  response.end(request.method === 'HEAD' ? undefined : body)
+  const shown = contentType === 'application/json' ? jsonText(body, wantsPretty(exchange)) : body
+  if (shown.length < compressFromBytes || !/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
+    return done(null, shown)
+  }
+  reply.headers({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' })
+  gzip(shown, { level: constants.Z_BEST_SPEED }, done)
 }
 
-/** What every answer carries, streamed or not. */
-export function setHeaders(exchange: Exchange, headers: Record<string, string>): void {
-  const { response } = exchange
-  response.setHeader('audit-id', exchange.auditId)
-  response.setHeader('cache-control', 'no-cache, private')
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+function setHeaders(exchange: Exchange, reply: FastifyReply): void {
+  reply.header('audit-id', exchange.auditId)
+  // What is proxied has its own say on how long it may be kept.
+  if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-cache, private')
   const warnings = [...new Set(exchange.warnings)].map((text) => `299 - ${quoted(text)}`)
-  if (warnings.length > 0) response.setHeader('warning', warnings)
+  if (warnings.length > 0) reply.header('warning', warnings)
 }
 
 /** RFC 7234 warn-text. Header bytes must be printable ASCII. */
@@ -81,8 +96,12 @@ function wantsPretty({ query, request }: Exchange): boolean {
   return /^(curl|Wget|Mozilla\/5\.0)/.test(request.headers['user-agent'] ?? '')
 }
 
-function pretty(body: Buffer): Buffer {
-  return Buffer.from(`${JSON.stringify(JSON.parse(body.toString()), undefined, 2)}\n`)
+const newline = Buffer.from('\n')
+
+/** Go's encoder ends each value with a newline. */
+function jsonText(body: Buffer, pretty: boolean): Buffer {
+  if (pretty) return Buffer.from(`${JSON.stringify(JSON.parse(body.toString()), undefined, 2)}\n`)
+  return body.at(-1) === newline[0] ? body : Buffer.concat([body, newline])
 }
 
 async function toYaml(json: Buffer): Promise<Buffer> {

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { parseRequestInfo } from './request-info.ts'
+import { HttpServer } from '@dinghy/shared/http/server'
+import { requestInfo, type RequestInfo } from './request-info.ts'
+import { addResourceRoutes } from './routes.ts'
 
 const cases: [method: string, path: string, expected: string][] = [
   ['GET', '/api/v1/nodes', 'list nodes'],
@@ -26,6 +28,7 @@ const cases: [method: string, path: string, expected: string][] = [
   ['DELETE', '/apis/apps/v1/namespaces/blue/deployments/web', 'delete deployments.apps/v1 ns=blue name=web'],
   ['GET', '/api/v1/nodes/node-1/proxy/a/b', 'get nodes/proxy name=node-1 rest=/a/b'],
   ['GET', '/api/v1/nodes/node-1/proxy/', 'get nodes/proxy name=node-1 rest=/'],
+  ['GET', '/api/v1/namespaces/blue/pods/web:80/proxy/a%20b/?c=d', 'get pods/proxy ns=blue name=web:80 rest=/a%20b/'],
   [
     'GET',
     '/apis/rbac.authorization.k8s.io/v1/clusterroles/system:node',
@@ -36,7 +39,6 @@ const cases: [method: string, path: string, expected: string][] = [
     '/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode',
     'get clusterroles.rbac.authorization.k8s.io/v1 name=system:node',
   ],
-  ['GET', '/api/v1/nodes/%zz', 'get nodes name=%zz'],
   ['GET', '/healthz', 'path get /healthz'],
   ['GET', '/', 'path get /'],
   ['GET', '/api', 'path get /api'],
@@ -46,8 +48,25 @@ const cases: [method: string, path: string, expected: string][] = [
   ['POST', '/debug/pause', 'path post /debug/pause'],
 ]
 
-test.each(cases)('%s %s is %s', (method, path, expected) => {
-  const info = parseRequestInfo(method, new URL(path, 'http://localhost'))
+function parser(query: string): URLSearchParams {
+  return new URLSearchParams(query)
+}
+let info: RequestInfo
+const { app } = new HttpServer({
+  querystringParser: parser,
+  ignoreTrailingSlash: true,
+  notFound: (request) => {
+    info = requestInfo(request, parser(''))
+    return ''
+  },
+})
+addResourceRoutes(app, async (request) => {
+  info = requestInfo(request, request.query as URLSearchParams)
+  return ''
+})
+
+test.each(cases)('%s %s is %s', async (method, path, expected) => {
+  await app.inject({ method: method as 'GET', url: path })
   const what = info.group ? `${info.resource}.${info.group}/${info.version}` : info.resource
   const text = info.isResource
     ? [

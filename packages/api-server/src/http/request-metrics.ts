@@ -13,14 +13,20 @@ export interface RequestMetrics {
 }
 
 export function requestMetrics(metrics: Metrics, clock: Clock): RequestMetrics {
-  const total = metrics.counter('apiserver_request_total', 'Requests by verb, resource and status code.')
+  const resourceLabels = ['verb', 'group', 'version', 'resource', 'subresource'] as const
+  const total = metrics.counter('apiserver_request_total', 'Requests by verb, resource and status code.', [
+    ...resourceLabels,
+    'code',
+  ])
   const duration = metrics.histogram(
     'apiserver_request_duration_seconds',
     'How long requests took; watches and other lasting ones left out.',
+    { labelNames: resourceLabels },
   )
   const lasting = metrics.gauge(
     'apiserver_longrunning_requests',
     'Watches, logs and other lasting requests that are open.',
+    resourceLabels,
   )
   return {
     begin(info) {
@@ -31,8 +37,8 @@ export function requestMetrics(metrics: Metrics, clock: Clock): RequestMetrics {
       if (isLasting(info)) lasting.inc(labels)
       return (code) => {
         if (code !== 404) total.inc({ ...labels, code })
-        if (isLasting(info)) lasting.inc(labels, -1)
-        else if (code !== 404) duration.observe((clock.now() - started) / 1000, labels)
+        if (isLasting(info)) lasting.dec(labels)
+        else if (code !== 404) duration.observe(labels, (clock.now() - started) / 1000)
       }
     },
   }

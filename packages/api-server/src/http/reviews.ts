@@ -1,6 +1,6 @@
 /**
- * Reviews: questions to the server about identity and rights, sent as objects that come back with their status filled in.
- * Nothing is stored. They ask the same authenticators and the same authorizer as the pipeline does.
+ * Reviews: questions to the server about identity and rights, sent as objects that come back with their status filled
+ * in. Nothing is stored. They ask the same authenticators and the same authorizer as the pipeline does.
  */
 
 import { badRequest, invalid } from '@dinghy/shared/api/errors'
@@ -10,13 +10,12 @@ import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { AccessAttributes } from '../auth/authorize.ts'
 import { verifyServiceAccountToken } from '../auth/service-account-tokens.ts'
 import type { UserInfo } from '../auth/user.ts'
-import type { ResourceDefinition } from '../registry/resource-definition.ts'
-import { readBody } from './body.ts'
-import { decodeBody } from './decode.ts'
+import { decodeRequest } from './decode-request.ts'
 import type { Exchange } from './exchange.ts'
 import type { Handler } from './handler.ts'
-import { jsonReply } from './reply.ts'
-import { fieldValidation } from './request-options.ts'
+import { negotiate } from './negotiation.ts'
+import { encoded } from './reply.ts'
+import { encode } from './represent.ts'
 import type { Services } from './services.ts'
 
 interface Review extends KubernetesObject {
@@ -26,10 +25,11 @@ interface Review extends KubernetesObject {
 /** A handler that fills in the status which `judge` returns. */
 function review(judge: (spec: ReviewSpec, services: Services, exchange: Exchange) => object): Handler {
   return async (exchange, definition, services) => {
-    const object = await decode(exchange, definition)
+    const format = negotiate(exchange.request.headers.accept)
+    const object = await decodeRequest<Review>(exchange, definition, 'CreateOptions')
     const status = judge(object.spec ?? {}, services, exchange)
     const metadata = { ...object.metadata, creationTimestamp: rfc3339(services.clock.now()) }
-    return jsonReply({ ...object, metadata, status }, 201)
+    return encoded(format, encode({ ...object, metadata, status }), 201)
   }
 }
 
@@ -120,13 +120,4 @@ function subjectOf({ user, groups, uid, extra }: ReviewSpec): UserInfo {
     throw invalid('authorization.k8s.io', 'SubjectAccessReview', '', [problem])
   }
   return { username: user ?? '', groups: groups ?? [], ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) }
-}
-
-async function decode(exchange: Exchange, definition: ResourceDefinition): Promise<Review> {
-  const body = await readBody(exchange.request)
-  const validation = fieldValidation(exchange, 'CreateOptions')
-  const contentType = exchange.request.headers['content-type']
-  const { object, warnings } = decodeBody(body, contentType, definition, { fieldValidation: validation })
-  exchange.warnings.push(...warnings)
-  return object
 }

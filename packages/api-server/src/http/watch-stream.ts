@@ -6,7 +6,7 @@
  * Errors after the headers travel as an ERROR event, as upstream; clients then list and watch anew.
  */
 
-import { once } from 'node:events'
+import { Readable } from 'node:stream'
 import { toStatus } from '@dinghy/shared/api/errors'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { apiVersionOf } from '@dinghy/shared/api/resources'
@@ -16,9 +16,8 @@ import { bytesOf, objectOf } from '../registry/resources.ts'
 import type { ObjectEvent } from '../registry/watch.ts'
 import type { Entry } from '../storage/storage.ts'
 import { SlowWatcher } from '../storage/storage.ts'
-import type { Exchange } from './exchange.ts'
 import type { Format } from './negotiation.ts'
-import { setHeaders } from './reply.ts'
+import type { Reply } from './reply.ts'
 import type { TableOptions } from './represent.ts'
 import { metadataOnly, tableOf } from './represent.ts'
 
@@ -34,46 +33,41 @@ export interface WatchStreamOptions {
   requestBookmark: () => void
 }
 
-/** Resolves when the stream has ended, for whatever reason. `stop` ends the events. */
-export async function streamWatch(
-  exchange: Exchange,
+/** The answer whose body ends when the events do, or the client goes away. `stop` ends the events. */
+export function watchReply(
   definition: ResourceDefinition,
   events: AsyncIterable<ObjectEvent>,
   stop: () => void,
   options: WatchStreamOptions,
-): Promise<void> {
+): Reply {
+  const lines = linesOf(definition, events, stop, options)
+  return { code: 200, contentType: options.format.mediaType, body: Readable.from(lines, { objectMode: false }) }
+}
+
+async function* linesOf(
+  definition: ResourceDefinition,
+  events: AsyncIterable<ObjectEvent>,
+  stop: () => void,
+  options: WatchStreamOptions,
+): AsyncIterable<Buffer> {
   const { clock, allowBookmarks } = options
   // Upstream spreads the ends of endless watches over half an hour, lest all clients come back at once.
   const seconds = options.timeoutSeconds ?? minTimeoutSeconds * (1 + Math.random())
   const timeout = clock.setTimeout(stop, seconds * 1000)
   const bookmarks = allowBookmarks ? repeat(clock, bookmarkIntervalMs, options.requestBookmark) : undefined
   const render = renderer(definition, options)
-  const { response } = exchange
-  setHeaders(exchange, { 'content-type': options.format.mediaType })
-  response.writeHead(200)
-  response.flushHeaders()
   try {
     for await (const event of events) {
       if (event.type === 'BOOKMARK' && !allowBookmarks) continue
-      if (!response.write(render(event))) await drained(exchange)
-      if (exchange.signal.aborted) return
+      yield render(event)
     }
   } catch (error) {
-    if (error instanceof SlowWatcher) response.destroy()
-    else response.write(line('ERROR', JSON.stringify(toStatus(error))))
+    // The stream breaks, and with it the connection.
+    if (error instanceof SlowWatcher) throw error
+    yield line('ERROR', JSON.stringify(toStatus(error)))
   } finally {
     clock.clear(timeout)
     bookmarks?.()
-    response.end()
-  }
-}
-
-/** Waits until the client has read what was written, or is gone. */
-async function drained({ response, signal }: Exchange): Promise<void> {
-  try {
-    await once(response, 'drain', { signal })
-  } catch (error) {
-    if (!signal.aborted) throw error
   }
 }
 

@@ -2,7 +2,8 @@
  * create, update, patch, delete: from the bytes of a request to the store and back.
  */
 
-import { badRequest, success } from '@dinghy/shared/api/errors'
+import { badRequest, invalid, success } from '@dinghy/shared/api/errors'
+import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { applyPatch } from '../patch/patch.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
@@ -11,9 +12,9 @@ import type { Change } from '../registry/update.ts'
 import type { WriteContext } from '../registry/write-context.ts'
 import type { Entry } from '../storage/storage.ts'
 import { applyChange, isApply, requireValidPatchOptions } from './apply-patch.ts'
-import { readBody } from './body.ts'
 import type { DecodeTarget, FieldValidation } from './decode.ts'
-import { decodeBody, decodeObject } from './decode.ts'
+import { decodeObject } from './decode.ts'
+import { decodeRequest } from './decode-request.ts'
 import type { Exchange } from './exchange.ts'
 import { negotiate } from './negotiation.ts'
 import { tableOptions } from './read-verbs.ts'
@@ -25,14 +26,14 @@ import type { Services } from './services.ts'
 
 export async function create(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const context = exchange.writeContext(isDryRun(exchange, 'CreateOptions'))
-  const object = await decode(exchange, definition, 'CreateOptions')
+  const object = await decodeRequest(exchange, definition, 'CreateOptions')
   const entry = await services.store.create(definition, scopeOf(exchange, definition), object, context)
   return shown(exchange, definition, services, entry, 201)
 }
 
 export async function update(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const context = exchange.writeContext(isDryRun(exchange, 'UpdateOptions'))
-  const object = await decode(exchange, definition, 'UpdateOptions')
+  const object = await decodeRequest(exchange, definition, 'UpdateOptions')
   const createIfMissing = definition.strategy.allowCreateOnUpdate ?? false
   return change(exchange, definition, services, () => structuredClone(object), context, createIfMissing)
 }
@@ -40,7 +41,7 @@ export async function update(exchange: Exchange, definition: ResourceDefinition,
 export async function patch(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   requireValidPatchOptions(exchange)
   const context = exchange.writeContext(isDryRun(exchange, 'PatchOptions'))
-  const body = await readBody(exchange.request)
+  const body = await exchange.body()
   const validation = fieldValidation(exchange, 'PatchOptions')
   if (isApply(exchange)) {
     const make = applyChange(exchange, body, definition, validation, context, services.clock.now())
@@ -54,9 +55,16 @@ export async function patch(exchange: Exchange, definition: ResourceDefinition, 
       type: definition.type,
       types: definition.types,
     })
-    return conformPatched(exchange, result, definition, validation)
+    return named(definition, conformPatched(exchange, result, definition, validation))
   }
   return change(exchange, definition, services, patched, context, false)
+}
+
+/** A patch can take everything away; what is left must still be an object. */
+function named({ group, kind }: ResourceDefinition, object: KubernetesObject): KubernetesObject {
+  if (object.metadata.name) return object
+  const problem = fieldErrors.required('metadata.name', 'name or generateName is required')
+  throw invalid(group, kind, '', [problem])
 }
 
 /** What a patch made must be as well-formed as what is sent whole. */
@@ -92,7 +100,7 @@ async function change(
 }
 
 export async function remove(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
-  const { options, dryRun } = deleteOptions(exchange, services.types, await readBody(exchange.request))
+  const { options, dryRun } = deleteOptions(exchange, services.types, await exchange.body())
   const context = exchange.writeContext(dryRun)
   const ref = refOf(exchange, definition)
   const { entry, removed } = await services.store.delete(definition, ref, options, context)
@@ -123,22 +131,12 @@ export async function removeCollection(
   definition: ResourceDefinition,
   services: Services,
 ): Promise<Reply> {
-  const { options, dryRun } = deleteOptions(exchange, services.types, await readBody(exchange.request))
+  const { options, dryRun } = deleteOptions(exchange, services.types, await exchange.body())
   const format = negotiate(exchange.request.headers.accept)
   const request = listRequest(exchange, definition)
   const entries = await services.store.deleteCollection(definition, request, options, exchange.writeContext(dryRun))
   const page = { revision: services.storage.revision, entries }
   return encoded(format, representList(format, definition, page, tableOptions(exchange, services)))
-}
-
-async function decode(exchange: Exchange, definition: ResourceDefinition, options: string): Promise<KubernetesObject> {
-  const body = await readBody(exchange.request)
-  const validation = fieldValidation(exchange, options)
-  const { object, warnings } = decodeBody(body, exchange.request.headers['content-type'], definition, {
-    fieldValidation: validation,
-  })
-  exchange.warnings.push(...warnings)
-  return object
 }
 
 function shown(

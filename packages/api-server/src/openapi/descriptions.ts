@@ -1,6 +1,6 @@
 /**
- * What `kubectl explain` says: one sentence for each type and field that people meet. Everything else explains itself by
- * its name, or is rare enough for the Kubernetes documentation.
+ * What `kubectl explain` says: one sentence for each type and field that people meet. Everything else explains itself
+ * by its name, or is rare enough for the Kubernetes documentation.
  *
  * A type's own sentence stands under ''.
  */

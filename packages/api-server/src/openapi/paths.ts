@@ -1,8 +1,8 @@
 /**
  * The paths of an OpenAPI document: every request that can be made of a resource.
  *
- * kubectl reads them with a purpose. A PATCH that declares ?fieldValidation= tells it that the server validates, one that
- * declares ?dryRun= that a dry run is safe; the media types of a PATCH tell it how to apply; the extensions tell
+ * kubectl reads them with a purpose. A PATCH that declares ?fieldValidation= tells it that the server validates, one
+ * that declares ?dryRun= that a dry run is safe; the media types of a PATCH tell it how to apply; the extensions tell
  * `kubectl explain` which kind a path speaks of.
  */
 

@@ -1,6 +1,6 @@
 /**
- * The two halves of server-side apply that make the new object: what the author asks for goes in, what they no longer ask
- * for – and nobody else does – goes out.
+ * The two halves of server-side apply that make the new object: what the author asks for goes in, what they no longer
+ * ask for – and nobody else does – goes out.
  */
 
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
@@ -45,7 +45,9 @@ export function mergedOrder(live: string[], applied: string[]): string[] {
   return [...order, ...live.slice(next).filter((element) => !isApplied.has(element))]
 }
 
-/** Removes what was applied before and is owned by nobody now. What is emptied by that goes, too: it is undefined then. */
+/**
+ * Removes what was applied before and is owned by nobody now. What is emptied by that goes, too: it is undefined then.
+ */
 export function prune(value: unknown, before: FieldSet, owned: FieldSet, place: Place, types: TypeSource): unknown {
   if (structureOf(value, place, types) === 'leaf') return value
   const kept = [...partsOf(value, place, types)].flatMap(([element, part]) => {

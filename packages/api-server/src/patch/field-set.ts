@@ -12,14 +12,16 @@
 import { isObject, type JsonObject } from '../shape/json.ts'
 
 export class FieldSet {
-  static readonly empty = new FieldSet(false, new Map())
-
   readonly isMember: boolean
   readonly children: ReadonlyMap<string, FieldSet>
 
   constructor(isMember: boolean, children: ReadonlyMap<string, FieldSet>) {
     this.isMember = isMember
     this.children = children
+  }
+
+  static get empty(): FieldSet {
+    return emptySet
   }
 
   /** Of a node with these children; empty ones are left out. */
@@ -81,6 +83,9 @@ export class FieldSet {
     return new FieldSet(Object.hasOwn(value, '.'), new Map(children))
   }
 }
+
+// Not a static field: what the compiler makes of a class that names itself in one cannot be loaded.
+const emptySet = new FieldSet(false, new Map())
 
 /** A field without parts. */
 export const leaf = new FieldSet(true, new Map())

@@ -1,6 +1,6 @@
 /**
- * How server-side apply sees a value: as one thing, as fields, or as items that can be told apart – and, from that, which
- * fields a value has and which differ between two. Follows structured-merge-diff.
+ * How server-side apply sees a value: as one thing, as fields, or as items that can be told apart – and, from that,
+ * which fields a value has and which differ between two. Follows structured-merge-diff.
  */
 
 import { isDeepStrictEqual } from 'node:util'

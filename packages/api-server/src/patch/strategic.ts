@@ -219,7 +219,9 @@ function requireInOrder(patch: unknown, order: unknown[], identity: Identity): v
   }
 }
 
-/** A value the original has nothing to merge with: taken as it is, but directives are no data, and null means absent. */
+/**
+ * A value the original has nothing to merge with: taken as it is, but directives are no data, and null means absent.
+ */
 function withoutDirectives(value: unknown): unknown {
   if (Array.isArray(value)) {
     return value.filter((item) => !isObject(item) || item[patchDirective] === undefined).map(withoutDirectives)

@@ -7,6 +7,7 @@ import { alreadyExists, generateNameConflict } from '@dinghy/shared/api/errors'
 import { generateName } from '@dinghy/shared/api/names'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { AdmissionRequest } from './admission.ts'
+import { fillAlwaysWritten } from '../shape/fill.ts'
 import type { Entry } from '../storage/storage.ts'
 import { insert } from './compare-and-swap.ts'
 import { applyScope, fillForCreate, sentMetadata } from './object-meta.ts'
@@ -46,11 +47,11 @@ export async function createObject(
   await parts.admission.admit(request)
   fillForCreate(definition, object, parts.clock.now())
   if (definition.subresources.status) delete (object as { status?: unknown }).status
-  fillStructs(definition, object)
   const generated = !metadata.name && Boolean(metadata.generateName)
   const prepare = () => {
     if (generated) metadata.name = generateName(metadata.generateName!)
     definition.strategy.prepareForCreate?.(object) // a Job writes its own name into its template
+    fillAlwaysWritten(object, definition.type, definition.types)
   }
   prepare()
 
@@ -70,13 +71,5 @@ export async function createObject(
     }
   } finally {
     release()
-  }
-}
-
-/** Go writes a struct that is not a pointer even when it is empty, so clients find a spec and a status to look into. */
-function fillStructs({ types, type }: ResourceDefinition, object: KubernetesObject): void {
-  for (const name of ['spec', 'status'] as const) {
-    const field = types.type(type)?.fields.get(name)
-    if (field?.type.kind === 'object' && !field.keepsZero) (object as { spec?: object; status?: object })[name] ??= {}
   }
 }

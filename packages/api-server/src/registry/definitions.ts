@@ -11,6 +11,7 @@ import { columnsOf } from './columns/columns.ts'
 import type { KindRules } from './kinds/kind-rules.ts'
 import { rulesOf } from './kinds/kinds.ts'
 import { validateFinalizerIsQualified } from './kinds/object-meta.ts'
+import { fillAlwaysWritten } from '../shape/fill.ts'
 import type { ResourceDefinition, Strategy } from './resource-definition.ts'
 
 export function builtinDefinitions(schema: Schema): ResourceDefinition[] {
@@ -33,6 +34,7 @@ function define(shape: ResourceShape, schema: Schema): ResourceDefinition {
     verbs: shape.verbs,
     type: shape.type,
     types: schema,
+    ...(rules.deprecation ? { deprecation: rules.deprecation } : {}),
     storage: rules.storage ?? { group: shape.group, plural: shape.plural, version: shape.version },
     strategy: completed(rules.strategy ?? {}, shape.type, schema),
     columns: columnsOf(shape.group, shape.plural),
@@ -57,15 +59,16 @@ function completed(strategy: Strategy, type: string, schema: Schema): Strategy {
   return {
     ...strategy,
     defaults(object) {
-      fillStructs(object, type, schema)
+      fillSpec(object, type, schema)
       strategy.defaults?.(object)
+      fillAlwaysWritten(object, type, schema)
     },
     validate: (object) => [...validateFinalizerIsQualified(object), ...(strategy.validate?.(object) ?? [])],
   }
 }
 
 /** Go has a spec even where the author wrote none, so the rules of a kind need not ask whether there is one. */
-function fillStructs(object: KubernetesObject, type: string, schema: Schema): void {
+function fillSpec(object: KubernetesObject, type: string, schema: Schema): void {
   const spec = schema.field(type, 'spec')
   if (spec?.type.kind === 'object' && !spec.isPointer) (object as { spec?: object }).spec ??= {}
 }

@@ -1,6 +1,6 @@
 /**
- * Events are news, not state: an hour after the last one of a series it is forgotten (upstream's --event-ttl, which etcd
- * implements with leases). Watchers see an ordinary deletion; the history keeps it a while longer.
+ * Events are news, not state: an hour after the last one of a series it is forgotten (upstream's --event-ttl, which
+ * etcd implements with leases). Watchers see an ordinary deletion; the history keeps it a while longer.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'

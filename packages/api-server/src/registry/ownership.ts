@@ -1,8 +1,8 @@
 /**
  * Who wrote which field: keeps metadata.managedFields true to every write, whatever way it came.
  *
- * Server-side apply has settled ownership by the time its object gets here (patch/apply.ts); any other write owns what it
- * changed. Defaults and admission count as the writer's doing, as they do upstream.
+ * Server-side apply has settled ownership by the time its object gets here (patch/apply.ts); any other write owns what
+ * it changed. Defaults and admission count as the writer's doing, as they do upstream.
  */
 
 import { hasReason } from '@dinghy/shared/api/errors'
@@ -46,8 +46,8 @@ export function recordOwners(
 }
 
 /**
- * A list whose items lack the key that tells them apart is no reason to refuse a write, as it is to refuse an apply: who
- * owned what before owns it still. Upstream does the same.
+ * A list whose items lack the key that tells them apart is no reason to refuse a write, as it is to refuse an apply:
+ * who owned what before owns it still. Upstream does the same.
  */
 function ownersOf(compute: () => Owner[], next: KubernetesObject): Owner[] {
   try {

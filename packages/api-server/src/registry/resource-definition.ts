@@ -26,7 +26,9 @@ export interface ResourceDefinition {
   categories: string[]
   verbs: string[] // in discovery's order: create, delete, deletecollection, get, list, patch, update, watch
 
-  /** The schema type of the object ("core.v1.Pod") and where its shape, and that of every type it mentions, is found. */
+  /**
+   * The schema type of the object ("core.v1.Pod") and where its shape, and that of every type it mentions, is found.
+   */
   type: string
   types: TypeSource
 
@@ -35,6 +37,8 @@ export interface ResourceDefinition {
   columns: Column[]
   subresources: Subresources
 
+  /** Told to everybody who asks for this resource, as a Warning header. */
+  deprecation?: string
   /** Created, answered and forgotten: reviews, bindings, tokens. There is nothing to get, list or watch. */
   createOnly?: boolean
   /** Field selectors besides metadata.name and metadata.namespace. An absent field reads as "". */
@@ -44,7 +48,9 @@ export interface ResourceDefinition {
 export interface StorageLocation {
   group: string
   plural: string
-  /** The API version objects are stored in. Resources that share a location (HPA v1 and v2, the two Events) share it. */
+  /**
+   * The API version objects are stored in. Resources that share a location (HPA v1 and v2, the two Events) share it.
+   */
   version: string
   /** Set where resources share a location: turns a stored object, or one of its other versions, into `apiVersion`. */
   convert?: (object: KubernetesObject, apiVersion: string) => KubernetesObject
@@ -82,14 +88,18 @@ export interface Column {
 
 /**
  * The rules of a kind, all pure. The store calls them in the order of the request:
- * create: defaults → prepareForCreate → validate, validateCreate. Update: defaults → prepareForUpdate → validate, validateUpdate.
+ * Create: defaults → prepareForCreate → validate, validateCreate.
+ * Update: defaults → prepareForUpdate → validate, validateUpdate.
  *
- * What is the same for every kind is not here but in the store: uid, creationTimestamp and resourceVersion, dropping the
- * status of a create and keeping the old one on update (where `subresources.status`), generation, ObjectMeta's rules
- * (kinds/object-meta.ts).
+ * What is the same for every kind is not here but in the store: uid, creationTimestamp and resourceVersion, dropping
+ * the status of a create and keeping the old one on update (where `subresources.status`), generation, ObjectMeta's
+ * rules (kinds/object-meta.ts).
  */
 export interface Strategy<T extends KubernetesObject = KubernetesObject> {
-  /** Fills what the author left out, in place. Applied to everything that is read from a client, as upstream's SetDefaults_*. */
+  /**
+   * Fills what the author left out, in place. Applied to everything that is read from a client, as upstream's
+   * SetDefaults_*.
+   */
   defaults?(object: T): void
   prepareForCreate?(object: T): void
   prepareForUpdate?(next: T, previous: T): void

@@ -69,7 +69,9 @@ export function inVersionOf(definition: ResourceDefinition, object: KubernetesOb
   return convert && object.apiVersion !== apiVersion ? convert(object, apiVersion) : object
 }
 
-/** What was sent, with the defaults of the version it was sent in and, if that is another one, of the stored version. */
+/**
+ * What was sent, with the defaults of the version it was sent in and, if that is another one, of the stored version.
+ */
 export function defaultAndConvert(
   sent: ResourceDefinition,
   stored: ResourceDefinition,

@@ -3,7 +3,8 @@
  *
  * What is taken is read off the stored Services each time (a map that is built once a write), so nothing leaks, nothing
  * has to be repaired, and a deleted Service's address is free at once. Upstream keeps bitmaps in etcd and repairs them.
- * Automatic choices stay out of the lower band of the range as upstream's do, so that a hand-picked address is likely free.
+ * Automatic choices stay out of the lower band of the range as upstream's do, so that a hand-picked address is likely
+ * free.
  */
 
 import { invalid } from '@dinghy/shared/api/errors'

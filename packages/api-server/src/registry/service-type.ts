@@ -2,8 +2,9 @@
  * What a Service has by its type, and what becomes of it when the type changes.
  *
  * A client that changes only `type` sends along what the old type had. What the new type cannot have is dropped if the
- * client left it as it was; if he changed it, he meant it, and validation tells him. What he leaves out is kept, so that
- * an update that is built from scratch does not give the address away. Upstream: dropTypeDependentFields and patchAllocatedValues.
+ * client left it as it was; if he changed it, he meant it, and validation tells him. What he leaves out is kept, so
+ * that an update that is built from scratch does not give the address away. Upstream: dropTypeDependentFields and
+ * patchAllocatedValues.
  */
 
 import type { Service, ServicePort } from '@dinghy/shared/api/types'

@@ -21,10 +21,13 @@ import type { ResourceDefinition } from './resource-definition.ts'
 import { defaultAndConvert, inVersionOf } from './resources.ts'
 import { sameJson } from '@dinghy/shared/api/same-json'
 import type { ObjectRef, StoreParts } from './store-parts.ts'
+import { rulesFor } from './subresource-rules.ts'
 import { requireValidUpdate } from './validation.ts'
 import type { WriteContext } from './write-context.ts'
 
-/** Makes the next state. `current` belongs to the callee, in the version of the definition; undefined if there is none. */
+/**
+ * Makes the next state. `current` belongs to the callee, in the version of the definition; undefined if there is none.
+ */
 export type Change = (current: KubernetesObject | undefined) => KubernetesObject | Promise<KubernetesObject>
 
 export interface UpdateOptions {
@@ -75,7 +78,8 @@ async function attemptUpdate(
   const sent = await change(inVersionOf(requested, current.copy()))
   applyScope(requested, sent, ref)
   requireSameRevision(requested, sent, current)
-  const next = select(definition, subresource, defaultAndConvert(requested, definition, sent), previous)
+  const rules = rulesFor(definition, subresource)
+  const next = rules.select(defaultAndConvert(requested, definition, sent), previous)
   const request: AdmissionRequest = {
     operation: 'UPDATE',
     definition,
@@ -88,12 +92,11 @@ async function attemptUpdate(
   }
   await parts.admission.admit(request)
   carryOver(definition, next, previous)
-  prepare(definition, subresource, next, previous)
+  rules.prepare(next, previous)
   const release = parts.reservations.reserve(definition, next, previous)
   try {
-    // What a controller notes down about an object is no new wish: a Deployment's revision annotation comes this way.
-    if (subresource !== 'status') bumpGeneration(definition, next, previous)
-    requireValidUpdate(definition, next, previous, subresource, context)
+    if (rules.isAuthored) bumpGeneration(definition, next, previous)
+    requireValidUpdate(definition, rules, next, previous, context)
     next.metadata.resourceVersion = previous.metadata.resourceVersion
     recordOwners(definition, next, previous, subresource, context, parts.clock.now())
     const deleted = isReadyToGo(next, previous)
@@ -119,39 +122,4 @@ function requireSameRevision(definition: ResourceDefinition, sent: KubernetesObj
     throw invalid(group, kind, sent.metadata.name, [problem])
   }
   if (seen !== String(current.revision)) throw conflict(group, plural, sent.metadata.name, modified)
-}
-
-/** The part of what was sent that this way of writing may change; everything else stays as it was. */
-function select(
-  definition: ResourceDefinition,
-  subresource: string | undefined,
-  next: KubernetesObject,
-  previous: KubernetesObject,
-): KubernetesObject {
-  if (subresource === 'status') {
-    const { labels, annotations, managedFields } = next.metadata
-    const metadata = { ...structuredClone(previous.metadata), labels, annotations, managedFields }
-    return { ...structuredClone(previous), metadata, status: (next as WithStatus).status } as KubernetesObject
-  }
-  if (subresource === undefined && definition.subresources.status) {
-    const { status } = previous as WithStatus
-    if (status === undefined) delete (next as WithStatus).status
-    else (next as WithStatus).status = structuredClone(status)
-  }
-  return next
-}
-
-interface WithStatus {
-  status?: unknown
-}
-
-function prepare(
-  { strategy }: ResourceDefinition,
-  subresource: string | undefined,
-  next: KubernetesObject,
-  previous: KubernetesObject,
-): void {
-  if (subresource === 'status') strategy.prepareForStatusUpdate?.(next, previous)
-  else if (subresource === undefined || subresource === 'scale') strategy.prepareForUpdate?.(next, previous)
-  else strategy.subresources?.[subresource]?.prepareForUpdate?.(next, previous)
 }

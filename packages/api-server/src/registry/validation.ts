@@ -7,6 +7,7 @@ import type { FieldError } from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { validateObjectMeta, validateObjectMetaUpdate } from './kinds/object-meta.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
+import type { SubresourceRules } from './subresource-rules.ts'
 import type { WriteContext } from './write-context.ts'
 
 export function requireValidCreate(
@@ -25,21 +26,18 @@ export function requireValidCreate(
 
 export function requireValidUpdate(
   definition: ResourceDefinition,
+  rules: SubresourceRules,
   next: KubernetesObject,
   previous: KubernetesObject,
-  subresource: string | undefined,
   context: WriteContext,
 ): void {
-  const { strategy } = definition
-  const metadata = [...validateObjectMeta(definition, next), ...validateObjectMetaUpdate(next, previous)]
-  if (subresource === 'status') {
-    refuse(definition, next, [...metadata, ...(strategy.validateStatusUpdate?.(next, previous) ?? [])])
-    return
-  }
-  const rules = subresource === undefined || subresource === 'scale' ? strategy : strategy.subresources?.[subresource]
-  const body = rules === strategy ? (strategy.validate?.(next) ?? []) : []
-  refuse(definition, next, [...metadata, ...body, ...(rules?.validateUpdate?.(next, previous) ?? [])])
-  for (const warning of strategy.warnings?.(next, previous) ?? []) context.warn(warning)
+  refuse(definition, next, [
+    ...validateObjectMeta(definition, next),
+    ...validateObjectMetaUpdate(next, previous),
+    ...rules.validate(next, previous),
+  ])
+  if (!rules.isAuthored) return
+  for (const warning of definition.strategy.warnings?.(next, previous) ?? []) context.warn(warning)
 }
 
 function refuse({ group, kind }: ResourceDefinition, object: KubernetesObject, problems: FieldError[]): void {

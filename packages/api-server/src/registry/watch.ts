@@ -2,8 +2,8 @@
  * Watch: the changes of what a selection shows, which is not the same as the changes of the objects.
  *
  * An object that starts to match is ADDED for this watcher, one that stops to match is DELETED, though in storage both
- * were merely modified; `transition` is that rule. A watch without a resourceVersion (or with 0) begins with the present,
- * told as ADDED events. Both happen in one turn, so nothing can fall between the list and the watch.
+ * were merely modified; `transition` is that rule. A watch without a resourceVersion (or with 0) begins with the
+ * present, told as ADDED events. Both happen in one turn, so nothing can fall between the list and the watch.
  */
 
 import { badRequest, invalid } from '@dinghy/shared/api/errors'

@@ -34,7 +34,10 @@ interface Walk {
   unknownFields: string[]
 }
 
-/** Where we are: as strict decoding names it (spec.containers[0].name), and as Go's decoder does (no indices, no map keys). */
+/**
+ * Where we are: as strict decoding names it (spec.containers[0].name), and as Go's decoder does (no indices, no map
+ * keys).
+ */
 interface Position {
   path: string
   goPath: string

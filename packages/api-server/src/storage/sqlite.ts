@@ -3,7 +3,8 @@
  *
  * - A resolved write is on disk (WAL, synchronous=FULL); after kill -9 the file opens with every acknowledged write.
  * - Group commit: all writes queued in one turn of the event loop share one transaction and so one fsync. The SQLite
- *   library is synchronous: the transaction is one turn, nothing can come between its statements, and there are no locks.
+ *   library is synchronous: the transaction is one turn, nothing can come between its statements, and there are no
+ *   locks.
  * - A conflict fails only the write it concerns, and takes no revision number: the numbers have no gaps.
  * - The present is served from memory (latest.ts), loaded at start; the past comes from the table.
  * - Watchers are fed here, after the commit, in revision order. They never query for new events.
@@ -12,7 +13,6 @@
  * database fails at start instead of corrupting the first one's idea of the present.
  */
 
-import BetterSqlite from 'better-sqlite3'
 import type { Database, Statement } from 'better-sqlite3'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
@@ -21,6 +21,7 @@ import type { ChangeEvent } from './recent-events.ts'
 import { RecentEvents } from './recent-events.ts'
 import type { RevisionRow } from './schema.ts'
 import { migrate, sql } from './schema.ts'
+import { sqliteLibrary } from './sqlite-library.ts'
 import type { ListOptions, ListResult, Mutation, Revision, Storage, StorageWatch } from './storage.ts'
 import { Entry, prefixEnd, RevisionCompacted, RevisionConflict, RevisionInFuture } from './storage.ts'
 import { Watcher } from './watcher.ts'
@@ -251,6 +252,7 @@ export class SqliteStorage implements Storage {
 }
 
 function open(path: string, lockTimeoutMs: number): Database {
+  const BetterSqlite = sqliteLibrary()
   const database = new BetterSqlite(path, { timeout: lockTimeoutMs })
   try {
     database.pragma('locking_mode = EXCLUSIVE')

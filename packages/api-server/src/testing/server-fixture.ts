@@ -28,7 +28,6 @@ export type Json = { [key: string]: Json } & { [index: number]: Json } & { lengt
 export async function serverFixture() {
   const clock = new FakeClock('2025-01-01T00:00:00Z')
   const storage = new SqliteStorage({ path: ':memory:', clock })
-  const stop = new AbortController()
   const log: string[] = []
   const server = await startServer(
     {
@@ -46,7 +45,6 @@ export async function serverFixture() {
       health: new Health(),
       metrics: new Metrics(),
     },
-    stop.signal,
   )
   const open = (method: string, path: string, headers: Record<string, string> = {}, body?: string | Buffer) =>
     new Promise<IncomingMessage>((resolve, reject) => {
@@ -96,7 +94,6 @@ export async function serverFixture() {
       }
     },
     async close() {
-      stop.abort()
       await server.close()
       storage.close()
     },

@@ -1,8 +1,9 @@
 /**
- * Secrets of a build: seen by the RUN steps that mount them (`RUN --mount=type=secret`), by nobody else, and in no layer.
+ * Secrets of a build: seen by the RUN steps that mount them (`RUN --mount=type=secret`), by nobody else, and in no
+ * layer.
  *
- * BuildKit asks the client for them in a session of its own; the API version without BuildKit has no place for them. Here they come
- * in a header, X-Build-Secrets, as credentials of registries do. Only our own clients send it.
+ * BuildKit asks the client for them in a session of its own; the API version without BuildKit has no place for them.
+ * Here they come in a header, X-Build-Secrets, as credentials of registries do. Only our own clients send it.
  */
 import { chmodSync, chownSync, writeFileSync } from 'node:fs'
 import { posix } from 'node:path'

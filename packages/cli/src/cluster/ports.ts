@@ -1,7 +1,8 @@
 /**
- * Finding a free port for the API server: the well-known one for the first slot, so that a lone cluster looks as people
- * expect, the ones after it for the others, and what the kernel picks when that is taken. It is then kept in cluster.json,
- * because kubeconfig files point at it; a port of one's own keeps a stopped cluster's kubeconfig from reaching another one.
+ * Finding a free port for the API server: the well-known one for the first slot, so that a lone cluster looks as
+ * people expect, the ones after it for the others, and what the kernel picks when that is taken. It is then kept in
+ * cluster.json, because kubeconfig files point at it; a port of one's own keeps a stopped cluster's kubeconfig from
+ * reaching another one.
  */
 
 import { createServer } from 'node:net'

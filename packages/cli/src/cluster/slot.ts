@@ -15,6 +15,10 @@ const holdPort = 7946
 export function nodeAddress(slot: number, node: number): string {
   return `127.${64 + slot}.${node}.1`
 }
+/** Where its nodes and pods are. */
+export function nodeRange(slot: number): string {
+  return `127.${64 + slot}.0.0/16`
+}
 export function podCidr(slot: number, node: number): string {
   return `127.${64 + slot}.${node}.0/24`
 }
@@ -30,7 +34,10 @@ export function preferredSlot(ofItsOwn: string | undefined): number {
   return ofItsOwn === undefined ? 0 : createHash('sha256').update(ofItsOwn).digest().readUInt32BE(0) % slots
 }
 
-/** Takes a slot until the returned server is closed: the `wanted` one, or else the first that is free from `preferred` on. */
+/**
+ * Takes a slot until the returned server is closed: the `wanted` one, or else the first that is free from `preferred`
+ * on.
+ */
 export async function holdSlot(wanted: number | undefined, preferred: number): Promise<{ slot: number; hold: Server }> {
   const all = Array.from({ length: slots }, (_, index) => (preferred + index) % slots)
   const candidates = wanted === undefined ? all : [wanted]

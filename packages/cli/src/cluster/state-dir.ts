@@ -1,10 +1,10 @@
 /**
  * Where a cluster lives on disk, and the one small file that says what it is.
  *
- * Everything a cluster knows stands below one directory, $XDG_STATE_HOME/dinghy/<cluster>, so that copying it copies the
- * cluster and removing it forgets the cluster. `cluster.json` holds only what must stay the same from one `up` to the
- * next: the address slot (Services and pods have it in their stored addresses), the API port (kubeconfig has it) and
- * the nodes.
+ * Everything a cluster knows stands below one directory, $XDG_STATE_HOME/dinghy/<cluster>, so that copying it copies
+ * the cluster and removing it forgets the cluster. `cluster.json` holds only what must stay the same from one `up` to
+ * the next: the address slot (Services and pods have it in their stored addresses), the API port (kubeconfig has it)
+ * and the nodes.
  */
 
 import { createHash } from 'node:crypto'
@@ -22,6 +22,7 @@ import {
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import type { Settings } from './settings.ts'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
 
 export interface NodeConfig {
@@ -37,6 +38,9 @@ export interface ClusterConfig {
   apiPort: number
   nodes: NodeConfig[]
   driver: string
+  /** Flags of the components, from `--set` and dinghy.yaml. */
+  settings?: Settings
+  logLevel?: string
 }
 
 /** Every path of one cluster. Pure: nothing is created or read. */
@@ -71,19 +75,26 @@ export class StateDir {
   get supervisorSocket(): string {
     return this.#socket('supervisor.sock')
   }
+  get supervisorPid(): string {
+    return join(this.root, 'supervisor.pid')
+  }
   log(component: string): string {
     return join(this.root, 'logs', `${component}.log`)
   }
   runFile(component: string): string {
     return join(this.root, 'run', `${component}.json`)
   }
+  /** Copies of the stopped cluster; beside it, so that `down --wipe` leaves them. */
+  snapshot(name: string): string {
+    return join(`${this.root}.snapshots`, name)
+  }
   nodeRoot(node: string): string {
     return join(this.root, 'nodes', node)
   }
 
   /**
-   * Makes the directories; an error says which place cannot be written, and why. Other things may lie in the same directory,
-   * but nothing that has one of our names: `down --wipe` would take it away.
+   * Makes the directories; an error says which place cannot be written, and why. Other things may lie in the same
+   * directory, but nothing that has one of our names: `down --wipe` would take it away.
    */
   create(): void {
     accessSync(nearestExisting(this.root), constants.W_OK)
@@ -169,6 +180,7 @@ const names = [
   'service-account.key',
   'docker.sock',
   'supervisor.sock',
+  'supervisor.pid',
 ]
 
 /** Also what is written beside such a file: state.db-wal, cluster.json.tmp. */

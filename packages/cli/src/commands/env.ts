@@ -1,41 +1,71 @@
 /**
- * `eval "$(npx dinghy env)"`: points this shell's kubectl and docker at the cluster.
+ * `eval "$(dinghy env)"`: points this shell's kubectl and docker at the cluster, and puts this clone's `dinghy` on
+ * its PATH.
  */
 
 import { existsSync } from 'node:fs'
-import { clusterFlags, quote, sameCluster, stateOf } from './command.ts'
-import type { Command } from '@dinghy/clients/command-line/command'
+import { delimiter } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import { exitWith, quote } from '@dinghy/clients/command-line/command'
+import type { StateDir } from '../cluster/state-dir.ts'
+import { clusterCommand, type ClusterOptions, isOrdinary, sameCluster, stateOf } from './cluster-command.ts'
 
-export const env: Command = {
-  usage: 'env [--cluster NAME] [--state-dir DIR]',
-  summary: 'shell lines that point kubectl and docker at a cluster',
-  // The same flags as `up`, so that a command line can be recalled and one word changed.
-  flags: {
-    ...clusterFlags,
-    detach: { type: 'boolean', short: 'd' },
-    nodes: { type: 'string' },
-    driver: { type: 'string' },
-  },
-  run(flags) {
-    const state = stateOf(flags)
-    console.log(`export KUBECONFIG=${quote(state.kubeconfig)}`)
-    console.log(`export DOCKER_HOST=${quote(`unix://${state.dockerSocket}`)}`)
-    // With buildx installed the docker CLI would insist on BuildKit's own protocol; this asks for the Engine API's build.
-    console.log('export DOCKER_BUILDKIT=0')
-    console.log(`# Run this to use them:  eval "$(npx dinghy env${sameCluster(flags)})"`)
-    // On the error stream, where `eval` does not look: the lines are right, only nobody answers there yet.
-    if (!existsSync(state.config))
-      console.error(`dinghy: there is no cluster in ${state.root} yet; \`dinghy up\` makes it`)
-    return Promise.resolve(0)
-  },
+export function env(): Command {
+  return clusterCommand('env', ['eval "$(dinghy env)"'])
+    .description("Shell lines that point kubectl and docker at a cluster, and put this clone's dinghy on the PATH.")
+    .action(exitWith(runEnv))
 }
 
-export const kubeconfig: Command = {
-  usage: 'kubeconfig [--cluster NAME] [--state-dir DIR]',
-  summary: "print the path of a cluster's kubeconfig",
-  flags: clusterFlags,
-  run(flags) {
-    console.log(stateOf(flags).kubeconfig)
-    return Promise.resolve(0)
-  },
+function runEnv(options: ClusterOptions): number {
+  const state = stateOf(options)
+  if (!existsSync(state.config)) return noCluster(state)
+  console.log(envLines(state, sameCluster(options), process.env))
+  // On the error stream, where `eval` does not look: the lines are right, only nobody answers there now.
+  if (!existsSync(state.supervisorSocket)) console.error('dinghy: the cluster is stopped; `dinghy up` resumes it')
+  return 0
+}
+
+/** Pure. */
+export function envLines(state: StateDir, same: string, env: NodeJS.ProcessEnv): string {
+  const path = env['PATH'] ?? ''
+  const isOnPath = path.split(delimiter).includes(binDirectory)
+  return [
+    `export KUBECONFIG=${quote(state.kubeconfig)}`,
+    `export DOCKER_HOST=${quote(`unix://${state.dockerSocket}`)}`,
+    // With buildx installed the docker CLI would insist on BuildKit's own protocol; this asks for the Engine API's
+    // build.
+    'export DOCKER_BUILDKIT=0',
+    // So that `dinghy` means this cluster, too.
+    ...(isOrdinary(state) ? [] : [`export DINGHY_STATE_DIR=${quote(state.root)}`]),
+    ...(isOrdinary(state) && env['DINGHY_STATE_DIR'] !== undefined ? ['unset DINGHY_STATE_DIR'] : []),
+    ...(isOnPath ? [] : [`export PATH=${quote(binDirectory)}:"$PATH"`]),
+    `# Run this to use them:  eval "$(${dinghyWord(path)} env${same})"`,
+  ].join('\n')
+}
+
+/** Where the `dinghy` of this clone is. */
+const binDirectory = fileURLToPath(new URL('../../bin', import.meta.url))
+
+/** How people call this program: by its name where that leads here, by its path elsewhere. */
+export function dinghyWord(path = process.env['PATH'] ?? ''): string {
+  return path.split(delimiter).includes(binDirectory) ? 'dinghy' : quote(`${binDirectory}/dinghy`)
+}
+
+export function kubeconfig(): Command {
+  return clusterCommand('kubeconfig', ['KUBECONFIG=$(dinghy kubeconfig) kubectl get nodes'])
+    .description("Print the path of a cluster's kubeconfig.")
+    .action(exitWith(runKubeconfig))
+}
+
+function runKubeconfig(options: ClusterOptions): number {
+  const state = stateOf(options)
+  if (!existsSync(state.config)) return noCluster(state)
+  console.log(state.kubeconfig)
+  return 0
+}
+
+function noCluster(state: StateDir): number {
+  console.error(`dinghy: there is no cluster in ${state.root}; \`dinghy up\` makes it`)
+  return 1
 }

@@ -2,44 +2,67 @@
  * `dinghy status`: which processes make up the cluster and whether they are ready. Exit code 0 only when all are.
  */
 
-import { askStatus, type ClusterStatus, NotRunning } from '../supervisor/control-server.ts'
+import { type Command, Option } from 'commander'
+import { exitWith } from '@dinghy/clients/command-line/command'
+import { nodeRange } from '../cluster/slot.ts'
+import { statusOfRunning } from '../supervisor/control-client.ts'
+import type { ClusterStatus } from '../supervisor/control-server.ts'
 import { bold, dim, green, red, yellow } from '@dinghy/clients/command-line/colors'
-import { clusterFlags, stateOf } from './command.ts'
-import { type Command, UsageError } from '@dinghy/clients/command-line/command'
+import { clusterCommand, type ClusterOptions, stateOf } from './cluster-command.ts'
 
-export const status: Command = {
-  usage: 'status [-o json] [--cluster NAME] [--state-dir DIR]',
-  summary: 'the processes of a cluster and whether they are ready',
-  flags: { ...clusterFlags, output: { type: 'string', short: 'o' } },
-  async run(flags) {
-    const state = stateOf(flags)
-    if (flags['output'] !== undefined && flags['output'] !== 'json') throw new UsageError('-o takes only json')
-    const current = await askStatus(state)
-    if (!current) throw new NotRunning(state)
-    if (flags['output'] === 'json') {
-      const { cluster, ready, components, kubeconfig, dockerHost } = current
-      const listed = components.map(({ name, pid, ready }) => ({ name, pid: pid ?? null, ready }))
-      console.log(JSON.stringify({ cluster, ready, components: listed, kubeconfig, dockerHost }, null, 2))
-    } else {
-      console.log(render(current))
-    }
-    return current.ready ? 0 : 1
-  },
+interface StatusOptions extends ClusterOptions {
+  output: 'text' | 'json'
 }
 
-function render({ cluster, components, server, kubeconfig, dockerHost }: ClusterStatus): string {
+export function status(): Command {
+  return clusterCommand('status', ['dinghy status', 'dinghy status -o json'])
+    .description('The processes of a cluster and whether they are ready. Exits with 0 only when all are.')
+    .addOption(new Option('-o, --output <format>', 'how to print it').choices(['text', 'json']).default('text'))
+    .action(exitWith(run))
+}
+
+async function run(options: StatusOptions): Promise<number> {
+  const current = await statusOfRunning(stateOf(options))
+  console.log(options.output === 'json' ? JSON.stringify(forPrograms(current), null, 2) : render(current))
+  return current.ready && current.trouble === undefined ? 0 : 1
+}
+
+function forPrograms({ cluster, ready, components, kubeconfig, dockerHost, slot, trouble }: ClusterStatus): object {
+  const listed = components.map(({ name, pid, ready, restarts, stopped, paused }) => {
+    return { name, pid: pid ?? null, ready, restarts, stopped, paused }
+  })
+  return { cluster, ready, components: listed, kubeconfig, dockerHost, slot, ...(trouble ? { trouble } : {}) }
+}
+
+/** Pure. */
+export function render({ cluster, components, server, kubeconfig, dockerHost, slot, trouble }: ClusterStatus): string {
+  const width = Math.max(...components.map(({ name }) => name.length))
   const rows = components.map((component) => {
-    const { name, pid, ready, restarts, stopped } = component
-    const state = ready ? green('ready') : stopped ? yellow('stopped') : red('not ready')
+    const { name, pid, restarts } = component
     const again = restarts > 0 ? dim(` restarted ${restarts}\u00d7`) : ''
-    return `  ${name.padEnd(20)} ${String(pid ?? '-').padStart(7)}  ${state}${again}`
+    return `  ${name.padEnd(width)} ${String(pid ?? '-').padStart(7)}  ${stateText(component)}${again}${pausedText(component)}`
   })
   return [
     bold(`cluster "${cluster}"`),
     ...rows,
+    ...(trouble === undefined ? [] : ['', `  ${red(trouble)}`]),
     '',
     `  API server  ${server}`,
+    `  nodes       ${nodeRange(slot)} (slot ${slot}); node ports also on localhost`,
     `  kubeconfig  ${kubeconfig}`,
     `  docker      ${dockerHost}`,
   ].join('\n')
+}
+
+function stateText({ ready, stopped, silent, pid }: ClusterStatus['components'][number]): string {
+  if (ready) return green('ready')
+  if (stopped) return yellow('stopped')
+  if (silent) return red('does not answer')
+  return red(pid === undefined ? 'ended, starts again' : 'not ready')
+}
+
+function pausedText({ name, paused }: ClusterStatus['components'][number]): string {
+  if (paused.length === 0) return ''
+  const loops = paused.length > 3 ? `${paused.length} loops` : paused.join(', ')
+  return yellow(`  paused: ${loops} (\`dinghy resume ${name}\`)`)
 }

@@ -1,17 +1,11 @@
 /**
- * `dinghy why KIND/NAME` walks the chain of writes that led to an object; `dinghy history KIND/NAME` lists its own.
- * Every write in the store knows who made it and which earlier write caused it (see ARCHITECTURE.md, "Causality").
+ * `dinghy why KIND/NAME`: walks the chain of writes that led to an object, from the newest back to the one that
+ * somebody outside of the cluster made.
  */
 
-import { existsSync } from 'node:fs'
-import { ApiClient } from '@dinghy/shared/client/api-client'
-import { readJson } from '@dinghy/shared/client/http'
-import { loadKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import type { Command } from 'commander'
 import { bold, cyan, dim } from '@dinghy/clients/command-line/colors'
-import { NotRunning } from '../supervisor/control-server.ts'
-import { resolveResource } from '@dinghy/clients/kubectl/resources'
-import { clusterFlags, stateOf } from './command.ts'
-import { type Command, type Flags, UsageError } from '@dinghy/clients/command-line/command'
+import { askAbout, clock, objectCommand, type ObjectOptions } from './object-history.ts'
 
 /** One write, as GET /debug/why returns it: the object's own last write first, its causes after it. */
 export interface Write {
@@ -26,88 +20,59 @@ export interface Write {
   summary?: string
 }
 
-interface Revision {
-  revision: number
-  actor: string
-  cause?: number
-  at: string
-  verb: string
-  changed: string[]
+export function why(): Command {
+  return objectCommand('why', ['dinghy why pod/web-7f9c-x2x4q', 'dinghy why deploy/web'], run).description(
+    'The chain of writes that led to an object: the newest first, below each write the one that caused it.',
+  )
 }
 
-const flags = {
-  ...clusterFlags,
-  namespace: { type: 'string', short: 'n' },
-  output: { type: 'string', short: 'o' },
-} as const
-
-export const why: Command = {
-  usage: 'why KIND/NAME [-n NAMESPACE] [-o json] [--cluster NAME] [--state-dir DIR]',
-  summary: 'the chain of writes that led to an object',
-  flags,
-  words: 2,
-  async run(flags, args) {
-    const { chain } = await ask<{ chain: Write[] }>('/debug/why', flags, args)
-    console.log(flags['output'] === 'json' ? JSON.stringify(chain, null, 2) : renderChain(chain))
-    return 0
-  },
-}
-
-export const history: Command = {
-  usage: 'history KIND/NAME [-n NAMESPACE] [-o json] [--cluster NAME] [--state-dir DIR]',
-  summary: 'every revision of an object: who wrote what, when, and why',
-  flags,
-  words: 2,
-  async run(flags, args) {
-    const { revisions } = await ask<{ revisions: Revision[] }>('/debug/history', flags, args)
-    console.log(flags['output'] === 'json' ? JSON.stringify(revisions, null, 2) : renderHistory(revisions))
-    return 0
-  },
-}
-
-async function ask<T>(path: string, flags: Flags, args: string[]): Promise<T> {
-  const [kind, name] = args.length === 2 ? args : (args[0]?.split('/') ?? [])
-  if (!kind || !name) throw new UsageError('name an object as KIND/NAME, for instance pod/web-7f9c-x2x4q')
-  const state = stateOf(flags)
-  if (!existsSync(state.kubeconfig)) throw new NotRunning(state)
-  const { server } = loadKubeconfig(state.kubeconfig)
-  const client = new ApiClient({ server, userAgent: 'dinghy-why' })
-  const resource = await resolveResource(client, kind)
-  const query = new URLSearchParams({ group: resource.group, resource: resource.plural, name })
-  if (resource.namespaced) query.set('namespace', (flags['namespace'] as string | undefined) ?? 'default')
-  return readJson<T>(await client.raw('GET', `${path}?${query}`))
-}
-
-/** The chain as people read it: the last write on top, each cause below what it caused. Pure. */
-export function renderChain(chain: Write[]): string {
-  const lines = chain.map((write, index) => {
-    const what = `${write.kind.toLowerCase()}/${write.name}`
-    const arrow = index === 0 ? '  ' : dim('\u21b3 ')
-    const indent = '  '.repeat(Math.max(0, index - 1))
-    const how = write.summary ? ` ${dim(`(${write.summary})`)}` : ''
-    return `${indent}${arrow}${bold(what)} ${verbs[write.verb]} by ${cyan(write.actor)}${how} ${dim(`r${write.revision}  ${clock(write.at)}`)}`
-  })
-  const last = chain.at(-1)
-  if (last?.cause !== undefined)
-    lines.push(dim(`${'  '.repeat(chain.length - 1)}\u21b3 r${last.cause}, which has been compacted`))
-  return lines.join('\n')
+async function run(options: ObjectOptions, words: string[]): Promise<number> {
+  const { chain } = await askAbout<{ chain: Write[] }>('/debug/why', options, words)
+  console.log(options.output === 'json' ? JSON.stringify(chain, null, 2) : renderChain(chain, process.stdout.columns))
+  return 0
 }
 
 const verbs = { create: 'created', update: 'updated', delete: 'deleted' }
+/** However long the chain is, its tree leaves room for words. */
+const deepestIndent = 12
 
-export function renderHistory(revisions: Revision[]): string {
-  return revisions
-    .map(({ revision, actor, cause, at, verb, changed }) => {
-      const because = cause === undefined ? '' : dim(` because of r${cause}`)
-      // The empty path is the whole object, which its creation and deletion say already.
-      const paths = changed.filter((path) => path !== '')
-      const fields = paths.slice(0, 6).map((path) => `\n      ${path}`)
-      const more = paths.length > 6 ? dim(`\n      and ${paths.length - 6} more`) : ''
-      return `${bold(`r${revision}`.padEnd(7))} ${dim(clock(at))} ${verb} by ${cyan(actor)}${because}${fields.join('')}${more}`
-    })
-    .join('\n')
+/** The chain as people read it: the last write on top, each cause below what it caused. Pure. */
+export function renderChain(chain: Write[], columns = Infinity): string {
+  const lines = chain.map((write, index) => renderWrite(write, index, columns))
+  const last = chain.at(-1)
+  if (last?.cause !== undefined)
+    lines.push(dim(`${indentOf(chain.length)}\u21b3 r${last.cause}, which has been compacted`))
+  return [dim('newest first; each write was caused by the one below it'), ...lines].join('\n')
 }
 
-function clock(at: string): string {
-  return new Date(at).toISOString().slice(11, 23)
+function renderWrite(write: Write, index: number, columns: number): string {
+  const what = `${write.kind.toLowerCase()}/${write.name}`
+  const did = write.summary || verbs[write.verb]
+  const by = `by ${write.actor}`
+  const when = `r${write.revision}  ${clock(write.at)}`
+  const indent = `${indentOf(index)}${index === 0 ? '' : '\u21b3 '}`
+  const painted = `${indent === '' ? '' : dim(indent)}${bold(what)} ${did}`
+  const width = indent.length + what.length + did.length + by.length + when.length + 4
+  if (width <= columns) return `${painted} by ${cyan(write.actor)}  ${dim(when)}`
+  const hanging = ' '.repeat(indent.length + 2)
+  const head =
+    `${indent}${what} ${did}`.length <= columns
+      ? painted
+      : `${dim(indent)}${bold(what)}\n${fold(did, hanging, columns)}`
+  return `${head}\n${hanging}by ${cyan(write.actor)}  ${dim(when)}`
+}
+
+function indentOf(index: number): string {
+  return ' '.repeat(Math.min(Math.max(0, index - 1), deepestIndent))
+}
+
+/** Breaks a text at its spaces into lines that fit. Pure. */
+export function fold(text: string, indent: string, columns: number): string {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? ''
+    if (line !== '' && indent.length + line.length + 1 + word.length > columns) lines.push(word)
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`
+  }
+  return lines.map((line) => `${indent}${line}`).join('\n')
 }

@@ -1,18 +1,15 @@
 /**
- * One supervised process: started, watched, started again when it dies, stopped when asked.
+ * One supervised component: started, watched, started again when it dies or hangs, stopped when asked.
  *
  * Callers may rely on: at most one process per Component is alive; a death that nobody asked for is followed by a
- * restart, at once the first time and then with a growing pause; `stop` returns when the process is gone.
- * The child's stdin is a pipe that only this process holds: should the supervisor be killed, the child reads
- * end-of-file and stops by itself, so no component outlives its supervisor. Containers do: they are nobody's child here.
+ * restart, at once the first time and then with a growing pause; a process that listens and does not answer is not
+ * ready, and after a while it is killed, since only a restart helps it; `stop` returns when the process is gone.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { once } from 'node:events'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { send } from './http.ts'
 import type { ComponentSpec } from './components.ts'
+import { type AskHealth, askHealth, type Health } from './health.ts'
+import { type RunningProcess, type StartProcess, startProcess } from './process.ts'
 
 export interface ComponentStatus {
   name: string
@@ -21,43 +18,82 @@ export interface ComponentStatus {
   restarts: number
   /** True while somebody wants it down: `dinghy node stop`. */
   stopped: boolean
+  /** It listens and does not answer. */
+  silent: boolean
+  /** It has been ready since somebody wanted it up, though perhaps not now. */
+  settled: boolean
+}
+
+/** `stays`: not even SIGKILL ended it, for it waits in the kernel. */
+export type Ending = 'stopped' | 'killed' | 'stays'
+
+export interface ComponentDeps {
+  clock: Clock
+  paths: { log: string; runFile: string }
+  onChange?: (() => void) | undefined
+  startProcess?: StartProcess | undefined
+  askHealth?: AskHealth | undefined
 }
 
 const firstPauseMs = 100
 const longestPauseMs = 5_000
 const settledAfterMs = 10_000
 const killAfterMs = 5_000
+/** How often a process is asked until it is ready, and afterwards. */
 const readyPollMs = 40
-const answerWithinMs = 1_000
+const checkEveryMs = 5_000
+/**
+ * A process that says nothing for so long, so many times in a row, hangs: under any load that this machine survives.
+ */
+const answerWithinMs = 5_000
+const mostSilences = 3
+const retrySilentMs = 500
+/** One that has not even said by then where it listens hangs, too. */
+const publishWithinMs = 120_000
+/** For those who ask: `dinghy status` should not take long because one component does. */
+const answerSoonMs = 1_000
 
 export class Component {
   readonly spec: ComponentSpec
   readonly #paths: { log: string; runFile: string }
   readonly #clock: Clock
   readonly #onChange: () => void
-  #child: ChildProcess | undefined
+  readonly #startProcess: StartProcess
+  readonly #askHealth: AskHealth
+  #process: RunningProcess | undefined
   #wanted = false
-  #ready = false
+  #health: Health = 'starting'
+  #settled = false
   #restarts = 0
   #pauseMs = 0
   #loop: Promise<void> = Promise.resolve()
   #wake = new AbortController()
 
-  constructor(spec: ComponentSpec, paths: { log: string; runFile: string }, clock: Clock, onChange: () => void) {
+  constructor(spec: ComponentSpec, deps: ComponentDeps) {
     this.spec = spec
-    this.#paths = paths
-    this.#clock = clock
-    this.#onChange = onChange
+    this.#paths = deps.paths
+    this.#clock = deps.clock
+    this.#onChange = deps.onChange ?? (() => undefined)
+    this.#startProcess = deps.startProcess ?? startProcess
+    this.#askHealth = deps.askHealth ?? askHealth
   }
 
   status(): ComponentStatus {
-    const { pid } = this.#child ?? {}
-    return { name: this.spec.name, pid, ready: this.#ready, restarts: this.#restarts, stopped: !this.#wanted }
+    return {
+      name: this.spec.name,
+      pid: this.#process?.pid,
+      ready: this.#health === 'ready',
+      restarts: this.#restarts,
+      stopped: !this.#wanted,
+      silent: this.#health === 'silent',
+      settled: this.#settled,
+    }
   }
 
   start(): void {
     if (this.#wanted) return
     this.#wanted = true
+    this.#settled = false
     this.#wake = new AbortController()
     this.#pauseMs = 0
     const previous = this.#loop
@@ -66,11 +102,10 @@ export class Component {
 
   /** Asks the process again: one that hangs must not be called ready because it once was. */
   async refresh(): Promise<void> {
-    const child = this.#child
-    const debug = child && readRunFile(this.#paths.runFile, child.pid)
-    if (!debug) return
-    const ready = await isReady(debug)
-    if (this.#child === child) this.#ready = ready
+    const process = this.#process
+    if (!process) return
+    const health = await this.#askHealth(this.#paths.runFile, process.pid, answerSoonMs)
+    if (this.#process === process) this.#become(health)
   }
 
   /** Waits until the process is ready, and cuts short the pause before a restart. False: it is not, after `ms`. */
@@ -78,23 +113,38 @@ export class Component {
     const giveUpAt = this.#clock.now() + ms
     this.#wake.abort()
     this.#wake = new AbortController()
-    while (!this.#ready && this.#wanted && this.#clock.now() < giveUpAt)
+    while (this.#health !== 'ready' && this.#wanted && this.#clock.now() < giveUpAt)
       await this.#clock.sleep(readyPollMs, this.#wake.signal).catch(ignoreAbort)
-    return this.#ready
+    return this.#health === 'ready'
   }
 
-  /** Stops the process: politely, or (a node that loses power) with SIGKILL. */
-  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+  /** Kills the process, which hangs; the restart follows at once. */
+  async replace(): Promise<void> {
+    const process = this.#process
+    this.#pauseMs = 0
+    process?.kill('SIGKILL')
+    await process?.exited
+  }
+
+  /** Stops the process: politely, or (a node that loses power) with SIGKILL. Says how it ended; always returns. */
+  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<Ending> {
     this.#wanted = false
     this.#wake.abort()
-    const child = this.#child
-    if (child) {
-      child.kill(signal)
-      const killer = this.#clock.setTimeout(() => child.kill('SIGKILL'), killAfterMs)
-      await this.#loop
-      this.#clock.clear(killer)
-    }
-    await this.#loop
+    const process = this.#process
+    process?.kill(signal)
+    if (await this.#goneWithin(killAfterMs)) return 'stopped'
+    process?.kill('SIGKILL')
+    return (await this.#goneWithin(killAfterMs)) ? 'killed' : 'stays'
+  }
+
+  async #goneWithin(ms: number): Promise<boolean> {
+    const waiting = new AbortController()
+    const gone = this.#loop.then(() => true)
+    const late = this.#clock.sleep(ms, waiting.signal).then(
+      () => false,
+      () => false,
+    )
+    return Promise.race([gone, late]).finally(() => waiting.abort())
   }
 
   async #keepRunning(): Promise<void> {
@@ -110,60 +160,43 @@ export class Component {
   }
 
   async #runOnce(): Promise<void> {
-    rmSync(this.#paths.runFile, { force: true })
-    const log = openSync(this.#paths.log, 'a', 0o600)
-    // Not a process group of its own would mean that Ctrl-C in the terminal hits every component at once, before the
-    // supervisor can stop them in order.
-    const [program = '', ...args] = [...(this.spec.launcher ?? []), process.execPath, ...this.spec.args]
-    const child = spawn(program, args, { stdio: ['pipe', log, log], detached: true })
-    closeSync(log)
-    child.stdin?.on('error', ignoreBrokenPipe)
-    this.#child = child
+    const process = this.#startProcess(this.spec, this.#paths)
+    this.#process = process
     this.#onChange()
-    const exited = once(child, 'exit')
     const gone = new AbortController()
-    const watching = this.#watchReady(child, gone.signal)
-    await exited.finally(() => gone.abort())
+    const watching = this.#watch(process, gone.signal)
+    await process.exited.finally(() => gone.abort())
     await watching
-    this.#child = undefined
-    this.#ready = false
+    this.#process = undefined
+    this.#health = 'starting'
     this.#onChange()
   }
 
-  // The component says where it listens in its run file, once it does.
-  async #watchReady(child: ChildProcess, signal: AbortSignal): Promise<void> {
+  async #watch(process: RunningProcess, signal: AbortSignal): Promise<void> {
+    const startedAt = this.#clock.now()
+    let silences = 0
     while (!signal.aborted) {
-      const debug = readRunFile(this.#paths.runFile, child.pid)
-      if (debug && (await isReady(debug))) {
-        this.#ready = true
-        this.#onChange()
-        return
-      }
-      await this.#clock.sleep(readyPollMs, signal).catch(ignoreAbort)
+      const health = await this.#askHealth(this.#paths.runFile, process.pid, answerWithinMs)
+      if (signal.aborted) return
+      this.#become(health)
+      silences = health === 'silent' ? silences + 1 : 0
+      const isStuck = health === 'starting' && this.#clock.now() - startedAt > publishWithinMs
+      if (isStuck || silences >= mostSilences) return process.kill('SIGKILL')
+      await this.#clock.sleep(this.#pauseBeforeNextCheck(health), signal).catch(ignoreAbort)
     }
   }
-}
 
-/** The address of a component's health and debug endpoints, if the process `pid` has published it. */
-export function readRunFile(path: string, pid: number | undefined): string | undefined {
-  try {
-    const run = JSON.parse(readFileSync(path, 'utf8')) as { pid: number; debug: string }
-    return pid === undefined || run.pid === pid ? run.debug : undefined
-  } catch (error) {
-    // Not written yet.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+  #pauseBeforeNextCheck(health: Health): number {
+    if (health === 'ready') return checkEveryMs
+    return health === 'silent' || this.#settled ? retrySilentMs : readyPollMs
   }
-}
 
-export async function isReady(debugUrl: string): Promise<boolean> {
-  const { status } = await send({ method: 'GET', url: `${debugUrl}/readyz`, timeoutMs: answerWithinMs })
-  return status === 200
-}
-
-// A child that dies between our deciding to write and its reading leaves EPIPE behind; its exit is handled anyway.
-function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') throw error
+  #become(health: Health): void {
+    if (health === 'ready') this.#settled = true
+    if (health === this.#health) return
+    this.#health = health
+    this.#onChange()
+  }
 }
 
 function ignoreAbort(error: Error): void {

@@ -7,65 +7,106 @@
 
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { nodeAddress, podCidr, serviceCidr } from '../cluster/slot.ts'
+import { UsageError } from '@dinghy/clients/command-line/command'
 
 export interface ComponentSpec {
   name: string
+  /** What kind of process it is: the package that it comes from. */
+  kind: string
   /** The node this component belongs to; `dinghy node stop` stops exactly those. */
   node?: string
   /** A command that turns into the process when it is given the process' own. */
   launcher?: string[]
   args: string[]
+  /** Flags that say how the processes find one another: not for changing. */
+  fixed: string[]
 }
 
-export function apiServerUrl(config: ClusterConfig): string {
+type FlagValues = Record<string, string>
+
+export function apiServerUrl(config: Pick<ClusterConfig, 'apiPort'>): string {
   return `http://127.0.0.1:${config.apiPort}`
 }
 
 export function componentsOf(config: ClusterConfig, state: StateDir): ComponentSpec[] {
   const server = apiServerUrl(config)
+  const component = (name: string, kind: string, wiring: FlagValues, defaults: FlagValues = {}): ComponentSpec => {
+    const level: FlagValues = config.logLevel === undefined ? {} : { 'log-level': config.logLevel }
+    const fixed = ['exit-with-parent', 'run-file', 'check-flags', ...Object.keys(wiring)]
+    const settings = settingsFor(config.settings ?? {}, kind, name)
+    const refused = fixed.find((flag) => Object.hasOwn(settings, flag))
+    if (refused !== undefined) throw new UsageError(`${name}.${refused} cannot be set: \`dinghy up\` decides it`)
+    const chosen = { ...wiring, ...defaults, ...level, ...settings }
+    const words = Object.entries(chosen).flatMap(([flag, value]) => [`--${flag}=${value}`])
+    return {
+      name,
+      kind,
+      fixed,
+      args: [componentEntry(kind), ...words, '--exit-with-parent', '--run-file', state.runFile(name)],
+    }
+  }
+  // One identity for all processes that this component ever has: at most one of them lives at a time, so a new one need
+  // not wait until the lease of the one that died has run out.
+  const elected = (name: string): FlagValues => ({
+    'leader-elect': 'true',
+    'leader-elect-identity': `dinghy_${name}`,
+  })
   const cluster: ComponentSpec[] = [
-    component('api-server', 'api-server', state, {
-      listen: `127.0.0.1:${config.apiPort}`,
-      database: state.database,
-      'service-cidr': serviceCidr(config.slot),
+    component(
+      'api-server',
+      'api-server',
+      { listen: `127.0.0.1:${config.apiPort}`, database: state.database, 'service-cidr': serviceCidr(config.slot) },
       // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
-      'default-toleration-seconds': '10',
-    }),
-    component('scheduler', 'scheduler', state, { server }),
-    component('controller', 'controller', state, { server, 'volume-root': join(state.root, 'volumes') }),
+      { 'default-toleration-seconds': '10' },
+    ),
+    component('scheduler', 'scheduler', { server }, elected('scheduler')),
+    component(
+      'controller',
+      'controller',
+      { server, 'volume-root': join(state.root, 'volumes') },
+      elected('controller'),
+    ),
     {
-      ...component('runtime', 'runtime', state, {
-        socket: state.dockerSocket,
-        root: state.runtimeRoot,
-        driver: config.driver,
+      ...component(
+        'runtime',
+        'runtime',
+        { socket: state.dockerSocket, root: state.runtimeRoot, driver: config.driver },
         // For `docker run`; pods are on networks of their nodes' own, which are loopback networks.
-        network: 'auto',
-      }),
+        { network: 'auto' },
+      ),
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
   ]
   const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {
     const identity = { server, 'node-name': name, 'node-address': nodeAddress(config.slot, index + 1) }
-    const agent = component(`node-agent-${name}`, 'node-agent', state, {
+    const agent = component(`node-agent-${name}`, 'node-agent', {
       ...identity,
       'pod-cidr': podCidr(config.slot, index + 1),
       'docker-socket': state.dockerSocket,
       root: state.nodeRoot(name),
+      'log-directory': dirname(state.log(name)),
     })
-    const proxy = component(`proxy-${name}`, 'proxy', state, identity)
+    const proxy = component(`proxy-${name}`, 'proxy', identity)
     return [
       { ...agent, node: name },
       { ...proxy, node: name },
     ]
   })
-  return [...cluster, ...nodes]
+  const all = [...cluster, ...nodes]
+  refuseUnknown(config.settings ?? {}, all)
+  return all
 }
 
-function component(name: string, entry: string, state: StateDir, flags: Record<string, string>): ComponentSpec {
-  const own = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])
-  return { name, args: [componentEntry(entry), ...own, '--exit-with-parent', '--run-file', state.runFile(name)] }
+function refuseUnknown(settings: Settings, specs: ComponentSpec[]): void {
+  const kinds = [...new Set(specs.map(({ kind }) => kind))]
+  const known = new Set([...kinds, ...specs.map(({ name }) => name)])
+  const unknown = Object.keys(settings).find((component) => !known.has(component))
+  if (unknown !== undefined) {
+    throw new UsageError(`there is no component "${unknown}" to set flags of; there are ${kinds.join(', ')}`)
+  }
 }
 
 /** An ordinary user's runtime is root of a user namespace, where the kernel allows that; see the script. */

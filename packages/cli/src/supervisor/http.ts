@@ -1,7 +1,12 @@
 /**
  * The few HTTP calls between the command line, the supervisor and the components' debug endpoints: one request, one
- * short answer, over TCP or a unix socket. A server that is not there is status 0, not an error, because to a
- * supervisor "nobody listens yet" is an ordinary answer.
+ * short answer, over TCP or a unix socket, and always a deadline.
+ *
+ * A server that is not there is status 0, not an error, because to a supervisor "nobody listens yet" is an ordinary
+ * answer. One that is there and says nothing (it hangs, or was stopped by SIGSTOP) is a NoAnswer.
+ *
+ * By node:http and not by the house's client: at its first request V8 compiles the WebAssembly that undici reads
+ * answers with, which takes 120 ms of CPU, more than all else that `dinghy status` does.
  */
 
 import { request } from 'node:http'
@@ -11,41 +16,46 @@ export interface Answer {
   text: string
 }
 
-/** `socketPath` wins over the URL's host when given. */
-export function send(options: {
-  method: string
+export interface Question {
+  method: 'GET' | 'POST'
   url: string
+  /** The server behind this socket; `url` is a path then. */
   socketPath?: string
-  body?: string
-  signal?: AbortSignal
-  /** A server that says nothing for so long counts as one that is not there. */
-  timeoutMs?: number
-}): Promise<Answer> {
-  const { method, url, socketPath, body, signal, timeoutMs } = options
+  body?: object
+  /** For the whole exchange, the answer's body included. */
+  timeoutMs: number
+}
+
+/** Somebody listens and does not answer in time. */
+export class NoAnswer extends Error {
+  constructor(what: string, timeoutMs: number) {
+    super(`${what} did not answer within ${timeoutMs / 1_000} s`)
+  }
+}
+
+export function send({ method, url, socketPath, body, timeoutMs }: Question): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, {
+    const signal = AbortSignal.timeout(timeoutMs)
+    const sent = request(socketPath === undefined ? url : `http://localhost${url}`, {
       method,
       agent: false,
+      signal,
       ...(socketPath ? { socketPath } : {}),
-      ...(signal ? { signal } : {}),
+      ...(body ? { headers: { 'content-type': 'application/json' } } : {}),
     })
-    if (timeoutMs !== undefined) {
-      sent.setTimeout(timeoutMs, () => {
-        resolve({ status: 0, text: '' })
-        sent.destroy()
-      })
-    }
-    sent.on('error', (error: NodeJS.ErrnoException) => {
-      if (nobodyThere.has(error.code ?? '')) resolve({ status: 0, text: '' })
+    const fail = (error: NodeJS.ErrnoException) => {
+      if (signal.aborted) reject(new NoAnswer(`${method} ${url}`, timeoutMs))
+      else if (nobodyThere.has(error.code ?? '')) resolve({ status: 0, text: '' })
       else reject(error)
-    })
+    }
+    sent.on('error', fail)
     sent.on('response', (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('error', reject)
+      response.on('error', fail)
       response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
     })
-    sent.end(body)
+    sent.end(body && JSON.stringify(body))
   })
 }
 

@@ -10,7 +10,12 @@ afterAll(() => rmSync(directory, { recursive: true }))
 test.each([
   ['a fatal line', '{"level":30,"msg":"started"}\n{"level":60,"msg":"the port is taken"}\n', 'the port is taken'],
   ['an ordinary line: it was killed', '{"level":60,"msg":"old"}\n{"level":30,"msg":"started"}\n', undefined],
-  ['a crash before there was a log', 'Error: no\n    at main.js:1:1\n', undefined],
+  [
+    'a crash before there was a logger',
+    '{"level":30}\nfile:1\n\nTypeError: no\n    at main.js:1:1\n\nNode.js v20\n',
+    'TypeError: no',
+  ],
+  ['a crash, and a start that was killed after it', 'Error: no\n    at main.js:1:1\n{"level":30}\n', undefined],
   ['nothing', '', undefined],
   ['half a line', '{"level":60,"msg":"fu', undefined],
   ['two torn lines', '{"level":60,"m{"level":60,"msg":"full"}', undefined],

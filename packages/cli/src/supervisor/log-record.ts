@@ -1,6 +1,6 @@
 /**
- * One line of a component's log: pino's JSON, unless it is something else, such as a crash before the logger was up or the
- * half of a line that a full disk left.
+ * One line of a component's log: pino's JSON, unless it is something else, such as a crash before the logger was up
+ * or the half of a line that a full disk left.
  */
 
 export type LogRecord = Record<string, unknown>

@@ -13,24 +13,32 @@ import { bold, dim, green, red, yellow } from '@dinghy/clients/command-line/colo
 const purposes: Record<string, string> = {
   'api-server': 'the only one that opens the database',
   scheduler: 'chooses a node for each pod',
-  controller: 'Deployments, ReplicaSets, endpoints, garbage, nodes',
+  controller: 'Deployments, ReplicaSets, endpoints, nodes',
   runtime: 'images and containers, behind the Docker API',
 }
 
+/** After so long without a change, what is missing is named. */
+const patienceMs = 2_000
+
+export interface ProgressOptions {
+  config: ClusterConfig
+  state: StateDir
+  startedAt: number
+  /** The command line that points a shell at this cluster. */
+  env: string
+  /** Whoever typed `up` reads what we print. */
+  isDetached: boolean
+}
+
 export class Progress {
-  readonly #config: ClusterConfig
-  readonly #state: StateDir
-  readonly #startedAt: number
-  readonly #sameCluster: string
+  readonly #options: ProgressOptions
   readonly #before = new Map<string, ComponentStatus>()
+  #changedAt = performance.now()
   #isStopping = false
 
-  /** `sameCluster`: the flags by which another `dinghy` finds this cluster. */
-  constructor(config: ClusterConfig, state: StateDir, startedAt: number, sameCluster: string) {
-    this.#config = config
-    this.#state = state
-    this.#startedAt = startedAt
-    this.#sameCluster = sameCluster
+  constructor(options: ProgressOptions) {
+    this.#options = options
+    const { config, state } = options
     console.log(`${bold('dinghy')} cluster "${config.cluster}" ${dim(`in ${state.root}`)}`)
   }
 
@@ -38,33 +46,46 @@ export class Progress {
     if (this.#isStopping) return
     for (const status of statuses) {
       const before = this.#before.get(status.name)
-      if (status.ready && !before?.ready)
-        this.#line(green('\u2714'), status, purposes[status.name] ?? purposeOfNode(status.name))
+      if (status.ready && !before?.ready) {
+        const purpose = purposes[status.name] ?? purposeOfNode(status.name)
+        this.#line(green('\u2714'), status, before?.settled ? 'is ready again' : purpose)
+      }
+      if (status.silent && !before?.silent) this.#line(red('\u2718'), status, 'does not answer')
       if (before?.pid !== undefined && status.pid === undefined) {
         if (status.stopped) this.#line(yellow('\u25cc'), status, 'stopped')
-        else this.#line(red('\u2718'), status, obituary(this.#state.log(status.name)))
+        else this.#line(red('\u2718'), status, obituary(this.#options.state.log(status.name)))
       }
       this.#before.set(status.name, status)
     }
   }
 
+  /** For people who have waited a while: what is not there yet. */
+  missing(): string | undefined {
+    if (performance.now() - this.#changedAt < patienceMs) return undefined
+    const missing = [...this.#before.values()].filter(({ ready, stopped }) => !ready && !stopped)
+    if (missing.length === 0) return '  waiting for the nodes to become Ready'
+    return `  waiting for ${missing.map(({ name }) => name).join(', ')}`
+  }
+
   ready(): void {
-    const { nodes, slot } = this.#config
+    const { config, env, isDetached } = this.#options
+    const { nodes, slot } = config
     const addresses = nodes.map((_, index) => nodeAddress(slot, index + 1)).join(', ')
     const up = nodes.filter((node) => !node.stopped).length
-    const detached = process.send !== undefined
     console.log(
       [
         '',
-        `${green('\u2714')} ${bold(`${up} ${up === 1 ? 'node' : 'nodes'} Ready`)} in ${this.#seconds()} ${dim(`at ${apiServerUrl(this.#config)}, nodes ${addresses}`)}`,
+        `${green('\u2714')} ${bold(`${up} ${up === 1 ? 'node' : 'nodes'} Ready`)} in ${this.#seconds()} ${dim(`at ${apiServerUrl(config)}`)}`,
+        dim(`  nodes ${addresses}; node ports also on localhost`),
         '',
-        `  In a second terminal:   ${bold(`eval "$(npx dinghy env${this.#sameCluster})"`)}`,
-        '                          kubectl get nodes',
-        ...(detached ? [] : ['', dim('  Ctrl-C stops the cluster; the next start resumes it.')]),
+        '  In a second terminal:',
+        '',
+        `    ${bold(env)}`,
+        '    kubectl get nodes',
+        ...(isDetached ? [] : ['', dim('  Ctrl-C stops the cluster; the next start resumes it.')]),
         '',
       ].join('\n'),
     )
-    if (detached) process.send?.('ready')
   }
 
   stopping(): void {
@@ -73,15 +94,18 @@ export class Progress {
   }
 
   stopped(): void {
-    console.log(`${green('\u2714')} stopped; everything is kept in ${this.#state.root}`)
+    console.log(`${green('\u2714')} stopped; everything is kept in ${this.#options.state.root}`)
   }
 
   #line(mark: string, status: ComponentStatus, text: string): void {
-    console.log(`  ${mark} ${status.name.padEnd(20)} ${dim(`${this.#seconds().padStart(7)}  ${text}`)}`)
+    this.#changedAt = performance.now()
+    // A line that says what is missing may stand here; it is drawn again.
+    const fresh = process.stdout.isTTY ? '\r\u001b[K' : ''
+    console.log(`${fresh}  ${mark} ${status.name.padEnd(18)} ${dim(`${this.#seconds().padStart(7)}  ${text}`)}`)
   }
 
   #seconds(): string {
-    return `${((performance.now() - this.#startedAt) / 1000).toFixed(2)} s`
+    return `${((performance.now() - this.#options.startedAt) / 1000).toFixed(2)} s`
   }
 }
 

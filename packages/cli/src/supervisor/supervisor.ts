@@ -3,44 +3,62 @@
  * command line over a unix socket in the state directory.
  *
  * It decides nothing about the cluster; that is the components' work. Stopping has an order, and only that: first who
- * would heal (controllers, agents, proxies), then the containers, then the runtime and the store.
+ * would heal (controllers, agents, proxies), then the containers, then the runtime and the store. A stop always ends,
+ * and says what it had to kill.
  */
 
 import { rmSync } from 'node:fs'
-import type { Server } from 'node:net'
 import type { Clock } from '@dinghy/shared/api/clock'
-import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
-import { Component, type ComponentStatus } from './component.ts'
+import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
+import { Component, type ComponentDeps, type ComponentStatus, type Ending } from './component.ts'
 import { componentsOf } from './components.ts'
-import { killContainers, stopContainers } from './containers.ts'
+import { killContainers, stopContainers, type Stopping } from './containers.ts'
+import { NoAnswer } from './http.ts'
 
 /** How long a stop waits for a runtime that is just being started again: only the runtime can stop containers. */
 const runtimePatienceMs = 10_000
 
-export interface SupervisorOptions {
+export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'askHealth'> {
   config: ClusterConfig
   state: StateDir
   clock: Clock
   /** Holds the address slot; closed when everything has stopped. */
-  hold: Server
+  hold: { close(): unknown }
   onChange?: () => void
+  /** How long the runtime may take for an answer. */
+  answerWithinMs?: number
+}
+
+export interface StopOptions {
+  /** What a pod may take to end, if its own grace period is not shorter. */
+  graceMs: number
+  /** Nothing is kept, so nothing has to end well: components and containers are killed. */
+  atOnce?: boolean
+}
+
+export interface StopReport {
+  /** What did not stop when it was asked, and was killed. */
+  killed: string[]
+  /** What not even SIGKILL ended. */
+  stays: string[]
+  /** The runtime did not answer, not even a new one: containers may still run. */
+  containersLeft?: boolean
 }
 
 export class Supervisor {
   readonly config: ClusterConfig
-  readonly #options: SupervisorOptions
+  readonly #deps: SupervisorDeps
   readonly #components: Component[]
+  #waitingFor: string[] = []
 
-  constructor(options: SupervisorOptions) {
-    const { config, state, clock } = options
+  constructor(deps: SupervisorDeps) {
+    const { config, state, clock, onChange, startProcess, askHealth } = deps
     this.config = config
-    this.#options = options
-    this.#components = componentsOf(config, state).map(
-      (spec) =>
-        new Component(spec, { log: state.log(spec.name), runFile: state.runFile(spec.name) }, clock, () =>
-          options.onChange?.(),
-        ),
-    )
+    this.#deps = deps
+    this.#components = componentsOf(config, state).map((spec) => {
+      const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
+      return new Component(spec, { clock, paths, onChange, startProcess, askHealth })
+    })
   }
 
   start(): void {
@@ -64,47 +82,114 @@ export class Supervisor {
     return this.statuses().every((status) => status.ready || status.stopped)
   }
 
+  /** While it stops: the names of what has not ended yet. */
+  waitingFor(): string[] {
+    return this.#waitingFor
+  }
+
   /** Power off: agent and proxy are killed, and so is every container of the node. */
   async stopNode(name: string): Promise<void> {
     this.#nodeConfig(name).stopped = true
-    this.#options.state.writeConfig(this.config)
+    this.#deps.state.writeConfig(this.config)
     await Promise.all(this.#ofNode(name).map((component) => component.stop('SIGKILL')))
-    await this.#runtimeBack()
-    await killContainers(this.#options.state.dockerSocket, name)
+    await this.#askRuntime(() => killContainers(this.#deps.state.dockerSocket, name))
   }
 
   startNode(name: string): void {
     delete this.#nodeConfig(name).stopped
-    this.#options.state.writeConfig(this.config)
+    this.#deps.state.writeConfig(this.config)
     for (const component of this.#ofNode(name)) component.start()
   }
 
-  async stop(): Promise<void> {
-    const { state, hold } = this.#options
-    const keepers = new Set(['runtime', 'api-server'])
-    const healers = this.#components.filter((component) => !keepers.has(component.spec.name))
-    await Promise.all(healers.map((component) => component.stop()))
-    await this.#runtimeBack()
-    await stopContainers(state.dockerSocket)
-    await Promise.all(this.#components.map((component) => component.stop()))
+  async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
+    const { state, hold } = this.#deps
+    const endings = new Map<string, Ending>()
+    const isKeeper = ({ spec }: Component) => spec.name === 'runtime' || spec.name === 'api-server'
+    await this.#stopAll(
+      this.#components.filter((component) => !isKeeper(component)),
+      atOnce,
+      endings,
+    )
+    const { answerWithinMs } = this.#deps
+    const onWaiting = (names: string[]) => this.#wait(names)
+    const stopping = { graceMs: atOnce ? 0 : graceMs, answerWithinMs, onWaiting }
+    const containersLeft = await this.#stopContainers(stopping, endings)
+    // The runtime always ends well: it has bridges and mounts to take away.
+    await this.#stopAll(
+      this.#components.filter(({ spec }) => spec.name === 'runtime'),
+      false,
+      endings,
+    )
+    await this.#stopAll(this.#components.filter(isKeeper), atOnce, endings)
     for (const component of this.#components) rmSync(state.runFile(component.spec.name), { force: true })
     hold.close()
+    const those = (ending: Ending) => [...endings].filter(([, is]) => is === ending).map(([name]) => name)
+    return { killed: those('killed'), stays: those('stays'), ...(containersLeft ? { containersLeft } : {}) }
   }
 
-  async #runtimeBack(): Promise<void> {
-    await this.#components.find(({ spec }) => spec.name === 'runtime')?.readyWithin(runtimePatienceMs)
+  /** A runtime that does not answer must not keep the others from being stopped. True: it did not. */
+  async #stopContainers(stopping: Stopping, endings: Map<string, Ending>): Promise<boolean> {
+    const { dockerSocket } = this.#deps.state
+    try {
+      if (await this.#askRuntime(() => stopContainers(dockerSocket, stopping))) endings.set('runtime', 'killed')
+      return false
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error
+      endings.set('runtime', 'killed')
+      return true
+    }
+  }
+
+  async #stopAll(components: Component[], atOnce: boolean, endings: Map<string, Ending>): Promise<void> {
+    const left = new Set(components.map(({ spec }) => spec.name))
+    this.#wait([...left])
+    await Promise.all(
+      components.map(async (component) => {
+        const { name } = component.spec
+        const ending = await component.stop(atOnce ? 'SIGKILL' : 'SIGTERM')
+        // Killed on purpose is no news.
+        if (ending !== 'stopped') endings.set(name, ending)
+        left.delete(name)
+        this.#wait([...left])
+      }),
+    )
+  }
+
+  #wait(names: string[]): void {
+    this.#waitingFor = names
+    this.#deps.onChange?.()
+  }
+
+  /** Runs what needs the runtime. One that hangs is replaced, once: its containers outlive it. True: it was. */
+  async #askRuntime(act: () => Promise<unknown>): Promise<boolean> {
+    const runtime = this.#components.find(({ spec }) => spec.name === 'runtime')
+    await runtime?.refresh()
+    const isSilent = runtime?.status().silent ?? false
+    if (isSilent) await runtime?.replace()
+    await runtime?.readyWithin(runtimePatienceMs)
+    try {
+      await act()
+      return isSilent
+    } catch (error) {
+      if (isSilent || !(error instanceof NoAnswer)) throw error
+      await runtime?.replace()
+      await runtime?.readyWithin(runtimePatienceMs)
+      await act()
+      return true
+    }
   }
 
   #ofNode(name: string): Component[] {
     return this.#components.filter((component) => component.spec.node === name)
   }
 
-  #nodeConfig(name: string) {
-    const node = this.config.nodes.find((node) => node.name === name)
+  #nodeConfig(name: string): NodeConfig {
+    const { nodes } = this.config
+    const node = nodes.find((node) => node.name === name)
     if (!node)
       throw new UnknownNode(
         name,
-        this.config.nodes.map((node) => node.name),
+        nodes.map((node) => node.name),
       )
     return node
   }

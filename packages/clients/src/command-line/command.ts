@@ -1,33 +1,41 @@
 /**
- * What every command of `dinghy` is: a line of help, its flags, and a function that returns the exit code.
+ * What all commands of `dinghy` share: how one is declared (by commander) and how it ends.
+ *
+ * Exit codes are the same everywhere: 0 it is done, 1 it failed (or is not ready), 2 it was used wrongly.
  */
 
-import type { ParseArgsConfig } from 'node:util'
+import { Command } from 'commander'
 
-/** What node's parseArgs returns; which type a flag has, the command's own table says. */
-export type Flags = Record<string, string | boolean | (string | boolean)[] | undefined>
-
-/** The values of a flag that may be given several times. */
-export function several(flags: Flags, name: string): string[] {
-  return (flags[name] as string[] | undefined) ?? []
+/** `examples` are whole command lines, shown below the flags. */
+export function plainCommand(name: string, examples: string[]): Command {
+  const command = new Command(name)
+  if (examples.length === 0) return command
+  const shown = examples.map((example) => `  $ ${example}`).join('\n')
+  return command.addHelpText('after', `\n${examples.length === 1 ? 'Example' : 'Examples'}:\n${shown}`)
 }
 
-export interface Command {
-  usage: string
-  summary: string
-  flags?: NonNullable<ParseArgsConfig['options']>
-  /** How many words it takes besides its flags; none unless said. */
-  words?: number
-  /** Takes whatever follows as it stands (`dinghy kubectl get -o wide`): no flag of ours is looked for in it. */
-  passThrough?: boolean
-  run(flags: Flags, args: string[]): Promise<number>
+/**
+ * What commander calls. `run` gets the options, of whatever type it declared them, and the words; its number becomes
+ * the exit code.
+ */
+export function exitWith(run: (options: never, ...words: string[]) => Promise<number> | number) {
+  return async function act(...args: unknown[]): Promise<void> {
+    // commander appends the options and the command itself to the words. Options may also stand before a command's
+    // verb.
+    const options = (args.at(-1) as Command).optsWithGlobals() as never
+    process.exitCode = await run(options, ...(args.slice(0, -2) as string[]))
+  }
+}
+
+/** For commander: an option that may be given several times. */
+export function collect(value: string, before: string[] = []): string[] {
+  return [...before, value]
+}
+
+/** One word of a POSIX shell, whatever characters it has. */
+export function quote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
 
 /** A mistake of the person at the keyboard: shown as one line, without a stack, exit code 2. */
-export class UsageError extends Error {
-  /** From an error of node's parseArgs, whose message goes on about `--`; its first sentence says what is wrong. */
-  static of(error: unknown, usage: string): UsageError {
-    const [first] = (error as Error).message.split('. ')
-    return new UsageError(`${first}\nusage: dinghy ${usage}`)
-  }
-}
+export class UsageError extends Error {}

@@ -5,22 +5,23 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { Readable } from 'node:stream'
-import { several, UsageError } from '../command-line/command.ts'
+import { UsageError } from '../command-line/command.ts'
+import { several } from '../command-line/verbs.ts'
 import type { DockerCommand } from './docker-command.ts'
 import { readSecret, secretHeaders } from './build-secrets.ts'
 import { packContext } from './context.ts'
 
 export const build: DockerCommand = {
-  usage:
-    'build [-t NAME[:TAG]] [-f DOCKERFILE] [--build-arg K=V] [--secret id=ID,src=FILE] [--target STAGE] [--no-cache] [-q] CONTEXT',
+  words: 'CONTEXT',
+  summary: 'Build an image from a Dockerfile.',
   flags: {
-    tag: { type: 'string', short: 't', multiple: true },
-    file: { type: 'string', short: 'f' },
-    'build-arg': { type: 'string', multiple: true },
-    secret: { type: 'string', multiple: true },
-    target: { type: 'string' },
-    'no-cache': { type: 'boolean' },
-    quiet: { type: 'boolean', short: 'q' },
+    tag: { type: 'string', short: 't', multiple: true, value: 'name[:tag]', help: 'what the image is called' },
+    file: { type: 'string', short: 'f', value: 'file', help: 'the Dockerfile (default: CONTEXT/Dockerfile)' },
+    'build-arg': { type: 'string', multiple: true, value: 'k=v', help: 'a value for an ARG' },
+    secret: { type: 'string', multiple: true, value: 'id=id,src=file', help: 'for RUN --mount=type=secret' },
+    target: { type: 'string', value: 'stage', help: 'stop at this stage' },
+    'no-cache': { type: 'boolean', help: 'run every step anew' },
+    quiet: { type: 'boolean', short: 'q', help: 'print only the id of the image' },
   },
   async run({ engine, flags, args }) {
     const [directory] = args
@@ -40,6 +41,7 @@ export const build: DockerCommand = {
     for await (const { stream } of engine.progress(`/build?${query}`, {
       body: Readable.from(packContext(directory, dockerfile)),
       headers: secretHeaders(several(flags, 'secret').map((word) => readSecret(word))),
+      lastsMs: Infinity,
     })) {
       process.stdout.write(stream ?? '')
     }

@@ -1,6 +1,7 @@
 /**
- * `docker cp`: files out of a container and into it, as tars. Where they end up is decided by one pure function for both
- * directions, because the rules are the same on both sides: https://docs.docker.com/reference/cli/docker/container/cp/
+ * `docker cp`: files out of a container and into it, as tars. Where they end up is decided by one pure function for
+ * both directions, because the rules are the same on both sides:
+ * https://docs.docker.com/reference/cli/docker/container/cp/
  */
 
 import { spawn } from 'node:child_process'
@@ -98,7 +99,7 @@ async function putArchive(
   owners: boolean,
 ): Promise<void> {
   const query = `&noOverwriteDirNonDir=true${owners ? '&copyUIDGID=true' : ''}`
-  const { body } = await engine.request('PUT', archivePath(id, path) + query, { body: archive })
+  const { body } = await engine.request('PUT', archivePath(id, path) + query, { body: archive, lastsMs: Infinity })
   body.resume()
 }
 

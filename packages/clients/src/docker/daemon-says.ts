@@ -5,7 +5,7 @@
 import { DockerError } from '@dinghy/shared/docker/errors'
 
 export function daemonSays({ status, message }: DockerError): string {
-  return status === 0 ? `${message}; is the cluster up?` : `Error response from daemon: ${message}`
+  return status === 0 ? `${message}; \`dinghy up\` starts a cluster` : `Error response from daemon: ${message}`
 }
 
 export async function asDaemonSays<T>(work: () => Promise<T>): Promise<T> {

@@ -2,8 +2,7 @@
  * What a command of `dinghy docker` is, and what it is given.
  */
 
-import type { ParseArgsConfig } from 'node:util'
-import type { Flags } from '../command-line/command.ts'
+import type { Flags, VerbShape } from '../command-line/verbs.ts'
 import type { DockerEngine } from '@dinghy/shared/docker/engine'
 
 export interface DockerContext {
@@ -12,10 +11,6 @@ export interface DockerContext {
   args: string[]
 }
 
-export interface DockerCommand {
-  usage: string
-  flags?: NonNullable<ParseArgsConfig['options']>
-  /** Flags end at the first word: what follows the image of `run` belongs to the container. */
-  stopsAtFirstWord?: boolean
+export interface DockerCommand extends VerbShape {
   run(context: DockerContext): Promise<number>
 }

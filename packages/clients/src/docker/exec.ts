@@ -2,21 +2,23 @@
  * `docker exec`: a command in a running container.
  */
 
-import { several, UsageError } from '../command-line/command.ts'
+import { UsageError } from '../command-line/command.ts'
+import { several } from '../command-line/verbs.ts'
 import type { DockerCommand } from './docker-command.ts'
 import type { DockerEngine } from '@dinghy/shared/docker/engine'
 import { interact } from './terminal.ts'
 
 export const exec: DockerCommand = {
-  usage: 'exec [-d] [-i] [-t] [-e K=V] [-u USER] [-w DIR] CONTAINER COMMAND [ARG…]',
+  words: 'CONTAINER COMMAND [ARG…]',
+  summary: 'Run a command in a running container.',
   stopsAtFirstWord: true,
   flags: {
-    detach: { type: 'boolean', short: 'd' },
-    interactive: { type: 'boolean', short: 'i' },
-    tty: { type: 'boolean', short: 't' },
-    env: { type: 'string', short: 'e', multiple: true },
-    user: { type: 'string', short: 'u' },
-    workdir: { type: 'string', short: 'w' },
+    detach: { type: 'boolean', short: 'd', help: 'do not wait for it' },
+    interactive: { type: 'boolean', short: 'i', help: 'keep stdin open' },
+    tty: { type: 'boolean', short: 't', help: 'give it a terminal' },
+    env: { type: 'string', short: 'e', multiple: true, value: 'k=v', help: 'a variable of its environment' },
+    user: { type: 'string', short: 'u', value: 'user', help: 'who runs it' },
+    workdir: { type: 'string', short: 'w', value: 'dir', help: 'where it runs' },
   },
   async run({ engine, flags, args: [container, ...command] }) {
     if (!container || command.length === 0) throw new UsageError('name a container and a command')

@@ -2,8 +2,8 @@
  * A new container in the foreground: its streams joined to ours, our signals passed on, its exit code ours.
  */
 
-import { readJson } from '@dinghy/shared/http/client'
 import type { DockerEngine } from '@dinghy/shared/docker/engine'
+import { readJson } from '@dinghy/shared/http/client'
 import { interact } from './terminal.ts'
 
 export interface Foreground {

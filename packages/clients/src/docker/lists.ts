@@ -16,8 +16,12 @@ interface ListedContainer {
 }
 
 export const ps: DockerCommand = {
-  usage: 'ps [-a] [-q]',
-  flags: { all: { type: 'boolean', short: 'a' }, quiet: { type: 'boolean', short: 'q' } },
+  words: '',
+  summary: 'List containers.',
+  flags: {
+    all: { type: 'boolean', short: 'a', help: 'also containers that do not run, or untagged images' },
+    quiet: { type: 'boolean', short: 'q', help: 'print only ids' },
+  },
   async run({ engine, flags }) {
     const containers = await engine.json<ListedContainer[]>('GET', `/containers/json?all=${flags['all'] ? 1 : 0}`)
     if (flags['quiet']) {
@@ -40,8 +44,12 @@ export const ps: DockerCommand = {
 }
 
 export const images: DockerCommand = {
-  usage: 'images [-a] [-q]',
-  flags: { all: { type: 'boolean', short: 'a' }, quiet: { type: 'boolean', short: 'q' } },
+  words: '',
+  summary: 'List images.',
+  flags: {
+    all: { type: 'boolean', short: 'a', help: 'also containers that do not run, or untagged images' },
+    quiet: { type: 'boolean', short: 'q', help: 'print only ids' },
+  },
   async run({ engine, flags }) {
     const path = `/images/json?all=${flags['all'] ? 1 : 0}`
     const listed = await engine.json<{ Id: string; RepoTags: string[] | null; Created: number; Size: number }[]>(

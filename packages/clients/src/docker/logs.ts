@@ -7,11 +7,12 @@ import type { DockerCommand } from './docker-command.ts'
 import { copyOutput } from './copy-output.ts'
 
 export const logs: DockerCommand = {
-  usage: 'logs [-f] [-n N] [-t] CONTAINER',
+  words: 'CONTAINER',
+  summary: 'Show what a container has printed.',
   flags: {
-    follow: { type: 'boolean', short: 'f' },
-    tail: { type: 'string', short: 'n' },
-    timestamps: { type: 'boolean', short: 't' },
+    follow: { type: 'boolean', short: 'f', help: 'go on as the log grows' },
+    tail: { type: 'string', short: 'n', value: 'n', help: 'only the last lines' },
+    timestamps: { type: 'boolean', short: 't', help: 'put its time before each line' },
   },
   async run({ engine, flags, args: [container] }) {
     if (!container) throw new UsageError('name a container')

@@ -1,9 +1,10 @@
 /**
- * `docker run`: create (pulling the image when it is missing), start, and, unless detached, join the container's streams
- * and end with its exit code.
+ * `docker run`: create (pulling the image when it is missing), start, and, unless detached, join the container's
+ * streams and end with its exit code.
  */
 
-import { several, UsageError } from '../command-line/command.ts'
+import { UsageError } from '../command-line/command.ts'
+import { several } from '../command-line/verbs.ts'
 import type { DockerCommand } from './docker-command.ts'
 import type { DockerEngine } from '@dinghy/shared/docker/engine'
 import { DockerError, isDockerStatus } from '@dinghy/shared/docker/errors'
@@ -11,23 +12,35 @@ import { daemonSays } from './daemon-says.ts'
 import { startInForeground } from './foreground.ts'
 
 export const run: DockerCommand = {
-  usage:
-    'run [-d] [-i] [-t] [--rm] [--name NAME] [-e K=V] [-p [HOST:]PORT] [-P] [-v SOURCE:TARGET[:ro]] [-w DIR] [-u USER] [--entrypoint PROGRAM] [--network NAME] IMAGE [COMMAND…]',
+  words: 'IMAGE [COMMAND…]',
+  summary: 'Run a command in a new container.',
   stopsAtFirstWord: true,
   flags: {
-    detach: { type: 'boolean', short: 'd' },
-    interactive: { type: 'boolean', short: 'i' },
-    tty: { type: 'boolean', short: 't' },
-    rm: { type: 'boolean' },
-    name: { type: 'string' },
-    env: { type: 'string', short: 'e', multiple: true },
-    publish: { type: 'string', short: 'p', multiple: true },
-    'publish-all': { type: 'boolean', short: 'P' },
-    volume: { type: 'string', short: 'v', multiple: true },
-    workdir: { type: 'string', short: 'w' },
-    user: { type: 'string', short: 'u' },
-    entrypoint: { type: 'string' },
-    network: { type: 'string' },
+    detach: { type: 'boolean', short: 'd', help: 'run in the background' },
+    interactive: { type: 'boolean', short: 'i', help: 'keep stdin open' },
+    tty: { type: 'boolean', short: 't', help: 'give it a terminal' },
+    rm: { type: 'boolean', help: 'remove the container when it ends' },
+    name: { type: 'string', value: 'name', help: 'of the container' },
+    env: { type: 'string', short: 'e', multiple: true, value: 'k=v', help: 'a variable of its environment' },
+    publish: {
+      type: 'string',
+      short: 'p',
+      multiple: true,
+      value: '[host:]port',
+      help: 'a port of the machine that leads to one of the container',
+    },
+    'publish-all': { type: 'boolean', short: 'P', help: 'publish every port that the image exposes' },
+    volume: {
+      type: 'string',
+      short: 'v',
+      multiple: true,
+      value: 'source:target',
+      help: 'a volume or a directory to mount, with :ro read-only',
+    },
+    workdir: { type: 'string', short: 'w', value: 'dir', help: 'where it runs' },
+    user: { type: 'string', short: 'u', value: 'user', help: 'who runs it' },
+    entrypoint: { type: 'string', value: 'program', help: "instead of the image's" },
+    network: { type: 'string', value: 'name', help: 'the network that it joins' },
   },
   async run({ engine, flags, args: [image, ...command] }) {
     if (!image) throw new UsageError('name an image')

@@ -1,5 +1,5 @@
 /**
- * Which engine the small clients talk to: the one in DOCKER_HOST or the docker context, or else the default cluster's.
+ * Which engine the small clients talk to: the one in DOCKER_HOST or the docker context, or else a cluster's.
  */
 
 import { createHash } from 'node:crypto'
@@ -7,16 +7,20 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { DockerEngine } from '@dinghy/shared/docker/engine'
+import { type ClusterPaths, namesCluster } from '../command-line/cluster-flags.ts'
 import { UsageError } from '../command-line/command.ts'
+import type { Flags } from '../command-line/verbs.ts'
+
+/** One that is quiet for so long hangs; what takes its time says so. */
+const answerWithinMs = 60_000
 
 export function engineAt(socketPath: string): DockerEngine {
-  return new DockerEngine(socketPath, { apiVersion: '1.50' })
+  return new DockerEngine(socketPath, { apiVersion: '1.50', timeoutMs: answerWithinMs })
 }
 
-/** `clusterSocket` tells where the engine of the default cluster listens. */
-export function socketOf(clusterSocket: () => string, env: NodeJS.ProcessEnv = process.env): string {
+export function socketOf(pathsOf: ClusterPaths, flags: Flags, env: NodeJS.ProcessEnv = process.env): string {
   const host = env['DOCKER_HOST']
-  return host ? pathOf(host) : clusterSocket()
+  return host && !namesCluster(flags) ? pathOf(host) : pathsOf(flags).dockerSocket
 }
 
 /** As the docker CLI chooses, for its plugin: both must talk to the same engine. */

@@ -6,8 +6,9 @@ import { UsageError } from '../command-line/command.ts'
 import type { DockerCommand } from './docker-command.ts'
 
 export const stop: DockerCommand = {
-  usage: 'stop [-t SECONDS] CONTAINER…',
-  flags: { time: { type: 'string', short: 't' } },
+  words: 'CONTAINER…',
+  summary: 'Stop containers.',
+  flags: { time: { type: 'string', short: 't', value: 'seconds', help: 'before it is killed' } },
   async run({ engine, flags, args }) {
     if (args.length === 0) throw new UsageError('name a container')
     const grace = flags['time'] === undefined ? '' : `?t=${Number(flags['time'])}`
@@ -20,8 +21,12 @@ export const stop: DockerCommand = {
 }
 
 export const rm: DockerCommand = {
-  usage: 'rm [-f] [-v] CONTAINER…',
-  flags: { force: { type: 'boolean', short: 'f' }, volumes: { type: 'boolean', short: 'v' } },
+  words: 'CONTAINER…',
+  summary: 'Remove containers.',
+  flags: {
+    force: { type: 'boolean', short: 'f', help: 'kill it if it runs' },
+    volumes: { type: 'boolean', short: 'v', help: 'also its anonymous volumes' },
+  },
   async run({ engine, flags, args }) {
     if (args.length === 0) throw new UsageError('name a container')
     const query = new URLSearchParams({

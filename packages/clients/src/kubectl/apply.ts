@@ -1,12 +1,14 @@
 /**
  * `kubectl apply`: client-side apply. What was last applied is kept in an annotation; the patch is what changed between
- * that and the manifest, plus whatever the live object lacks. Where the real kubectl sends a strategic merge patch, this
- * sends a JSON merge patch: a changed list is sent whole, and one the manifest did not change is left to its owner.
+ * that and the manifest, plus whatever the live object lacks. Where the real kubectl sends a strategic merge patch,
+ * this sends a JSON merge patch: a changed list is sent whole, and one the manifest did not change is left to its
+ * owner.
  */
 
 import { hasReason } from '@dinghy/shared/api/errors'
 
-import { several, UsageError } from '../command-line/command.ts'
+import { UsageError } from '../command-line/command.ts'
+import { several } from '../command-line/verbs.ts'
 import { resourceNameOf } from './delete.ts'
 import type { KubectlContext, Verb } from './verb.ts'
 import { type Manifest, readManifests } from './manifests.ts'
@@ -17,8 +19,17 @@ import { label } from './targets.ts'
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
 export const apply: Verb = {
-  usage: 'apply -f FILE|DIRECTORY|- … [-n NAMESPACE]',
-  flags: { filename: { type: 'string', short: 'f', multiple: true } },
+  words: '-f FILE|DIRECTORY|- …',
+  summary: 'Make objects as files say.',
+  flags: {
+    filename: {
+      type: 'string',
+      short: 'f',
+      multiple: true,
+      value: 'file',
+      help: 'a file, a directory, or - for stdin',
+    },
+  },
   async run(context) {
     const files = several(context.flags, 'filename')
     if (files.length === 0) throw new UsageError('say what to apply: -f FILE')

@@ -2,9 +2,12 @@
  * `kubectl delete`: asks for the deletion and waits until the object is gone, as the real one does.
  */
 
+import { systemClock } from '@dinghy/shared/api/clock'
+import { showWhile, some } from '../command-line/status-line.ts'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { hasReason } from '@dinghy/shared/api/errors'
-import { several, UsageError } from '../command-line/command.ts'
+import { UsageError } from '../command-line/command.ts'
+import { several } from '../command-line/verbs.ts'
 import type { KubectlContext, Verb } from './verb.ts'
 import { readManifests } from './manifests.ts'
 import { discover, findResource, type DiscoveredResource } from './resources.ts'
@@ -17,16 +20,22 @@ interface Named {
 }
 
 export const deleteVerb: Verb = {
-  usage:
-    'delete KIND NAME… | KIND/NAME… | KIND --all | KIND -l SELECTOR | -f FILE  [--grace-period N] [--wait=false] [-n NAMESPACE]',
+  words: 'KIND NAME… | KIND/NAME… | KIND --all | KIND -l SELECTOR | -f FILE',
+  summary: 'Delete objects.',
   flags: {
-    filename: { type: 'string', short: 'f', multiple: true },
-    selector: { type: 'string', short: 'l' },
-    all: { type: 'boolean' },
-    wait: { type: 'string' },
-    now: { type: 'boolean' },
-    'grace-period': { type: 'string' },
-    'ignore-not-found': { type: 'boolean' },
+    filename: {
+      type: 'string',
+      short: 'f',
+      multiple: true,
+      value: 'file',
+      help: 'a file, a directory, or - for stdin',
+    },
+    selector: { type: 'string', short: 'l', value: 'selector', help: 'only objects with these labels' },
+    all: { type: 'boolean', help: 'every object of the kind' },
+    wait: { type: 'string', value: 'bool', help: 'false: return before the objects are gone' },
+    now: { type: 'boolean', help: 'a grace period of one second' },
+    'grace-period': { type: 'string', value: 'seconds', help: 'how long pods may take to end' },
+    'ignore-not-found': { type: 'boolean', help: 'an object that is not there is no error' },
   },
   async run(context) {
     const objects = await chosen(context)
@@ -48,7 +57,7 @@ export const deleteVerb: Verb = {
         if (!flags['ignore-not-found'] || !hasReason(error, 'NotFound')) throw error
       }
     }
-    if (flags['wait'] !== 'false') await Promise.all(deleted.map((object) => untilGone(context, object)))
+    if (flags['wait'] !== 'false') await untilAllGone(context, deleted)
     return 0
   },
 }
@@ -87,6 +96,17 @@ async function chosen(context: KubectlContext): Promise<Named[]> {
 export function resourceNameOf({ apiVersion, kind }: Pick<KubernetesObject, 'apiVersion' | 'kind'>): string {
   const [group, version] = apiVersion.split('/')
   return version === undefined ? kind : `${kind}.${version}.${group}`
+}
+
+/** Says which are still there when it takes long. */
+async function untilAllGone(context: KubectlContext, deleted: Named[]): Promise<void> {
+  const left = new Set(deleted)
+  const gone = deleted.map(async (object) => {
+    await untilGone(context, object)
+    left.delete(object)
+  })
+  const waiting = () => `waiting for ${some([...left].map(label))} to be gone`
+  await showWhile(Promise.all(gone), waiting, { clock: systemClock })
 }
 
 async function untilGone({ client, signal }: KubectlContext, { resource, name, namespace }: Named): Promise<void> {

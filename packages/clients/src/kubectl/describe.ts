@@ -11,7 +11,8 @@ import { alignRows } from '../command-line/table.ts'
 import { targetsOf } from './targets.ts'
 
 export const describe: Verb = {
-  usage: 'describe KIND [NAME…] | KIND/NAME… [-n NAMESPACE]',
+  words: 'KIND [NAME…] | KIND/NAME…',
+  summary: 'Show an object with its events.',
   async run(context) {
     const { client, namespace, args, signal } = context
     const targets = await targetsOf(client, args)

@@ -22,8 +22,12 @@ interface ExecStatus {
 }
 
 export const exec: Verb = {
-  usage: 'exec POD [-c CONTAINER] [-i] [-n NAMESPACE] -- COMMAND [ARG…]',
-  flags: { container: { type: 'string', short: 'c' }, stdin: { type: 'boolean', short: 'i' } },
+  words: 'POD -- COMMAND [ARG…]',
+  summary: 'Run a command in a container of a pod.',
+  flags: {
+    container: { type: 'string', short: 'c', value: 'name', help: 'which container of the pod' },
+    stdin: { type: 'boolean', short: 'i', help: 'pass stdin on' },
+  },
   async run({ client, namespace, flags, args, rest }) {
     if (rest.length === 0) throw new UsageError('say what to run: exec POD -- COMMAND')
     const { name } = await oneTarget(client, args, 'pods')

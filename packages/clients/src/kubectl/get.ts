@@ -2,7 +2,7 @@
  * `kubectl get`: the server makes the table, this only lines it up. With -w each change is one more row.
  */
 
-import { readJson, readLines } from '@dinghy/shared/client/http'
+import { readJson, readLines } from '@dinghy/shared/http/client'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { resourcePath } from '@dinghy/shared/api/resources'
 import { stringify } from 'yaml'
@@ -14,13 +14,14 @@ import { label, type Target, targetsOf } from './targets.ts'
 const tableAccept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
 
 export const get: Verb = {
-  usage: 'get KIND[,KIND] [NAME…] [-o wide|json|yaml|name] [-w] [-l SELECTOR] [-A] [-n NAMESPACE]',
+  words: 'KIND[,KIND] [NAME…]',
+  summary: 'Show objects.',
   flags: {
-    output: { type: 'string', short: 'o' },
-    watch: { type: 'boolean', short: 'w' },
-    selector: { type: 'string', short: 'l' },
-    'field-selector': { type: 'string' },
-    'no-headers': { type: 'boolean' },
+    output: { type: 'string', short: 'o', value: 'format', help: 'wide, json, yaml or name' },
+    watch: { type: 'boolean', short: 'w', help: 'go on with a line a change' },
+    selector: { type: 'string', short: 'l', value: 'selector', help: 'only objects with these labels' },
+    'field-selector': { type: 'string', value: 'selector', help: 'only objects with these fields' },
+    'no-headers': { type: 'boolean', help: 'without the first line' },
   },
   async run(context) {
     const output = context.flags['output'] as string | undefined

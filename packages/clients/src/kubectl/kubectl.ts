@@ -5,19 +5,21 @@
  */
 
 import { existsSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import type { Command } from 'commander'
+import { StatusError } from '@dinghy/shared/api/errors'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { loadKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import { clusterFlags, type ClusterPaths, namesCluster } from '../command-line/cluster-flags.ts'
+import { UsageError } from '../command-line/command.ts'
+import { type Flags, type FlagTable, verbsCommand } from '../command-line/verbs.ts'
 import type { KubectlContext, Verb } from './verb.ts'
-import { type Command, type Flags, UsageError } from '../command-line/command.ts'
 
-const commonFlags = {
-  cluster: { type: 'string' },
-  'state-dir': { type: 'string' },
-  kubeconfig: { type: 'string' },
-  namespace: { type: 'string', short: 'n' },
-  'all-namespaces': { type: 'boolean', short: 'A' },
-} as const
+const commonFlags: FlagTable = {
+  namespace: { type: 'string', short: 'n', value: 'name', help: 'of the objects (default: "default")' },
+  'all-namespaces': { type: 'boolean', short: 'A', help: 'in every namespace' },
+  kubeconfig: { type: 'string', value: 'file', help: 'which cluster (default: $KUBECONFIG)' },
+  ...clusterFlags,
+}
 
 const verbs: Record<string, () => Promise<Verb>> = {
   get: async () => (await import('./get.ts')).get,
@@ -30,44 +32,34 @@ const verbs: Record<string, () => Promise<Verb>> = {
   rollout: async () => (await import('./rollout.ts')).rollout,
 }
 
-/** `clusterKubeconfig` tells where the kubeconfig of the cluster is that --cluster and --state-dir name. */
-export function kubectl(clusterKubeconfig: (flags: Flags) => string): Command {
-  return {
-    usage: `kubectl ${Object.keys(verbs).join('|')} …`,
-    summary: 'a small kubectl for machines that lack the real one',
-    passThrough: true,
-    async run(_flags, [name, ...words]) {
-      const load = name !== undefined && Object.hasOwn(verbs, name) ? verbs[name] : undefined
-      if (!load)
-        throw new UsageError(`this small kubectl knows ${Object.keys(verbs).join(', ')}; for more use the real one`)
-      const verb = await load()
-      const end = words.indexOf('--')
-      const [own, rest] = end < 0 ? [words, []] : [words.slice(0, end), words.slice(end + 1)]
-      if (own.includes('--help')) {
-        console.log(`dinghy kubectl ${verb.usage}`)
-        return 0
-      }
-      const { values, positionals } = parse(verb, own)
-      return verb.run({ ...contextOf(values, clusterKubeconfig), args: positionals, rest })
-    },
+/** `pathsOf` tells where the kubeconfig of a cluster is. */
+export function kubectl(pathsOf: ClusterPaths, words: string[] | 'all'): Promise<Command> {
+  // What stands behind `--` is the command of exec, whatever it looks like.
+  const end = words === 'all' ? -1 : words.indexOf('--')
+  const rest = words === 'all' || end < 0 ? [] : words.slice(end + 1)
+  const options = {
+    name: 'kubectl',
+    description: 'A small kubectl for machines that lack the real one.',
+    examples: ['dinghy kubectl get pods -o wide', 'dinghy kubectl apply -f web.yaml', 'dinghy kubectl get --help'],
+    verbs,
+    flags: commonFlags,
   }
+  async function run(verb: Verb, flags: Flags, typed: string[]): Promise<number> {
+    const context = contextOf(flags, pathsOf)
+    const args = typed.slice(0, typed.length - rest.length)
+    try {
+      return await verb.run({ ...context, args, rest })
+    } catch (error) {
+      throw isNotThere(error)
+        ? new Error(`no cluster is running at ${context.client.server}; \`dinghy up\` starts it`)
+        : error
+    }
+  }
+  return verbsCommand<Verb>({ ...options, run }, words)
 }
 
-function parse(verb: Verb, args: string[]): { values: Flags; positionals: string[] } {
-  try {
-    const { values, positionals } = parseArgs({
-      args,
-      options: { ...commonFlags, ...verb.flags },
-      allowPositionals: true,
-    })
-    return { values, positionals }
-  } catch (error) {
-    throw UsageError.of(error, `kubectl ${verb.usage}`)
-  }
-}
-
-function contextOf(flags: Flags, clusterKubeconfig: (flags: Flags) => string): Omit<KubectlContext, 'args' | 'rest'> {
-  const path = (flags['kubeconfig'] as string | undefined) ?? process.env['KUBECONFIG'] ?? clusterKubeconfig(flags)
+function contextOf(flags: Flags, pathsOf: ClusterPaths): Omit<KubectlContext, 'args' | 'rest'> {
+  const path = (flags['kubeconfig'] as string | undefined) ?? kubeconfigOf(flags, pathsOf)
   if (!existsSync(path)) throw new UsageError(`there is no kubeconfig at ${path}; \`dinghy up\` makes one`)
   const interrupted = new AbortController()
   process.once('SIGINT', () => interrupted.abort())
@@ -78,4 +70,15 @@ function contextOf(flags: Flags, clusterKubeconfig: (flags: Flags) => string): O
     flags,
     signal: interrupted.signal,
   }
+}
+
+function kubeconfigOf(flags: Flags, pathsOf: ClusterPaths): string {
+  const ofEnvironment = process.env['KUBECONFIG']
+  return ofEnvironment && !namesCluster(flags) ? ofEnvironment : pathsOf(flags).kubeconfig
+}
+
+/** Nobody listens at the server's address. */
+function isNotThere(error: unknown): boolean {
+  const { cause } = error instanceof StatusError ? error : { cause: undefined }
+  return cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED'
 }

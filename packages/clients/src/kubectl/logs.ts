@@ -11,14 +11,15 @@ import type { Verb } from './verb.ts'
 import { oneTarget } from './targets.ts'
 
 export const logs: Verb = {
-  usage: 'logs POD|KIND/NAME [-c CONTAINER] [-f] [--tail N] [--since 5m] [-p] [--timestamps] [-n NAMESPACE]',
+  words: 'POD|KIND/NAME',
+  summary: 'Show what the containers of a pod have printed.',
   flags: {
-    container: { type: 'string', short: 'c' },
-    follow: { type: 'boolean', short: 'f' },
-    previous: { type: 'boolean', short: 'p' },
-    timestamps: { type: 'boolean' },
-    tail: { type: 'string' },
-    since: { type: 'string' },
+    container: { type: 'string', short: 'c', value: 'name', help: 'which container of the pod' },
+    follow: { type: 'boolean', short: 'f', help: 'go on as the log grows' },
+    previous: { type: 'boolean', short: 'p', help: 'of the container before its restart' },
+    timestamps: { type: 'boolean', help: 'put its time before each line' },
+    tail: { type: 'string', value: 'n', help: 'only the last lines' },
+    since: { type: 'string', value: 'time', help: 'only what is younger' },
   },
   async run({ client, namespace, flags, args, signal }) {
     const name = await podOf(client, namespace, args)

@@ -5,7 +5,7 @@
 
 import type { Resource } from '@dinghy/shared/api/resources'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
-import { readJson } from '@dinghy/shared/client/http'
+import { readJson } from '@dinghy/shared/http/client'
 
 export interface DiscoveredResource extends Resource {
   singular: string
@@ -65,7 +65,10 @@ export async function resolveResource(client: ApiClient, typed: string): Promise
   return found
 }
 
-/** Pure: `deploy`, `Deployment`, `deployments`, `deployments.apps`, `deployments.v1.apps`; the first group wins, core first. */
+/**
+ * Pure: `deploy`, `Deployment`, `deployments`, `deployments.apps`, `deployments.v1.apps`; the first group wins, core
+ * first.
+ */
 export function findResource(resources: DiscoveredResource[], typed: string): DiscoveredResource | undefined {
   const [name = '', ...rest] = typed.toLowerCase().split('.')
   return resources.find(({ plural, singular, kind, shortNames, group, version }) => {

@@ -22,8 +22,9 @@ const actions: Record<string, (context: KubectlContext, name: string) => Promise
 }
 
 export const rollout: Verb = {
-  usage: 'rollout status|history|undo|restart deployment/NAME [--to-revision N] [-n NAMESPACE]',
-  flags: { 'to-revision': { type: 'string' } },
+  words: 'status|history|undo|restart deployment/NAME',
+  summary: 'Look at, undo or restart the rollout of a Deployment.',
+  flags: { 'to-revision': { type: 'string', value: 'n', help: 'instead of the previous one' } },
   async run(context) {
     const [verb, ...words] = context.args
     const action = verb !== undefined && Object.hasOwn(actions, verb) ? actions[verb] : undefined

@@ -7,8 +7,9 @@ import type { Verb } from './verb.ts'
 import { label, oneTarget } from './targets.ts'
 
 export const scale: Verb = {
-  usage: 'scale KIND/NAME --replicas N [-n NAMESPACE]',
-  flags: { replicas: { type: 'string' } },
+  words: 'KIND/NAME --replicas N',
+  summary: 'Change how many replicas an object has.',
+  flags: { replicas: { type: 'string', value: 'n', help: 'how many' } },
   async run({ client, namespace, flags, args, signal }) {
     const replicas = Number(flags['replicas'])
     if (flags['replicas'] === undefined || !Number.isInteger(replicas) || replicas < 0) {

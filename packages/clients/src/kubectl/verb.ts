@@ -2,9 +2,8 @@
  * What a verb of `dinghy kubectl` is, and what it is given.
  */
 
-import type { ParseArgsConfig } from 'node:util'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
-import type { Flags } from '../command-line/command.ts'
+import type { Flags, VerbShape } from '../command-line/verbs.ts'
 
 export interface KubectlContext {
   client: ApiClient
@@ -18,8 +17,6 @@ export interface KubectlContext {
   signal: AbortSignal
 }
 
-export interface Verb {
-  usage: string
-  flags?: NonNullable<ParseArgsConfig['options']>
+export interface Verb extends VerbShape {
   run(context: KubectlContext): Promise<number>
 }

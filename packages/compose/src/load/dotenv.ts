@@ -1,8 +1,8 @@
 /**
  * `.env` files: NAME=value lines, as docker compose reads them. Pure.
  *
- * Unquoted values end at ` #`; single quotes are literal; double quotes know \n \t \" \\ \$ and may span lines; unquoted and
- * double-quoted values may use variables set above or in `env`. `export` before a name is allowed.
+ * Unquoted values end at ` #`; single quotes are literal; double quotes know \n \t \" \\ \$ and may span lines;
+ * unquoted and double-quoted values may use variables set above or in `env`. `export` before a name is allowed.
  */
 
 import { type Environment, interpolate } from './interpolate.ts'

@@ -1,6 +1,6 @@
 /**
- * Fields of a service that the engine takes much as they are: how each is read, and what it is called there. Whether this
- * machine can honour one is the engine's to say: it refuses what it cannot. Pure.
+ * Fields of a service that the engine takes much as they are: how each is read, and what it is called there. Whether
+ * this machine can honour one is the engine's to say: it refuses what it cannot. Pure.
  */
 
 import { ComposeError } from '../compose-error.ts'

@@ -1,6 +1,6 @@
 /**
- * A service, from its merged and interpolated tree to the model: short forms written out, units parsed, wrong fields refused
- * in compose's words. Pure but for what `context` brings in.
+ * A service, from its merged and interpolated tree to the model: short forms written out, units parsed, wrong fields
+ * refused in compose's words. Pure but for what `context` brings in.
  */
 
 import { posix } from 'node:path'

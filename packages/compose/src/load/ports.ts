@@ -6,7 +6,9 @@ import { ComposeError } from '../compose-error.ts'
 import type { Port } from '../model.ts'
 import { isTree, numberOf, optional } from './tree.ts'
 
-/** `8080:80/udp`, `127.0.0.1:8000-8002:80-82`, `[::1]::80`, `80`, or the long form; a range becomes one entry a port. */
+/**
+ * `8080:80/udp`, `127.0.0.1:8000-8002:80-82`, `[::1]::80`, `80`, or the long form; a range becomes one entry a port.
+ */
 export function parsePort(value: unknown, at: string): Port[] {
   if (isTree(value)) {
     const { target, published, host_ip, protocol = 'tcp' } = value

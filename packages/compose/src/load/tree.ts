@@ -1,5 +1,6 @@
 /**
- * Reading values out of a parsed YAML document: each reader checks the shape, and names the place when it is wrong. Pure.
+ * Reading values out of a parsed YAML document: each reader checks the shape, and names the place when it is wrong.
+ * Pure.
  */
 
 import { ComposeError } from '../compose-error.ts'

@@ -2,20 +2,22 @@
  * `compose build` and `compose pull`: images without containers.
  */
 
-import { several, UsageError } from '@dinghy/clients/command-line/command'
+import { UsageError } from '@dinghy/clients/command-line/command'
+import { several } from '@dinghy/clients/command-line/verbs'
 import { listToMapping } from '../load/tree.ts'
 import { buildImage, builtServices, pullImage } from '../images.ts'
 import { imageName } from '../spec.ts'
 import { chosenServices, type ComposeVerb, withDependencies } from '../verb.ts'
 
 export const build: ComposeVerb = {
-  usage: 'build [--no-cache] [--pull] [--build-arg K=V] [--with-dependencies] [-q] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Build the images of services.',
   flags: {
-    'no-cache': { type: 'boolean' },
-    pull: { type: 'boolean' },
-    quiet: { type: 'boolean', short: 'q' },
-    'with-dependencies': { type: 'boolean' },
-    'build-arg': { type: 'string', multiple: true },
+    'no-cache': { type: 'boolean', help: 'run every step anew' },
+    pull: { type: 'boolean', help: 'ask for newer base images' },
+    quiet: { type: 'boolean', short: 'q', help: 'no progress' },
+    'with-dependencies': { type: 'boolean', help: 'also what they depend on' },
+    'build-arg': { type: 'string', multiple: true, value: 'k=v', help: 'a value for an ARG' },
   },
   async run(context) {
     const { project, flags, args } = context
@@ -40,13 +42,14 @@ export const build: ComposeVerb = {
 }
 
 export const pull: ComposeVerb = {
-  usage: 'pull [--ignore-pull-failures] [--include-deps] [--policy missing|always] [-q] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Pull the images of services.',
   flags: {
-    'ignore-pull-failures': { type: 'boolean' },
-    'ignore-buildable': { type: 'boolean' },
-    'include-deps': { type: 'boolean' },
-    policy: { type: 'string' },
-    quiet: { type: 'boolean', short: 'q' },
+    'ignore-pull-failures': { type: 'boolean', help: 'go on with the others' },
+    'ignore-buildable': { type: 'boolean', help: 'not images that can be built' },
+    'include-deps': { type: 'boolean', help: 'also what they depend on' },
+    policy: { type: 'string', value: 'policy', help: 'missing or always' },
+    quiet: { type: 'boolean', short: 'q', help: 'no progress' },
   },
   async run(context) {
     const { engine, project, flags, args } = context

@@ -10,17 +10,17 @@ import { configHash } from '../spec.ts'
 import { chosenServices, type ComposeVerb } from '../verb.ts'
 
 export const config: ComposeVerb = {
-  usage:
-    'config [-q] [--services|--volumes|--networks|--images|--profiles|--hash SERVICE] [--format yaml|json] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Print the project as one file.',
   flags: {
-    quiet: { type: 'boolean', short: 'q' },
-    services: { type: 'boolean' },
-    volumes: { type: 'boolean' },
-    networks: { type: 'boolean' },
-    images: { type: 'boolean' },
-    profiles: { type: 'boolean' },
-    hash: { type: 'string' },
-    format: { type: 'string' },
+    quiet: { type: 'boolean', short: 'q', help: 'only check the files' },
+    services: { type: 'boolean', help: 'print only the names of services' },
+    volumes: { type: 'boolean', help: 'print only the names of volumes' },
+    networks: { type: 'boolean', help: 'print only the names of networks' },
+    images: { type: 'boolean', help: 'print only the names of images' },
+    profiles: { type: 'boolean', help: 'print only the names of profiles' },
+    hash: { type: 'string', value: 'service', help: "print the hash of a service's definition; * means all" },
+    format: { type: 'string', value: 'format', help: 'yaml or json' },
   },
   run({ project, flags, args }) {
     const services = chosenServices(project, args)

@@ -11,10 +11,14 @@ import { step } from '../progress.ts'
 import { type ComposeContext, type ComposeVerb, numberFlag, serviceNamed } from '../verb.ts'
 
 export const cp: ComposeVerb = {
-  usage: 'cp [-a] [--index N] SERVICE:PATH PATH|- or PATH|- SERVICE:PATH',
+  words: 'SERVICE:PATH PATH|- or PATH|- SERVICE:PATH',
+  summary: 'Copy files into and out of containers.',
   takesPaths: true,
   worksWithoutFile: true,
-  flags: { archive: { type: 'boolean', short: 'a' }, index: { type: 'string' } },
+  flags: {
+    archive: { type: 'boolean', short: 'a', help: 'keep owners and modes' },
+    index: { type: 'string', value: 'n', help: 'which container of the service' },
+  },
   async run(context) {
     const { engine, flags, args } = context
     const [from, to] = args

@@ -18,13 +18,14 @@ import { imageName } from '../spec.ts'
 import { chosenServices, type ComposeContext, type ComposeVerb, numberFlag } from '../verb.ts'
 
 export const down: ComposeVerb = {
-  usage: 'down [-v] [-t SECONDS] [--rmi all|local] [--remove-orphans] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Remove containers and networks.',
   worksWithoutFile: true,
   flags: {
-    volumes: { type: 'boolean', short: 'v' },
-    timeout: { type: 'string', short: 't' },
-    rmi: { type: 'string' },
-    'remove-orphans': { type: 'boolean' },
+    volumes: { type: 'boolean', short: 'v', help: 'also remove volumes' },
+    timeout: { type: 'string', short: 't', value: 'seconds', help: 'what a container may take to stop' },
+    rmi: { type: 'string', value: 'which', help: 'remove images, too: all or local' },
+    'remove-orphans': { type: 'boolean', help: 'remove containers of services that are not in the file' },
   },
   async run(context) {
     const { engine, project, flags, args } = context

@@ -6,9 +6,10 @@ import { label } from '../labels.ts'
 import { chosenServices, type ComposeVerb } from '../verb.ts'
 
 export const events: ComposeVerb = {
-  usage: 'events [--json] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Show events of containers as they happen.',
   worksWithoutFile: true,
-  flags: { json: { type: 'boolean' } },
+  flags: { json: { type: 'boolean', help: 'one JSON object a line' } },
   async run({ engine, project, flags, args, signal }) {
     const chosen = chosenServices(project, args)
     const filters = { label: [`${label.project}=${project.name}`], type: ['container'] }

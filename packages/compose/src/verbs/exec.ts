@@ -2,7 +2,8 @@
  * `compose exec`: a command in a running container of a service.
  */
 
-import { several, UsageError } from '@dinghy/clients/command-line/command'
+import { UsageError } from '@dinghy/clients/command-line/command'
+import { several } from '@dinghy/clients/command-line/verbs'
 import { execIn } from '@dinghy/clients/docker/exec'
 import { ComposeError } from '../compose-error.ts'
 import { listContainers } from '../containers.ts'
@@ -10,19 +11,20 @@ import { numberOf } from '../plan.ts'
 import { type ComposeVerb, numberFlag, serviceNamed } from '../verb.ts'
 
 export const exec: ComposeVerb = {
-  usage: 'exec [-d] [-T] [--privileged] [-e K=V] [-u USER] [-w DIR] [--index N] SERVICE COMMAND [ARG…]',
+  words: 'SERVICE COMMAND [ARG…]',
+  summary: 'Run a command in a container of a service.',
   stopsAtFirstWord: true,
   worksWithoutFile: true,
   flags: {
-    detach: { type: 'boolean', short: 'd' },
-    'no-TTY': { type: 'boolean', short: 'T' },
-    interactive: { type: 'boolean', short: 'i' },
-    tty: { type: 'boolean', short: 't' },
-    privileged: { type: 'boolean' },
-    env: { type: 'string', short: 'e', multiple: true },
-    user: { type: 'string', short: 'u' },
-    workdir: { type: 'string', short: 'w' },
-    index: { type: 'string' },
+    detach: { type: 'boolean', short: 'd', help: 'do not wait for it' },
+    'no-TTY': { type: 'boolean', short: 'T', help: 'without a terminal' },
+    interactive: { type: 'boolean', short: 'i', help: 'keep stdin open' },
+    tty: { type: 'boolean', short: 't', help: 'give it a terminal' },
+    privileged: { type: 'boolean', help: 'with all rights' },
+    env: { type: 'string', short: 'e', multiple: true, value: 'k=v', help: 'a variable of its environment' },
+    user: { type: 'string', short: 'u', value: 'user', help: 'who runs it' },
+    workdir: { type: 'string', short: 'w', value: 'dir', help: 'where it runs' },
+    index: { type: 'string', value: 'n', help: 'which container of the service' },
   },
   async run({ engine, project, flags, args: [name, ...command] }) {
     if (!name || command.length === 0) throw new UsageError('name a service and a command')

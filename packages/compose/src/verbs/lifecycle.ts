@@ -10,10 +10,13 @@ import { inDependencyOrder, inReverseOrder } from '../order.ts'
 import { step } from '../progress.ts'
 import { chosenServices, type ComposeContext, type ComposeVerb, numberFlag, type Services } from '../verb.ts'
 
-const timeout = { timeout: { type: 'string', short: 't' } } as const
+const timeout = {
+  timeout: { type: 'string', short: 't', value: 'seconds', help: 'what a container may take to stop' },
+} as const
 
 export const start: ComposeVerb = {
-  usage: 'start [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Start containers that are there.',
   worksWithoutFile: true,
   async run(context) {
     const { engine } = context
@@ -28,7 +31,8 @@ export const start: ComposeVerb = {
 }
 
 export const stop: ComposeVerb = {
-  usage: 'stop [-t SECONDS] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Stop containers and keep them.',
   worksWithoutFile: true,
   flags: timeout,
   async run(context) {
@@ -44,9 +48,10 @@ export const stop: ComposeVerb = {
 }
 
 export const restart: ComposeVerb = {
-  usage: 'restart [-t SECONDS] [--no-deps] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Stop and start containers.',
   worksWithoutFile: true,
-  flags: { ...timeout, 'no-deps': { type: 'boolean' } },
+  flags: { ...timeout, 'no-deps': { type: 'boolean', help: 'not what it depends on' } },
   async run(context) {
     const { engine, project, flags, args } = context
     const seconds = numberFlag(flags, 'timeout')
@@ -69,9 +74,10 @@ function restartedWith(services: Services, names: string[]): Services {
   )
 }
 
-function simple(verb: 'pause' | 'unpause', doing: string, done: string): ComposeVerb {
+function simple(verb: 'pause' | 'unpause', doing: string, done: string, summary: string): ComposeVerb {
   return {
-    usage: `${verb} [SERVICE…]`,
+    words: '[SERVICE…]',
+    summary,
     worksWithoutFile: true,
     async run(context) {
       await eachService(context, (containers) =>
@@ -82,13 +88,14 @@ function simple(verb: 'pause' | 'unpause', doing: string, done: string): Compose
   }
 }
 
-export const pause = simple('pause', 'Pausing', 'Paused')
-export const unpause = simple('unpause', 'Unpausing', 'Unpaused')
+export const pause = simple('pause', 'Pausing', 'Paused', 'Freeze containers.')
+export const unpause = simple('unpause', 'Unpausing', 'Unpaused', 'Let frozen containers run again.')
 
 export const kill: ComposeVerb = {
-  usage: 'kill [-s SIGNAL] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Kill containers.',
   worksWithoutFile: true,
-  flags: { signal: { type: 'string', short: 's' } },
+  flags: { signal: { type: 'string', short: 's', value: 'signal', help: 'instead of SIGKILL' } },
   async run(context) {
     const name = String(context.flags['signal'] ?? 'SIGKILL')
     await eachService(context, (containers) =>
@@ -101,12 +108,13 @@ export const kill: ComposeVerb = {
 }
 
 export const rm: ComposeVerb = {
-  usage: 'rm -f [-s] [-v] [SERVICE…]',
+  words: '-f [SERVICE…]',
+  summary: 'Remove stopped containers.',
   worksWithoutFile: true,
   flags: {
-    force: { type: 'boolean', short: 'f' },
-    stop: { type: 'boolean', short: 's' },
-    volumes: { type: 'boolean', short: 'v' },
+    force: { type: 'boolean', short: 'f', help: 'do not ask' },
+    stop: { type: 'boolean', short: 's', help: 'stop them first' },
+    volumes: { type: 'boolean', short: 'v', help: 'also its anonymous volumes' },
   },
   async run(context) {
     const { engine, flags } = context

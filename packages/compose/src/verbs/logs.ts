@@ -7,16 +7,17 @@ import { followProject, LogPrinter, parseMoment } from '../log-stream.ts'
 import { chosenServices, type ComposeVerb } from '../verb.ts'
 
 export const logs: ComposeVerb = {
-  usage: 'logs [-f] [-n N] [-t] [--since TIME] [--until TIME] [--no-log-prefix] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Show the output of services.',
   worksWithoutFile: true,
   flags: {
-    follow: { type: 'boolean', short: 'f' },
-    tail: { type: 'string', short: 'n' },
-    timestamps: { type: 'boolean', short: 't' },
-    since: { type: 'string' },
-    until: { type: 'string' },
-    'no-color': { type: 'boolean' },
-    'no-log-prefix': { type: 'boolean' },
+    follow: { type: 'boolean', short: 'f', help: 'go on as the log grows' },
+    tail: { type: 'string', short: 'n', value: 'n', help: 'only the last lines' },
+    timestamps: { type: 'boolean', short: 't', help: 'put its time before each line' },
+    since: { type: 'string', value: 'time', help: 'only what is younger' },
+    until: { type: 'string', value: 'time', help: 'only what is older' },
+    'no-color': { type: 'boolean', help: 'without colours' },
+    'no-log-prefix': { type: 'boolean', help: 'without the names of the containers' },
   },
   async run(context) {
     const { engine, project, clock, flags, args } = context

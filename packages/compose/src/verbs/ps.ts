@@ -2,7 +2,8 @@
  * `compose ps`, `compose images` and `compose port`: what the project's containers are.
  */
 
-import { several, UsageError } from '@dinghy/clients/command-line/command'
+import { UsageError } from '@dinghy/clients/command-line/command'
+import { several } from '@dinghy/clients/command-line/verbs'
 import { age, bytes } from '@dinghy/clients/docker/lists'
 import { alignRows } from '@dinghy/clients/command-line/table'
 import { ComposeError } from '../compose-error.ts'
@@ -11,14 +12,15 @@ import { numberOf } from '../plan.ts'
 import { chosenServices, type ComposeVerb, numberFlag } from '../verb.ts'
 
 export const ps: ComposeVerb = {
-  usage: 'ps [-a] [-q] [--services] [--status STATUS] [--format table|json] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'List containers.',
   worksWithoutFile: true,
   flags: {
-    all: { type: 'boolean', short: 'a' },
-    quiet: { type: 'boolean', short: 'q' },
-    services: { type: 'boolean' },
-    status: { type: 'string', multiple: true },
-    format: { type: 'string' },
+    all: { type: 'boolean', short: 'a', help: 'also containers that have ended' },
+    quiet: { type: 'boolean', short: 'q', help: 'print only ids' },
+    services: { type: 'boolean', help: 'print only the names of services' },
+    status: { type: 'string', multiple: true, value: 'status', help: 'only containers with this status' },
+    format: { type: 'string', value: 'format', help: 'table or json' },
   },
   async run({ engine, project, clock, flags, args }) {
     const chosen = chosenServices(project, args)
@@ -85,9 +87,13 @@ function renderPort({ IP, PublicPort, PrivatePort, Type }: ProjectContainer['por
 }
 
 export const port: ComposeVerb = {
-  usage: 'port [--protocol tcp|udp] [--index N] SERVICE PRIVATE_PORT',
+  words: 'SERVICE PRIVATE_PORT',
+  summary: 'Print where a port is published.',
   worksWithoutFile: true,
-  flags: { protocol: { type: 'string' }, index: { type: 'string' } },
+  flags: {
+    protocol: { type: 'string', value: 'protocol', help: 'tcp or udp' },
+    index: { type: 'string', value: 'n', help: 'which container of the service' },
+  },
   async run({ engine, project, flags, args: [name, inner] }) {
     if (name === undefined || inner === undefined) throw new UsageError('name a service and one of its ports')
     const index = numberFlag(flags, 'index') ?? 1
@@ -107,9 +113,10 @@ export const port: ComposeVerb = {
 }
 
 export const images: ComposeVerb = {
-  usage: 'images [-q] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'List the images of containers.',
   worksWithoutFile: true,
-  flags: { quiet: { type: 'boolean', short: 'q' } },
+  flags: { quiet: { type: 'boolean', short: 'q', help: 'print only ids' } },
   async run({ engine, project, flags, args }) {
     const chosen = chosenServices(project, args)
     const containers = (await listContainers(engine, project.name)).filter(({ service }) => chosen[service])

@@ -3,7 +3,8 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { several, UsageError } from '@dinghy/clients/command-line/command'
+import { UsageError } from '@dinghy/clients/command-line/command'
+import { several } from '@dinghy/clients/command-line/verbs'
 import { startInForeground } from '@dinghy/clients/docker/foreground'
 import { createContainer, createContainers, startContainers } from '../converge.ts'
 import { waitForDependencies } from '../dependencies.ts'
@@ -17,24 +18,30 @@ import { ensureNetworks, ensureVolumes } from '../resources.ts'
 import { type ComposeContext, type ComposeVerb, serviceNamed, withDependencies } from '../verb.ts'
 
 export const run: ComposeVerb = {
-  usage:
-    'run [-d] [--rm] [-T] [--no-deps] [--build] [-e K=V] [-v SOURCE:TARGET] [-u USER] [-w DIR] [-l LABEL] [--entrypoint COMMAND] [--name NAME] [-P] SERVICE [COMMAND…]',
+  words: 'SERVICE [COMMAND…]',
+  summary: 'Run a command in a new container of a service.',
   stopsAtFirstWord: true,
   flags: {
-    detach: { type: 'boolean', short: 'd' },
-    rm: { type: 'boolean' },
-    build: { type: 'boolean' },
-    'no-TTY': { type: 'boolean', short: 'T' },
-    interactive: { type: 'boolean', short: 'i' },
-    'no-deps': { type: 'boolean' },
-    env: { type: 'string', short: 'e', multiple: true },
-    volume: { type: 'string', short: 'v', multiple: true },
-    label: { type: 'string', short: 'l', multiple: true },
-    user: { type: 'string', short: 'u' },
-    workdir: { type: 'string', short: 'w' },
-    entrypoint: { type: 'string' },
-    name: { type: 'string' },
-    'service-ports': { type: 'boolean', short: 'P' },
+    detach: { type: 'boolean', short: 'd', help: 'run in the background' },
+    rm: { type: 'boolean', help: 'remove the container when it ends' },
+    build: { type: 'boolean', help: 'build the image first' },
+    'no-TTY': { type: 'boolean', short: 'T', help: 'without a terminal' },
+    interactive: { type: 'boolean', short: 'i', help: 'keep stdin open' },
+    'no-deps': { type: 'boolean', help: 'not what it depends on' },
+    env: { type: 'string', short: 'e', multiple: true, value: 'k=v', help: 'a variable of its environment' },
+    volume: {
+      type: 'string',
+      short: 'v',
+      multiple: true,
+      value: 'source:target',
+      help: 'a volume or a directory to mount, with :ro read-only',
+    },
+    label: { type: 'string', short: 'l', multiple: true, value: 'k=v', help: 'a label of the container' },
+    user: { type: 'string', short: 'u', value: 'user', help: 'who runs it' },
+    workdir: { type: 'string', short: 'w', value: 'dir', help: 'where it runs' },
+    entrypoint: { type: 'string', value: 'program', help: "instead of the image's" },
+    name: { type: 'string', value: 'name', help: 'of the container' },
+    'service-ports': { type: 'boolean', short: 'P', help: 'publish the ports of the service' },
   },
   async run(context) {
     const { engine, project, flags, args } = context

@@ -7,7 +7,8 @@ import { listContainers } from '../containers.ts'
 import { chosenServices, type ComposeVerb } from '../verb.ts'
 
 export const top: ComposeVerb = {
-  usage: 'top [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Show the processes of containers.',
   worksWithoutFile: true,
   async run({ engine, project, args }) {
     const chosen = chosenServices(project, args)

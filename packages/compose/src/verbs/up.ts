@@ -3,7 +3,8 @@
  * `compose create` is its first half.
  */
 
-import { type Flags, several, UsageError } from '@dinghy/clients/command-line/command'
+import { UsageError } from '@dinghy/clients/command-line/command'
+import { type Flags, several } from '@dinghy/clients/command-line/verbs'
 import { listContainers, removeContainer, stopContainer } from '../containers.ts'
 import { type ConvergeOptions, createContainers, startContainers } from '../converge.ts'
 import { waitFor } from '../dependencies.ts'
@@ -20,21 +21,21 @@ import {
 } from '../verb.ts'
 
 const createFlags = {
-  build: { type: 'boolean' },
-  'no-build': { type: 'boolean' },
-  'quiet-pull': { type: 'boolean' },
-  pull: { type: 'string' },
-  'force-recreate': { type: 'boolean' },
-  'no-recreate': { type: 'boolean' },
-  'always-recreate-deps': { type: 'boolean' },
-  'remove-orphans': { type: 'boolean' },
-  'renew-anon-volumes': { type: 'boolean', short: 'V' },
-  scale: { type: 'string', multiple: true },
+  build: { type: 'boolean', help: 'build images first' },
+  'no-build': { type: 'boolean', help: 'never build, even if an image is missing' },
+  'quiet-pull': { type: 'boolean', help: 'no progress while images are pulled' },
+  pull: { type: 'string', value: 'policy', help: 'always, missing or never' },
+  'force-recreate': { type: 'boolean', help: 'replace containers that have not changed' },
+  'no-recreate': { type: 'boolean', help: 'keep containers that have changed' },
+  'always-recreate-deps': { type: 'boolean', help: 'replace also what they depend on' },
+  'remove-orphans': { type: 'boolean', help: 'remove containers of services that are not in the file' },
+  'renew-anon-volumes': { type: 'boolean', short: 'V', help: 'give new anonymous volumes to replaced containers' },
+  scale: { type: 'string', multiple: true, value: 'service=n', help: 'how many containers a service has' },
 } as const
 
 export const create: ComposeVerb = {
-  usage:
-    'create [--build|--no-build] [--pull POLICY] [--force-recreate|--no-recreate] [--scale SERVICE=N] [--remove-orphans] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Make containers without starting them.',
   flags: createFlags,
   async run(context) {
     const services = withDependencies(context.project, context.args)
@@ -45,22 +46,22 @@ export const create: ComposeVerb = {
 }
 
 export const up: ComposeVerb = {
-  usage:
-    'up [-d] [--wait] [--build|--no-build] [--pull POLICY] [--force-recreate|--no-recreate] [-V] [--no-deps] [--no-start] [--scale SERVICE=N] [-t SECONDS] [--remove-orphans] [--attach SERVICE] [--no-attach SERVICE] [--no-log-prefix] [--timestamps] [--abort-on-container-exit] [--exit-code-from SERVICE] [SERVICE…]',
+  words: '[SERVICE…]',
+  summary: 'Make and start the containers of services.',
   flags: {
     ...createFlags,
-    detach: { type: 'boolean', short: 'd' },
-    wait: { type: 'boolean' },
-    'no-deps': { type: 'boolean' },
-    'no-start': { type: 'boolean' },
-    timeout: { type: 'string', short: 't' },
-    attach: { type: 'string', multiple: true },
-    'no-attach': { type: 'string', multiple: true },
-    'no-color': { type: 'boolean' },
-    'no-log-prefix': { type: 'boolean' },
-    timestamps: { type: 'boolean' },
-    'abort-on-container-exit': { type: 'boolean' },
-    'exit-code-from': { type: 'string' },
+    detach: { type: 'boolean', short: 'd', help: 'leave the containers running in the background' },
+    wait: { type: 'boolean', help: 'return when the services are healthy' },
+    'no-deps': { type: 'boolean', help: 'not what it depends on' },
+    'no-start': { type: 'boolean', help: 'only make the containers' },
+    timeout: { type: 'string', short: 't', value: 'seconds', help: 'what a container may take to stop' },
+    attach: { type: 'string', multiple: true, value: 'service', help: 'show only the output of these services' },
+    'no-attach': { type: 'string', multiple: true, value: 'service', help: 'do not show the output of this service' },
+    'no-color': { type: 'boolean', help: 'without colours' },
+    'no-log-prefix': { type: 'boolean', help: 'without the names of the containers' },
+    timestamps: { type: 'boolean', help: 'put its time before each line' },
+    'abort-on-container-exit': { type: 'boolean', help: 'stop everything when one container ends' },
+    'exit-code-from': { type: 'string', value: 'service', help: 'end with the exit code of this service' },
   },
   async run(context) {
     const { project, flags, args } = context

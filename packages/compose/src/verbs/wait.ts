@@ -9,9 +9,10 @@ import { chosenServices, type ComposeVerb } from '../verb.ts'
 import { down } from './down.ts'
 
 export const wait: ComposeVerb = {
-  usage: 'wait [--down-project] SERVICE…',
+  words: 'SERVICE…',
+  summary: 'Wait until containers end.',
   worksWithoutFile: true,
-  flags: { 'down-project': { type: 'boolean' } },
+  flags: { 'down-project': { type: 'boolean', help: 'take the project down when the first ends' } },
   async run(context) {
     const { engine, project, flags, args } = context
     if (args.length === 0) throw new UsageError('name the services to wait for')

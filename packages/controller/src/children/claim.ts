@@ -14,6 +14,7 @@
  */
 
 import { hasReason } from '@dinghy/shared/api/errors'
+import { keyOf } from '@dinghy/shared/api/keys'
 import { controllerOf, ownerReferenceTo } from '@dinghy/shared/api/owners'
 import type { Resource } from '@dinghy/shared/api/resources'
 import { matchesLabels, type Selector } from '@dinghy/shared/api/selectors'
@@ -49,6 +50,22 @@ export function indexByController<T extends KubernetesObject>(informer: Informer
 /** The children that name this owner as their controller, whether they match its selector or not. */
 export function childrenOf<T extends KubernetesObject>(owner: KubernetesObject, children: Informer<T>): T[] {
   return children.lister.byIndex(controllerIndex, owner.metadata.uid)
+}
+
+/**
+ * The keys of the owners that might adopt this child: whom a new orphan concerns. None if it has a controller already.
+ */
+export function adoptersOf<O extends KubernetesObject>(
+  child: KubernetesObject,
+  owners: Informer<O>,
+  selectorOf: (owner: O) => Selector,
+): string[] {
+  if (controllerOf(child)) return []
+  const { namespace, labels } = child.metadata
+  return owners.lister
+    .list({ namespace })
+    .filter((owner) => matchesLabels(selectorOf(owner), labels))
+    .map(keyOf)
 }
 
 export interface ClaimOptions<O extends KubernetesObject, T extends KubernetesObject> {
@@ -132,8 +149,8 @@ async function patchIfPresent<T extends KubernetesObject>(
   try {
     return await client.patch(resource, { namespace, name }, { type: 'strategic', body }, {}, signal)
   } catch (error) {
-    // Deleted meanwhile (or its name now belongs to another uid, which the server calls a conflict or an invalid patch):
-    // there is nothing left to claim, and the cache will say so shortly.
+    // Deleted meanwhile (or its name now belongs to another uid, which the server calls a conflict or an invalid
+    // patch): there is nothing left to claim, and the cache will say so shortly.
     if (hasReason(error, 'NotFound', 'Invalid')) return undefined
     throw error
   }

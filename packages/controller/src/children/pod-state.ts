@@ -2,7 +2,8 @@
  * The few questions that every workload controller asks about a pod. All pure; `now` is in milliseconds.
  *
  * Follows podutil in Kubernetes: a pod is *ready* when its Ready condition says so, and *available* once it has been
- * ready for minReadySeconds without a break. That span is what lets a rollout notice a version that starts and then dies.
+ * ready for minReadySeconds without a break. That span is what lets a rollout notice a version that starts and then
+ * dies.
  */
 
 import type { Pod } from '@dinghy/shared/api/types'
@@ -41,7 +42,9 @@ export function availableInMs(pod: Pod, minReadySeconds: number, now: number): n
   return Math.max(0, since + minReadySeconds * 1000 - now)
 }
 
-/** When the first of the ready but not yet available pods becomes available; undefined when there is none to wait for. */
+/**
+ * When the first of the ready but not yet available pods becomes available; undefined when there is none to wait for.
+ */
 export function nextAvailabilityInMs(pods: Pod[], minReadySeconds: number, now: number): number | undefined {
   const waits = pods.map((pod) => availableInMs(pod, minReadySeconds, now)).filter((ms) => ms !== undefined && ms > 0)
   return waits.length === 0 ? undefined : Math.min(...(waits as number[]))

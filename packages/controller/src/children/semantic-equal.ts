@@ -1,8 +1,8 @@
 /**
- * Whether two parts of Kubernetes objects mean the same. Clients write one thing in several ways: kubectl's structs come
- * with `resources: {}` and `creationTimestamp: null` where a manifest has nothing. So the order of keys does not matter,
- * and absent, null and an empty list are one and the same. An empty object is absent only where it can't mean anything,
- * in the fields below; elsewhere it may: `emptyDir: {}` is a volume.
+ * Whether two parts of Kubernetes objects mean the same. Clients write one thing in several ways: kubectl's structs
+ * come with `resources: {}` and `creationTimestamp: null` where a manifest has nothing. So the order of keys does not
+ * matter, and absent, null and an empty list are one and the same. An empty object is absent only where it can't mean
+ * anything, in the fields below; elsewhere it may: `emptyDir: {}` is a volume.
  */
 
 const meaninglessWhenEmpty = new Set([

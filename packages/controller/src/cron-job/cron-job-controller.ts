@@ -4,6 +4,7 @@
  *     shared/api/cron-schedule.ts   what "at given times" means
  *     shared/api/wall-clock.ts      in which time zone
  *     cron-job-plan.ts              what is due, and whether it may start
+ *     cron-job-status.ts            what to tell
  *
  * There is no timer per schedule: each pass says when it wants to be called again. Follows cronjob_controllerv2.go.
  */
@@ -11,89 +12,105 @@
 import { parseSchedule, type CronSchedule } from '@dinghy/shared/api/cron-schedule'
 import { hasReason } from '@dinghy/shared/api/errors'
 import { keyOf } from '@dinghy/shared/api/keys'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { isControlledBy, ownerReferenceTo } from '@dinghy/shared/api/owners'
 import { CronJobs, Jobs } from '@dinghy/shared/api/resources'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { CronJob, CronJobStatus, Draft, Job } from '@dinghy/shared/api/types'
 import { isTimeZone } from '@dinghy/shared/api/wall-clock'
 import { EventRecorder } from '@dinghy/shared/client/events'
+import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import { childrenOf, indexByController } from '../children/claim.ts'
 import { Expectations, expectationsRetryMs } from '../children/expectations.ts'
 import { isNamespaceTerminating } from '../children/pod-control.ts'
-import { messageOf } from '@dinghy/shared/api/message-of'
-import { isSemanticallyEqual } from '../children/semantic-equal.ts'
-import type { ControllerDeps } from '../deps.ts'
+import { requeueAfter, type Requeue } from '../children/requeue.ts'
+import { writeStatus } from '../children/status.ts'
+import type { Controller, ControllerDeps } from '../deps.ts'
 import { resultOf } from '../job/job-outcome.ts'
-import { activeJobs, expiredJobs, jobNameFor, planCronJob } from './cron-job-plan.ts'
+import { expiredJobs, jobNameFor, planCronJob } from './cron-job-plan.ts'
+import { cronJobStatus, withStarted } from './cron-job-status.ts'
 
 const name = 'cronjob-controller'
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp'
 
-export async function startCronJobController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers, clock, log } = deps
-  const client = deps.client.as(name)
-  const cronJobs = informers.for(CronJobs)
-  const jobs = informers.for(Jobs)
-  indexByController(jobs)
-  const events = new EventRecorder(client, { component: name, clock, log })
-  const startedJobs = new Expectations(jobs)
-  const writtenStatus = new Expectations(cronJobs)
+export class CronJobController implements Controller {
+  readonly #deps: ControllerDeps
+  readonly #cronJobs: Informer<CronJob>
+  readonly #jobs: Informer<Job>
+  readonly #events: EventRecorder
+  readonly #startedJobs: Expectations<Job>
+  readonly #writtenStatus: Expectations<CronJob>
 
-  async function reconcile(key: string, { signal }: ReconcileContext) {
-    const cronJob = cronJobs.lister.get(key)
-    if (!cronJob) {
-      startedJobs.forget(key)
-      return writtenStatus.forget(key)
-    }
-    // On an old view a Job that has just been started would look as if it had gone missing.
-    if (!startedJobs.areMet(key) || !writtenStatus.areMet(key)) return { requeueAfterMs: expectationsRetryMs }
-    const owned = childrenOf(cronJob, jobs)
-    const ended = noteEnded(cronJob, owned)
-    for (const job of expiredJobs(cronJob, owned)) await remove(cronJob, job, signal)
-
-    const schedule = readSchedule(cronJob)
-    const mayStart = schedule && cronJob.spec.suspend !== true && cronJob.metadata.deletionTimestamp === undefined
-    if (!mayStart) return await writeStatus(cronJob, ended, signal)
-
-    const plan = planCronJob(cronJob, schedule, owned, clock.now())
-    if (plan.warning) events.event(cronJob, 'Warning', plan.warning.reason, plan.warning.message)
-    if (plan.refusal) events.event(cronJob, plan.refusal.type, plan.refusal.reason, plan.refusal.message)
-    for (const job of plan.replace) await remove(cronJob, job, signal)
-    const started = plan.start === undefined ? undefined : await start(cronJob, plan.start, signal)
-    await writeStatus(cronJob, started ? withStarted(ended, plan.replace, started, plan.start ?? 0) : ended, signal)
-    return plan.requeueAfterMs === undefined ? undefined : { requeueAfterMs: plan.requeueAfterMs }
+  constructor(deps: ControllerDeps) {
+    const { informers, clock, log } = deps
+    this.#deps = deps
+    this.#cronJobs = informers.for(CronJobs)
+    this.#jobs = informers.for(Jobs)
+    indexByController(this.#jobs)
+    this.#events = new EventRecorder(deps.client.as(name), { component: name, clock, log })
+    this.#startedJobs = new Expectations(this.#jobs)
+    this.#writtenStatus = new Expectations(this.#cronJobs)
   }
 
-  /** The status by the Jobs that there are; tells of those that have come to their end since it was last written. */
-  function noteEnded(cronJob: CronJob, owned: Job[]): CronJobStatus {
-    const active = activeJobs(owned)
-    const known = new Map((cronJob.status.active ?? []).map((reference) => [reference.uid, reference]))
-    for (const job of owned) {
+  async run(signal: AbortSignal): Promise<void> {
+    const reconcile = (key: string, context: ReconcileContext): Promise<Requeue> => this.reconcile(key, context)
+    const options = { ...this.#deps, name, reconciles: this.#cronJobs, owns: [this.#jobs], reconcile }
+    await runController(options, signal)
+    this.#events.stop()
+  }
+
+  async reconcile(key: string, context: ReconcileContext): Promise<Requeue> {
+    const cronJob = this.#cronJobs.lister.get(key)
+    if (!cronJob) {
+      this.#startedJobs.forget(key)
+      this.#writtenStatus.forget(key)
+      return undefined
+    }
+    // On an old view a Job that has just been started would look as if it had gone missing.
+    if (!this.#startedJobs.areMet(key) || !this.#writtenStatus.areMet(key)) return requeueAfter(expectationsRetryMs)
+    const owned = childrenOf(cronJob, this.#jobs)
+    this.#tellEnded(cronJob, owned)
+    const status = cronJobStatus(cronJob, owned)
+    for (const job of expiredJobs(cronJob, owned)) await this.#delete(cronJob, job, context)
+
+    const schedule = this.#readSchedule(cronJob)
+    const mayStart = cronJob.spec.suspend !== true && cronJob.metadata.deletionTimestamp === undefined
+    if (!schedule || !mayStart) {
+      await this.#writeStatus(cronJob, status, context)
+      return undefined
+    }
+    const plan = planCronJob(cronJob, schedule, owned, this.#deps.clock.now())
+    for (const { type, reason, message } of plan.events) this.#events.event(cronJob, type, reason, message)
+    for (const job of plan.replace) await this.#delete(cronJob, job, context)
+    const scheduledMs = plan.start
+    const started = scheduledMs === undefined ? undefined : await this.#start(cronJob, scheduledMs, context)
+    const isStarted = started !== undefined && scheduledMs !== undefined
+    const after = isStarted ? withStarted(status, { started, replaced: plan.replace, scheduledMs }) : status
+    await this.#writeStatus(cronJob, after, context)
+    return requeueAfter(plan.requeueAfterMs)
+  }
+
+  /** Tells of the Jobs that have come to their end, or went missing, since the status was last written. */
+  #tellEnded(cronJob: CronJob, owned: Job[]): void {
+    for (const { uid, name } of cronJob.status.active ?? []) {
+      const job = owned.find(({ metadata }) => metadata.uid === uid)
+      if (!job) {
+        this.#events.event(cronJob, 'Normal', 'MissingJob', `Active job went missing: ${name}`)
+        continue
+      }
       const result = resultOf(job)
-      if (!result || !known.has(job.metadata.uid)) continue
+      if (!result) continue
       const message = `Saw completed job: ${job.metadata.name}, condition: ${result.type}`
-      events.event(cronJob, 'Normal', 'SawCompletedJob', message)
-    }
-    for (const [uid, { name }] of known) {
-      if (!owned.some((job) => job.metadata.uid === uid))
-        events.event(cronJob, 'Normal', 'MissingJob', `Active job went missing: ${name}`)
-    }
-    const successes = owned.flatMap(({ status }) => status.completionTime ?? [])
-    const lastSuccess = [cronJob.status.lastSuccessfulTime ?? '', ...successes].sort().at(-1)
-    const { lastScheduleTime } = cronJob.status
-    return {
-      ...(active.length > 0 ? { active: active.map((job) => known.get(job.metadata.uid) ?? referenceTo(job)) } : {}),
-      ...(lastScheduleTime ? { lastScheduleTime } : {}),
-      ...(lastSuccess ? { lastSuccessfulTime: lastSuccess } : {}),
+      this.#events.event(cronJob, 'Normal', 'SawCompletedJob', message)
     }
   }
 
   /** undefined, and an event that says why, if it can't be read. The server has checked it; its rules may differ. */
-  function readSchedule(cronJob: CronJob): CronSchedule | undefined {
+  #readSchedule(cronJob: CronJob): CronSchedule | undefined {
     const { schedule, timeZone } = cronJob.spec
     if (timeZone !== undefined && !isTimeZone(timeZone)) {
-      events.event(cronJob, 'Warning', 'UnknownTimeZone', `invalid timeZone: ${JSON.stringify(timeZone)}`)
+      this.#events.event(cronJob, 'Warning', 'UnknownTimeZone', `invalid timeZone: ${JSON.stringify(timeZone)}`)
       return undefined
     }
     try {
@@ -101,17 +118,18 @@ export async function startCronJobController(deps: ControllerDeps, signal: Abort
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
       const message = `unparseable schedule: ${JSON.stringify(schedule)} : ${error.message}`
-      events.event(cronJob, 'Warning', 'UnparseableSchedule', message)
+      this.#events.event(cronJob, 'Warning', 'UnparseableSchedule', message)
       return undefined
     }
   }
 
-  async function start(cronJob: CronJob, scheduledMs: number, signal: AbortSignal): Promise<Job | undefined> {
+  /** The Job for the scheduled time; undefined in a namespace that is going away. */
+  async #start(cronJob: CronJob, scheduledMs: number, { client, signal }: ReconcileContext): Promise<Job | undefined> {
     const draft = jobFor(cronJob, scheduledMs)
     try {
       const job = await client.create(Jobs, draft, {}, signal)
-      startedJobs.wrote(keyOf(cronJob), job)
-      events.event(cronJob, 'Normal', 'SuccessfulCreate', `Created job ${job.metadata.name}`)
+      this.#startedJobs.wrote(keyOf(cronJob), job)
+      this.#events.event(cronJob, 'Normal', 'SuccessfulCreate', `Created job ${job.metadata.name}`)
       return job
     } catch (error) {
       if (signal.aborted) throw error
@@ -122,43 +140,30 @@ export async function startCronJobController(deps: ControllerDeps, signal: Abort
         // Ours: created before, but the status was not written.
         if (isControlledBy(existing, cronJob)) return existing
       }
-      events.event(cronJob, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(error)}`)
+      this.#events.event(cronJob, 'Warning', 'FailedCreate', `Error creating job: ${messageOf(error)}`)
       throw error
     }
   }
 
-  async function remove(cronJob: CronJob, { metadata }: Job, signal: AbortSignal): Promise<void> {
+  async #delete(cronJob: CronJob, { metadata }: Job, { client, signal }: ReconcileContext): Promise<void> {
     const { namespace, name, uid } = metadata
     const options = { propagationPolicy: 'Background', preconditions: { uid } } as const
     try {
       await client.delete(Jobs, { namespace, name }, options, signal)
     } catch (error) {
       if (hasReason(error, 'NotFound')) return
-      if (!signal.aborted) events.event(cronJob, 'Warning', 'FailedDelete', `Deleted job: ${messageOf(error)}`)
+      if (!signal.aborted) {
+        this.#events.event(cronJob, 'Warning', 'FailedDelete', `Deleted job: ${messageOf(error)}`)
+      }
       throw error
     }
-    events.event(cronJob, 'Normal', 'SuccessfulDelete', `Deleted job ${name}`)
+    this.#events.event(cronJob, 'Normal', 'SuccessfulDelete', `Deleted job ${name}`)
   }
 
-  async function writeStatus(cronJob: CronJob, status: CronJobStatus, signal: AbortSignal): Promise<void> {
-    if (isSemanticallyEqual(status, cronJob.status)) return
-    const written = await client.update(CronJobs, { ...cronJob, status }, { subresource: 'status' }, signal)
-    writtenStatus.wrote(keyOf(cronJob), written)
+  async #writeStatus(cronJob: CronJob, status: CronJobStatus, context: ReconcileContext): Promise<void> {
+    const written = await writeStatus(CronJobs, cronJob, status, context)
+    if (written !== cronJob) this.#writtenStatus.wrote(keyOf(cronJob), written)
   }
-
-  await runController(
-    {
-      name,
-      client: deps.client,
-      clock,
-      log,
-      reconciles: cronJobs,
-      owns: [jobs],
-      reconcile,
-    },
-    signal,
-  )
-  events.stop()
 }
 
 function jobFor(cronJob: CronJob, scheduledMs: number): Draft<Job> {
@@ -173,20 +178,4 @@ function jobFor(cronJob: CronJob, scheduledMs: number): Draft<Job> {
     },
     spec: spec ?? { template: {} },
   }
-}
-
-function withStarted(status: CronJobStatus, replaced: Job[], started: Job, scheduledMs: number): CronJobStatus {
-  const gone = new Set([...replaced.map((job) => job.metadata.uid), started.metadata.uid])
-  const others = (status.active ?? []).filter(({ uid }) => !gone.has(uid ?? ''))
-  const isOver = resultOf(started) !== undefined
-  return {
-    ...status,
-    active: isOver ? others : [...others, referenceTo(started)],
-    lastScheduleTime: rfc3339(scheduledMs),
-  }
-}
-
-function referenceTo({ metadata }: Job) {
-  const { namespace, name, uid, resourceVersion } = metadata
-  return { apiVersion: 'batch/v1', kind: 'Job', namespace: namespace ?? '', name, uid, resourceVersion }
 }

@@ -14,10 +14,8 @@ export interface CronPlan {
   start?: number
   /** Unfinished Jobs that make way (concurrencyPolicy Replace). */
   replace: Job[]
-  /** Why nothing is started although something is due. */
-  refusal?: { type: 'Normal' | 'Warning'; reason: string; message: string }
-  /** Something to tell in any case. */
-  warning?: { reason: string; message: string }
+  /** What to tell: too many missed times, or why nothing is started although something is due. */
+  events: { type: 'Normal' | 'Warning'; reason: string; message: string }[]
   /** undefined if there is no next time. */
   requeueAfterMs?: number
 }
@@ -26,11 +24,11 @@ export interface CronPlan {
 export function planCronJob(cronJob: CronJob, schedule: CronSchedule, jobs: Job[], now: number): CronPlan {
   const { timeZone, concurrencyPolicy } = cronJob.spec
   const next = schedule.next(now, timeZone)
-  const plan: CronPlan = { replace: [], ...(next === undefined ? {} : { requeueAfterMs: next - now }) }
   const { last, count } = lastDue(cronJob, schedule, now)
-  if (count > mostMissed) {
-    const message = `too many missed start times: ${count > 1e3 ? 'more than 1000' : count}. Set or decrease .spec.startingDeadlineSeconds or check clock skew`
-    plan.warning = { reason: 'TooManyMissedTimes', message }
+  const plan: CronPlan = {
+    replace: [],
+    events: count > mostMissed ? [tooManyMissed(count)] : [],
+    ...(next === undefined ? {} : { requeueAfterMs: next - now }),
   }
   if (last === undefined) return plan
   // The Job is there, though the status does not say so yet.
@@ -39,15 +37,24 @@ export function planCronJob(cronJob: CronJob, schedule: CronSchedule, jobs: Job[
   const active = activeJobs(jobs)
   if (concurrencyPolicy === 'Forbid' && active.length > 0) {
     const message = 'Not starting job because prior execution is running and concurrency policy is Forbid'
-    return { ...plan, refusal: { type: 'Normal', reason: 'JobAlreadyActive', message } }
+    return { ...plan, events: [...plan.events, { type: 'Normal', reason: 'JobAlreadyActive', message }] }
   }
   return { ...plan, start: last, replace: concurrencyPolicy === 'Replace' ? active : [] }
+}
+
+function tooManyMissed(count: number): CronPlan['events'][number] {
+  const times = count > 1e3 ? 'more than 1000' : String(count)
+  const advice = 'Set or decrease .spec.startingDeadlineSeconds or check clock skew'
+  return { type: 'Warning', reason: 'TooManyMissedTimes', message: `too many missed start times: ${times}. ${advice}` }
 }
 
 /** Beyond this, missing times is no accident. */
 const mostMissed = 100
 
-/** The last time that is due and not done yet, and how many there were. What startingDeadlineSeconds rules out is not due. */
+/**
+ * The last time that is due and not done yet, and how many there were. What startingDeadlineSeconds rules out is not
+ * due.
+ */
 function lastDue(cronJob: CronJob, schedule: CronSchedule, now: number): { last?: number; count: number } {
   const { timeZone, startingDeadlineSeconds } = cronJob.spec
   const since = Date.parse(cronJob.status.lastScheduleTime ?? cronJob.metadata.creationTimestamp)

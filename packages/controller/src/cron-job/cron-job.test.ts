@@ -32,7 +32,7 @@ function makeJob(cronJob: CronJob, scheduledMinute: number, result?: 'Complete' 
 
 describe('planCronJob', () => {
   function plan(cronJob: CronJob, jobs: Job[], minute: number) {
-    const { start, replace, refusal, warning, requeueAfterMs } = planCronJob(
+    const { start, replace, events, requeueAfterMs } = planCronJob(
       cronJob,
       parseSchedule(cronJob.spec.schedule),
       jobs,
@@ -41,12 +41,11 @@ describe('planCronJob', () => {
     return {
       start: start === undefined ? undefined : (start - minutes(0)) / 60_000,
       replace: replace.map(({ metadata }) => metadata.name),
-      refusal: refusal?.reason,
-      warning: warning?.reason,
+      told: events.map(({ reason }) => reason),
       nextMinutes: (requeueAfterMs ?? NaN) / 60_000,
     }
   }
-  const nothing = { start: undefined, replace: [], refusal: undefined, warning: undefined }
+  const nothing = { start: undefined, replace: [], told: [] as string[] }
 
   test('waits for its time', () => expect(plan(makeCronJob(), [], 4)).toEqual({ ...nothing, nextMinutes: 6 }))
 
@@ -73,10 +72,10 @@ describe('planCronJob', () => {
   })
 
   test('warns when it has missed very many', () => {
-    expect(plan(makeCronJob({ schedule: '* * * * *' }), [], 100).warning).toBeUndefined()
+    expect(plan(makeCronJob({ schedule: '* * * * *' }), [], 100).told).toEqual([])
     expect(plan(makeCronJob({ schedule: '* * * * *' }), [], 101)).toMatchObject({
       start: 101,
-      warning: 'TooManyMissedTimes',
+      told: ['TooManyMissedTimes'],
     })
     expect(plan(makeCronJob({ schedule: '* * * * *' }), [], 60 * 24 * 365 * 3)).toMatchObject({
       start: 60 * 24 * 365 * 3,
@@ -86,7 +85,7 @@ describe('planCronJob', () => {
   describe('while the last one still runs', () => {
     const cases: [string, Partial<ReturnType<typeof plan>>][] = [
       ['Allow', { start: 20, replace: [] }],
-      ['Forbid', { start: undefined, refusal: 'JobAlreadyActive' }],
+      ['Forbid', { start: undefined, told: ['JobAlreadyActive'] }],
       ['Replace', { start: 20, replace: ['report-28928170'] }],
     ]
     test.each(cases)('%s', (concurrencyPolicy, expected) => {

@@ -2,8 +2,8 @@
  * The pod that a DaemonSet wants on a node, and whether it wants one there. Pure.
  *
  * Daemon pods go through the scheduler like all others, but each is tied to its node by an affinity to the node's name.
- * They tolerate whatever befalls a node (not ready, unreachable, short of memory, …): a log collector should stay
- * exactly when there is something to collect.
+ * They tolerate the troubles of a node (not ready, unreachable, short of memory, …), because a node needs its log
+ * collector most while it is in trouble.
  */
 
 import { matchesNodeAffinity } from '@dinghy/shared/api/node-selector'

@@ -9,96 +9,130 @@
  */
 
 import { keyOf } from '@dinghy/shared/api/keys'
-import { controllerOf } from '@dinghy/shared/api/owners'
 import { ControllerRevisions, DaemonSets, Nodes, Pods } from '@dinghy/shared/api/resources'
-import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
+import { labelSelectorFrom } from '@dinghy/shared/api/selectors'
 import type { ControllerRevision, DaemonSet, Node, Pod } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
+import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
-import { childrenOf, claimChildren, indexByController } from '../children/claim.ts'
+import { adoptersOf, childrenOf, claimChildren, indexByController } from '../children/claim.ts'
 import { Expectations, expectationsRetryMs } from '../children/expectations.ts'
 import { createPod, deletePod, isNamespaceTerminating } from '../children/pod-control.ts'
 import { nextAvailabilityInMs } from '../children/pod-state.ts'
-import { isSemanticallyEqual } from '../children/semantic-equal.ts'
+import { requeueAfter, type Requeue } from '../children/requeue.ts'
 import { allOrFirstFailure, slowStart } from '../children/slow-start.ts'
-import type { ControllerDeps } from '../deps.ts'
+import { writeStatus } from '../children/status.ts'
+import type { Controller, ControllerDeps } from '../deps.ts'
 import { removeRevisions, syncRevision } from '../history/revision-control.ts'
 import { expiredRevisions, hashOf, revisionHashLabel } from '../history/revision-history.ts'
-import { daemonPod, isWantedOn, nodeOf } from './daemon-pod.ts'
 import { minReadySecondsOf, planDaemons, type DaemonPlan } from './daemon-plan.ts'
+import { daemonPod, isWantedOn, nodeOf } from './daemon-pod.ts'
 import { daemonSetStatus } from './daemon-status.ts'
 import { FailureBackoff } from './failure-backoff.ts'
 
 const name = 'daemonset-controller'
+const nothingToDo: DaemonPlan = { create: [], remove: [], finished: [] }
 
-export async function startDaemonSetController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers, clock, log } = deps
-  const client = deps.client.as(name)
-  const daemonSets = informers.for(DaemonSets)
-  const pods = informers.for(Pods)
-  const nodes = informers.for(Nodes)
-  const revisions = informers.for(ControllerRevisions)
-  indexByController(pods)
-  indexByController(revisions)
-  const events = new EventRecorder(client, { component: name, clock, log })
-  const control = { client, events }
-  const expectations = new Expectations(pods)
-  const backoff = new FailureBackoff()
+export class DaemonSetController implements Controller {
+  readonly #deps: ControllerDeps
+  readonly #daemonSets: Informer<DaemonSet>
+  readonly #pods: Informer<Pod>
+  readonly #nodes: Informer<Node>
+  readonly #revisions: Informer<ControllerRevision>
+  readonly #events: EventRecorder
+  readonly #expectations: Expectations<Pod>
+  readonly #backoff = new FailureBackoff()
 
-  async function reconcile(key: string, { signal }: ReconcileContext) {
-    const daemonSet = daemonSets.lister.get(key)
+  constructor(deps: ControllerDeps) {
+    const { informers, clock, log } = deps
+    this.#deps = deps
+    this.#daemonSets = informers.for(DaemonSets)
+    this.#pods = informers.for(Pods)
+    this.#nodes = informers.for(Nodes)
+    this.#revisions = informers.for(ControllerRevisions)
+    indexByController(this.#pods)
+    indexByController(this.#revisions)
+    this.#events = new EventRecorder(deps.client.as(name), { component: name, clock, log })
+    this.#expectations = new Expectations(this.#pods)
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const adopters = (orphan: Pod | ControllerRevision): string[] =>
+      adoptersOf(orphan, this.#daemonSets, ({ spec }) => labelSelectorFrom(spec.selector))
+    await runController(
+      {
+        ...this.#deps,
+        name,
+        reconciles: this.#daemonSets,
+        owns: [this.#pods, this.#revisions],
+        watches: [
+          [this.#pods, adopters],
+          [this.#revisions, adopters],
+          [this.#nodes, (node: Node) => this.#keysForNode(node)],
+        ],
+        reconcile: (key, context) => this.reconcile(key, context),
+      },
+      signal,
+    )
+    this.#events.stop()
+  }
+
+  async reconcile(key: string, context: ReconcileContext): Promise<Requeue> {
+    const daemonSet = this.#daemonSets.lister.get(key)
     if (!daemonSet) {
-      backoff.forget(`${key}/`)
-      return expectations.forget(key)
+      this.#backoff.forget(`${key}/`)
+      this.#expectations.forget(key)
+      return undefined
     }
     const selector = labelSelectorFrom(daemonSet.spec.selector)
     if (selector.requirements.length === 0) {
       const message = 'This daemon set is selecting all pods. A non-empty selector is required.'
-      return events.event(daemonSet, 'Warning', 'SelectingAll', message)
+      this.#events.event(daemonSet, 'Warning', 'SelectingAll', message)
+      return undefined
     }
-    if (daemonSet.metadata.deletionTimestamp !== undefined) return
+    if (daemonSet.metadata.deletionTimestamp !== undefined) return undefined
 
+    const { client, signal } = context
     const claim = { client, resource: DaemonSets, owner: daemonSet, selector, signal }
-    const history = await claimChildren({ ...claim, children: revisions })
-    const current = await syncRevision(client, DaemonSets, daemonSet, history, signal)
-    const owned = await claimChildren({ ...claim, children: pods })
-    const allNodes = nodes.lister.list()
+    const known = await claimChildren({ ...claim, children: this.#revisions })
+    const current = await syncRevision(client, DaemonSets, daemonSet, known, signal)
+    const pods = await claimChildren({ ...claim, children: this.#pods })
+    const nodes = this.#nodes.lister.list()
     const hash = hashOf(current)
+    const now = this.#deps.clock.now()
 
-    const mayAct = expectations.areMet(key)
-    const backoffMs = (node: string) => backoff.remainingMs(`${key}/${node}`, clock.now())
-    const world = { daemonSet, nodes: allNodes, pods: owned, hash, now: clock.now(), backoffMs }
-    const plan = mayAct ? planDaemons(world) : nothingToDo
-    const failure = await act(daemonSet, plan, hash, signal)
-    await forgetHistory(daemonSet, [...history, current], owned, signal)
+    const mayAct = this.#expectations.areMet(key)
+    const backoffMs = (node: string): number => this.#backoff.remainingMs(`${key}/${node}`, now)
+    const plan = mayAct ? planDaemons({ daemonSet, nodes, pods, hash, now, backoffMs }) : nothingToDo
+    const failure = await this.#act(daemonSet, plan, hash, context)
+    await removeHistory(daemonSet, [...known, current], pods, context)
+    await writeStatus(DaemonSets, daemonSet, daemonSetStatus(daemonSet, nodes, pods, hash, now), context)
 
-    const status = daemonSetStatus(daemonSet, allNodes, owned, hash, clock.now())
-    if (!isSemanticallyEqual(status, daemonSet.status)) {
-      await client.update(DaemonSets, { ...daemonSet, status }, { subresource: 'status' }, signal)
-    }
     if (failure) throw failure.error
-    const waits = [
-      mayAct ? undefined : expectationsRetryMs,
-      plan.retryInMs,
-      nextAvailabilityInMs(owned, minReadySecondsOf(daemonSet), clock.now()),
-    ].filter((wait) => wait !== undefined)
-    return waits.length === 0 ? undefined : { requeueAfterMs: Math.min(...waits) }
+    const availability = nextAvailabilityInMs(pods, minReadySecondsOf(daemonSet), now)
+    return requeueAfter(mayAct ? undefined : expectationsRetryMs, plan.retryInMs, availability)
   }
 
   /** A failure is handed back rather than thrown, because the status is written in any case. */
-  async function act(daemonSet: DaemonSet, plan: DaemonPlan, hash: string, signal: AbortSignal) {
+  async #act(
+    daemonSet: DaemonSet,
+    plan: DaemonPlan,
+    hash: string,
+    { client, signal }: ReconcileContext,
+  ): Promise<{ error: unknown } | undefined> {
     const key = keyOf(daemonSet)
-    tellFinished(daemonSet, plan.finished)
+    const control = { client, events: this.#events }
+    for (const pod of plan.finished) this.#noteFinished(daemonSet, pod)
     try {
       const waiting = [...plan.create]
       await slowStart(waiting.length, async () => {
         const draft = daemonPod(daemonSet, waiting.shift() ?? '', hash)
-        expectations.wrote(key, await createPod(control, daemonSet, draft, signal))
+        this.#expectations.wrote(key, await createPod(control, daemonSet, draft, signal))
       })
       await allOrFirstFailure(
         plan.remove.map(async (pod) => {
           await deletePod(control, daemonSet, pod, signal)
-          expectations.deleted(key, pod)
+          this.#expectations.deleted(key, pod)
         }),
       )
     } catch (error) {
@@ -108,71 +142,43 @@ export async function startDaemonSetController(deps: ControllerDeps, signal: Abo
     return undefined
   }
 
-  function tellFinished(daemonSet: DaemonSet, finished: Pod[]): void {
-    for (const pod of finished) {
-      const which = `${pod.metadata.namespace}/${pod.metadata.name} on node ${nodeOf(pod)}`
-      if (pod.status.phase === 'Failed') {
-        backoff.failed(`${keyOf(daemonSet)}/${nodeOf(pod)}`, clock.now())
-        events.event(daemonSet, 'Warning', 'FailedDaemonPod', `Found failed daemon pod ${which}, will try to kill it`)
-      } else {
-        events.event(
-          daemonSet,
-          'Normal',
-          'SucceededDaemonPod',
-          `Found succeeded daemon pod ${which}, will try to delete it`,
-        )
-      }
+  /** Tells of a pod that ended by itself; after a failure its node has to wait for the next one. */
+  #noteFinished(daemonSet: DaemonSet, pod: Pod): void {
+    const node = nodeOf(pod)
+    const which = `${pod.metadata.namespace}/${pod.metadata.name} on node ${node}`
+    if (pod.status.phase !== 'Failed') {
+      const message = `Found succeeded daemon pod ${which}, will try to delete it`
+      this.#events.event(daemonSet, 'Normal', 'SucceededDaemonPod', message)
+      return
     }
+    this.#backoff.failed(`${keyOf(daemonSet)}/${node}`, this.#deps.clock.now())
+    const message = `Found failed daemon pod ${which}, will try to kill it`
+    this.#events.event(daemonSet, 'Warning', 'FailedDaemonPod', message)
   }
 
-  /** Revisions that no pod is of any more, beyond the limit. */
-  async function forgetHistory(daemonSet: DaemonSet, history: ControllerRevision[], owned: Pod[], signal: AbortSignal) {
-    const inUse = new Set(owned.map((pod) => pod.metadata.labels?.[revisionHashLabel]))
-    const present = history.at(-1)
-    const isInUse = (one: ControllerRevision) => one.metadata.uid === present?.metadata.uid || inUse.has(hashOf(one))
-    const limit = daemonSet.spec.revisionHistoryLimit ?? 10
-    await removeRevisions(client, expiredRevisions(history, isInUse, limit), signal)
+  /** A node concerns the sets that want it and have no pod there, and those that have one there that may not stay. */
+  #keysForNode(node: Node): string[] {
+    const isConcerned = (daemonSet: DaemonSet): boolean => {
+      const { shouldRun, mayStay } = isWantedOn(daemonSet, node)
+      const hasPod = childrenOf(daemonSet, this.#pods).some((pod) => nodeOf(pod) === node.metadata.name)
+      const isGone = this.#nodes.lister.get(node.metadata.name) === undefined
+      return shouldRun !== hasPod || (hasPod && !mayStay) || isGone
+    }
+    return this.#daemonSets.lister.list().filter(isConcerned).map(keyOf)
   }
-
-  function keysForOrphan(orphan: Pod | ControllerRevision): string[] {
-    if (controllerOf(orphan)) return []
-    const { namespace, labels } = orphan.metadata
-    const candidates = daemonSets.lister.list({ namespace })
-    return candidates.filter(({ spec }) => matchesLabels(labelSelectorFrom(spec.selector), labels)).map(keyOf)
-  }
-
-  /** A node concerns the sets that want it, and those that have a pod there. Heartbeats touch neither. */
-  function keysForNode(node: Node): string[] {
-    return daemonSets.lister
-      .list()
-      .filter((daemonSet) => isConcerned(daemonSet, node))
-      .map(keyOf)
-  }
-
-  function isConcerned(daemonSet: DaemonSet, node: Node): boolean {
-    const { shouldRun, mayStay } = isWantedOn(daemonSet, node)
-    const hasPod = childrenOf(daemonSet, pods).some((pod) => nodeOf(pod) === node.metadata.name)
-    return shouldRun !== hasPod || (hasPod && !mayStay) || nodes.lister.get(node.metadata.name) === undefined
-  }
-
-  await runController(
-    {
-      name,
-      client: deps.client,
-      clock,
-      log,
-      reconciles: daemonSets,
-      owns: [pods, revisions],
-      watches: [
-        [pods, keysForOrphan],
-        [revisions, keysForOrphan],
-        [nodes, keysForNode],
-      ],
-      reconcile,
-    },
-    signal,
-  )
-  events.stop()
 }
 
-const nothingToDo: DaemonPlan = { create: [], remove: [], finished: [] }
+/** Removes revisions beyond the limit that no pod is of any more. */
+async function removeHistory(
+  daemonSet: DaemonSet,
+  history: ControllerRevision[],
+  pods: Pod[],
+  { client, signal }: ReconcileContext,
+): Promise<void> {
+  const inUse = new Set(pods.map((pod) => pod.metadata.labels?.[revisionHashLabel]))
+  const present = history.at(-1)
+  const isInUse = (one: ControllerRevision): boolean =>
+    one.metadata.uid === present?.metadata.uid || inUse.has(hashOf(one))
+  const limit = daemonSet.spec.revisionHistoryLimit ?? 10
+  await removeRevisions(client, expiredRevisions(history, isInUse, limit), signal)
+}

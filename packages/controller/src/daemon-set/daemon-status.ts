@@ -2,6 +2,7 @@
 
 import type { DaemonSet, DaemonSetStatus, Node, Pod } from '@dinghy/shared/api/types'
 import { isPodAvailable, isPodReady } from '../children/pod-state.ts'
+import { nonZero } from '../children/status.ts'
 import { isWantedOn } from './daemon-pod.ts'
 import { isNew, minReadySecondsOf, oldestFirst, podsByNode } from './daemon-plan.ts'
 
@@ -19,18 +20,17 @@ export function daemonSetStatus(
   const available = firstPods.filter((pod) => isPodAvailable(pod, minReadySecondsOf(daemonSet), now)).length
   const updated = firstPods.filter((pod) => isNew(pod, hash)).length
   const unavailable = wanted.length - available
-  const { collisionCount, conditions } = daemonSet.status
   return {
+    // What others have written stays, conditions among it.
+    ...daemonSet.status,
     currentNumberScheduled: firstPods.length,
     desiredNumberScheduled: wanted.length,
     numberMisscheduled: others.filter((node) => byNode.has(node.metadata.name)).length,
     numberReady: firstPods.filter(isPodReady).length,
-    // Go's `omitempty`: these are left out when zero, the four above are not.
-    ...(available > 0 ? { numberAvailable: available } : {}),
-    ...(unavailable > 0 ? { numberUnavailable: unavailable } : {}),
-    ...(updated > 0 ? { updatedNumberScheduled: updated } : {}),
+    // Unlike the four above, these are left out when zero.
+    numberAvailable: nonZero(available),
+    numberUnavailable: nonZero(unavailable),
+    updatedNumberScheduled: nonZero(updated),
     observedGeneration: daemonSet.metadata.generation ?? 0,
-    ...(collisionCount === undefined ? {} : { collisionCount }),
-    ...(conditions ? { conditions } : {}),
   }
 }

@@ -3,7 +3,7 @@ import type { Deployment, Pod, ReplicaSet } from '@dinghy/shared/api/types'
 import { at, controlledBy, makeDeployment, makePod, makeReplicaSet, webTemplate } from '../testing/objects.ts'
 import { planDeployment } from './deployment-plan.ts'
 import { newReplicaSet, revisionAnnotation, revisionHistoryAnnotation } from './revision.ts'
-import { desiredReplicasAnnotation, maxReplicasAnnotation } from './sizes.ts'
+import { boundsOf, desiredReplicasAnnotation, maxReplicasAnnotation } from './sizes.ts'
 
 interface Version {
   version: string
@@ -206,7 +206,7 @@ describe('revisions', () => {
       'kubectl.kubernetes.io/last-applied-configuration': '{}',
       [revisionAnnotation]: '3',
     }
-    const draft = newReplicaSet(deployment, [first, second, third], 3)
+    const draft = newReplicaSet(deployment, boundsOf(deployment), [first, second, third], 3)
     const hash = draft.metadata.labels?.['pod-template-hash']
     expect(draft.metadata.name).toBe(`web-${hash}`)
     expect(draft.spec.selector.matchLabels).toEqual({ app: 'web', 'pod-template-hash': hash })
@@ -219,7 +219,7 @@ describe('revisions', () => {
       [maxReplicasAnnotation]: '13',
     })
     deployment.status = { collisionCount: 1 }
-    expect(newReplicaSet(deployment, [], 3).metadata.name).not.toBe(draft.metadata.name)
+    expect(newReplicaSet(deployment, boundsOf(deployment), [], 3).metadata.name).not.toBe(draft.metadata.name)
   })
 
   test('annotations and minReadySeconds of the Deployment reach its ReplicaSet', () => {

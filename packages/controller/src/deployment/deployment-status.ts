@@ -16,8 +16,9 @@
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '@dinghy/shared/api/types'
 import { getCondition } from '@dinghy/shared/api/conditions'
 import { rfc3339 } from '@dinghy/shared/api/time'
-import { boundsOf } from './sizes.ts'
+import { nonZero } from '../children/status.ts'
 import { maxInt32 } from './revision.ts'
+import { boundsOf } from './sizes.ts'
 
 /** What happened in this pass to the new ReplicaSet, if anything did. */
 export type NewReplicaSetNews =
@@ -52,7 +53,8 @@ export function deploymentStatus(input: StatusInput): DeploymentStatus {
     if (failure) put(failure)
     else conditions = without(conditions, 'ReplicaFailure')
   }
-  return { ...counts, ...(conditions.length > 0 ? { conditions } : {}) }
+  // What others have written stays.
+  return { ...deployment.status, ...counts, conditions: conditions.length > 0 ? conditions : undefined }
 }
 
 /** Every replica that is wanted is there, of the new version, and available. */
@@ -84,25 +86,15 @@ function countReplicas(
     replicaSets.reduce((sum, { status }) => sum + (of(status) ?? 0), 0)
   const replicas = total((status) => status.replicas)
   const available = total((status) => status.availableReplicas)
-  const { collisionCount } = deployment.status
   return {
     observedGeneration: deployment.metadata.generation ?? 0,
-    ...nonZero('replicas', replicas),
-    ...nonZero('updatedReplicas', fresh?.status.replicas ?? 0),
-    ...nonZero(
-      'readyReplicas',
-      total((status) => status.readyReplicas),
-    ),
-    ...nonZero('availableReplicas', available),
+    replicas: nonZero(replicas),
+    updatedReplicas: nonZero(fresh?.status.replicas ?? 0),
+    readyReplicas: nonZero(total((status) => status.readyReplicas)),
+    availableReplicas: nonZero(available),
     // Fewer wanted than there are: the difference is below zero and says nothing.
-    ...nonZero('unavailableReplicas', Math.max(0, replicas - available)),
-    ...(collisionCount === undefined ? {} : { collisionCount }),
+    unavailableReplicas: nonZero(Math.max(0, replicas - available)),
   }
-}
-
-/** Go's `omitempty`. */
-function nonZero(name: keyof DeploymentStatus, count: number): DeploymentStatus {
-  return count === 0 ? {} : { [name]: count }
 }
 
 function availability(deployment: Deployment, counts: DeploymentStatus): Facts {

@@ -13,6 +13,7 @@ import { ownerReferenceTo } from '@dinghy/shared/api/owners'
 import { Deployments } from '@dinghy/shared/api/resources'
 import type { Deployment, Draft, ReplicaSet } from '@dinghy/shared/api/types'
 import { isSemanticallyEqual } from '../children/semantic-equal.ts'
+import type { RolloutBounds } from './rolling-update.ts'
 import { sizeAnnotations } from './sizes.ts'
 
 export const hashLabel = 'pod-template-hash'
@@ -63,7 +64,7 @@ export function revisionOf(object: { metadata: { annotations?: Record<string, st
 }
 
 /** The number after the newest of the old ones: what the new ReplicaSet must have at least. */
-export function nextRevision(old: ReplicaSet[]): number {
+function nextRevision(old: ReplicaSet[]): number {
   return Math.max(0, ...old.map(revisionOf)) + 1
 }
 
@@ -71,14 +72,19 @@ export function nextRevision(old: ReplicaSet[]): number {
  * The ReplicaSet for a template that has none yet. Its name follows from the template, so that creating it twice
  * is impossible; `status.collisionCount` makes another name when a stranger already has this one.
  */
-export function newReplicaSet(deployment: Deployment, old: ReplicaSet[], replicas: number): Draft<ReplicaSet> {
+export function newReplicaSet(
+  deployment: Deployment,
+  bounds: RolloutBounds,
+  old: ReplicaSet[],
+  replicas: number,
+): Draft<ReplicaSet> {
   const { name, namespace } = deployment.metadata
   const { template, selector, minReadySeconds } = deployment.spec
   const hash = podTemplateHash(template, deployment.status.collisionCount)
   const labels = { ...template.metadata?.labels, [hashLabel]: hash }
   const annotations = {
     ...copiedAnnotations(deployment),
-    ...sizeAnnotations(deployment),
+    ...sizeAnnotations(bounds),
     [revisionAnnotation]: String(nextRevision(old)),
   }
   return {
@@ -98,7 +104,9 @@ export function newReplicaSet(deployment: Deployment, old: ReplicaSet[], replica
   }
 }
 
-/** The new ReplicaSet as it should be now: the Deployment's annotations and minReadySeconds, and the highest revision. */
+/**
+ * The new ReplicaSet as it should be now: the Deployment's annotations and minReadySeconds, and the highest revision.
+ */
 export function refreshed(deployment: Deployment, replicaSet: ReplicaSet, old: ReplicaSet[]): ReplicaSet {
   const annotations = { ...replicaSet.metadata.annotations, ...copiedAnnotations(deployment) }
   const revision = nextRevision(old)

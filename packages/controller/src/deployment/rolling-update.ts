@@ -58,7 +58,8 @@ export function newSizeWithin(bounds: RolloutBounds, current: number, total: num
 function shrinkOld(bounds: RolloutBounds, fresh: Size, old: Size[]): number[] {
   const sizes = old.map((size) => size.replicas)
   const minAvailable = bounds.replicas - bounds.maxUnavailable
-  // New pods that are not available yet are counted as if they'll never be: they must not make room for deleting old ones.
+  // New pods that are not available yet are counted as if they'll never be: they must not make room for deleting old
+  // ones.
   const freshUnavailable = fresh.replicas - fresh.available
   let removable = sum(sizes) + fresh.replicas - minAvailable - freshUnavailable
   if (removable <= 0) return sizes

@@ -13,6 +13,18 @@ import { resolveBounds, type RolloutBounds } from './rolling-update.ts'
 export const desiredReplicasAnnotation = 'deployment.kubernetes.io/desired-replicas'
 export const maxReplicasAnnotation = 'deployment.kubernetes.io/max-replicas'
 
+/**
+ * A Deployment's ReplicaSets: the one of its present template, where there is one yet, and the others, oldest first.
+ */
+export interface Versions {
+  fresh: ReplicaSet | undefined
+  old: ReplicaSet[]
+}
+
+export function allOf({ fresh, old }: Versions): ReplicaSet[] {
+  return fresh ? [...old, fresh] : old
+}
+
 export function isRollingUpdate(deployment: Deployment): boolean {
   return deployment.spec.strategy?.type === 'RollingUpdate'
 }
@@ -25,14 +37,13 @@ export function boundsOf(deployment: Deployment): RolloutBounds {
   return resolveBounds(replicas, maxSurge, maxUnavailable)
 }
 
-export function sizeAnnotations(deployment: Deployment): Record<string, string> {
-  const { replicas, maxSurge } = boundsOf(deployment)
+export function sizeAnnotations({ replicas, maxSurge }: RolloutBounds): Record<string, string> {
   return { [desiredReplicasAnnotation]: String(replicas), [maxReplicasAnnotation]: String(replicas + maxSurge) }
 }
 
 /** The ReplicaSet with another size, and the note of the Deployment's size beside it. */
-export function scaledTo(deployment: Deployment, replicaSet: ReplicaSet, replicas: number): ReplicaSet {
-  const annotations = { ...replicaSet.metadata.annotations, ...sizeAnnotations(deployment) }
+export function scaledTo(replicaSet: ReplicaSet, replicas: number, bounds: RolloutBounds): ReplicaSet {
+  const annotations = { ...replicaSet.metadata.annotations, ...sizeAnnotations(bounds) }
   return {
     ...replicaSet,
     metadata: { ...replicaSet.metadata, annotations },
@@ -49,44 +60,40 @@ export function activeOnly(replicaSets: ReplicaSet[]): ReplicaSet[] {
 }
 
 /** Whether the Deployment was resized since its ReplicaSets were last scaled. */
-export function isResized(deployment: Deployment, replicaSets: ReplicaSet[]): boolean {
+export function isResized(replicaSets: ReplicaSet[], { replicas }: RolloutBounds): boolean {
   return activeOnly(replicaSets).some((replicaSet) => {
     const desired = numberIn(replicaSet, desiredReplicasAnnotation)
-    return desired !== undefined && desired !== (deployment.spec.replicas ?? 1)
+    return desired !== undefined && desired !== replicas
   })
 }
 
-/**
- * Every ReplicaSet at its size for the Deployment's present number of replicas. `fresh` is the new one, if there is
- * one yet; `old` are the others, oldest first.
- */
-export function resized(deployment: Deployment, fresh: ReplicaSet | undefined, old: ReplicaSet[]): ReplicaSet[] {
-  const all = fresh ? [...old, fresh] : old
-  const only = onlyActiveOrLatest(fresh, old)
-  const replicas = deployment.spec.replicas ?? 1
-  if (only) return all.map((one) => (one === only ? scaledTo(deployment, one, replicas) : one))
-  if (fresh && isSaturated(deployment, fresh)) {
-    return all.map((one) => (one !== fresh && sizeOf(one) > 0 ? scaledTo(deployment, one, 0) : one))
+/** Every ReplicaSet at its size for the Deployment's present number of replicas; `observed` is what its status says. */
+export function resized(versions: Versions, bounds: RolloutBounds, observed: number | undefined): ReplicaSet[] {
+  const all = allOf(versions)
+  const only = onlyActiveOrLatest(versions)
+  if (only) return all.map((one) => (one === only ? scaledTo(one, bounds.replicas, bounds) : one))
+  const { fresh } = versions
+  if (fresh && isSaturated(fresh, bounds)) {
+    return all.map((one) => (one !== fresh && sizeOf(one) > 0 ? scaledTo(one, 0, bounds) : one))
   }
-  return proportionally(deployment, all)
+  return proportionally(all, bounds, observed)
 }
 
 /** The one ReplicaSet that all replicas belong to; undefined while several are alive. */
-function onlyActiveOrLatest(fresh: ReplicaSet | undefined, old: ReplicaSet[]): ReplicaSet | undefined {
-  const active = activeOnly(fresh ? [...old, fresh] : old)
-  if (active.length === 0) return fresh ?? old.at(-1)
+function onlyActiveOrLatest(versions: Versions): ReplicaSet | undefined {
+  const active = activeOnly(allOf(versions))
+  if (active.length === 0) return versions.fresh ?? versions.old.at(-1)
   return active.length === 1 ? active[0] : undefined
 }
 
 /** All replicas are there, available, and of the new version: old ones were only waiting to go. */
-function isSaturated(deployment: Deployment, fresh: ReplicaSet): boolean {
-  const replicas = deployment.spec.replicas ?? 1
+function isSaturated(fresh: ReplicaSet, { replicas }: RolloutBounds): boolean {
   const desired = numberIn(fresh, desiredReplicasAnnotation)
   return sizeOf(fresh) === replicas && desired === replicas && fresh.status.availableReplicas === replicas
 }
 
-function proportionally(deployment: Deployment, all: ReplicaSet[]): ReplicaSet[] {
-  const { replicas, maxSurge } = boundsOf(deployment)
+function proportionally(all: ReplicaSet[], bounds: RolloutBounds, observed: number | undefined): ReplicaSet[] {
+  const { replicas, maxSurge } = bounds
   const active = activeOnly(all)
   const allowed = replicas > 0 ? replicas + maxSurge : 0
   const change = allowed - active.reduce((total, one) => total + sizeOf(one), 0)
@@ -96,7 +103,7 @@ function proportionally(deployment: Deployment, all: ReplicaSet[]): ReplicaSet[]
 
   let left = change
   const sizes = active.map((one) => {
-    const wished = change === 0 ? 0 : share(deployment, one, replicas, replicas + maxSurge)
+    const wished = change === 0 ? 0 : share(one, bounds, observed)
     const given = change > 0 ? Math.min(wished, left) : Math.max(wished, left)
     left -= given
     return sizeOf(one) + given
@@ -106,16 +113,16 @@ function proportionally(deployment: Deployment, all: ReplicaSet[]): ReplicaSet[]
   const sizeByUid = new Map(active.map((one, index) => [one.metadata.uid, sizes[index]]))
   return all.map((one) => {
     const size = sizeByUid.get(one.metadata.uid)
-    return size === undefined ? one : scaledTo(deployment, one, size)
+    return size === undefined ? one : scaledTo(one, size, bounds)
   })
 }
 
 /** By how much a ReplicaSet would change if it kept its part of the whole, rounded half away from zero. */
-function share(deployment: Deployment, replicaSet: ReplicaSet, replicas: number, most: number): number {
+function share(replicaSet: ReplicaSet, { replicas, maxSurge }: RolloutBounds, observed: number | undefined): number {
   const size = sizeOf(replicaSet)
   if (replicas === 0) return -size
-  const mostBefore = numberIn(replicaSet, maxReplicasAnnotation) || deployment.status.replicas
-  return mostBefore ? Math.round((size * most) / mostBefore) - size : 0
+  const mostBefore = numberIn(replicaSet, maxReplicasAnnotation) || observed
+  return mostBefore ? Math.round((size * (replicas + maxSurge)) / mostBefore) - size : 0
 }
 
 function numberIn(replicaSet: ReplicaSet, annotation: string): number | undefined {

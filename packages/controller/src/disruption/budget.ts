@@ -55,12 +55,14 @@ export function budgetStatus(input: BudgetInput): BudgetStatus {
     lastTransitionTime: rfc3339(now),
   }
   return {
+    // What others have written stays.
+    ...budget.status,
     observedGeneration,
     currentHealthy,
     desiredHealthy,
     expectedPods,
     disruptionsAllowed,
-    ...(Object.keys(disrupted).length > 0 ? { disruptedPods: disrupted } : {}),
+    disruptedPods: Object.keys(disrupted).length > 0 ? disrupted : undefined,
     conditions: setCondition(budget.status.conditions, condition, rfc3339(now)),
   }
 }

@@ -7,9 +7,9 @@ import type { Service } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makePod, type PodFacts } from '../testing/objects.ts'
-import { startEndpointsController } from '../endpoints/endpoints-controller.ts'
+import { EndpointsController } from '../endpoints/endpoints-controller.ts'
 import { LoopTest } from '../testing/loop.ts'
-import { startEndpointSliceController } from './endpoint-slice-controller.ts'
+import { EndpointSliceController } from './endpoint-slice-controller.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -17,7 +17,7 @@ let server: TinyApiServer
 beforeEach(async () => {
   loop = await LoopTest.create()
   server = loop.server
-  loop.start(startEndpointSliceController, startEndpointsController)
+  loop.start(EndpointSliceController, EndpointsController)
 })
 afterEach(() => loop.end())
 

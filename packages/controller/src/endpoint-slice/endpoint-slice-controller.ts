@@ -8,10 +8,12 @@
  */
 
 import { EndpointSlices, Nodes, Pods, Services } from '@dinghy/shared/api/resources'
-import type { EndpointSlice, Pod, Service } from '@dinghy/shared/api/types'
-import type { ReconcileContext } from '@dinghy/shared/reconcile/controller'
+import type { EndpointSlice, Node, Pod, Service } from '@dinghy/shared/api/types'
+import type { Informer } from '@dinghy/shared/client/informer'
+import type { ReconcileContext, Watch } from '@dinghy/shared/reconcile/controller'
 import { expectationsRetryMs } from '../children/expectations.ts'
-import type { ControllerDeps } from '../deps.ts'
+import { requeueAfter, type Requeue } from '../children/requeue.ts'
+import type { Controller, ControllerDeps } from '../deps.ts'
 import { managedBy } from './endpoint.ts'
 import { ManagedSlices } from './managed-slices.ts'
 import { runServiceLoop } from './service-loop.ts'
@@ -21,44 +23,53 @@ import { planSlices } from './slice-plan.ts'
 const name = 'endpointslice-controller'
 const unknownNodeRetryMs = 1_000
 
-export async function startEndpointSliceController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers } = deps
-  const services = informers.for(Services)
-  const pods = informers.for(Pods)
-  const nodes = informers.for(Nodes)
-  const slices = new ManagedSlices(informers.for(EndpointSlices), deps.client.as(name), managedBy)
+export class EndpointSliceController implements Controller {
+  readonly #deps: ControllerDeps
+  readonly #services: Informer<Service>
+  readonly #pods: Informer<Pod>
+  readonly #nodes: Informer<Node>
+  readonly #allSlices: Informer<EndpointSlice>
+  /** Those of them that are ours. */
+  readonly #slices: ManagedSlices
 
-  async function reconcile(key: string, { signal }: ReconcileContext) {
-    const service = services.lister.get(key)
-    if (!service) return slices.forget(key)
-    if (!hasOwnEndpoints(service) || service.metadata.deletionTimestamp !== undefined) return
-    if (!slices.isCurrent(key)) return { requeueAfterMs: expectationsRetryMs }
+  constructor(deps: ControllerDeps) {
+    const { informers } = deps
+    this.#deps = deps
+    this.#services = informers.for(Services)
+    this.#pods = informers.for(Pods)
+    this.#nodes = informers.for(Nodes)
+    this.#allSlices = informers.for(EndpointSlices)
+    this.#slices = new ManagedSlices(this.#allSlices, managedBy)
+  }
 
-    const { reachable, hasUnknownNode } = reachablePods(service)
-    const plan = planSlices(service, reachable, slices.of(key), (node) => nodes.lister.get(node))
-    await slices.write(key, plan, signal)
-    return hasUnknownNode ? { requeueAfterMs: unknownNodeRetryMs } : undefined
+  async run(signal: AbortSignal): Promise<void> {
+    const watches: Watch[] = [
+      [this.#allSlices, (slice: EndpointSlice) => this.#slices.serviceKeysOf(slice)],
+      // Zones are read when something else happens; only their cache must be there.
+      [this.#nodes, () => []],
+    ]
+    const reconcile = (key: string, context: ReconcileContext): Promise<Requeue> => this.reconcile(key, context)
+    await runServiceLoop(this.#deps, { name, watches, reconcile }, signal)
+  }
+
+  async reconcile(key: string, context: ReconcileContext): Promise<Requeue> {
+    const service = this.#services.lister.get(key)
+    if (!service) {
+      this.#slices.forget(key)
+      return undefined
+    }
+    if (!hasOwnEndpoints(service) || service.metadata.deletionTimestamp !== undefined) return undefined
+    if (!this.#slices.isCurrent(key)) return requeueAfter(expectationsRetryMs)
+
+    const selected = podsOf(service, this.#pods.lister)
+    const reachable = selected.filter(({ spec }) => this.#isOnKnownNode(spec.nodeName))
+    const plan = planSlices(service, reachable, this.#slices.of(key), (node) => this.#nodes.lister.get(node))
+    await this.#slices.write(key, plan, context)
+    return requeueAfter(reachable.length < selected.length ? unknownNodeRetryMs : undefined)
   }
 
   /** A pod on a node that we don't know may be on one that is gone: left out until that is clear. */
-  function reachablePods(service: Service): { reachable: Pod[]; hasUnknownNode: boolean } {
-    const selected = podsOf(service, pods.lister)
-    const isKnown = (node: string | undefined) => !node || nodes.lister.get(node) !== undefined
-    const reachable = selected.filter((pod) => isKnown(pod.spec.nodeName))
-    return { reachable, hasUnknownNode: reachable.length < selected.length }
+  #isOnKnownNode(node: string | undefined): boolean {
+    return !node || this.#nodes.lister.get(node) !== undefined
   }
-
-  await runServiceLoop(
-    deps,
-    {
-      name,
-      watches: [
-        [informers.for(EndpointSlices), (slice: EndpointSlice) => slices.serviceKeysOf(slice)],
-        // Zones are read when something else happens; only their cache must be there.
-        [nodes, () => []],
-      ],
-      reconcile,
-    },
-    signal,
-  )
 }

@@ -6,8 +6,8 @@
 import { makeKey } from '@dinghy/shared/api/keys'
 import { EndpointSlices } from '@dinghy/shared/api/resources'
 import type { EndpointSlice } from '@dinghy/shared/api/types'
-import type { ApiClient } from '@dinghy/shared/client/api-client'
 import type { Informer } from '@dinghy/shared/client/informer'
+import type { ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import { Expectations } from '../children/expectations.ts'
 import { ifPresent } from '../children/if-present.ts'
 import { managedByLabel, serviceNameLabel } from './endpoint.ts'
@@ -15,14 +15,12 @@ import type { SlicePlan } from './slice-plan.ts'
 
 export class ManagedSlices {
   readonly #informer: Informer<EndpointSlice>
-  readonly #client: ApiClient
   readonly #manager: string
   readonly #written: Expectations<EndpointSlice>
 
   /** `manager` is the value of the label endpointslice.kubernetes.io/managed-by. */
-  constructor(informer: Informer<EndpointSlice>, client: ApiClient, manager: string) {
+  constructor(informer: Informer<EndpointSlice>, manager: string) {
     this.#informer = informer
-    this.#client = client
     this.#manager = manager
     this.#written = new Expectations(informer)
     informer.addIndex(manager, (slice) => this.serviceKeysOf(slice))
@@ -46,16 +44,16 @@ export class ManagedSlices {
     this.#written.forget(serviceKey)
   }
 
-  async write(serviceKey: string, plan: SlicePlan, signal: AbortSignal): Promise<void> {
+  async write(serviceKey: string, plan: SlicePlan, { client, signal }: ReconcileContext): Promise<void> {
     for (const draft of plan.create) {
-      this.#written.wrote(serviceKey, await this.#client.create(EndpointSlices, draft, {}, signal))
+      this.#written.wrote(serviceKey, await client.create(EndpointSlices, draft, {}, signal))
     }
     for (const next of plan.update) {
-      this.#written.wrote(serviceKey, await this.#client.update(EndpointSlices, next, {}, signal))
+      this.#written.wrote(serviceKey, await client.update(EndpointSlices, next, {}, signal))
     }
     for (const slice of plan.remove) {
       const { namespace, name } = slice.metadata
-      await ifPresent(this.#client.delete(EndpointSlices, { namespace, name }, {}, signal))
+      await ifPresent(client.delete(EndpointSlices, { namespace, name }, {}, signal))
       this.#written.deleted(serviceKey, slice)
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The loop over Services that the EndpointSlice and the Endpoints controller share: a Service is looked at when it changes,
- * when a pod that it selects does (or did until now), and when somebody touches what was written for it.
+ * The loop over Services that the EndpointSlice and the Endpoints controller share: a Service is looked at when it
+ * changes, when a pod that it selects does (or did until now), and when somebody touches what was written for it.
  */
 
 import { Pods, Services } from '@dinghy/shared/api/resources'

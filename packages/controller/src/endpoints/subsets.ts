@@ -11,7 +11,7 @@ import { headlessLabel, portsKey, portsOf } from '../endpoint-slice/endpoint.ts'
 import { hostnameOf, ipv4Of, isEndpoint, isHeadless } from '../endpoint-slice/service-pods.ts'
 
 /** One object holds at most this many addresses; slices are the way to more. */
-export const mostAddresses = 1000
+const mostAddresses = 1000
 export const overCapacityAnnotation = 'endpoints.kubernetes.io/over-capacity'
 export const managedByLabel = 'endpoints.kubernetes.io/managed-by'
 export const managedBy = 'endpoint-controller'

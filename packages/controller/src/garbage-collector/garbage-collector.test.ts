@@ -3,7 +3,7 @@ import type { ConfigMap, ObjectMeta, OwnerReference } from '@dinghy/shared/api/t
 import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LoopTest } from '../testing/loop.ts'
-import { startGarbageCollector } from './garbage-collector.ts'
+import { GarbageCollector } from './garbage-collector.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(() => loop.end())
 
 function start(): void {
-  return loop.start(startGarbageCollector)
+  return loop.start(GarbageCollector)
 }
 function until(condition: () => boolean): Promise<void> {
   return loop.until(condition)

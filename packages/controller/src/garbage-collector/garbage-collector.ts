@@ -8,11 +8,11 @@
  *   Foreground  the owner stays, with a finalizer, until the dependents that block it (blockOwnerDeletion) are gone
  *   Orphan      the owner stays, with a finalizer, until its dependents have lost their reference to it, and live on
  *
- * Before anything is deleted the server is asked anew, and every deletion names the uid and revision that was judged: the
- * caches tell us where to look, never that an owner is gone. Follows pkg/controller/garbagecollector.
+ * Before anything is deleted the server is asked anew, and every deletion names the uid and revision that was judged:
+ * the caches tell us where to look, never that an owner is gone. Follows pkg/controller/garbagecollector.
  */
 
-import { conflict, hasReason } from '@dinghy/shared/api/errors'
+import { conflict } from '@dinghy/shared/api/errors'
 import { makeKey } from '@dinghy/shared/api/keys'
 import type { Resource } from '@dinghy/shared/api/resources'
 import type { KubernetesObject, OwnerReference } from '@dinghy/shared/api/types'
@@ -21,7 +21,9 @@ import { currentCause } from '@dinghy/shared/client/causality'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { runWorkers, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import { WorkQueue } from '@dinghy/shared/reconcile/work-queue'
-import type { ControllerDeps } from '../deps.ts'
+import { ifPresent } from '../children/if-present.ts'
+import { requeueAfter, type Requeue } from '../children/requeue.ts'
+import type { Controller, ControllerDeps } from '../deps.ts'
 import { afterChange, afterRemoval, isDoubtful } from './consequences.ts'
 import { Monitors, type ResourceChange } from './monitors.ts'
 import {
@@ -32,7 +34,7 @@ import {
   waitsForDependents,
   type GraphNode,
 } from './owner-graph.ts'
-import { verdictOn, type OwnerState } from './verdict.ts'
+import { verdictOn, type OwnerState, type Verdict } from './verdict.ts'
 
 const name = 'generic-garbage-collector'
 /** An owner of a kind that the server does not know may be of a custom kind that it will know soon. */
@@ -40,13 +42,9 @@ const unknownKindRetryMs = 30_000
 /** Owners known to be gone, so that a hundred dependents of one do not ask a hundred times. A uid never comes back. */
 const rememberedAbsent = 500
 
-export async function startGarbageCollector(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const client = deps.client.as(name)
-  const collector = new GarbageCollector({ ...deps, client })
-  await collector.run(signal)
-}
+type Writing = Pick<ReconcileContext, 'client' | 'signal'>
 
-class GarbageCollector {
+export class GarbageCollector implements Controller {
   readonly #deps: ControllerDeps
   readonly #graph = new OwnerGraph()
   readonly #absent = new Set<string>()
@@ -55,18 +53,21 @@ class GarbageCollector {
   readonly #recorder: EventRecorder
 
   constructor(deps: ControllerDeps) {
-    const { client, clock, log } = deps
-    this.#deps = deps
+    const { clock, log } = deps
+    const client = deps.client.as(name)
+    this.#deps = { ...deps, client }
     this.#queue = new WorkQueue({ clock })
-    this.#monitors = new Monitors(deps, (change) => this.#follow(change))
+    this.#monitors = new Monitors(this.#deps, (change) => this.#follow(change))
     this.#recorder = new EventRecorder(client, { component: name, clock, log })
   }
 
   async run(signal: AbortSignal): Promise<void> {
     let markSynced = (): void => undefined
     const synced = new Promise<void>((resolve) => (markSynced = resolve))
-    const options = { ...this.#deps, name, workers: 4, reconcile: this.#reconcile.bind(this) }
+    const reconcile = (key: string, context: ReconcileContext): Promise<Requeue> => this.reconcile(key, context)
+    const options = { ...this.#deps, name, workers: 4, reconcile }
     await Promise.all([this.#monitors.run(markSynced, signal), runWorkers(options, this.#queue, synced, signal)])
+    this.#recorder.stop()
   }
 
   #follow({ type, object, resource, revision }: ResourceChange): void {
@@ -78,11 +79,11 @@ class GarbageCollector {
     for (const one of concerned) this.#queue.add(queueKeyOf(one), revision)
   }
 
-  async #reconcile(key: string, { client, signal }: ReconcileContext): Promise<{ requeueAfterMs: number } | undefined> {
+  async reconcile(key: string, { client, signal }: ReconcileContext): Promise<Requeue> {
     const uid = key.slice(key.lastIndexOf('/') + 1)
     const known = this.#graph.get(uid)
     if (!known || !isDoubtful(this.#graph, known)) return undefined
-    const object = await getIfPresent(client, known.resource, known.object.metadata, signal)
+    const object = await ifPresent(client.get(known.resource, known.object.metadata, {}, signal))
     // Gone, or replaced by another of its name: the watch will tell, or already has.
     if (object?.metadata.uid !== uid) return undefined
     const node = { resource: known.resource, object }
@@ -90,18 +91,24 @@ class GarbageCollector {
     const states = new Map<string, OwnerState>()
     for (const owner of ownersOf(node)) {
       const state = await this.#stateOf(owner, node, signal)
-      if (state === undefined) return { requeueAfterMs: unknownKindRetryMs }
+      if (state === undefined) return requeueAfter(unknownKindRetryMs)
       states.set(owner.uid, state)
     }
-    const dependents = this.#graph.dependentsOf(uid)
-    const verdict = verdictOn(node, (owner) => states.get(owner) ?? 'solid', dependents)
+    const verdict = verdictOn(node, (owner) => states.get(owner) ?? 'solid', this.#graph.dependentsOf(uid))
+    await this.#carryOut(verdict, node, { client, signal })
+    return undefined
+  }
+
+  async #carryOut(verdict: Verdict, node: GraphNode, { client, signal }: Writing): Promise<void> {
     switch (verdict.action) {
       case 'nothing':
         break
-      case 'setDependentsFree':
-        for (const dependent of dependents) await forgetOwners(client, dependent, [uid], signal)
+      case 'setDependentsFree': {
+        const { uid } = node.object.metadata
+        for (const dependent of this.#graph.dependentsOf(uid)) await forgetOwners(client, dependent, [uid], signal)
         await removeFinalizer(client, node, orphanFinalizer, signal)
         break
+      }
       case 'finishDeletion':
         await removeFinalizer(client, node, foregroundFinalizer, signal)
         break
@@ -114,10 +121,10 @@ class GarbageCollector {
       case 'delete': {
         const judged = verdict.unblock ? await unblockOwners(client, node, signal) : node
         await remove(client, judged, verdict.policy, signal)
-        this.#deps.log.info({ key, policy: verdict.policy }, 'collected: its owners are gone')
+        const fields = { key: queueKeyOf(node), policy: verdict.policy }
+        this.#deps.log.info(fields, 'collected: its owners are gone')
       }
     }
-    return undefined
   }
 
   /** Undefined: it cannot be told. */
@@ -136,7 +143,7 @@ class GarbageCollector {
 
     const absence = `${namespace}/${owner.uid}`
     if (this.#absent.has(absence)) return 'absent'
-    const live = await getIfPresent(this.#deps.client, resource, ref, signal)
+    const live = await ifPresent(this.#deps.client.get(resource, ref, {}, signal))
     if (live?.metadata.uid === owner.uid) return waitsForDependents({ resource, object: live }) ? 'waiting' : 'solid'
     if (known && known.object.metadata.namespace !== namespace && resource.namespaced) {
       this.#warn(dependent, `ownerRef ${textOf(owner)} does not exist in namespace ${JSON.stringify(namespace)}`)
@@ -171,20 +178,6 @@ function textOf({ apiVersion, kind, name, uid }: OwnerReference): string {
   return `[${apiVersion}/${kind}, name: ${name}, uid: ${uid}]`
 }
 
-async function getIfPresent(
-  client: ApiClient,
-  resource: Resource,
-  ref: { namespace?: string | undefined; name: string },
-  signal: AbortSignal,
-): Promise<KubernetesObject | undefined> {
-  try {
-    return await client.get(resource, ref, {}, signal)
-  } catch (error) {
-    if (hasReason(error, 'NotFound')) return undefined
-    throw error
-  }
-}
-
 async function remove(
   client: ApiClient,
   { resource, object }: GraphNode,
@@ -194,7 +187,7 @@ async function remove(
   const { uid, resourceVersion } = object.metadata
   // The revision too: someone may have given it a new owner since we looked.
   const options = { propagationPolicy, preconditions: { uid, resourceVersion } }
-  await client.delete(resource, object.metadata, options, signal).catch(ignoreNotFound)
+  await ifPresent(client.delete(resource, object.metadata, options, signal))
 }
 
 async function forgetOwners(client: ApiClient, node: GraphNode, uids: string[], signal: AbortSignal): Promise<void> {
@@ -230,13 +223,5 @@ async function patchMetadata(
 ): Promise<KubernetesObject | undefined> {
   const { uid, resourceVersion } = object.metadata
   const body = { metadata: { uid, resourceVersion, ...change } }
-  try {
-    return await client.patch(resource, object.metadata, { type: 'merge', body }, {}, signal)
-  } catch (error) {
-    return ignoreNotFound(error)
-  }
-}
-
-function ignoreNotFound(error: unknown): undefined {
-  if (!hasReason(error, 'NotFound')) throw error
+  return await ifPresent(client.patch(resource, object.metadata, { type: 'merge', body }, {}, signal))
 }

@@ -1,6 +1,6 @@
 /**
- * Monitors: one metadata-only informer for every resource that can be listed, watched and deleted, custom ones included.
- * What is served changes while we run (CustomResourceDefinitions come and go), so discovery is repeated.
+ * Monitors: one metadata-only informer for every resource that can be listed, watched and deleted, custom ones
+ * included. What is served changes while we run (CustomResourceDefinitions come and go), so discovery is repeated.
  */
 
 import { apiVersionOf, type Resource } from '@dinghy/shared/api/resources'
@@ -36,7 +36,9 @@ export class Monitors {
     return this.#resources.find((resource) => resource.group === group && resource.kind === kind)
   }
 
-  /** Keeps the monitors in step with discovery until the signal aborts; calls `onSynced` once all have their first list. */
+  /**
+   * Keeps the monitors in step with discovery until the signal aborts; calls `onSynced` once all have their first list.
+   */
   async run(onSynced: () => void, signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(this.#deps.clock)
     while (!signal.aborted) {

@@ -37,7 +37,7 @@ export function planRevision(owner: Versioned, resource: Resource, history: Cont
 }
 
 /** Lowest number first. */
-export function byNumber(history: ControllerRevision[]): ControllerRevision[] {
+function byNumber(history: ControllerRevision[]): ControllerRevision[] {
   return [...history].sort((a, b) => a.revision - b.revision || (a.metadata.name < b.metadata.name ? -1 : 1))
 }
 

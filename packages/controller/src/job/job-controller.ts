@@ -16,16 +16,18 @@ import { hasReason } from '@dinghy/shared/api/errors'
 import { keyOf, splitKey } from '@dinghy/shared/api/keys'
 import { controllerOf } from '@dinghy/shared/api/owners'
 import { Jobs, Pods } from '@dinghy/shared/api/resources'
-import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
+import { labelSelectorFrom } from '@dinghy/shared/api/selectors'
 import type { Job, Pod } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
+import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
-import { childrenOf, claimChildren, indexByController } from '../children/claim.ts'
+import { adoptersOf, childrenOf, claimChildren, indexByController } from '../children/claim.ts'
 import { Expectations, expectationsRetryMs } from '../children/expectations.ts'
 import { createPod, deletePod, isNamespaceTerminating } from '../children/pod-control.ts'
-import { isSemanticallyEqual } from '../children/semantic-equal.ts'
+import { requeueAfter, type Requeue } from '../children/requeue.ts'
 import { allOrFirstFailure, slowStart } from '../children/slow-start.ts'
-import type { ControllerDeps } from '../deps.ts'
+import { writeStatus } from '../children/status.ts'
+import type { Controller, ControllerDeps } from '../deps.ts'
 import { resultOf } from './job-outcome.ts'
 import { planJob, type JobPlan } from './job-plan.ts'
 import { isTracked, jobPod, trackingFinalizer } from './job-pod.ts'
@@ -34,116 +36,117 @@ const name = 'job-controller'
 /** Jobs that say they are managed by someone else are not ours. */
 const ownManager = 'kubernetes.io/job-controller'
 
-export async function startJobController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers, clock, log } = deps
-  const client = deps.client.as(name)
-  const jobs = informers.for(Jobs)
-  const pods = informers.for(Pods)
-  indexByController(pods)
-  const events = new EventRecorder(client, { component: name, clock, log })
-  const control = { client, events }
-  const expectations = new Expectations(pods)
+export class JobController implements Controller {
+  readonly #deps: ControllerDeps
+  readonly #jobs: Informer<Job>
+  readonly #pods: Informer<Pod>
+  readonly #events: EventRecorder
+  readonly #expectations: Expectations<Pod>
 
-  async function reconcile(key: string, { signal }: ReconcileContext) {
-    const job = jobs.lister.get(key)
-    if (!job) {
-      expectations.forget(key)
-      return await releaseOrphans(key, signal)
-    }
-    if (job.spec.managedBy !== undefined && job.spec.managedBy !== ownManager) return
-    // Nothing is left to count, but pods that came to their end after the Job did must not be held.
-    if (resultOf(job)) return await releaseAll(childrenOf(job, pods).filter(isTracked), signal)
-
-    const selector = labelSelectorFrom(job.spec.selector)
-    const finalizers = [trackingFinalizer]
-    const owned = await claimChildren({
-      client,
-      resource: Jobs,
-      owner: job,
-      selector,
-      children: pods,
-      finalizers,
-      signal,
-    })
-    const mayAct = expectations.areMet(key)
-    const plan = planJob(job, owned, mayAct, clock.now())
-
-    if (!isSemanticallyEqual(plan.status, job.status)) {
-      await client.update(Jobs, { ...job, status: plan.status }, { subresource: 'status' }, signal)
-    }
-    for (const { type, reason, message } of plan.events) events.event(job, type, reason, message)
-    await releaseAll(plan.release, signal)
-    await act(job, plan, signal)
-    const waits = [mayAct ? undefined : expectationsRetryMs, plan.requeueAfterMs].filter((wait) => wait !== undefined)
-    return waits.length === 0 ? undefined : { requeueAfterMs: Math.min(...waits) }
+  constructor(deps: ControllerDeps) {
+    const { informers, clock, log } = deps
+    this.#deps = deps
+    this.#jobs = informers.for(Jobs)
+    this.#pods = informers.for(Pods)
+    indexByController(this.#pods)
+    this.#events = new EventRecorder(deps.client.as(name), { component: name, clock, log })
+    this.#expectations = new Expectations(this.#pods)
   }
 
-  async function act(job: Job, plan: JobPlan, signal: AbortSignal): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
+    const adopters = (orphan: Pod): string[] =>
+      adoptersOf(orphan, this.#jobs, ({ spec }) => labelSelectorFrom(spec.selector))
+    await runController(
+      {
+        ...this.#deps,
+        name,
+        reconciles: this.#jobs,
+        owns: [this.#pods],
+        watches: [[this.#pods, adopters]],
+        workers: 5,
+        reconcile: (key, context) => this.reconcile(key, context),
+      },
+      signal,
+    )
+    this.#events.stop()
+  }
+
+  async reconcile(key: string, context: ReconcileContext): Promise<Requeue> {
+    const job = this.#jobs.lister.get(key)
+    if (!job) {
+      this.#expectations.forget(key)
+      await this.#releaseOrphans(key, context)
+      return undefined
+    }
+    if (job.spec.managedBy !== undefined && job.spec.managedBy !== ownManager) return undefined
+    if (resultOf(job)) {
+      // Nothing is left to count, but pods that came to their end after the Job did must not be held.
+      await releaseAll(childrenOf(job, this.#pods).filter(isTracked), context)
+      return undefined
+    }
+    const pods = await this.#claimPods(job, context)
+    const mayAct = this.#expectations.areMet(key)
+    const plan = planJob(job, pods, mayAct, this.#deps.clock.now())
+
+    await writeStatus(Jobs, job, plan.status, context)
+    for (const { type, reason, message } of plan.events) this.#events.event(job, type, reason, message)
+    await releaseAll(plan.release, context)
+    await this.#act(job, plan, context)
+    return requeueAfter(mayAct ? undefined : expectationsRetryMs, plan.requeueAfterMs)
+  }
+
+  async #claimPods(job: Job, { client, signal }: ReconcileContext): Promise<Pod[]> {
+    const selector = labelSelectorFrom(job.spec.selector)
+    const finalizers = [trackingFinalizer]
+    const options = { client, resource: Jobs, owner: job, selector, children: this.#pods, finalizers, signal }
+    return await claimChildren(options)
+  }
+
+  async #act(job: Job, plan: JobPlan, context: ReconcileContext): Promise<void> {
+    const { client, signal } = context
     const key = keyOf(job)
+    const control = { client, events: this.#events }
     try {
-      await releaseAll(plan.dismiss.filter(isTracked), signal)
+      await releaseAll(plan.dismiss.filter(isTracked), context)
       await allOrFirstFailure(
         [...plan.dismiss, ...plan.end].map(async (pod) => {
           await deletePod(control, job, pod, signal)
-          expectations.deleted(key, pod)
+          this.#expectations.deleted(key, pod)
         }),
       )
       const waiting = [...plan.create]
       await slowStart(waiting.length, async () => {
         const next = waiting.shift()
         const draft = jobPod(job, next?.index, next?.failures ?? 0)
-        expectations.wrote(key, await createPod(control, job, draft, signal))
+        this.#expectations.wrote(key, await createPod(control, job, draft, signal))
       })
     } catch (error) {
       if (!isNamespaceTerminating(error)) throw error
     }
   }
 
-  async function releaseAll(held: Pod[], signal: AbortSignal): Promise<void> {
-    await allOrFirstFailure(held.map((pod) => release(pod, signal)))
-  }
-
-  async function release({ metadata: { namespace, name, uid } }: Pod, signal: AbortSignal): Promise<void> {
-    const body = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] } }
-    try {
-      await client.patch(Pods, { namespace, name }, { type: 'strategic', body }, {}, signal)
-    } catch (error) {
-      // Gone already, or another pod has its name by now.
-      if (!hasReason(error, 'NotFound', 'Conflict', 'Invalid')) throw error
-    }
-  }
-
   /** The Job is gone; nobody will count its pods any more, so nothing must hold them. */
-  async function releaseOrphans(key: string, signal: AbortSignal): Promise<void> {
+  async #releaseOrphans(key: string, context: ReconcileContext): Promise<void> {
     const { namespace, name } = splitKey(key)
-    const held = pods.lister.list({ namespace }).filter((pod) => {
+    const held = this.#pods.lister.list({ namespace }).filter((pod) => {
       const owner = controllerOf(pod)
       return isTracked(pod) && owner?.kind === 'Job' && owner.name === name
     })
-    await releaseAll(held, signal)
+    await releaseAll(held, context)
   }
+}
 
-  function keysForOrphan(pod: Pod): string[] {
-    if (controllerOf(pod)) return []
-    const candidates = jobs.lister.list({ namespace: pod.metadata.namespace })
-    return candidates
-      .filter(({ spec }) => matchesLabels(labelSelectorFrom(spec.selector), pod.metadata.labels))
-      .map(keyOf)
-  }
-
-  await runController(
-    {
-      name,
-      client: deps.client,
-      clock,
-      log,
-      reconciles: jobs,
-      owns: [pods],
-      watches: [[pods, keysForOrphan]],
-      workers: 5,
-      reconcile,
-    },
-    signal,
+/** Takes the tracking finalizer from these pods. */
+async function releaseAll(held: Pod[], { client, signal }: ReconcileContext): Promise<void> {
+  await allOrFirstFailure(
+    held.map(async ({ metadata: { namespace, name, uid } }) => {
+      const body = { metadata: { uid, '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] } }
+      try {
+        await client.patch(Pods, { namespace, name }, { type: 'strategic', body }, {}, signal)
+      } catch (error) {
+        // Gone already, or another pod has its name by now.
+        if (!hasReason(error, 'NotFound', 'Conflict', 'Invalid')) throw error
+      }
+    }),
   )
-  events.stop()
 }

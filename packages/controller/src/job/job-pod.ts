@@ -9,7 +9,7 @@ import { isPodTerminal } from '../children/pod-state.ts'
 export const trackingFinalizer = 'batch.kubernetes.io/job-tracking'
 export const indexAnnotation = 'batch.kubernetes.io/job-completion-index'
 /** How often the index of this pod had failed before, for backoffLimitPerIndex. */
-export const indexFailuresAnnotation = 'batch.kubernetes.io/job-index-failure-count'
+const indexFailuresAnnotation = 'batch.kubernetes.io/job-index-failure-count'
 
 export function isIndexed(job: Job): boolean {
   return job.spec.completionMode === 'Indexed'

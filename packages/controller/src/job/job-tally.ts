@@ -2,18 +2,20 @@
  * Counting pods that are over, each exactly once, although they may be deleted at any time. Pure.
  *
  * Two writes can't be made one: "add one to status.failed" and "forget this pod". So there are three, in this order,
- * and whichever we die after, the next pass goes on from there:
+ * and if the process ends after any of them, the next pass goes on from there:
  *
  *     1. the status remembers the pod's uid       status.uncountedTerminatedPods.failed: [uid]
  *     2. the pod loses its finalizer              it may vanish now; its uid is written down
  *     3. the status counts it                     failed + 1, and the uid is taken off the list, in a single write
  *
  * A pod is put on the list only while it has the finalizer, and off it only once the cache shows it without one (or
- * gone); the cache never goes back in time, so it is never put on the list again. The number of failures is at all times
- * the counter plus the list. Succeeded pods of an Indexed Job need no list: a set of indexes can't count one twice.
+ * gone); the cache never goes back in time, so it is never put on the list again. The number of failures is at all
+ * times the counter plus the list. Succeeded pods of an Indexed Job need no list: a set of indexes can't count one
+ * twice.
  */
 
 import type { Job, JobStatus, Pod } from '@dinghy/shared/api/types'
+import { nonZero } from '../children/status.ts'
 import { judgeFailure } from './failure-policy.ts'
 import { formatIndexes, parseIndexes } from './indexes.ts'
 import { endOf, failuresBefore, indexOf, isIndexed, isTracked } from './job-pod.ts'
@@ -80,10 +82,10 @@ export function tally(job: Job, pods: Pod[]): Tally {
     completedIndexes,
     failedIndexes,
     status: {
-      ...(succeeded > 0 ? { succeeded } : {}),
-      ...(counted.failed > 0 ? { failed: counted.failed } : {}),
-      ...(completedIndexes.size > 0 ? { completedIndexes: formatIndexes(completedIndexes) } : {}),
-      ...(job.spec.backoffLimitPerIndex === undefined ? {} : { failedIndexes: formatIndexes(failedIndexes) }),
+      succeeded: nonZero(succeeded),
+      failed: nonZero(counted.failed),
+      completedIndexes: completedIndexes.size > 0 ? formatIndexes(completedIndexes) : undefined,
+      failedIndexes: job.spec.backoffLimitPerIndex === undefined ? undefined : formatIndexes(failedIndexes),
       uncountedTerminatedPods: {
         ...(open.succeeded.length > 0 ? { succeeded: open.succeeded } : {}),
         ...(open.failed.length > 0 ? { failed: open.failed } : {}),

@@ -5,33 +5,41 @@
 
 import { Jobs } from '@dinghy/shared/api/resources'
 import type { Job } from '@dinghy/shared/api/types'
+import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import { ifPresent } from '../children/if-present.ts'
-import type { ControllerDeps } from '../deps.ts'
+import { requeueAfter, type Requeue } from '../children/requeue.ts'
+import type { Controller, ControllerDeps } from '../deps.ts'
 import { resultOf } from './job-outcome.ts'
 
-export async function startTtlAfterFinishedController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers, clock, log } = deps
-  const jobs = informers.for(Jobs)
+export class TtlAfterFinishedController implements Controller {
+  readonly #deps: ControllerDeps
+  readonly #jobs: Informer<Job>
 
-  async function reconcile(key: string, { signal, client }: ReconcileContext) {
-    const job = jobs.lister.get(key)
-    if (!job) return undefined
-    const left = timeLeftMs(job, clock.now())
-    if (left === undefined) return undefined
-    if (left > 0) return { requeueAfterMs: left }
+  constructor(deps: ControllerDeps) {
+    this.#deps = deps
+    this.#jobs = deps.informers.for(Jobs)
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const reconcile = (key: string, context: ReconcileContext): Promise<Requeue> => this.reconcile(key, context)
+    await runController(
+      { ...this.#deps, name: 'ttl-after-finished-controller', reconciles: this.#jobs, reconcile },
+      signal,
+    )
+  }
+
+  async reconcile(key: string, { client, signal }: ReconcileContext): Promise<Requeue> {
+    const job = this.#jobs.lister.get(key)
+    const left = job && timeLeftMs(job, this.#deps.clock.now())
+    if (!job || left === undefined) return undefined
+    if (left > 0) return requeueAfter(left)
     // The TTL may have been raised a moment ago: what is deleted is what we have looked at.
     const { namespace, name, uid, resourceVersion } = job.metadata
     const options = { propagationPolicy: 'Foreground', preconditions: { uid, resourceVersion } } as const
-    // Someone may have been quicker.
     await ifPresent(client.delete(Jobs, { namespace, name }, options, signal))
     return undefined
   }
-
-  await runController(
-    { name: 'ttl-after-finished-controller', client: deps.client, clock, log, reconciles: jobs, reconcile },
-    signal,
-  )
 }
 
 /** Until the Job's time is up; undefined if it has not ended, has no TTL, or is being deleted already. */

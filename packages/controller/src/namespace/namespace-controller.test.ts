@@ -4,7 +4,7 @@ import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { at, makePod } from '../testing/objects.ts'
 import { LoopTest } from '../testing/loop.ts'
-import { startNamespaceController } from './namespace-controller.ts'
+import { NamespaceController } from './namespace-controller.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -20,7 +20,7 @@ beforeEach(async () => {
   })
   server.put(ConfigMaps, { metadata: { name: 'settings', namespace: 'shop' } })
   server.put(ConfigMaps, { metadata: { name: 'settings', namespace: 'other' } })
-  loop.start(startNamespaceController)
+  loop.start(NamespaceController)
 })
 afterEach(() => loop.end())
 

@@ -19,7 +19,7 @@ export interface Progress {
   finalizers: Map<string, number>
 }
 
-export type NamespaceCondition = NonNullable<Namespace['status']['conditions']>[number]
+type NamespaceCondition = NonNullable<Namespace['status']['conditions']>[number]
 
 export function isEmpty({ discoveryFailure, deletionFailures, remaining }: Progress): boolean {
   return discoveryFailure === undefined && deletionFailures.length === 0 && remaining.size === 0

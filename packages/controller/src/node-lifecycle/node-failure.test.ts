@@ -8,8 +8,8 @@ import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeNode, makePod } from '../testing/objects.ts'
 import { LoopTest } from '../testing/loop.ts'
-import { startNodeLifecycleController } from './node-lifecycle-controller.ts'
-import { startTaintEvictionController } from './taint-eviction-controller.ts'
+import { NodeLifecycleController } from './node-lifecycle-controller.ts'
+import { TaintEvictionController } from './taint-eviction-controller.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -28,7 +28,7 @@ beforeEach(async () => {
     server.put(Pods, makePod(`pod-of-${name}`, { node: name, readyAt: 0, spec: { tolerations } }))
     heartbeat(name)
   }
-  loop.start(startNodeLifecycleController, startTaintEvictionController)
+  loop.start(NodeLifecycleController, TaintEvictionController)
 })
 afterEach(() => loop.end())
 
@@ -136,4 +136,33 @@ test('kubectl cordon becomes a taint, and kubectl uncordon takes it away', async
   server.put(Nodes, { ...node('node-1'), spec })
   await live(1)
   expect(taintsOf('node-1')).toEqual([])
+})
+
+test('a taint that does not say when it was added counts from when it was seen, whatever happens to the pod', async () => {
+  await live(1)
+  const limited = { key: 'maintenance', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 10 }
+  const patient = makePod('patient', { node: 'node-1', readyAt: 0, spec: { tolerations: [limited] } })
+  server.put(Pods, patient)
+  // As kubectl taint writes it.
+  server.put(Nodes, { ...node('node-1'), spec: { taints: [{ key: 'maintenance', effect: 'NoExecute' }] } })
+  const present = () => server.read(Pods, 'patient', 'default')
+  for (let second = 0; second < 8; second++) {
+    await live(1)
+    // A kubelet that writes the pod's status brings the controller back each time.
+    const pod = present()
+    if (pod) server.put(Pods, { ...pod, status: { ...pod.status, message: `second ${second}` } })
+  }
+  expect(present()).toBeDefined()
+  await live(4)
+  expect(present()).toBeUndefined()
+})
+
+test('an evicted pod says why: it is the target of a disruption', async () => {
+  await live(1)
+  server.put(Nodes, { ...node('node-1'), spec: { taints: [{ key: 'gpu', effect: 'NoExecute' }] } })
+  await loop.until(() => pod('node-1') === undefined)
+  const patch = server.requests.find(({ method, path }) => method === 'PATCH' && path.endsWith('pod-of-node-1/status'))
+  expect(patch?.body).toMatchObject({
+    status: { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'DeletionByTaintManager' }] },
+  })
 })

@@ -1,12 +1,12 @@
 /**
- * Taints from conditions: what is wrong with a node, in the words that the scheduler (NoSchedule) and the taint eviction
- * controller (NoExecute) understand. Pure.
+ * Taints from conditions: what is wrong with a node, in the words that the scheduler (NoSchedule) and the taint
+ * eviction controller (NoExecute) understand. Pure.
  *
  *   Ready False ──► not-ready      MemoryPressure, DiskPressure, PIDPressure, NetworkUnavailable True ──► their taints
  *   Ready Unknown ► unreachable    spec.unschedulable (kubectl cordon) ──► unschedulable
  *
  * Only not-ready and unreachable are NoExecute as well: they make pods leave. Whether that may happen now is decided
- * elsewhere (disruption.ts). Taints of other keys belong to others and are left alone.
+ * elsewhere (eviction-limiter.ts). Taints of other keys belong to others and are left alone.
  */
 
 import type { Node, Taint } from '@dinghy/shared/api/types'

@@ -12,10 +12,12 @@ import { Nodes, Pods } from '@dinghy/shared/api/resources'
 import { nowRfc3339 } from '@dinghy/shared/api/time'
 import type { Node, Pod } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
+import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
-import type { ControllerDeps } from '../deps.ts'
-import { nodeOfPod, podsOfNodeIndex } from './node-lifecycle-controller.ts'
+import { requeueAfter, type Requeue } from '../children/requeue.ts'
+import type { Controller, ControllerDeps } from '../deps.ts'
 import { evictionTimeOf } from './eviction-time.ts'
+import { nodeOfPod, podsOfNodeIndex } from './node-lifecycle-controller.ts'
 
 const name = 'taint-eviction-controller'
 const disruption = {
@@ -25,43 +27,71 @@ const disruption = {
   message: 'Taint manager: deleting due to NoExecute taint',
 }
 
-export async function startTaintEvictionController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers, clock, log } = deps
-  const pods = informers.for(Pods)
-  const nodes = informers.for(Nodes)
-  pods.addIndex(podsOfNodeIndex, nodeOfPod)
-  const recorder = new EventRecorder(deps.client.as(name), { component: name, clock, log })
-  /** Pods whose time runs out; only so that a reprieve can be told. */
-  const scheduled = new Set<string>()
+export class TaintEvictionController implements Controller {
+  readonly #deps: ControllerDeps
+  readonly #pods: Informer<Pod>
+  readonly #nodes: Informer<Node>
+  readonly #recorder: EventRecorder
+  /** Pods that put up with their node for a while, and since when. As upstream, it is counted anew after a restart. */
+  readonly #waiting = new Map<string, { uid: string; sinceMs: number }>()
   /** Pods that we have deleted, by uid, until the cache shows it: our own writes bring us back here before it does. */
-  const evicted = new Map<string, string>()
+  readonly #evicted = new Map<string, string>()
 
-  async function reconcile(key: string, context: ReconcileContext) {
-    const pod = pods.lister.get(key)
+  constructor(deps: ControllerDeps) {
+    const { informers, clock, log } = deps
+    this.#deps = deps
+    this.#pods = informers.for(Pods)
+    this.#nodes = informers.for(Nodes)
+    this.#pods.addIndex(podsOfNodeIndex, nodeOfPod)
+    this.#recorder = new EventRecorder(deps.client.as(name), { component: name, clock, log })
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const podsOf = (node: Node): string[] => this.#pods.lister.byIndex(podsOfNodeIndex, node.metadata.name).map(keyOf)
+    await runController(
+      {
+        ...this.#deps,
+        name,
+        reconciles: this.#pods,
+        watches: [[this.#nodes, podsOf]],
+        reconcile: (key, context) => this.reconcile(key, context),
+      },
+      signal,
+    )
+    this.#recorder.stop()
+  }
+
+  async reconcile(key: string, context: ReconcileContext): Promise<Requeue> {
+    const pod = this.#pods.lister.get(key)
     if (!pod || pod.metadata.deletionTimestamp !== undefined || !pod.spec.nodeName) {
-      scheduled.delete(key)
-      evicted.delete(key)
+      this.#waiting.delete(key)
+      this.#evicted.delete(key)
       return undefined
     }
-    if (evicted.get(key) === pod.metadata.uid) return undefined
-    const evictAtMs = evictionTimeOf(pod, nodes.lister.get(pod.spec.nodeName)?.spec.taints, clock.now())
+    const { uid } = pod.metadata
+    if (this.#evicted.get(key) === uid) return undefined
+    const now = this.#deps.clock.now()
+    const known = this.#waiting.get(key)
+    const sinceMs = known?.uid === uid ? known.sinceMs : now
+    const evictAtMs = evictionTimeOf(pod, this.#nodes.lister.get(pod.spec.nodeName)?.spec.taints, sinceMs)
     if (evictAtMs === undefined) {
-      if (scheduled.delete(key))
-        recorder.event(pod, 'Normal', 'TaintManagerEviction', `Cancelling deletion of Pod ${key}`)
+      const message = `Cancelling deletion of Pod ${key}`
+      if (this.#waiting.delete(key)) this.#recorder.event(pod, 'Normal', 'TaintManagerEviction', message)
       return undefined
     }
-    if (evictAtMs > clock.now()) {
-      scheduled.add(key)
-      return { requeueAfterMs: evictAtMs - clock.now() }
+    if (evictAtMs > now) {
+      this.#waiting.set(key, { uid, sinceMs })
+      return requeueAfter(evictAtMs - now)
     }
-    scheduled.delete(key)
-    await evict(pod, context)
-    evicted.set(key, pod.metadata.uid)
+    this.#waiting.delete(key)
+    await this.#evict(pod, context)
+    this.#evicted.set(key, uid)
     return undefined
   }
 
-  async function evict(pod: Pod, { client, signal }: ReconcileContext) {
-    recorder.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${keyOf(pod)}`)
+  async #evict(pod: Pod, { client, signal }: ReconcileContext): Promise<void> {
+    const { clock, log } = this.#deps
+    this.#recorder.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${keyOf(pod)}`)
     log.info({ pod: keyOf(pod), node: pod.spec.nodeName }, 'evicting: the pod does not tolerate the taints of its node')
     const { namespace, name, uid } = pod.metadata
     try {
@@ -75,7 +105,4 @@ export async function startTaintEvictionController(deps: ControllerDeps, signal:
       if (!hasReason(error, 'NotFound', 'Conflict')) throw error
     }
   }
-
-  const podsOf = (node: Node): string[] => pods.lister.byIndex(podsOfNodeIndex, node.metadata.name).map(keyOf)
-  await runController({ ...deps, name, reconciles: pods, watches: [[nodes, podsOf]], reconcile }, signal)
 }

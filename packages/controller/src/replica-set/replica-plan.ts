@@ -11,7 +11,9 @@ export interface ReplicaPlan {
 /** The most pods that one pass creates or deletes; the next pass does the rest. */
 export const burst = 500
 
-/** `active` are the owner's active pods; `related` finds those of its whole family (see podsToDelete), if it matters. */
+/**
+ * `active` are the owner's active pods; `related` finds those of its whole family (see podsToDelete), if it matters.
+ */
 export function planReplicas(wanted: number, active: Pod[], related: () => Pod[], now: number): ReplicaPlan {
   const surplus = active.length - wanted
   if (surplus < 0) return { create: Math.min(-surplus, burst), remove: [] }

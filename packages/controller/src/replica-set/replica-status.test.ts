@@ -37,7 +37,7 @@ describe('replicaStatus', () => {
     const failing = makeReplicaSet('web', { status: first })
     const second = replicaStatus(failing, [], { ...failure, message: 'still no room' }, epoch + 60_000)
     expect(second.conditions).toEqual(first.conditions)
-    expect(replicaStatus(failing, [], undefined, epoch)).not.toHaveProperty('conditions')
+    expect(replicaStatus(failing, [], undefined, epoch).conditions).toBeUndefined()
   })
 })
 

@@ -4,10 +4,11 @@
 
 import type { Pod, ReplicaSet, ReplicationController } from '@dinghy/shared/api/types'
 import { isPodAvailable, isPodReady } from '../children/pod-state.ts'
+import { nonZero } from '../children/status.ts'
 
 /** The two kinds that keep N identical pods; they differ in how they spell their selector. */
 export type Replicated = ReplicaSet | ReplicationController
-export type ReplicaStatus = ReplicaSet['status']
+type ReplicaStatus = ReplicaSet['status']
 type Condition = NonNullable<ReplicaStatus['conditions']>[number]
 
 /** Why the last attempt to create or delete pods did not succeed. */
@@ -16,7 +17,7 @@ export interface ReplicaFailure {
   message: string
 }
 
-/** `pods` are the active pods that the owner has claimed; `time` is now as RFC 3339, `now` in milliseconds. */
+/** `pods` are the active pods that the owner has claimed; `now` is in milliseconds. */
 export function replicaStatus(
   owner: Replicated,
   pods: Pod[],
@@ -28,18 +29,15 @@ export function replicaStatus(
   const isFullyLabeled = (pod: Pod) => templateLabels.every(([key, value]) => pod.metadata.labels?.[key] === value)
   const conditions = withFailure(owner.status.conditions ?? [], failure, now)
   return {
+    // What others have written stays.
+    ...owner.status,
     replicas: pods.length,
-    ...nonZero('fullyLabeledReplicas', pods.filter(isFullyLabeled).length),
-    ...nonZero('readyReplicas', pods.filter(isPodReady).length),
-    ...nonZero('availableReplicas', pods.filter((pod) => isPodAvailable(pod, minReadySeconds, now)).length),
+    fullyLabeledReplicas: nonZero(pods.filter(isFullyLabeled).length),
+    readyReplicas: nonZero(pods.filter(isPodReady).length),
+    availableReplicas: nonZero(pods.filter((pod) => isPodAvailable(pod, minReadySeconds, now)).length),
     observedGeneration: owner.metadata.generation ?? 0,
-    ...(conditions.length > 0 ? { conditions } : {}),
+    conditions: conditions.length > 0 ? conditions : undefined,
   }
-}
-
-/** Go's `omitempty`: a zero count is left out of the object, as clients of the real thing see it. */
-function nonZero<Name extends string>(name: Name, count: number): { [key in Name]?: number } {
-  return count === 0 ? {} : ({ [name]: count } as { [key in Name]?: number })
 }
 
 function withFailure(conditions: Condition[], failure: ReplicaFailure | undefined, now: number): Condition[] {

@@ -7,7 +7,7 @@ import { ReplicationControllers } from '@dinghy/shared/api/resources'
 import { labelSelectorFromMap, nothing } from '@dinghy/shared/api/selectors'
 import type { ReplicationController } from '@dinghy/shared/api/types'
 import type { ControllerDeps } from '../deps.ts'
-import { startReplicasController, type ReplicatedKind } from '../replica-set/replicas-controller.ts'
+import { PodReplicator, type ReplicatedKind } from '../replica-set/pod-replicator.ts'
 
 const kind: ReplicatedKind<ReplicationController> = {
   controller: 'replication-controller',
@@ -15,6 +15,9 @@ const kind: ReplicatedKind<ReplicationController> = {
   selectorOf: ({ spec }) => (spec.selector ? labelSelectorFromMap(spec.selector) : nothing),
 }
 
-export async function startReplicationControllerController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  await startReplicasController(kind, deps, signal)
+/** The controller of the kind ReplicationController; upstream calls it the ReplicationManager. */
+export class ReplicationManager extends PodReplicator<ReplicationController> {
+  constructor(deps: ControllerDeps) {
+    super(kind, deps)
+  }
 }

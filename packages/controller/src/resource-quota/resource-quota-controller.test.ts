@@ -2,7 +2,7 @@ import { Pods, ResourceQuotas, Services } from '@dinghy/shared/api/resources'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makePod } from '../testing/objects.ts'
 import { LoopTest } from '../testing/loop.ts'
-import { startResourceQuotaController } from './resource-quota-controller.ts'
+import { ResourceQuotaController } from './resource-quota-controller.ts'
 
 let loop: LoopTest
 
@@ -23,7 +23,7 @@ test('the status shows what is allowed and what is used, and follows both', asyn
   putQuota({ pods: '5', services: '2' })
   loop.server.put(Pods, makePod('a'))
   loop.server.put(Pods, { ...makePod('b'), metadata: { ...makePod('b').metadata, namespace: 'elsewhere' } })
-  loop.start(startResourceQuotaController)
+  loop.start(ResourceQuotaController)
   await loop.until(() => status()?.used?.['pods'] === '1')
   expect(status()).toEqual({ hard: { pods: '5', services: '2' }, used: { pods: '1', services: '0' } })
 

@@ -2,8 +2,8 @@
  * ResourceQuota: shows in a quota's status what is used of what it allows. Only shows: that nobody gets more is the
  * api-server's admission, which counts for itself, by the same rules (shared/api/quota-usage.ts).
  *
- * The kinds that quotas are mostly about are watched. Others, which `count/…` may name, custom ones among them, are asked
- * for and counted again now and then. Follows pkg/controller/resourcequota, which watches everything there is.
+ * The kinds that quotas are mostly about are watched. Others, which `count/…` may name, custom ones among them, are
+ * asked for and counted again now and then. Follows pkg/controller/resourcequota, which watches everything there is.
  */
 
 import { keyOf } from '@dinghy/shared/api/keys'
@@ -26,11 +26,12 @@ import {
 } from '@dinghy/shared/api/resources'
 import type { KubernetesObject, ResourceQuota } from '@dinghy/shared/api/types'
 import { discover } from '@dinghy/shared/client/discovery'
+import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext, type Watch } from '@dinghy/shared/reconcile/controller'
-import { isSemanticallyEqual } from '../children/semantic-equal.ts'
-import type { ControllerDeps } from '../deps.ts'
+import { requeueAfter, type Requeue } from '../children/requeue.ts'
+import { writeStatus } from '../children/status.ts'
+import type { Controller, ControllerDeps } from '../deps.ts'
 
-const name = 'resourcequota-controller'
 const recountMs = 10_000
 
 const watched: Resource[] = [
@@ -49,51 +50,66 @@ const watched: Resource[] = [
   CronJobs,
 ]
 
-export async function startResourceQuotaController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers, client, clock, log } = deps
-  const quotas = informers.for(ResourceQuotas)
+export class ResourceQuotaController implements Controller {
+  readonly #deps: ControllerDeps
+  readonly #quotas: Informer<ResourceQuota>
+  readonly #watched: readonly Informer<KubernetesObject>[]
 
-  async function reconcile(key: string, context: ReconcileContext) {
-    const quota = quotas.lister.get(key)
+  constructor(deps: ControllerDeps) {
+    this.#deps = deps
+    this.#quotas = deps.informers.for(ResourceQuotas)
+    this.#watched = watched.map((resource) => deps.informers.for(resource))
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const quotasBeside = ({ metadata: { namespace } }: KubernetesObject): string[] =>
+      this.#quotas.lister.list({ namespace }).map(keyOf)
+    await runController(
+      {
+        ...this.#deps,
+        name: 'resourcequota-controller',
+        reconciles: this.#quotas,
+        watches: this.#watched.map((informer): Watch => [informer, quotasBeside]),
+        reconcile: (key, context) => this.reconcile(key, context),
+      },
+      signal,
+    )
+  }
+
+  async reconcile(key: string, context: ReconcileContext): Promise<Requeue> {
+    const quota = this.#quotas.lister.get(key)
     if (!quota || quota.metadata.deletionTimestamp !== undefined) return undefined
     const { hard = {} } = quota.spec
     const resources = countedBy(hard)
     const used: Quantities = Object.fromEntries(Object.keys(hard).map((name) => [name, '0']))
     for (const resource of resources) {
-      Object.assign(used, quotaUsage(quota, resource, await objectsOf(resource, quota, context)))
+      Object.assign(used, quotaUsage(quota, resource, await this.#objectsOf(resource, quota, context)))
     }
-    const status = { hard, used }
-    if (!isSemanticallyEqual(status, quota.status)) {
-      await context.client.update(ResourceQuotas, { ...quota, status }, { subresource: 'status' }, context.signal)
-    }
-    return resources.every(findWatched) ? undefined : { requeueAfterMs: recountMs }
+    await writeStatus(ResourceQuotas, quota, { ...quota.status, hard, used }, context)
+    return requeueAfter(resources.every((resource) => this.#informerOf(resource)) ? undefined : recountMs)
   }
 
-  async function objectsOf(
+  async #objectsOf(
     counted: CountedResource,
     { metadata: { namespace = '' } }: ResourceQuota,
     { client, signal }: ReconcileContext,
   ): Promise<KubernetesObject[]> {
-    const cached = findWatched(counted)
-    if (cached) return informers.for(cached).lister.list({ namespace })
+    const cached = this.#informerOf(counted)
+    if (cached) return cached.lister.list({ namespace })
     const served = (await discover(client, signal)).find((one) => isSame(one, counted))
     // What the server does not know, or does not keep in namespaces, there is none of.
     return served?.namespaced ? (await client.list(served, { namespace }, signal)).items : []
   }
 
-  const quotasBeside = ({ metadata: { namespace } }: KubernetesObject) => quotas.lister.list({ namespace }).map(keyOf)
-  const watches = watched.map((resource): Watch => [informers.for(resource), quotasBeside])
-  await runController({ name, client, clock, log, reconciles: quotas, watches, reconcile }, signal)
+  #informerOf(counted: CountedResource): Informer<KubernetesObject> | undefined {
+    return this.#watched.find(({ resource }) => isSame(resource, counted))
+  }
 }
 
 /** The resources that have to be counted, each once. */
 function countedBy(hard: Record<string, string>): CountedResource[] {
   const all = Object.keys(hard).map(countedFor)
   return all.filter((one, index) => all.findIndex((other) => isSame(one, other)) === index)
-}
-
-function findWatched(counted: CountedResource): Resource | undefined {
-  return watched.find((resource) => isSame(resource, counted))
 }
 
 function isSame(a: CountedResource, b: CountedResource): boolean {

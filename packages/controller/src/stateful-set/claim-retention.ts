@@ -11,7 +11,9 @@ import { Pods, StatefulSets } from '@dinghy/shared/api/resources'
 import type { OwnerReference, PersistentVolumeClaim, Pod, StatefulSet } from '@dinghy/shared/api/types'
 import { isSemanticallyEqual } from '../children/semantic-equal.ts'
 
-/** The owners that the claim should have, or undefined if it has them already. `isCondemned`: the pod is scaled away. */
+/**
+ * The owners that the claim should have, or undefined if it has them already. `isCondemned`: the pod is scaled away.
+ */
 export function retentionOwners(
   set: StatefulSet,
   pod: Pod | undefined,

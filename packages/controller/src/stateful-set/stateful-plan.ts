@@ -32,58 +32,64 @@ export interface StatefulWorld {
   now: number
 }
 
-export function planStatefulSet(world: StatefulWorld): StatefulPlan {
-  const plan: StatefulPlan = { create: [], remove: [], recreate: [] }
-  if (world.set.metadata.deletionTimestamp !== undefined) return plan
-  // Each returns whether the next may follow.
-  const mayGoOn = fillUp(world, plan) && takeDown(world, plan)
-  if (mayGoOn && world.set.spec.updateStrategy?.type !== 'OnDelete') updateOne(world, plan)
-  return plan
+/** What one of the three parts wants, and whether the next part may have its turn. */
+interface Phase extends StatefulPlan {
+  isSettled: boolean
 }
 
-function fillUp(world: StatefulWorld, plan: StatefulPlan): boolean {
+const nothing: StatefulPlan = { create: [], remove: [], recreate: [] }
+
+export function planStatefulSet(world: StatefulWorld): StatefulPlan {
+  const { set } = world
+  if (set.metadata.deletionTimestamp !== undefined) return nothing
+  const filling = fillUp(world)
+  if (!filling.isSettled) return filling
+  const shrinking = takeDown(world)
+  const mayUpdate = shrinking.isSettled && set.spec.updateStrategy?.type !== 'OnDelete'
+  const outdated = mayUpdate ? podToUpdate(world) : undefined
+  const remove = new Set([...filling.remove, ...shrinking.remove, ...(outdated ? [outdated] : [])])
+  return { create: filling.create, remove: [...remove], recreate: filling.recreate }
+}
+
+function fillUp(world: StatefulWorld): Phase {
   const { set } = world
   const members = membersOf(world)
-  for (const ordinal of wantedOrdinals(set)) {
-    const pod = members.get(ordinal)
-    if (!pod) plan.create.push({ ordinal, revision: revisionFor(world, ordinal) })
-    else if (isPodTerminal(pod) && !isTerminating(pod)) {
-      plan.remove.push(pod)
-      plan.recreate.push(pod)
-    } else if (isInPlace(world, pod)) continue
-    if (isOrdered(set)) return false
+  const places = wantedOrdinals(set).map((ordinal) => ({ ordinal, pod: members.get(ordinal) }))
+  const unsettled = places.filter(({ pod }) => !pod || !isInPlace(world, pod))
+  const turn = isOrdered(set) ? unsettled.slice(0, 1) : unsettled
+  const missing = turn.filter(({ pod }) => !pod)
+  const ended = turn.flatMap(({ pod }) => (pod && isPodTerminal(pod) && !isTerminating(pod) ? [pod] : []))
+  return {
+    create: missing.map(({ ordinal }) => ({ ordinal, revision: revisionFor(world, ordinal) })),
+    remove: ended,
+    recreate: ended,
+    isSettled: !isOrdered(set) || unsettled.length === 0,
   }
-  return true
 }
 
-function takeDown(world: StatefulWorld, plan: StatefulPlan): boolean {
-  const { set } = world
-  const condemned = condemnedPods(set, world.pods)
+function takeDown(world: StatefulWorld): Phase {
+  const condemned = condemnedPods(world.set, world.pods)
+  if (!isOrdered(world.set)) {
+    return { ...nothing, remove: condemned.filter((pod) => !isTerminating(pod)), isSettled: true }
+  }
+  const [highest] = condemned
+  if (!highest) return { ...nothing, isSettled: true }
   // An unhealthy pod need not be waited for if it is the lowest such: nothing that depends on it comes before it.
   const lowestUnhealthy = condemned.findLast((pod) => !isPodReady(pod) || isTerminating(pod))
-  for (const pod of condemned) {
-    if (isTerminating(pod)) {
-      if (isOrdered(set)) return false
-      continue
-    }
-    if (isOrdered(set) && !isInPlace(world, pod) && pod !== lowestUnhealthy) return false
-    plan.remove.push(pod)
-    if (isOrdered(set)) return false
-  }
-  return true
+  const mayGo = !isTerminating(highest) && (isInPlace(world, highest) || highest === lowestUnhealthy)
+  return { ...nothing, remove: mayGo ? [highest] : [], isSettled: false }
 }
 
-function updateOne(world: StatefulWorld, plan: StatefulPlan): void {
+/** The highest pod of an older revision at or above the partition, unless a pod above it is not available yet. */
+function podToUpdate(world: StatefulWorld): Pod | undefined {
   const members = membersOf(world)
   const partition = world.set.spec.updateStrategy?.rollingUpdate?.partition ?? 0
   for (const ordinal of wantedOrdinals(world.set).slice(partition).reverse()) {
     const pod = members.get(ordinal)
-    if (pod && revisionOf(pod) !== world.updateRevision && !isTerminating(pod)) {
-      if (!plan.remove.includes(pod)) plan.remove.push(pod)
-      return
-    }
-    if (!pod || !isInPlace(world, pod)) return
+    if (pod && revisionOf(pod) !== world.updateRevision && !isTerminating(pod)) return pod
+    if (!pod || !isInPlace(world, pod)) return undefined
   }
+  return undefined
 }
 
 /** Pods beyond the wanted ordinals, highest first. */
@@ -96,7 +102,7 @@ export function condemnedPods(set: StatefulSet, pods: Pod[]): Pod[] {
     .map(({ pod }) => pod)
 }
 
-/** A pod below the partition that has to be made again must not become new by the way. */
+/** A pod below the partition that has to be created again must not come back with the new template. */
 function revisionFor({ set, currentRevision, updateRevision }: StatefulWorld, ordinal: number): string {
   if (set.spec.updateStrategy?.type === 'OnDelete') return updateRevision
   const start = set.spec.ordinals?.start ?? 0

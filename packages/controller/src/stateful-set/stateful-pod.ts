@@ -10,8 +10,8 @@ import { StatefulSets } from '@dinghy/shared/api/resources'
 import type { Draft, PersistentVolumeClaim, Pod, PodTemplateSpec, StatefulSet } from '@dinghy/shared/api/types'
 import { revisionHashLabel } from '../history/revision-history.ts'
 
-export const podNameLabel = 'statefulset.kubernetes.io/pod-name'
-export const podIndexLabel = 'apps.kubernetes.io/pod-index'
+const podNameLabel = 'statefulset.kubernetes.io/pod-name'
+const podIndexLabel = 'apps.kubernetes.io/pod-index'
 
 export function podNameOf(set: StatefulSet, ordinal: number): string {
   return `${set.metadata.name}-${ordinal}`

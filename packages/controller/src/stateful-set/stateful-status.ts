@@ -2,6 +2,7 @@
 
 import type { Pod, StatefulSetStatus } from '@dinghy/shared/api/types'
 import { isPodAvailable } from '../children/pod-state.ts'
+import { nonZero } from '../children/status.ts'
 import { isRunningAndReady, isTerminating, revisionOf, type StatefulWorld } from './stateful-plan.ts'
 
 export function statefulSetStatus({
@@ -23,16 +24,16 @@ export function statefulSetStatus({
   const isUpdated = isRolling && updated === wanted && ready === wanted
   const current = isUpdated ? updated : ofRevision(currentRevision)
   return {
+    // What others have written stays.
+    ...set.status,
     observedGeneration: set.metadata.generation ?? 0,
     replicas: pods.length,
-    // Go's `omitempty`: a zero is left out, except where upstream shows it.
-    ...(ready > 0 ? { readyReplicas: ready } : {}),
-    ...(current > 0 ? { currentReplicas: current } : {}),
-    ...(updated > 0 ? { updatedReplicas: updated } : {}),
+    readyReplicas: nonZero(ready),
+    currentReplicas: nonZero(current),
+    updatedReplicas: nonZero(updated),
     availableReplicas: count(isAvailable),
     currentRevision: isUpdated ? updateRevision : currentRevision,
     updateRevision,
     collisionCount: set.status.collisionCount ?? 0,
-    ...(set.status.conditions ? { conditions: set.status.conditions } : {}),
   }
 }

@@ -4,8 +4,9 @@
  *     not bound yet    a volume fits ─► bind · none does ─► say who is to make one, or wait
  *     bound            finish the binding if it is half done · its volume is gone or another's ─► lost
  *
- * A binding is written on both sides, volume first, so a half-done one can be told from none: the volume names the claim.
- * A claim that was bound once is never given another volume; its data is in the first one. Follows pv_controller.go.
+ * A binding is written on both sides, volume first, so a half-done one can be told from none: the volume names the
+ * claim. A claim that was bound once is never given another volume; its data is in the first one. Follows
+ * pv_controller.go.
  */
 
 import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@dinghy/shared/api/types'
@@ -13,7 +14,7 @@ import { findVolume, isForClaim, misfit } from '@dinghy/shared/api/volume-matchi
 import { isPodTerminal } from '../children/pod-state.ts'
 import { annotations } from './names.ts'
 
-export interface Notice {
+interface Notice {
   type: 'Normal' | 'Warning'
   reason: string
   message: string

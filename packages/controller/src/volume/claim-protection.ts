@@ -1,17 +1,19 @@
 /**
- * pvc-protection: a claim that a pod uses does not go away under it. Deleted, it stays Terminating, held by a finalizer,
- * until the last such pod is gone; then its volume is released.
+ * pvc-protection: a claim that a pod uses does not go away under it. Deleted, it stays Terminating, held by a
+ * finalizer, until the last such pod is gone; then its volume is released.
  *
- * In use means: a pod that has a node names the claim, even one that has finished, until its object goes. A pod without a
- * node does not count, because it will not start with a claim that is being deleted. Before the finalizer is taken away
- * the server itself is asked, for our cache may not show a pod of a moment ago. Follows pkg/controller/volume/pvcprotection.
+ * In use means: a pod that has a node names the claim, even one that has finished, until its object goes. A pod without
+ * a node does not count, because it will not start with a claim that is being deleted. Before the finalizer is taken
+ * away the server itself is asked, for our cache may not show a pod of a moment ago. Follows
+ * pkg/controller/volume/pvcprotection.
  */
 
 import { keyOf, makeKey } from '@dinghy/shared/api/keys'
 import { PersistentVolumeClaims, Pods } from '@dinghy/shared/api/resources'
 import type { PersistentVolumeClaim, Pod } from '@dinghy/shared/api/types'
+import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
-import type { ControllerDeps } from '../deps.ts'
+import type { Controller, ControllerDeps } from '../deps.ts'
 import { finalizers } from './names.ts'
 import { planProtection, setFinalizers } from './protection-plan.ts'
 
@@ -29,31 +31,42 @@ export function mayHaveMounted({ metadata, spec }: Pod): boolean {
   return Boolean(spec.nodeName) && !isShutDown
 }
 
-export async function startClaimProtectionController(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const claims = deps.informers.for(PersistentVolumeClaims)
-  const pods = deps.informers.for(Pods)
-  pods.addIndex('claim', claimKeysOf)
+export class ClaimProtectionController implements Controller {
+  readonly #deps: ControllerDeps
+  readonly #claims: Informer<PersistentVolumeClaim>
+  readonly #pods: Informer<Pod>
 
-  async function isInUse(claim: PersistentVolumeClaim, { client, signal }: ReconcileContext): Promise<boolean> {
+  constructor(deps: ControllerDeps) {
+    this.#deps = deps
+    this.#claims = deps.informers.for(PersistentVolumeClaims)
+    this.#pods = deps.informers.for(Pods)
+    this.#pods.addIndex('claim', claimKeysOf)
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await runController(
+      {
+        ...this.#deps,
+        name: 'persistentvolumeclaim-protection-controller',
+        reconciles: this.#claims,
+        watches: [[this.#pods, claimKeysOf]],
+        reconcile: (key, context) => this.reconcile(key, context),
+      },
+      signal,
+    )
+  }
+
+  async reconcile(key: string, context: ReconcileContext): Promise<void> {
+    const claim = this.#claims.lister.get(key)
+    const step = claim && planProtection(claim, finalizers.claimProtection)
+    if (!step || (step.isRemoval && (await this.#isInUse(claim, context)))) return
+    await setFinalizers(PersistentVolumeClaims, claim, step.finalizers, context)
+  }
+
+  async #isInUse(claim: PersistentVolumeClaim, { client, signal }: ReconcileContext): Promise<boolean> {
     const key = keyOf(claim)
-    if (pods.lister.byIndex('claim', key).some(mayHaveMounted)) return true
+    if (this.#pods.lister.byIndex('claim', key).some(mayHaveMounted)) return true
     const { items } = await client.list(Pods, { namespace: claim.metadata.namespace ?? '' }, signal)
     return items.some((pod) => mayHaveMounted(pod) && claimKeysOf(pod).includes(key))
   }
-
-  await runController(
-    {
-      ...deps,
-      name: 'persistentvolumeclaim-protection-controller',
-      reconciles: claims,
-      watches: [[pods, claimKeysOf]],
-      reconcile: async (key, context) => {
-        const claim = claims.lister.get(key)
-        const step = claim && planProtection(claim, finalizers.claimProtection)
-        if (!step || (step.isRemoval && (await isInUse(claim, context)))) return
-        await setFinalizers(PersistentVolumeClaims, claim, step.finalizers, context)
-      },
-    },
-    signal,
-  )
 }

@@ -1,6 +1,6 @@
 /**
- * A finalizer that protects while something is in use: everything that is not being deleted carries it, and what is being
- * deleted loses it as soon as nobody uses it any more. planProtection is pure.
+ * A finalizer that protects while something is in use: everything that is not being deleted carries it, and what is
+ * being deleted loses it as soon as nobody uses it any more. planProtection is pure.
  */
 
 import type { Resource } from '@dinghy/shared/api/resources'

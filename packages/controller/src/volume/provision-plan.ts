@@ -4,10 +4,10 @@
  *   once the binder has named us on the claim (it does so only if no volume that exists will do)
  *   and, if the class waits for a consumer, the scheduler has named a node
  *
- * A claim that one node at a time may use gets a volume that only the selected node reaches, as on a cluster whose nodes
- * have disks of their own: its pods follow it there for ever. One that many nodes may use (ReadWriteMany, ReadOnlyMany)
- * is reached from all of them; our nodes share one machine, so that is true. Follows the order and the texts of
- * sig-storage-lib-external-provisioner, which most provisioners are built with.
+ * A claim that one node at a time may use gets a volume that only the selected node reaches, as on a cluster whose
+ * nodes have disks of their own: its pods follow it there for ever. One that many nodes may use (ReadWriteMany,
+ * ReadOnlyMany) is reached from all of them; our nodes share one machine, so that is true. Follows the order and the
+ * texts of sig-storage-lib-external-provisioner, which most provisioners are built with.
  */
 
 import { PersistentVolumeClaims, apiVersionOf } from '@dinghy/shared/api/resources'
@@ -22,8 +22,10 @@ import type {
 import { annotations, finalizers, hostPath } from './names.ts'
 import { directoryFor } from './volume-directory.ts'
 
+export type NamedVolume = Draft<PersistentVolume> & { metadata: { name: string } }
+
 export type ProvisionStep =
-  | { do: 'create'; volume: Draft<PersistentVolume> & { metadata: { name: string } } }
+  | { do: 'create'; volume: NamedVolume }
   /** It can never be made as the claim asks. */
   | { do: 'refuse'; message: string }
   /** The selected node is no more: the scheduler must choose again. */
@@ -58,7 +60,7 @@ export function planProvisioning(facts: ProvisionFacts): ProvisionStep | undefin
 }
 
 /** From the claim's uid: a second attempt finds the first one, and a claim of the same name never gets old data. */
-export function volumeNameFor({ metadata }: PersistentVolumeClaim): string {
+function volumeNameFor({ metadata }: PersistentVolumeClaim): string {
   return `pvc-${metadata.uid}`
 }
 
@@ -73,7 +75,7 @@ function volumeFor(
   storageClass: StorageClass,
   node: Node | undefined,
   volumeRoot: string,
-): Draft<PersistentVolume> & { metadata: { name: string } } {
+): NamedVolume {
   const { name, namespace, uid, resourceVersion } = claim.metadata
   const { accessModes = [], resources, volumeMode = 'Filesystem' } = claim.spec
   const volumeName = volumeNameFor(claim)

@@ -5,99 +5,118 @@
  *     volume-directory.ts   the directory itself
  *     reclaimer.ts          takes both away again
  *
- * It knows nothing of the binder, nor the binder of it: the binder annotates a claim with the name of its provisioner; a
- * volume appears whose claimRef names the claim, and the binder ties the two together. So a provisioner written by somebody
- * else works here in just the same way. Capacity is a promise that nobody enforces.
+ * It knows nothing of the binder, nor the binder of it: the binder annotates a claim with the name of its provisioner;
+ * a volume appears whose claimRef names the claim, and the binder ties the two together. So a provisioner written by
+ * somebody else works here in just the same way. Capacity is a promise that nobody enforces.
  */
 
 import { hasReason } from '@dinghy/shared/api/errors'
-import { makeKey } from '@dinghy/shared/api/keys'
+import { keyOf, makeKey } from '@dinghy/shared/api/keys'
+import { messageOf } from '@dinghy/shared/api/message-of'
 import { Nodes, PersistentVolumeClaims, PersistentVolumes, StorageClasses } from '@dinghy/shared/api/resources'
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
+import type { Informer } from '@dinghy/shared/client/informer'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
-import { messageOf } from '@dinghy/shared/api/message-of'
-import type { ControllerDeps } from '../deps.ts'
+import type { Controller, ControllerDeps } from '../deps.ts'
 import { annotations, hostPath } from './names.ts'
-import { planProvisioning } from './provision-plan.ts'
+import { planProvisioning, type NamedVolume } from './provision-plan.ts'
 import { makeDirectory } from './volume-directory.ts'
 
 const name = 'host-path-provisioner'
 
-export async function startHostPathProvisioner(deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers, clock, log } = deps
-  const { volumeRoot } = deps.flags
-  if (volumeRoot === undefined) return
-  const claims = informers.for(PersistentVolumeClaims)
-  const volumes = informers.for(PersistentVolumes)
-  const classes = informers.for(StorageClasses)
-  const nodes = informers.for(Nodes)
-  const events = new EventRecorder(deps.client.as(name), { component: hostPath, clock, log })
+export class HostPathProvisioner implements Controller {
+  readonly #deps: ControllerDeps
+  readonly #claims: Informer<PersistentVolumeClaim>
+  readonly #volumes: Informer<PersistentVolume>
+  readonly #classes: Informer<StorageClass>
+  readonly #nodes: Informer<Node>
+  readonly #events: EventRecorder
 
-  async function provision(key: string, { client, signal }: ReconcileContext): Promise<void> {
-    const claim = claims.lister.get(key)
-    if (!claim) return
-    const storageClass = classes.lister.get(claim.spec.storageClassName ?? '')
-    const world = { volumes: volumes.lister.list(), nodes: nodes.lister.list(), volumeRoot: volumeRoot ?? '' }
-    const step = planProvisioning({ claim, storageClass, ...world })
-    const fail = (message: string) => {
-      const className = storageClass?.metadata.name
-      const text = `failed to provision volume with StorageClass "${className}": ${message}`
-      events.event(claim, 'Warning', 'ProvisioningFailed', text)
-    }
-    if (step?.do === 'refuse') return fail(step.message)
+  constructor(deps: ControllerDeps) {
+    const { informers, clock, log } = deps
+    this.#deps = deps
+    this.#claims = informers.for(PersistentVolumeClaims)
+    this.#volumes = informers.for(PersistentVolumes)
+    this.#classes = informers.for(StorageClasses)
+    this.#nodes = informers.for(Nodes)
+    this.#events = new EventRecorder(deps.client.as(name), { component: hostPath, clock, log })
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.#deps.flags.volumeRoot === undefined) return
+    await runController(
+      {
+        ...this.#deps,
+        name,
+        reconciles: this.#claims,
+        watches: [
+          [this.#classes, ({ metadata }: StorageClass) => this.#keysForClass(metadata.name)],
+          // A volume that went, or a node that came, may be what an unbound claim has been waiting for.
+          [this.#volumes, claimKeysOf],
+          [this.#nodes, ({ metadata }: Node) => this.#keysForNode(metadata.name)],
+        ],
+        reconcile: (key, context) => this.reconcile(key, context),
+      },
+      signal,
+    )
+    this.#events.stop()
+  }
+
+  async reconcile(key: string, context: ReconcileContext): Promise<void> {
+    const { volumeRoot } = this.#deps.flags
+    const claim = this.#claims.lister.get(key)
+    if (!claim || volumeRoot === undefined) return
+    const storageClass = this.#classes.lister.get(claim.spec.storageClassName ?? '')
+    const [volumes, nodes] = [this.#volumes.lister.list(), this.#nodes.lister.list()]
+    const step = planProvisioning({ claim, storageClass, volumes, nodes, volumeRoot })
+    if (step?.do === 'refuse') this.#tellFailure(claim, step.message)
     if (step?.do === 'reschedule') {
       const body = { metadata: { annotations: { [annotations.selectedNode]: null } } }
-      await client.patch(PersistentVolumeClaims, claim.metadata, { type: 'merge', body }, {}, signal)
-      return fail('the selected node does not exist')
+      await context.client.patch(PersistentVolumeClaims, claim.metadata, { type: 'merge', body }, {}, context.signal)
+      this.#tellFailure(claim, 'the selected node does not exist')
     }
-    if (step?.do !== 'create') return
-    const { name } = step.volume.metadata
-    events.event(claim, 'Normal', 'Provisioning', `External provisioner is provisioning volume for claim "${key}"`)
+    if (step?.do === 'create') await this.#create(claim, step.volume, volumeRoot, context)
+  }
+
+  async #create(
+    claim: PersistentVolumeClaim,
+    volume: NamedVolume,
+    volumeRoot: string,
+    { client, signal }: ReconcileContext,
+  ): Promise<void> {
+    const { name } = volume.metadata
+    const announcement = `External provisioner is provisioning volume for claim "${keyOf(claim)}"`
+    this.#events.event(claim, 'Normal', 'Provisioning', announcement)
     try {
-      await makeDirectory(volumeRoot ?? '', name)
-      await client.create(PersistentVolumes, step.volume, {}, signal)
+      await makeDirectory(volumeRoot, name)
+      await client.create(PersistentVolumes, volume, {}, signal)
     } catch (error) {
       // Made before; our cache does not show it yet.
       if (hasReason(error, 'AlreadyExists')) return
-      if (!signal.aborted) fail(messageOf(error))
+      if (!signal.aborted) this.#tellFailure(claim, messageOf(error))
       throw error
     }
-    events.event(claim, 'Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${name}`)
+    this.#events.event(claim, 'Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${name}`)
   }
 
-  await runController(
-    {
-      name,
-      client: deps.client,
-      clock,
-      log,
-      reconciles: claims,
-      watches: [
-        [classes, ({ metadata }: StorageClass) => keysOfClass(claims.lister.list(), metadata.name)],
-        // A volume that went, or a node that came, may be what an unbound claim has been waiting for.
-        [volumes, (volume: PersistentVolume) => claimKeysOf(volume)],
-        [nodes, ({ metadata }: Node) => keysOfNode(claims.lister.list(), metadata.name)],
-      ],
-      reconcile: provision,
-    },
-    signal,
-  )
-  events.stop()
+  #tellFailure(claim: PersistentVolumeClaim, message: string): void {
+    const text = `failed to provision volume with StorageClass "${claim.spec.storageClassName}": ${message}`
+    this.#events.event(claim, 'Warning', 'ProvisioningFailed', text)
+  }
+
+  #keysForClass(className: string): string[] {
+    const claims = this.#claims.lister.list()
+    return claims.filter(({ spec }) => spec.storageClassName === className && !spec.volumeName).map(keyOf)
+  }
+
+  #keysForNode(node: string): string[] {
+    const isWaiting = ({ metadata, spec }: PersistentVolumeClaim): boolean =>
+      metadata.annotations?.[annotations.selectedNode] === node && !spec.volumeName
+    return this.#claims.lister.list().filter(isWaiting).map(keyOf)
+  }
 }
 
 function claimKeysOf({ spec: { claimRef } }: PersistentVolume): string[] {
   return claimRef ? [makeKey(claimRef.namespace, claimRef.name ?? '')] : []
-}
-
-function keysOfClass(claims: PersistentVolumeClaim[], className: string): string[] {
-  return claims
-    .filter(({ spec }) => spec.storageClassName === className && !spec.volumeName)
-    .map(({ metadata }) => makeKey(metadata.namespace, metadata.name))
-}
-
-function keysOfNode(claims: PersistentVolumeClaim[], node: string): string[] {
-  return claims
-    .filter(({ metadata, spec }) => metadata.annotations?.[annotations.selectedNode] === node && !spec.volumeName)
-    .map(({ metadata }) => makeKey(metadata.namespace, metadata.name))
 }

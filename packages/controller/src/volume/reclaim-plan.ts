@@ -4,8 +4,8 @@
  *   policy Delete   carries our finalizer; Released, or being deleted and its claim gone: directory, object, finalizer
  *   policy Retain   carries none (somebody changed the policy to keep the data): nobody but a person removes it
  *
- * The finalizer matters when a volume is deleted before its claim: without it the object would vanish with the claim and
- * the directory stay for ever. Follows upstream's HonorPVReclaimPolicy.
+ * The finalizer matters when a volume is deleted before its claim: without it the object would vanish with the claim
+ * and the directory stay for ever. Follows upstream's HonorPVReclaimPolicy.
  */
 
 import type { PersistentVolume, PersistentVolumeClaim } from '@dinghy/shared/api/types'

@@ -11,17 +11,17 @@ import type { ObjectMeta } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { at, makeNode } from '../testing/objects.ts'
-import type { ControllerDeps } from '../deps.ts'
 import { LoopTest } from '../testing/loop.ts'
-import { startPersistentVolumeBinder } from './binder.ts'
-import { startClaimProtectionController } from './claim-protection.ts'
-import { startDefaultStorageClass } from './default-storage-class.ts'
+import { PersistentVolumeBinder } from './binder.ts'
+import { ClaimProtectionController } from './claim-protection.ts'
+import { DefaultStorageClassController } from './default-storage-class.ts'
+import { EphemeralVolumeController } from './ephemeral-volumes.ts'
 import { annotations, finalizers } from './names.ts'
-import { startHostPathProvisioner } from './provisioner.ts'
-import { startHostPathReclaimer } from './reclaimer.ts'
+import { HostPathProvisioner } from './provisioner.ts'
+import { HostPathReclaimer } from './reclaimer.ts'
 import { makeClaim, makeClass, makeVolume, podUsing } from '../testing/volumes.ts'
-import { startVolumePhaseController } from './volume-phases.ts'
-import { startVolumeProtectionController } from './volume-protection.ts'
+import { VolumePhaseController } from './volume-phases.ts'
+import { VolumeProtectionController } from './volume-protection.ts'
 
 let loop: LoopTest
 let server: TinyApiServer
@@ -38,20 +38,18 @@ afterEach(async () => {
 })
 
 const parties = [
-  startPersistentVolumeBinder,
-  startVolumePhaseController,
-  startHostPathProvisioner,
-  startHostPathReclaimer,
-  startDefaultStorageClass,
-  startClaimProtectionController,
-  startVolumeProtectionController,
+  EphemeralVolumeController,
+  PersistentVolumeBinder,
+  VolumePhaseController,
+  HostPathProvisioner,
+  HostPathReclaimer,
+  DefaultStorageClassController,
+  ClaimProtectionController,
+  VolumeProtectionController,
 ]
 function startAll() {
-  return loop.start(
-    ...parties.map((start) => (deps: ControllerDeps, signal: AbortSignal) => {
-      return start({ ...deps, flags: { ...deps.flags, volumeRoot: root } }, signal)
-    }),
-  )
+  loop.flags = { volumeRoot: root }
+  loop.start(...parties)
 }
 
 function claim() {
@@ -164,4 +162,76 @@ test('a volume made by hand that nobody can delete is Failed, and says why', asy
   const status = () => server.read(PersistentVolumes, 'nfs')?.status
   await loop.until(() => status()?.phase === 'Failed')
   expect(status()?.message).toContain('no deletable volume plugin matched')
+})
+
+test('a volume keeps the reason that others gave, and loses the message of the phase before', async () => {
+  const failed = makeVolume('mine', { storageClassName: '' }, {}, 'Failed')
+  const status = { phase: 'Failed', reason: 'theirs', message: 'it did not work', lastPhaseTransitionTime: at(0) }
+  server.put(PersistentVolumes, { ...failed, status })
+  startAll()
+  const present = () => server.read(PersistentVolumes, 'mine')?.status
+  await loop.until(() => present()?.phase === 'Available')
+  expect(present()).toEqual({ phase: 'Available', reason: 'theirs', lastPhaseTransitionTime: at(0) })
+})
+
+test('a claim takes a volume that was made by hand, the smallest that fits, and frees none that a user reserved', async () => {
+  server.put(PersistentVolumes, makeVolume('large', { storageClassName: 'hand', capacity: { storage: '9Gi' } }))
+  server.put(PersistentVolumes, makeVolume('small', { storageClassName: 'hand', capacity: { storage: '2Gi' } }))
+  const claimRef = { namespace: 'default', name: 'other' }
+  server.put(PersistentVolumes, makeVolume('reserved', { storageClassName: 'hand', claimRef }))
+  put({}, { storageClassName: 'hand' })
+  startAll()
+  await loop.until(() => claim()?.status.phase === 'Bound')
+  expect(claim()).toMatchObject({ spec: { volumeName: 'small' }, status: { capacity: { storage: '2Gi' } } })
+  expect(server.read(PersistentVolumes, 'small')?.spec.claimRef?.uid).toBe('claim-1')
+  expect(server.read(PersistentVolumes, 'reserved')?.spec.claimRef).toEqual(claimRef)
+})
+
+test('a claim without anything that fits says what it waits for, and takes what comes later', async () => {
+  put({}, { storageClassName: 'hand' })
+  startAll()
+  await loop.until(() => loop.events.some((event) => event.startsWith('ProvisioningFailed')))
+  server.put(StorageClasses, makeClass('hand', { provisioner: 'kubernetes.io/no-provisioner' }))
+  await loop.until(() => loop.events.some((event) => event.startsWith('WaitForFirstConsumer')))
+  server.put(Pods, podUsing('data'))
+  await loop.until(() => loop.events.some((event) => event.startsWith('WaitForPodScheduled')))
+  const claimRef = { namespace: 'default', name: 'data' }
+  server.put(PersistentVolumes, makeVolume('late', { storageClassName: 'hand', claimRef }))
+  await loop.until(() => claim()?.spec.volumeName === 'late' && claim()?.status.phase === 'Bound')
+})
+
+test('a claim whose volume was removed is Lost, and gets no other', async () => {
+  server.put(PersistentVolumes, makeVolume('one', { storageClassName: 'hand' }))
+  put({}, { storageClassName: 'hand' })
+  startAll()
+  await loop.until(() => claim()?.status.phase === 'Bound')
+  server.put(PersistentVolumes, makeVolume('two', { storageClassName: 'hand' }))
+  server.remove(PersistentVolumes, 'one')
+  await loop.until(() => claim()?.status.phase === 'Lost')
+  await loop.until(() => loop.events.some((event) => event.startsWith('ClaimLost')))
+  expect(server.read(PersistentVolumes, 'two')?.spec.claimRef).toBeUndefined()
+})
+
+test('a volume whose claim took another one is free again', async () => {
+  server.put(PersistentVolumes, makeVolume('chosen', { storageClassName: 'hand' }))
+  put({}, { storageClassName: 'hand', volumeName: 'chosen' })
+  const claimRef = { namespace: 'default', name: 'data', uid: 'claim-1' }
+  const ours = { annotations: { [annotations.boundByController]: 'yes' } }
+  server.put(PersistentVolumes, makeVolume('left-over', { storageClassName: 'hand', claimRef }, ours, 'Bound'))
+  startAll()
+  const leftOver = () => server.read(PersistentVolumes, 'left-over')
+  await loop.until(() => leftOver()?.spec.claimRef === undefined && leftOver()?.status.phase === 'Available')
+  expect(claim()?.spec.volumeName).toBe('chosen')
+})
+
+test('a pod gets the claims that it brings along, and is told of one that is not its own', async () => {
+  const volumeClaimTemplate = { metadata: { labels: { app: 'user' } }, spec: makeClaim().spec }
+  const volumes = ['scratch', 'taken'].map((name) => ({ name, ephemeral: { volumeClaimTemplate } }))
+  put({ name: 'user-taken' })
+  startAll()
+  server.put(Pods, { ...podUsing('none'), spec: { ...podUsing('none').spec, volumes } })
+  await loop.until(() => server.read(PersistentVolumeClaims, 'user-scratch', 'default') !== undefined)
+  const made = server.read(PersistentVolumeClaims, 'user-scratch', 'default')
+  expect(made?.metadata).toMatchObject({ labels: { app: 'user' }, ownerReferences: [{ kind: 'Pod', name: 'user' }] })
+  await loop.until(() => loop.events.some((event) => event.startsWith('EphemeralVolumeConflict')))
 })

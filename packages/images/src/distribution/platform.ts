@@ -30,7 +30,9 @@ export function runsOn(offered: Platform, wanted: Platform): boolean {
   return choosePlatform([{ mediaType: '', digest: '', size: 0, platform: own }], wanted) !== undefined
 }
 
-/** Throws when the image is not for the platform that was asked for; warns when nothing was asked and it may not run. */
+/**
+ * Throws when the image is not for the platform that was asked for; warns when nothing was asked and it may not run.
+ */
 export function checkPlatform(image: Platform, reference: string, asked: string): string[] {
   const own = platformName(image)
   if (asked !== '') {

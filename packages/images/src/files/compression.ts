@@ -66,8 +66,8 @@ async function runProgram(program: string, source: Readable, output: PassThrough
 }
 
 /**
- * At least `bytes` bytes from the beginning, if there are that many, and the whole stream once more. It takes the place of
- * `source`: destroying it destroys the source, and the source's errors are its own.
+ * At least `bytes` bytes from the beginning, if there are that many, and the whole stream once more. It takes the place
+ * of `source`: destroying it destroys the source, and the source's errors are its own.
  */
 export async function peek(source: Readable, bytes: number): Promise<{ head: Buffer; stream: Readable }> {
   const chunks = (source as AsyncIterable<Buffer>)[Symbol.asyncIterator]()

@@ -38,8 +38,8 @@ const xattrPrefix = 'SCHILY.xattr.'
 const blockBytes = 512
 
 /**
- * The entries of an uncompressed tar, in order. The last one may lack the zeros that fill its block, as in what the docker
- * CLI sends for `build -f` with a Dockerfile from elsewhere; its content may not.
+ * The entries of an uncompressed tar, in order. The last one may lack the zeros that fill its block, as in what the
+ * docker CLI sends for `build -f` with a Dockerfile from elsewhere; its content may not.
  */
 export async function* readTar(source: Readable, signal?: AbortSignal): AsyncGenerator<TarEntry, void, undefined> {
   const { extract } = await import('tar-stream')

@@ -1,9 +1,10 @@
 /**
- * Which users there are for this runtime: all of the machine's, if root started it, or those of the user namespace in which
- * drivers/linux/rootless.sh has made an ordinary user root.
+ * Which users there are for this runtime: all of the machine's, if root started it, or those of the user namespace in
+ * which drivers/linux/rootless.sh has made an ordinary user root.
  *
- * Most of the runtime need not know: it is root, of something. What is different is that ids which are not mapped do not
- * exist, neither as owners of files nor as users of processes, and that the kernel lets this root mount and make less.
+ * Most of the runtime need not know: it is root, of something. What is different is that ids which are not mapped do
+ * not exist, neither as owners of files nor as users of processes, and that the kernel lets this root mount and make
+ * less.
  */
 import { readFileSync } from 'node:fs'
 

@@ -2,9 +2,10 @@
  * Unpacks one layer's tar (or a plain archive) into a directory of its own.
  *
  * The tar is a stranger's. Whatever it holds, nothing is read, written, linked or changed outside `directory`:
- * names must be relative and may not climb, symbolic links may point anywhere but are resolved inside the directory when
- * they are on the way to an entry, hard links must point at something in it. The amount of data and the number of entries are limited. Docker gets the
- * same by unpacking inside a chroot; without one we check, entry by entry, before touching the disk.
+ * names must be relative and may not climb, symbolic links may point anywhere but are resolved inside the directory
+ * when they are on the way to an entry, hard links must point at something in it. The amount of data and the number of
+ * entries are limited. Docker gets the same by unpacking inside a chroot; without one we check, entry by entry, before
+ * touching the disk.
  *
  * The directory must be new, empty and known to nobody else until this is done: rename it into place afterwards.
  */
@@ -34,7 +35,7 @@ import { readTar } from '../files/tar.ts'
 import { makeDevice, opaqueMarker, opaqueXattr, whiteoutMetaPrefix, whiteoutPrefix } from './whiteout.ts'
 import type { WhiteoutDevices } from './whiteout.ts'
 import type { WantedXattrs } from '../files/xattrs.ts'
-import { setXattrs } from '../files/xattrs.ts'
+import { setXattrs, XattrsRefusedError } from '../files/xattrs.ts'
 
 export interface ApplyOptions {
   /** Devices of the 'overlay' style; without them whiteouts stay `.wh.` files. See whiteout.ts. */
@@ -44,7 +45,9 @@ export interface ApplyOptions {
    * namespace keeps the owners that exist there and leaves device nodes out, as rootless Docker does.
    */
   privileged: boolean
-  /** An ordinary archive (a build context, ADD): `.wh.` names mean nothing and a leading slash is dropped, as tar does. */
+  /**
+   * An ordinary archive (a build context, ADD): `.wh.` names mean nothing and a leading slash is dropped, as tar does.
+   */
   isPlainArchive?: boolean
   limits?: ApplyLimits
 }
@@ -126,7 +129,11 @@ class Unpacking {
       )
     }
     // File capabilities and the like need a privilege and a file system that has them; images run without them too.
-    if (this.#options.privileged) await setXattrs(this.#root, this.#xattrs).catch(() => undefined)
+    if (this.#options.privileged) {
+      await setXattrs(this.#root, this.#xattrs).catch((error: unknown) => {
+        if (!(error instanceof XattrsRefusedError)) throw error
+      })
+    }
     // Children first, or restoring a parent's time would be undone by a change below it.
     const deepestFirst = [...this.#directories].sort(([a], [b]) => b.length - a.length)
     for (const [path, header] of deepestFirst) this.#setAttributes(path, header)

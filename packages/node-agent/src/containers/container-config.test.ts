@@ -44,6 +44,8 @@ test('a plain container joins its sandbox', () => {
     NetworkMode: 'container:pause1',
     IpcMode: 'container:pause1',
     Mounts: [],
+    // containerLogMaxSize 10Mi, containerLogMaxFiles 5
+    LogConfig: { Type: 'json-file', Config: { 'max-size': '10485760', 'max-file': '5' } },
     SecurityOpt: ['seccomp=unconfined'],
   })
   expect(config).not.toHaveProperty('User')

@@ -9,6 +9,11 @@ import type { ContainerCreate, DockerMount, HostConfig } from '@dinghy/shared/do
 import { expandedCommand } from './env.ts'
 import { securityOptions } from './security.ts'
 
+/**
+ * The runtime owns the log files, so it is told to rotate them as a kubelet does: containerLogMaxSize 10Mi, 5 files.
+ */
+const logConfig = { Type: 'json-file', Config: { 'max-size': String(10 * 1024 * 1024), 'max-file': '5' } }
+
 export interface ContainerConfigFacts {
   pod: Pod
   container: Container | EphemeralContainer
@@ -45,6 +50,7 @@ export function containerConfig(facts: ContainerConfigFacts): ContainerCreate {
       IpcMode: pod.spec.hostIPC ? 'host' : `container:${sandboxId}`,
       ...pidMode(pod, sandboxId, targetId),
       Mounts: mounts,
+      LogConfig: logConfig,
       ...security.hostConfig,
       ...resourceOptions(container.resources),
     },

@@ -3,9 +3,9 @@
  *
  *   first end: restart at once · then wait 10 s, 20 s, 40 s … at most 5 min · having run 10 min: begin anew
  *
- * The sums are upstream's (client-go flowcontrol.Backoff as kuberuntime uses it). Upstream keeps them in memory and so
- * forgets them when the kubelet restarts; here the delay stands on each container's label, so nothing is forgotten;
- * but as there a pod that comes back after a power cut is not made to wait (container-actions.ts).
+ * The arithmetic is upstream's (client-go flowcontrol.Backoff as kuberuntime uses it). Upstream keeps the delays in
+ * memory and so forgets them when the kubelet restarts; here each stands on its container's label, and nothing is
+ * forgotten. As upstream, a pod that comes back after a power cut is not made to wait (container-actions.ts).
  */
 
 import type { ObservedContainer } from '../observed/observed-pod.ts'

@@ -47,7 +47,8 @@ export class ImagePuller {
   ): Promise<ImageInspect> {
     const image = container.image ?? ''
     if (!isReference(image)) {
-      const message = `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`
+      const reason = `couldn't parse image name "${image}": invalid reference format`
+      const message = `Failed to apply default image tag "${image}": ${reason}`
       record('Warning', 'InspectFailed', message)
       throw new StartError('InvalidImageName', message)
     }

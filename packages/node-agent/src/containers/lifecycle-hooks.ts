@@ -35,9 +35,8 @@ export async function runHook(
     const { exitCode, output } = await runExec(docker, containerId, command, { outputLimit }, signal)
     if (exitCode === 0) return
     const words = command.join(' ')
-    throw new Error(
-      `Exec lifecycle hook ([${words}]) ${where} - error: command '${words}' exited with ${exitCode}: ${output}, message: ${JSON.stringify(output)}`,
-    )
+    const error = `command '${words}' exited with ${exitCode}: ${output}, message: ${JSON.stringify(output)}`
+    throw new Error(`Exec lifecycle hook ([${words}]) ${where} - error: ${error}`)
   }
   if (handler.httpGet) {
     const url = urlOf(handler.httpGet, podIP, portOf(handler.httpGet.port, container))

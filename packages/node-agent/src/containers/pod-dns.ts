@@ -32,7 +32,7 @@ export function podDns({ spec, metadata }: Pod, { servers, domain }: DnsSettings
 
 /** The pod's own option of the same name wins. */
 function mergeOptions(defaults: string[], own: { name?: string; value?: string }[]): string[] {
-  const options = new Map(defaults.map((option) => [option.split(':')[0]!, option]))
+  const options = new Map(defaults.map((option) => [option.replace(/:.*/, ''), option]))
   for (const { name, value } of own) if (name) options.set(name, value === undefined ? name : `${name}:${value}`)
   return [...options.values()]
 }

@@ -4,7 +4,7 @@
  * Follows upstream's getTerminationMessage and its limits.
  */
 
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, writeFile, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
@@ -31,28 +31,48 @@ export async function readMessage(
   docker: DockerClient,
   podDirectory: string,
   container: ObservedContainer,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
-  const text = await readFileIfAny(messageFile(podDirectory, container.name, container.restartCount))
-  if (text !== '') return text.slice(0, fileLimit)
+  const text = await readEnd(messageFile(podDirectory, container.name, container.restartCount), fileLimit)
+  if (text !== '') return text
   const wantsLog = container.terminationMessagePolicy === 'FallbackToLogsOnError' && container.exitCode !== 0
-  return wantsLog && container.startError === undefined ? await logTail(docker, container.id) : undefined
+  return wantsLog && container.startError === undefined ? await logEnd(docker, container, signal) : undefined
 }
 
-async function readFileIfAny(path: string): Promise<string> {
+/** The file may hold gigabytes: no more of it is read than is kept. */
+async function readEnd(path: string, limit: number): Promise<string> {
+  const file = await openIfAny(path)
+  if (!file) return ''
   try {
-    return await readFile(path, 'utf8')
+    const { size } = await file.stat()
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(limit), 0, limit, Math.max(0, size - limit))
+    return buffer.toString('utf8', 0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
+async function openIfAny(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path)
   } catch (error) {
     // The container was made by an agent with another root, or its pod is being taken down.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
 }
 
-async function logTail(docker: DockerClient, id: string): Promise<string> {
+/** A line may be as long as a log: only the end is kept while it passes by. */
+async function logEnd(
+  docker: DockerClient,
+  { id, tty }: ObservedContainer,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const parser = new StdcopyParser()
-  const pieces: Buffer[] = []
-  for await (const chunk of await docker.logs(id, { tail: String(logLimit.lines) })) {
-    for (const { data } of parser.push(chunk as Buffer)) pieces.push(data)
+  let end: Buffer = Buffer.alloc(0)
+  for await (const chunk of await docker.logs(id, { tail: String(logLimit.lines) }, signal)) {
+    const pieces = tty ? [chunk as Buffer] : parser.push(chunk as Buffer).map(({ data }) => data)
+    end = Buffer.from(Buffer.concat([end, ...pieces]).subarray(-logLimit.bytes))
   }
-  return Buffer.concat(pieces).subarray(-logLimit.bytes).toString('utf8')
+  return end.toString('utf8')
 }

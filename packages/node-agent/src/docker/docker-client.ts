@@ -1,6 +1,6 @@
 /**
- * The calls of the Docker Engine API that a node agent makes, one method for each. What a DockerEngine promises holds for
- * them all: refusals are DockerErrors, calls have a deadline, aborting the signal ends them.
+ * The calls of the Docker Engine API that a node agent makes, one method for each. What a DockerEngine promises holds
+ * for them all: refusals are DockerErrors, calls have a deadline, aborting the signal ends them.
  */
 
 import type { Readable } from 'node:stream'
@@ -35,10 +35,6 @@ export interface AttachStreams {
 }
 
 export class DockerClient extends DockerEngine {
-  async ping(signal?: AbortSignal): Promise<void> {
-    await this.text('GET', '/_ping', {}, signal)
-  }
-
   async version(signal?: AbortSignal): Promise<DockerVersion> {
     return await this.json('GET', '/version', {}, signal)
   }
@@ -48,13 +44,7 @@ export class DockerClient extends DockerEngine {
   }
 
   async hasNetwork(name: string, signal?: AbortSignal): Promise<boolean> {
-    try {
-      await this.text('GET', `/networks/${encodeURIComponent(name)}`, {}, signal)
-      return true
-    } catch (error) {
-      if (isDockerStatus(error, 404)) return false
-      throw error
-    }
+    return await this.exists(`/networks/${encodeURIComponent(name)}`, signal)
   }
 
   async createNetwork(
@@ -132,16 +122,6 @@ export class DockerClient extends DockerEngine {
     await this.text('POST', `/containers/${id}/kill`, { query: { signal: signalName } }, signal)
   }
 
-  async waitContainer(id: string, signal?: AbortSignal): Promise<number> {
-    const result = await this.json<{ StatusCode: number }>(
-      'POST',
-      `/containers/${id}/wait`,
-      { lastsMs: Infinity },
-      signal,
-    )
-    return result.StatusCode
-  }
-
   /** Removing what is not there is fine: it is what we wanted. */
   async removeContainer(id: string, signal?: AbortSignal): Promise<void> {
     try {
@@ -166,8 +146,10 @@ export class DockerClient extends DockerEngine {
     return await this.json('GET', `/containers/${id}/stats`, { query }, signal)
   }
 
-  async attach(id: string, streams: AttachStreams, signal?: AbortSignal): Promise<HijackedStream> {
-    const query = { stream: 1, stdin: bit(streams.stdin), stdout: bit(streams.stdout), stderr: bit(streams.stderr) }
+  /** `logs`: what is in the log comes first. */
+  async attach(id: string, options: AttachStreams & { logs?: boolean }, signal?: AbortSignal): Promise<HijackedStream> {
+    const { logs = false, stdin, stdout, stderr } = options
+    const query = { stream: 1, logs: bit(logs), stdin: bit(stdin), stdout: bit(stdout), stderr: bit(stderr) }
     return await this.hijack(`/containers/${id}/attach`, { query }, signal)
   }
 

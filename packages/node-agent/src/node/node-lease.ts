@@ -1,5 +1,5 @@
 /**
- * The lease: a small object that the node renews every two seconds. When it stops, the node lifecycle controller takes
+ * The lease: a small object that the node renews every few seconds. When it stops, the node lifecycle controller takes
  * the node for lost. Follows upstream's component-helpers/apimachinery/lease (which renews every ten seconds).
  */
 
@@ -15,7 +15,7 @@ const namespace = 'kube-node-lease'
 /** How many renewals may fail before the lease has run out. */
 const patience = 4
 
-export interface NodeLeaseOptions {
+export interface NodeLeaseDeps {
   client: ApiClient
   clock: Clock
   log: Logger
@@ -24,15 +24,15 @@ export interface NodeLeaseOptions {
 }
 
 export class NodeLease {
-  readonly #options: NodeLeaseOptions
+  readonly #deps: NodeLeaseDeps
   #lease: Lease | undefined
 
-  constructor(options: NodeLeaseOptions) {
-    this.#options = options
+  constructor(deps: NodeLeaseDeps) {
+    this.#deps = deps
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, periodMs } = this.#options
+    const { clock, log, periodMs } = this.#deps
     while (!signal.aborted) {
       let pauseMs = periodMs
       try {
@@ -43,12 +43,13 @@ export class NodeLease {
         this.#lease = undefined
         pauseMs = Math.min(200, periodMs)
       }
+      // Only the end of the agent cuts the pause short.
       await clock.sleep(pauseMs, signal).catch(() => undefined)
     }
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
-    const { client, clock, node, periodMs } = this.#options
+    const { client, clock, node, periodMs } = this.#deps
     const spec = {
       holderIdentity: node,
       leaseDurationSeconds: Math.max(1, Math.ceil((periodMs * patience) / 1000)),
@@ -59,7 +60,7 @@ export class NodeLease {
   }
 
   async #find(spec: Lease['spec'], signal: AbortSignal): Promise<Lease> {
-    const { client, node } = this.#options
+    const { client, node } = this.#deps
     try {
       return await client.get(Leases, { namespace, name: node }, {}, signal)
     } catch (error) {

@@ -33,10 +33,10 @@ const mostPods = 110
 const mostImages = 50
 const mebibyte = 1024 * 1024
 
-/** Below this there is pressure. Upstream's for disks is a tenth of the disk; a developer's laptop is always that full. */
+/** Below this there is pressure. Upstream's tenth of the disk is too much: a developer's disk is always that full. */
 const least = { memoryBytes: 100 * mebibyte, diskBytes: 100 * mebibyte }
 
-export const kubeletVersion = 'v1.33.1'
+const kubeletVersion = 'v1.33.1'
 
 export function nodeLabels(name: string, machine: Pick<Machine, 'operatingSystem' | 'architecture'>) {
   return {
@@ -62,7 +62,7 @@ export function nodeDraft({ name, podCidr }: NodeIdentity, machine: Machine, sta
   }
 }
 
-export function capacityOf(machine: Machine): Record<string, string> {
+function capacityOf(machine: Machine): Record<string, string> {
   return {
     cpu: String(machine.cpus),
     'ephemeral-storage': `${Math.floor(machine.diskBytes / 1024)}Ki`,
@@ -71,7 +71,7 @@ export function capacityOf(machine: Machine): Record<string, string> {
   }
 }
 
-/** What pods may have: the capacity without what must stay free lest the machine suffers. Upstream's hard limits. */
+/** What pods may have: the capacity without what must stay free for the machine (upstream's hard eviction limits). */
 export function allocatableOf(machine: Machine): Record<string, string> {
   return {
     ...capacityOf(machine),
@@ -90,8 +90,9 @@ export function nodeStatus(facts: NodeStatusFacts, previous: NodeStatus | undefi
       { type: 'InternalIP', address: identity.address },
       { type: 'Hostname', address: identity.name },
     ],
-    capacity: capacityOf(machine),
-    allocatable: allocatableOf(machine),
+    // What others have added, extended resources say, is theirs; all of it may be had.
+    capacity: { ...previous?.capacity, ...capacityOf(machine) },
+    allocatable: { ...previous?.capacity, ...allocatableOf(machine) },
     conditions: conditions(facts, previous?.conditions ?? []),
     daemonEndpoints: { kubeletEndpoint: { Port: identity.kubeletPort } },
     nodeInfo: {
@@ -115,11 +116,17 @@ function imagesOf(images: readonly ImageSummary[]): NonNullable<NodeStatus['imag
   return images
     .map(({ RepoDigests, RepoTags, Size }) => ({
       names: [...(RepoDigests ?? []), ...(RepoTags ?? [])],
-      sizeBytes: Size,
+      // The API server does not keep a zero (a host base takes no room): it would look like a change for ever.
+      ...(Size > 0 ? { sizeBytes: Size } : {}),
     }))
     .filter(({ names }) => names.length > 0)
-    .sort((a, b) => b.sizeBytes - a.sizeBytes)
+    .sort((a, b) => (b.sizeBytes ?? 0) - (a.sizeBytes ?? 0) || compareNames(a.names, b.names))
     .slice(0, mostImages)
+}
+
+/** The engine lists images in no order that it promises. */
+function compareNames([a = '']: string[], [b = '']: string[]): number {
+  return a < b ? -1 : Number(a > b)
 }
 
 /** Everything but the times of the last heartbeat. */
@@ -159,8 +166,7 @@ function condition(type: string, status: string, reason: string, message: string
 }
 
 function timed(next: NodeCondition, before: NodeCondition | undefined, now: string): NodeCondition {
-  const { type, status, reason, message } = next
-  const unchanged = before?.status === status && before.lastTransitionTime !== undefined
-  const lastTransitionTime = unchanged ? before.lastTransitionTime! : now
-  return { type, status, lastHeartbeatTime: now, lastTransitionTime, reason: reason!, message: message! }
+  const { status } = next
+  const lastTransitionTime = (before?.status === status && before.lastTransitionTime) || now
+  return { ...next, lastHeartbeatTime: now, lastTransitionTime }
 }

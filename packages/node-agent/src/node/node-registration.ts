@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
+import { getCondition } from '@dinghy/shared/api/conditions'
 import { hasReason } from '@dinghy/shared/api/errors'
 import { Nodes } from '@dinghy/shared/api/resources'
 import type { Node, NodeStatus } from '@dinghy/shared/api/types'
@@ -17,12 +18,14 @@ import { isUnreachable } from '@dinghy/shared/docker/errors'
 import type { ImageSummary } from '@dinghy/shared/docker/types'
 import { readPressure, type Machine } from './machine.ts'
 import { isSameNodeStatus, nodeDraft, nodeLabels, nodeStatus, type NodeIdentity } from './node-object.ts'
+import type { LiveNode } from './live-node.ts'
 import type { RuntimeHealth } from './runtime-health.ts'
 
-export interface NodeRegistrationOptions {
+export interface NodeRegistrationDeps {
   client: ApiClient
   docker: DockerClient
   health: RuntimeHealth
+  live: LiveNode
   events: EventRecorder
   clock: Clock
   log: Logger
@@ -36,24 +39,24 @@ export interface NodeRegistrationOptions {
 const longestSilenceMs = 300_000
 
 export class NodeRegistration {
-  readonly #options: NodeRegistrationOptions
-  #node: Node | undefined
+  readonly #deps: NodeRegistrationDeps
+  #isRegistered = false
   #writtenAt = 0
   #images: ImageSummary[] = []
   /** Ends the pause between two looks. */
   #wake = new AbortController()
 
-  constructor(options: NodeRegistrationOptions) {
-    this.#options = options
-    options.health.onChange(() => this.#wake.abort())
+  constructor(deps: NodeRegistrationDeps) {
+    this.#deps = deps
+    deps.health.onChange(() => this.#wake.abort())
   }
 
   get isRegistered(): boolean {
-    return this.#node !== undefined
+    return this.#isRegistered
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, periodMs } = this.#options
+    const { clock, log, periodMs } = this.#deps
     const backoff = new Backoff(clock)
     while (!signal.aborted) {
       this.#wake = new AbortController()
@@ -64,8 +67,9 @@ export class NodeRegistration {
       } catch (error) {
         if (signal.aborted) return
         log.debug({ err: error }, 'the node status could not be written')
-        // Somebody else wrote, or deleted the object: begin again from what is there.
-        if (hasReason(error, 'Conflict', 'NotFound')) this.#node = undefined
+        // Somebody has deleted the object. (Somebody else's write is a matter of trying again.)
+        if (hasReason(error, 'NotFound')) this.#isRegistered = false
+        // Only the end of the agent cuts the pause short.
         await backoff.wait(signal).catch(() => undefined)
       }
     }
@@ -79,27 +83,27 @@ export class NodeRegistration {
   }
 
   async #update(signal: AbortSignal): Promise<void> {
-    const { client, clock } = this.#options
-    this.#node ??= await this.#register(signal)
-    const next = await this.#status(this.#node.status, signal)
+    const { client, clock, live } = this.#deps
+    if (!this.#isRegistered) live.learn(await this.#register(signal))
+    this.#isRegistered = true
+    const before = live.object?.status
     const silentMs = clock.now() - this.#writtenAt
-    if (isSameNodeStatus(this.#node.status, next) && silentMs < longestSilenceMs) return
-    const before = this.#node
-    // Read again: taints and conditions are written by others, and our copy may be minutes old.
-    const fresh = await client.get(Nodes, { name: before.metadata.name }, {}, signal)
+    if (before && isSameNodeStatus(before, await this.#status(before, signal)) && silentMs < longestSilenceMs) return
+    // Read again: taints, conditions and resources are written by others, and our copy may be behind.
+    const fresh = await live.refresh(signal)
     const status = await this.#status(fresh.status, signal)
-    this.#node = await client.update(Nodes, { ...fresh, status }, { subresource: 'status' }, signal)
+    live.learn(await client.update(Nodes, { ...fresh, status }, { subresource: 'status' }, signal))
     this.#writtenAt = clock.now()
-    this.#announce(before.status, status)
+    this.#announce(fresh, status)
   }
 
   /** The object may be there already: this agent's, before it was restarted. Then it is taken over as it is. */
   async #register(signal: AbortSignal): Promise<Node> {
-    const { client, identity, machine, events, log } = this.#options
+    const { client, identity, machine, events, log } = this.#deps
     const status = await this.#status(undefined, signal)
     try {
       const created = await client.create(Nodes, nodeDraft(identity, machine, status), {}, signal)
-      this.#writtenAt = this.#options.clock.now()
+      this.#writtenAt = this.#deps.clock.now()
       log.info({ node: identity.name }, 'registered the node')
       events.event(eventTarget(created), 'Normal', 'Starting', 'Starting kubelet.')
       return created
@@ -114,7 +118,7 @@ export class NodeRegistration {
   }
 
   async #status(previous: NodeStatus | undefined, signal: AbortSignal): Promise<NodeStatus> {
-    const { identity, machine, root, health, clock } = this.#options
+    const { identity, machine, root, health, clock } = this.#deps
     return nodeStatus(
       {
         identity,
@@ -130,28 +134,29 @@ export class NodeRegistration {
   }
 
   async #listImages(signal: AbortSignal): Promise<ImageSummary[]> {
-    const { docker, health } = this.#options
-    if (health.down !== undefined) return this.#images
+    const { docker, health } = this.#deps
+    const wake = this.#wake.signal
+    if (health.down !== undefined || wake.aborted) return this.#images
     try {
-      this.#images = await docker.listImages(signal)
+      // That the runtime has fallen silent must be told at once, so nothing is waited for that it owes us.
+      this.#images = await docker.listImages(AbortSignal.any([signal, wake]))
     } catch (error) {
       // It went away a moment ago: what we know of its images is still the best answer.
-      if (!isUnreachable(error)) throw error
+      if (!isUnreachable(error) && !(wake.aborted && !signal.aborted)) throw error
     }
     return this.#images
   }
 
-  #announce(before: NodeStatus, after: NodeStatus): void {
-    if (!this.#node) return
-    const { events, identity } = this.#options
-    const valueOf = (status: NodeStatus) => status.conditions?.find(({ type }) => type === 'Ready')?.status
-    if (valueOf(before) === valueOf(after)) return
+  #announce(before: Node, after: NodeStatus): void {
+    const { events, identity } = this.#deps
+    const valueOf = (status: NodeStatus) => getCondition(status.conditions, 'Ready')?.status
+    if (valueOf(before.status) === valueOf(after)) return
     const reason = valueOf(after) === 'True' ? 'NodeReady' : 'NodeNotReady'
-    events.event(eventTarget(this.#node), 'Normal', reason, `Node ${identity.name} status is now: ${reason}`)
+    events.event(eventTarget(before), 'Normal', reason, `Node ${identity.name} status is now: ${reason}`)
   }
 }
 
-/** Upstream's events about a node carry its name in the place of its uid, and `kubectl describe node` looks for that. */
+/** Events about a node carry its name in the place of its uid, and `kubectl describe node` looks for that. */
 function eventTarget(node: Node): Node {
   return { ...node, metadata: { ...node.metadata, uid: node.metadata.name } }
 }

@@ -54,8 +54,9 @@ export class RuntimeHealth {
     this.#tell()
   }
 
-  failed(): void {
-    this.#silentSince ??= this.#clock.now()
+  /** It was asked at `askedAt` and has not answered, or with a failure. */
+  failed(askedAt: number): void {
+    this.#silentSince ??= askedAt
     this.#tell()
   }
 

@@ -30,6 +30,8 @@ export interface ObservedContainer {
   restartCount: number
   crashLoopDelayMs: number
   terminationMessagePolicy: string
+  /** Its output is one stream of bytes, and no frames. */
+  tty: boolean
   /** What it left in its termination message file; read by whoever observes. */
   message?: string
 }
@@ -107,6 +109,7 @@ export function readContainer(summary: ContainerSummary, inspect: ContainerInspe
     restartCount: numberOf(summary.Labels[label.restartCount]),
     crashLoopDelayMs: numberOf(summary.Labels[label.crashLoopDelay]),
     terminationMessagePolicy: summary.Labels[label.terminationMessagePolicy] ?? 'File',
+    tty: inspect.Config.Tty ?? false,
   }
 }
 

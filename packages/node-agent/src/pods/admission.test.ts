@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { PodSpec } from '@dinghy/shared/api/types'
 import { container, pod } from '../testing/objects.ts'
-import { admission, requestsOf } from './admission.ts'
+import { admission, requestOf } from './admission.ts'
 
 const node = {
   name: 'node-1',
@@ -71,6 +71,6 @@ describe('admission', () => {
 
 test('init containers count by their peak, sidecars with everything that runs beside them', () => {
   const initContainers = [asking('100m', { name: 'proxy', restartPolicy: 'Always' }), asking('900m', { name: 'init' })]
-  expect(requestsOf(pod({ initContainers, containers: [asking('500m')] })).cpu).toBe(1000)
-  expect(requestsOf(pod({ initContainers, containers: [asking('2')] })).cpu).toBe(2100)
+  expect(requestOf(pod({ initContainers, containers: [asking('500m')] }), 'cpu')).toBe(1000)
+  expect(requestOf(pod({ initContainers, containers: [asking('2')] }), 'cpu')).toBe(2100)
 })

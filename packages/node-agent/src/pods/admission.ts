@@ -1,7 +1,7 @@
 /**
- * Can this node take the pod at all? The scheduler has asked the same before, but a pod can name its node itself, and two
- * schedulers may not know of one another: so the node has the last word. Pure. Follows upstream's lifecycle predicates
- * (pkg/kubelet/lifecycle/predicate.go), whose reasons and messages these are.
+ * Can this node take the pod at all? The scheduler has asked the same before, but a pod can name its node itself, and
+ * two schedulers may not know of one another: so the node has the last word. Pure. Follows upstream's lifecycle
+ * predicates (pkg/kubelet/lifecycle/predicate.go), whose reasons and messages these are.
  */
 
 import { matchesNodeAffinity } from '@dinghy/shared/api/node-selector'
@@ -33,13 +33,13 @@ export function admission(pod: Pod, others: readonly Pod[], node: NodeFacts): Re
   }
   const capacity = Number(node.allocatable['pods'] ?? Infinity)
   if (active.length + 1 > capacity) return tooMuch('pods', 1, active.length, capacity)
-  const wanted = requestsOf(pod)
-  const taken = active.map(requestsOf)
-  for (const resource of ['cpu', 'memory', 'ephemeral-storage'] as const) {
-    const available = amount(resource, node.allocatable[resource])
-    if (available === undefined || wanted[resource] === 0) continue
-    const usedAmount = taken.reduce((sum, requests) => sum + requests[resource], 0)
-    if (usedAmount + wanted[resource] > available) return tooMuch(resource, wanted[resource], usedAmount, available)
+  // Extended resources included; of those that the node does not offer the scheduler knew nothing either.
+  for (const [resource, quantity] of Object.entries(node.allocatable)) {
+    const wanted = requestOf(pod, resource)
+    if (resource === 'pods' || wanted === 0) continue
+    const available = amount(resource, quantity)
+    const taken = active.reduce((sum, other) => sum + requestOf(other, resource), 0)
+    if (taken + wanted > available) return tooMuch(resource, wanted, taken, available)
   }
   return undefined
 }
@@ -49,28 +49,22 @@ function tooMuch(resource: string, requested: number, used: number, capacity: nu
   return { reason: `OutOf${resource}`, message: `Node didn't have enough resource: ${resource}, ${amounts}` }
 }
 
-type Requests = Record<'cpu' | 'memory' | 'ephemeral-storage', number>
-
 /** The larger of: all containers and sidecars together; any init container with the sidecars that run beside it. */
-export function requestsOf({ spec }: Pod): Requests {
-  const total = (resource: keyof Requests): number => {
-    const of = (requests: Record<string, string> | undefined) => amount(resource, requests?.[resource]) ?? 0
-    let sidecars = 0
-    let initPeak = 0
-    for (const { resources, restartPolicy } of spec.initContainers ?? []) {
-      const own = of(resources?.requests)
-      if (restartPolicy === 'Always') sidecars += own
-      initPeak = Math.max(initPeak, restartPolicy === 'Always' ? sidecars : sidecars + own)
-    }
-    const running = spec.containers.reduce((sum, { resources }) => sum + of(resources?.requests), sidecars)
-    return Math.max(running, initPeak) + of(spec.overhead)
+export function requestOf({ spec }: Pod, resource: string): number {
+  const of = (requests: Record<string, string> | undefined) => amount(resource, requests?.[resource] ?? '0')
+  let sidecars = 0
+  let initPeak = 0
+  for (const { resources, restartPolicy } of spec.initContainers ?? []) {
+    const own = of(resources?.requests)
+    if (restartPolicy === 'Always') sidecars += own
+    initPeak = Math.max(initPeak, restartPolicy === 'Always' ? sidecars : sidecars + own)
   }
-  return { cpu: total('cpu'), memory: total('memory'), 'ephemeral-storage': total('ephemeral-storage') }
+  const running = spec.containers.reduce((sum, { resources }) => sum + of(resources?.requests), sidecars)
+  return Math.max(running, initPeak) + of(spec.overhead)
 }
 
-/** CPUs count in thousandths, everything else in bytes. */
-function amount(resource: string, quantity: string | undefined): number | undefined {
-  if (quantity === undefined) return undefined
+/** CPUs count in thousandths, everything else in whole units: bytes, devices. */
+function amount(resource: string, quantity: string): number {
   return resource === 'cpu' ? milliCpu(quantity) : bytes(quantity)
 }
 

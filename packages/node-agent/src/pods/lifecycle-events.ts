@@ -15,7 +15,8 @@ import type { DockerClient } from '../docker/docker-client.ts'
 import { isUnreachable } from '@dinghy/shared/docker/errors'
 import { identityOf, type PodIdentity } from '../observed/observed-pod.ts'
 
-export interface LifecycleEventsOptions {
+export interface LifecycleEventsDeps {
+  /** With little patience: an engine that does not answer in its time counts as silent. */
   docker: DockerClient
   node: string
   relistMs: number
@@ -24,20 +25,20 @@ export interface LifecycleEventsOptions {
   onChange: (pod: PodIdentity, containerId: string) => void
   /** All pods of which the engine has anything, after each relist. */
   onRelist: (pods: PodIdentity[]) => void
-  /** Whether the engine answered. */
-  onHealth: (isUp: boolean) => void
+  /** Whether the engine, asked at this moment, has answered. */
+  onHealth: (isUp: boolean, askedAt: number) => void
 }
 
-/** How soon an engine that did not answer is asked again: a node must not wait a whole relist period to be itself again. */
+/** How soon an engine that did not answer is asked again: sooner than after a whole relist period. */
 const retryMs = 1000
 
 export class LifecycleEvents {
-  readonly #options: LifecycleEventsOptions
+  readonly #deps: LifecycleEventsDeps
   /** container id → pod and state, as last seen */
   #seen = new Map<string, { pod: PodIdentity; state: string }>()
 
-  constructor(options: LifecycleEventsOptions) {
-    this.#options = options
+  constructor(deps: LifecycleEventsDeps) {
+    this.#deps = deps
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -45,7 +46,7 @@ export class LifecycleEvents {
   }
 
   async #listen(signal: AbortSignal): Promise<void> {
-    const { docker, node, clock, log, onChange } = this.#options
+    const { docker, node, clock, log, onChange } = this.#deps
     const backoff = new Backoff(clock)
     const actions = ['start', 'die', 'oom', 'destroy']
     while (!signal.aborted) {
@@ -59,31 +60,34 @@ export class LifecycleEvents {
         if (signal.aborted) return
         log.debug({ err: error }, 'the event stream of the container runtime broke')
       }
+      // Only the end of the agent cuts the pause short.
       await backoff.wait(signal).catch(() => undefined)
     }
   }
 
   async #relistAgainAndAgain(signal: AbortSignal): Promise<void> {
-    const { clock, log, relistMs, onHealth } = this.#options
+    const { clock, log, relistMs, onHealth } = this.#deps
     while (!signal.aborted) {
       let isUp = false
+      const askedAt = clock.now()
       try {
         await this.#relist(signal)
         isUp = true
-        onHealth(true)
+        onHealth(true, askedAt)
       } catch (error) {
         if (signal.aborted) return
         // The node's condition says that the runtime is down; repeating it every second helps nobody.
-        onHealth(false)
+        onHealth(false, askedAt)
         if (isUnreachable(error)) log.debug({ err: error }, 'relisting failed')
         else log.warn({ err: error }, 'relisting failed')
       }
+      // Only the end of the agent cuts the pause short.
       await clock.sleep(isUp ? relistMs : Math.min(relistMs, retryMs), signal).catch(() => undefined)
     }
   }
 
   async #relist(signal: AbortSignal): Promise<void> {
-    const { docker, node, onChange, onRelist } = this.#options
+    const { docker, node, onChange, onRelist } = this.#deps
     const now = new Map<string, { pod: PodIdentity; state: string }>()
     for (const { Id, Labels, State } of await docker.listContainers([`${label.node}=${node}`], signal)) {
       const pod = identityOf(Labels)

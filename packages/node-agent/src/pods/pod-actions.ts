@@ -31,7 +31,7 @@ export function podActions(facts: PodFacts): PodActions {
     kill: [],
     start: [],
     backOff: [],
-    remove: deadWood(observed),
+    remove: superfluous(observed),
   }
   const attempt = nextSandboxAttempt(pod, observed)
   if (attempt !== undefined) return withNewSandbox(facts, actions, attempt)
@@ -106,8 +106,8 @@ function shouldRestart(pod: Pod, latest: ObservedContainer | undefined, containe
   return pod.spec.restartPolicy !== 'OnFailure' || !hasSucceeded(latest)
 }
 
-/** Of each container the newest is its state and the one before it is `logs --previous`; older ones are dead wood. */
-function deadWood({ containers, sandboxes }: ObservedPod): string[] {
+/** Of each container the newest is its state and the one before it is `logs --previous`; older ones are of no use. */
+function superfluous({ containers, sandboxes }: ObservedPod): string[] {
   const seen = new Map<string, number>()
   const old = containers.filter(({ name, state }) => {
     const count = seen.get(name) ?? 0

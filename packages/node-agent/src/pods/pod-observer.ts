@@ -1,8 +1,8 @@
 /**
- * The eyes of the node agent: what the engine shows of a pod.
+ * What the engine shows of a pod.
  *
- * Callers may rely on: observe() asks the engine, every time, and remembers only what cannot have changed: an inspect is
- * repeated when the list shows another state, or when an event said that something has happened.
+ * Callers may rely on: observe() asks the engine, every time, and remembers only what cannot have changed: an inspect
+ * is repeated when the list shows another state, or when an event said that something has happened.
  */
 
 import type { DockerClient } from '../docker/docker-client.ts'
@@ -79,7 +79,7 @@ export class PodObserver {
     await this.#learnImage(container.imageId, signal)
     if (container.state === 'exited') {
       const directory = this.#podDirectory(podUid)
-      const message = await readMessage(this.#docker, directory, container)
+      const message = await readMessage(this.#docker, directory, container, signal)
       if (message) container.message = message
     }
     this.#inspected.set(summary.Id, { state: inspect.State.Status, container })

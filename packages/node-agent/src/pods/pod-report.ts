@@ -1,13 +1,15 @@
 /**
- * What the node agent tells the world about a pod: its status, and events about its containers.
+ * What the node agent tells the world about a pod: its status, events about it and its containers, and in the end, by
+ * deleting the object, that nothing is left of it.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Pod } from '@dinghy/shared/api/types'
-import type { EventRecorder } from '@dinghy/shared/client/events'
+import type { EventRecorder, EventType } from '@dinghy/shared/client/events'
 import type { RecordEvent } from '../containers/image-puller.ts'
 import { podText } from '../observed/labels.ts'
 import type { Probes } from '../probes/probes.ts'
+import type { Refusal } from './admission.ts'
 import type { PodActions } from './container-actions.ts'
 import type { WaitingReason } from './container-status.ts'
 import { goDuration } from '../containers/crash-loop.ts'
@@ -17,7 +19,7 @@ import type { PodProgress } from './pod-progress.ts'
 import { podStatus } from './pod-status.ts'
 import type { StatusWriter } from './status-writer.ts'
 
-export interface PodReportOptions {
+export interface PodReportDeps {
   observer: PodObserver
   probes: Probes
   statuses: StatusWriter
@@ -32,14 +34,19 @@ export type ReportFacts =
   | { ended: boolean; verdict: WaitingReason | undefined }
 
 export class PodReport {
-  readonly #options: PodReportOptions
+  readonly #deps: PodReportDeps
 
-  constructor(options: PodReportOptions) {
-    this.#options = options
+  constructor(deps: PodReportDeps) {
+    this.#deps = deps
+  }
+
+  /** The pod with the newest status known, also while that is still on its way to the server. */
+  latest(pod: Pod): Pod {
+    return this.#deps.statuses.latest(pod)
   }
 
   status(pod: Pod, observed: ObservedPod, facts: ReportFacts): void {
-    const { statuses, probes, observer, nodeAddress, clock } = this.#options
+    const { statuses, probes, observer, nodeAddress, clock } = this.#deps
     const isEnding = 'ended' in facts
     const status = podStatus({
       pod: statuses.latest(pod),
@@ -54,6 +61,31 @@ export class PodReport {
       nowMs: clock.now(),
     })
     statuses.publish(pod, status)
+  }
+
+  /** The pod is over before it began. */
+  rejected(pod: Pod, { reason, message }: Refusal): void {
+    this.event(pod, 'Warning', reason, message)
+    const status = { ...pod.status, phase: 'Failed', reason, message: `Pod was rejected: ${message}` } as const
+    this.#deps.statuses.publish(pod, status)
+  }
+
+  /** Resolves when the last status has arrived. */
+  flush(podUid: string): Promise<void> {
+    return this.#deps.statuses.flush(podUid)
+  }
+
+  /** Nothing runs, nothing is left: the object may go. */
+  deletePod(pod: Pod, signal: AbortSignal): Promise<void> {
+    return this.#deps.statuses.deletePod(pod, signal)
+  }
+
+  forget(podUid: string): void {
+    this.#deps.statuses.forget(podUid)
+  }
+
+  event(pod: Pod, type: EventType, reason: string, message: string): void {
+    this.#deps.events.event(pod, type, reason, message)
   }
 
   backOffs(pod: Pod, { backOff }: PodActions): void {
@@ -73,7 +105,7 @@ export class PodReport {
         ? 'ephemeralContainers'
         : 'containers'
     return (type, reason, message) => {
-      this.#options.events.event(pod, type, reason, message, `spec.${list}{${container}}`)
+      this.#deps.events.event(pod, type, reason, message, `spec.${list}{${container}}`)
     }
   }
 }

@@ -6,7 +6,7 @@
  *      ▲         │ no
  *      │     podActions ─► show the status (written beside the work, see status-writer.ts)
  *      │         ▼
- *      └── kill · mount · make the sandbox · start containers (container-starter.ts)
+ *      └── kill · mount · make the sandbox · start containers (pod-starting.ts)
  *
  * Callers may rely on: sync() may be called at any time and any number of times, for one pod not twice at once; all it
  * remembers are things under way (pod-progress.ts), which an agent that starts anew can do without.
@@ -14,49 +14,39 @@
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Pod } from '@dinghy/shared/api/types'
-import type { EventRecorder } from '@dinghy/shared/client/events'
-import type { DockerClient } from '../docker/docker-client.ts'
 import { isUnreachable } from '@dinghy/shared/docker/errors'
 import type { Probes } from '../probes/probes.ts'
 import { MountError, type MountedVolumes, type PodVolumes } from '../volumes/pod-volumes.ts'
-import type { ReferencedObjects } from '../volumes/referenced-objects.ts'
 import { exceededLimit, hasSizeLimits, measureEveryMs } from '../volumes/size-limits.ts'
 import type { Refusal } from './admission.ts'
 import type { PodActions } from './container-actions.ts'
-import type { ContainerMaker } from './container-maker.ts'
-import type { ContainerStarter } from './container-starter.ts'
 import type { WaitingReason } from './container-status.ts'
-import type { ContainerStopper } from './container-stopper.ts'
 import type { CrashLoopLimits } from '../containers/crash-loop.ts'
 import { latestOf, type ObservedPod, type ObservedSandbox } from '../observed/observed-pod.ts'
 import { podActions } from './pod-actions.ts'
 import { isTerminal } from './pod-conditions.ts'
 import type { PodEnding } from './pod-ending.ts'
-import type { PodObserver } from './pod-observer.ts'
 import { newProgress, type PodProgress } from './pod-progress.ts'
 import type { PodReport } from './pod-report.ts'
-import type { StatusWriter } from './status-writer.ts'
+import type { PodRuntime } from './pod-runtime.ts'
+import type { PodStarting } from './pod-starting.ts'
 
-export interface PodSyncOptions {
-  docker: DockerClient
-  observer: PodObserver
-  maker: ContainerMaker
-  starter: ContainerStarter
-  ending: PodEnding
-  report: PodReport
+export interface PodSyncDeps {
+  runtime: PodRuntime
   volumes: PodVolumes
-  objects: ReferencedObjects
   probes: Probes
-  stopper: ContainerStopper
-  statuses: StatusWriter
-  events: EventRecorder
+  report: PodReport
+  starting: PodStarting
+  ending: PodEnding
   clock: Clock
   crashLoop: CrashLoopLimits
-  /** Why this node cannot take the pod, asked once before its first container. */
+  /** Why this node cannot take the pod, asked before its first container. */
   admit: (pod: Pod) => Refusal | undefined
+  /** Looks at the Node object anew. */
+  refreshNode: (signal: AbortSignal) => Promise<unknown>
 }
 
-type Later = { requeueAfterMs: number } | undefined
+export type Later = { requeueAfterMs: number } | undefined
 
 /** More rounds than any pod needs: a safety net under "until nothing is left to do". */
 const mostRounds = 40
@@ -64,12 +54,12 @@ const firstMountRetryMs = 500
 const longestMountRetryMs = 122_000
 
 export class PodSync {
-  readonly #options: PodSyncOptions
+  readonly #deps: PodSyncDeps
   /** By pod uid. */
   readonly #progress = new Map<string, PodProgress>()
 
-  constructor(options: PodSyncOptions) {
-    this.#options = options
+  constructor(deps: PodSyncDeps) {
+    this.#deps = deps
   }
 
   async sync(pod: Pod, signal: AbortSignal): Promise<Later> {
@@ -97,14 +87,15 @@ export class PodSync {
 
   /** For a pod whose object is gone. */
   async endOrphan(podUid: string, signal: AbortSignal): Promise<void> {
-    await this.#options.ending.endOrphan(podUid, signal)
+    await this.#deps.ending.endOrphan(podUid, signal)
     this.#progress.delete(podUid)
   }
 
   async #rounds(pod: Pod, progress: PodProgress, signal: AbortSignal): Promise<Later> {
     for (let round = 0; round < mostRounds; round++) {
-      const current = this.#options.statuses.latest(pod)
-      if (!current.metadata.deletionTimestamp && !this.#isAdmitted(current, progress)) return undefined
+      const current = this.#deps.report.latest(pod)
+      const isLeaving = current.metadata.deletionTimestamp !== undefined
+      if (!isLeaving && !(await this.#isAdmitted(current, progress, signal))) return undefined
       const later = await this.#round(current, progress, signal)
       if (later !== 'again') return later
     }
@@ -112,15 +103,15 @@ export class PodSync {
   }
 
   async #round(pod: Pod, progress: PodProgress, signal: AbortSignal): Promise<Later | 'again'> {
-    const { observer, maker, probes, stopper, clock, crashLoop, ending, report } = this.#options
-    const observed = await observer.observe(pod.metadata.uid, signal)
+    const { runtime, probes, clock, crashLoop, ending, report } = this.#deps
+    const observed = await runtime.observe(pod.metadata.uid, signal)
     const verdict = this.#deadlineVerdict(pod) ?? progress.evicted
     const isEnding =
       pod.metadata.deletionTimestamp !== undefined || isTerminal(pod.status.phase) || verdict !== undefined
-    const [podIP] = maker.placeOf(pod, observed.sandboxes[0]).podIPs
+    const [podIP] = runtime.placeOf(pod, observed.sandboxes[0]).podIPs
     probes.follow(pod, observed, podIP, isEnding)
     if (isEnding) return await ending.end(pod, observed, progress, verdict, signal)
-    const { stopping } = stopper
+    const { stopping } = ending
     const actions = podActions({ pod, observed, probes, stopping, crashLoop, nowMs: clock.now() })
     forgetFailures(progress, observed)
     report.status(pod, observed, { actions, progress })
@@ -135,13 +126,10 @@ export class PodSync {
     progress: PodProgress,
     signal: AbortSignal,
   ): Promise<Later | 'again'> {
-    const { docker, observer, ending, starter, report } = this.#options
+    const { runtime, ending, starting, report } = this.#deps
     if (actions.killPod && !(await ending.clearOldSandbox(pod, observed, signal))) return undefined
     for (const kill of actions.kill) ending.kill(pod, observed, kill)
-    for (const id of actions.remove) {
-      await docker.removeContainer(id, signal)
-      observer.forget(id)
-    }
+    await runtime.remove(actions.remove, signal)
     const volumes = await this.#mount(pod, observed.sandboxes[0], progress, signal)
     if (!volumes) {
       return { requeueAfterMs: Math.min(firstMountRetryMs * 2 ** (progress.mountFailures - 1), longestMountRetryMs) }
@@ -150,7 +138,7 @@ export class PodSync {
       await this.#createSandbox(pod, actions.createSandbox.attempt, signal)
       return 'again'
     }
-    if (await starter.startAll(pod, observed, actions.start, volumes, progress, signal)) return 'again'
+    if (await starting.startAll(pod, observed, actions.start, volumes, progress, signal)) return 'again'
     if (await this.#isEvicted(pod, progress, volumes)) return 'again'
     report.backOffs(pod, actions)
     report.status(pod, observed, { actions, progress })
@@ -158,16 +146,16 @@ export class PodSync {
   }
 
   async #createSandbox(pod: Pod, attempt: number, signal: AbortSignal): Promise<void> {
-    const { maker, events } = this.#options
+    const { runtime, report } = this.#deps
     if (attempt > 0) {
-      events.event(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.')
+      report.event(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.')
     }
     try {
-      await maker.createSandbox(pod, attempt, signal)
+      await runtime.createSandbox(pod, attempt, signal)
     } catch (error) {
       if (!signal.aborted && !isUnreachable(error)) {
         const message = `Failed to create pod sandbox: ${(error as Error).message}`
-        events.event(pod, 'Warning', 'FailedCreatePodSandBox', message)
+        report.event(pod, 'Warning', 'FailedCreatePodSandBox', message)
       }
       throw error
     }
@@ -180,16 +168,15 @@ export class PodSync {
     progress: PodProgress,
     signal: AbortSignal,
   ): Promise<MountedVolumes | undefined> {
-    const { objects, volumes, maker, events } = this.#options
+    const { volumes, runtime, report } = this.#deps
     try {
-      await objects.hold(pod)
-      const mounted = await volumes.mount(pod, maker.placeOf(pod, sandbox), signal)
-      for (const warning of mounted.warnings) events.event(pod, 'Warning', 'VolumeWarning', warning)
+      const mounted = await volumes.mount(pod, runtime.placeOf(pod, sandbox), signal)
+      for (const warning of mounted.warnings) report.event(pod, 'Warning', 'VolumeWarning', warning)
       progress.mountFailures = 0
       return mounted
     } catch (error) {
       if (!(error instanceof MountError)) throw error
-      events.event(pod, 'Warning', 'FailedMount', error.message)
+      report.event(pod, 'Warning', 'FailedMount', error.message)
       progress.mountFailures += 1
       return undefined
     }
@@ -206,40 +193,43 @@ export class PodSync {
       ...(hasSizeLimits(pod) ? [progress.measureAt] : []),
     ]
     if (moments.length === 0) return undefined
-    return { requeueAfterMs: Math.max(1, Math.min(...moments) - this.#options.clock.now()) }
+    return { requeueAfterMs: Math.max(1, Math.min(...moments) - this.#deps.clock.now()) }
   }
 
   /** A pod that fills a volume beyond its limit goes; see size-limits.ts. */
   async #isEvicted(pod: Pod, progress: PodProgress, { paths }: MountedVolumes): Promise<boolean> {
-    const { clock, events } = this.#options
+    const { clock, report } = this.#deps
     if (!hasSizeLimits(pod) || clock.now() < progress.measureAt) return false
     const message = await exceededLimit(pod, paths)
     progress.measureAt = clock.now() + measureEveryMs
     if (message === undefined) return false
-    events.event(pod, 'Warning', 'Evicted', message)
+    report.event(pod, 'Warning', 'Evicted', message)
     progress.evicted = { reason: 'Evicted', message }
     return true
   }
 
   #deadlineVerdict(pod: Pod): WaitingReason | undefined {
     const deadline = deadlineOf(pod)
-    if (deadline === undefined || this.#options.clock.now() < deadline || isTerminal(pod.status.phase)) return undefined
+    if (deadline === undefined || this.#deps.clock.now() < deadline || isTerminal(pod.status.phase)) return undefined
     const message = 'Pod was active on the node longer than the specified deadline'
-    this.#options.events.event(pod, 'Normal', 'DeadlineExceeded', message)
+    this.#deps.report.event(pod, 'Normal', 'DeadlineExceeded', message)
     return { reason: 'DeadlineExceeded', message }
   }
 
   /** Asked once, before anything of the pod runs; a refused pod is over before it began. */
-  #isAdmitted(pod: Pod, progress: PodProgress): boolean {
+  async #isAdmitted(pod: Pod, progress: PodProgress, signal: AbortSignal): Promise<boolean> {
     if (progress.admitted || pod.status.startTime !== undefined || isTerminal(pod.status.phase)) return true
-    const { admit, events, statuses } = this.#options
-    const refusal = admit(pod)
+    const { admit, refreshNode } = this.#deps
+    let refusal = admit(pod)
+    if (refusal?.reason === 'NodeAffinity') {
+      // The scheduler may have seen a label that has not come here yet.
+      await refreshNode(signal)
+      refusal = admit(pod)
+    }
+    // Nothing may be awaited between question and answer: two pods could take the last room.
     progress.admitted = !refusal
-    if (!refusal) return true
-    events.event(pod, 'Warning', refusal.reason, refusal.message)
-    const message = `Pod was rejected: ${refusal.message}`
-    statuses.publish(pod, { ...pod.status, phase: 'Failed', reason: refusal.reason, message })
-    return false
+    if (refusal) this.#deps.report.rejected(pod, refusal)
+    return !refusal
   }
 
   #progressOf(uid: string): PodProgress {

@@ -4,6 +4,7 @@
  *
  * Callers may rely on: latest() is the pod with the newest status known, also while that is still on its way; flush()
  * resolves when it has arrived; conflicts are resolved by writing our part onto whatever the server has.
+ * As in upstream's status manager, the DELETE that ends the object comes from here, too.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -31,11 +32,11 @@ export class StatusWriter {
   /** By pod uid. */
   readonly #entries = new Map<string, Entry>()
 
-  constructor(options: { client: ApiClient; clock: Clock; log: Logger; signal: AbortSignal }) {
-    this.#client = options.client
-    this.#clock = options.clock
-    this.#log = options.log
-    this.#signal = options.signal
+  constructor(deps: { client: ApiClient; clock: Clock; log: Logger; signal: AbortSignal }) {
+    this.#client = deps.client
+    this.#clock = deps.clock
+    this.#log = deps.log
+    this.#signal = deps.signal
   }
 
   latest(pod: Pod): Pod {
@@ -59,6 +60,18 @@ export class StatusWriter {
 
   async flush(podUid: string): Promise<void> {
     await this.#entries.get(podUid)?.writing
+  }
+
+  /** With no grace left: the object goes at once. */
+  async deletePod({ metadata }: Pod, signal: AbortSignal): Promise<void> {
+    const { namespace = 'default', name, uid } = metadata
+    try {
+      const options = { gracePeriodSeconds: 0, preconditions: { uid } }
+      await this.#client.delete(Pods, { namespace, name }, options, signal)
+    } catch (error) {
+      // Gone already, or there is a new pod of that name: either way ours is.
+      if (!hasReason(error, 'NotFound', 'Conflict')) throw error
+    }
   }
 
   forget(podUid: string): void {
@@ -114,6 +127,7 @@ export class StatusWriter {
     if (hasReason(error, 'NotFound')) return this.#drop(entry)
     this.#log.warn({ pod: name, namespace, uid, err: error }, 'writing the status of a pod failed')
     if (hasReason(error, 'Invalid', 'BadRequest', 'Forbidden')) return this.#drop(entry)
+    // Only the end of the agent cuts the pause short.
     await backoff.wait(this.#signal).catch(() => undefined)
     return !this.#signal.aborted
   }

@@ -119,9 +119,12 @@ describe('grpc', () => {
       stream.on('data', (chunk: Buffer) => chunks.push(chunk))
       stream.on('end', () => {
         const service = Buffer.concat(chunks).subarray(7).toString()
-        const grpcStatus = service === 'none' ? '12' : '0'
+        const grpcStatus = ['none', '%zz'].includes(service) ? '12' : '0'
         stream.on('wantTrailers', () =>
-          stream.sendTrailers({ 'grpc-status': grpcStatus, 'grpc-message': 'unknown%20service' }),
+          stream.sendTrailers({
+            'grpc-status': grpcStatus,
+            'grpc-message': service === 'none' ? 'unknown%20service' : service,
+          }),
         )
         stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
         stream.end(grpcStatus === '0' ? Buffer.from([0, 0, 0, 0, 2, 0x08, service === '' ? 1 : 2]) : undefined)
@@ -140,6 +143,7 @@ describe('grpc', () => {
       'failure',
       'this server does not implement the grpc health protocol (grpc.health.v1.Health): unknown service',
     ],
+    ['%zz', 'failure', 'this server does not implement the grpc health protocol (grpc.health.v1.Health): %zz'],
   ])('service "%s": %s', async (service, outcome, output) => {
     const address = { host: '127.0.0.1', port: await healthServer() }
     expect(await grpcCheck(address, service, 1000, patient())).toEqual({ outcome, output })

@@ -10,6 +10,7 @@ import { goNetworkError } from './network-error.ts'
 
 const statusNames: Record<number, string> = { 0: 'UNKNOWN', 1: 'SERVING', 2: 'NOT_SERVING', 3: 'SERVICE_UNKNOWN' }
 const unimplemented = '12'
+const mostChunks = 8
 
 export async function grpcCheck(
   address: { host: string; port: number },
@@ -34,7 +35,7 @@ export async function grpcCheck(
 }
 
 /** A gRPC frame: not compressed, its length, then the protobuf message {1: service}. */
-export function healthCheckRequest(service: string): Buffer {
+function healthCheckRequest(service: string): Buffer {
   const name = Buffer.from(service)
   const message = name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name])
   const header = Buffer.alloc(5)
@@ -43,7 +44,7 @@ export function healthCheckRequest(service: string): Buffer {
 }
 
 /** Field 1 of the answer; a missing one is 0, UNKNOWN. */
-export function servingStatus(frame: Buffer): number {
+function servingStatus(frame: Buffer): number {
   return frame[5] === 0x08 ? (frame[6] ?? 0) : 0
 }
 
@@ -63,7 +64,7 @@ async function call(origin: string, request: Buffer, signal: AbortSignal): Promi
       reject(error instanceof Error ? error : new Error(String(error)))
     }
     signal.addEventListener('abort', () => fail(signal.reason), { once: true })
-    session.once('error', fail)
+    session.on('error', fail)
     const stream = session.request({
       ':method': 'POST',
       ':path': '/grpc.health.v1.Health/Check',
@@ -85,16 +86,26 @@ function readAnswer(stream: ClientHttp2Stream): Promise<Answer> {
     const chunks: Buffer[] = []
     stream.on('response', (received) => (headers = { ...headers, ...received }))
     stream.on('trailers', (received) => (headers = { ...headers, ...received }))
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+    // Of an answer without end the beginning says it all.
+    stream.on('data', (chunk: Buffer) => chunks.length < mostChunks && chunks.push(chunk))
     stream.on('error', reject)
     stream.on('end', () =>
       resolve({
         grpcStatus: text(headers['grpc-status'], '2'),
-        message: decodeURIComponent(text(headers['grpc-message'], '')),
+        message: decoded(text(headers['grpc-message'], '')),
         body: Buffer.concat(chunks),
       }),
     )
   })
+}
+
+/** Percent-encoded, if the server keeps to the rules. */
+function decoded(message: string): string {
+  try {
+    return decodeURIComponent(message)
+  } catch {
+    return message
+  }
 }
 
 function text(value: unknown, fallback: string): string {

@@ -1,11 +1,11 @@
 /**
  * An HTTP GET at a container: for probes, where 200–399 is success, and for lifecycle hooks, where any answer will do.
  * Follows upstream's pkg/probe/http: no connection is kept, redirects on the same host are followed, certificates are
- * not verified.
+ * not verified. (grpc-check.ts and tcp-check.ts speak to the socket themselves: HTTP/2 trailers, and no HTTP at all.)
  */
 
-import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Probe } from '@dinghy/shared/api/types'
+import { httpRequest } from '@dinghy/shared/http/client'
 import { goNetworkError } from './network-error.ts'
 
 export type HttpGet = NonNullable<Probe['httpGet']>
@@ -45,39 +45,35 @@ export async function httpCheck(url: URL, headers: HttpGet['httpHeaders'], signa
   }
 }
 
+/** The object itself matters: see ClientTls. */
+const unverified = { rejectUnauthorized: false }
+
 async function get(
   url: URL,
   given: NonNullable<HttpGet['httpHeaders']>,
   signal: AbortSignal,
 ): Promise<{ status: number; location: string | undefined; body: string }> {
-  const headers: Record<string, string> = { 'User-Agent': 'kube-probe/1.33', Accept: '*/*', Connection: 'close' }
+  const headers: Record<string, string> = { 'User-Agent': 'kube-probe/1.33', Accept: '*/*' }
   for (const { name, value } of given) {
     const known = Object.keys(headers).find((header) => header.toLowerCase() === name.toLowerCase())
     headers[known ?? name] = value
   }
-  const options = { agent: false, headers, signal, rejectUnauthorized: false }
-  // Loaded when first needed: TLS costs a process more to load than the rest of this agent.
-  const request = url.protocol === 'https:' ? (await import('node:https')).request : httpRequest
-  return await new Promise((resolve, reject) => {
-    const answer = (response: IncomingMessage): void => {
-      readLimited(response).then(
-        (body) => resolve({ status: response.statusCode ?? 0, location: response.headers.location, body }),
-        reject,
-      )
-    }
-    const sent = request(url, options, answer)
-    sent.on('error', reject)
-    sent.end()
-  })
+  // The probe's own timeout is the signal's.
+  const patience = { keepAlive: false, headersTimeoutMs: 0 }
+  const response = await httpRequest({ method: 'GET', url, headers, tls: unverified, ...patience }, signal)
+  return { status: response.status, location: response.headers.location, body: await readLimited(response.body) }
 }
 
-async function readLimited(response: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of response) {
-    text += String(chunk)
-    if (text.length >= bodyLimit) break
+async function readLimited(body: AsyncIterable<Buffer>): Promise<string> {
+  const pieces: Buffer[] = []
+  let size = 0
+  // Leaving the loop early hangs up.
+  for await (const piece of body) {
+    pieces.push(piece)
+    size += piece.length
+    if (size >= bodyLimit) break
   }
-  return text.slice(0, bodyLimit)
+  return Buffer.concat(pieces).toString('utf8', 0, bodyLimit)
 }
 
 function defaultPort(url: URL): string {

@@ -46,9 +46,10 @@ export function afterOutcome(
 const eagerFirstMs = 25
 
 /**
- * How long to wait for the next attempt, and whether it is one between the regular ones. Only a readiness probe that has
- * not succeeded yet is asked between times ("to make the Pod ready faster", as the documentation of Kubernetes allows),
- * at doubling distances, so that within the first period there are some nine attempts; they count only if they succeed.
+ * How long to wait for the next attempt, and whether it is one between the regular ones. Only a readiness probe that
+ * has not succeeded yet is asked between times ("to make the Pod ready faster", as the documentation of Kubernetes
+ * allows), at doubling distances, so that within the first period there are some nine attempts; they count only if
+ * they succeed.
  */
 export function nextAttempt(
   state: ProbeState,

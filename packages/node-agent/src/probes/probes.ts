@@ -19,7 +19,7 @@ interface Probed {
   workers: Partial<Record<ProbeType, ProbeWorker>>
 }
 
-export interface ProbesOptions {
+export interface ProbesDeps {
   docker: DockerClient
   clock: Clock
   onChange: (pod: Pod) => void
@@ -27,15 +27,15 @@ export interface ProbesOptions {
 }
 
 export class Probes {
-  readonly #options: ProbesOptions
+  readonly #deps: ProbesDeps
   /** By container id. */
   readonly #probed = new Map<string, Probed>()
 
-  constructor(options: ProbesOptions) {
-    this.#options = options
+  constructor(deps: ProbesDeps) {
+    this.#deps = deps
   }
 
-  /** `podIP` undefined: the pod is not there (yet). `ending`: a dying container's health is nobody's business. */
+  /** `podIP` undefined: the pod is not there (yet). `ending`: it is being stopped, so its health does not matter. */
   follow(pod: Pod, observed: ObservedPod, podIP: string | undefined, ending: boolean): void {
     const { uid } = pod.metadata
     const running = new Map(observed.containers.filter(({ state }) => state === 'running').map((one) => [one.id, one]))
@@ -93,15 +93,15 @@ export class Probes {
         probe,
         startedAt: seen.startedAt ?? seen.createdAt,
         wasGood: (type === 'startup' ? before?.started : before?.ready) === true,
-        clock: this.#options.clock,
-        check: (signal) => check(this.#options.docker, this.#options.clock, probe, target, signal),
-        onFailure: (message) => this.#options.onUnhealthy(pod, container, message),
+        clock: this.#deps.clock,
+        check: (signal) => check(this.#deps.docker, this.#deps.clock, probe, target, signal),
+        onFailure: (message) => this.#deps.onUnhealthy(pod, container, message),
         onVerdict,
       })
       workers[type] = worker
       return worker
     }
-    const changed = (): void => this.#options.onChange(pod)
+    const changed = (): void => this.#deps.onChange(pod)
     const others = [create('liveness', changed), create('readiness', changed)]
     const startOthers = (): void => others.forEach((worker) => worker?.start())
     const startup = create('startup', () => {

@@ -1,46 +1,58 @@
 /**
- * GET /containerLogs/{namespace}/{pod}/{container}: what a container has written, as plain text. The engine mixes two
- * streams in one (stdcopy); a kubelet gives the lines of both in the order in which they came.
+ * /containerLogs/{namespace}/{pod}/{container}: what a container has written, as plain text or, if the client asks
+ * for a WebSocket, in messages. The engine mixes two streams in one (stdcopy); a kubelet gives the lines of both in
+ * the order in which they came.
  */
 
-import type { ServerResponse } from 'node:http'
-import { once } from 'node:events'
+import { Readable } from 'node:stream'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
+import { readerFrame } from './channels.ts'
 import type { ContainerLookup } from './container-lookup.ts'
 import { logOptions } from './log-query.ts'
+import type { NegotiatedWebSocket } from './upgrade.ts'
 
-export async function serveContainerLogs(
+export interface ContainerRef {
+  namespace: string
+  pod: string
+  container: string
+}
+
+/** Throws what the client is to hear instead; the stream itself begins when it is read. */
+export async function containerLog(
   { docker, lookup, clock }: { docker: DockerClient; lookup: ContainerLookup; clock: Clock },
-  [namespace = '', pod = '', name = '']: readonly string[],
-  url: URL,
-  response: ServerResponse,
-): Promise<void> {
-  const options = logOptions(url.searchParams, clock.now())
-  const { container, seen } = await lookup.forLogs(namespace, pod, name, options.previous)
-  const gone = new AbortController()
-  response.once('close', () => gone.abort())
-  const stream = await docker.logs(seen.id, options.docker, gone.signal)
-  response.writeHead(200, { 'Content-Type': 'text/plain' })
-  // A follower must learn that it is connected before the container says its first word.
-  response.flushHeaders()
+  { namespace, pod, container: name }: ContainerRef,
+  query: URLSearchParams,
+  signal: AbortSignal,
+): Promise<Readable> {
+  const options = logOptions(query, clock.now())
+  const { seen } = await lookup.forLogs(namespace, pod, name, options.previous)
+  const stream = await docker.logs(seen.id, options.docker, signal)
+  return Readable.from(limited(payloads(stream, seen.tty), options.limitBytes), { objectMode: false })
+}
+
+/** Follows upstream's wsstream.Reader: an empty message first, which says that the connection stands. */
+export async function sendLog({ socket, protocol }: NegotiatedWebSocket, log: Readable): Promise<void> {
+  const send = (data: Buffer) =>
+    new Promise<void>((resolve, reject) => {
+      socket.send(readerFrame(data, protocol), (error) => (error ? reject(error) : resolve()))
+    })
+  socket.once('close', () => log.destroy())
   try {
-    for await (const piece of limited(payloads(stream, container.tty ?? false), options.limitBytes)) {
-      if (!response.write(piece)) await once(response, 'drain', { signal: gone.signal })
-    }
-    response.end()
+    await send(Buffer.alloc(0))
+    for await (const piece of log) await send(piece as Buffer)
   } catch (error) {
-    // Whoever was reading has gone; there is nobody left to tell.
-    if (!gone.signal.aborted) response.destroy(error as Error)
+    // Whoever was reading may have gone; there is nobody left to tell.
+    if (socket.readyState === socket.OPEN) throw error
   } finally {
-    stream.destroy()
+    socket.close(1000)
   }
 }
 
-async function* payloads(stream: AsyncIterable<Buffer>, tty: boolean): AsyncIterable<Buffer> {
+async function* payloads(stream: Readable, tty: boolean): AsyncIterable<Buffer> {
   const parser = new StdcopyParser()
-  for await (const chunk of stream) {
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
     if (tty) yield chunk
     else for (const { data } of parser.push(chunk)) yield data
   }

@@ -10,6 +10,7 @@ test.each([
   ['', { tail: 'all' }],
   ['follow=true&timestamps=true&tailLines=10', { follow: true, timestamps: true, tail: '10' }],
   ['tailLines=0&follow=false', { tail: '0' }],
+  ['follow=True&timestamps=True', { tail: 'all', follow: true, timestamps: true }],
   ['sinceSeconds=30', { tail: 'all', since: '1735689630.000000000' }],
   ['sinceTime=2025-01-01T00:00:00.123456789Z', { tail: 'all', since: '1735689600.123456789' }],
   ['sinceTime=2025-01-01T01:00:00%2B01:00', { tail: 'all', since: '1735689600.000000000' }],

@@ -5,6 +5,7 @@
 
 import { badRequest } from '@dinghy/shared/api/errors'
 import type { LogQuery } from '../docker/docker-client.ts'
+import { flagOf } from './query.ts'
 
 export interface LogOptions {
   docker: LogQuery
@@ -22,19 +23,14 @@ export function logOptions(query: URLSearchParams, nowMs: number): LogOptions {
   const since = sinceSeconds === undefined ? sinceTime && epochSeconds(sinceTime) : seconds(nowMs - sinceSeconds * 1000)
   return {
     docker: {
-      ...(isSet(query, 'follow') ? { follow: true } : {}),
-      ...(isSet(query, 'timestamps') ? { timestamps: true } : {}),
+      ...(flagOf(query, 'follow') ? { follow: true } : {}),
+      ...(flagOf(query, 'timestamps') ? { timestamps: true } : {}),
       tail: tailLines === undefined ? 'all' : String(tailLines),
       ...(since ? { since } : {}),
     },
-    previous: isSet(query, 'previous'),
+    previous: flagOf(query, 'previous'),
     limitBytes: wholeNumber(query, 'limitBytes', 1),
   }
-}
-
-function isSet(query: URLSearchParams, name: string): boolean {
-  const value = query.get(name)
-  return value === 'true' || value === '1' || value === ''
 }
 
 function wholeNumber(query: URLSearchParams, name: string, least: number): number | undefined {

@@ -3,8 +3,8 @@
  *
  *   SPDY (kubectl), raw or tunnelled through a WebSocket: two streams for each connection, "error" and "data", which
  *     belong together by their "requestid"
- *   WebSocket channels v4 (other clients): for the n-th port, channel 2n carries bytes both ways and 2n+1 errors; each
- *     opens with its port number in two bytes, little endian, and serves one connection
+ *   WebSocket channels (other clients; see channels.ts): for the n-th port, channel 2n carries bytes both ways and
+ *     2n+1 errors; each opens with its port number in two bytes, little endian, and serves one connection
  *
  * A pod's ports are reached at the pod's own address. (Upstream goes through the pod's loopback interface, so that it
  * also reaches what listens on 127.0.0.1 only.)
@@ -12,9 +12,9 @@
 
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
-import { frame } from './channels.ts'
+import { frame, readFrame } from './channels.ts'
 import { SpdySession, type SpdyStream } from './spdy/session.ts'
+import type { NegotiatedWebSocket } from './upgrade.ts'
 
 export const spdyTunnelProtocol = 'SPDY/3.1+portforward.k8s.io'
 
@@ -43,32 +43,38 @@ function join(data: SpdyStream, error: SpdyStream | undefined, host: string, por
   data.once('close', () => socket.destroy())
 }
 
-export function serveChannelPortForward(client: WebSocket, podIP: string, ports: readonly number[]): void {
+export function serveChannelPortForward(client: NegotiatedWebSocket, podIP: string, ports: readonly number[]): void {
+  if (ports.length === 0) return client.socket.close(1008, 'query parameter "ports" is required')
   const sockets = ports.map((port, index) => open(client, podIP, port, index * 2))
-  client.on('message', (message: Buffer) => {
-    const [number = 0] = message
+  client.socket.on('message', (message: Buffer) => {
+    const { number = 0, data } = readFrame(message, client.protocol)
     const socket = number % 2 === 0 ? sockets[number / 2] : undefined
-    if (socket?.writable) socket.write(message.subarray(1))
+    if (socket?.writable) socket.write(data)
   })
-  client.once('close', () => {
+  client.socket.once('close', () => {
     for (const socket of sockets) socket.destroy()
   })
 }
 
-function open(client: WebSocket, host: string, port: number, dataChannel: number): Socket {
+function open(
+  { socket: client, protocol }: NegotiatedWebSocket,
+  host: string,
+  port: number,
+  dataChannel: number,
+): Socket {
   const header = Buffer.alloc(2)
   header.writeUInt16LE(port)
-  client.send(frame(dataChannel, header))
-  client.send(frame(dataChannel + 1, header))
+  client.send(frame(dataChannel, header, protocol))
+  client.send(frame(dataChannel + 1, header, protocol))
   const socket = connect({ host, port })
   socket.on('data', (data) => {
     if (client.readyState !== client.OPEN) return
     socket.pause()
-    client.send(frame(dataChannel, data), () => socket.resume())
+    client.send(frame(dataChannel, data, protocol), () => socket.resume())
   })
   socket.on('error', (error) => {
     if (client.readyState !== client.OPEN) return
-    client.send(frame(dataChannel + 1, Buffer.from(failureText(port, error))))
+    client.send(frame(dataChannel + 1, Buffer.from(failureText(port, error)), protocol))
   })
   socket.on('close', () => client.close(1000))
   return socket
@@ -76,13 +82,4 @@ function open(client: WebSocket, host: string, port: number, dataChannel: number
 
 function failureText(port: number, error: Error): string {
   return `an error occurred forwarding ${port}: error forwarding port ${port} to pod: ${error.message}`
-}
-
-/** `?ports=80&ports=81` or `?ports=80,81`. */
-export function portsOf(query: URLSearchParams): number[] {
-  return query
-    .getAll('ports')
-    .flatMap((text) => text.split(','))
-    .map(Number)
-    .filter((port) => Number.isInteger(port) && port > 0 && port < 65_536)
 }

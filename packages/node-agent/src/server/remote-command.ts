@@ -47,12 +47,14 @@ export async function execProcess(
   }
 }
 
+/** `replay`: what the container has written before comes first, so that every byte comes exactly once. */
 export async function attachProcess(
   docker: DockerClient,
   containerId: string,
   streams: AttachStreams,
+  { replay }: { replay: boolean },
 ): Promise<RemoteProcess> {
-  const stream = await docker.attach(containerId, streams).catch((error: unknown) => {
+  const stream = await docker.attach(containerId, { ...streams, logs: replay }).catch((error: unknown) => {
     throw new RemoteCommandError(`error attaching to container: ${(error as Error).message}`, { cause: error })
   })
   // An engine lets one attach to a container that has just ended, and wait for a next run. There is none: a client that
@@ -79,11 +81,11 @@ export async function serveRemoteCommand(
     const process = await start()
     forwardInput(client, process, log)
     await forwardOutput(client, process.stream, tty)
-    await sendStatus(client, await process.outcome())
+    await client.sendStatus(await process.outcome())
   } catch (error) {
     // A client that has gone needs no answer.
     if (!client.isOpen) return
-    await sendStatus(client, failureStatus((error as Error).message))
+    await client.sendStatus(failureStatus((error as Error).message))
   } finally {
     client.close()
   }
@@ -104,7 +106,7 @@ function forwardInput(client: RemoteClient, { stream, resize }: RemoteProcess, l
   })
 }
 
-/** Either it takes more, or the process has ended with its input unread. Leaves no listener behind: there are many waits. */
+/** Either it takes more, or the process has ended with its input unread. Many wait here: no listener may stay. */
 function drained(socket: Duplex): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -121,8 +123,4 @@ async function forwardOutput(client: RemoteClient, stream: HijackedStream, tty: 
     if (tty) await client.send('stdout', chunk)
     else for (const { stream, data } of parser.push(chunk)) await client.send(stream, data)
   }
-}
-
-async function sendStatus(client: RemoteClient, status: Partial<Status>): Promise<void> {
-  await client.send('error', Buffer.from(JSON.stringify(status)))
 }

@@ -5,6 +5,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@dinghy/shared/api/clock'
+import type { Status } from '@dinghy/shared/api/errors'
 import type { AttachStreams } from '../docker/docker-client.ts'
 import { readSize, type InputHandlers, type OutputChannel, type RemoteClient } from './remote-client.ts'
 import { SpdySession, type SpdyStream } from './spdy/session.ts'
@@ -76,15 +77,23 @@ export class SpdyClient implements RemoteClient {
   }
 
   send(to: OutputChannel, data: Buffer): Promise<void> {
-    const stream = this.#streams.get(to)
-    return new Promise((resolve, reject) => {
-      if (!stream?.writable) return resolve()
-      stream.write(data, (error) => (error ? reject(error) : resolve()))
-    })
+    return this.#send(to, data)
+  }
+
+  sendStatus(status: Partial<Status>): Promise<void> {
+    return this.#send('error', Buffer.from(JSON.stringify(status)))
   }
 
   /** The client closes the connection itself when it has heard the end of every stream. */
   close(): void {
     for (const stream of this.#streams.values()) stream.end()
+  }
+
+  #send(to: OutputChannel | 'error', data: Buffer): Promise<void> {
+    const stream = this.#streams.get(to)
+    return new Promise((resolve, reject) => {
+      if (!stream?.writable) return resolve()
+      stream.write(data, (error) => (error ? reject(error) : resolve()))
+    })
   }
 }

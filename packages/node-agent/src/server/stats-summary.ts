@@ -23,11 +23,11 @@ export class StatsSummary {
   readonly #node: string
   #samples = new Map<string, Sample>()
 
-  constructor(options: { docker: DockerClient; observer: PodObserver; clock: Clock; node: string }) {
-    this.#docker = options.docker
-    this.#observer = options.observer
-    this.#clock = options.clock
-    this.#node = options.node
+  constructor(deps: { docker: DockerClient; observer: PodObserver; clock: Clock; node: string }) {
+    this.#docker = deps.docker
+    this.#observer = deps.observer
+    this.#clock = deps.clock
+    this.#node = deps.node
   }
 
   async read(pods: readonly Pod[]): Promise<object> {
@@ -66,13 +66,13 @@ export class StatsSummary {
   }
 }
 
-export function cpuRate(before: Sample, now: Sample): number {
+function cpuRate(before: Sample, now: Sample): number {
   const seconds = (now.atMs - before.atMs) / 1000
   return seconds <= 0 ? 0 : Math.max(0, Math.round((now.cpuNanos - before.cpuNanos) / seconds))
 }
 
 /** Without the files that the kernel may forget at any time. */
-export function workingSet({ memory_stats: memory }: ContainerStats): number {
+function workingSet({ memory_stats: memory }: ContainerStats): number {
   const inactive = memory?.stats?.['inactive_file'] ?? memory?.stats?.['total_inactive_file'] ?? 0
   return Math.max(0, (memory?.usage ?? 0) - inactive)
 }

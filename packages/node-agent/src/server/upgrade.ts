@@ -1,68 +1,88 @@
 /**
- * Leaving HTTP: the handshakes after which a connection carries a WebSocket or SPDY.
+ * Leaving HTTP: the handshakes after which a connection carries a WebSocket or SPDY. Until the handshake is answered,
+ * an error is an answer like any other; afterwards the connection is the handler's own.
  */
 
-import { STATUS_CODES, type IncomingMessage } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Duplex } from 'node:stream'
-import { badRequest, toStatus } from '@dinghy/shared/api/errors'
+import { badRequest } from '@dinghy/shared/api/errors'
+import { HttpError } from '@dinghy/shared/http/http-error'
+import { takeConnection, upgradeOf } from '@dinghy/shared/http/upgrade'
 import type { WebSocket } from 'ws'
 
 /** One connection may be asked for in either way; what it will carry is agreed on by `protocols`, best first. */
-export type Upgraded = { kind: 'websocket'; socket: WebSocket } | { kind: 'spdy'; socket: Duplex }
+export type Upgraded = ({ kind: 'websocket' } & NegotiatedWebSocket) | { kind: 'spdy'; socket: Duplex }
 
-export async function acceptUpgrade(
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-  protocols: { websocket: readonly string[]; spdy: string },
-): Promise<Upgraded> {
-  if (isWebSocket(request)) {
-    return { kind: 'websocket', socket: await acceptWebSocket(request, socket, head, protocols.websocket) }
-  }
-  if (request.headers.upgrade?.toLowerCase() !== 'spdy/3.1')
-    throw badRequest(`unable to upgrade: ${request.headers.upgrade} is not spoken here`)
-  return { kind: 'spdy', socket: acceptSpdy(request, socket, head, protocols.spdy) }
+export interface NegotiatedWebSocket {
+  socket: WebSocket
+  /** Empty for a client that named none: it speaks the oldest. */
+  protocol: string
 }
 
-export function isWebSocket({ headers }: IncomingMessage): boolean {
+/** Throws while the answer can still be an error. */
+export async function acceptUpgrade(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  protocols: { websocket: readonly string[]; spdy: string },
+): Promise<Upgraded> {
+  if (!upgradeOf(request.raw)) throw badRequest('unable to upgrade: missing upgrade headers in request')
+  if (isWebSocket(request)) {
+    return { kind: 'websocket', ...(await acceptWebSocket(request, reply, protocols.websocket)) }
+  }
+  const { upgrade } = request.headers
+  if (upgrade?.toLowerCase() !== 'spdy/3.1') throw badRequest(`unable to upgrade: ${upgrade} is not spoken here`)
+  return { kind: 'spdy', socket: acceptSpdy(request, reply, protocols.spdy) }
+}
+
+export function isWebSocket({ headers }: FastifyRequest): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket'
 }
 
-async function acceptWebSocket(
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
+/**
+ * The protocol is negotiated here and not by the library: that takes the slash in what kubectl offers
+ * ("SPDY/3.1+portforward.k8s.io") for a broken header. A client that offers only others is refused, as upstream does.
+ */
+export async function acceptWebSocket(
+  request: FastifyRequest,
+  reply: FastifyReply,
   protocols: readonly string[],
-): Promise<WebSocket> {
+): Promise<NegotiatedWebSocket> {
+  const offered = listOf(request.headers['sec-websocket-protocol'])
+  const protocol = protocols.find((one) => offered.includes(one)) ?? ''
+  if (protocol === '' && offered.length > 0) {
+    const both = `${offered.join(', ')}; supports ${protocols.join(', ')}`
+    throw new HttpError(403, `requested protocol(s) are not supported: ${both}`)
+  }
+  delete request.raw.headers['sec-websocket-protocol']
   // Loaded when first needed: most of the time nobody is watching.
   const { WebSocketServer } = await import('ws')
-  const handleProtocols = (offered: Set<string>): string | false => protocols.find((one) => offered.has(one)) ?? false
-  const server = new WebSocketServer({ noServer: true, handleProtocols })
-  return await new Promise((resolve) => {
-    server.handleUpgrade(request, socket, head, (client) => {
-      client.on('error', () => client.terminate())
-      resolve(client)
+  const server = new WebSocketServer({ noServer: true })
+  server.on('headers', (headers) => {
+    if (protocol !== '') headers.push(`Sec-WebSocket-Protocol: ${protocol}`)
+  })
+  const connection = takeConnection(request, reply)
+  return await new Promise((resolve, reject) => {
+    // Of a handshake that is none the library itself says so to the client, and closes.
+    connection.once('close', () => reject(badRequest('the handshake was not completed')))
+    server.handleUpgrade(request.raw, connection, Buffer.alloc(0), (socket) => {
+      socket.on('error', () => socket.terminate())
+      resolve({ socket, protocol })
     })
   })
 }
 
-function acceptSpdy(request: IncomingMessage, socket: Duplex, head: Buffer, protocol: string): Duplex {
-  const offered = [request.headers['x-stream-protocol-version'] ?? []].flat().join(',').split(/,\s*/)
+function acceptSpdy(request: FastifyRequest, reply: FastifyReply, protocol: string): Duplex {
+  const offered = listOf(request.headers['x-stream-protocol-version'])
   if (!offered.includes(protocol)) {
-    throw badRequest(
-      `unable to upgrade: unable to negotiate protocol: client supports ${offered.join(', ')}, server accepts ${protocol}`,
-    )
+    const both = `client supports ${offered.join(', ')}, server accepts ${protocol}`
+    throw badRequest(`unable to upgrade: unable to negotiate protocol: ${both}`)
   }
-  socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`,
-  )
-  if (head.length > 0) socket.unshift(head)
-  return socket
+  const connection = takeConnection(request, reply)
+  const headers = ['Connection: Upgrade', 'Upgrade: SPDY/3.1', `X-Stream-Protocol-Version: ${protocol}`]
+  connection.write(`HTTP/1.1 101 Switching Protocols\r\n${headers.join('\r\n')}\r\n\r\n`)
+  return connection
 }
 
-export function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const { code, message = '' } = toStatus(error)
-  const length = Buffer.byteLength(message)
-  const headers = `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${length}\r\nConnection: close`
-  socket.end(`HTTP/1.1 ${code} ${STATUS_CODES[code] ?? 'Error'}\r\n${headers}\r\n\r\n${message}`)
+function listOf(header: string | string[] | undefined): string[] {
+  return [header ?? []].flat().flatMap((text) => text.split(',').map((item) => item.trim()))
 }

@@ -11,7 +11,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Writable } from 'node:stream'
 import type { ContainerCreate, ContainerInspect } from '@dinghy/shared/docker/types'
 import { frame } from '@dinghy/shared/docker/stdcopy'
 
@@ -38,16 +38,28 @@ const never = '0001-01-01T00:00:00Z'
 export class FakeEngine {
   readonly containers = new Map<string, FakeContainer>()
   readonly images = new Set(['registry.k8s.io/pause:3.10', 'busybox:1'])
+  /** Bytes of images that are not of the usual size. */
+  readonly sizes = new Map<string, number>()
+  /** What a container uses, by its id. */
+  readonly usage = new Map<string, { cpuNanos: number; memoryBytes: number; inactiveBytes: number }>()
+  /** What terminals were told, "80x24". */
+  readonly sizesOfTerminals: string[] = []
   readonly networks = new Map<string, unknown>()
   readonly pulled: string[] = []
   /** Every request, "POST /containers/create". */
   readonly requests: string[] = []
+  /** The same with their queries. */
+  readonly queries: string[] = []
   /** Every command that was executed in a container. */
   readonly executed: string[][] = []
   readonly #execs = new Map<string, Exec>()
   readonly #listeners = new Set<(line: string) => void>()
+  /** By container id. */
+  readonly #attached = new Map<string, Set<Writable>>()
   readonly #server: Server
   #count = 0
+  #isHung = false
+  readonly #waiting: (() => void)[] = []
 
   constructor() {
     this.#server = createServer((request, response) => {
@@ -73,6 +85,16 @@ export class FakeEngine {
     await closed
   }
 
+  /** As a process that was sent SIGSTOP: it takes connections and requests, and answers when it goes on. */
+  hang(): void {
+    this.#isHung = true
+  }
+
+  resume(): void {
+    this.#isHung = false
+    for (const goOn of this.#waiting.splice(0)) goOn()
+  }
+
   /** By the name in the pod; the newest. */
   find(name: string): FakeContainer | undefined {
     return this.all(name).at(-1)
@@ -83,17 +105,26 @@ export class FakeEngine {
     return [...this.containers.values()].filter(({ body }) => body.Labels[key] === name)
   }
 
+  /** The container writes something. */
+  say(container: FakeContainer, text: string): void {
+    container.output += text
+    for (const socket of this.#attached.get(container.id) ?? []) socket.write(outputOf(container, text))
+  }
+
   end(container: FakeContainer, exitCode: number): void {
     if (!container.state.Running) return
+    for (const socket of this.#attached.get(container.id) ?? []) socket.end()
     Object.assign(container.state, { Status: 'exited', Running: false, ExitCode: exitCode, FinishedAt: now() })
     this.#tell('die', container)
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.#awake()
     const url = new URL(request.url ?? '/', 'http://engine')
     const path = url.pathname.replace(/^\/v1\.\d+/, '')
     const query = url.searchParams
     this.requests.push(`${request.method} ${path}`)
+    this.queries.push(`${request.method} ${path}${url.search}`)
     const body = JSON.parse((await text(request)) || 'null') as unknown
     const [, kind = '', ...rest] = path.split('/')
     const send = (value: unknown, status = 200) =>
@@ -113,6 +144,17 @@ export class FakeEngine {
     await this.#act(container, rest[1] ?? '', { query, body, response, send })
   }
 
+  /** Whoever is attached or follows the log. */
+  #listen({ id }: FakeContainer, listener: Writable): void {
+    const all = this.#attached.get(id) ?? new Set()
+    this.#attached.set(id, all.add(listener))
+    listener.once('close', () => all.delete(listener))
+  }
+
+  async #awake(): Promise<void> {
+    if (this.#isHung) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
   async #act(container: FakeContainer, verb: string, { query, body, response, send }: Call): Promise<void> {
     switch (verb) {
       case 'json':
@@ -127,8 +169,19 @@ export class FakeEngine {
         container.signals.push(query.get('signal') ?? 'KILL')
         this.end(container, 137)
         return void response.writeHead(204).end()
+      case 'resize':
+        this.sizesOfTerminals.push(`${query.get('w')}x${query.get('h')}`)
+        return void response.writeHead(200).end()
+      case 'stats': {
+        const { cpuNanos, memoryBytes, inactiveBytes } = this.usage.get(container.id) ?? {}
+        const memory = { usage: memoryBytes, stats: { inactive_file: inactiveBytes } }
+        return void send({ cpu_stats: { cpu_usage: { total_usage: cpuNanos } }, memory_stats: memory })
+      }
       case 'logs':
-        return void response.writeHead(200).end(frame('stdout', Buffer.from(container.output)))
+        response.writeHead(200).write(outputOf(container, container.output))
+        if (query.has('follow') && container.state.Running) this.#listen(container, response)
+        else response.end()
+        return
       case 'exec': {
         const id = `exec${++this.#count}`
         this.#execs.set(id, { container: container.id, words: (body as { Cmd: string[] }).Cmd, exitCode: null })
@@ -150,7 +203,10 @@ export class FakeEngine {
   }
 
   #image(path: string, query: URLSearchParams, response: ServerResponse, send: Call['send']): void {
-    if (path === 'json') return void send([...this.images].map((tag) => ({ Id: idOf(tag), RepoTags: [tag], Size: 4 })))
+    if (path === 'json') {
+      const size = (tag: string) => this.sizes.get(tag) ?? 4
+      return void send([...this.images].map((tag) => ({ Id: idOf(tag), RepoTags: [tag], Size: size(tag) })))
+    }
     if (path === 'create') {
       const reference = `${query.get('fromImage')}:${query.get('tag')}`
       this.pulled.push(reference)
@@ -255,7 +311,7 @@ export class FakeEngine {
       Created: createdAt.toISOString(),
       Image: idOf(body.Image),
       State: state,
-      Config: { Image: body.Image },
+      Config: { Image: body.Image, Tty: body.Tty ?? false },
     }
   }
 
@@ -277,11 +333,14 @@ export class FakeEngine {
 
   /** Execs, and attaching; the latter finds `endsEarly` just ended, and waits for a next run as a real engine does. */
   async #hijack(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    await this.#awake()
     const attached = this.containers.get(/\/containers\/(.*)\/attach/.exec(request.url ?? '')?.[1] ?? '')
     if (attached) {
       if (wordsOf(attached.body)[0] === 'endsEarly') this.end(attached, 0)
       socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')
       socket.on('error', () => socket.destroy()).on('end', () => socket.end())
+      if (request.url?.includes('logs=1')) socket.write(outputOf(attached, attached.output))
+      this.#listen(attached, socket)
       return void socket.resume()
     }
     const id = /\/exec\/(.*)\/start/.exec(request.url ?? '')?.[1] ?? ''
@@ -317,6 +376,11 @@ class Refusal extends Error {
     super(message)
     this.status = status
   }
+}
+
+/** With a terminal it is one stream of bytes. */
+function outputOf({ body }: FakeContainer, text: string): Buffer {
+  return body.Tty ? Buffer.from(text) : frame('stdout', Buffer.from(text))
 }
 
 function wordsOf({ Entrypoint = [], Cmd = [] }: ContainerCreate): string[] {

@@ -34,6 +34,7 @@ function made(name: string, overrides: Partial<ObservedContainer>): ObservedCont
     restartCount,
     crashLoopDelayMs: 0,
     terminationMessagePolicy: 'File',
+    tty: false,
     ...overrides,
   }
 }

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { writePayload } from './atomic-writer.ts'
+import { isSamePayload, writePayload } from './atomic-writer.ts'
 import type { Payload } from './payload.ts'
 
 let directory: string
@@ -49,4 +49,19 @@ test('the same payload again touches nothing', async () => {
 test('an empty payload is an empty volume', async () => {
   expect(await writePayload(directory, new Map(), 0)).toBe(true)
   expect((await readdir(directory)).filter((name) => !name.startsWith('..'))).toEqual([])
+})
+
+test('a file may belong to another user; who may not give it away lets everybody read it', async () => {
+  const file = (owner: number): Payload => new Map([['token', { data: Buffer.from('t'), mode: 0o600, owner }]])
+  const ownerOf = async () => {
+    const { uid, mode } = await stat(join(directory, 'token'))
+    return `${uid} ${(mode & 0o777).toString(8)}`
+  }
+  const own = process.getuid?.() ?? 0
+  await writePayload(directory, file(own), 0)
+  expect(await ownerOf()).toBe(`${own} 600`)
+  await rm(directory, { recursive: true })
+  await writePayload(directory, file(54_321), 0)
+  expect([`54321 600`, `${own} 644`]).toContain(await ownerOf())
+  expect(isSamePayload(file(1), file(2))).toBe(false)
 })

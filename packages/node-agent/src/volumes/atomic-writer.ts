@@ -9,9 +9,10 @@
  * pkg/volume/util/atomic_writer.go. Writing the same payload again changes nothing.
  */
 
-import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { randomSuffix } from '@dinghy/shared/api/names'
+import { isNotAllowed } from './fs-group.ts'
 import type { Payload } from './payload.ts'
 
 const dataLink = '..data'
@@ -34,26 +35,37 @@ export async function writePayload(directory: string, payload: Payload, nowMs: n
 
 export function isSamePayload(a: Payload, b: Payload): boolean {
   if (a.size !== b.size) return false
-  return [...a].every(([path, { data, mode }]) => {
+  return [...a].every(([path, { data, mode, owner }]) => {
     const other = b.get(path)
-    return other !== undefined && other.mode === mode && other.data.equals(data)
+    return other !== undefined && other.mode === mode && other.owner === owner && other.data.equals(data)
   })
 }
 
 async function writeFiles(directory: string, payload: Payload): Promise<void> {
   await mkdir(directory, { mode: 0o755 })
-  for (const [path, { data, mode }] of payload) {
+  for (const [path, { data, mode, owner }] of payload) {
     const file = join(directory, path)
     await mkdir(dirname(file), { recursive: true, mode: 0o755 })
     await writeFile(file, data)
     // Not through writeFile's mode, which the umask would narrow.
     await chmod(file, mode)
+    if (owner !== undefined) await giveTo(file, owner, mode)
+  }
+}
+
+/** Where this agent may not give files away, whoever the container runs as must be able to read them all the same. */
+async function giveTo(file: string, owner: number, mode: number): Promise<void> {
+  try {
+    await chown(file, owner, -1)
+  } catch (error) {
+    if (!isNotAllowed(error)) throw error
+    await chmod(file, mode | 0o044)
   }
 }
 
 /** One link for each first path segment; links to what is gone are removed. */
 async function linkNames(directory: string, payload: Payload): Promise<void> {
-  const wanted = new Set([...payload.keys()].map((path) => path.split('/')[0]!))
+  const wanted = new Set([...payload.keys()].map((path) => path.replace(/\/.*/, '')))
   for (const name of await readdir(directory)) {
     if (name.startsWith('..')) continue
     if (!wanted.delete(name)) await rm(join(directory, name), { recursive: true, force: true })

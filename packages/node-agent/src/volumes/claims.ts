@@ -37,7 +37,7 @@ export async function resolveClaim(
 }
 
 /** An ephemeral volume brings its own claim, named after pod and volume. */
-export function claimNameOf(pod: Pod, { name, persistentVolumeClaim }: Volume): string {
+function claimNameOf(pod: Pod, { name, persistentVolumeClaim }: Volume): string {
   return persistentVolumeClaim?.claimName ?? `${pod.metadata.name}-${name}`
 }
 

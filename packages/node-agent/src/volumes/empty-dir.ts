@@ -1,8 +1,8 @@
 /**
- * emptyDir with medium Memory. A kubelet mounts a tmpfs of its own for each volume, which takes root. Here the volume is
- * a directory in the machine's /dev/shm, which is a tmpfs that everybody may use; so it lives in memory and vanishes
- * with the machine; its sizeLimit is watched like any other's (size-limits.ts) instead of being the size of the tmpfs.
- * Where there is no such tmpfs it is a plain directory, and the pod is told so.
+ * emptyDir with medium Memory. A kubelet mounts a tmpfs of its own for each volume, which takes root. Here the volume
+ * is a directory in the machine's /dev/shm, which is a tmpfs that everybody may use; so it lives in memory and
+ * vanishes with the machine; its sizeLimit is watched like any other's (size-limits.ts) instead of being the size of
+ * the tmpfs. Where there is no such tmpfs it is a plain directory, and the pod is told so.
  */
 
 import { mkdir, statfs } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
- * hostPath volumes: a path of this machine, checked against the type that the pod asks for, made where the type says so.
- * Follows upstream's pkg/volume/hostpath; an empty type checks nothing.
+ * hostPath volumes: a path of this machine, checked against the type that the pod asks for, made where the type says
+ * so. Follows upstream's pkg/volume/hostpath; an empty type checks nothing.
  */
 
 import { mkdir, stat, writeFile } from 'node:fs/promises'

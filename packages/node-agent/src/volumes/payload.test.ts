@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Volume } from '@dinghy/shared/api/types'
+import type { PodSpec, Volume } from '@dinghy/shared/api/types'
 import { configMap, container, pod, secret } from '../testing/objects.ts'
 import { volumePayload, type PayloadSources } from './payload.ts'
 
@@ -25,6 +25,28 @@ function files(volume: Omit<Volume, 'name'>): Record<string, string> {
     [...payload!].map(([path, { data, mode }]) => [path, `${mode.toString(8)} ${data.toString('latin1')}`]),
   )
 }
+
+describe('a service account token', () => {
+  const projected = { defaultMode: 0o644, sources: [{ serviceAccountToken: { path: 'token' } }] }
+  const runAs = (runAsUser?: number) => container(runAsUser === undefined ? {} : { securityContext: { runAsUser } })
+  test.each<[string, Partial<PodSpec>, number, number | undefined]>([
+    ['nobody said who runs', {}, 0o644, undefined],
+    ['all run as one user', { containers: [runAs(1000), runAs(1000)] }, 0o600, 1000],
+    ['the pod says as whom', { securityContext: { runAsUser: 1000 } }, 0o600, 1000],
+    ['an init container, too', { initContainers: [runAs(0)], containers: [runAs(0)] }, 0o600, 0],
+    ['two users', { containers: [runAs(1000), runAs(1001)] }, 0o644, undefined],
+    ['one says nothing', { containers: [runAs(1000), runAs()] }, 0o644, undefined],
+    ['an fsGroup, which makes 0640 of it', { securityContext: { fsGroup: 7 } }, 0o600, undefined],
+    ['both', { securityContext: { runAsUser: 1000, fsGroup: 7 } }, 0o600, 1000],
+  ])('%s', (_name, spec, mode, owner) => {
+    const file = volumePayload(pod(spec), { name: 'v', projected }, sources)?.get('token')
+    expect(file).toEqual({
+      data: Buffer.from('token for the api 3600'),
+      mode,
+      ...(owner === undefined ? {} : { owner }),
+    })
+  })
+})
 
 describe('volumePayload', () => {
   test.each<[string, Omit<Volume, 'name'>, Record<string, string>]>([

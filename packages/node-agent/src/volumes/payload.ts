@@ -9,6 +9,8 @@ import { fieldValue, resourceValue, type PlaceFacts } from '../containers/downwa
 export interface PayloadFile {
   data: Buffer
   mode: number
+  /** The user that shall own it; undefined: the node agent's. */
+  owner?: number
 }
 
 /** By path inside the volume, "a" or "dir/a". */
@@ -56,9 +58,28 @@ function fromProjection(pod: Pod, source: Projection, mode: number, sources: Pay
   if (source.downwardAPI) return fromDownwardApi(pod, source.downwardAPI.items ?? [], mode, sources)
   if (source.serviceAccountToken) {
     const { path, audience, expirationSeconds = 3600 } = source.serviceAccountToken
-    return new Map([[path, { data: Buffer.from(sources.token(audience, expirationSeconds)), mode }]])
+    return new Map([[path, tokenFile(pod, sources.token(audience, expirationSeconds), mode)]])
   }
   throw new PayloadError(`unsupported projected volume source: ${Object.keys(source).join(', ')}`)
+}
+
+/**
+ * A token is for its pod alone: 0600 and owned by the user that all containers run as, if they do; with an fsGroup,
+ * which has yet to be applied to the volume, that makes 0640.
+ */
+function tokenFile(pod: Pod, token: string, mode: number): PayloadFile {
+  const owner = commonUser(pod)
+  const isPrivate = owner !== undefined || pod.spec.securityContext?.fsGroup !== undefined
+  return { data: Buffer.from(token), mode: isPrivate ? 0o600 : mode, ...(owner === undefined ? {} : { owner }) }
+}
+
+/** Follows upstream's volume/util.FsUserFrom. */
+function commonUser({ spec }: Pod): number | undefined {
+  const containers = [...(spec.initContainers ?? []), ...spec.containers]
+  const users = new Set(
+    containers.map(({ securityContext }) => securityContext?.runAsUser ?? spec.securityContext?.runAsUser),
+  )
+  return users.size === 1 ? [...users][0] : undefined
 }
 
 interface ObjectSource {

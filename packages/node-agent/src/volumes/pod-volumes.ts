@@ -3,7 +3,7 @@
  *
  *   <root>/pods/<uid>/volumes/kubernetes.io~configmap/<name>     the same tree as a kubelet's
  *
- * Callers may rely on: mount() may be called as often as one likes, and only changes what has to change; it throws
+ * Callers may rely on: mount() may be called any number of times, and only changes what has to change; it throws
  * MountError with upstream's text when a volume cannot be had (yet); teardown() leaves nothing behind.
  */
 
@@ -35,7 +35,7 @@ export interface MountedVolumes {
   warnings: string[]
 }
 
-export interface PodVolumesOptions {
+export interface PodVolumesDeps {
   root: string
   client: ApiClient
   objects: ReferencedObjects
@@ -44,31 +44,34 @@ export interface PodVolumesOptions {
 }
 
 export class PodVolumes {
-  readonly #options: PodVolumesOptions
+  readonly #deps: PodVolumesDeps
   /** pod uid/volume → the files on disk, so that the disk need not be read to know that nothing changed. */
   readonly #written = new Map<string, Payload>()
   /** pod uid/volume of the directories that have been made. */
   readonly #made = new Set<string>()
 
-  constructor(options: PodVolumesOptions) {
-    this.#options = options
+  constructor(deps: PodVolumesDeps) {
+    this.#deps = deps
   }
 
   podDirectory(podUid: string): string {
-    return join(this.#options.root, 'pods', podUid)
+    return join(this.#deps.root, 'pods', podUid)
   }
 
+  /**
+   * Also everything that the pod names elsewhere (ConfigMaps and Secrets for variables) has been looked up after
+   * this.
+   */
   async mount(pod: Pod, place: PlaceFacts, signal: AbortSignal): Promise<MountedVolumes> {
-    const { tokens } = this.#options
+    const { objects, tokens } = this.#deps
+    await objects.hold(pod)
     const volumes = pod.spec.volumes ?? []
     const warnings: string[] = []
     if (volumes.length === 0) return { paths: new Map(), refreshAt: undefined, warnings }
     const refreshAt = await tokens.prepare(pod, signal).catch((error: unknown) => {
       signal.throwIfAborted()
-      throw new MountError(
-        `MountVolume.SetUp failed for volume "${tokenVolume(volumes)}" : failed to fetch token: ${(error as Error).message}`,
-        { cause: error },
-      )
+      const reason = `failed to fetch token: ${(error as Error).message}`
+      throw new MountError(`${setUpFailed(tokenVolume(volumes))} : ${reason}`, { cause: error })
     })
     const paths = await Promise.all(
       volumes.map(async (volume): Promise<[string, string]> => {
@@ -78,9 +81,14 @@ export class PodVolumes {
     return { paths: new Map(paths), refreshAt, warnings }
   }
 
+  /** The pod has finished: what it refers to need not be watched any more. */
+  release(podUid: string): void {
+    this.#deps.objects.release(podUid)
+  }
+
   /** Forgets and removes everything of a pod whose containers are gone. */
   async teardown(podUid: string): Promise<void> {
-    const { objects, tokens, root } = this.#options
+    const { objects, tokens, root } = this.#deps
     objects.release(podUid)
     tokens.forget(podUid)
     for (const key of this.#written.keys()) if (key.startsWith(`${podUid}/`)) this.#written.delete(key)
@@ -111,15 +119,15 @@ export class PodVolumes {
     warnings: string[],
     signal: AbortSignal,
   ): Promise<string> {
-    const { client } = this.#options
+    const { client } = this.#deps
     const payload = volumePayload(pod, volume, this.#sources(pod, place))
     if (payload) {
       const directory = this.#directory(pod, pluginOf(volume), volume.name)
       const key = `${pod.metadata.uid}/${volume.name}`
       const written = this.#written.get(key)
       if (written && isSamePayload(written, payload)) return directory
-      await writePayload(directory, payload, this.#options.clock.now())
-      warnings.push(...(await applyFsGroup(pod, directory)))
+      await writePayload(directory, payload, this.#deps.clock.now())
+      warnings.push(...(await applyFsGroup(pod, directory, 'readOnly')))
       this.#written.set(key, payload)
       return directory
     }
@@ -140,7 +148,7 @@ export class PodVolumes {
   async #emptyDir(pod: Pod, volume: Volume, warnings: string[]): Promise<string> {
     const inMemory = volume.emptyDir?.medium === 'Memory'
     const onDisk = this.#directory(pod, 'empty-dir', volume.name)
-    const path = inMemory ? await emptyDirPath(this.#options.root, pod.metadata.uid, volume.name, onDisk) : onDisk
+    const path = inMemory ? await emptyDirPath(this.#deps.root, pod.metadata.uid, volume.name, onDisk) : onDisk
     const key = `${pod.metadata.uid}/${volume.name}`
     if (this.#made.has(key)) return path
     if (inMemory && path === onDisk) {
@@ -148,13 +156,13 @@ export class PodVolumes {
     }
     await mkdir(path, { recursive: true })
     await chmod(path, 0o777)
-    warnings.push(...(await applyFsGroup(pod, path)))
+    warnings.push(...(await applyFsGroup(pod, path, 'writable')))
     this.#made.add(key)
     return path
   }
 
   #sources(pod: Pod, place: PlaceFacts): PayloadSources {
-    const { objects, tokens } = this.#options
+    const { objects, tokens } = this.#deps
     const namespace = pod.metadata.namespace ?? 'default'
     return {
       ...place,
@@ -175,16 +183,18 @@ function pluginOf(volume: Volume): string {
   return volume.downwardAPI ? 'downward-api' : 'projected'
 }
 
-function mountError(volume: Volume, error: unknown): unknown {
+function mountError({ name }: Volume, error: unknown): unknown {
   if (error instanceof ClaimError) {
-    const failed = `unmounted volumes=[${volume.name}], unattached volumes=[], failed to process volumes=[${volume.name}]`
+    const failed = `unmounted volumes=[${name}], unattached volumes=[], failed to process volumes=[${name}]`
     return new MountError(`Unable to attach or mount volumes: ${failed}: ${error.message}`, { cause: error })
   }
   const isOurs = error instanceof PayloadError || error instanceof HostPathError
   if (!isOurs && !(error instanceof Error && 'code' in error)) return error
-  return new MountError(`MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`, {
-    cause: error,
-  })
+  return new MountError(`${setUpFailed(name)} : ${error.message}`, { cause: error })
+}
+
+function setUpFailed(volume: string): string {
+  return `MountVolume.SetUp failed for volume "${volume}"`
 }
 
 function tokenVolume(volumes: readonly Volume[]): string {

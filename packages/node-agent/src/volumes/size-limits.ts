@@ -1,6 +1,7 @@
 /**
- * emptyDir.sizeLimit: a pod that fills a volume beyond it is evicted. Nothing stops the write itself; the node looks from
- * time to time, as a kubelet does (eviction manager, every ten seconds), and only at pods that have such a limit.
+ * emptyDir.sizeLimit: a pod that fills a volume beyond it is evicted. Nothing stops the write itself; the node looks
+ * from time to time, as a kubelet does (eviction manager, every ten seconds), and only at pods that have such a
+ * limit.
  */
 
 import { lstat, readdir } from 'node:fs/promises'

@@ -1,9 +1,9 @@
 /**
  * `docker attach`: a client's connection to the streams of a container, in frames or, with a TTY, bare.
  *
- * With `logs` what the container has said so far comes first, then what it says from now on: every byte exactly once, the beginning of
- * a line that is not in the log yet included. One that has ended says no more then; without `logs` a client waits for its next
- * run, as `docker start -a` does.
+ * With `logs` what the container has said so far comes first, then what it says from now on: every byte exactly once,
+ * the beginning of a line that is not in the log yet included. One that has ended says no more then; without `logs` a
+ * client waits for its next run, as `docker start -a` does.
  */
 import type { Duplex } from 'node:stream'
 import { frame } from '@dinghy/shared/docker/stdcopy'
@@ -18,7 +18,10 @@ export interface AttachOptions {
   stream: boolean
 }
 
-/** The headers have been written and go out alone: some clients (docker-py) throw away what they read together with them. */
+/**
+ * The headers have been written and go out alone: some clients (docker-py) throw away what they read together with
+ * them.
+ */
 export function attach(container: Container, socket: Duplex, options: AttachOptions): void {
   setImmediate(() => connect(container, socket, options))
 }
@@ -58,7 +61,7 @@ function* saidSoFar({ log }: Container, streams: readonly StreamName[], raw: boo
   )
   for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) yield bytes
   reader.close()
-  for (const [stream, rest] of log.unfinished()) {
+  for (const [stream, rest] of log.unfinished) {
     if (rest.length > 0 && streams.includes(stream)) yield raw ? rest : frame(stream, rest)
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What a runtime that was killed in the middle of a build leaves: the RUN command, still running, the shim that waits for
- * somebody to read its output, and directories. A build cannot be taken up again, so all of it goes.
+ * What a runtime that was killed in the middle of a build leaves: the RUN command, still running, the shim that waits
+ * for somebody to read its output, and directories. A build cannot be taken up again, so all of it goes.
  *
  * Call it before the first build, in a root that no other runtime uses.
  */

@@ -1,9 +1,9 @@
 /**
- * The files of a container, for `docker cp`, `diff`, `commit` and `export`: as it sees them while it runs, and as it would see them while
- * it does not.
+ * The files of a container, for `docker cp`, `diff`, `commit` and `export`: as it sees them while it runs, and as it
+ * would see them while it does not.
  *
- * A container may end while somebody looks: its root is gone then from one call to the next, and so is the error that this makes,
- * once the end has been dealt with. Every question is asked again then.
+ * A container may end while somebody looks: its root is gone then from one call to the next, and so is the error that
+ * this makes, once the end has been dealt with. Every question is asked again then.
  */
 import { statSync } from 'node:fs'
 import { basename, dirname, posix } from 'node:path'
@@ -29,14 +29,17 @@ export class ContainerFiles {
     return this.#asking(container, (running) => this.#snapshotter.changes(container.rootfs, running))
   }
 
-  /** Where a file can be read on this machine, links followed inside the root; for a container that cannot change it meanwhile. */
+  /**
+   * Where a file can be read on this machine, links followed inside the root; for a container that cannot change it
+   * meanwhile.
+   */
   pathIn(container: Container, path: string): Promise<string> {
     return this.#asking(container, (running) => this.#snapshotter.pathIn(container.rootfs, path, running))
   }
 
   /**
-   * What is at `path`: links on the way followed, a link at its end only if `path` ends with `/` or `/.`. The caller closes it. Throws
-   * Docker's 404 when there is nothing.
+   * What is at `path`: links on the way followed, a link at its end only if `path` ends with `/` or `/.`. The caller
+   * closes it. Throws Docker's 404 when there is nothing.
    */
   async open(container: Container, path: string): Promise<HeldEntry> {
     const clean = posix.resolve('/', path)

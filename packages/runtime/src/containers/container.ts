@@ -96,8 +96,8 @@ export class Container {
   }
 
   /**
-   * The beginning of its removal, which a new runtime would finish. The record gets another name, because writing one over
-   * an old one has a price: the file system sends a file to the disk at once when it replaces another.
+   * The beginning of its removal, which a new runtime would finish. The record gets another name, because writing one
+   * over an old one has a price: the file system sends a file to the disk at once when it replaces another.
    */
   beginRemoval(): void {
     this.record.state = after(this.state, 'removing')
@@ -113,6 +113,7 @@ export class Container {
   /** Runs one operation at a time; a failed one does not keep the next from running. */
   exclusive<T>(operation: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(operation, operation)
+    // The caller hears of a failure; the next in line starts all the same.
     this.#tail = result.catch(() => undefined)
     return result
   }

@@ -1,7 +1,7 @@
 /**
- * Steps that must not fail because a disk is full: noting that a container has ended, for which somebody waits, and removing
- * one, which is how people make room. What could not be written down a later runtime finds out again, from the run
- * directory or because the container is still there.
+ * Steps that must not fail because a disk is full: noting that a container has ended, for which somebody waits, and
+ * removing one, which is how people make room. What could not be written down a later runtime finds out again, from the
+ * run directory or because the container is still there.
  */
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Container } from './container.ts'

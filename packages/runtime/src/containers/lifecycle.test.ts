@@ -11,9 +11,9 @@ beforeEach(() => {
 afterEach(() => house.close())
 
 const never = new AbortController().signal
-const policy = (Name: 'always' | 'on-failure' | 'no', MaximumRetryCount = 0) => ({
-  HostConfig: { RestartPolicy: { Name, MaximumRetryCount } },
-})
+function policy(Name: 'always' | 'on-failure' | 'no', MaximumRetryCount = 0) {
+  return { HostConfig: { RestartPolicy: { Name, MaximumRetryCount } } }
+}
 async function started(command: string[], body = {}, name = ''): Promise<Container> {
   const container = await house.create(command, body, name)
   await house.lifecycle.start(container)

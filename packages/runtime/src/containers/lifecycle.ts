@@ -1,6 +1,6 @@
 /**
- * What a user asks of a container: start, stop, kill, restart, pause, unpause, remove. Requests that change its state run one
- * after another; the run itself, with its end, is runs.ts' business.
+ * What a user asks of a container: start, stop, kill, restart, pause, unpause, remove. Requests that change its state
+ * run one after another; the run itself, with its end, is runs.ts' business.
  */
 import type { Clock } from '@dinghy/shared/api/clock'
 import { badParameter, conflict, DockerError } from '@dinghy/shared/docker/errors'

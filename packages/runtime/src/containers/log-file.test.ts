@@ -233,3 +233,15 @@ test.each([
   const moment = (text: string | undefined) => (text === undefined ? undefined : parseRfc3339(text))
   expect(read(log, { since: moment(range.since), until: moment(range.until) })).toBe(expected ? 'x\n' : '')
 })
+
+test('what has no newline yet is told apart from what is in the file, and is nowhere twice', () => {
+  const log = new LogFile(path, clock)
+  log.write('stdout', Buffer.from('one\n/ # '))
+  log.write('stderr', Buffer.from('warning\n'))
+  expect(read(log)).toBe('one\nwarning\n')
+  expect([...log.unfinished].filter(([, rest]) => rest.length > 0)).toEqual([['stdout', Buffer.from('/ # ')]])
+  log.write('stdout', Buffer.from('exit\n'))
+  expect(read(log)).toBe('one\nwarning\n/ # exit\n')
+  expect([...log.unfinished].every(([, rest]) => rest.length === 0)).toBe(true)
+  log.close()
+})

@@ -1,8 +1,9 @@
 /**
  * A container's log: the file that its output is appended to, rotated by size. The bytes are log-format.ts'.
  *
- * A line is on disk before write() returns, so of what was read from the container nothing is lost with the runtime but the
- * chunk that it holds at the very moment in which it is killed. A chunk of output is one append, and wakes those who follow once.
+ * A line is on disk before write() returns, so of what was read from the container nothing is lost with the runtime but
+ * the chunk that it holds at the very moment in which it is killed. A chunk of output is one append, and wakes those
+ * who follow once.
  */
 import { EventEmitter } from 'node:events'
 import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
@@ -51,9 +52,9 @@ export class LogFile implements LogFiles {
     this.#append(stream, bytes.subarray(0, ready))
   }
 
-  /** What has been written and is not an entry yet: the beginnings of lines. */
-  unfinished(): [StreamName, Buffer][] {
-    return [...this.#partial]
+  /** What has come after the last newline: it is in no file yet. */
+  get unfinished(): ReadonlyMap<StreamName, Buffer> {
+    return this.#partial
   }
 
   /** Writes unfinished lines; the stream has ended. */

@@ -88,8 +88,9 @@ function putByte(byte: number, at: number): number {
 }
 
 /**
- * Whether JSON has these bytes as they are: no control character, quote or backslash among them. Looks at four at a time:
- * `(w - 0x01010101) & ~w & 0x80808080` is not zero if one byte of the word w is, and with 0x20202020 if one is below 0x20.
+ * Whether JSON has these bytes as they are: no control character, quote or backslash among them. Looks at four at a
+ * time: `(w - 0x01010101) & ~w & 0x80808080` is not zero if one byte of the word w is, and with 0x20202020 if one is
+ * below 0x20.
  */
 function isPlain(bytes: DataView, start: number, end: number): boolean {
   let at = start

@@ -1,9 +1,9 @@
 /**
  * `docker logs`: picks entries out of a log by stream, time and number from the end, and goes on with what is added.
  *
- * Whoever reads sees every entry once and in order, however slowly it reads: what it has not taken yet stays in the files
- * and is read from there. Output comes as it goes over the wire: a frame (shared/docker/stdcopy.ts) for each entry, as in Docker,
- * where clients show each frame as a line; or with a TTY the bare text.
+ * Whoever reads sees every entry once and in order, however slowly it reads: what it has not taken yet stays in the
+ * files and is read from there. Output comes as it goes over the wire: a frame (shared/docker/stdcopy.ts) for each
+ * entry, as in Docker, where clients show each frame as a line; or with a TTY the bare text.
  */
 import { frame, frameHeaderBytes, writeFrameHeader } from '@dinghy/shared/docker/stdcopy'
 import { LogCursor, positionOfTail, type Position } from './log-cursor.ts'

@@ -1,3 +1,7 @@
+/**
+ * Mounts between two languages: what a container's record says of them, and what a driver wants to be told.
+ */
+
 import type { Mount } from '../snapshots/mount.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
 

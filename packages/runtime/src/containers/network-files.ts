@@ -1,6 +1,6 @@
 /**
- * /etc/hosts, /etc/hostname and /etc/resolv.conf of a container: files of its directory, mounted into it. The hosts files of a
- * network's running members are rewritten when one comes or goes, which is how names resolve.
+ * /etc/hosts, /etc/hostname and /etc/resolv.conf of a container: files of its directory, mounted into it. The hosts
+ * files of a network's running members are rewritten when one comes or goes, which is how names resolve.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

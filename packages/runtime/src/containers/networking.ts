@@ -1,8 +1,8 @@
 /**
  * What a container gets of the networks: addresses, interfaces, published ports, the files in /etc that go with them.
  *
- * All networks of a container are of one kind: on bridge networks it has a network namespace of its own, on loopback networks it
- * shares the machine's.
+ * All networks of a container are of one kind: on bridge networks it has a network namespace of its own, on loopback
+ * networks it shares the machine's.
  */
 import { badParameter, conflict, serverError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
@@ -47,7 +47,9 @@ export class Networking {
   readonly #files: NetworkFiles
   readonly #isAlive: (running: Running) => boolean
 
-  /** `all` lists the containers, `preload` is the shim's file on this machine. No bridges: only loopback networks work. */
+  /**
+   * `all` lists the containers, `preload` is the shim's file on this machine. No bridges: only loopback networks work.
+   */
   constructor(options: {
     networks: Networks
     bridges: Cables | undefined
@@ -64,7 +66,8 @@ export class Networking {
     this.#all = options.all
     this.#files = new NetworkFiles({
       all: options.all,
-      // On several loopback networks it has several addresses, but a Node program of it listens on the first: see preload.cjs.
+      // On several loopback networks it has several addresses, but a Node program of it listens on the first: see
+      // preload.cjs.
       addressOn: (record, name) =>
         this.hasOwnNamespace(record) ? (record.networks[name]?.IPAddress ?? '') : this.addressOf(record),
       hasOwnNamespace: (record) => this.hasOwnNamespace(record),

@@ -1,7 +1,7 @@
 /**
- * What a container is, as it is kept on disk: `<root>/containers/<id>/config.json`. The parts that a client sends and reads
- * back (`config`, `hostConfig`, `networks`) have the field names of the Engine API, so that nothing is lost between
- * create and inspect; everything else is ours.
+ * What a container is, as it is kept on disk: `<root>/containers/<id>/config.json`. The parts that a client sends and
+ * reads back (`config`, `hostConfig`, `networks`) have the field names of the Engine API, so that nothing is lost
+ * between create and inspect; everything else is ours.
  */
 import type { PortBinding } from '../networks/ports.ts'
 import type { MountPoint, MountRequest } from '../volumes/mount-point.ts'

@@ -81,7 +81,8 @@ export async function recover(options: {
         await options.republish(container)
         return
       case 'lost':
-        // Where a start got stuck, and on which side of the note of its pid, nobody can tell: it must not go on after this.
+        // Where a start got stuck, and on which side of the note of its pid, nobody can tell: it must not go on after
+        // this.
         await driver.endRun(container.id, container.runDir)
         await containers.networking.release(container)
         container.transition('exited', { exitCode: 255, finishedAt: new Date(options.clock.now()).toISOString() })

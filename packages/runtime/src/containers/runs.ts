@@ -1,9 +1,9 @@
 /**
  * Runs of containers: from the start of one to its end, and to the next if its restart policy wants one.
  *
- * One background task per running container (`#monitor`) waits for its end and is the only place where a container stops being
- * "running"; stop and kill (lifecycle.ts) just send signals and wait for it. So an exit is handled the same way whether a user, the
- * program itself or the kernel brought it about.
+ * One background task per running container (`#monitor`) waits for its end and is the only place where a container
+ * stops being "running"; stop and kill (lifecycle.ts) just send signals and wait for it. So an exit is handled the
+ * same way whether a user, the program itself or the kernel brought it about.
  */
 import type { Clock } from '@dinghy/shared/api/clock'
 import { messageOf } from '@dinghy/shared/api/message-of'
@@ -39,7 +39,10 @@ export class Runs {
     this.#signal = deps.signal
   }
 
-  /** Throws what stands against it, after everything has been undone. To be called through the container's `exclusive`. */
+  /**
+   * Throws what stands against it, after everything has been undone. To be called through the container's
+   * `exclusive`.
+   */
   async start(container: Container): Promise<void> {
     const { record, runDir } = container
     try {

@@ -18,7 +18,9 @@ export interface SpecInput {
   /** Added to the container's own environment, such as its address. */
   extraEnv: string[]
   hostname: string
-  /** Not in the machine's network namespace, but in its own; with `container:<name>`, in that of the other container. */
+  /**
+   * Not in the machine's network namespace, but in its own; with `container:<name>`, in that of the other container.
+   */
   isolated: boolean
   interfaces?: NetworkInterface[]
   /** Finds the host pid of the container that a `container:<name>` mode refers to. */

@@ -1,3 +1,7 @@
+/**
+ * How much disk a directory takes, as `docker ps -s` and `docker system df` count it.
+ */
+
 import { lstatSync, readdirSync } from 'node:fs'
 import { HeldDirectory, unlessReplaced } from '../snapshots/held-directory.ts'
 

@@ -1,6 +1,7 @@
 /**
- * The runtime's end of a running container's streams: reads the FIFOs of its run directory into the log and to whoever is
- * attached, and writes attached clients' input. Can be opened at any time in the life of a run, by any runtime process.
+ * The runtime's end of a running container's streams: reads the FIFOs of its run directory into the log and to whoever
+ * is attached, and writes attached clients' input. Can be opened at any time in the life of a run, by any runtime
+ * process.
  */
 import { EventEmitter } from 'node:events'
 import { closeSync, constants, openSync, readSync } from 'node:fs'

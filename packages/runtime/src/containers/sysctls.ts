@@ -1,7 +1,9 @@
 /**
- * Which kernel parameters a container may set: those that the kernel keeps for each IPC namespace, and for each network namespace. Pure.
+ * Which kernel parameters a container may set: those that the kernel keeps for each IPC namespace, and for each network
+ * namespace. Pure.
  *
- * Every other one is the whole machine's (`kernel.core_pattern` would even make root there run a program of the container's choice).
+ * Every other one is the whole machine's (`kernel.core_pattern` would even make root there run a program of the
+ * container's choice).
  */
 import { badParameter } from '@dinghy/shared/docker/errors'
 

@@ -61,7 +61,9 @@ function tarOf(...entries: (Partial<TarHeader> & { name: string; text?: string }
     }
   })
 }
-const inTarget = (name: string) => readFileSync(join(dir, 'target', name), 'utf8')
+function inTarget(name: string): string {
+  return readFileSync(join(dir, 'target', name), 'utf8')
+}
 
 test('a tree is packed with its links, hard ones and others, without sockets and what is left out', async () => {
   writeFileSync(join(dir, 'tree/a'), 'text')

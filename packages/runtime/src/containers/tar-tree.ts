@@ -1,10 +1,10 @@
 /**
- * Directory trees as tars and back, for `docker cp` and `docker export`. Links are packed as links; on the way in none is followed out
- * of the directory that is unpacked into.
+ * Directory trees as tars and back, for `docker cp` and `docker export`. Links are packed as links; on the way in
+ * none is followed out of the directory that is unpacked into.
  *
  * A program in the container may work on the same files. So every directory is held while something is done in it
- * (snapshots/held-directory.ts): what such a program puts in the place of a name may be packed or overwritten in its stead, but it
- * leads to nothing outside. What has become something else between two looks is left out.
+ * (snapshots/held-directory.ts): what such a program puts in the place of a name may be packed or overwritten in its
+ * stead, but it leads to nothing outside. What has become something else between two looks is left out.
  */
 import {
   chmodSync,
@@ -34,7 +34,10 @@ import { readTar, tarStream, type TarEntry, type TarHeader, type TarWriter } fro
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { HeldEntry, removeFrom, unlessReplaced, walkIn, type HeldDirectory } from '../snapshots/held-directory.ts'
 
-/** `entry` and what is below it, under `name`; `except` are names directly below it that are left out. Closes `entry` at the end. */
+/**
+ * `entry` and what is below it, under `name`; `except` are names directly below it that are left out. Closes `entry`
+ * at the end.
+ */
 export function packTree(
   entry: HeldEntry,
   name: string,
@@ -138,7 +141,10 @@ export interface UnpackOptions {
   owners: 'archive' | 'root'
 }
 
-/** Unpacks a tar (compressed or not) into a directory. Directories on the way to an entry are made if they are missing. */
+/**
+ * Unpacks a tar (compressed or not) into a directory. Directories on the way to an entry are made if they are
+ * missing.
+ */
 export async function unpackInto(source: Readable, root: HeldDirectory, options: UnpackOptions): Promise<void> {
   const directories: TarHeader[] = []
   const { stream } = await decompressed(source)

@@ -1,6 +1,6 @@
 /**
- * What a client may ask for and would not get here. An isolation or a limit that was asked for is never dropped in silence:
- * create fails, in Docker's own words where Docker refuses the same. Pure.
+ * What a client may ask for and would not get here. An isolation or a limit that was asked for is never dropped in
+ * silence: create fails, in Docker's own words where Docker refuses the same. Pure.
  */
 import { badParameter } from '@dinghy/shared/docker/errors'
 import type { HostConfig } from './record.ts'
@@ -72,8 +72,9 @@ const rules: Rule[] = [
 ]
 
 /**
- * A profile of AppArmor cannot be applied, nor one of seccomp by most drivers, which describe() says for all containers; asking for
- * one is refused, asking for none is what happens anyway. SELinux labels mean nothing on a machine without it, as in Docker.
+ * A profile of AppArmor cannot be applied, nor one of seccomp by most drivers, which describe() says for all
+ * containers; asking for one is refused, asking for none is what happens anyway. SELinux labels mean nothing on a
+ * machine without it, as in Docker.
  */
 function isKnownSecurityOption(option: string, seccomp: boolean): boolean {
   if (seccomp && /^seccomp[=:]/.test(option)) return true

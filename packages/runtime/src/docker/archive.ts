@@ -3,7 +3,6 @@
  */
 import { readlinkSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import type { Container } from '../containers/container.ts'
 import { mountAt } from '../containers/container-files.ts'
 import { packTree, unpackInto } from '../containers/tar-tree.ts'
@@ -11,7 +10,8 @@ import type { HeldEntry } from '../snapshots/held-directory.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, notFound } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
-import { isTrue, type DockerRequest, type Router } from './router.ts'
+import { isTrue, sendEmpty, type DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
 
 /** Mounted over in every container, and nobody's files. */
 const notExported = new Set(['dev', 'proc', 'sys'])
@@ -29,22 +29,20 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     return { container, entry, name, header: statHeader(name, entry) }
   }
 
-  router.add('HEAD', '/containers/{id}/archive', async (request, response) => {
+  router.add('HEAD', '/containers/:id/archive', async (request, reply) => {
     const { header, entry } = await locate(request)
     entry.close()
-    response.writeHead(200, { 'X-Docker-Container-Path-Stat': header }).end()
+    sendEmpty(reply.header('x-docker-container-path-stat', header), 200)
   })
 
-  router.add('GET', '/containers/{id}/archive', async (request, response) => {
+  router.add('GET', '/containers/:id/archive', async (request, reply) => {
     const { container, header, entry, name } = await locate(request)
     containers.publish(container, 'archive-path')
-    response.writeHead(200, { 'Content-Type': 'application/x-tar', 'X-Docker-Container-Path-Stat': header })
-    await pipeline(packTree(entry, name === '' ? '.' : name, undefined, request.signal), response, {
-      signal: request.signal,
-    })
+    const tar = packTree(entry, name === '' ? '.' : name, undefined, request.signal)
+    await reply.headers({ 'content-type': 'application/x-tar', 'x-docker-container-path-stat': header }).send(tar)
   })
 
-  router.add('PUT', '/containers/{id}/archive', async (request, response) => {
+  router.add('PUT', '/containers/:id/archive', async (request, reply) => {
     const container = find(request)
     const path = request.query.get('path') ?? ''
     const entry = await files.open(container, `${path}/`)
@@ -67,15 +65,14 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
       entry.close()
     }
     containers.publish(container, 'extract-to-dir')
-    response.writeHead(200, { 'Content-Length': 0 }).end()
+    sendEmpty(reply, 200)
   })
 
-  router.add('GET', '/containers/{id}/export', async (request, response) => {
+  router.add('GET', '/containers/:id/export', async (request, reply) => {
     const container = find(request)
     const root = await files.open(container, '/')
     containers.publish(container, 'export')
-    response.writeHead(200, { 'Content-Type': 'application/octet-stream' })
-    await pipeline(packTree(root, '', notExported, request.signal), response, { signal: request.signal })
+    await reply.type('application/octet-stream').send(packTree(root, '', notExported, request.signal))
   })
 }
 

@@ -1,7 +1,7 @@
 /**
  * /containers: the answers that take their time: attach, logs, wait, stats.
  */
-import type { ServerResponse } from 'node:http'
+import type { FastifyReply } from 'fastify'
 import { attach } from '../containers/attach.ts'
 import type { Container, WaitCondition } from '../containers/container.ts'
 import { LogReader, type LogQuery } from '../containers/log-reader.ts'
@@ -10,14 +10,15 @@ import { statsJson } from '../containers/stats.ts'
 import { parseMoment } from '../containers/timestamps.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, DockerError } from '@dinghy/shared/docker/errors'
-import { isTrue, sendJson, type DockerRequest, type Router } from './router.ts'
-import { multiplexedStream, rawStream } from './server.ts'
+import { openStream, isTrue, sendJson, type DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
+import { multiplexedStream, rawStream } from './api-version.ts'
 
 export function containerStreamRoutes(router: Router, deps: Deps): void {
   const { containers, clock } = deps
   const find = (request: DockerRequest): Container => containers.get(request.params['id'] ?? '')
 
-  router.add('POST', '/containers/{id}/wait', async (request, response) => {
+  router.add('POST', '/containers/:id/wait', async (request, reply) => {
     const container = find(request)
     const condition = request.query.get('condition') || 'not-running'
     if (!['not-running', 'next-exit', 'removed'].includes(condition)) {
@@ -25,23 +26,22 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
     }
     const waiting = container.wait(condition as WaitCondition, request.signal)
     // `docker run` starts the container only after it has seen these headers.
-    response.writeHead(200, { 'Content-Type': 'application/json' })
-    response.flushHeaders()
+    const response = openStream(reply, 'application/json')
     const { exitCode, error } = await waiting
     response.end(
       `${JSON.stringify({ StatusCode: exitCode, ...(error !== undefined ? { Error: { Message: error } } : {}) })}\n`,
     )
   })
 
-  router.add('POST', '/containers/{id}/attach', (request) => {
+  router.add('POST', '/containers/:id/attach', async (request) => {
     const container = find(request)
-    attachClient(container, request)
+    await attachClient(container, request)
     containers.publish(container, 'attach')
   })
 
-  router.add('GET', '/containers/{id}/logs', (request, response) => sendLogs(deps, find(request), request, response))
+  router.add('GET', '/containers/:id/logs', (request, reply) => sendLogs(deps, find(request), request, reply))
 
-  router.add('GET', '/containers/{id}/stats', async (request, response) => {
+  router.add('GET', '/containers/:id/stats', async (request, reply) => {
     const container = find(request)
     const { query, signal } = request
     const isStream = query.get('stream') === null || isTrue(query.get('stream'))
@@ -56,10 +56,10 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
     let previous = isTrue(query.get('one-shot')) ? undefined : await sample()
     if (!isStream) {
       if (previous !== undefined && hasProcess(container.state.status)) await clock.sleep(1000, signal)
-      sendJson(response, 200, statsJson(container, await sample(), previous))
+      sendJson(reply, 200, statsJson(container, await sample(), previous))
       return
     }
-    response.writeHead(200, { 'Content-Type': 'application/json' })
+    const response = openStream(reply, 'application/json')
     while (!signal.aborted && containers.list().includes(container)) {
       const current = await sample()
       response.write(`${JSON.stringify(statsJson(container, current, previous))}\n`)
@@ -70,11 +70,11 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
   })
 }
 
-function attachClient(container: Container, request: DockerRequest): void {
+async function attachClient(container: Container, request: DockerRequest): Promise<void> {
   const { query } = request
   const refused = refusal('attach', container.state.status, container.id, container.name)
   if (refused !== undefined) throw refused
-  const socket = request.hijack(container.record.config.Tty ? rawStream : multiplexedStream)
+  const socket = await request.hijack(container.record.config.Tty ? rawStream : multiplexedStream)
   attach(container, socket, {
     streams: (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream))),
     stdin: isTrue(query.get('stdin')),
@@ -83,7 +83,7 @@ function attachClient(container: Container, request: DockerRequest): void {
   })
 }
 
-function sendLogs(deps: Deps, container: Container, request: DockerRequest, response: ServerResponse): void {
+function sendLogs(deps: Deps, container: Container, request: DockerRequest, reply: FastifyReply): void {
   const { query, signal } = request
   const streams = (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream)))
   if (streams.length === 0) throw badParameter('Bad parameters: you must choose at least one stream')
@@ -99,8 +99,7 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, resp
     tail: /^\d+$/.test(tail) ? Number(tail) : undefined,
   }
   const isRaw = container.record.config.Tty
-  response.writeHead(200, { 'Content-Type': isRaw ? rawStream : multiplexedStream })
-  response.flushHeaders()
+  const response = openStream(reply, isRaw ? rawStream : multiplexedStream)
   const reader = new LogReader(log, wanted, { raw: isRaw, timestamps: isTrue(query.get('timestamps')) })
   response.once('close', () => reader.close())
   const isFollowing = isTrue(query.get('follow')) && hasProcess(container.state.status)

@@ -1,3 +1,7 @@
+/**
+ * What the handlers of the Docker API are given: the parts of the runtime, made once in runtime.ts.
+ */
+
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Containers } from '../containers/containers.ts'

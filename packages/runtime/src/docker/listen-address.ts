@@ -1,6 +1,6 @@
 /**
- * Where the Engine API is served, in dockerd's words: `unix:///path` or `tcp://host:port`, with --tlsverify and the three
- * files that go with it. Pure but for reading those files.
+ * Where the Engine API is served, in dockerd's words: `unix:///path` or `tcp://host:port`, with --tlsverify and the
+ * three files that go with it. Pure but for reading those files.
  *
  * Whoever can talk to this API owns the machine. A socket file has a mode that keeps others away; a TCP port has
  * nothing, not even on the loopback interface, which every user and every web page of this machine can reach. So TCP is

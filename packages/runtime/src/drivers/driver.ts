@@ -1,11 +1,12 @@
 /**
  * How a container really runs: the seam between the container lifecycle and the machine.
  *
- * A driver turns a Rootfs, which a snapshotter has prepared, and a ProcessSpec into a running process, and answers questions about it. It keeps no state of its own in memory that matters: everything that is needed to find
- * a container again after the runtime was killed is in its run directory (drivers/shim.ts) and in `Running`.
+ * A driver turns a Rootfs, which a snapshotter has prepared, and a ProcessSpec into a running process, and answers
+ * questions about it. It keeps no state of its own in memory that matters: everything that is needed to find a
+ * container again after the runtime was killed is in its run directory (drivers/shim.ts) and in `Running`.
  *
- * Three drivers implement it: `linux` (namespaces, overlayfs, cgroups), `oci` (the same by way of runc or crun) and `process` (a child
- * process in a directory).
+ * Three drivers implement it: `linux` (namespaces, overlayfs, cgroups), `oci` (the same by way of runc or crun) and
+ * `process` (a child process in a directory).
  */
 
 import type { Rootfs } from '@dinghy/images/layers/snapshotter'
@@ -70,7 +71,9 @@ export interface ContainerSpec {
   ulimits?: { name: string; soft: number; hard: number }[]
   oomScoreAdj?: number
   devices?: { source: string; target: string; permissions: string }[]
-  /** What follows `--security-opt seccomp=`: "unconfined" or a profile in Docker's format; absent: the driver's default. */
+  /**
+   * What follows `--security-opt seccomp=`: "unconfined" or a profile in Docker's format; absent: the driver's default.
+   */
   seccomp?: string
   /**
    * Confine writes of the program to its root and mounts even where the driver has no mount namespace of its own.
@@ -154,8 +157,8 @@ export interface Driver {
   /** Sends a signal to the container's first process. Unknown signals and dead processes throw. */
   signal(running: Running, signal: NodeJS.Signals | number): Promise<void>
   /**
-   * For a run whose start was never settled: ends whatever there is of it, and resolves when nothing is left. Nothing may be said to have
-   * ended before that.
+   * For a run whose start was never settled: ends whatever there is of it, and resolves when nothing is left. Nothing
+   * may be said to have ended before that.
    */
   endRun(id: string, runDir: string): Promise<void>
   /** Ends every process of the container at once. */

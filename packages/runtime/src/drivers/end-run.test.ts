@@ -7,7 +7,7 @@ import { systemClock } from '@dinghy/shared/api/clock'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { endRun } from './end-run.ts'
 import { readStat } from './process-table.ts'
-import { assetPath, readShimPid } from './shim.ts'
+import { scriptPath, readShimPid } from './shim.ts'
 
 let runDir: string
 beforeEach(() => {
@@ -22,7 +22,7 @@ afterEach(() => rmSync(runDir, { recursive: true }))
 
 /** A real shim with `script` as its program, which writes its children's pids to `pids`. */
 async function shimOf(script: string): Promise<number[]> {
-  const shim = spawn('/bin/sh', [assetPath('shim.sh'), runDir, 'null', 'sh', '-c', script], {
+  const shim = spawn('/bin/sh', [scriptPath('shim.sh'), runDir, 'null', 'sh', '-c', script], {
     detached: true,
     stdio: 'ignore',
   })

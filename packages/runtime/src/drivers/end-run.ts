@@ -1,6 +1,7 @@
 /**
- * The end of a run of which nobody can say how far it got: its start is not settled in time, or its shim has been killed. Whoever
- * declares such a run to have ended ends it here first; otherwise its program may run on, or begin to, and nobody knows of it.
+ * The end of a run of which nobody can say how far it got: its start is not settled in time, or its shim has been
+ * killed. Whoever declares such a run to have ended ends it here first; otherwise its program may run on, or begin
+ * to, and nobody knows of it.
  */
 import { readdirSync, readlinkSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -28,8 +29,9 @@ export async function endRun(clock: Clock, runDir: string): Promise<void> {
 }
 
 /**
- * Those that hold a file of the run directory, as the shim and all that come after it do until the program replaces its streams, and what
- * they started. The number in the `shim` file alone says nothing: it may be somebody else's by now.
+ * Those that hold a file of the run directory, as the shim and all that come after it do until the program replaces
+ * its streams, and what they started. The number in the `shim` file alone says nothing: it may be somebody else's by
+ * now.
  */
 function membersOf(runDir: string): number[] {
   const holders = process.platform === 'linux' ? allPids().filter((pid) => holdsFileIn(pid, runDir)) : shimOf(runDir)

@@ -24,7 +24,7 @@ const files: Record<string, { hostPath: string; mode?: number; isFile?: boolean 
   '/app/run': { hostPath: elf },
   '/etc': { hostPath: root, isFile: false },
 }
-const lookup: Lookup = (path) => {
+function lookup(path: string): ReturnType<Lookup> {
   const file = files[path]
   return file && { path, mode: 0o755, isFile: true, ...file }
 }

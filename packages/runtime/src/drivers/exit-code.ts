@@ -1,3 +1,7 @@
+/**
+ * Exit codes and signals as numbers, as a shell and Docker tell them.
+ */
+
 import { constants } from 'node:os'
 
 /** A shell's way to say both how a process exited and which signal ended it. */

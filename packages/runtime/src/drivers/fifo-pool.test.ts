@@ -25,11 +25,11 @@ test('FIFOs are moved to where they are wanted, and left ones are found again', 
 test('what fails in the background is the next one’s error, and no more when it works again', async () => {
   const pool = new FifoPool(join(dir, 'pool'))
   const take = async (name: string) => pool.take(Array.from({ length: 8 }, (_, index) => join(dir, `${name}${index}`)))
-  for (let index = 0; index < 5; index++) await take(`early${index}-`)
-  // 24 are left. A directory in the place of the next FIFO makes mkfifo fail when the pool is filled again.
-  mkdirSync(join(dir, 'pool', '64'))
-  await take('last')
-  await take('low')
-  await vi.waitFor(async () => await expect(take('told')).rejects.toThrow('cannot make FIFOs'))
+  await take('first')
+  // A directory in the place of one FIFO of the next batch, and of the one after that, makes mkfifo fail.
+  for (const name of ['64', '128']) mkdirSync(join(dir, 'pool', name))
+  for (let index = 0; index < 6; index++) await take(`more${index}-`)
+  // Eight are left. More are being made, and whoever wants none would never hear that it fails.
+  await vi.waitFor(() => expect(pool.take([])).rejects.toThrow('cannot make FIFOs'))
   await take('again')
 })

@@ -30,7 +30,8 @@ export class FifoPool {
 
   /** Puts a FIFO that everybody may open at each of the paths. */
   async take(paths: string[]): Promise<void> {
-    // What went wrong in the background may go wrong again: then it is this one's error, and said, before the pool is empty.
+    // What went wrong in the background may go wrong again: then it is this one's error, and said, before the pool is
+    // empty.
     while (this.#hasFailed || this.#free.length < paths.length) await this.#fill()
     for (const path of paths) renameSync(join(this.#directory, this.#free.pop() ?? ''), path)
     if (this.#free.length < low) this.#fill().catch(() => (this.#hasFailed = true))

@@ -1,6 +1,6 @@
 /**
- * `docker run --init`: a first process that passes signals on and reaps orphans. Docker brings a static binary for it; here
- * the container's own shell does the same, so the image must have one.
+ * `docker run --init`: a first process that passes signals on and reaps orphans. Docker brings a static binary for it;
+ * here the container's own shell does the same, so the image must have one.
  */
 import type { ProcessSpec } from './driver.ts'
 import type { Lookup } from './executable.ts'

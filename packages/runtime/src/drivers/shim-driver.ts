@@ -1,6 +1,6 @@
 /**
- * What all drivers do alike, because every run stands under a shim (shim.ts): its directory, the start of a command in it, signals to
- * its first process, and the end of a run of which nobody knows how far it got.
+ * What all drivers do alike, because every run stands under a shim (shim.ts): its directory, the start of a command
+ * in it, signals to its first process, and the end of a run of which nobody knows how far it got.
  */
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '@dinghy/shared/docker/errors'
@@ -18,7 +18,7 @@ export interface ShimDriverOptions {
 }
 
 export abstract class ShimDriver {
-  protected readonly clock: Clock
+  readonly clock: Clock
   readonly #fifos: FifoPool
   readonly #shells: SpareShell
 
@@ -51,7 +51,7 @@ export abstract class ShimDriver {
   }
 
   /** launch() of shim.ts. A start that fails leaves no process behind, whatever has become of the shim. */
-  protected async launch(
+  async launch(
     run: Pick<ContainerSpec, 'id' | 'runDir' | 'stdin'>,
     command: string[],
     prepare?: () => Promise<void>,
@@ -64,8 +64,11 @@ export abstract class ShimDriver {
     }
   }
 
-  /** waitForExit() of shim.ts. When it comes to its end without a word from the shim, nothing of the run is left either. */
-  protected async waitForExit(running: Running, signal?: AbortSignal): Promise<{ code: number; at: Date }> {
+  /**
+   * waitForExit() of shim.ts. When it comes to its end without a word from the shim, nothing of the run is left
+   * either.
+   */
+  async waitForExit(running: Running, signal?: AbortSignal): Promise<{ code: number; at: Date }> {
     const { code, at, isLost } = await waitForExit(this.clock, running, signal)
     if (isLost) await endRun(this.clock, running.runDir)
     return { code, at }

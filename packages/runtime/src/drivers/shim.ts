@@ -34,9 +34,9 @@ import { quote } from './terminal.ts'
 /** What the program's stdin is; see shim.sh. */
 export type StdinMode = 'null' | 'once' | 'keep'
 
-export function assetPath(relative: string): string {
-  // Both src/drivers and dist/drivers are two levels below the package.
-  return new URL(`../../src/drivers/${relative}`, import.meta.url).pathname
+/** The path of a script in this folder. */
+export function scriptPath(name: string): string {
+  return new URL(name, import.meta.url).pathname
 }
 
 /** Makes the run directory and its FIFOs, replacing what an earlier run left. */
@@ -53,8 +53,8 @@ export async function createRunDir(fifos: FifoPool, runDir: string): Promise<voi
  * Starts `command` under a shim and resolves when the program runs. Rejects with the text of the `error` file when it
  * ended before that. With stdin 'once' the caller holds the FIFO open already, or the shim would wait for it.
  *
- * `prepare` is what can be done while the command comes up: it finds a pipe as its descriptor 7, and must not go beyond what
- * is prepared before it has read a line there. It reads end-of-file if nothing will come of it.
+ * `prepare` is what can be done while the command comes up: it finds a pipe as its descriptor 7, and must not go beyond
+ * what is prepared before it has read a line there. It reads end-of-file if nothing will come of it.
  */
 export async function launch(
   clock: Clock,
@@ -63,7 +63,7 @@ export async function launch(
   command: string[],
   prepare?: () => Promise<void>,
 ): Promise<Running> {
-  const shim = ['/bin/sh', assetPath('shim.sh'), runDir, stdin, ...command].map(quote).join(' ')
+  const shim = ['/bin/sh', scriptPath('shim.sh'), runDir, stdin, ...command].map(quote).join(' ')
   const file = join(runDir, 'command')
   const errors = quote(join(runDir, 'error'))
   writeFileSync(file, `exec ${prepare ? '7<&0 ' : ''}</dev/null 2>>${errors}\nexec ${shim}\n`, { mode: 0o600 })
@@ -87,8 +87,8 @@ export async function launch(
 }
 
 /**
- * For a run that another runtime process began: resolves when it is clear whether the program runs, or when it has not become clear in
- * time. Then endRun() makes it clear.
+ * For a run that another runtime process began: resolves when it is clear whether the program runs, or when it has
+ * not become clear in time. Then endRun() makes it clear.
  */
 export async function settleStart(clock: Clock, runDir: string): Promise<void> {
   const isSettled = () =>
@@ -117,8 +117,8 @@ export function readExitCode(runDir: string): number | undefined {
 
 /**
  * Resolves with the exit code and the moment of the exit. If program and shim were both killed from outside nobody
- * knows how the program ended; then the code is 255, as Docker says after losing a shim, and `isLost` says so: the caller sees to
- * it that nothing of the run is left.
+ * knows how the program ended; then the code is 255, as Docker says after losing a shim, and `isLost` says so: the
+ * caller sees to it that nothing of the run is left.
  */
 export async function waitForExit(
   clock: Clock,

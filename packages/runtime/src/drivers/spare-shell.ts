@@ -2,8 +2,8 @@
  * A shell that waits to become what is started next. To fork a process as large as this one takes the kernel two
  * milliseconds, in which nothing else happens here; so that is done when a start is over, for the next one.
  *
- * Callers may rely on: the shell leads a session of its own, and is gone when this process is, however it ends: it reads
- * end-of-file then.
+ * Callers may rely on: the shell leads a session of its own, and is gone when this process is, however it ends: it
+ * reads end-of-file then.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Writable } from 'node:stream'
@@ -19,7 +19,10 @@ export function hasEnded({ process: { pid, exitCode, signalCode } }: Shell): boo
   return pid === undefined || exitCode !== null || signalCode !== null
 }
 
-/** Takes the name of a file in a line, and does what is in there. The mask is Docker's; ours changes while a socket is made. */
+/**
+ * Takes the name of a file in a line, and does what is in there. The mask is Docker's; ours changes while a socket is
+ * made.
+ */
 const wait = 'umask 022; IFS= read -r file && . "$file"'
 
 export class SpareShell {

@@ -9,7 +9,10 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '@dinghy/shared/docker/errors'
 import { toolEnvironment } from '../tool-environment.ts'
 
-/** The command line that runs `program` on a new terminal of that size, whose other side is stdin and stdout of that line. */
+/**
+ * The command line that runs `program` on a new terminal of that size, whose other side is stdin and stdout of that
+ * line.
+ */
 export function onTerminal(program: string[], size?: [rows: number, columns: number]): string[] {
   checkScript()
   const [rows, columns] = size ?? [0, 0]
@@ -24,7 +27,10 @@ export function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
-/** Sets the size of the terminal that one of these processes has as stdin, stdout or stderr; the kernel tells its readers. */
+/**
+ * Sets the size of the terminal that one of these processes has as stdin, stdout or stderr; the kernel tells its
+ * readers.
+ */
 export async function resizeTerminal(
   clock: Clock,
   findPids: () => number[],
@@ -57,7 +63,8 @@ function terminalOf(pid: number): string | undefined {
   }
   for (const fd of [0, 1, 2]) {
     try {
-      // Its name is one of some mount namespace, where /dev/pts is another file system; the link leads to the device itself.
+      // Its name is one of some mount namespace, where /dev/pts is another file system; the link leads to the device
+      // itself.
       const link = `/proc/${pid}/fd/${fd}`
       if (/\/dev\/pts\/\d+$/.test(readlinkSync(link))) return link
     } catch (error) {

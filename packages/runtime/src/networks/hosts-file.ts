@@ -41,8 +41,9 @@ export function isReachableServer(address: string): boolean {
 }
 
 /**
- * `host` is the machine's own file, of which options that a container sets replace the like. Servers of the machine that the
- * container cannot reach are left out; Docker would put a public one in their place, which is not ours to choose.
+ * `host` is the machine's own file, of which options that a container sets replace the like. Servers of the machine
+ * that the container cannot reach are left out; Docker would put a public one in their place, which is not ours to
+ * choose.
  */
 export function resolvConf(
   host: string,

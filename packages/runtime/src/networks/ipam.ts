@@ -46,8 +46,8 @@ export function overlap(a: Subnet, b: Subnet): boolean {
 }
 
 /**
- * The lowest free host address of a subnet, or of a range in it; the subnet's first (network) and last (broadcast) are never
- * given out. A requested address may lie outside of the range.
+ * The lowest free host address of a subnet, or of a range in it; the subnet's first (network) and last (broadcast) are
+ * never given out. A requested address may lie outside of the range.
  */
 export function allocate(subnet: Subnet, taken: ReadonlySet<number>, requested?: string, range = subnet): number {
   if (requested !== undefined && requested !== '') {

@@ -1,6 +1,6 @@
 /**
- * Which kind of network `docker network create` makes by default, and why. "Works" is not guessed but tried: with a bridge, a
- * veth pair and rules in a network namespace of their own, which the kernel takes away with everything in it.
+ * Which kind of network `docker network create` makes by default, and why. "Works" is not guessed but tried: with a
+ * bridge, a veth pair and rules in a network namespace of their own, which the kernel takes away with everything in it.
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,14 +20,14 @@ export interface NetworkMode {
 
 export async function chooseMode(
   wanted: 'auto' | 'bridge' | 'loopback',
-  driver: { readonly name: 'linux' | 'oci' | 'process' },
+  choosing: Promise<{ driver: { readonly name: 'linux' | 'oci' | 'process' } }>,
   root: string,
 ): Promise<NetworkMode> {
   if (wanted === 'loopback') return { name: 'loopback', reason: 'asked for', canMasquerade: false }
   try {
-    if (driver.name === 'process') throw serverError(`the ${driver.name} driver has no network namespaces`)
     if (!isMachineRoot()) throw serverError('it needs root')
-    const canMasquerade = await tryOncePerBoot(root)
+    const [canMasquerade, { driver }] = await Promise.all([tryOncePerBoot(root), choosing])
+    if (driver.name === 'process') throw serverError(`the ${driver.name} driver has no network namespaces`)
     const reason = wanted === 'bridge' ? 'asked for' : 'network namespaces and bridges work on this machine'
     return { name: 'bridge', reason, canMasquerade }
   } catch (error) {
@@ -50,8 +50,8 @@ async function tryOncePerBoot(root: string): Promise<boolean> {
 }
 
 /**
- * The cable's far end is asked for in this machine's namespace, where bridges will be made. It vanishes together with the near
- * end, even if nobody is there to remove it.
+ * The cable's far end is asked for in this machine's namespace, where bridges will be made. It vanishes together with
+ * the near end, even if nobody is there to remove it.
  */
 async function tryOnce(): Promise<boolean> {
   const name = 'dinghy-try'

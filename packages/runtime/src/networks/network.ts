@@ -1,10 +1,10 @@
 /**
  * Where a container's address comes from: the seam between the networks of the Docker API and the machine.
  *
- * There are two kinds of networks with addresses, and one runtime serves both at once. On a *bridge* network each container has a
- * network namespace of its own, plugged into a Linux bridge. On a *loopback* network containers share the machine's
- * namespace, and their addresses come from 127.0.0.0/8: nothing has to be set up and nothing separates them. A network stays what
- * it was made as, because its subnet says it. `host` and `null` give no addresses.
+ * There are two kinds of networks with addresses, and one runtime serves both at once. On a *bridge* network each
+ * container has a network namespace of its own, plugged into a Linux bridge. On a *loopback* network containers share
+ * the machine's namespace, and their addresses come from 127.0.0.0/8: nothing has to be set up and nothing separates
+ * them. A network stays what it was made as, because its subnet says it. `host` and `null` give no addresses.
  */
 import { contains, parseAddress, parseSubnet, type Subnet } from './ipam.ts'
 

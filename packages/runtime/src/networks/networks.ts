@@ -1,8 +1,8 @@
 /**
  * The networks of the Docker API and who is on them; persisted in `<root>/networks.json`.
  *
- * A dynamic address belongs to a container while it runs, as in Docker: attach() at the start, detach() at the end. Endpoints
- * of containers that no longer run are forgotten when the runtime starts.
+ * A dynamic address belongs to a container while it runs, as in Docker: attach() at the start, detach() at the end.
+ * Endpoints of containers that no longer run are forgotten when the runtime starts.
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
@@ -193,7 +193,10 @@ export class Networks {
     return { ...attachment, network }
   }
 
-  /** Idempotent. What `hasEnded` is not written down: the next runtime forgets it by itself, see retain(). */
+  /**
+   * Idempotent. That a container which has ended is off its networks need not be saved: retain() finds it out at the
+   * next start.
+   */
   detach(reference: string, containerId: string, hasEnded = false): void {
     const network = this.list().find(({ id, name }) => id === reference || name === reference)
     if (network === undefined || !(containerId in network.endpoints)) return

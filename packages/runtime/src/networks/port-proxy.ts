@@ -1,8 +1,8 @@
 /**
  * Published ports: a proxy in the runtime listens where the user asked and carries bytes to the container's address.
  *
- * "All addresses" is taken literally: one listener for each address of the machine instead of one wildcard, because on a shared
- * loopback a wildcard would take the port away from every container's own address.
+ * "All addresses" is taken literally: one listener for each address of the machine instead of one wildcard, because on
+ * a shared loopback a wildcard would take the port away from every container's own address.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -34,7 +34,9 @@ export class PortProxies {
     this.#clock = clock
   }
 
-  /** Opens all ports of a container, or none: throws Docker's "port is already allocated" after closing what was open. */
+  /**
+   * Opens all ports of a container, or none: throws Docker's "port is already allocated" after closing what was open.
+   */
   async publish(containerId: string, targetIp: string, requests: PublishRequest[]): Promise<Published[]> {
     const published: Published[] = []
     const listeners: Listener[] = []

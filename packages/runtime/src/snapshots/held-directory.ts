@@ -1,10 +1,10 @@
 /**
- * Directories that are held by their descriptors, for walks through trees in which somebody else may be moving things: programs of a
- * container in its root or in a volume. A name is looked up in the directory that is held, and never through a link, so a
- * link that is put in the place of a directory leads nobody out of the tree.
+ * Directories that are held by their descriptors, for walks through trees in which somebody else may be moving
+ * things: programs of a container in its root or in a volume. A name is looked up in the directory that is held, and
+ * never through a link, so a link that is put in the place of a directory leads nobody out of the tree.
  *
- * Node has no openat(2); /proc/self/fd/N/NAME is the same on Linux. Elsewhere the process driver is all there is, which isolates
- * nothing, and paths have to do. Paths also end at 4,096 bytes, which descriptors do not.
+ * Node has no openat(2); /proc/self/fd/N/NAME is the same on Linux. Elsewhere the process driver is all there is,
+ * which isolates nothing, and paths have to do. Paths also end at 4,096 bytes, which descriptors do not.
  */
 import {
   closeSync,
@@ -40,7 +40,9 @@ export class HeldDirectory {
     return new HeldDirectory(openSync(path, O_RDONLY | O_DIRECTORY), hasDescriptorPaths ? path : realpathSync(path))
   }
 
-  /** A directory in it. Throws ENOTDIR or ELOOP (`code`) when the name is that of something else, a link for example. */
+  /**
+   * A directory in it. Throws ENOTDIR or ELOOP (`code`) when the name is that of something else, a link for example.
+   */
   enter(name: string): HeldDirectory {
     const path = this.at(name)
     return new HeldDirectory(openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), path)
@@ -101,8 +103,9 @@ export interface WalkOptions {
 }
 
 /**
- * Walks from `root` along `path` as the kernel would for a process whose root directory it is: `..` does not leave it, absolute links
- * begin at it. Takes `root` over: it is closed, or is part of the result. What does not exist may be the last name only.
+ * Walks from `root` along `path` as the kernel would for a process whose root directory it is: `..` does not leave
+ * it, absolute links begin at it. Takes `root` over: it is closed, or is part of the result. What does not exist may
+ * be the last name only.
  */
 export function walkIn(root: HeldDirectory, path: string, { followLast, makeMissing = false }: WalkOptions): HeldEntry {
   /** The way to where we are, which is what `..` goes back. */

@@ -1,6 +1,6 @@
 /**
- * A driver for tests whose programs live in memory. Run directories and FIFOs are real, and written to as a shim does, so what reads
- * them is tested as it is.
+ * A driver for tests whose programs live in memory. Run directories and FIFOs are real, and written to as a shim
+ * does, so what reads them is tested as it is.
  *
  * A container's program is the first word of its command:
  *   serve            runs until SIGTERM                 stubborn   runs until SIGKILL

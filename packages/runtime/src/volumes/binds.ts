@@ -10,7 +10,9 @@ const volumeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 const bindModes = new Set(['ro', 'rw', 'z', 'Z', 'nocopy', 'consistent', 'cached', 'delegated'])
 const propagationModes = new Set(['rprivate', 'private', 'rslave', 'slave', 'rshared', 'shared'])
 
-/** The mounts of a container, later ones of the same target replacing earlier: volumes-from, image volumes, -v, --mount. */
+/**
+ * The mounts of a container, later ones of the same target replacing earlier: volumes-from, image volumes, -v, --mount.
+ */
 export function mountPointsOf(hostConfig: MountOptions, volumes: string[], inherited: MountPoint[] = []): MountPoint[] {
   const byTarget = new Map<string, MountPoint>()
   const explicit = [

@@ -1,5 +1,6 @@
 /**
- * What a request asks to be mounted, and what it comes to: the words in which volumes, containers and the API speak of mounts.
+ * What a request asks to be mounted, and what it comes to: the words in which volumes, containers and the API speak of
+ * mounts.
  */
 
 /** The three places of a request that ask for mounts. */
@@ -34,6 +35,8 @@ export interface MountPoint {
   seed?: boolean
   mode: string
   options?: string
-  /** Of a bind, when it is not the usual `rprivate`: mounts that are made in it later on this machine show up inside. */
+  /**
+   * Of a bind, when it is not the usual `rprivate`: mounts that are made in it later on this machine show up inside.
+   */
   propagation?: 'slave' | 'rslave'
 }

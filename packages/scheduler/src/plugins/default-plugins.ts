@@ -1,6 +1,6 @@
 /**
- * The plugins of the default scheduler, in the order in which they are asked: cheap and decisive ones first, because the
- * first that refuses a node is the one whose reason people see. Names, order and weights are kube-scheduler's.
+ * The plugins of the default scheduler, in the order in which they are asked: cheap and decisive ones first, because
+ * the first that refuses a node is the one whose reason people see. Names, order and weights are kube-scheduler's.
  */
 
 import type { Plugin } from '../framework.ts'

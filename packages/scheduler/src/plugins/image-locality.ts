@@ -1,6 +1,6 @@
 /**
- * ImageLocality: prefers nodes that already have the pod's images, the bigger the better. An image counts less while few
- * nodes have it, or one node would attract every pod that uses it.
+ * ImageLocality: prefers nodes that already have the pod's images, the bigger the better. An image counts less while
+ * few nodes have it, or one node would attract every pod that uses it.
  */
 
 import { maxNodeScore, type Plugin } from '../framework.ts'

@@ -2,8 +2,9 @@
  * InterPodAffinity: pods that want to be near other pods, or far from them. "Near" is measured by a label of the nodes
  * (topologyKey): two nodes are in the same domain if they have the same value of it.
  *
- * Three things must hold: the pod's own affinity, its own anti-affinity, and the anti-affinity of the pods that are there
- * already, which also counts against newcomers. All are counted per domain once; asking about a node is then a look-up.
+ * Three things must hold: the pod's own affinity, its own anti-affinity, and the anti-affinity of the pods that are
+ * there already, which also counts against newcomers. All are counted per domain once; asking about a node is then a
+ * look-up.
  */
 
 import type { Pod } from '@dinghy/shared/api/types'
@@ -93,7 +94,9 @@ function preferences(pod: Pod, { lookups }: Snapshot): Wish[] {
   ]
 }
 
-/** A pod that had to be near others is drawn to them a little (upstream's hardPodAffinityWeight, 1) from their side too. */
+/**
+ * A pod that had to be near others is drawn to them a little (upstream's hardPodAffinityWeight, 1) from their side too.
+ */
 function attractions(pod: Pod, cluster: Snapshot): Wish[] {
   return requiredTerms(pod, cluster).affinity.map((term) => ({ term, weight: 1 }))
 }

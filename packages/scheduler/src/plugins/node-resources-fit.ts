@@ -1,6 +1,6 @@
 /**
- * NodeResourcesFit: what the pod asks for must be free on the node; of the nodes where it is, the one with the most left
- * is best (the LeastAllocated strategy, over cpu and memory).
+ * NodeResourcesFit: what the pod asks for must be free on the node; of the nodes where it is, the one with the most
+ * left is best (the LeastAllocated strategy, over cpu and memory).
  */
 
 import type { Pod } from '@dinghy/shared/api/types'

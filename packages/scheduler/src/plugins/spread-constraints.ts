@@ -65,7 +65,10 @@ export function hasAllDomains(info: NodeInfo, constraints: readonly Constraint[]
   return constraints.every(({ topologyKey }) => topologyKey in labelsOf(info))
 }
 
-/** Pods of this namespace that the selector matches; those on their way out are not counted. An empty selector counts none. */
+/**
+ * Pods of this namespace that the selector matches; those on their way out are not counted. An empty selector counts
+ * none.
+ */
 export function countMatching({ pods }: NodeInfo, { selector }: Constraint, namespace: string | undefined): number {
   if (selector.requirements.length === 0) return 0
   return pods.filter(

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { FakeClock, systemClock } from './clock.ts'
 
 describe('FakeClock', () => {
@@ -45,4 +45,22 @@ test('the system clock sleeps', async () => {
   const before = performance.now()
   await systemClock.sleep(5)
   expect(performance.now() - before).toBeGreaterThan(3)
+})
+
+test('a timer beyond 25 days does not fire at once, and can be cleared on the way', () => {
+  vi.useFakeTimers()
+  try {
+    const fired: string[] = []
+    const year = 365 * 86_400_000
+    systemClock.setTimeout(() => fired.push('a year'), year)
+    systemClock.setTimeout(() => fired.push('the end'), Infinity)
+    const cleared = systemClock.setTimeout(() => fired.push('cleared'), year)
+    vi.advanceTimersByTime(year - 1)
+    systemClock.clear(cleared)
+    expect(fired).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(fired).toEqual(['a year'])
+  } finally {
+    vi.useRealTimers()
+  }
 })

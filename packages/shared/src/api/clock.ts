@@ -17,11 +17,34 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
+/** A timer of node's that is longer than this (25 days) fires at once. */
+const longestTimerMs = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   now: () => Date.now(),
-  setTimeout: (fn, ms) => setTimeout(fn, ms),
-  clear: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+  setTimeout: (fn, ms) => new SystemTimer(fn, ms),
+  clear: (timer) => {
+    if (timer instanceof SystemTimer) timer.clear()
+  },
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
+}
+
+/** A long time is waited for in pieces. */
+class SystemTimer {
+  #piece: NodeJS.Timeout | undefined
+
+  constructor(fn: () => void, ms: number) {
+    this.#wait(fn, ms)
+  }
+
+  clear(): void {
+    clearTimeout(this.#piece)
+  }
+
+  #wait(fn: () => void, ms: number): void {
+    const pieceMs = Math.min(ms, longestTimerMs)
+    this.#piece = setTimeout(() => (ms > pieceMs ? this.#wait(fn, ms - pieceMs) : fn()), pieceMs)
+  }
 }
 
 interface FakeTimer {

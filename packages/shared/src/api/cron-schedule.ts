@@ -1,14 +1,14 @@
 /**
- * When a CronJob is due: the five fields of cron, read once and then asked for times. Pure. The api-server reads a schedule
- * to see whether it is one, the controller to follow it.
+ * When a CronJob is due: the five fields of cron, read once and then asked for times. Pure. The api-server reads a
+ * schedule to see whether it is one, the controller to follow it.
  *
  *     ┌ minute 0–59 │ hour 0–23 │ day of month 1–31 │ month 1–12 or JAN–DEC │ day of week 0–6 or SUN–SAT (7 is no day)
  *     │ each: `*` or `?`, `5`, `1-5`, `0/15`, `10-20/2`, `5/10` (from 5 on), lists with commas
  *     │ or a macro: @hourly @daily @midnight @weekly @monthly @yearly @annually, or `@every 1h30m`
  *
  * If both the day of month and the day of week are restricted, either may match; otherwise both must.
- * The dialect is that of robfig/cron, which Kubernetes uses, and so are the complaints. Times of day that a change to summer
- * time skips are skipped; one that comes twice in autumn runs twice if the hour is a wildcard.
+ * The dialect is that of robfig/cron, which Kubernetes uses, and so are the complaints. Times of day that a change to
+ * summer time skips are skipped; one that comes twice in autumn runs twice if the hour is a wildcard.
  */
 
 import { parseDuration } from './duration.ts'

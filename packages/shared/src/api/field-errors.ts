@@ -103,7 +103,9 @@ const hidesValue = new Set<FieldErrorType>([
   'InternalError',
 ])
 
-/** A value of Go type map[string]string – labels, mostly – which is shown differently from an object of the same fields. */
+/**
+ * A value of Go type map[string]string – labels, mostly – which is shown differently from an object of the same fields.
+ */
 export class StringMap {
   readonly entries: Readonly<Record<string, string>> | undefined
 

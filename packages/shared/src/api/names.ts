@@ -4,6 +4,7 @@
  * Lengths are counted in bytes, as upstream does.
  */
 import { isIP } from 'node:net'
+import { customAlphabet } from 'nanoid'
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const subdomain = `${label}(\\.${label})*`
@@ -122,14 +123,12 @@ export function isPathSegmentName(value: string): string[] {
 /** No vowels, and no digits that look like them: random names must not spell words. */
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
 
-/** `length` random characters of upstream's alphabet. `random` gives numbers in [0, 1). */
-export function randomSuffix(length: number, random: () => number = Math.random): string {
-  return Array.from({ length }, () => alphabet[Math.floor(random() * alphabet.length)]).join('')
-}
+/** `length` random characters of upstream's alphabet. */
+export const randomSuffix: (length: number) => string = customAlphabet(alphabet)
 
 /** A name for metadata.generateName: the prefix, cut so that it fits a label, and five random characters. */
-export function generateName(prefix: string, random: () => number = Math.random): string {
-  return prefix.slice(0, 63 - 5) + randomSuffix(5, random)
+export function generateName(prefix: string): string {
+  return prefix.slice(0, 63 - 5) + randomSuffix(5)
 }
 
 /** `base-hash`, with the base cut so that the whole is at most `maxLength` characters. */

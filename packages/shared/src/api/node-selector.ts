@@ -1,9 +1,11 @@
 /**
- * Node selectors: the terms by which a pod (spec.affinity, spec.nodeSelector) or a volume says which nodes will do. Pure.
- * Asked by the scheduler, the DaemonSet controller and the node itself. Terms are alternatives; within one term everything
- * must hold; a term without any requirement matches no node. Follows component-helpers/scheduling/corev1/nodeaffinity.
+ * Node selectors: the terms by which a pod (spec.affinity, spec.nodeSelector) or a volume says which nodes will do.
+ * Pure. Asked by the scheduler, the DaemonSet controller and the node itself. Terms are alternatives; within one term
+ * everything must hold; a term without any requirement matches no node. Follows
+ * component-helpers/scheduling/corev1/nodeaffinity.
  */
 
+import { ownValue } from './own-value.ts'
 import { matchesRequirement, type Operator } from './selectors.ts'
 import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from './types.ts'
 
@@ -18,7 +20,7 @@ export interface SelectableNode {
 export function matchesNodeAffinity(spec: PodSpec, node: SelectableNode): boolean {
   const labels = node.metadata.labels ?? {}
   const demanded = Object.entries(spec.nodeSelector ?? {})
-  if (!demanded.every(([key, value]) => labels[key] === value)) return false
+  if (!demanded.every(([key, value]) => ownValue(labels, key) === value)) return false
   const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
   return required === undefined || matchesNodeSelector(required, node)
 }

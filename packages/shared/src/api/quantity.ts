@@ -1,7 +1,7 @@
 /**
  * Quantities: "250m", "64Mi", "1.5Gi", "2e3". Held exactly, as a whole number of billionths, because that is the finest
- * grain Kubernetes keeps (smaller amounts round up) and because "0.1" must not become a binary fraction. The store serves
- * the canonical form: the largest suffix that leaves a whole number, in the family the user wrote.
+ * grain Kubernetes keeps (smaller amounts round up) and because "0.1" must not become a binary fraction. The store
+ * serves the canonical form: the largest suffix that leaves a whole number, in the family the user wrote.
  *
  * Follows k8s.io/apimachinery/pkg/api/resource, without its cap at 2^63-1.
  */

@@ -1,10 +1,12 @@
 /**
- * What one object costs, by the names of ResourceQuota: pods, requests.cpu, services.nodeports, count/deployments.apps, …
+ * What one object costs, by the names of ResourceQuota: pods, requests.cpu, services.nodeports, count/deployments.apps,
+ * …
  *
- * Pure; the api-server asks before it lets an object in, the quota controller to show what is used. An object that costs
- * nothing of a name leaves the name out. Follows pkg/quota/v1/evaluator.
+ * Pure; the api-server asks before it lets an object in, the quota controller to show what is used. An object that
+ * costs nothing of a name leaves the name out. Follows pkg/quota/v1/evaluator.
  */
 
+import { ownValue } from './own-value.ts'
 import { podRequirements } from './pod-requirements.ts'
 import { addQuantities } from './quantity.ts'
 import type { KubernetesObject, PersistentVolumeClaim, Pod, ResourceQuota, Service } from './types.ts'
@@ -143,7 +145,10 @@ function hasCrossNamespaceAffinity({ spec }: Pod): boolean {
   })
 }
 
-/** What these objects, all of one resource, use of what the quota limits; the names are those of `hard` that they concern. */
+/**
+ * What these objects, all of one resource, use of what the quota limits; the names are those of `hard` that they
+ * concern.
+ */
 export function quotaUsage(
   quota: ResourceQuota,
   resource: CountedResource,
@@ -153,8 +158,8 @@ export function quotaUsage(
   for (const object of objects) {
     if (!isInScope(quota, resource.plural, object)) continue
     for (const [name, amount] of Object.entries(usageOf(resource, object))) {
-      if (quota.spec.hard?.[name] === undefined) continue
-      used[name] = addQuantities(used[name] ?? '0', amount)
+      if (ownValue(quota.spec.hard, name) === undefined) continue
+      used[name] = addQuantities(ownValue(used, name) ?? '0', amount)
     }
   }
   return used

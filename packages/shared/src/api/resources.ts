@@ -65,7 +65,10 @@ export function apiVersionOf(resource: { group: string; version: string }): stri
   return resource.group === '' ? resource.version : `${resource.group}/${resource.version}`
 }
 
-/** The URL path of a collection, an object or a subresource, e.g. /apis/apps/v1/namespaces/default/deployments/web/scale. */
+/**
+ * The URL path of a collection, an object or a subresource, e.g.
+ * /apis/apps/v1/namespaces/default/deployments/web/scale.
+ */
 export function resourcePath(resource: Resource, namespace?: string, name?: string, subresource?: string): string {
   const parts = [resource.group === '' ? `/api/${resource.version}` : `/apis/${resource.group}/${resource.version}`]
   if (resource.namespaced && namespace !== undefined && namespace !== '') {

@@ -211,7 +211,9 @@ export interface FieldRequirement {
   readonly value: string
 }
 
-/** Terms joined by commas: `field=value`, `field==value`, `field!=value`; `\` escapes a comma, an equals sign or itself. */
+/**
+ * Terms joined by commas: `field=value`, `field==value`, `field!=value`; `\` escapes a comma, an equals sign or itself.
+ */
 export function parseFieldSelector(text: string): FieldRequirement[] {
   return splitTerms(text).map((term) => {
     const match = /^((?:\\.|[^\\=!])*)(!=|==|=)(.*)$/s.exec(term)

@@ -1,4 +1,6 @@
-/** The two ways in which Kubernetes writes a moment: meta/v1 Time (whole seconds) and MicroTime (six digits). Both UTC. */
+/**
+ * The two ways in which Kubernetes writes a moment: meta/v1 Time (whole seconds) and MicroTime (six digits). Both UTC.
+ */
 import type { Clock } from './clock.ts'
 
 /** "2025-01-01T00:00:00Z" */

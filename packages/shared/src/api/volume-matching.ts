@@ -1,6 +1,6 @@
 /**
- * Which PersistentVolume suits a claim. Pure; the binder asks it for claims that are bound at once, the scheduler for those
- * that wait for a node. Follows volume.FindMatchingVolume of component-helpers.
+ * Which PersistentVolume suits a claim. Pure; the binder asks it for claims that are bound at once, the scheduler for
+ * those that wait for a node. Follows volume.FindMatchingVolume of component-helpers.
  */
 
 import { compareQuantities } from './quantity.ts'
@@ -15,8 +15,8 @@ export function isForClaim({ spec: { claimRef } }: PersistentVolume, claim: Pers
 }
 
 /**
- * One that is reserved for the claim; else the smallest free one that is good enough. Of equally large ones the one with
- * the fewest access modes: what many nodes could share is kept for those that need it.
+ * One that is reserved for the claim; else the smallest free one that is good enough. Of equally large ones the one
+ * with the fewest access modes: what many nodes could share is kept for those that need it.
  */
 export function findVolume(
   claim: PersistentVolumeClaim,
@@ -29,8 +29,8 @@ export function findVolume(
 }
 
 /**
- * Why the claim cannot have the volume, in upstream's words; undefined if it can. A user who reserves a volume is free of
- * the claim's label selector, but of nothing that is checked here.
+ * Why the claim cannot have the volume, in upstream's words; undefined if it can. A user who reserves a volume is free
+ * of the claim's label selector, but of nothing that is checked here.
  */
 export function misfit(volume: PersistentVolume, { spec: wanted }: PersistentVolumeClaim): string | undefined {
   const { accessModes = [], volumeMode = 'Filesystem', storageClassName = '' } = volume.spec

@@ -3,14 +3,15 @@
  *
  * Callers may rely on: every error is a StatusError (the server's own Status when it sent one; ServiceUnavailable when
  * it could not be reached), except an abort, which rejects with the signal's reason; every request names its actor
- * (User-Agent) and its cause (causality.ts). Nothing is retried here: reconcilers are retried as a whole by their queue.
+ * (User-Agent) and its cause (causality.ts). Nothing is retried here: reconcilers are retried as a whole by their
+ * queue.
  */
 
 import { apiVersionOf, resourcePath, type Resource } from '../api/resources.ts'
 import { fromResponse, serviceUnavailable, StatusError, type Status } from '../api/errors.ts'
 import type { Draft, KubernetesObject, WatchEvent } from '../api/types.ts'
+import { type ClientTls, httpRequest, type HttpResponse, readBytes, readLines, readText } from '../http/client.ts'
 import { causeHeader, currentCause } from './causality.ts'
-import { httpRequest, readBytes, readLines, readText, type HttpResponse } from './http.ts'
 
 export interface ObjectReference {
   namespace?: string | undefined
@@ -79,19 +80,22 @@ const patchContentTypes: Record<Patch['type'], string> = {
 }
 
 export class ApiClient {
-  /** `http://host:port`, without a slash at the end. */
+  /** `http://host:port` or https, without a slash at the end. */
   readonly server: string
   /** The actor as history will show it: "deployment-controller", "kubelet/node-1". */
   readonly userAgent: string
 
-  constructor(options: { server: string; userAgent: string }) {
+  readonly #tls: ClientTls | undefined
+
+  constructor(options: { server: string; userAgent: string; tls?: ClientTls | undefined }) {
     this.server = options.server.replace(/\/+$/, '')
     this.userAgent = options.userAgent
+    this.#tls = options.tls
   }
 
   /** The same server, another actor. */
   as(userAgent: string): ApiClient {
-    return new ApiClient({ server: this.server, userAgent })
+    return new ApiClient({ server: this.server, userAgent, tls: this.#tls })
   }
 
   async get<T extends KubernetesObject>(
@@ -167,7 +171,9 @@ export class ApiClient {
     await this.#json('DELETE', objectPath(resource, ref), body, {}, signal)
   }
 
-  /** Deletes everything that the selection names. The server goes through it one by one: there is no "all or nothing". */
+  /**
+   * Deletes everything that the selection names. The server goes through it one by one: there is no "all or nothing".
+   */
   async deleteCollection(
     resource: Resource,
     selection: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>,
@@ -190,8 +196,9 @@ export class ApiClient {
   }
 
   /**
-   * Events after `resourceVersion` (an ERROR is thrown, never delivered), until the server ends the watch (the iteration ends), the connection breaks or the
-   * server reports an error (it throws), or the signal aborts (it throws the reason).
+   * Events after `resourceVersion` (an ERROR is thrown, never delivered), until the server ends the watch (the
+   * iteration ends), the connection breaks or the server reports an error (it throws), or the signal aborts (it throws
+   * the reason).
    */
   async *watch<T extends KubernetesObject>(
     resource: Resource<T>,
@@ -215,7 +222,10 @@ export class ApiClient {
     }
   }
 
-  /** Any request; the caller reads (or destroys) the body. A string or Buffer body is sent as it is, anything else as JSON. */
+  /**
+   * Any request; the caller reads (or destroys) the body. A string or Buffer body is sent as it is, anything else as
+   * JSON.
+   */
   async raw(
     method: string,
     path: string,
@@ -235,13 +245,8 @@ export class ApiClient {
     }
     try {
       const url = this.server + path
-      const response = await httpRequest({
-        method,
-        url,
-        headers: allHeaders,
-        signal,
-        ...(encoded === undefined ? {} : { body: encoded }),
-      })
+      const request = { method, url, headers: allHeaders, body: encoded, tls: this.#tls }
+      const response = await httpRequest(request, signal)
       if (response.status < 400) return response
       throw fromResponse(response.status, await readText(response))
     } catch (error) {

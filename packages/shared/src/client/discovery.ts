@@ -7,7 +7,7 @@
 
 import type { Resource } from '../api/resources.ts'
 import type { ApiClient } from './api-client.ts'
-import { readJson } from './http.ts'
+import { readJson } from '../http/client.ts'
 
 export interface DiscoveredResource extends Resource {
   verbs: string[]

@@ -1,8 +1,10 @@
 /**
  * EventCorrelator: what to do with one more event. Pure but for its memory; time comes from the clock.
  *
- *   1. an object that a component talks about too much is cut off for a while        (25 at once, then one in 5 minutes)
- *   2. ten different messages for one reason within ten minutes become one           ("(combined from similar events): …")
+ *   1. an object that a component talks about too much is cut off for a while        (25 at once, then one in 5
+ *      minutes)
+ *   2. ten different messages for one reason within ten minutes become one           ("(combined from similar events):
+ *      …")
  *   3. an event that was seen before is counted up instead of being written again    (count, lastTimestamp)
  *
  * The numbers are those of client-go tools/record/events_cache.go.

@@ -132,7 +132,9 @@ export class EventRecorder {
     }
   }
 
-  /** "<object>.<hex of the time in nanoseconds>", as upstream; the last digits are random, since our clock has only ms. */
+  /**
+   * "<object>.<hex of the time in nanoseconds>", as upstream; the last digits are random, since our clock has only ms.
+   */
   #uniqueName({ involvedObject }: EventFacts): string {
     const nanoseconds = BigInt(Math.floor(this.#clock.now())) * 1_000_000n + BigInt(Math.floor(Math.random() * 1e6))
     return `${involvedObject.name}.${nanoseconds.toString(16)}`

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FakeClock } from '../api/clock.ts'
 import { keyOf } from '../api/keys.ts'
-import { ConfigMaps } from '../api/resources.ts'
+import { ConfigMaps, Nodes } from '../api/resources.ts'
 import { parseLabelSelector } from '../api/selectors.ts'
 import type { ConfigMap } from '../api/types.ts'
 import { ApiClient } from './api-client.ts'
@@ -202,4 +202,28 @@ test('Informers share one watch for each selection, and start the latecomers', a
   await informers.for(ConfigMaps, { labelSelector: 'a=b' }).synced()
   await until(() => server.watchers === 3)
   expect(server.requests.filter(({ query }) => query.has('watch'))).toHaveLength(3)
+})
+
+test('an object without its spec or status is shown with empty ones, and neither handlers nor indexes stumble', async () => {
+  const nodes = new Informer(client, Nodes, { clock, log: quiet })
+  nodes.addIndex('taint', ({ spec }) => (spec.taints ?? []).map(({ key }) => key))
+  nodes.addIndex('condition', ({ status }) => (status.conditions ?? []).map(({ type }) => type))
+  const heard: string[] = []
+  nodes.onChange(({ type, object: { metadata, spec, status } }) => {
+    heard.push(`${type} ${metadata.name} ${JSON.stringify([spec, status])}`)
+  })
+  server.put(Nodes, { metadata: { name: 'bare' }, spec: {}, status: null } as never)
+  void nodes.run(stop.signal)
+  await nodes.synced()
+  server.put(Nodes, { metadata: { name: 'later' }, spec: null, status: { phase: 'Running' } } as never)
+  server.put(Nodes, { metadata: { name: 'good' }, spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } })
+  server.remove(Nodes, 'bare')
+  await until(() => heard.length === 4)
+  expect(heard).toEqual([
+    'added bare [{},{}]',
+    'added later [{},{"phase":"Running"}]',
+    'added good [{"taints":[{"key":"gpu","effect":"NoSchedule"}]},{}]',
+    'deleted bare [{},{}]',
+  ])
+  expect(nodes.lister.byIndex('taint', 'gpu').map(({ metadata }) => metadata.name)).toEqual(['good'])
 })

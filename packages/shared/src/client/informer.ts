@@ -90,6 +90,8 @@ export class Informer<T extends KubernetesObject> {
     }
     // Deleted while we were not watching: the exact revision is unknown, the list's is the latest it can have been.
     for (const key of gone) this.#delete(key, undefined, revision)
+    if (!this.#hasSynced)
+      this.#log.debug({ resource: this.resource.plural, objects: objects.length }, 'informer synced')
     this.#hasSynced = true
     this.#markSynced()
   }
@@ -99,8 +101,8 @@ export class Informer<T extends KubernetesObject> {
     else this.#set(object)
   }
 
-  #set(object: T): void {
-    deepFreeze(object)
+  #set(received: T): void {
+    const object = deepFreeze(withSpecAndStatus(received))
     const revision = object.metadata.resourceVersion
     const key = keyOf(object)
     const previous = this.lister.get(key)
@@ -119,7 +121,8 @@ export class Informer<T extends KubernetesObject> {
   #delete(key: string, last: T | undefined, revision: string): void {
     const previous = this.lister.delete(key)
     if (!previous) return
-    this.#notify({ type: 'deleted', object: last ? deepFreeze(last) : previous, previous, revision })
+    const object = last ? deepFreeze(withSpecAndStatus(last)) : previous
+    this.#notify({ type: 'deleted', object, previous, revision })
   }
 
   #notify(change: Change<T>): void {
@@ -176,6 +179,20 @@ export class Informers {
       this.#options.log.error({ kind: informer.resource.kind, err: error }, 'an informer stopped')
     })
   }
+}
+
+/**
+ * An object that has a spec or a status has both. Readers rely on it, and one object that was stored without (a patch
+ * of `status: null` did that) must not stop the loops and indexes that serve all others. client-go calls it a
+ * transform.
+ */
+function withSpecAndStatus<T extends KubernetesObject & { spec?: unknown; status?: unknown }>(object: T): T {
+  const isWhole = isObject(object.spec) === isObject(object.status) && object.spec !== null && object.status !== null
+  return isWhole ? object : { ...object, spec: object.spec ?? {}, status: object.status ?? {} }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }
 
 function deepFreeze<T>(value: T): T {

@@ -4,10 +4,10 @@
  *   the Lease is free, expired or ours ──► write ourselves into it (a conflict means that another was quicker)
  *   leading: renew every retryPeriod; unable to renew for renewDeadline ──► stop leading before others may start
  *
- * Callers may rely on: onLeading's signal aborts when leadership is lost or the caller stops; the Lease is released only
- * after onLeading has returned, so two leaders never overlap while clocks run equally fast. A Lease counts as expired
- * by the time that *we* have seen it unchanged, so the clocks of the machines need not agree.
- * Follows client-go tools/leaderelection; after losing we stand again, where upstream's processes exit.
+ * Callers may rely on: onLeading's signal aborts when leadership is lost or the caller stops; the Lease is released
+ * only after onLeading has returned, so two leaders never overlap while clocks run equally fast. A Lease counts as
+ * expired by the time that *we* have seen it unchanged, so the clocks of the machines need not agree. Follows client-go
+ * tools/leaderelection; after losing we stand again, where upstream's processes exit.
  */
 
 import { hasReason } from '../api/errors.ts'
@@ -16,6 +16,7 @@ import { microTime } from '../api/time.ts'
 import type { Clock } from '../api/clock.ts'
 import type { Lease } from '../api/types.ts'
 import type { ApiClient } from './api-client.ts'
+import { Backoff } from './backoff.ts'
 import { stderrLogger, type Logger } from './logger.ts'
 
 export interface LeaseOptions {
@@ -29,6 +30,8 @@ export interface LeaseOptions {
   renewDeadlineMs?: number
   retryPeriodMs?: number
   log?: Logger
+  /** Called when it is another's turn: the candidate is there, and waits. */
+  onWaiting?: () => void
 }
 
 /** Runs until the signal aborts, or until onLeading returns or throws of its own accord. */
@@ -68,6 +71,9 @@ async function lead(
   return (await renewing) ? 'lost' : 'finished'
 }
 
+/** `refused`: another holds it, or the server would not have it. */
+type Attempt = 'held' | 'refused' | 'unreachable'
+
 class Candidate {
   readonly log: Logger
   readonly #options: LeaseOptions
@@ -89,12 +95,16 @@ class Candidate {
 
   /** True when we lead, false when the signal aborted first. */
   async acquire(signal: AbortSignal): Promise<boolean> {
+    const backoff = new Backoff(this.#clock)
     while (!signal.aborted) {
-      if (await this.#tryToHold(signal)) {
+      const attempt = await this.#tryToHold(signal)
+      if (attempt === 'held') {
         this.log.info({ lease: this.#options.name, identity: this.#options.identity }, 'now leading')
         return true
       }
-      await this.#pause(signal)
+      if (attempt === 'refused') this.#options.onWaiting?.()
+      // A server that is only starting must not cost its candidates a whole period.
+      await (attempt === 'unreachable' ? backoff.wait(signal).catch(unlessAborted(signal)) : this.#pause(signal))
     }
     return false
   }
@@ -105,7 +115,7 @@ class Candidate {
     while (!signal.aborted) {
       await this.#pause(signal)
       if (signal.aborted) return false
-      if (await this.#tryToHold(signal)) renewedAtMs = this.#clock.now()
+      if ((await this.#tryToHold(signal)) === 'held') renewedAtMs = this.#clock.now()
       else if (this.#clock.now() - renewedAtMs >= this.#deadlineMs) {
         this.log.warn({ lease: this.#options.name, identity: this.#options.identity }, 'lost the lease')
         return true
@@ -131,30 +141,28 @@ class Candidate {
     return { namespace: this.#options.namespace ?? 'kube-system', name: this.#options.name }
   }
 
-  /** One attempt to acquire or to renew. False: someone else holds it, or the server could not be asked. */
-  async #tryToHold(signal: AbortSignal): Promise<boolean> {
+  /** One attempt to acquire or to renew. */
+  async #tryToHold(signal: AbortSignal): Promise<Attempt> {
     const { client } = this.#options
     try {
       const lease = await client.get(Leases, this.#ref, {}, signal)
-      if (!this.#isFree(lease)) return false
+      if (!this.#isFree(lease)) return 'refused'
       const updated = await client.update(Leases, { ...lease, spec: this.#held(lease.spec) }, {}, signal)
       this.#see(updated)
-      return true
+      return 'held'
     } catch (error) {
       if (hasReason(error, 'NotFound')) return await this.#create(signal)
-      this.#noteFailure(error, signal)
-      return false
+      return this.#failed(error, signal)
     }
   }
 
-  async #create(signal: AbortSignal): Promise<boolean> {
+  async #create(signal: AbortSignal): Promise<Attempt> {
     try {
       const draft = { metadata: this.#ref, spec: this.#held({}) }
       this.#see(await this.#options.client.create(Leases, draft, {}, signal))
-      return true
+      return 'held'
     } catch (error) {
-      this.#noteFailure(error, signal)
-      return false
+      return this.#failed(error, signal)
     }
   }
 
@@ -178,16 +186,19 @@ class Candidate {
     return { ...spec, holderIdentity: this.#options.identity, acquireTime: now, leaseTransitions }
   }
 
-  #noteFailure(error: unknown, signal: AbortSignal): void {
-    if (signal.aborted) return
-    this.log.debug({ lease: this.#options.name, err: error }, 'the lease could not be taken or renewed')
+  #failed(error: unknown, signal: AbortSignal): Attempt {
+    if (!signal.aborted)
+      this.log.debug({ lease: this.#options.name, err: error }, 'the lease could not be taken or renewed')
+    return hasReason(error, 'ServiceUnavailable') ? 'unreachable' : 'refused'
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
-    try {
-      await this.#clock.sleep(this.#periodMs, signal)
-    } catch (error) {
-      if (!signal.aborted) throw error
-    }
+    await this.#clock.sleep(this.#periodMs, signal).catch(unlessAborted(signal))
+  }
+}
+
+function unlessAborted(signal: AbortSignal) {
+  return (error: unknown): void => {
+    if (!signal.aborted) throw error
   }
 }

@@ -2,9 +2,9 @@
  * `.dockerignore`: which files of a build context do not exist for the build. Also the patterns of COPY's wildcards
  * and `--exclude`, which follow the same rules for `*`, `?`, `[a-z]` and (here only) `**`. Pure.
  *
- * The last pattern that matches a path, or one of its parents, decides; `!` takes an exclusion back, also below a directory
- * that is excluded. Follows github.com/moby/patternmatcher, and BuildKit's walk (fsutil): a directory that is excluded
- * exists only if something in it does.
+ * The last pattern that matches a path, or one of its parents, decides; `!` takes an exclusion back, also below a
+ * directory that is excluded. Follows github.com/moby/patternmatcher, and BuildKit's walk (fsutil): a directory that is
+ * excluded exists only if something in it does.
  */
 import { posix } from 'node:path'
 

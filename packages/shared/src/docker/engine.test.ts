@@ -25,7 +25,7 @@ afterEach(() => {
   rmSync(root, { recursive: true, force: true })
 })
 
-async function engine(answer: RequestListener): Promise<DockerEngine> {
+async function engine(answer: (...args: Parameters<RequestListener>) => unknown): Promise<DockerEngine> {
   server = createServer((request, response) => {
     asked.push(request)
     answer(request, response)
@@ -69,6 +69,7 @@ test('so has one that does not answer in time', async () => {
   const arrived = new Promise<void>((resolve) => (answering = resolve))
   const docker = await engine(() => answering?.())
   const call = docker.json('GET', '/x', { lastsMs: 500 })
+  // It fails before it is awaited below.
   call.catch(() => undefined)
   await arrived
   await clock.advance(1500)

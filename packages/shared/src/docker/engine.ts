@@ -1,10 +1,10 @@
 /**
  * The client of the Docker Engine API, over the engine's unix socket: JSON in and out, streams, hijacked connections.
  *
- * Callers may rely on: a refusal is a DockerError with the engine's own message and status; an engine that is not there, or
- * that does not answer in time, is a DockerError with status 0; aborting the signal ends the call with its reason. A
- * stream has to begin in time and may then take as long as it likes. Nothing is retried here.
- * The same calls work against Docker itself: nothing in this file knows which engine answers.
+ * Callers may rely on: a refusal is a DockerError with the engine's own message and status; an engine that is not
+ * there, or that does not answer in time, is a DockerError with status 0; aborting the signal ends the call with its
+ * reason. A stream has to begin in time and may then take as long as it likes. Nothing is retried here. The same calls
+ * work against Docker itself: nothing in this file knows which engine answers.
  */
 
 import { Readable, type Duplex } from 'node:stream'
@@ -104,7 +104,9 @@ export class DockerEngine {
     }
   }
 
-  /** The lines of a progress stream. Most failures are inside such a stream that began with 200: they are thrown, too. */
+  /**
+   * The lines of a progress stream. Most failures are inside such a stream that began with 200: they are thrown, too.
+   */
   async *progress(path: string, options: CallOptions = {}, signal?: AbortSignal): AsyncIterable<ProgressLine> {
     const { body } = await this.request('POST', path, options, signal)
     for await (const line of readLines(body)) {

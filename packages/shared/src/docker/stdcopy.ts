@@ -1,6 +1,6 @@
 /**
- * Stdcopy: how stdout and stderr share one connection. Each frame is an 8-byte header [stream, 0, 0, 0, length as 32-bit
- * big endian] and that many bytes. With a TTY there is only one stream and it is sent as it is.
+ * Stdcopy: how stdout and stderr share one connection. Each frame is an 8-byte header [stream, 0, 0, 0, length as
+ * 32-bit big endian] and that many bytes. With a TTY there is only one stream and it is sent as it is.
  *
  * Follows moby's pkg/stdcopy, including stream 3: an error of the daemon itself, in the middle of the stream.
  */
@@ -31,8 +31,8 @@ export interface StdcopyPiece {
 }
 
 /**
- * Takes a stream apart that arrives cut anywhere. A frame's payload is handed on as it arrives, without waiting for its end,
- * because a long-running `logs -f` must not hold back what the container has already said.
+ * Takes a stream apart that arrives cut anywhere. A frame's payload is handed on as it arrives, without waiting for its
+ * end, because a long-running `logs -f` must not hold back what the container has already said.
  */
 export class StdcopyParser {
   /** The bytes of a header that has not arrived completely. */

@@ -23,7 +23,9 @@ async function answering(bytes: string): Promise<string> {
 }
 
 const accepted = 'HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nX-Protocol: v4\r\n\r\n'
-const request = (url: string) => ({ method: 'POST', url, protocol: 'tcp' })
+function request(url: string) {
+  return { method: 'POST', url, protocol: 'tcp' }
+}
 
 test('what came with the headers is read first, and the headers are there', async () => {
   const answer = await httpUpgrade(request(await answering(`${accepted}early`)))

@@ -1,9 +1,9 @@
 /**
- * The client's side of leaving HTTP: `Upgrade: tcp` (Docker's hijack), `websocket`, `SPDY/3.1`. After the peer's 101 the
- * connection is the caller's.
+ * The client's side of leaving HTTP: `Upgrade: tcp` (Docker's hijack), `websocket`, `SPDY/3.1`. After the peer's 101
+ * the connection is the caller's.
  *
- * Callers may rely on: the request goes out on a connection of its own; bytes that came together with the 101 are not lost;
- * a refusal is an answer, not an error; aborting the signal ends the request or, later, destroys the connection.
+ * Callers may rely on: the request goes out on a connection of its own; bytes that came together with the 101 are not
+ * lost; a refusal is an answer, not an error; aborting the signal ends the request or, later, destroys the connection.
  */
 
 import type { IncomingHttpHeaders } from 'node:http'

@@ -14,7 +14,9 @@ afterEach(async () => {
 })
 
 /** undici takes a connection into use again only in the next turn of the event loop. */
-const connectionIsFree = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+function connectionIsFree(): Promise<unknown> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+}
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -25,7 +27,9 @@ async function serve(handler: Handler, path?: string): Promise<string> {
   return path ?? `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const echo: Handler = (request, response) => void request.pipe(response)
+function echo(request: IncomingMessage, response: ServerResponse): void {
+  request.pipe(response)
+}
 
 test('connections are kept and used again', async () => {
   const ports = new Set<number | undefined>()

@@ -1,10 +1,10 @@
 /**
  * The HTTP client of every process, on undici: one request, with the body of the answer left as a stream.
  *
- * Callers may rely on: connections are kept and used again; TCP, TLS and unix sockets all work; a 4xx or 5xx is an answer
- * here, not an error; a peer that does not begin to answer in time is given up (TimeoutError), and so is one that pauses for
- * too long in the middle of its body, if that was asked for. Aborting the signal ends the request or, later, its body, with
- * the signal's reason. Other failures carry node's codes (ECONNREFUSED, ENOENT, ECONNRESET, …).
+ * Callers may rely on: connections are kept and used again; TCP, TLS and unix sockets all work; a 4xx or 5xx is an
+ * answer here, not an error; a peer that does not begin to answer in time is given up (TimeoutError), and so is one
+ * that pauses for too long in the middle of its body, if that was asked for. Aborting the signal ends the request or,
+ * later, its body, with the signal's reason. Other failures carry node's codes (ECONNREFUSED, ENOENT, ECONNRESET, …).
  *
  * Only three of undici's files are loaded: all of it would cost each process three times as much at its start.
  */
@@ -12,10 +12,17 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import { setFlagsFromString } from 'node:v8'
 import type { Pool as PoolType } from 'undici'
 import send from 'undici/lib/api/api-request.js'
 import buildConnector from 'undici/lib/core/connect.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
+
+// undici's parser is one large WebAssembly function. V8 would optimize it in the background as soon as the first answer
+// is read, which takes a process 100 ms of processor time while its cluster starts; the baseline code is fast enough
+// for us.
+setFlagsFromString('--liftoff-only')
 
 /** Where a request goes: a URL, or a path as it shall appear on the wire, at an origin or behind a unix socket. */
 export type Target = string | URL | { origin: string; path: string } | { socketPath: string; path: string }
@@ -49,7 +56,9 @@ export interface HttpRequest extends ConnectionOptions {
 export interface HttpResponse {
   status: number
   headers: IncomingHttpHeaders
-  /** To be read to its end, or destroyed: until then it holds a connection. */
+  /**
+   * Bytes, to be read to their end, or destroyed: until then they hold a connection. setEncoding() does nothing useful.
+   */
   body: Readable
 }
 
@@ -94,12 +103,15 @@ export async function readBytes({ body }: Pick<HttpResponse, 'body'>, maxBytes =
   return chunks.length === 1 && first ? first : Buffer.concat(chunks)
 }
 
-/** The stream cut at newlines, without them. A last line that was not finished is not delivered: it may be half a line. */
+/**
+ * The stream cut at newlines, without them. A last line that was not finished is not delivered: it may be half a line.
+ */
 export async function* readLines(body: Readable): AsyncIterable<string> {
-  body.setEncoding('utf8')
+  // Not setEncoding(): undici's streams take that as a wish only, and a character may lie across two packets.
+  const decoder = new StringDecoder('utf8')
   let rest = ''
-  for await (const chunk of body) {
-    rest += chunk as string
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    rest += decoder.write(chunk)
     let start = 0
     for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', start)) {
       if (end > start) yield rest.slice(start, end)

@@ -1,6 +1,6 @@
 /**
- * What the server kit itself refuses: no such route, a body that is too large, a URL that cannot be read. Every server's
- * own error handler says it in the words of its API.
+ * What the server kit itself refuses: no such route, a body that is too large, a URL that cannot be read. Every
+ * server's own error handler says it in the words of its API.
  */
 
 export class HttpError extends Error {

@@ -244,6 +244,15 @@ describe('leaving HTTP', () => {
   })
 })
 
+test('the headers of a stream go out before its first byte', async () => {
+  const server = create()
+  server.app.get('/', (_request, reply) => reply.header('x-follow', '1').send(new Readable({ read: () => undefined })))
+  const { url } = await server.listen(loopback)
+  const response = await httpRequest({ method: 'GET', url })
+  expect(response.headers['x-follow']).toBe('1')
+  response.body.on('error', () => undefined).destroy()
+})
+
 describe('the signal of a request', () => {
   test('is aborted when the client goes away', async () => {
     const server = create()

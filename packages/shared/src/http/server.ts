@@ -7,15 +7,16 @@
  *
  * Callers may rely on: one application may listen on several addresses (TCP, TLS, unix sockets). Bodies are left alone:
  * a handler reads `request.raw`, or all of it with readBody(). No schema is ever compiled, so nothing coerces or strips
- * what passes. Whatever is thrown becomes an answer in one place, errorHandler. A request to leave HTTP is routed like the
- * others (upgrade.ts). Clients that are slow with their headers (a minute), or whose headers are huge, are cut off.
+ * what passes. Whatever is thrown becomes an answer in one place, errorHandler. A request to leave HTTP is routed like
+ * the others (upgrade.ts). Clients that are slow with their headers (a minute), or whose headers are huge, are cut off.
  *
- * close() goes in order: accept nobody new, tell lasting requests by their signal, let the others finish within the grace,
- * cut what is left.
+ * close() goes in order: accept nobody new, tell lasting requests by their signal, let the others finish within the
+ * grace, cut what is left.
  */
 
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type Clock, systemClock } from '../api/clock.ts'
 import { type ErrorAnswer, HttpError, plainTextError } from './http-error.ts'
@@ -31,6 +32,10 @@ export interface HttpServerOptions {
   notFound?: (request: FastifyRequest, reply: FastifyReply) => unknown
   /** The URL as the routes shall see it; request.originalUrl and request.raw.url keep what the client sent. */
   rewriteUrl?: (request: IncomingMessage) => string
+  /** Makes request.query of the query string; Fastify's own makes an object. */
+  querystringParser?: (query: string) => unknown
+  /** A slash at the end of a path does not make another path. */
+  ignoreTrailingSlash?: boolean
   /** Docker's image names and Kubernetes' object names are longer than the 100 that Fastify allows. */
   maxParamLength?: number
   /** How long an idle connection is kept. */
@@ -58,10 +63,20 @@ export class HttpServer {
     this.#clock = options.clock ?? systemClock
     const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       const { statusCode, headers = {}, body } = errorHandler(error, request)
-      return reply.code(statusCode).headers(headers).send(body)
+      // As bytes: Fastify adds a charset to the type of a text, which not every API has.
+      return reply
+        .code(statusCode)
+        .headers(headers)
+        .send(typeof body === 'string' ? Buffer.from(body) : body)
     }
     this.app = fastify({
-      routerOptions: { maxParamLength: options.maxParamLength ?? 1024 },
+      routerOptions: {
+        maxParamLength: options.maxParamLength ?? 1024,
+        ignoreTrailingSlash: options.ignoreTrailingSlash ?? false,
+        ...(options.querystringParser
+          ? { querystringParser: options.querystringParser as (query: string) => Record<string, unknown> }
+          : {}),
+      },
       return503OnClosing: false,
       schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
       frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
@@ -77,6 +92,11 @@ export class HttpServer {
         done()
       })
     }
+    this.app.addHook('onSend', (_request, reply, payload, done) => {
+      // The headers of a stream go out at once: who follows a log learns that it is connected before the first word.
+      if (payload instanceof Readable) reply.raw.once('pipe', () => setImmediate(() => flushHeaders(reply)))
+      done()
+    })
     this.app.addHook('onResponse', (_request, _reply, done) => {
       // A connection whose request has just finished is idle now; nobody shall wait for it.
       if (this.#isClosing) setImmediate(() => this.#closeIdle())
@@ -98,7 +118,10 @@ export class HttpServer {
     for (const listener of this.#listeners) listener.unref()
   }
 
-  /** Aborted when the client is gone, or when the server closes: for requests that last, and for work that may be stopped. */
+  /**
+   * Aborted when the client is gone, or when the server closes: for requests that last, and for work that may be
+   * stopped.
+   */
   signalOf(request: FastifyRequest, reply: FastifyReply): AbortSignal {
     const controller = new AbortController()
     const connection = upgradeOf(request.raw)?.socket ?? reply.raw
@@ -153,6 +176,10 @@ export class HttpServer {
 }
 
 const bodyMethods = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT']
+
+function flushHeaders({ raw }: FastifyReply): void {
+  if (!raw.headersSent && !raw.destroyed) raw.flushHeaders()
+}
 
 function noSuchRoute(): never {
   throw new HttpError(404, '404 page not found')

@@ -1,7 +1,7 @@
 /**
  * The server's side of leaving HTTP. A request with an Upgrade header is routed like any other: the same hooks guard,
- * authenticate and authorize it, the same error handler refuses it. Its handler takes the connection when it is ready to
- * write the 101 itself.
+ * authenticate and authorize it, the same error handler refuses it. Its handler takes the connection when it is ready
+ * to write the 101 itself.
  */
 
 import { ServerResponse, type IncomingMessage } from 'node:http'
@@ -11,7 +11,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 
 export interface Upgrade {
   socket: Duplex
-  /** What came together with the headers: the request's body if it has one, else the first bytes of the new protocol. */
+  /**
+   * What came together with the headers: the request's body if it has one, else the first bytes of the new protocol.
+   */
   head: Buffer
 }
 
@@ -43,6 +45,11 @@ export function takeConnection(request: FastifyRequest, reply: FastifyReply): Du
   const upgrade = upgrades.get(request.raw)
   const { socket } = request.raw
   reply.raw.detachSocket(socket)
+  // Without an upgrade node's parser reads on, takes what follows for a request, and closes our side when the client
+  // closes its own.
+  if (!upgrade) for (const event of ['data', 'end']) socket.removeAllListeners(event)
+  // Node's server, the hooks, the handler and its pipes all want to know when it closes.
+  socket.setMaxListeners(0)
   if (upgrade && upgrade.head.length > 0) {
     upgrade.socket.unshift(upgrade.head)
     upgrade.head = Buffer.alloc(0)

@@ -11,10 +11,13 @@
  * that is not loopback (a rebound DNS name), is refused.
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { debugQueues, type Gate } from '../reconcile/gate.ts'
-import { healthText, type Health } from './health.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { HttpError } from '../http/http-error.ts'
+import { parseHostPort } from '../http/listen-address.ts'
 import { isLocalRequest } from '../http/local-request.ts'
+import { HttpServer } from '../http/server.ts'
+import { debugQueues, type Gate } from '../reconcile/gate.ts'
+import { type Health, healthText } from './health.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface DebugServer {
@@ -35,102 +38,79 @@ export interface DebugServerOptions {
 
 export async function startDebugServer(options: DebugServerOptions): Promise<DebugServer> {
   const { health, metrics, address, queues = debugQueues } = options
-  const pages: Served['pages'] = new Map()
-  const server = createServer((request, response) => {
-    answer(request, { health, metrics, queues, pages }).then(
-      (reply) => send(response, reply),
-      (error: unknown) => send(response, text(500, error instanceof Error ? error.message : String(error))),
-    )
+  const pages = new Map<string, () => unknown>()
+  const server = new HttpServer({
+    guard: (headers) => {
+      if (!isLocalRequest(headers)) throw new HttpError(403, 'only programs of this machine may ask')
+    },
+    // Pages are added while the server runs, which Fastify's routes cannot be.
+    notFound: (request, reply) => {
+      const page = pages.get(urlOf(request).pathname)
+      if (!page) throw new HttpError(404, '404 page not found')
+      return json(reply, page())
+    },
   })
+  server.app.addHook('onSend', async (_request, reply) => void reply.header('x-content-type-options', 'nosniff'))
+  for (const endpoint of ['livez', 'readyz', 'healthz'] as const) {
+    server.app.get(`/${endpoint}`, async (request, reply) => await healthPage(health, endpoint, request, reply))
+  }
+  server.app.get(
+    '/metrics',
+    async (_request, reply) => await reply.type(metrics.contentType).send(await metrics.text()),
+  )
+  server.app.get('/debug/queue', (request, reply) => onQueues(queues, request, reply, (queue) => queue.snapshot()))
+  for (const [verb, act] of Object.entries(verbs)) {
+    server.app.post(`/debug/${verb}`, (request, reply) => onQueues(queues, request, reply, act))
+    server.app.get(`/debug/${verb}`, () => {
+      throw new HttpError(405, `/debug/${verb} changes something: POST it`)
+    })
+  }
+  const { url } = await server.listen(parseHostPort(address))
   // A debug connection must not keep a process alive that has nothing else to do.
   server.unref()
-  const url = await listen(server, address)
-  return { url, addPage: (path, page) => void pages.set(path, page), close: () => close(server) }
+  return { url, addPage: (path, page) => void pages.set(path, page), close: () => server.close(0) }
 }
 
-interface Reply {
-  code: number
-  type: string
-  body: string
-}
-
-type Served = Required<Pick<DebugServerOptions, 'health' | 'metrics' | 'queues'>> & {
-  pages: Map<string, () => unknown>
-}
-
-async function answer(request: IncomingMessage, { health, metrics, queues, pages }: Served): Promise<Reply> {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
-  if (!isLocalRequest(request.headers)) return text(403, 'only programs of this machine may ask')
-  switch (pathname) {
-    case '/livez':
-    case '/readyz':
-    case '/healthz': {
-      const endpoint = pathname.slice(1) as 'livez' | 'readyz' | 'healthz'
-      const results = await health.run(endpoint)
-      const verbose = searchParams.has('verbose')
-      return text(results.every(({ ok }) => ok) ? 200 : 500, healthText(endpoint, results, verbose))
-    }
-    case '/metrics':
-      return { code: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: metrics.text() }
-    case '/debug/queue':
-      return onQueues(queues, searchParams, (queue) => queue.snapshot())
-    case '/debug/pause':
-    case '/debug/resume':
-    case '/debug/step':
-      if (request.method !== 'POST') return text(405, `${pathname} changes something: POST it`)
-      return onQueues(queues, searchParams, verbs[pathname])
-    default: {
-      const page = pages.get(pathname)
-      return page ? json(page()) : text(404, '404 page not found')
-    }
-  }
+async function healthPage(
+  health: Health,
+  endpoint: 'livez' | 'readyz' | 'healthz',
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const results = await health.run(endpoint)
+  const verbose = urlOf(request).searchParams.has('verbose')
+  return text(reply.code(results.every(({ ok }) => ok) ? 200 : 500), healthText(endpoint, results, verbose))
 }
 
 const verbs = {
-  '/debug/pause': (queue: Gate) => (queue.pause(), { paused: true, length: queue.length }),
-  '/debug/resume': (queue: Gate) => (queue.resume(), { paused: false, length: queue.length }),
-  '/debug/step': (queue: Gate) => ({ stepped: queue.step() ?? null, length: queue.length }),
+  pause: (queue: Gate) => (queue.pause(), { paused: true, length: queue.length }),
+  resume: (queue: Gate) => (queue.resume(), { paused: false, length: queue.length }),
+  step: (queue: Gate) => ({ stepped: queue.step() ?? null, length: queue.length }),
 }
 
-function onQueues(queues: ReadonlyMap<string, Gate>, query: URLSearchParams, act: (queue: Gate) => unknown): Reply {
-  const wanted = query.getAll('queue')
+function onQueues(
+  queues: ReadonlyMap<string, Gate>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  act: (queue: Gate) => unknown,
+): FastifyReply {
+  const wanted = urlOf(request).searchParams.getAll('queue')
   const missing = wanted.find((name) => !queues.has(name))
   if (missing !== undefined) {
-    return text(404, `no queue ${JSON.stringify(missing)}; this process has: ${[...queues.keys()].join(', ')}`)
+    throw new HttpError(404, `no queue ${JSON.stringify(missing)}; this process has: ${[...queues.keys()].join(', ')}`)
   }
   const chosen = [...queues].filter(([name]) => wanted.length === 0 || wanted.includes(name))
-  return json({ queues: Object.fromEntries(chosen.map(([name, queue]) => [name, act(queue)])) })
+  return json(reply, { queues: Object.fromEntries(chosen.map(([name, queue]) => [name, act(queue)])) })
 }
 
-function json(body: unknown): Reply {
-  return { code: 200, type: 'application/json', body: `${JSON.stringify(body, undefined, 2)}\n` }
+function urlOf(request: FastifyRequest): URL {
+  return new URL(request.url, 'http://debug')
 }
 
-function text(code: number, body: string): Reply {
-  return { code, type: 'text/plain; charset=utf-8', body }
+function json(reply: FastifyReply, body: unknown): FastifyReply {
+  return reply.type('application/json').send(`${JSON.stringify(body, undefined, 2)}\n`)
 }
 
-function send(response: ServerResponse, { code, type, body }: Reply): void {
-  response.writeHead(code, { 'content-type': type, 'x-content-type-options': 'nosniff' }).end(body)
-}
-
-function listen(server: Server, address: string): Promise<string> {
-  const colon = address.lastIndexOf(':')
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host, port: Number(address.slice(colon + 1)) }, () => {
-      server.removeListener('error', reject)
-      const bound = server.address()
-      const port = typeof bound === 'object' && bound !== null ? bound.port : 0
-      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${port}`)
-    })
-  })
-}
-
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeAllConnections()
-  })
+function text(reply: FastifyReply, body: string): FastifyReply {
+  return reply.type('text/plain; charset=utf-8').send(body)
 }

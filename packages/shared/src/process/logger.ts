@@ -1,12 +1,13 @@
 /**
- * Logger: one JSON object a line on stdout, in pino's format, so that pino's tools and `dinghy logs` read it.
+ * Logger: pino, one JSON object a line on stdout.
  *
- * Callers may rely on: a line is written whole and at once, so nothing is lost when the process dies; an Error under
- * `err` keeps its message, stack and cause; a level that is switched off costs one comparison. It is not pino itself
- * because loading that takes 25 ms, which each of a cluster's processes would pay at start-up.
+ * Callers may rely on: a line is written whole and at once, so nothing is lost when the process dies; a full disk or a
+ * reader that has gone loses lines, not the process; an Error under `err` keeps its message, code, stack and cause; the
+ * time is the injected clock's.
  */
 
 import { writeSync } from 'node:fs'
+import { pino, stdSerializers } from 'pino'
 import type { Clock } from '../api/clock.ts'
 
 export const levels = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60 } as const
@@ -16,14 +17,15 @@ export function isLevel(text: string): text is Level {
   return Object.hasOwn(levels, text)
 }
 
-/** As in pino: fields first, then the message; or a message alone. */
+/** Fields first, then the message; or a message alone. */
 export interface LogFunction {
   (message: string): void
   (fields: object, message?: string): void
 }
 
+/** The part of pino's interface that the house uses. */
 export interface Logger extends Record<Level, LogFunction> {
-  readonly level: Level
+  readonly level: string
   /** A logger that adds these fields to every line. */
   child(fields: object): Logger
 }
@@ -41,39 +43,15 @@ export function createLogger({
   clock,
   write = (line) => writeLine(1, line),
 }: LoggerOptions): Logger {
-  return withFields({ pid: process.pid, name }, level, clock, write)
-}
-
-function withFields(bound: object, level: Level, clock: Pick<Clock, 'now'>, write: (line: string) => void): Logger {
-  const at = (name: Level): LogFunction => {
-    if (levels[name] < levels[level]) return () => undefined
-    return (fields: object | string, message?: string) => {
-      const own = typeof fields === 'string' ? {} : fields instanceof Error ? { err: fields } : fields
-      const msg =
-        typeof fields === 'string' ? fields : (message ?? (fields instanceof Error ? fields.message : undefined))
-      write(encode({ level: levels[name], time: clock.now(), ...bound, ...own, msg }))
-    }
-  }
-  return {
-    level,
-    trace: at('trace'),
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    fatal: at('fatal'),
-    child: (fields) => withFields({ ...bound, ...fields }, level, clock, write),
-  }
-}
-
-function encode(record: object): string {
-  return `${JSON.stringify(record, (_key, value: unknown) => (value instanceof Error ? describe(value) : typeof value === 'bigint' ? String(value) : value))}\n`
-}
-
-function describe(error: Error): object {
-  const { code } = error as { code?: unknown }
-  const { name: type, message, stack, cause } = error
-  return { type, message, ...(code !== undefined ? { code } : {}), stack, ...(cause !== undefined ? { cause } : {}) }
+  return pino(
+    {
+      level,
+      base: { pid: process.pid, name },
+      timestamp: () => `,"time":${clock.now()}`,
+      serializers: { err: stdSerializers.errWithCause },
+    },
+    { write },
+  )
 }
 
 /** Straight to the file descriptor: process.stdout would queue lines behind a slow pipe and lose them in a crash. */

@@ -114,6 +114,15 @@ describe('the command line', () => {
     expect(host.printed.join('')).toMatch(/--server string.*--debug-address string.*--exit-with-parent/s)
   })
 
+  test('--check-flags runs nothing', async () => {
+    const right = new FakeHost('--server', 'y', '--check-flags')
+    runMain({ name: 'test', flags, run: () => Promise.reject(new Error('it ran')) }, right)
+    expect(await right.exited).toBe(0)
+    const wrong = new FakeHost('--sever', 'y', '--check-flags')
+    runMain({ name: 'test', flags, run: () => Promise.reject(new Error('it ran')) }, wrong)
+    expect(await wrong.exited).toBe(1)
+  })
+
   test('a wrong flag is one clear line', async () => {
     const host = new FakeHost('--sever', 'y')
     runMain({ name: 'test', flags, run: () => Promise.reject(new Error('must not run')) }, host)

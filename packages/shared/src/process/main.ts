@@ -2,7 +2,7 @@
  * runMain: what every process of the cluster does before and after its own work.
  *
  *   parse flags ─► log ─► debug server ─► run file ─► run({ flags, log, clock, signal, … }) ─► close, exit 0
- *      │ --help: print, exit 0                            │ rejects: one fatal line, exit 1
+ *      │ --help: print, exit 0; --check-flags: exit 0     │ rejects: one fatal line, exit 1
  *      └ wrong: one line, exit 1                          └ signal aborts: run has 10 s to return
  *
  * The promises to `run`: `signal` aborts on SIGTERM, SIGINT and, with --exit-with-parent, when whoever started the
@@ -69,11 +69,13 @@ const commonFlags = {
     help: 'least important lines to log; LOG_LEVEL does the same',
   },
   'exit-with-parent': { type: 'boolean', help: 'stop when stdin ends' },
+  'check-flags': { type: 'boolean', help: 'only say whether these flags are right' },
 } as const satisfies FlagSpec
 
 export function runMain<const S extends FlagSpec>(main: Main<S>, host: Host = process): void {
   const flags = readFlags(main, host)
   if (flags === undefined) return
+  if (flags.checkFlags) return host.exit(0)
   const logLevel = flags.logLevel ?? host.env['LOG_LEVEL'] ?? 'info'
   const log = createLogger({
     name: main.name,

@@ -93,43 +93,44 @@ describe('health', () => {
   })
 })
 
-test('metrics in the text format', () => {
+test('metrics in the text format', async () => {
   const metrics = new Metrics()
-  const requests = metrics.counter('requests_total', 'Requests.')
+  const requests = metrics.counter('requests_total', 'Requests.', ['verb', 'path'])
   requests.inc({ verb: 'get', path: 'a"b\\c' })
   requests.inc({ verb: 'get', path: 'a"b\\c' }, 2)
-  const pods = metrics.gauge('pods', 'Pods.')
-  pods.set(3)
-  pods.inc(undefined, -1)
-  pods.set(1, { node: 'n' })
-  pods.remove({ node: 'n' })
-  metrics.observed('depth', 'Depth.', () => [{ labels: { name: 'q' }, value: 7 }])
-  const latency = metrics.histogram('latency_seconds', 'Latency.', [0.1, 1])
-  latency.observe(0.05)
-  latency.observe(0.5)
-  latency.observe(5)
-  expect(metrics.text()).toBe(
-    [
-      '# HELP requests_total Requests.',
-      '# TYPE requests_total counter',
-      'requests_total{verb="get",path="a\\"b\\\\c"} 3',
-      '# HELP pods Pods.',
-      '# TYPE pods gauge',
-      'pods 2',
-      '# HELP depth Depth.',
-      '# TYPE depth gauge',
-      'depth{name="q"} 7',
-      '# HELP latency_seconds Latency.',
-      '# TYPE latency_seconds histogram',
-      'latency_seconds_bucket{le="0.1"} 1',
-      'latency_seconds_bucket{le="1"} 2',
-      'latency_seconds_bucket{le="+Inf"} 3',
-      'latency_seconds_sum 5.55',
-      'latency_seconds_count 3',
-      '',
-    ].join('\n'),
-  )
-  expect(() => metrics.counter('pods', 'again')).toThrow('registered twice')
+  const pods = metrics.gauge('pods', 'Pods.', ['node'])
+  pods.set({ node: 'n' }, 3)
+  pods.dec({ node: 'n' })
+  pods.set({ node: 'gone' }, 1)
+  pods.remove({ node: 'gone' })
+  let depth = 6
+  metrics.observed('depth', 'Depth.', () => [{ labels: { name: 'q' }, value: ++depth }], { labelNames: ['name'] })
+  metrics.observed('ticks_total', 'Ticks.', () => 4, { type: 'counter' })
+  const latency = metrics.histogram('latency_seconds', 'Latency.', { buckets: [0.1, 1] })
+  for (const seconds of [0.05, 0.5, 5]) latency.observe(seconds)
+  await metrics.text()
+  expect((await metrics.text()).split('\n').filter((line) => line !== '')).toEqual([
+    '# HELP requests_total Requests.',
+    '# TYPE requests_total counter',
+    'requests_total{verb="get",path="a\\"b\\\\c"} 3',
+    '# HELP pods Pods.',
+    '# TYPE pods gauge',
+    'pods{node="n"} 2',
+    '# HELP depth Depth.',
+    '# TYPE depth gauge',
+    'depth{name="q"} 8',
+    '# HELP ticks_total Ticks.',
+    '# TYPE ticks_total counter',
+    'ticks_total 4',
+    '# HELP latency_seconds Latency.',
+    '# TYPE latency_seconds histogram',
+    'latency_seconds_bucket{le="0.1"} 1',
+    'latency_seconds_bucket{le="1"} 2',
+    'latency_seconds_bucket{le="+Inf"} 3',
+    'latency_seconds_sum 5.55',
+    'latency_seconds_count 3',
+  ])
+  expect(() => metrics.counter('pods', 'again')).toThrow('already been registered')
 })
 
 test('the run file appears whole, is replaced whole, and leaves nothing behind', () => {

@@ -14,19 +14,19 @@ export function addProcessMetrics(metrics: Metrics, queues: ReadonlyMap<string, 
     () => startedAt,
   )
   metrics.observed('process_resident_memory_bytes', 'Resident memory size in bytes.', () => process.memoryUsage.rss())
-  metrics.observed(
-    'process_cpu_seconds_total',
-    'Total user and system CPU time spent in seconds.',
-    cpuSeconds,
-    'counter',
-  )
+  metrics.observed('process_cpu_seconds_total', 'Total user and system CPU time spent in seconds.', cpuSeconds, {
+    type: 'counter',
+  })
   metrics.observed(
     'nodejs_heap_size_used_bytes',
     'Bytes of the JavaScript heap in use.',
     () => process.memoryUsage().heapUsed,
   )
-  metrics.observed('workqueue_depth', 'Current depth of workqueue.', () =>
-    Array.from(queues, ([name, queue]) => ({ labels: { name }, value: queue.length })),
+  metrics.observed(
+    'workqueue_depth',
+    'Current depth of workqueue.',
+    () => Array.from(queues, ([name, queue]) => ({ labels: { name }, value: queue.length })),
+    { labelNames: ['name'] },
   )
 }
 

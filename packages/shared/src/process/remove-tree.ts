@@ -3,8 +3,8 @@
  *
  * Node removes by absolute paths, which end at 4,096 bytes: directories nest deeper. rm(1) goes from one to the next.
  *
- * An ordinary user's containers may have had further users (a range of /etc/subuid), and what those keep for themselves only
- * the root of the same user namespace can remove; it also can where a directory's mode keeps its own owner out.
+ * An ordinary user's containers may have had further users (a range of /etc/subuid), and what those keep for themselves
+ * only the root of the same user namespace can remove; it also can where a directory's mode keeps its own owner out.
  */
 
 import { execFile } from 'node:child_process'

@@ -162,3 +162,12 @@ test('its queue can be found, held and stepped', async () => {
   await running
   expect(debugQueues.has('test-controller')).toBe(false)
 })
+
+test('one that is stopped before it has begun ends without its caches', async () => {
+  server.failNext = () => serviceUnavailable('not yet')
+  stop.abort()
+  let rounds = 0
+  start(async () => void (rounds += 1))
+  await running
+  expect(rounds).toBe(0)
+})

@@ -10,6 +10,7 @@
  * Follows controller-runtime: `reconciles` is For, `owns` is Owns, `watches` is Watches.
  */
 
+import { aborted } from '../api/aborted.ts'
 import type { Clock } from '../api/clock.ts'
 import { hasReason } from '../api/errors.ts'
 import { keyOf } from '../api/keys.ts'
@@ -78,9 +79,8 @@ export async function runWorkers(
 ): Promise<void> {
   const { name, log, workers = 2 } = options
   debugQueues.set(name, queue)
-  const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
   try {
-    await Promise.race([ready, aborted])
+    await Promise.race([ready, aborted(signal)])
     log.debug({ controller: name, keys: queue.length }, 'caches have synced')
     await Promise.all(Array.from({ length: workers }, () => work(options, queue, signal)))
   } finally {

@@ -3,18 +3,23 @@
  *
  * The file holds one type a line; a field is a short text:
  *
- *   "<protobuf number>[p] <type>[!] [atomic|set|map=<keys>] [merge|merge=<key>] [replace] [retainKeys]"
+ *   "<protobuf number>[p] <type>[!] [atomic|granular|set|map=<keys>] [merge|merge=<key>] [replace] [retainKeys]
+ *    [always]"
  *
  *   2.4p      field 4 of the message in field 2, which JSON inlines; p: a pointer in Go, so its zero is meaningful;
  *             "-" where the type has no protobuf form
  *   [T] {T}   list of T, map of string to T        !    required
  *   map=a,b   x-kubernetes-list-type: map, with these keys
  *   merge=a   strategic merge patch merges this list by key a; plain "merge" merges a set of scalars
+ *   always    Go writes it even when it is empty although it is not required; so it does with every required field and
+ *             with every object that is no pointer
  *
- * `gvk` marks kinds, `atomic` types that server-side apply treats as one value. A resource lists what is not usual: verbs
- * only if not all eight, `subresources` as "<verbs> [<apiVersion> <kind>]" with the kind only where it is another one.
+ * `gvk` marks kinds, `atomic` types that server-side apply treats as one value. A resource lists what is not usual:
+ * verbs only if not all eight, `subresources` as "<verbs> [<apiVersion> <kind>]" with the kind only where it is another
+ * one.
  *
- * Only the API server and the CLI load it (a few milliseconds); types are parsed on first use.
+ * scripts/schema.mjs makes the file from a Kubernetes release. Only the API server and the CLI load it (a few
+ * milliseconds); types are parsed on first use.
  */
 
 import { readFileSync } from 'node:fs'
@@ -44,7 +49,10 @@ export interface SubresourceShape {
   verbs: string[]
 }
 
-/** A field as the protobuf decoder needs it. `path` has more than one number where the field lives in an inlined message. */
+/**
+ * A field as the protobuf decoder needs it. `path` has more than one number where the field lives in an inlined
+ * message.
+ */
 export interface ProtobufField {
   path: number[]
   field: FieldShape
@@ -124,9 +132,9 @@ export class Schema implements TypeSource {
 let loaded: Schema | undefined
 
 export function loadSchema(): Schema {
-  // From dist as well as from src: the compiler copies no JSON, and the file is too big to be worth type-checking.
+  // Parsed here: the compiler would type-check what is far too big for it.
   loaded ??= new Schema(
-    JSON.parse(readFileSync(new URL('../../src/schema/kubernetes-1.33.json', import.meta.url), 'utf8')) as SchemaFile,
+    JSON.parse(readFileSync(new URL('kubernetes-1.33.json', import.meta.url), 'utf8')) as SchemaFile,
   )
   return loaded
 }
@@ -152,6 +160,7 @@ function parseField(name: string, text: string): FieldShape {
     required,
     keepsZero: required || number.endsWith('p') || number === '-',
     isPointer: number.endsWith('p') || number === '-',
+    alwaysWritten: false,
     listType: 'atomic',
     listMapKeys: [],
     atomic: false,
@@ -172,13 +181,21 @@ function parseField(name: string, text: string): FieldShape {
       if (value) field.patchMergeKey = value
     } else if (word === 'replace') field.patchReplace = true
     else if (word === 'retainKeys') field.patchRetainKeys = true
+    else if (word === 'always') field.alwaysWritten = true
   }
+  if (!number.endsWith('p') && (required || (number !== '-' && isGoStruct(field.type)))) field.alwaysWritten = true
   return field
 }
 
 const scalars = new Set(
   'string int32 int64 bool double bytes quantity intOrString time microTime object any'.split(' '),
 )
+
+/** Go's `omitempty` never leaves out a struct, and quantities are structs, too. */
+function isGoStruct(type: TypeRef): boolean {
+  if (type.kind === 'scalar') return type.scalar === 'quantity' || type.scalar === 'intOrString'
+  return type.kind === 'object'
+}
 
 function parseTypeRef(text: string): TypeRef {
   if (text.startsWith('[')) return { kind: 'list', of: parseTypeRef(text.slice(1, -1)) }

@@ -34,6 +34,8 @@ export interface FieldShape {
   keepsZero: boolean
   /** A pointer in Go: an object of this type can be absent, where a plain one is merely empty. */
   isPointer: boolean
+  /** Kubernetes writes it even when nobody set it: an object without members, 0, false, "". Clients rely on it. */
+  alwaysWritten: boolean
   /** How server-side apply merges a list: as one value, as a set of scalars, or by its items' keys. */
   listType: 'atomic' | 'set' | 'map'
   listMapKeys: string[]

@@ -8,12 +8,11 @@ import { setCondition } from '@dinghy/shared/api/conditions'
 import { nowRfc3339 } from '@dinghy/shared/api/time'
 import type { Binding, KubernetesObject, Pod } from '@dinghy/shared/api/types'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
-import { readBody } from '../body.ts'
-import { decodeBody } from '../decode.ts'
+import { decodeRequest } from '../decode-request.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
-import { fieldValidation, isDryRun } from '../request-options.ts'
+import { isDryRun } from '../request-options.ts'
 import type { Services } from '../services.ts'
 
 /** Serves pods/NAME/binding, and the older bindings/ of a namespace, where only the body names the pod. */
@@ -23,11 +22,8 @@ export async function createBinding(
   services: Services,
 ): Promise<Reply> {
   const dryRun = isDryRun(exchange, 'CreateOptions')
-  const validation = fieldValidation(exchange, 'CreateOptions')
-  const body = await readBody(exchange.request)
   const target = { group: '', version: 'v1', kind: 'Binding', type: 'core.v1.Binding', types: services.types }
-  const { object } = decodeBody(body, exchange.request.headers['content-type'], target, { fieldValidation: validation })
-  const binding = object as unknown as Binding & KubernetesObject
+  const binding = await decodeRequest<Binding & KubernetesObject>(exchange, target, 'CreateOptions')
   const name = exchange.info.name ?? binding.metadata.name
   requireValid(binding, name)
   const pods = services.resources.get('', 'v1', 'pods')!

@@ -9,6 +9,7 @@ import type { Pod } from '@dinghy/shared/api/types'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import type { Exchange } from '../exchange.ts'
 import { pipeHttp, pipeUpgrade } from '../pipe.ts'
+import type { Reply } from '../reply.ts'
 import type { Services } from '../services.ts'
 import { chooseContainer, kubeletOf } from './pod-location.ts'
 
@@ -16,7 +17,7 @@ export async function connectToContainer(
   exchange: Exchange,
   definition: ResourceDefinition,
   { reader, admission }: Services,
-): Promise<undefined> {
+): Promise<Reply | undefined> {
   const { namespace = '', name = '', subresource } = exchange.info
   const pod = reader.get(Pods, namespace, name)
   if (!pod) throw notFound('', 'pods', name)
@@ -35,8 +36,7 @@ export async function connectToContainer(
   settle()
   if (!pod.spec.nodeName) throw badRequest(`pod ${name} does not have a host assigned`)
   const target = { ...kubeletOf(reader, pod.spec.nodeName), path }
-  await (exchange.upgrade ? pipeUpgrade(exchange, target) : pipeHttp(exchange, target))
-  return undefined
+  return await (exchange.upgrade ? pipeUpgrade(exchange, target) : pipeHttp(exchange, target))
 }
 
 function kubeletPath(exchange: Exchange, pod: Pod): string {

@@ -2,24 +2,24 @@
  * pods/eviction: a delete that asks the PodDisruptionBudgets first. `kubectl drain` goes this way.
  *
  * A budget is spent by counting `status.disruptionsAllowed` down with a compare-and-swap on the budget itself, so two
- * evictions at once cannot spend the same one; the disruption controller counts it up again when a replacement is ready.
+ * evictions at once cannot spend the same one; the disruption controller counts it up again when a replacement is
+ * ready.
  */
 
 import { badRequest, conflict, internalError, notFound, success, tooManyRequests } from '@dinghy/shared/api/errors'
 import { PodDisruptionBudgets, Pods } from '@dinghy/shared/api/resources'
 import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
-import { isConditionTrue } from '@dinghy/shared/api/conditions'
+import { isConditionTrue, setCondition } from '@dinghy/shared/api/conditions'
 import { nowRfc3339 } from '@dinghy/shared/api/time'
 import type { KubernetesObject, Pod, PodDisruptionBudget } from '@dinghy/shared/api/types'
 import type { DeleteOptions } from '../../registry/deletion-plan.ts'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import type { WriteContext } from '../../registry/write-context.ts'
-import { readBody } from '../body.ts'
-import { decodeBody } from '../decode.ts'
+import { decodeRequest } from '../decode-request.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
-import { fieldValidation, isDryRun } from '../request-options.ts'
+import { isDryRun } from '../request-options.ts'
 import type { Services } from '../services.ts'
 import { refOf } from '../write-verbs.ts'
 
@@ -32,12 +32,8 @@ export async function createEviction(
   definition: ResourceDefinition,
   services: Services,
 ): Promise<Reply> {
-  const body = await readBody(exchange.request)
   const target = { group: 'policy', version: 'v1', kind: 'Eviction', type: 'policy.v1.Eviction', types: services.types }
-  const { object } = decodeBody(body, exchange.request.headers['content-type'], target, {
-    fieldValidation: fieldValidation(exchange, 'CreateOptions'),
-  })
-  const { metadata, deleteOptions = {} } = object as Eviction
+  const { metadata, deleteOptions = {} } = await decodeRequest<Eviction>(exchange, target, 'CreateOptions')
   const ref = refOf(exchange, definition)
   if (metadata.name && metadata.name !== ref.name)
     throw badRequest('name in URL does not match name in Eviction object')
@@ -47,9 +43,37 @@ export async function createEviction(
   const budget = ignoresBudgets(pod) ? undefined : budgetOf(services, pod)
   if (budget) await spend(services, budget, pod, context)
   // The pod that was weighed must be the pod that goes.
-  const preconditions = { uid: pod.metadata.uid, ...deleteOptions.preconditions }
-  await services.store.delete(definition, ref, { ...deleteOptions, preconditions }, context)
+  const { uid = pod.metadata.uid, resourceVersion } = deleteOptions.preconditions ?? {}
+  await services.store.update(
+    definition,
+    ref,
+    (current) => disrupted(current as Pod, { uid, resourceVersion }, nowRfc3339(services.clock)),
+    context,
+    { subresource: 'status' },
+  )
+  await services.store.delete(definition, ref, { ...deleteOptions, preconditions: { uid } }, context)
   return jsonReply(success(), 201)
+}
+
+/** Says in the pod why it goes, as the pod failure policies of Jobs want to know. Changes `pod` in place. */
+function disrupted(
+  pod: Pod,
+  { uid, resourceVersion }: { uid: string; resourceVersion: string | undefined },
+  now: string,
+): Pod {
+  const { metadata } = pod
+  if (metadata.uid !== uid) {
+    const message = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`
+    throw conflict('', 'pods', metadata.name, message)
+  }
+  if (resourceVersion && resourceVersion !== metadata.resourceVersion) {
+    const message = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${metadata.resourceVersion}`
+    throw conflict('', 'pods', metadata.name, message)
+  }
+  const reason = { reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting' }
+  const condition = { type: 'DisruptionTarget', status: 'True' as const, ...reason }
+  pod.status.conditions = setCondition(pod.status.conditions, condition, now)
+  return pod
 }
 
 /** What serves nobody any more may always go. */

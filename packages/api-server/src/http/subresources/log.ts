@@ -16,7 +16,7 @@ export async function podLog(
   exchange: Exchange,
   _definition: ResourceDefinition,
   { reader }: Services,
-): Promise<Reply | undefined> {
+): Promise<Reply> {
   const { namespace = '', name = '' } = exchange.info
   const pod = reader.get(Pods, namespace, name)
   if (!pod) throw notFound('', 'pods', name)
@@ -26,8 +26,7 @@ export async function podLog(
   const query = new URLSearchParams(exchange.query)
   query.delete('container')
   const path = `/containerLogs/${namespace}/${name}/${container}?${query}`
-  await pipeHttp(exchange, { ...kubeletOf(reader, pod.spec.nodeName), path }, refusalOf(name))
-  return undefined
+  return await pipeHttp(exchange, { ...kubeletOf(reader, pod.spec.nodeName), path }, refusalOf(name))
 }
 
 /** A kubelet says in plain text why there is no log. Follows upstream's GenericHttpResponseChecker. */

@@ -19,7 +19,9 @@ export function kubeletOf(reader: Reader, nodeName: string): KubeletAddress {
   return { host: addressOf(node), port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || 10250 }
 }
 
-/** Upstream's order of preference is Hostname first; here names of nodes do not resolve, so their addresses come first. */
+/**
+ * Upstream's order of preference is Hostname first; here names of nodes do not resolve, so their addresses come first.
+ */
 function addressOf({ metadata, status }: Node): string {
   const addresses = status?.addresses ?? []
   const address = ['InternalIP', 'ExternalIP', 'Hostname']

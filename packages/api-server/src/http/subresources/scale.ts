@@ -13,8 +13,7 @@ import { applyPatch } from '../../patch/patch.ts'
 import type { ResourceDefinition, ScalePaths } from '../../registry/resource-definition.ts'
 import { scaleColumns } from '../../registry/columns/workloads.ts'
 import { objectOf } from '../../registry/resources.ts'
-import { readBody } from '../body.ts'
-import { decodeBody } from '../decode.ts'
+import { decodeRequest } from '../decode-request.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { negotiate } from '../negotiation.ts'
@@ -47,11 +46,7 @@ export async function updateScale(
   services: Services,
 ): Promise<Reply> {
   const dryRun = isDryRun(exchange, 'UpdateOptions')
-  const body = await readBody(exchange.request)
-  const validation = fieldValidation(exchange, 'UpdateOptions')
-  const { object } = decodeBody(body, exchange.request.headers['content-type'], scaleTarget(services.types), {
-    fieldValidation: validation,
-  })
+  const object = await decodeRequest<Scale>(exchange, scaleTarget(services.types), 'UpdateOptions')
   return writeScale(exchange, definition, services, dryRun, () => object)
 }
 
@@ -61,7 +56,7 @@ export async function patchScale(
   services: Services,
 ): Promise<Reply> {
   const dryRun = isDryRun(exchange, 'PatchOptions')
-  const body = await readBody(exchange.request)
+  const body = await exchange.body()
   const validation = fieldValidation(exchange, 'PatchOptions')
   const target = scaleTarget(services.types)
   return writeScale(exchange, definition, services, dryRun, (current) => {

@@ -8,12 +8,10 @@ import { rfc3339 } from '@dinghy/shared/api/time'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { Pods, Secrets } from '@dinghy/shared/api/resources'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
-import { readBody } from '../body.ts'
-import { decodeBody } from '../decode.ts'
+import { decodeRequest } from '../decode-request.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
-import { fieldValidation } from '../request-options.ts'
 import type { Services } from '../services.ts'
 import { refOf } from '../write-verbs.ts'
 
@@ -34,7 +32,6 @@ export async function createToken(
   definition: ResourceDefinition,
   services: Services,
 ): Promise<Reply> {
-  const body = await readBody(exchange.request)
   const types = services.types
   const target = {
     group: 'authentication.k8s.io',
@@ -43,10 +40,7 @@ export async function createToken(
     type: 'authentication.v1.TokenRequest',
     types,
   }
-  const { object } = decodeBody(body, exchange.request.headers['content-type'], target, {
-    fieldValidation: fieldValidation(exchange, 'CreateOptions'),
-  })
-  const { spec = {}, ...request } = object as TokenRequest
+  const { spec = {}, ...request } = await decodeRequest<TokenRequest>(exchange, target, 'CreateOptions')
   const ref = refOf(exchange, definition)
   const account = services.store.get(definition, ref).object
   const seconds = spec.expirationSeconds ?? defaultSeconds

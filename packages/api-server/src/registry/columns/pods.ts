@@ -34,7 +34,10 @@ interface Summary {
   lastRestart: string
 }
 
-/** Sidecars – init containers that restart – count like ordinary containers; the other init containers only while they run. */
+/**
+ * Sidecars – init containers that restart – count like ordinary containers; the other init containers only while they
+ * run.
+ */
 export function summarize(pod: Pod): Summary {
   const { status = {} } = pod as Partial<Pod>
   const sidecars = new Set(

@@ -1,5 +1,6 @@
 /**
- * The checks that many kinds share. Each takes a value and its path and returns what is wrong with it, in upstream's words.
+ * The checks that many kinds share. Each takes a value and its path and returns what is wrong with it, in upstream's
+ * words.
  */
 
 import { isDeepStrictEqual } from 'node:util'

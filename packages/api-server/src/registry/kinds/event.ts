@@ -1,6 +1,6 @@
 /**
- * Events: what happened to an object, as its controllers tell it. core/v1 and events.k8s.io/v1 are two views of one thing;
- * it is stored as core/v1.
+ * Events: what happened to an object, as its controllers tell it. core/v1 and events.k8s.io/v1 are two views of one
+ * thing; it is stored as core/v1.
  */
 
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'

@@ -1,6 +1,6 @@
 /**
- * HorizontalPodAutoscalers. autoscaling/v1 knows one metric, CPU; v2 knows many. Stored as v2; in v1, what it has no field
- * for travels in an annotation, so that a v1 client can write back what it has read.
+ * HorizontalPodAutoscalers. autoscaling/v1 knows one metric, CPU; v2 knows many. Stored as v2; in v1, what it has no
+ * field for travels in an annotation, so that a v1 client can write back what it has read.
  */
 
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
@@ -133,7 +133,11 @@ function toV1({ spec, status, metadata, ...rest }: HorizontalPodAutoscaler): Kub
     apiVersion: 'autoscaling/v1',
     metadata: { ...metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
     spec: { ...common, ...(target !== undefined ? { targetCPUUtilizationPercentage: target } : {}) },
-    status: { ...counts, ...(current !== undefined ? { currentCPUUtilizationPercentage: current } : {}) },
+    status: {
+      currentReplicas: 0,
+      ...counts,
+      ...(current !== undefined ? { currentCPUUtilizationPercentage: current } : {}),
+    },
   } as KubernetesObject
 }
 

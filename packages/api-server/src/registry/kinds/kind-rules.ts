@@ -10,8 +10,11 @@ export interface KindRules<T extends KubernetesObject = KubernetesObject> {
   /** An absent field reads as "". */
   selectableFields?: Record<string, ReadField<T>>
   scale?: ScalePaths
+  deprecation?: string
   storage?: StorageLocation
 }
 
-/** The type of a method, which may ask for more than it is sure to get: rules only ever meet objects of their own kind. */
+/**
+ * The type of a method, which may ask for more than it is sure to get: rules only ever meet objects of their own kind.
+ */
 type ReadField<T> = { read(object: T): string | undefined }['read']

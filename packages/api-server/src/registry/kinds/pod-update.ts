@@ -1,6 +1,6 @@
 /**
- * What may change in a pod that exists: next to nothing. Containers run as they were asked to; whoever wants another pod
- * makes another pod. Each way of writing – the pod itself, ephemeralcontainers, resize – opens one small door.
+ * What may change in a pod that exists: next to nothing. Containers run as they were asked to; whoever wants another
+ * pod makes another pod. Each way of writing – the pod itself, ephemeralcontainers, resize – opens one small door.
  */
 
 import { isDeepStrictEqual } from 'node:util'

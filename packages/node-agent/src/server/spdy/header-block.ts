@@ -8,10 +8,14 @@ import { dictionary } from './dictionary.ts'
 
 export type Headers = Record<string, string>
 
+const mostBytes = 16 * 1024
+
 export class HeaderReader {
   readonly #inflate: Inflate = createInflate({ dictionary, finishFlush: constants.Z_SYNC_FLUSH })
 
+  /** Throws for a block that no client of Kubernetes sends: inflated it may be a thousand times as large. */
   async read(block: Buffer): Promise<Headers> {
+    if (block.length > mostBytes) throw new Error(`a header block of ${block.length} bytes`)
     return decodeHeaders(await through(this.#inflate, block))
   }
 

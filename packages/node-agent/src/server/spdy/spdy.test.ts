@@ -34,6 +34,10 @@ test.each([1, 3, 7, 8, 1000])('frames are read the same whatever way they are cu
   ])
 })
 
+test('a header block without measure is refused', async () => {
+  await expect(new HeaderReader().read(Buffer.alloc(100_000))).rejects.toThrow('a header block of 100000 bytes')
+})
+
 test('another version is refused', () => {
   expect(() => new FrameReader().push(Buffer.from([0x80, 2, 0, 1, 0, 0, 0, 0]))).toThrow('SPDY version 2')
 })

@@ -1,6 +1,7 @@
 /**
- * Which hierarchies of control groups this machine has for us: version 1, 2 or a mixture, at the root or beneath the cgroup that the
- * runtime itself lives in. What we may do there is not guessed but tried, by making the directory for our containers.
+ * Which hierarchies of control groups this machine has for us: version 1, 2 or a mixture, at the root or beneath the
+ * cgroup that the runtime itself lives in. What we may do there is not guessed but tried, by making the directory for
+ * our containers.
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -32,7 +33,9 @@ export function detectCgroups(name: string): Cgroups {
   return new Cgroups(withoutIdle(found))
 }
 
-/** A version 2 tree without controllers, beside version 1's freezer, gives nothing for the time that it takes to get in. */
+/**
+ * A version 2 tree without controllers, beside version 1's freezer, gives nothing for the time that it takes to get in.
+ */
 function withoutIdle(found: Hierarchy[]): Hierarchy[] {
   if (!found.some(({ version, controllers }) => version === 1 && controllers.includes('freezer'))) return found
   const idle = found.filter(({ version, controllers }) => version === 2 && controllers.length === 0)

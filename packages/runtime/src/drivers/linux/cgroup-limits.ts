@@ -17,7 +17,9 @@ export interface LimitWrite {
 
 const defaultPeriodUs = 100_000
 
-/** In the order in which they have to be written. `versionOf` tells how the machine has a controller mounted, if at all. */
+/**
+ * In the order in which they have to be written. `versionOf` tells how the machine has a controller mounted, if at all.
+ */
 export function limitWrites(
   resources: Resources,
   versionOf: (controller: Controller) => 1 | 2 | undefined,

@@ -1,5 +1,6 @@
 /**
- * Against this machine's kernel, which alone knows its rules: root, and a version 2 tree with any controller, are needed.
+ * Against this machine's kernel, which alone knows its rules: root, and a version 2 tree with any controller, are
+ * needed.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'

@@ -3,11 +3,11 @@
  * Documentation/admin-guide/cgroup-v2.rst:
  *
  * - A controller reaches a cgroup if every one above it hands it down, by its cgroup.subtree_control.
- * - "No internal processes": a cgroup that hands controllers down has no processes itself. Only the machine's root may. So where
- *   the runtime's own cgroup has to do, its processes move out of the way, into a child that is called leafName, if
- *   they are all Dinghy's; a shell, or whatever else lives there, is not ours to move.
- * - Who moves a process needs write access to cgroup.procs of the cgroup that the old place and the new one have in common. Below the
- *   runtime's own cgroup an ordinary user has that if the cgroup was delegated to him.
+ * - "No internal processes": a cgroup that hands controllers down has no processes itself. Only the machine's root may.
+ *   So where the runtime's own cgroup has to do, its processes move out of the way, into a child that is called
+ *   leafName, if they are all Dinghy's; a shell, or whatever else lives there, is not ours to move.
+ * - Who moves a process needs write access to cgroup.procs of the cgroup that the old place and the new one have in
+ *   common. Below the runtime's own cgroup an ordinary user has that if the cgroup was delegated to him.
  * - Without any controller a cgroup can still be frozen and killed as a whole.
  */
 import {
@@ -34,8 +34,8 @@ const leafName = 'dinghy-itself'
 const refusals = ['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSPC']
 
 /**
- * The best of the machine's root and the runtime's own cgroup; undefined if neither takes cgroups. `own` is a path as in
- * /proc/self/cgroup, and `name` becomes the name of the containers' parent.
+ * The best of the machine's root and the runtime's own cgroup; undefined if neither takes cgroups. `own` is a path as
+ * in /proc/self/cgroup, and `name` becomes the name of the containers' parent.
  */
 export function findPlace<Name extends string>(
   mountPoint: string,
@@ -65,7 +65,8 @@ export function usePlace<Name extends string>(
   if (!isAllowed(() => accessSync(join(place, 'cgroup.procs'), constants.W_OK))) return undefined
   if (!isAllowed(() => mkdirSync(parent, { recursive: true }))) return undefined
   const offered = readFileSync(join(place, 'cgroup.controllers'), 'utf8').trim().split(' ')
-  // One by one: the kernel takes all of a line or nothing, and single ones may be impossible (cpu with real-time processes).
+  // One by one: the kernel takes all of a line or nothing, and single ones may be impossible (cpu with real-time
+  // processes).
   const controllers = wanted.filter(
     (controller) =>
       offered.includes(controller) && handDown(place, controller, self) && handDown(parent, controller, self),

@@ -42,8 +42,8 @@ export interface Entrances {
   /** Version 1: a process of one thread, such as a shell, writes a 0 here and is inside at once. */
   tasks: string[]
   /**
-   * Version 2: takes the pid of whoever is to be moved. Before it moves a process the kernel waits for an RCU grace period,
-   * some ten milliseconds; so have it done while there is other work.
+   * Version 2: takes the pid of whoever is to be moved. Before it moves a process the kernel waits for an RCU grace
+   * period, some ten milliseconds; so have it done while there is other work.
    */
   procs: string[]
 }

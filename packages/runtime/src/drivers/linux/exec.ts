@@ -6,8 +6,9 @@
  *   machine    toolbox    sheds          in the pid    the container's
  *              is root    privileges     namespace     root and user
  *
- * Whoever is in the container may look into the processes that appear there as soon as these have no more rights than itself. So from
- * nsenter on the root directory is the toolbox, the environment is empty but for PATH, and no file is open but the streams.
+ * Whoever is in the container may look into the processes that appear there as soon as these have no more rights than
+ * itself. So from nsenter on the root directory is the toolbox, the environment is empty but for PATH, and no file is
+ * open but the streams.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,20 +23,27 @@ import { writesOf } from './launch.ts'
 import { onTerminalOf } from './terminals.ts'
 import { toolEnvironment } from '../../tool-environment.ts'
 
-/** A terminal becomes the program's own session's where the machine's root may take it; init.sh tells why there are two ways. */
+/**
+ * A terminal becomes the program's own session's where the machine's root may take it; init.sh tells why there are two
+ * ways.
+ */
 const inOwnSession = ['setsid', '--ctty']
 /**
- * Runs the program as a child of this shell, and ends as it does. The shell stays outside of the container's pid namespace: what
- * sheds the privileges must not be seen from inside before they are shed. The program's stderr is its descriptor 3, because
- * of what shells say: at their start that their working directory has no name, and later how their children ended.
+ * Runs the program as a child of this shell, and ends as it does. The shell stays outside of the container's pid
+ * namespace: what sheds the privileges must not be seen from inside before they are shed. The program's stderr is its
+ * descriptor 3, because of what shells say: at their start that their working directory has no name, and later how
+ * their children ended.
  */
 const asChild = ['sh', '-c', '(exec "$@" 2>&3 3>&-); exit $?', 'sh']
-/** The same for a program on a terminal, which is then a job of this shell: a group of processes of its own, in the foreground. */
+/**
+ * The same for a program on a terminal, which is then a job of this shell: a group of processes of its own, in the
+ * foreground.
+ */
 const asJob = ['sh', '-c', 'exec 2>&3 3>&-; set -m; "$@"; exit $?', 'sh']
 
 /**
- * Shell lines: the toolbox, read-only, where nobody else sees it, and gone with what follows; the terminal, if it is on one,
- * given to the user of the program; and into the cgroups, so that nothing of the container runs outside.
+ * Shell lines: the toolbox, read-only, where nobody else sees it, and gone with what follows; the terminal, if it is on
+ * one, given to the user of the program; and into the cgroups, so that nothing of the container runs outside.
  */
 function preparation({ tools, toolsOptions, cgroups, tty, mayTakeTerminal, uid }: Options, isForked: boolean): string {
   const { tasks, procs } = cgroups
@@ -86,7 +94,8 @@ export async function execIn(
   const { pid } = running
   const namespaces = differing(pid)
   const { tty, mayTakeTerminal, mayTrace, tools } = options
-  // To take a terminal is a privilege: only then the forked child, in the container's pid namespace, sheds its privileges itself.
+  // To take a terminal is a privilege: only then the forked child, in the container's pid namespace, sheds its
+  // privileges itself.
   const inSession = tty && mayTakeTerminal && !mayTrace
   const isJob = tty && !inSession
   const isForked = isJob || (namespaces.includes('--pid') && !inSession)
@@ -109,7 +118,10 @@ export async function execIn(
 
 const namespaceOptions = { mnt: '--mount', ipc: '--ipc', uts: '--uts', pid: '--pid', net: '--net' }
 
-/** Options of nsenter(1) for what the process does not share with us: only the machine's root may enter where it already is. */
+/**
+ * Options of nsenter(1) for what the process does not share with us: only the machine's root may enter where it already
+ * is.
+ */
 function differing(pid: number): string[] {
   const isOther = (name: string) => readlinkSync(`/proc/${pid}/ns/${name}`) !== readlinkSync(`/proc/self/ns/${name}`)
   return Object.entries(namespaceOptions).flatMap(([name, option]) => (isOther(name) ? [option] : []))

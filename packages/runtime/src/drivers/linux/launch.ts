@@ -79,7 +79,8 @@ export function fstabOf(plan: MountPlan): string {
   for (const mount of plan.mounts) {
     // What a tmpfs will hold cannot be prepared.
     const mkdir = enclosing(mount.target, plan.mounts)?.type === 'tmpfs' ? ',X-mount.mkdir' : ''
-    // One that wants this machine's later mounts lets them into the whole namespace (namespaces.ts); not into the others.
+    // One that wants this machine's later mounts lets them into the whole namespace (namespaces.ts); not into the
+    // others.
     const extra = listens && mount.propagation === undefined && mount.type === 'bind' ? `${mkdir},rprivate` : mkdir
     const options = mount.readOnly ? `,ro${mount.type === 'bind' ? kept(mount.source) : ''}` : ''
     lines.push(mountLine(mount, inside(mount.target), options + extra))
@@ -88,8 +89,9 @@ export function fstabOf(plan: MountPlan): string {
 }
 
 /**
- * Where mounts are made inside of other mounts, as /proc/self/mountinfo names these places. What is mounted there may be a volume,
- * and other containers can put a link in the place of a directory of it; so init.sh looks whether the mount is where it should be.
+ * Where mounts are made inside of other mounts, as /proc/self/mountinfo names these places. What is mounted there may
+ * be a volume, and other containers can put a link in the place of a directory of it; so init.sh looks whether the
+ * mount is where it should be.
  */
 export function nestedMountsIn({ base, mounts }: Pick<MountPlan, 'base' | 'mounts'>): string {
   const nested = mounts.filter((mount, index) => enclosing(mount.target, mounts.slice(0, index))?.type === 'bind')
@@ -102,8 +104,8 @@ function mountLine(mount: Mount, target: string, more: string): string {
 }
 
 /**
- * Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. `command` is what
- * becomes the program in the end, and `owner` the user to whom its terminal will belong.
+ * Shell lines that init.sh runs as the container's first process, `$pid` being its pid on the machine. `command` is
+ * what becomes the program in the end, and `owner` the user to whom its terminal will belong.
  */
 export function preludeOf(
   spec: ContainerSpec,
@@ -156,7 +158,9 @@ export function limitCommand(ulimits: ContainerSpec['ulimits'] = []): string[] {
   return ['prlimit', ...ulimits.map(({ name, soft, hard }) => `--${name}=${limit(soft)}:${limit(hard)}`), '--']
 }
 
-/** Absolute paths of the machine's tools that the last steps of a start use, which are also their paths in the toolbox. */
+/**
+ * Absolute paths of the machine's tools that the last steps of a start use, which are also their paths in the toolbox.
+ */
 export interface Tools {
   setpriv: string
   env: string
@@ -174,8 +178,8 @@ const loaderVariable =
 
 /**
  * The command that turns a privileged process, whose working directory is the container's root, into the program.
- * `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env. `afterDrop` runs the rest of the
- * command when the privileges have been shed.
+ * `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env. `afterDrop` runs the
+ * rest of the command when the privileges have been shed.
  */
 export function dropCommand(
   spec: ProcessSpec,

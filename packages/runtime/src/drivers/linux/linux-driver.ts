@@ -2,8 +2,8 @@
  * The linux driver: namespaces, overlayfs, cgroups, capabilities, put together from the tools of util-linux by one
  * short shell script (init.sh). There is no helper binary and no process of ours per container but the waiting shim.
  *
- * It needs root: the machine's, or that of a user namespace (rootless.sh), which is an ordinary user; rootless.ts knows what
- * is different then.
+ * It needs root: the machine's, or that of a user namespace (rootless.sh), which is an ordinary user; rootless.ts knows
+ * what is different then.
  *
  * Differences from runc that a container can notice: no seccomp or AppArmor profile, and on machines with cgroups
  * version 2 only, no device filter (so no CAP_MKNOD either). describe() says so.
@@ -31,7 +31,7 @@ import type { OverlaySnapshotter } from '../../snapshots/overlay/overlay-snapsho
 import { rowsOf, signalIfAlive } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
-import { assetPath } from '../shim.ts'
+import { scriptPath } from '../shim.ts'
 import { ShimDriver, type ShimDriverOptions } from '../shim-driver.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { discardUnenforceable } from './cgroup-limits.ts'
@@ -98,7 +98,10 @@ export class LinuxDriver extends ShimDriver implements Driver {
     return this.#enforceable(resources).warnings
   }
 
-  /** An ordinary user has few of the limits; like rootless Docker we go on without. Root should learn that they are missing. */
+  /**
+   * An ordinary user has few of the limits; like rootless Docker we go on without. Root should learn that they are
+   * missing.
+   */
   #enforceable(resources: Resources = {}): { resources: Resources; warnings: string[] } {
     if (!this.#users.isNested) return { resources, warnings: [] }
     return discardUnenforceable(resources, (controller) => this.#cgroups.has(controller))
@@ -107,7 +110,7 @@ export class LinuxDriver extends ShimDriver implements Driver {
   async start(spec: ContainerSpec): Promise<Running> {
     checkPropagation(spec.mounts)
     const { rootfs, tools } = this.#snapshots.base
-    const init = ['sh', assetPath('linux/init.sh'), spec.runDir, rootfs, tools, relative(rootfs, '/')]
+    const init = ['sh', scriptPath('linux/init.sh'), spec.runDir, rootfs, tools, relative(rootfs, '/')]
     const inNamespaces = [...namespaceCommand(spec), ...init]
     // In a user namespace the terminals are the machine's.
     const onOne = this.#users.isNested ? onTerminal : onNewTerminals
@@ -243,7 +246,10 @@ export class LinuxDriver extends ShimDriver implements Driver {
     return this.#cgroups.canRestrictDevices || this.#users.isNested
   }
 
-  /** The privileged have every device of the machine: below their own /dev, or in a user namespace, where those would not work, … */
+  /**
+   * The privileged have every device of the machine: below their own /dev, or in a user namespace, where those would
+   * not work, …
+   */
   #hasDevicesOverlay({ process }: ContainerSpec): boolean {
     return (process.privileged ?? false) && !this.#users.isNested
   }

@@ -1,6 +1,6 @@
 /**
- * The processes of a container where no cgroup counts them: those that live in its mount namespace, which each container has for
- * itself. And what a cgroup would do to them all at once, done one by one.
+ * The processes of a container where no cgroup counts them: those that live in its mount namespace, which each
+ * container has for itself. And what a cgroup would do to them all at once, done one by one.
  */
 import { readlinkSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -25,7 +25,10 @@ export function inMountNamespace(name: string): number[] {
   return allPids().filter((pid) => namespaceOf(pid, 'mnt') === name)
 }
 
-/** Again and again, because what is not yet stopped may make more. Processes that wait for these can notice; see docs/limits.md. */
+/**
+ * Again and again, because what is not yet stopped may make more. Processes that wait for these can notice; see
+ * docs/limits.md.
+ */
 export async function stopMembers(clock: Clock, pid: number): Promise<void> {
   // The shells that wait for them would take them for jobs that were put aside.
   if (membersOf(pid).some((member) => (readStat(member)?.terminal ?? 0) !== 0)) {

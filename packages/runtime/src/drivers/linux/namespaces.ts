@@ -19,7 +19,8 @@ export function namespaceCommand({ namespaces = {}, hostname, mounts }: Containe
   const own = modes.filter(([, mode]) => mode === 'private').map(([flag]) => `--${flag}`)
   const propagation = mounts.some((mount) => mount.propagation !== undefined) ? 'slave' : 'private'
   const unshare = ['unshare', '--mount', '--propagation', propagation, ...own]
-  // Not as a child: only what is forked later, as the container's process, may live in a pid namespace that others share.
+  // Not as a child: only what is forked later, as the container's process, may live in a pid namespace that others
+  // share.
   return shared.length === 0 ? unshare : ['nsenter', '--no-fork', ...shared, '--', ...unshare]
 }
 

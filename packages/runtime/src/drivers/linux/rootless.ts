@@ -1,6 +1,7 @@
 /**
- * What is different for the driver when its root is an ordinary user's, in a user namespace (rootless.sh): which mounts need
- * care, who a process can be, which devices there are, and what containers do not get, in words. Pure but for what is read.
+ * What is different for the driver when its root is an ordinary user's, in a user namespace (rootless.sh): which mounts
+ * need care, who a process can be, which devices there are, and what containers do not get, in words. Pure but for what
+ * is read.
  */
 import { accessSync, constants, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
@@ -30,7 +31,10 @@ export function nestedMountsOf(
   }
 }
 
-/** Throws for a user or a group that was asked for and does not exist here: to run as somebody else is less than was asked for. */
+/**
+ * Throws for a user or a group that was asked for and does not exist here: to run as somebody else is less than was
+ * asked for.
+ */
 export function checkIdentity({ uid, gid }: Identity, spec: ProcessSpec, users: UserNamespace): void {
   if (!users.hasUser(uid) || !users.hasGroup(gid)) {
     const remedy = users.hasOneUser
@@ -50,8 +54,8 @@ export function checkIdentity({ uid, gid }: Identity, spec: ProcessSpec, users: 
 }
 
 /**
- * Throws where something is mounted below one of these top-level directories: the kernel then refuses them as layers of an overlay,
- * because a user namespace must not look below a mount, with no better word for it than "bad option".
+ * Throws where something is mounted below one of these top-level directories: the kernel then refuses them as layers of
+ * an overlay, because a user namespace must not look below a mount, with no better word for it than "bad option".
  */
 export function checkNothingIsMountedIn(directories: string[], mountinfo: string): void {
   const points = mountinfo.split('\n').map((line) => line.split(' ')[4] ?? '')

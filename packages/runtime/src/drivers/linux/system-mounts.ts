@@ -1,9 +1,10 @@
 /**
- * What a container has at /proc, /dev and /sys: file systems of its own, or, of what it shares with the machine, the machine's. Pure.
+ * What a container has at /proc, /dev and /sys: file systems of its own, or, of what it shares with the machine, the
+ * machine's. Pure.
  *
- * In a user namespace the kernel mounts a file system only for those who own what it shows: `proc` for a pid namespace of
- * one's own, `sysfs` for a network namespace, `mqueue` for an IPC namespace. What is shared is bound from the machine
- * instead. Device nodes cannot be made there and would not work, so those of the machine are bound, too.
+ * In a user namespace the kernel mounts a file system only for those who own what it shows: `proc` for a pid namespace
+ * of one's own, `sysfs` for a network namespace, `mqueue` for an IPC namespace. What is shared is bound from the
+ * machine instead. Device nodes cannot be made there and would not work, so those of the machine are bound, too.
  */
 import { devices } from '../../snapshots/overlay/base-root.ts'
 
@@ -15,7 +16,10 @@ export interface NestedMounts {
   shares: { pid: boolean; ipc: boolean; network: boolean }
   /** The group that terminals should belong to exists. */
   hasTtyGroup: boolean
-  /** Options of the machine's mount at `path` that a copy of it must keep, each with a comma before it; see keptOptions() of snapshots/overlay/kept-options.ts. */
+  /**
+   * Options of the machine's mount at `path` that a copy of it must keep, each with a comma before it; see
+   * keptOptions() of snapshots/overlay/kept-options.ts.
+   */
   kept: (path: string) => string
 }
 

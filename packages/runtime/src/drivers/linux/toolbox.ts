@@ -1,12 +1,13 @@
 /**
- * The toolbox: copies of the few programs that carry out the last steps of a start and of an exec, with the libraries they load,
- * and nothing else. It is the root directory of those steps.
+ * The toolbox: copies of the few programs that carry out the last steps of a start and of an exec, with the libraries
+ * they load, and nothing else. It is the root directory of those steps.
  *
- * Why copies: the last steps run with the rights of the container they lead into, and often in its pid namespace. Whatever is
- * their root directory can be opened from inside by way of /proc/PID/root, so it must not lead anywhere. Callers mount it
- * read-only, so that nobody in a container can change a program that the next start will run with more rights.
+ * Why copies: the last steps run with the rights of the container they lead into, and often in its pid namespace.
+ * Whatever is their root directory can be opened from inside by way of /proc/PID/root, so it must not lead anywhere.
+ * Callers mount it read-only, so that nobody in a container can change a program that the next start will run with more
+ * rights.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -24,9 +25,12 @@ import { toolEnvironment } from '../../tool-environment.ts'
 /** umount(8) reads it, and takes the name of a mount that it does not find there as it is given. */
 const mountinfo = 'proc/self/mountinfo'
 
-/** Fills `directory` with `programs`, given as absolute paths of this machine; they keep their paths. Quick if they are there. */
+/**
+ * Fills `directory` with `programs`, given as absolute paths of this machine; they keep their paths. Quick if they are
+ * there.
+ */
 export function prepareToolbox(directory: string, programs: string[]): void {
-  const files = [...new Set(programs.flatMap((path) => [path, ...librariesOf(path)]))].toSorted()
+  const files = [...new Set([...programs, ...librariesOf(programs)])].toSorted()
   const stamp = `${directory}.made-of`
   const madeOf = `${files.map(describe).join('\n')}\n`
   if (existsSync(directory) && existsSync(stamp) && readFileSync(stamp, 'utf8') === madeOf) return
@@ -46,24 +50,16 @@ function describe(path: string): string {
   return `${path} ${size} ${mtimeMs} ${ino}`
 }
 
-/** As ldd(1) tells: absolute paths, the dynamic loader's among them. A static program has none. */
+/** As ldd(1) tells of several programs: absolute paths, the dynamic loader's among them. A static program has none. */
 export function parseLibraries(output: string): string[] {
   return output.split('\n').flatMap((line) => /(?:=>\s+|^\s+)(\/\S+)/.exec(line)?.[1] ?? [])
 }
 
-function librariesOf(path: string): string[] {
-  try {
-    const output = execFileSync('ldd', [path], {
-      env: toolEnvironment,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    return parseLibraries(output)
-  } catch (error) {
-    // It exits with 1 for what is not dynamic; that it is missing is another matter.
-    if ((error as { status?: number }).status === 1) return []
-    throw serverError(`the linux driver needs ldd, to find the libraries of ${path}: ${(error as Error).message}`)
-  }
+function librariesOf(programs: string[]): string[] {
+  const { error, stdout } = spawnSync('ldd', programs, { env: toolEnvironment, encoding: 'utf8' })
+  if (error !== undefined) throw serverError(`the linux driver needs ldd, to find libraries: ${error.message}`)
+  // Its exit code says no more than that one of them is static.
+  return parseLibraries(stdout)
 }
 
 /** On a file system that is mounted with noexec nothing can be executed, whatever its mode. */

@@ -35,8 +35,8 @@ export function identityIn({ user, groupAdd = [] }: Pick<ProcessSpec, 'user' | '
 }
 
 /**
- * Pure. `user` is "", "name", "uid", "name:group", "uid:gid" or a mix. As in Docker a numeric id needs no entry, a name does; with an
- * explicit group the user's supplementary groups do not apply.
+ * Pure. `user` is "", "name", "uid", "name:group", "uid:gid" or a mix. As in Docker a numeric id needs no entry, a name
+ * does; with an explicit group the user's supplementary groups do not apply.
  */
 export function identityOf(user: string, groupAdd: string[], passwd: string, group: string): Identity {
   const users = parsePasswd(passwd)

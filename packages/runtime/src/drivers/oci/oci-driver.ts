@@ -1,9 +1,10 @@
 /**
- * The oci driver: the linux driver's root file systems, with an OCI runtime (crun, runc) in the place of init.sh. It writes a bundle,
- * which is config.json in the run directory, and calls `run` on it under the same shim, so containers outlive us as they do there.
+ * The oci driver: the linux driver's root file systems, with an OCI runtime (crun, runc) in the place of init.sh. It
+ * writes a bundle, which is config.json in the run directory, and calls `run` on it under the same shim, so containers
+ * outlive us as they do there.
  *
- * What it has over the linux driver: seccomp filters, device rules with cgroups version 2 too, a real /dev of its own also for
- * privileged containers, terminals that have a name inside. It costs time at every start.
+ * What it has over the linux driver: seccomp filters, device rules with cgroups version 2 too, a real /dev of its own
+ * also for privileged containers, terminals that have a name inside. It costs time at every start.
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -25,7 +26,7 @@ import { samePidNamespace } from '../linux/namespaces.ts'
 import { identityIn } from '../linux/user.ts'
 import { linkScript } from '../../networks/bridge/links.ts'
 import { readStat, rowsOf } from '../process-table.ts'
-import { assetPath } from '../shim.ts'
+import { scriptPath } from '../shim.ts'
 import { ShimDriver, type ShimDriverOptions } from '../shim-driver.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { deviceNode, machineDevices } from './devices.ts'
@@ -106,7 +107,7 @@ export class OciDriver extends ShimDriver implements Driver {
     writeFileSync(join(runDir, 'fstab'), this.#snapshots.fstab(rootfs, spec.readOnlyRoot ?? false))
     const log = join(runDir, 'oci.log')
     const alone = ['unshare', '--mount', '--propagation', 'private']
-    const mounted = ['sh', assetPath('oci/run.sh'), runDir, this.#snapshots.linkLowers(rootfs)]
+    const mounted = ['sh', scriptPath('oci/run.sh'), runDir, this.#snapshots.linkLowers(rootfs)]
     const run = [...alone, ...mounted, ...this.#runtime.command(['run', '--bundle', runDir, id], log)]
     const whole = process.tty ? onTerminal(run, process.consoleSize) : run
     try {
@@ -206,17 +207,21 @@ export class OciDriver extends ShimDriver implements Driver {
     return failures
   }
 
-  /** Ends what is left of a container and gives back what is not in its directories. False if its cgroup is still busy. */
+  /**
+   * Ends what is left of a container and gives back what is not in its directories. False if its cgroup is still busy.
+   */
   async #release(id: string): Promise<boolean> {
     this.#cgroups.kill(id)
     await this.#runtime.forget(id)
     return this.#cgroups.removeWhenEmpty(id, this.clock)
   }
 
-  /** One that plugs it in, when there is a namespace to plug into and no program yet, and one that says that it runs. */
+  /**
+   * One that plugs it in, when there is a namespace to plug into and no program yet, and one that says that it runs.
+   */
   #hooks({ runDir, interfaces = [] }: ContainerSpec): Record<string, OciHook[]> {
     const memory = this.#cgroups.parent('memory')
-    const poststart = ['sh', assetPath('oci/poststart.sh'), runDir, memory === undefined ? '' : dirname(memory)]
+    const poststart = ['sh', scriptPath('oci/poststart.sh'), runDir, memory === undefined ? '' : dirname(memory)]
     return {
       ...(interfaces.length > 0 ? { createRuntime: [hook(['sh', '-c', linkScript(interfaces)])] } : {}),
       poststart: [hook(poststart)],
@@ -235,8 +240,8 @@ function hook(args: string[]): OciHook {
 }
 
 /**
- * There are two terminals: the one that `script` makes for the OCI runtime, and the one that this makes in the container, whose /dev/pts
- * is another file system. Not every OCI runtime passes on the size of the first.
+ * There are two terminals: the one that `script` makes for the OCI runtime, and the one that this makes in the
+ * container, whose /dev/pts is another file system. Not every OCI runtime passes on the size of the first.
  */
 function ofContainers(pids: number[]): number[] {
   const ours = statSync('/dev/pts').dev
@@ -246,7 +251,9 @@ function ofContainers(pids: number[]): number[] {
   })
 }
 
-/** The OCI runtime works in a mount namespace of its own, which hears of nothing that is mounted on this machine later. */
+/**
+ * The OCI runtime works in a mount namespace of its own, which hears of nothing that is mounted on this machine later.
+ */
 function checkPropagation(mounts: ContainerSpec['mounts']): void {
   const listening = mounts.find(({ propagation }) => propagation !== undefined)
   if (listening === undefined) return

@@ -1,6 +1,6 @@
 /**
- * The program that does the work: runc, crun, or another with their command line. Each call is a process of its own; what it knows of
- * its containers is in a state directory that belongs to this driver.
+ * The program that does the work: runc, crun, or another with their command line. Each call is a process of its own;
+ * what it knows of its containers is in a state directory that belongs to this driver.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'

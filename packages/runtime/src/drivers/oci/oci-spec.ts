@@ -1,8 +1,10 @@
 /**
- * A ContainerSpec as config.json of the OCI runtime specification (version 1.0): what runc and crun are told about a container. Pure,
- * so a table test can read what a container will get, and so can anybody in the run directory of a live one.
+ * A ContainerSpec as config.json of the OCI runtime specification (version 1.0): what runc and crun are told about a
+ * container. Pure, so a table test can read what a container will get, and so can anybody in the run directory of a
+ * live one.
  *
- * Defaults (mounts, hidden paths, devices) are those of Docker. The root itself is mounted already when this is read; see run.sh.
+ * Defaults (mounts, hidden paths, devices) are those of Docker. The root itself is mounted already when this is read;
+ * see run.sh.
  */
 import type { Mount } from '../../snapshots/mount.ts'
 import type { ContainerSpec, NamespaceMode, ProcessSpec, Resources } from '../driver.ts'
@@ -113,7 +115,9 @@ export function ociProcessOf(
   }
 }
 
-/** JSON with exact 64-bit numbers. No text of a process can hold a NUL, so it tells a bigint from what looks like one. */
+/**
+ * JSON with exact 64-bit numbers. No text of a process can hold a NUL, so it tells a bigint from what looks like one.
+ */
 export function ociJson(value: object): string {
   const text = JSON.stringify(value, (_key, field: unknown) => (typeof field === 'bigint' ? `\0${field}` : field), 2)
   return text.replaceAll(/"\\u0000(\d+)"/g, '$1')
@@ -167,7 +171,10 @@ function ociMountOf({ type, source, target, readOnly, options = 'nosuid,nodev,no
   return { destination: target, type, source: 'tmpfs', options: [...options.split(',').filter(Boolean), access] }
 }
 
-/** In the specification's words. Swap is the sum of memory and swap there, as it is in Docker, also with cgroups version 2. */
+/**
+ * In the specification's words. Swap is the sum of memory and swap there, as it is in Docker, also with cgroups version
+ * 2.
+ */
 export function ociResourcesOf(resources: Resources, canLimitSwap: boolean): object {
   const { memoryBytes, memorySwapBytes, memoryReservationBytes, nanoCpus, cpuShares, cpusetCpus, pids } = resources
   const period = resources.cpuPeriodUs || 100_000

@@ -1,11 +1,12 @@
 /**
- * Which system calls a container may make, as the `seccomp` of config.json: a profile in Docker's format (`--security-opt
- * seccomp=<profile>`, which the CLI sends as JSON text), or a default. Pure.
+ * Which system calls a container may make, as the `seccomp` of config.json: a profile in Docker's format
+ * (`--security-opt seccomp=<profile>`, which the CLI sends as JSON text), or a default. Pure.
  *
- * The default is ours and not Docker's. Docker's lists what is allowed, hundreds of names; this one lists what is not: the calls that
- * Docker's documentation names as significant and blocked (docs.docker.com/engine/security/seccomp). They fail with eperm unless the
- * container has the capability that opens them there. Calls that are in neither list are allowed here and not there; `personality` is
- * left alone, since some of its values are harmless and a list of what is forbidden cannot say so.
+ * The default is ours and not Docker's. Docker's lists what is allowed, hundreds of names; this one lists what is not:
+ * the calls that Docker's documentation names as significant and blocked (docs.docker.com/engine/security/seccomp).
+ * They fail with eperm unless the container has the capability that opens them there. Calls that are in neither list
+ * are allowed here and not there; `personality` is left alone, since some of its values are harmless and a list of what
+ * is forbidden cannot say so.
  */
 import { DockerError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
@@ -42,7 +43,9 @@ export function seccompOf(option: string | undefined, circumstances: SeccompCirc
   return fromDockerProfile(parseProfile(option), circumstances)
 }
 
-/** Numbers and names per Node's architecture: Go's, as Docker's profiles say it; libseccomp's, the machine's own first. */
+/**
+ * Numbers and names per Node's architecture: Go's, as Docker's profiles say it; libseccomp's, the machine's own first.
+ */
 const architectures: Record<string, { go: string; own: string; compatible: string[] }> = {
   x64: { go: 'amd64', own: 'SCMP_ARCH_X86_64', compatible: ['SCMP_ARCH_X86', 'SCMP_ARCH_X32'] },
   arm64: { go: 'arm64', own: 'SCMP_ARCH_AARCH64', compatible: ['SCMP_ARCH_ARM'] },
@@ -104,7 +107,9 @@ function defaultProfile({ arch, kernel, capabilities }: SeccompCircumstances): L
   }
 }
 
-/** A profile as Docker takes it: OCI's format, and in it what holds only for some machines, kernels and capabilities. */
+/**
+ * A profile as Docker takes it: OCI's format, and in it what holds only for some machines, kernels and capabilities.
+ */
 interface DockerProfile extends Partial<Omit<LinuxSeccomp, 'syscalls'>> {
   archMap?: { architecture: string; subArchitectures?: string[] | null }[] | null
   syscalls?: DockerSyscall[] | null

@@ -1,11 +1,11 @@
 /**
- * Keeps a Dockerfile's RUN from writing anywhere but into its own directories, without a container to put it in. Where that
- * cannot be had the command is refused: a build must never change the machine it runs on.
+ * Keeps a Dockerfile's RUN from writing anywhere but into its own directories, without a container to put it in. Where
+ * that cannot be had the command is refused: a build must never change the machine it runs on.
  */
 import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { DockerError } from '@dinghy/shared/docker/errors'
-import { assetPath } from '../shim.ts'
+import { scriptPath } from '../shim.ts'
 import { toolEnvironment } from '../../tool-environment.ts'
 
 /** The command line that runs `command` with nothing writable but `directories`. */
@@ -28,7 +28,7 @@ function linuxCommand(command: string[], directories: string[]): string[] {
     'private',
     ...(process.getuid?.() === 0 ? [] : ['--map-root-user']),
   ]
-  const script = assetPath('process/protect.sh')
+  const script = scriptPath('process/protect.sh')
   const trial = spawnSync(unshare[0] ?? '', [...unshare.slice(1), 'sh', script, '--', 'true'], {
     env: toolEnvironment,
     encoding: 'utf8',

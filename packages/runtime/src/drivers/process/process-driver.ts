@@ -27,7 +27,7 @@ import type { CopySnapshotter } from '../../snapshots/copy/copy-snapshotter.ts'
 import { LayeredView } from '../../snapshots/layered-view.ts'
 import { descendantsOf, isAlive, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
-import { assetPath, readShimPid } from '../shim.ts'
+import { scriptPath, readShimPid } from '../shim.ts'
 import { ShimDriver, type ShimDriverOptions } from '../shim-driver.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { protectedCommand } from './host-protection.ts'
@@ -82,7 +82,7 @@ export class ProcessDriver extends ShimDriver implements Driver {
           ...mounts.filter(({ readOnly }) => !readOnly).map(({ source }) => source),
         ])
       : cleaned
-    const init = ['sh', assetPath('process/init.sh'), spec.runDir, cwd, ...guarded]
+    const init = ['sh', scriptPath('process/init.sh'), spec.runDir, cwd, ...guarded]
     const whole = spec.process.tty ? onTerminal(init, spec.process.consoleSize) : init
     return this.launch(spec, whole)
   }
@@ -188,7 +188,7 @@ export class ProcessDriver extends ShimDriver implements Driver {
   }
 }
 
-const hostLookup: Lookup = (path) => {
+function hostLookup(path: string): ReturnType<Lookup> {
   const stat = statSync(path, { throwIfNoEntry: false })
   return stat && { path, hostPath: path, mode: stat.mode, isFile: stat.isFile() }
 }

@@ -2,8 +2,9 @@
  * Paths of a container as paths of this machine, for programs that run without a file system of their own. Pure, apart
  * from the question whether a path exists.
  *
- * An argument or a variable that is an absolute path, and that exists in the image or lies in a mount, is replaced by where it really
- * is. `--flag=/path`, PATH-like lists and ordinary words are looked at too; anything else is left as it was written.
+ * An argument or a variable that is an absolute path, and that exists in the image or lies in a mount, is replaced by
+ * where it really is. `--flag=/path`, PATH-like lists and ordinary words are looked at too; anything else is left as it
+ * was written.
  */
 import { posix } from 'node:path'
 
@@ -39,7 +40,9 @@ export function translateArgument(argument: string, places: Places): string {
   return prefix + (realPlace(path, places) ?? path)
 }
 
-/** A variable's value: one path or a list of them. Of PATH the container's directories come first, then this machine's. */
+/**
+ * A variable's value: one path or a list of them. Of PATH the container's directories come first, then this machine's.
+ */
 export function translateVariable(entry: string, places: Places): string {
   const equals = entry.indexOf('=')
   const name = entry.slice(0, equals)

@@ -1,10 +1,10 @@
 /**
- * The Linux bridges of this runtime: made when the first container needs one, removed with their network, or when the runtime
- * stops and nobody is plugged in. A bridge says whose it is (`ip link show` prints it as its alias), so that what a killed runtime
- * left is found again.
+ * The Linux bridges of this runtime: made when the first container needs one, removed with their network, or when the
+ * runtime stops and nobody is plugged in. A bridge says whose it is (`ip link show` prints it as its alias), so that
+ * what a killed runtime left is found again.
  *
- * Order: a bridge is made before the rules that mention it and removed after them. So where there is no bridge of ours, there is no
- * table of ours either.
+ * Order: a bridge is made before the rules that mention it and removed after them. So where there is no bridge of ours,
+ * there is no table of ours either.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
@@ -44,8 +44,8 @@ export class Bridges {
   }
 
   /**
-   * Makes the bridge of a network, unless it is there. It may give the network another subnet, if nobody asked for the one it has
-   * and this machine has a route to it by now.
+   * Makes the bridge of a network, unless it is there. It may give the network another subnet, if nobody asked for the
+   * one it has and this machine has a route to it by now.
    */
   async ensure(network: Network): Promise<void> {
     // An address is not given again before the cable of its last owner is gone.
@@ -86,8 +86,8 @@ export class Bridges {
   }
 
   /**
-   * Pulls the cables of a container that has ended. The kernel does the same when its last process is gone, but takes its
-   * time, and others may have joined its namespace.
+   * Pulls the cables of a container that has ended. The kernel does the same when its last process is gone, but takes
+   * its time, and others may have joined its namespace.
    */
   discard(ports: string[]): Promise<void> {
     const present = readLinkNames()
@@ -196,6 +196,7 @@ export class Bridges {
 
   #exclusive<T>(operation: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(operation, operation)
+    // The caller hears of a failure; the next in line starts all the same.
     this.#tail = result.catch(() => undefined)
     return result
   }

@@ -1,9 +1,9 @@
 /**
  * The nftables rules of a runtime's bridges: one table, which is replaced as a whole and at once by `nft -f`. Pure.
  *
- * Forwarding: a container may answer whom it was asked by, and ask whatever is not another bridge of ours; nobody from outside
- * (other networks, other machines) may ask a container, whose published ports are the runtime's own. Source addresses of
- * containers are replaced by the machine's on the way out.
+ * Forwarding: a container may answer whom it was asked by, and ask whatever is not another bridge of ours; nobody from
+ * outside (other networks, other machines) may ask a container, whose published ports are the runtime's own. Source
+ * addresses of containers are replaced by the machine's on the way out.
  *
  * A packet must be accepted by every table of the machine: these rules open nothing that others close.
  */
@@ -14,11 +14,16 @@ export interface BridgeRules {
   /** Nothing goes in or out. */
   internal: boolean
   masquerade: boolean
-  /** Containers of the network may talk to each other. Directly their ports keep them from it, by way of the machine these rules. */
+  /**
+   * Containers of the network may talk to each other. Directly their ports keep them from it, by way of the machine
+   * these rules.
+   */
   icc: boolean
 }
 
-/** For `nft -f`; no bridges: removes the table. Naming the table first makes deleting it no error when it is not there. */
+/**
+ * For `nft -f`; no bridges: removes the table. Naming the table first makes deleting it no error when it is not there.
+ */
 export function rulesetOf(table: string, bridges: BridgeRules[]): string {
   const fresh = `table ip ${table}\ndelete table ip ${table}\n`
   if (bridges.length === 0) return fresh

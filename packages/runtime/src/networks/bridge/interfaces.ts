@@ -1,8 +1,8 @@
 /**
  * Which interfaces a container on bridge networks has, what everything is called, and which of them leads out. Pure.
  *
- * The way out is as Docker chooses it: of the networks that are not internal, the one with the highest priority (`--network name=…,gw-priority=…`), then
- * the first by name.
+ * The way out is as Docker chooses it: of the networks that are not internal, the one with the highest priority
+ * (`--network name=…,gw-priority=…`), then the first by name.
  */
 import { serverError } from '@dinghy/shared/docker/errors'
 import type { NetworkInterface } from '../network-interface.ts'

@@ -1,18 +1,20 @@
 /**
- * Bridges, veth pairs and addresses as input of `ip -batch`. Pure, so a table test can read what will be done, and so can
- * anybody in run/prelude of a live container.
+ * Bridges, veth pairs and addresses as input of `ip -batch`. Pure, so a table test can read what will be done, and so
+ * can anybody in run/prelude of a live container.
  *
  *   machine                                     container
  *   br-… ──┬── veth… ═══════ one cable ═══════ eth0 172.17.0.2/16, default route via the bridge
  *          └── veth… ═══ another container's
  *
- * An interface is made in two moves: the machine plugs one end of a new cable into the bridge and puts the other end into the
- * container's namespace (portBatch); then it is given its address from the inside (interfaceBatch).
+ * An interface is made in two moves: the machine plugs one end of a new cable into the bridge and puts the other end
+ * into the container's namespace (portBatch); then it is given its address from the inside (interfaceBatch).
  */
 import type { NetworkInterface } from '../network-interface.ts'
 import { parseAddress } from '../ipam.ts'
 
-/** How a MAC is made of an address, so that an address that is given again is found at once: 02:42 and the four bytes. */
+/**
+ * How a MAC is made of an address, so that an address that is given again is found at once: 02:42 and the four bytes.
+ */
 export function macOf(ip: string): string {
   const bytes = parseAddress(ip).toString(16).padStart(8, '0').match(/../g) ?? []
   return ['02', '42', ...bytes].join(':')
@@ -83,7 +85,10 @@ export function defaultRoute(interfaces: NetworkInterface[]): string[] {
   )
 }
 
-/** The same from the outside, as a script for `sh` in the machine's namespace: a hook of an OCI runtime, which says the pid. */
+/**
+ * The same from the outside, as a script for `sh` in the machine's namespace: a hook of an OCI runtime, which says the
+ * pid.
+ */
 export function linkScript(interfaces: NetworkInterface[]): string {
   return lines(
     'set -e',
@@ -102,9 +107,9 @@ export function linkScript(interfaces: NetworkInterface[]): string {
 }
 
 /**
- * Both moves as shell lines for the prelude of a new container, in the background ($linking) while it mounts its files. The
- * shim, whose pid is on disk, has stayed in the machine's namespace. IPv6 is off for what is plugged in, as Docker does
- * on networks without it; nothing waits for its duplicate address detection.
+ * Both moves as shell lines for the prelude of a new container, in the background ($linking) while it mounts its files.
+ * The shim, whose pid is on disk, has stayed in the machine's namespace. IPv6 is off for what is plugged in, as Docker
+ * does on networks without it; nothing waits for its duplicate address detection.
  */
 export function linkLines(interfaces: NetworkInterface[]): string[] {
   const noIPv6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6'

@@ -1,6 +1,6 @@
 /**
- * What this machine's network looks like: its IPv4 routes, its interfaces and what went through them, read without starting a
- * program. /proc/net is that of the network namespace of the process that reads it.
+ * What this machine's network looks like: its IPv4 routes, its interfaces and what went through them, read without
+ * starting a program. /proc/net is that of the network namespace of the process that reads it.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import type { Subnet } from '../ipam.ts'

@@ -1,7 +1,7 @@
 /**
- * Root file systems as plain directories, for the process driver: on any system, for any user. The layers are copied together (flatten.ts);
- * a change is what differs from the list that was made then. Mounts are links, which programs follow that get there by a
- * relative path; absolute ones are translated before that (drivers/process/translate.ts).
+ * Root file systems as plain directories, for the process driver: on any system, for any user. The layers are copied
+ * together (flatten.ts); a change is what differs from the list that was made then. Mounts are links, which programs
+ * follow that get there by a relative path; absolute ones are translated before that (drivers/process/translate.ts).
  */
 import { execFile } from 'node:child_process'
 import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -77,7 +77,10 @@ export class CopySnapshotter implements LiveSnapshotter {
     return found.hostPath
   }
 
-  /** Nothing is isolated here, so nothing is held against anybody: whoever runs in it can write to this machine's files anyway. */
+  /**
+   * Nothing is isolated here, so nothing is held against anybody: whoever runs in it can write to this machine's
+   * files anyway.
+   */
   async open(rootfs: Rootfs, path: string, { followLast }: { followLast: boolean }): Promise<HeldEntry> {
     const view = this.#view(rootfs)
     const names = path.split('/').filter((name) => name !== '' && name !== '.')

@@ -1,7 +1,7 @@
 /**
  * Directories that all containers on overlayfs share, made once at start-up under the snapshotter's own root:
  *
- *   rootfs/  empty: where each container mounts its root, in a mount namespace of its own, before that becomes `/` there
+ *   rootfs/  empty: where each container mounts its root, in a mount namespace of its own, before it becomes `/`
  *   tools/   the root directory of the last steps of a start or an exec (drivers/linux/toolbox.ts)
  *   init/    a layer above every image, as Docker's "-init" layer: mount points and devices a container expects
  *   lowers/  links to the layers of each image, made when they are first needed and made anew by every runtime
@@ -98,25 +98,16 @@ function makeInitLayer(init: string): void {
   link('/proc/self/fd', join(init, 'dev/fd'))
   for (const [fd, name] of ['stdin', 'stdout', 'stderr'].entries()) link(`/proc/self/fd/${fd}`, join(init, 'dev', name))
   link('pts/ptmx', join(init, 'dev/ptmx'))
-  for (const name of devices) makeDevice(name, join(init, 'dev', name))
+  makeDevices(join(init, 'dev'))
 }
 
-/** As the machine has it; in a user namespace only a place to bind the machine's to. */
-function makeDevice(name: string, path: string): void {
-  if (existsSync(path)) return
-  if (userNamespace().isNested) return writeFileSync(path, '')
-  const [major, minor] = numbers[name] ?? []
-  execFileSync('mknod', [path, 'c', String(major), String(minor)], { env: toolEnvironment })
-  chmodSync(path, 0o666) // whatever our umask is
-}
-
-const numbers: Record<string, [major: number, minor: number]> = {
-  null: [1, 3],
-  zero: [1, 5],
-  full: [1, 7],
-  random: [1, 8],
-  urandom: [1, 9],
-  tty: [5, 0],
+/** As the machine has them; in a user namespace only places to bind the machine's to. */
+function makeDevices(directory: string): void {
+  const missing = devices.filter((name) => !existsSync(join(directory, name)))
+  if (userNamespace().isNested) return missing.forEach((name) => writeFileSync(join(directory, name), ''))
+  if (missing.length === 0) return
+  execFileSync('cp', ['-R', '--', ...missing.map((name) => `/dev/${name}`), directory], { env: toolEnvironment })
+  for (const name of missing) chmodSync(join(directory, name), 0o666) // whatever our umask is
 }
 
 /** Small, and nobody's secrets: no shadow file, no keys, no configuration of this machine's services. */
@@ -218,8 +209,8 @@ function makeHostLayer({ host, hostDirectories, nodePrefix }: BaseRoot, present:
 }
 
 /**
- * In a user namespace the machine's directories belong to nobody, so nobody could add a file. Directories of our own lie
- * over them for the first few levels, where programs get installed: deeper ones, and the files, stay as they are.
+ * In a user namespace the machine's directories belong to nobody, so nobody could add a file. Directories of our own
+ * lie over them for the first few levels, where programs get installed: deeper ones, and the files, stay as they are.
  */
 function makeDirectories(original: string, copy: string, levels = 3): void {
   mkdirSync(copy, { recursive: true })

@@ -2,8 +2,8 @@
 const locked = ['ro', 'nosuid', 'nodev', 'noexec']
 
 /**
- * The kernel copies the mounts of a namespace into one that belongs to a lesser user with these options locked, and mount(8)
- * would ask for a change of them whenever it makes a mount read-only. `mountinfo` as in proc(5).
+ * The kernel copies the mounts of a namespace into one that belongs to a lesser user with these options locked, and
+ * mount(8) would ask for a change of them whenever it makes a mount read-only. `mountinfo` as in proc(5).
  */
 export function keptOptions(mountinfo: string, path: string): string {
   let at = ''

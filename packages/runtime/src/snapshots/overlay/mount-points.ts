@@ -1,6 +1,6 @@
 /**
- * Makes what is mounted on. A missing target is created in the container's writable layer, as Docker does; parents that exist only in
- * the image are copied up with their owner and mode, or the empty new directory would hide those.
+ * Makes what is mounted on. A missing target is created in the container's writable layer, as Docker does; parents that
+ * exist only in the image are copied up with their owner and mode, or the empty new directory would hide those.
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -12,8 +12,9 @@ import { HeldDirectory, makeDirectoriesIn } from '../held-directory.ts'
 import type { LayeredView } from '../layered-view.ts'
 
 /**
- * The target's real path inside the container, links resolved there and not on the machine. `earlier` are the mounts, targets resolved,
- * that will lie under this one; `view` shows them too, because a link in a volume must not lead mount(8) out of the root.
+ * The target's real path inside the container, links resolved there and not on the machine. `earlier` are the mounts,
+ * targets resolved, that will lie under this one; `view` shows them too, because a link in a volume must not lead
+ * mount(8) out of the root.
  */
 export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Mount, earlier: Mount[] = []): string {
   const { path, found } = view.resolve(mount.target)
@@ -33,8 +34,8 @@ export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Moun
 }
 
 /**
- * Follows no link: other containers may write to a volume, and could put a link to somewhere else on this machine in the place of
- * a directory that was there a moment ago.
+ * Follows no link: other containers may write to a volume, and could put a link to somewhere else on this machine in
+ * the place of a directory that was there a moment ago.
  */
 function makeBelow(base: string, parts: string[], lastIsFile: boolean): void {
   const directory = makeDirectoriesIn(HeldDirectory.open(base), lastIsFile ? parts.slice(0, -1) : parts)

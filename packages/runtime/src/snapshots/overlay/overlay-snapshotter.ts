@@ -1,7 +1,8 @@
 /**
- * The root file systems of containers as overlays: which directories lie over which, how they get mounted, and how they are read while
- * nobody has them mounted. The kernel is told nothing here but by MergedViews: a driver that starts a container mounts its root
- * itself, from the plan that it gets here, in the mount namespace of the container.
+ * The root file systems of containers as overlays: which directories lie over which, how they get mounted, and how
+ * they are read while nobody has them mounted. The kernel is told nothing here but by MergedViews: a driver that
+ * starts a container mounts its root itself, from the plan that it gets here, in the mount namespace of the
+ * container.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -14,6 +15,7 @@ import { DockerError } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
 import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
+import { viewLayer } from '@dinghy/images/layers/layer-store'
 import { toolEnvironment } from '../../tool-environment.ts'
 import { HeldDirectory, walkIn, type HeldEntry } from '../held-directory.ts'
 import { LayeredView, type Branch } from '../layered-view.ts'
@@ -26,7 +28,9 @@ import { prepareMountPoint } from './mount-points.ts'
 import { changesOf } from './overlay-changes.ts'
 import { rootFstabOf, type RootPlan } from './root-fstab.ts'
 
-/** Overlays can be volatile since Linux 5.10. An ordinary user could not take the mark away that such a mount leaves. */
+/**
+ * Overlays can be volatile since Linux 5.10. An ordinary user could not take the mark away that such a mount leaves.
+ */
 const hasVolatile = isAtLeast(release(), 5, 10) && process.getuid?.() === 0
 
 export class OverlaySnapshotter implements LiveSnapshotter {
@@ -35,6 +39,8 @@ export class OverlaySnapshotter implements LiveSnapshotter {
   readonly #views: MergedViews
   /** Names in `lowers/` that are complete. */
   readonly #linked = new Set<string>()
+  /** Layers never change: what is opaque in them is read once. */
+  readonly #opaque = new Map<string, ReadonlySet<string>>()
 
   /** `root` is a directory of its own; it should lie on the same file system as the containers. */
   constructor(root: string, clock: Clock) {
@@ -60,8 +66,8 @@ export class OverlaySnapshotter implements LiveSnapshotter {
   }
 
   /**
-   * Makes what is mounted on. The same mounts, in the same order, with their targets' real paths; `earlier` are those that the
-   * driver mounts before them.
+   * Makes what is mounted on. The same mounts, in the same order, with their targets' real paths; `earlier` are those
+   * that the driver mounts before them.
    */
   prepareMounts(rootfs: Rootfs, wanted: Mount[], earlier: Mount[] = []): Mount[] {
     const mounts = [...earlier]
@@ -171,8 +177,8 @@ export class OverlaySnapshotter implements LiveSnapshotter {
   }
 
   /**
-   * A running container's root, as seen from this machine. The last steps of a start have another root directory, the toolbox
-   * (drivers/linux/init.sh): whoever comes that early has to wait for the container's.
+   * A running container's root, as seen from this machine. The last steps of a start have another root directory, the
+   * toolbox (drivers/linux/init.sh): whoever comes that early has to wait for the container's.
    */
   async #rootOf({ id, pid }: Live): Promise<string> {
     // With the dot it is the directory, without it a link.
@@ -202,8 +208,9 @@ export class OverlaySnapshotter implements LiveSnapshotter {
   }
 
   /**
-   * Lower directories, uppermost first. Each only once, or overlayfs would refuse (ELOOP): two steps that change the same,
-   * or nothing, are one layer. What it says counts where it is uppermost; further down it could add nothing to that.
+   * Lower directories, uppermost first. Each only once, or overlayfs would refuse (ELOOP): two steps that change the
+   * same, or nothing, are one layer. What it says counts where it is uppermost; further down it could add nothing to
+   * that.
    */
   #lowers(rootfs: Rootfs): string[] {
     const layers = new Set(rootfs.layers.toReversed())
@@ -211,19 +218,32 @@ export class OverlaySnapshotter implements LiveSnapshotter {
   }
 
   #branches(rootfs: Rootfs): Branch[] {
-    const branches = [join(rootfs.dir, 'upper'), ...this.#lowers(rootfs)].map((dir) => ({ dir, at: '/' }))
+    const ofImage = new Set(rootfs.layers)
+    const branches = [join(rootfs.dir, 'upper'), ...this.#lowers(rootfs)].map((dir): Branch => {
+      return ofImage.has(dir) ? { dir, at: '/', opaque: this.#opaqueOf(dir) } : { dir, at: '/' }
+    })
     if (!rootfs.hostBase) return branches
     const { hostDirectories, nodePrefix } = this.base
     const own = [...hostDirectories.map((name) => `/${name}`), ...(nodePrefix === undefined ? [] : [nodePrefix])]
     return [...branches, ...own.map((dir) => ({ dir, at: dir }))]
   }
+
+  #opaqueOf(layer: string): ReadonlySet<string> {
+    const opaque = this.#opaque.get(layer) ?? viewLayer(layer).opaque
+    this.#opaque.set(layer, opaque)
+    return opaque
+  }
 }
 
-/** For the overlay of the root, if `part` is empty, or one of its own at a top-level directory; see overlayOptions() in root-fstab.ts. */
+/**
+ * For the overlay of the root, if `part` is empty, or one of its own at a top-level directory; see overlayOptions() in
+ * root-fstab.ts.
+ */
 function makeOverlayDirectories(rootfs: Rootfs, part: string): void {
   const work = join(rootfs.dir, part === '' ? 'work' : `work-${part}`)
   for (const path of [join(rootfs.dir, 'upper', part), work]) mkdirSync(path, { recursive: true })
-  // overlayfs marks the work directory of a volatile mount, and takes no marked one: what is left of a crash is not whole.
+  // overlayfs marks the work directory of a volatile mount, and takes no marked one: what is left of a crash is not
+  // whole.
   if (isVolatile(rootfs)) rmSync(join(work, 'work'), { recursive: true, force: true })
 }
 

@@ -1,12 +1,15 @@
 /**
- * The lines of an fstab(5) that mount a container's root: overlays, whose directories are relative to `lowerLinks`, from where they are
- * mounted. Pure.
+ * The lines of an fstab(5) that mount a container's root: overlays, whose directories are relative to `lowerLinks`,
+ * from where they are mounted. Pure.
  */
 import { posix } from 'node:path'
 import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import type { BaseRoot } from './base-root.ts'
 
-/** How the root of a container is mounted: one overlay, and for an image made of this machine's files one more for each of its directories. */
+/**
+ * How the root of a container is mounted: one overlay, and for an image made of this machine's files one more for
+ * each of its directories.
+ */
 export interface RootPlan {
   base: BaseRoot
   rootfs: Rootfs

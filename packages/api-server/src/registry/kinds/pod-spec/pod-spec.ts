@@ -1,8 +1,8 @@
 /**
  * The rules of a pod spec, for pods and for every template that pods are made from.
  *
- * Follows ValidatePodSpec and ValidatePodTemplateSpec of pkg/apis/core/validation. Left out are rules of features nobody
- * meets here: Windows pods, dynamic resources, rarely used volume sources.
+ * Follows ValidatePodSpec and ValidatePodTemplateSpec of pkg/apis/core/validation. Left out are rules of features
+ * nobody meets here: Windows pods, dynamic resources, rarely used volume sources.
  */
 
 import { duplicate, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'

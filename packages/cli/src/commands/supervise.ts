@@ -1,0 +1,148 @@
+/**
+ * The part of `dinghy up` that stays: takes an address slot, starts the supervisor, shows progress, and stops
+ * everything on a signal, on `dinghy down`, or when the cluster cannot start.
+ */
+
+import type { EventEmitter } from 'node:events'
+import { rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { type Clock, systemClock } from '@dinghy/shared/api/clock'
+import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import { diskTrouble } from '../cluster/disk.ts'
+import { freeApiPort, isPortFree } from '../cluster/ports.ts'
+import { holdSlot, preferredSlot } from '../cluster/slot.ts'
+import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
+import { apiServerUrl } from '../supervisor/components.ts'
+import { writeSupervisorPid } from '../supervisor/control-client.ts'
+import { serveControl } from '../supervisor/control-server.ts'
+import { waitForLeftovers } from '../supervisor/leftovers.ts'
+import { rotateLogs } from '../supervisor/log-rotation.ts'
+import { untilNodesReady } from '../supervisor/nodes-ready.ts'
+import { Progress } from '../supervisor/progress.ts'
+import { startFailure } from '../supervisor/start-failure.ts'
+import { type StopOptions, type StopReport, Supervisor, type SupervisorDeps } from '../supervisor/supervisor.ts'
+import { isOrdinary } from './cluster-command.ts'
+import { dinghyWord } from './env.ts'
+import { showWhile, some } from '@dinghy/clients/command-line/status-line'
+import type { Plan } from './plan.ts'
+
+/** What pods may take to end when a signal, not `dinghy down --grace`, stops the cluster. */
+const graceMs = 5_000
+const diskCheckMs = 2_000
+/** For the answer to whoever asked for the stop. */
+const closeWithinMs = 1_000
+
+/** What `up` needs of the world around it; tests bring their own. */
+export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth'> {
+  clock: Clock
+  nodesReady: typeof untilNodesReady
+  /** Gives us signals, and leads to whoever typed `up --detach`. */
+  host: EventEmitter & { send?: ((message: string) => unknown) | undefined }
+}
+
+/** `same`: the words that lead another command to this cluster. */
+export async function supervise(
+  plan: Plan,
+  state: StateDir,
+  same: string,
+  deps: SuperviseDeps = { clock: systemClock, nodesReady: untilNodesReady, host: process },
+): Promise<number> {
+  const { clock, host } = deps
+  const startedAt = performance.now()
+  await waitForLeftovers(state, clock)
+  const before = state.readConfig()
+  const { slot, hold } = await holdSlot(before?.slot, preferredSlot(isOrdinary(state) ? undefined : state.root))
+  const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
+  state.writeConfig(config)
+  writeKubeconfig(state.kubeconfig, { cluster: config.cluster, server: apiServerUrl(config) })
+
+  // What nobody can read (a closed pipe, a terminal that is gone, a full disk) is lost; the cluster goes on.
+  process.stdout.on('error', () => undefined)
+  const isDetached = host.send !== undefined
+  const env = `eval "$(${dinghyWord()} env${same})"`
+  const progress = new Progress({ config, state, startedAt, env, isDetached })
+  const started = new AbortController()
+  const stopping = new AbortController()
+  let fail: (reason: string) => void = () => undefined
+  const failed = new Promise<string>((resolve) => (fail = resolve))
+  let componentsAreReady = () => {}
+  const componentsReady = new Promise<void>((resolve) => (componentsAreReady = resolve))
+  const supervisor = new Supervisor({
+    ...deps,
+    config,
+    state,
+    hold,
+    onChange: () => {
+      const statuses = supervisor.statuses()
+      progress.update(statuses)
+      if (supervisor.ready()) componentsAreReady()
+      const failure = startFailure(statuses, state)
+      if (failure !== undefined) fail(failure)
+    },
+  })
+  let stopped: Promise<StopReport> | undefined
+  const stop = (options: StopOptions): Promise<StopReport> => {
+    stopping.abort()
+    return (stopped ??= supervisor.stop(options))
+  }
+  writeSupervisorPid(state)
+  const control = await serveControl({ supervisor, state, stop })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    host.on(signal, () => {
+      if (!stopping.signal.aborted) progress.stopping()
+      void stop({ graceMs })
+    })
+  }
+  const aborted = new Promise<undefined>((resolve) => {
+    stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+  // With --detach the channel to whoever typed the command closes when they give up (Ctrl-C) before the cluster is
+  // ready.
+  const stopUnlessUp = () => void stop({ graceMs })
+  host.once('disconnect', stopUnlessUp)
+  const rotating = rotateLogs(dirname(state.log('any')), clock, stopping.signal)
+  let failure: string | undefined
+  try {
+    supervisor.start()
+    const ready = Promise.all([deps.nodesReady(config, stopping.signal), componentsReady]).then(() => undefined)
+    const waiting = AbortSignal.any([stopping.signal, started.signal])
+    const settled = Promise.race([ready, failed, untilFull(state, clock, waiting), aborted])
+    failure = await showWhile(settled, () => progress.missing(), { clock, output: process.stdout })
+    started.abort()
+    host.off('disconnect', stopUnlessUp)
+    if (failure === undefined && !stopping.signal.aborted) {
+      progress.ready()
+      host.send?.('ready')
+      await aborted
+    }
+  } finally {
+    const waiting = () => waitingText(supervisor.waitingFor())
+    await showWhile(stop({ graceMs }), waiting, { clock, output: process.stdout })
+    await rotating
+    await control.close(closeWithinMs)
+    rmSync(state.supervisorPid, { force: true })
+  }
+  if (failure !== undefined) throw new Error(`the cluster did not start: ${failure}`)
+  progress.stopped()
+  return 0
+}
+
+/** Why a start on a full disk has no end; nothing, for as long as there is room. */
+async function untilFull(state: StateDir, clock: Clock, signal: AbortSignal): Promise<string | undefined> {
+  let trouble: string | undefined
+  while (trouble === undefined && !signal.aborted) {
+    await clock.sleep(diskCheckMs, signal).catch((error: Error) => {
+      if (!signal.aborted) throw error
+    })
+    trouble = diskTrouble(state.root)
+  }
+  return trouble
+}
+
+function waitingText(names: string[]): string | undefined {
+  return names.length === 0 ? undefined : `  waiting for ${some(names)}`
+}
+
+async function apiPortFor(before: ClusterConfig | undefined, slot: number): Promise<number> {
+  return before && (await isPortFree(before.apiPort)) ? before.apiPort : freeApiPort(slot)
+}

@@ -1,0 +1,100 @@
+/** Asking components how they are, over real sockets. */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { writeFileSync } from 'node:fs'
+import { expect, onTestFinished, test } from 'vitest'
+import { HttpServer } from '@dinghy/shared/http/server'
+import { temporaryState } from '../testing/temporary-state.ts'
+import { askGates, pausedQueues } from './gates.ts'
+import { askHealth, readRunFile } from './health.ts'
+import { NoAnswer, send } from './http.ts'
+
+async function listening(routes: (server: HttpServer) => void): Promise<string> {
+  const server = new HttpServer()
+  routes(server)
+  const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
+  onTestFinished(() => server.close(0))
+  return url
+}
+
+/** Accepts connections and never answers. */
+async function silent(): Promise<string> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  return `http://127.0.0.1:${(server.address() as { port: number }).port}`
+}
+
+test('a request has an answer, nobody to answer, or no answer in time', async () => {
+  const url = await listening(({ app }) => void app.post('/x', () => 'yes'))
+  expect(await send({ method: 'POST', url: `${url}/x`, body: {}, timeoutMs: 5_000 })).toEqual({
+    status: 200,
+    text: 'yes',
+  })
+  const nobody = { method: 'GET', url: '/', socketPath: '/nowhere/x.sock', timeoutMs: 5_000 } as const
+  expect(await send(nobody)).toEqual({ status: 0, text: '' })
+  await expect(send({ method: 'GET', url: await silent(), timeoutMs: 30 })).rejects.toThrow(NoAnswer)
+  await expect(send({ method: 'GET', url: 'http://[bad', timeoutMs: 30 })).rejects.toThrow('Invalid URL')
+})
+
+test('the health of a component by its run file', async () => {
+  const file = temporaryState().runFile('scheduler')
+  const publish = (debug: string) => writeFileSync(file, JSON.stringify({ pid: 7, debug }))
+  expect(await askHealth(file, 7, 1_000)).toBe('starting')
+  publish(await listening(({ app }) => void app.get('/readyz', () => 'ok')))
+  expect(await askHealth(file, 7, 1_000)).toBe('ready')
+  // The file of the process before this one.
+  expect(await askHealth(file, 8, 1_000)).toBe('starting')
+  publish(await listening(({ app }) => void app.get('/readyz', (_request, reply) => reply.code(500).send('no'))))
+  expect(await askHealth(file, 7, 1_000)).toBe('not ready')
+  publish(await silent())
+  expect(await askHealth(file, 7, 30)).toBe('silent')
+  writeFileSync(file, '{')
+  expect(() => readRunFile(file)).toThrow(SyntaxError)
+})
+
+test('moves the gates of one loop or of all, and says what a component refuses', async () => {
+  const asked: string[] = []
+  const url = await listening(({ app }) => {
+    app.post('/debug/pause', ({ originalUrl }) => {
+      asked.push(originalUrl)
+      return { queues: { a: { paused: true } } }
+    })
+    app.get('/debug/queue', (_request, reply) => reply.code(404).send('no queue "x"'))
+  })
+  expect(await askGates(url, 'pause')).toEqual({ a: { paused: true } })
+  await askGates(url, 'pause', 'a b')
+  expect(asked).toEqual(['/debug/pause', '/debug/pause?queue=a%20b'])
+  await expect(askGates(url, 'queue', 'x')).rejects.toThrow('no queue "x"')
+})
+
+test('names the paused loops of those components that answer', async () => {
+  const state = temporaryState()
+  const queues = { a: { paused: true }, b: { paused: false } }
+  const answers = await listening(({ app }) => void app.get('/debug/queue', () => ({ queues })))
+  const refuses = await listening(() => undefined)
+  const statuses = [
+    { name: 'scheduler', pid: 1, debug: answers },
+    { name: 'proxy', pid: 2, debug: refuses },
+    { name: 'runtime', pid: 3, debug: await silent() },
+  ].map(({ name, pid, debug }) => {
+    writeFileSync(state.runFile(name), JSON.stringify({ pid, debug }))
+    return { name, pid, ready: true, restarts: 0, stopped: false, silent: false, settled: true }
+  })
+  const gone = {
+    name: 'controller',
+    pid: undefined,
+    ready: false,
+    restarts: 0,
+    stopped: true,
+    silent: false,
+    settled: false,
+  }
+  expect(Object.fromEntries(await pausedQueues([...statuses, gone], state))).toEqual({
+    scheduler: ['a'],
+    proxy: [],
+    runtime: [],
+    controller: [],
+  })
+})

@@ -1,0 +1,37 @@
+/**
+ * The operating system's side of a component: one child process, its output in its log file.
+ *
+ * The child's stdin is a pipe that only this process holds: should the supervisor be killed, the child reads
+ * end-of-file and stops by itself, so no component outlives its supervisor. Containers do: they are nobody's child
+ * here.
+ */
+
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import type { ComponentSpec } from './components.ts'
+
+export interface RunningProcess {
+  readonly pid: number | undefined
+  readonly exited: Promise<unknown>
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void
+}
+
+export type StartProcess = typeof startProcess
+
+export function startProcess(spec: ComponentSpec, paths: { log: string; runFile: string }): RunningProcess {
+  rmSync(paths.runFile, { force: true })
+  const log = openSync(paths.log, 'a', 0o600)
+  const [program = '', ...args] = [...(spec.launcher ?? []), process.execPath, ...spec.args]
+  // Not a process group of its own would mean that Ctrl-C in the terminal hits every component at once, before the
+  // supervisor can stop them in order.
+  const child = spawn(program, args, { stdio: ['pipe', log, log], detached: true })
+  closeSync(log)
+  child.stdin?.on('error', ignoreBrokenPipe)
+  return { pid: child.pid, exited: once(child, 'exit'), kill: (signal) => void child.kill(signal) }
+}
+
+// A child that dies between our deciding to write and its reading leaves EPIPE behind; its exit is handled anyway.
+function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') throw error
+}

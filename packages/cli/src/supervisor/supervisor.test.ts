@@ -1,0 +1,160 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { beforeEach, expect, test } from 'vitest'
+import { FakeClock } from '@dinghy/shared/api/clock'
+import { FakeEngine, fakeContainer } from '../testing/fake-engine.ts'
+import { FakeProcesses } from '../testing/fake-processes.ts'
+import { someConfig, temporaryState } from '../testing/temporary-state.ts'
+import type { StateDir } from '../cluster/state-dir.ts'
+import { Supervisor } from './supervisor.ts'
+
+let state: StateDir
+let processes: FakeProcesses
+let clock: FakeClock
+let isHeld: boolean
+
+beforeEach(() => {
+  state = temporaryState()
+  processes = new FakeProcesses()
+  clock = new FakeClock()
+  isHeld = true
+})
+
+async function started(config = structuredClone(someConfig)): Promise<Supervisor> {
+  const { startProcess, askHealth } = processes
+  const hold = { close: () => (isHeld = false) }
+  const supervisor = new Supervisor({ config, state, clock, hold, startProcess, askHealth })
+  supervisor.start()
+  await clock.advance(100)
+  return supervisor
+}
+
+/** Lets real sockets answer while the clock moves. */
+async function settle<T>(work: Promise<T>): Promise<T> {
+  const ended = new AbortController()
+  const done = work.finally(() => ended.abort())
+  while (!ended.signal.aborted) await clock.advance(50)
+  return done
+}
+
+const everything = [
+  'api-server',
+  'scheduler',
+  'controller',
+  'runtime',
+  'node-agent-node-1',
+  'proxy-node-1',
+  'node-agent-node-2',
+  'proxy-node-2',
+]
+
+test('starts every component but those of a node that is switched off', async () => {
+  const all = await started()
+  expect(processes.started.map(({ name }) => name)).toEqual(everything)
+  expect(all.ready()).toBe(true)
+  await settle(all.stop({ graceMs: 0 }))
+  processes = new FakeProcesses()
+  const some = await started({ ...someConfig, nodes: [{ name: 'node-1' }, { name: 'node-2', stopped: true }] })
+  expect(processes.started.map(({ name }) => name)).toEqual(everything.slice(0, 6))
+  expect(some.ready()).toBe(true)
+  await settle(some.stop({ graceMs: 0 }))
+})
+
+test('is not ready while one of them is not', async () => {
+  processes.onStart = (process) => (process.health = process.name === 'scheduler' ? 'not ready' : 'ready')
+  const supervisor = await started()
+  expect(supervisor.ready()).toBe(false)
+  processes.of('scheduler').health = 'ready'
+  await supervisor.refresh()
+  expect(supervisor.ready()).toBe(true)
+  await settle(supervisor.stop({ graceMs: 0 }))
+})
+
+test('stops healers, then containers with at most the grace, then runtime and store', async () => {
+  const engine = await FakeEngine.listen(state.dockerSocket, [
+    fakeContainer('patient', {
+      'annotation.io.kubernetes.pod.terminationGracePeriod': '30',
+      'io.kubernetes.pod.name': 'web',
+    }),
+    fakeContainer('quick', { 'annotation.io.kubernetes.pod.terminationGracePeriod': '1' }),
+    fakeContainer('plain'),
+  ])
+  const supervisor = await started()
+  const order: string[] = []
+  for (const process of processes.started) void process.exited.then(() => order.push(process.name))
+  writeFileSync(state.runFile('scheduler'), '{}')
+  const report = await settle(supervisor.stop({ graceMs: 5_000 }))
+  expect(report).toEqual({ killed: [], stays: [] })
+  expect(engine.asked.toSorted()).toEqual([
+    '/containers/patient/stop?t=5',
+    '/containers/plain/stop?t=5',
+    '/containers/quick/stop?t=1',
+  ])
+  expect(order.slice(-2)).toEqual(['runtime', 'api-server'])
+  expect(order).toHaveLength(everything.length)
+  expect([isHeld, existsSync(state.runFile('scheduler'))]).toEqual([false, false])
+  expect(supervisor.waitingFor()).toEqual([])
+})
+
+test('with nothing to keep, all but the runtime are killed at once', async () => {
+  const engine = await FakeEngine.listen(state.dockerSocket, [fakeContainer('web')])
+  const supervisor = await started()
+  await settle(supervisor.stop({ graceMs: 5_000, atOnce: true }))
+  expect(engine.asked).toEqual(['/containers/web/kill'])
+  const signals = Object.fromEntries(processes.started.map(({ name, signals }) => [name, signals[0]]))
+  expect(signals).toMatchObject({ 'api-server': 'SIGKILL', scheduler: 'SIGKILL', runtime: 'SIGTERM' })
+})
+
+test('names what it waits for, and what had to be killed', async () => {
+  const supervisor = await started()
+  processes.of('controller').obeys = 'SIGKILL'
+  processes.of('proxy-node-1').obeys = 'nothing'
+  const stopping = supervisor.stop({ graceMs: 0 })
+  await clock.advance(1_000)
+  expect(supervisor.waitingFor()).toEqual(['controller', 'proxy-node-1'])
+  expect(await settle(stopping)).toEqual({ killed: ['controller'], stays: ['proxy-node-1'] })
+})
+
+test('a runtime that hangs is replaced, so that a stop can stop its containers', async () => {
+  const engine = await FakeEngine.listen(state.dockerSocket, [fakeContainer('web')])
+  const supervisor = await started()
+  const hung = processes.of('runtime')
+  hung.health = 'silent'
+  hung.obeys = 'SIGKILL'
+  expect(await settle(supervisor.stop({ graceMs: 1_000 }))).toEqual({ killed: ['runtime'], stays: [] })
+  expect(hung.signals).toEqual(['SIGKILL'])
+  expect(engine.asked).toEqual(['/containers/web/stop?t=1'])
+})
+
+test('a stop ends also if no runtime answers, and says that containers may be left', async () => {
+  const engine = await FakeEngine.listen(state.dockerSocket, [fakeContainer('web')])
+  engine.isHung = true
+  const { startProcess, askHealth } = processes
+  const hold = { close: () => (isHeld = false) }
+  const deps = { config: structuredClone(someConfig), state, clock, hold, startProcess, askHealth, answerWithinMs: 30 }
+  const supervisor = new Supervisor(deps)
+  supervisor.start()
+  await clock.advance(100)
+  const report = await settle(supervisor.stop({ graceMs: 0 }))
+  expect(report).toEqual({ killed: ['runtime'], stays: [], containersLeft: true })
+  expect(isHeld).toBe(false)
+  expect(processes.of('api-server').signals).toEqual(['SIGTERM'])
+})
+
+test('switching a node off kills its processes and its containers, and is remembered', async () => {
+  const engine = await FakeEngine.listen(state.dockerSocket, [
+    fakeContainer('here', { 'io.dinghy.node': 'node-2' }),
+    fakeContainer('there', { 'io.dinghy.node': 'node-1' }),
+  ])
+  const supervisor = await started()
+  await settle(supervisor.stopNode('node-2'))
+  expect(processes.of('node-agent-node-2').signals).toEqual(['SIGKILL'])
+  expect(processes.of('proxy-node-1').signals).toEqual([])
+  expect(engine.asked).toEqual(['/containers/here/kill'])
+  expect(state.readConfig()?.nodes).toEqual([{ name: 'node-1' }, { name: 'node-2', stopped: true }])
+  supervisor.startNode('node-2')
+  await clock.advance(100)
+  expect(state.readConfig()?.nodes).toEqual([{ name: 'node-1' }, { name: 'node-2' }])
+  expect(supervisor.ready()).toBe(true)
+  expect(() => supervisor.startNode('node-9')).toThrow('no node "node-9" in this cluster; it has node-1, node-2')
+  await settle(supervisor.stop({ graceMs: 0 }))
+})
