@@ -98,7 +98,7 @@ describe.skipIf(missing !== '')(`bridge networks${missing && ` (skipped: ${missi
   }
   async function run(container: Docker.Container, ...Cmd: string[]): Promise<string> {
     const exec = await container.exec({ Cmd, AttachStdout: true, AttachStderr: true, Tty: true })
-    return (await text(await exec.start({}))).replaceAll('\r', '').trim()
+    return (await text(await exec.start({ Tty: true }))).replaceAll('\r', '').trim()
   }
   const endpointOf = async (container: Docker.Container, network: string) => {
     const endpoint = (await container.inspect()).NetworkSettings.Networks[network]
