@@ -95,7 +95,7 @@ export function newHouse(options: { root?: string; cables?: Cables; driver?: Fak
     execs,
     events,
     create: async (command: string[], body: Partial<CreateBody> = {}, name = ''): Promise<Container> =>
-      (await containers.create({ Image: 'box', Cmd: command, ...body } as CreateBody, name)).container,
+      (await containers.create({ Image: 'box', Cmd: command, ...body }, name)).container,
     /** As a runtime does that starts. */
     recover: async () => {
       await containers.load()
