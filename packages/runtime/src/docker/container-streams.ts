@@ -4,6 +4,7 @@
 import type { FastifyReply } from 'fastify'
 import { attach } from '../containers/attach.ts'
 import type { Container, WaitCondition } from '../containers/container.ts'
+import { parseDetachKeys } from '../containers/detach-keys.ts'
 import { LogReader, type LogQuery } from '../containers/log-reader.ts'
 import { hasProcess, refusal } from '../containers/state.ts'
 import { statsJson } from '../containers/stats.ts'
@@ -35,7 +36,8 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
 
   router.add('POST', '/containers/:id/attach', async (request) => {
     const container = find(request)
-    await attachClient(container, request)
+    const onDetach = () => containers.publish(container, 'detach')
+    await attachClient(container, request, onDetach)
     containers.publish(container, 'attach')
   })
 
@@ -70,16 +72,19 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
   })
 }
 
-async function attachClient(container: Container, request: DockerRequest): Promise<void> {
+async function attachClient(container: Container, request: DockerRequest, onDetach: () => void): Promise<void> {
   const { query } = request
   const refused = refusal('attach', container.state.status, container.id, container.name)
   if (refused !== undefined) throw refused
+  const detachKeys = parseDetachKeys(query.get('detachKeys') ?? '')
   const socket = await request.hijack(container.record.config.Tty ? rawStream : multiplexedStream)
   attach(container, socket, {
     streams: (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream))),
     stdin: isTrue(query.get('stdin')),
     logs: isTrue(query.get('logs')),
     stream: isTrue(query.get('stream')),
+    detachKeys,
+    onDetach,
   })
 }
 
