@@ -6,6 +6,7 @@ import { signalNumber } from '../drivers/exit-code.ts'
 import { defaultPath } from '../drivers/executable.ts'
 import type { Healthcheck, RunConfig } from '@dinghy/images/content/oci'
 import { parsePort, publishRequests } from '../networks/ports.ts'
+import { checkLogAttributes } from './log-attributes.ts'
 import type { ContainerConfig, Endpoint, HostConfig } from './record.ts'
 import { checkRestartPolicy } from './restart-policy.ts'
 import { checkSysctls } from './sysctls.ts'
@@ -213,14 +214,18 @@ function checkNamespaces({ IpcMode, PidMode, UTSMode }: HostConfig): void {
 
 function checkLogOptions({ Type, Config }: HostConfig['LogConfig']): void {
   if (Type === 'none') return
-  const unknown = Object.keys(Config).find((name) => !logOptions.has(name))
+  const known = Type === 'local' ? fileOptions : [...fileOptions, ...attributeOptions]
+  const unknown = Object.keys(Config).find((name) => !known.includes(name))
   if (unknown !== undefined) throw badParameter(`unknown log opt '${unknown}' for ${Type} log driver`)
-  const { 'max-size': size = '-1', 'max-file': files = '1' } = Config
+  const { 'max-size': size = '-1', 'max-file': files = '1', compress = 'false' } = Config
   if (!/^(-1|\d+[kmg]?b?)$/i.test(size)) throw badParameter(`invalid size: '${size}'`)
   if (!/^\d+$/.test(files) || Number(files) < 1) throw badParameter('max-file cannot be less than 1')
+  if (!/^(1|0|t|f|true|false)$/i.test(compress)) throw badParameter(`invalid value for compress: '${compress}'`)
+  checkLogAttributes(Config)
 }
 
-const logOptions = new Set(['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'])
+const fileOptions = ['max-size', 'max-file', 'compress']
+const attributeOptions = ['labels', 'labels-regex', 'env', 'env-regex', 'tag']
 
 /** These end up in mount options, limits and a shell script; a client that is no Go program may have sent anything. */
 function checkNumbers(hostConfig: HostConfig): void {

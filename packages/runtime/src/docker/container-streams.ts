@@ -5,6 +5,7 @@ import type { FastifyReply } from 'fastify'
 import { attach } from '../containers/attach.ts'
 import type { Container, WaitCondition } from '../containers/container.ts'
 import { parseDetachKeys } from '../containers/detach-keys.ts'
+import { logDetails } from '../containers/log-attributes.ts'
 import { LogReader, type LogQuery } from '../containers/log-reader.ts'
 import { hasProcess, refusal } from '../containers/state.ts'
 import { statsJson } from '../containers/stats.ts'
@@ -105,7 +106,11 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, repl
   }
   const isRaw = container.record.config.Tty
   const response = openStream(reply, isRaw ? rawStream : multiplexedStream)
-  const reader = new LogReader(log, wanted, { raw: isRaw, timestamps: isTrue(query.get('timestamps')) })
+  const reader = new LogReader(log, wanted, {
+    raw: isRaw,
+    timestamps: isTrue(query.get('timestamps')),
+    ...(isTrue(query.get('details')) ? { details: `${logDetails(container.record)} ` } : {}),
+  })
   response.once('close', () => reader.close())
   const isFollowing = isTrue(query.get('follow')) && hasProcess(container.state.status)
   // Without following, what is written while we answer is not asked for any more.
