@@ -22,6 +22,7 @@ import { Container } from './container.ts'
 import { ContainerFiles } from './container-files.ts'
 import { despiteFullDisk } from './full-disk.ts'
 import { completeConfig, completeHostConfig, type CreateBody } from './create-body.ts'
+import { parseLink } from './links.ts'
 import { checkName, inventName, newId } from './names.ts'
 import { newEndpoint } from './endpoint.ts'
 import { Networking, type Cables } from './networking.ts'
@@ -219,15 +220,9 @@ export class Containers {
       const other = this.list().find(({ id: otherId, name }) => name === reference || otherId.startsWith(reference))
       if (other !== undefined) hostConfig.NetworkMode = `container:${other.id}`
     }
-    for (const link of hostConfig.Links ?? []) {
-      const [reference = ''] = link.split(':')
-      if (
-        !this.list().some(
-          (other) => other.id.startsWith(reference) || `/${other.name}` === `/${reference.replace(/^\//, '')}`,
-        )
-      ) {
-        throw badParameter(`could not get container for ${reference}: No such container: ${reference}`)
-      }
+    for (const { target } of (hostConfig.Links ?? []).map(parseLink)) {
+      if (!this.list().some((other) => other.name === target || other.id.startsWith(target)))
+        throw badParameter(`could not get container for ${target}: No such container: ${target}`)
     }
     const draft = { id, name, config }
     const record: ContainerRecord = {
