@@ -2,6 +2,7 @@
  * The body of POST /containers/create: checked, and completed from the image. Pure.
  */
 import { badParameter } from '@dinghy/shared/docker/errors'
+import { maskedPaths, readonlyPaths } from '../drivers/linux/launch.ts'
 import { signalNumber } from '../drivers/exit-code.ts'
 import { defaultPath } from '../drivers/executable.ts'
 import type { Healthcheck, RunConfig } from '@dinghy/images/content/oci'
@@ -169,9 +170,23 @@ export function completeHostConfig(body: Partial<HostConfig> = {}): HostConfig {
     CpuPeriod: body.CpuPeriod ?? 0,
     CpusetCpus: body.CpusetCpus ?? '',
     PidsLimit: body.PidsLimit ?? null,
+    ...shownDefaults(body),
   }
   checkHostConfig(hostConfig)
   return hostConfig
+}
+
+/** What nothing here depends on, as Docker shows it. */
+function shownDefaults(body: Partial<HostConfig>): Partial<HostConfig> {
+  const isPrivileged = body.Privileged ?? false
+  return {
+    Runtime: body['Runtime'] || 'runc',
+    CgroupnsMode: body['CgroupnsMode'] || 'private',
+    MemorySwappiness: body['MemorySwappiness'] ?? null,
+    OomKillDisable: body['OomKillDisable'] ?? null,
+    MaskedPaths: body.MaskedPaths ?? (isPrivileged ? null : maskedPaths),
+    ReadonlyPaths: body.ReadonlyPaths ?? (isPrivileged ? null : readonlyPaths),
+  }
 }
 
 export function checkHostConfig(hostConfig: HostConfig): void {

@@ -4,7 +4,7 @@
  * All networks of a container are of one kind: on bridge networks it has a network namespace of its own, on loopback
  * networks it shares the machine's.
  */
-import { badParameter, conflict, serverError } from '@dinghy/shared/docker/errors'
+import { badParameter, conflict, DockerError, serverError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
 import type { Driver, Running } from '../drivers/driver.ts'
 import type { Mount } from '../snapshots/mount.ts'
@@ -209,7 +209,7 @@ export class Networking {
       throw conflict('container cannot be connected to host network')
     }
     if (network.name in record.networks && isRunning) {
-      throw conflict(`endpoint with name ${record.name} already exists in network ${network.name}`)
+      throw new DockerError(403, `endpoint with name ${record.name} already exists in network ${network.name}`)
     }
     this.#checkKind(record, network)
     const endpoint = newEndpoint(record, network, config)
