@@ -25,8 +25,14 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     const path = request.query.get('path') ?? ''
     if (path === '') throw badParameter('missing path')
     const entry = await files.open(container, path)
-    const name = posix.basename(posix.resolve('/', path))
-    return { container, entry, name, header: statHeader(name, entry) }
+    // Of "/dir/." the content is meant, and its entries are called so: "./file".
+    const name = path.endsWith('/.') ? '.' : posix.basename(posix.resolve('/', path))
+    try {
+      return { container, entry, name, header: statHeader(name, entry) }
+    } catch (error) {
+      entry.close()
+      throw error
+    }
   }
 
   router.add('HEAD', '/containers/:id/archive', async (request, reply) => {
