@@ -97,7 +97,7 @@ describe.skipIf(missing !== '')(`bridge networks${missing && ` (skipped: ${missi
   }
   async function run(container: Docker.Container, ...Cmd: string[]): Promise<string> {
     const exec = await container.exec({ Cmd, AttachStdout: true, AttachStderr: true, Tty: true })
-    return (await text(await exec.start({}))).replaceAll('\r', '').trim()
+    return (await text(await exec.start({ Tty: true }))).replaceAll('\r', '').trim()
   }
   const endpointOf = async (container: Docker.Container, network: string) => {
     const endpoint = (await container.inspect()).NetworkSettings.Networks[network]
@@ -444,8 +444,9 @@ describe.runIf(missing === '')('where nft is missing', () => {
     const machine = new NetworkNamespace()
     await machine.open()
     const runtime = new RuntimeProcess('--driver', 'linux')
-    // A file that cannot be executed lies over it, where nobody else sees that.
-    const hide = 'nft=$(command -v nft) && mount --bind /dev/null "$nft"; exec "$@"'
+    // The runtime looks for its tools where this machine has them, whatever its PATH.
+    const hide =
+      'for nft in /usr/sbin/nft /usr/bin/nft; do [ ! -e $nft ] || mount --bind /dev/null $nft; done; exec "$@"'
     runtime.startedBy = [...machine.enter, 'unshare', '--mount', 'sh', '-c', hide, 'sh']
     machine.run('sh', '-c', 'echo 0 >/proc/sys/net/ipv4/ip_forward')
     await runtime.start()
