@@ -146,3 +146,9 @@ export function isEmptySelector(selector: LabelSelector | undefined): boolean {
   const { matchLabels = {}, matchExpressions = [] } = selector ?? {}
   return Object.keys(matchLabels).length === 0 && matchExpressions.length === 0
 }
+
+/** Fields of `next` other than the named ones that differ from `previous`. */
+export function changedBesides(next: object, previous: object, changeable: readonly string[]): boolean {
+  const fixed = (spec: object) => Object.fromEntries(Object.entries(spec).filter(([key]) => !changeable.includes(key)))
+  return !isDeepStrictEqual(fixed(next), fixed(previous))
+}

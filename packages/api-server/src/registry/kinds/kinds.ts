@@ -22,10 +22,11 @@ import { persistentVolumeClaims } from './persistent-volume-claim.ts'
 import { persistentVolumes, storageClasses } from './persistent-volume.ts'
 import { pods, podTemplates } from './pod.ts'
 import type { KindRules } from './kind-rules.ts'
-import { leases, limitRanges, podDisruptionBudgets, priorityClasses, resourceQuotas } from './policy.ts'
+import { leases, limitRanges, podDisruptionBudgets, priorityClasses } from './policy.ts'
 import { priorityLevelConfigurations } from './priority-level-configuration.ts'
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from './rbac.ts'
 import { replicaSets, replicationControllers } from './replica-set.ts'
+import { resourceQuotas } from './resource-quota.ts'
 import { runtimeClasses } from './runtime-class.ts'
 import { services } from './service.ts'
 import { ipAddresses, serviceCidrs } from './service-cidr.ts'
@@ -56,6 +57,7 @@ const rules: Record<string, KindRules> = {
   'networking.k8s.io/servicecidrs': serviceCidrs,
   'networking.k8s.io/ipaddresses': ipAddresses,
 
+  '/componentstatuses': { deprecation: 'v1 ComponentStatus is deprecated in v1.19+' },
   '/nodes': nodes,
   '/namespaces': namespaces,
   '/configmaps': configMaps,

@@ -217,6 +217,11 @@ describe('a pod may not', () => {
       'spec.ephemeralContainers: Forbidden: cannot be set on create',
     ],
     [
+      'bring a claim that says nothing',
+      pod({}, { volumes: [{ name: 'v', ephemeral: { volumeClaimTemplate: {} } }] }),
+      'spec.volumes[0].ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at least 1 access mode is required',
+    ],
+    [
       'wait at one gate twice',
       pod({}, { schedulingGates: [{ name: 'a' }, { name: 'a' }] }),
       'spec.schedulingGates[1]: Duplicate value: "a"',
