@@ -1,11 +1,12 @@
 /**
  * Runs one command in a root file system and waits for it: the RUN of a Dockerfile. It is a container without a name,
  * a record or a log: a run directory, a start, the output as it comes, an exit code. What the command changed is
- * afterwards in `driver.changes(rootfs)`; the caller owns the rootfs and cleans it up.
+ * afterwards in the snapshotter's `changes(rootfs)`; the caller owns the rootfs, has prepared it and cleans it up.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ContainerSpec, Driver, Mount, Running } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
+import type { ContainerSpec, Driver, Running } from '../drivers/driver.ts'
 import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import { hostsFile, resolvConf } from '../networks/hosts-file.ts'
 import { newId } from './names.ts'
@@ -21,6 +22,8 @@ export interface RunOnceOptions {
   mounts?: Mount[]
   /** `none`: a namespace with a loopback device only. Otherwise the machine's network. */
   network?: 'none' | 'default'
+  /** Further lines of /etc/hosts, as "name:address". */
+  extraHosts?: readonly string[]
   /** Bytes in the order in which each stream gave them. */
   onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
 }
@@ -31,17 +34,16 @@ export interface RunOnceOptions {
  */
 export async function runOnce(driver: Driver, options: RunOnceOptions, signal?: AbortSignal): Promise<number> {
   signal?.throwIfAborted()
-  const { rootfs, args, env, workdir, user, mounts = [], onOutput } = options
+  const { rootfs, args, env, workdir, user, mounts = [], extraHosts = [], onOutput } = options
   const id = newId()
   const runDir = join(rootfs.dir, 'run')
-  await driver.prepare(rootfs)
   await driver.createRunDir(runDir)
   const spec: ContainerSpec = {
     id,
     rootfs,
     runDir,
     process: { args, env, cwd: workdir || '/', user },
-    mounts: [...networkFiles(rootfs.dir, id), ...mounts],
+    mounts: [...networkFiles(rootfs.dir, id, extraHosts), ...mounts],
     hostname: id.slice(0, 12),
     stdin: 'null',
     ...(options.network === 'none' ? { namespaces: { network: 'private' } } : {}),
@@ -71,10 +73,10 @@ function killQuietly(driver: Driver, running: Running, spec: ContainerSpec): voi
 }
 
 /** A build needs the network of the machine, and names of its own. */
-function networkFiles(dir: string, id: string): Mount[] {
+function networkFiles(dir: string, id: string, extraHosts: readonly string[]): Mount[] {
   const resolv = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : ''
   const files = {
-    hosts: hostsFile([{ ip: '127.0.0.1', names: [id.slice(0, 12)] }], [], [], '127.0.0.1'),
+    hosts: hostsFile([{ ip: '127.0.0.1', names: [id.slice(0, 12)] }], extraHosts, [], '127.0.0.1'),
     'resolv.conf': resolvConf(resolv, [], [], []),
     hostname: `${id.slice(0, 12)}\n`,
   }
