@@ -28,13 +28,20 @@ async function change(subresource: string | undefined, edit: (claim: PersistentV
   await fixture.store.update(definition, ref, apply, fixture.context, { subresource })
 }
 
-const bind = () => change('status', (claim) => (claim.status = { phase: 'Bound', capacity: { storage: '1Gi' } }))
-const ask = (storage: string) => change(undefined, (claim) => (claim.spec.resources = { requests: { storage } }))
-const create = (storageClassName: string) =>
-  fixture.create('persistentvolumeclaims', {
+function bind() {
+  return change('status', (claim) => (claim.status = { phase: 'Bound', capacity: { storage: '1Gi' } }))
+}
+
+function ask(storage: string) {
+  return change(undefined, (claim) => (claim.spec.resources = { requests: { storage } }))
+}
+
+function create(storageClassName: string) {
+  return fixture.create('persistentvolumeclaims', {
     metadata: { name: 'data' },
     spec: { storageClassName, accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
   })
+}
 
 test('a bound claim of a class that allows it may grow', async () => {
   await create('elastic')

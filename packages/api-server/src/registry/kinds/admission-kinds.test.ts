@@ -9,13 +9,21 @@ const webhook = {
   sideEffects: 'None',
   admissionReviewVersions: ['v1'],
 }
-const hook = (more: object) => ({ webhooks: [{ ...webhook, ...more }] })
+function hook(more: object) {
+  return { webhooks: [{ ...webhook, ...more }] }
+}
+
 const policy = {
   spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: 'object.spec.replicas <= 5' }] },
 }
-const inPolicy = (more: object) => ({ spec: { ...policy.spec, ...more } })
+function inPolicy(more: object) {
+  return { spec: { ...policy.spec, ...more } }
+}
+
 const binding = { spec: { policyName: 'p', validationActions: ['Deny'] } }
-const inBinding = (more: object) => ({ spec: { ...binding.spec, ...more } })
+function inBinding(more: object) {
+  return { spec: { ...binding.spec, ...more } }
+}
 
 describe('defaults', () => {
   const match = { matchPolicy: 'Equivalent', namespaceSelector: {}, objectSelector: {} }

@@ -2,10 +2,12 @@ import { expect, test } from 'vitest'
 import { created, problemsOf } from '../../testing/kind-fixture.ts'
 
 const priorities = { groupPriorityMinimum: 100, versionPriority: 100 }
-const apiService = (more: object) => ({
-  metadata: { name: 'v1.boats.example.com' },
-  spec: { group: 'boats.example.com', version: 'v1', service: { namespace: 'n', name: 's' }, ...priorities, ...more },
-})
+function apiService(more: object) {
+  return {
+    metadata: { name: 'v1.boats.example.com' },
+    spec: { group: 'boats.example.com', version: 'v1', service: { namespace: 'n', name: 's' }, ...priorities, ...more },
+  }
+}
 
 test.each<[object, string[]]>([
   [apiService({}), []],

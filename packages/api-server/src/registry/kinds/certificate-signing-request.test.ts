@@ -5,7 +5,9 @@ import { created, definitionOf, problemsOf } from '../../testing/kind-fixture.ts
 const pem = '-----BEGIN CERTIFICATE REQUEST-----\nMA==\n-----END CERTIFICATE REQUEST-----\n'
 const request = Buffer.from(pem).toString('base64')
 const wanted = { request, signerName: 'example.com/signer', usages: ['client auth'] }
-const csr = (more: object) => ({ spec: { ...wanted, ...more } })
+function csr(more: object) {
+  return { spec: { ...wanted, ...more } }
+}
 
 test.each<[object, string[]]>([
   [csr({}), []],

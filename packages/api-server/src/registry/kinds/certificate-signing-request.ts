@@ -118,7 +118,7 @@ function removed(next: CertificateSigningRequest, previous: CertificateSigningRe
     .map((type) => forbidden('status.conditions', `updates may not remove a condition of type "${type}"`))
 }
 
-/** Whoever may write the status may not approve: that is the business of another subresource, and another permission. */
+/** Whoever may write the status may not approve: that goes through another subresource, with another permission. */
 function keepsVerdict(next: CertificateSigningRequest, previous: CertificateSigningRequest): FieldError[] {
   const errors = removed(next, previous)
   for (const type of verdicts) {

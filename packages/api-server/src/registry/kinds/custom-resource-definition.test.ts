@@ -9,12 +9,26 @@ const boats = {
   metadata: { name: 'boats.example.com' },
   spec: { group: 'example.com', scope: 'Namespaced', names, versions: [version] },
 }
-const withSpec = (more: object) => ({ ...boats, spec: { ...boats.spec, ...more } })
-const withVersion = (...versions: object[]) => withSpec({ versions: versions.map((more) => ({ ...version, ...more })) })
-const withSchema = (openAPIV3Schema: object, more: object = {}) => withVersion({ schema: { openAPIV3Schema }, ...more })
-const withProperty = (property: object) => withSchema({ type: 'object', properties: { spec: property } })
+function withSpec(more: object) {
+  return { ...boats, spec: { ...boats.spec, ...more } }
+}
+
+function withVersion(...versions: object[]) {
+  return withSpec({ versions: versions.map((more) => ({ ...version, ...more })) })
+}
+
+function withSchema(openAPIV3Schema: object, more: object = {}) {
+  return withVersion({ schema: { openAPIV3Schema }, ...more })
+}
+
+function withProperty(property: object) {
+  return withSchema({ type: 'object', properties: { spec: property } })
+}
+
 const { strategy } = definitionOf('customresourcedefinitions')
-const problems = (sent: object) => problemsOf('customresourcedefinitions', sent)
+function problems(sent: object) {
+  return problemsOf('customresourcedefinitions', sent)
+}
 
 test('what is left out follows from the kind, and the storage version is noted', () => {
   expect(created('customresourcedefinitions', boats)).toMatchObject({

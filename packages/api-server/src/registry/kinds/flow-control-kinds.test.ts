@@ -4,10 +4,15 @@ import { created, problemsOf } from '../../testing/kind-fixture.ts'
 const user = { kind: 'User', user: { name: 'u' } }
 const resourceRule = { verbs: ['get'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'] }
 const rule = { subjects: [user], resourceRules: [resourceRule] }
-const schema = (more: object) => ({ spec: { priorityLevelConfiguration: { name: 'p' }, rules: [rule], ...more } })
-const limited = (more: object) => ({
-  spec: { type: 'Limited', limited: { limitResponse: { type: 'Reject' }, ...more } },
-})
+function schema(more: object) {
+  return { spec: { priorityLevelConfiguration: { name: 'p' }, rules: [rule], ...more } }
+}
+
+function limited(more: object) {
+  return {
+    spec: { type: 'Limited', limited: { limitResponse: { type: 'Reject' }, ...more } },
+  }
+}
 
 describe('FlowSchemas', () => {
   test('take their turn in the middle unless told', () => {

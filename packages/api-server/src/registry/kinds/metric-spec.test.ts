@@ -1,10 +1,16 @@
 import { expect, test } from 'vitest'
 import { problemsOf } from '../../testing/kind-fixture.ts'
 
-const autoscaler = (more: object) => ({
-  spec: { scaleTargetRef: { kind: 'Deployment', name: 'd' }, maxReplicas: 3, ...more },
-})
-const measuring = (metric: object) => autoscaler({ metrics: [metric] })
+function autoscaler(more: object) {
+  return {
+    spec: { scaleTargetRef: { kind: 'Deployment', name: 'd' }, maxReplicas: 3, ...more },
+  }
+}
+
+function measuring(metric: object) {
+  return autoscaler({ metrics: [metric] })
+}
+
 const metric = { name: 'requests' }
 const target = { type: 'AverageValue', averageValue: '5' }
 const at = 'spec.metrics[0]'

@@ -2,9 +2,18 @@ import { expect, test } from 'vitest'
 import { problemsOf } from '../../testing/kind-fixture.ts'
 
 const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'busybox' }] } }
-const job = (more: object) => ({ spec: { template, ...more } })
-const indexed = (more: object) => job({ completionMode: 'Indexed', completions: 3, ...more })
-const policy = (rule: object) => job({ podFailurePolicy: { rules: [rule] } })
+function job(more: object) {
+  return { spec: { template, ...more } }
+}
+
+function indexed(more: object) {
+  return job({ completionMode: 'Indexed', completions: 3, ...more })
+}
+
+function policy(rule: object) {
+  return job({ podFailurePolicy: { rules: [rule] } })
+}
+
 const rule = 'spec.podFailurePolicy.rules[0]'
 
 test.each<[object, string[]]>([

@@ -378,6 +378,10 @@ describe('a pod may not', () => {
   test('while an ordinary one is fine', () => {
     expect(problemsOf('pods', pod({ ports: [{ containerPort: 80, name: 'http' }] }))).toEqual([])
   })
+
+  test('nor is a limit too small that no runtime could keep: that is for the node to say', () => {
+    expect(problemsOf('pods', pod({ resources: { limits: { memory: '1Mi' } } }))).toEqual([])
+  })
 })
 
 function edit(containers: Container[], change: Partial<Container>): void {

@@ -1,8 +1,14 @@
 import { expect, test } from 'vitest'
 import { problemsOf } from '../../testing/kind-fixture.ts'
 
-const quota = (more: object, hard: object = { pods: '3' }) => ({ spec: { hard, ...more } })
-const selecting = (...matchExpressions: object[]) => quota({ scopeSelector: { matchExpressions } })
+function quota(more: object, hard: object = { pods: '3' }) {
+  return { spec: { hard, ...more } }
+}
+
+function selecting(...matchExpressions: object[]) {
+  return quota({ scopeSelector: { matchExpressions } })
+}
+
 const at = 'spec.scopeSelector.matchExpressions'
 
 test.each<[object, string[]]>([

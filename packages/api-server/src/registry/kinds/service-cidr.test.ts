@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { problemsOf, problemsOfUpdate } from '../../testing/kind-fixture.ts'
 
-const ranges = (...cidrs: string[]) => ({ spec: { cidrs } })
+function ranges(...cidrs: string[]) {
+  return { spec: { cidrs } }
+}
+
 const invalidRange = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'
 
 test.each<[object, string[]]>([
@@ -37,7 +40,9 @@ test('a ServiceCIDR stays what it is', () => {
 })
 
 const parentRef = { resource: 'services', namespace: 'default', name: 's' }
-const address = (name: string, spec: object = { parentRef }) => ({ metadata: { name }, spec })
+function address(name: string, spec: object = { parentRef }) {
+  return { metadata: { name }, spec }
+}
 
 test.each<[object, string[]]>([
   [address('10.0.0.1'), []],

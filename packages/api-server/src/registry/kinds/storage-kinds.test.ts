@@ -2,9 +2,15 @@ import { describe, expect, test } from 'vitest'
 import { created, definitionOf, problemsOf, problemsOfUpdate, type Loose } from '../../testing/kind-fixture.ts'
 
 const attachment = { spec: { attacher: 'csi.example.com', nodeName: 'n', source: { persistentVolumeName: 'pv' } } }
-const inAttachment = (more: object) => ({ spec: { ...attachment.spec, ...more } })
+function inAttachment(more: object) {
+  return { spec: { ...attachment.spec, ...more } }
+}
+
 const node = { spec: { drivers: [{ name: 'csi.example.com', nodeID: 'id', topologyKeys: ['zone'] }] } }
-const inNode = (more: object) => ({ spec: { drivers: [{ ...node.spec.drivers[0], ...more }] } })
+function inNode(more: object) {
+  return { spec: { drivers: [{ ...node.spec.drivers[0], ...more }] } }
+}
+
 const capacity = { storageClassName: 'fast', capacity: '10Gi', nodeTopology: { matchLabels: { zone: 'a' } } }
 
 test('CSIDriver: defaults', () => {
