@@ -100,7 +100,7 @@ describe.runIf(hasOpenssl)('the API on TCP', () => {
 })
 
 test('TCP without --tlsverify does not start, and says why', () => {
-  const main = join(root, 'packages/runtime/dist/main.js')
+  const main = join(root, 'packages/runtime/dist/bundle/main.js')
   const args = ['--root', join(tmpdir(), 'never-made'), '--host', 'tcp://127.0.0.1:2375']
   const { status, stdout } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', timeout: 20_000 })
   expect(status).toBe(1)

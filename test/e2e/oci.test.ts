@@ -217,7 +217,7 @@ describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
 
 test.skipIf(!isRoot)('without an OCI runtime the oci driver says what it needs', () => {
   const dir = mkdtempSync(join(tmpdir(), 'runtime-'))
-  const main = resolve(import.meta.dirname, '../../packages/runtime/dist/main.js')
+  const main = resolve(import.meta.dirname, '../../packages/runtime/dist/bundle/main.js')
   const flags = [
     '--socket',
     join(dir, 's'),

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isInstalled } from './harness/cluster.ts'
 import { eventually, RuntimeProcess } from './harness/runtime.ts'
 
-const ours = resolve(import.meta.dirname, '../../packages/registry/dist/main.js')
+const ours = resolve(import.meta.dirname, '../../packages/registry/dist/bundle/main.js')
 const hasPeer = isInstalled('docker-registry')
 
 const registries: [name: string, command: (dir: string, address: string) => string[]][] = [

@@ -60,7 +60,7 @@ test.each([
 })
 
 test('a second runtime keeps off', () => {
-  const main = join(workspace, 'packages/runtime/dist/main.js')
+  const main = join(workspace, 'packages/runtime/dist/bundle/main.js')
   const args = ['--root', runtime.root, '--socket', join(runtime.dir, 'second.sock')]
   const { status, stdout } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', timeout: 20_000 })
   expect(status).toBe(1)

@@ -27,6 +27,7 @@ import { bootstrap } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { FlowControl } from './http/flow-control.ts'
+import { openIdRoutes } from './http/openid-routes.ts'
 import { openApiRoutes } from './http/openapi-routes.ts'
 import { pathRoutes } from './http/path-routes.ts'
 import { createApiServer } from './http/pipeline.ts'
@@ -88,6 +89,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
       ...discoveryRoutes(resources),
       ...openApiRoutes(resources, clock),
       ...debugRoutes(storage, resources),
+      ...openIdRoutes(services.tokens),
     },
   })
   metrics.observed(

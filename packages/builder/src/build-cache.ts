@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Image, ImageStore } from '@dinghy/images/store/image-store'
-import { LockedDocument } from '@dinghy/images/content/locked-document'
+import { JsonDocument } from '@dinghy/images/content/json-document'
 
 export interface StepKey {
   /** Id of the image the step starts from; empty for scratch. */
@@ -28,12 +28,12 @@ interface Entries {
 const maxEntries = 5000
 
 export class BuildCache {
-  readonly #document: LockedDocument<Entries>
+  readonly #document: JsonDocument<Entries>
   readonly #images: ImageStore
   readonly #clock: Clock
 
   constructor(root: string, images: ImageStore, clock: Clock) {
-    this.#document = new LockedDocument(join(root, 'images', 'build-cache.json'), () => ({}), clock)
+    this.#document = new JsonDocument(join(root, 'images', 'build-cache.json'), () => ({}))
     this.#images = images
     this.#clock = clock
   }

@@ -12,6 +12,12 @@ async function main(words: string[]): Promise<void> {
   await program.parseAsync(called, { from: 'user' })
 }
 
+// Whoever reads us has read enough (`| head`). A cluster in the foreground goes on all the same.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  if (process.argv[2] !== 'up') process.exit(0)
+})
+
 try {
   await main(process.argv.slice(2))
 } catch (error) {

@@ -1,5 +1,5 @@
 /** `dinghy registry`: our own registry as a process of its own. */
-import { once } from 'node:events'
+import { parseHostPort } from '@dinghy/shared/http/listen-address'
 import { aborted } from '@dinghy/shared/api/aborted'
 import { runMain } from '@dinghy/shared/process/main'
 import { createRegistryServer } from './registry-server.ts'
@@ -20,14 +20,14 @@ runMain({
       ...(username !== undefined && password !== undefined ? { credentials: { username, password } } : {}),
       onError: (err) => log.error({ err }, 'request failed'),
     })
-    health.addCheck('registry', () => server.listening)
-    const { hostname, port } = new URL(`http://${flags.listen}`)
-    server.listen(Number(port || 80), hostname)
-    await once(server, 'listening')
-    announce({ address: flags.listen })
-    log.info({ address: flags.listen, root: flags.root }, 'registry is up')
+    let isListening = false
+    health.addCheck('registry', () => isListening)
+    const { url } = await server.listen(parseHostPort(flags.listen))
+    isListening = true
+    const address = new URL(url).host
+    announce({ address })
+    log.info({ address, root: flags.root }, 'registry is up')
     await aborted(signal)
-    server.closeAllConnections()
-    server.close()
+    await server.close(0)
   },
 })

@@ -11,13 +11,14 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
-import { pipeline } from 'node:stream/promises'
+import type { IncomingMessage } from 'node:http'
+import type { FastifyReply } from 'fastify'
 import { digestOf, DigestMismatchError, isDigest } from '@dinghy/images/content/content-store'
-import { readAll } from '@dinghy/images/distribution/web-request'
 import type { Manifest, ManifestIndex } from '@dinghy/images/content/oci'
 import { isIndex } from '@dinghy/images/content/oci'
+import { readBody } from '@dinghy/shared/http/body'
+import { type ErrorAnswer, HttpError } from '@dinghy/shared/http/http-error'
+import { HttpServer } from '@dinghy/shared/http/server'
 import type { RegistryStore } from './registry-store.ts'
 
 export interface RegistryServerOptions {
@@ -27,24 +28,28 @@ export interface RegistryServerOptions {
 }
 
 /** An error of the distribution API: a status, a code, a message. */
-class ApiError extends Error {
-  readonly status: number
+class ApiError extends HttpError {
   readonly code: string
 
-  constructor(status: number, code: string, message: string) {
-    super(message)
-    this.status = status
+  constructor(statusCode: number, code: string, message: string, headers: Record<string, string> = {}) {
+    super(statusCode, message, headers)
     this.code = code
   }
 }
 
 const namePattern = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*'
+const wholeName = new RegExp(`^${namePattern}$`)
 const tagPattern = /^\w[\w.-]{0,127}$/
+/** By which clients know that they talk to a registry, refused or not. */
+const apiHeader = { 'docker-distribution-api-version': 'registry/2.0' }
 const maxManifestBytes = 4 * 2 ** 20
 
 interface Call {
-  request: IncomingMessage
-  response: ServerResponse
+  method: string
+  headers: IncomingMessage['headers']
+  /** The body as it arrives. */
+  body: IncomingMessage
+  reply: FastifyReply
   store: RegistryStore
   name: string
   /** Tag, digest or upload id. */
@@ -52,94 +57,120 @@ interface Call {
   query: URLSearchParams
 }
 
-/** First match wins. */
-const routes: [method: string, path: RegExp, handler: (call: Call) => Promise<void>][] = [
-  ['GET', /^\/v2\/?$/, ({ response }) => Promise.resolve(sendJson(response, 200, {}))],
-  [
-    'GET',
-    /^\/v2\/_catalog$/,
-    async ({ response, store }) => sendJson(response, 200, { repositories: await store.repositories() }),
-  ],
-  ['GET', new RegExp(`^/v2/(?<name>${namePattern})/tags/list$`), listTags],
-  ['GET', new RegExp(`^/v2/(?<name>${namePattern})/manifests/(?<reference>[^/]+)$`), getManifest],
-  ['HEAD', new RegExp(`^/v2/(?<name>${namePattern})/manifests/(?<reference>[^/]+)$`), getManifest],
-  ['PUT', new RegExp(`^/v2/(?<name>${namePattern})/manifests/(?<reference>[^/]+)$`), putManifest],
-  ['DELETE', new RegExp(`^/v2/(?<name>${namePattern})/manifests/(?<reference>[^/]+)$`), deleteManifest],
-  ['POST', new RegExp(`^/v2/(?<name>${namePattern})/blobs/uploads/?$`), startUpload],
-  ['GET', new RegExp(`^/v2/(?<name>${namePattern})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), uploadStatus],
-  ['PATCH', new RegExp(`^/v2/(?<name>${namePattern})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), appendUpload],
-  ['PUT', new RegExp(`^/v2/(?<name>${namePattern})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), finishUpload],
-  ['DELETE', new RegExp(`^/v2/(?<name>${namePattern})/blobs/uploads/(?<reference>[0-9a-f-]+)$`), cancelUpload],
-  ['GET', new RegExp(`^/v2/(?<name>${namePattern})/blobs/(?<reference>[^/]+)$`), getBlob],
-  ['HEAD', new RegExp(`^/v2/(?<name>${namePattern})/blobs/(?<reference>[^/]+)$`), getBlob],
-  ['DELETE', new RegExp(`^/v2/(?<name>${namePattern})/blobs/(?<reference>[^/]+)$`), deleteBlob],
+type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
+
+const routes: [methods: Method[], path: string, handler: (call: Call) => Promise<void>][] = [
+  [['GET'], '/v2', async ({ reply }) => sendJson(reply, {})],
+  [['GET'], '/v2/', async ({ reply }) => sendJson(reply, {})],
+  [['GET'], '/v2/_catalog', async ({ reply, store }) => sendJson(reply, { repositories: await store.repositories() })],
+  [['GET'], '/v2/:name/tags/list', listTags],
+  [['GET', 'HEAD'], '/v2/:name/manifests/:reference', getManifest],
+  [['PUT'], '/v2/:name/manifests/:reference', putManifest],
+  [['DELETE'], '/v2/:name/manifests/:reference', deleteManifest],
+  [['POST'], '/v2/:name/blobs/uploads', startUpload],
+  [['POST'], '/v2/:name/blobs/uploads/', startUpload],
+  [['GET'], '/v2/:name/blobs/uploads/:reference', uploadStatus],
+  [['PATCH'], '/v2/:name/blobs/uploads/:reference', appendUpload],
+  [['PUT'], '/v2/:name/blobs/uploads/:reference', finishUpload],
+  [['DELETE'], '/v2/:name/blobs/uploads/:reference', cancelUpload],
+  [['GET', 'HEAD'], '/v2/:name/blobs/:reference', getBlob],
+  [['DELETE'], '/v2/:name/blobs/:reference', deleteBlob],
 ]
 
-export function createRegistryServer(options: RegistryServerOptions): Server {
-  return createServer((request, response) => {
-    serve(request, response, options).catch((error: unknown) => {
-      if (!(error instanceof ApiError)) options.onError?.(error)
-      sendError(response, error instanceof ApiError ? error : new ApiError(500, 'UNKNOWN', 'unknown error'))
-    })
+export function createRegistryServer({ store, credentials, onError }: RegistryServerOptions): HttpServer {
+  const server = new HttpServer({
+    maxParamLength: 4096,
+    rewriteUrl: ({ url = '/' }) => routeUrl(url),
+    guard: ({ origin, authorization }) => {
+      // Registry clients send no Origin: this is a web page that tries its luck with a local port.
+      if (origin !== undefined) throw new ApiError(403, 'DENIED', 'requests from web pages are denied')
+      requireLogin(authorization, credentials)
+    },
+    notFound: unsupported,
+    errorHandler: (error) => {
+      if (!(error instanceof HttpError)) onError?.(error)
+      return answerTo(error)
+    },
   })
+  server.app.addHook('onRequest', (_request, reply, done) => {
+    void reply.headers(apiHeader)
+    done()
+  })
+  for (const [method, url, handler] of routes) {
+    server.app.route<{ Params: { name?: string; reference?: string } }>({
+      method,
+      url,
+      exposeHeadRoute: false,
+      handler: async (request, reply) => {
+        const { name = '', reference = '' } = request.params
+        if (name !== '' && !wholeName.test(name)) unsupported()
+        const query = new URL(request.url, 'http://registry').searchParams
+        const { method, headers, raw: body } = request
+        await handler({ method, headers, body, reply, store, name, reference, query })
+        return reply
+      },
+    })
+  }
+  return server
 }
 
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: RegistryServerOptions,
-): Promise<void> {
-  response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0')
-  // Registry clients send no Origin: this is a web page that tries its luck with a local port.
-  if (request.headers.origin !== undefined) throw new ApiError(403, 'DENIED', 'requests from web pages are denied')
-  requireLogin(request, response, options.credentials)
-  const url = new URL(request.url ?? '/', 'http://registry')
-  for (const [method, path, handler] of routes) {
-    const match = request.method === method ? path.exec(decodeURIComponent(url.pathname)) : null
-    if (!match) continue
-    const { name = '', reference = '' } = match.groups ?? {}
-    return handler({ request, response, store: options.store, name, reference, query: url.searchParams })
-  }
+/** Names have slashes: they are encoded, so that each is one segment of a route. Pure. */
+export function routeUrl(url: string): string {
+  const [, name, rest] =
+    /^\/v2\/(.+)\/((?:tags\/list|manifests\/[^/]+|blobs\/uploads\/?[^/]*|blobs\/[^/]+)(?:\?.*)?)$/.exec(url) ?? []
+  return name === undefined ? url : `/v2/${name.replaceAll('/', '%2F')}/${rest}`
+}
+
+function unsupported(): never {
   throw new ApiError(404, 'UNSUPPORTED', 'The operation is unsupported.')
 }
 
-function requireLogin(
-  request: IncomingMessage,
-  response: ServerResponse,
-  credentials: RegistryServerOptions['credentials'],
-): void {
+function answerTo(error: unknown): ErrorAnswer {
+  const { statusCode, code, message, headers } = asApiError(error)
+  return {
+    statusCode,
+    headers: { 'content-type': 'application/json', ...apiHeader, ...headers },
+    body: Buffer.from(JSON.stringify({ errors: [{ code, message, detail: null }] })),
+  }
+}
+
+/** The kit's own errors are about sizes and URLs; of ours nobody outside is told. */
+function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  const { statusCode = 500, message, headers = {} } = error as Partial<HttpError>
+  if (statusCode === 500) return new ApiError(500, 'UNKNOWN', 'unknown error')
+  return new ApiError(statusCode, statusCode === 413 ? 'SIZE_INVALID' : 'UNSUPPORTED', message ?? '', headers)
+}
+
+function requireLogin(authorization: string | undefined, credentials: RegistryServerOptions['credentials']): void {
   if (!credentials) return
   const wanted = digestOf(`Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`)
-  const given = digestOf(request.headers.authorization ?? '')
+  const given = digestOf(authorization ?? '')
   // Digests have one length: how much of a guess is right shows nowhere.
   if (timingSafeEqual(Buffer.from(wanted), Buffer.from(given))) return
-  response.setHeader('WWW-Authenticate', 'Basic realm="dinghy registry"')
-  throw new ApiError(401, 'UNAUTHORIZED', 'authentication required')
+  const challenge = { 'www-authenticate': 'Basic realm="dinghy registry"' }
+  throw new ApiError(401, 'UNAUTHORIZED', 'authentication required', challenge)
 }
 
-async function listTags({ response, store, name }: Call): Promise<void> {
+async function listTags({ reply, store, name }: Call): Promise<void> {
   requireRepository(store, name)
-  sendJson(response, 200, { name, tags: await store.tags(name) })
+  sendJson(reply, { name, tags: await store.tags(name) })
 }
 
-async function getManifest({ request, response, store, name, reference }: Call): Promise<void> {
+async function getManifest({ reply, store, name, reference }: Call): Promise<void> {
   requireManifestReference(reference)
   const manifest = await store.manifest(name, reference)
   if (!manifest) {
     requireRepository(store, name)
     throw new ApiError(404, 'MANIFEST_UNKNOWN', 'manifest unknown')
   }
-  response.writeHead(200, {
-    'Content-Type': manifest.mediaType,
-    'Content-Length': manifest.bytes.length,
-    'Docker-Content-Digest': manifest.digest,
-  })
-  response.end(request.method === 'HEAD' ? undefined : manifest.bytes)
+  const { bytes, mediaType, digest } = manifest
+  void reply.headers({ 'content-type': mediaType, 'docker-content-digest': digest }).send(bytes)
 }
 
-async function putManifest({ request, response, store, name, reference }: Call): Promise<void> {
+async function putManifest({ headers, body, reply, store, name, reference }: Call): Promise<void> {
   requireManifestReference(reference)
-  const bytes = await readAll(request, maxManifestBytes)
+  const bytes = await readBody(body, maxManifestBytes)
   const document = parseManifest(bytes)
   const isByDigest = reference.includes(':')
   if (isByDigest && digestOf(bytes) !== reference) {
@@ -155,90 +186,85 @@ async function putManifest({ request, response, store, name, reference }: Call):
     const missing = blobs.find(({ digest }) => !isDigest(digest) || !store.hasBlob(name, digest))
     if (missing) throw new ApiError(400, 'MANIFEST_BLOB_UNKNOWN', `blob unknown to registry: ${missing.digest}`)
   }
-  const mediaType = request.headers['content-type'] ?? document.mediaType
+  const mediaType = headers['content-type'] ?? document.mediaType
   const digest = await store.putManifest(name, mediaType, bytes, isByDigest ? undefined : reference)
-  response.writeHead(201, {
-    Location: `/v2/${name}/manifests/${digest}`,
-    'Docker-Content-Digest': digest,
-    'Content-Length': 0,
-  })
-  response.end()
+  const location = `/v2/${name}/manifests/${digest}`
+  void reply.code(201).headers({ location, 'docker-content-digest': digest }).send()
 }
 
-async function deleteManifest({ response, store, name, reference }: Call): Promise<void> {
+async function deleteManifest({ reply, store, name, reference }: Call): Promise<void> {
   requireManifestReference(reference)
   if (!(await store.manifest(name, reference))) throw new ApiError(404, 'MANIFEST_UNKNOWN', 'manifest unknown')
   await store.removeManifest(name, reference)
-  sendEmpty(response, 202)
+  void reply.code(202).send()
 }
 
-async function getBlob({ request, response, store, name, reference }: Call): Promise<void> {
+async function getBlob({ method, headers, reply, store, name, reference }: Call): Promise<void> {
   const size = await requireBlob(store, name, reference)
-  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
+  const range = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '')
   const start = range ? Number(range[1]) : 0
   const end = range?.[2] ? Math.min(Number(range[2]), size - 1) : size - 1
   if (range && (start >= size || start > end)) {
-    response.setHeader('Content-Range', `bytes */${size}`)
-    throw new ApiError(416, 'RANGE_INVALID', 'invalid content range')
+    throw new ApiError(416, 'RANGE_INVALID', 'invalid content range', { 'content-range': `bytes */${size}` })
   }
-  response.writeHead(range ? 206 : 200, {
-    'Content-Type': 'application/octet-stream',
-    'Content-Length': size === 0 ? 0 : end - start + 1,
-    'Docker-Content-Digest': reference,
-    'Accept-Ranges': 'bytes',
-    ...(range ? { 'Content-Range': `bytes ${start}-${end}/${size}` } : {}),
+  void reply.code(range ? 206 : 200).headers({
+    'content-type': 'application/octet-stream',
+    'content-length': size === 0 ? 0 : end - start + 1,
+    'docker-content-digest': reference,
+    'accept-ranges': 'bytes',
+    ...(range ? { 'content-range': `bytes ${start}-${end}/${size}` } : {}),
   })
-  if (request.method === 'HEAD' || size === 0) response.end()
-  else await pipeline(createReadStream(store.content.path(reference), { start, end }), response)
+  const isEmpty = method === 'HEAD' || size === 0
+  void reply.send(isEmpty ? undefined : createReadStream(store.content.path(reference), { start, end }))
 }
 
-async function deleteBlob({ response, store, name, reference }: Call): Promise<void> {
+async function deleteBlob({ reply, store, name, reference }: Call): Promise<void> {
   await requireBlob(store, name, reference)
   await store.unlinkBlob(name, reference)
-  sendEmpty(response, 202)
+  void reply.code(202).send()
 }
 
-async function startUpload({ request, response, store, name, query }: Call): Promise<void> {
+async function startUpload({ body, reply, store, name, query }: Call): Promise<void> {
   const [mount, from] = [query.get('mount') ?? '', query.get('from') ?? '']
-  if (isDigest(mount) && new RegExp(`^${namePattern}$`).test(from) && store.hasBlob(from, mount)) {
+  if (isDigest(mount) && wholeName.test(from) && store.hasBlob(from, mount)) {
     await store.linkBlob(name, mount)
-    return sendCreated(response, name, mount)
+    return sendCreated(reply, name, mount)
   }
   const id = await store.startUpload()
   const digest = query.get('digest')
-  if (digest === null) return sendUpload(response, 202, name, id, 0)
-  await store.appendUpload(id, request)
+  if (digest === null) return sendUpload(reply, 202, name, id, 0)
+  await store.appendUpload(id, body)
   await finish(store, id, name, digest)
-  sendCreated(response, name, digest)
+  sendCreated(reply, name, digest)
 }
 
-async function uploadStatus({ response, store, name, reference }: Call): Promise<void> {
-  sendUpload(response, 204, name, reference, await requireUpload(store, reference))
+async function uploadStatus({ reply, store, name, reference }: Call): Promise<void> {
+  sendUpload(reply, 204, name, reference, await requireUpload(store, reference))
 }
 
-async function appendUpload({ request, response, store, name, reference }: Call): Promise<void> {
+async function appendUpload({ headers, body, reply, store, name, reference }: Call): Promise<void> {
   const size = await requireUpload(store, reference)
-  const range = /^(?:bytes )?(\d+)-(\d+)/.exec(request.headers['content-range'] ?? '')
+  const range = /^(?:bytes )?(\d+)-(\d+)/.exec(headers['content-range'] ?? '')
   // A chunk that does not begin where the last one ended would make a hole.
   if (range && Number(range[1]) !== size) {
-    response.setHeader('Range', `0-${Math.max(size - 1, 0)}`)
-    throw new ApiError(416, 'BLOB_UPLOAD_INVALID', 'blob upload invalid: chunk out of order')
+    const message = 'blob upload invalid: chunk out of order'
+    throw new ApiError(416, 'BLOB_UPLOAD_INVALID', message, { range: `0-${Math.max(size - 1, 0)}` })
   }
-  sendUpload(response, 202, name, reference, await store.appendUpload(reference, request))
+  sendUpload(reply, 202, name, reference, await store.appendUpload(reference, body))
 }
 
-async function finishUpload({ request, response, store, name, reference, query }: Call): Promise<void> {
+async function finishUpload({ body, reply, store, name, reference, query }: Call): Promise<void> {
   await requireUpload(store, reference)
   const digest = query.get('digest') ?? ''
-  await store.appendUpload(reference, request)
+  await store.appendUpload(reference, body)
   await finish(store, reference, name, digest)
-  sendCreated(response, name, digest)
+  sendCreated(reply, name, digest)
 }
 
-async function cancelUpload({ response, store, reference }: Call): Promise<void> {
+async function cancelUpload({ reply, store, reference }: Call): Promise<void> {
   await requireUpload(store, reference)
   await store.cancelUpload(reference)
-  sendEmpty(response, 204)
+  void reply.code(204).send()
 }
 
 async function finish(store: RegistryStore, id: string, name: string, digest: string): Promise<void> {
@@ -285,38 +311,19 @@ async function requireUpload(store: RegistryStore, id: string): Promise<number> 
   return size
 }
 
-function sendUpload(response: ServerResponse, status: number, name: string, id: string, size: number): void {
-  response.writeHead(status, {
-    Location: `/v2/${name}/blobs/uploads/${id}`,
-    Range: `0-${Math.max(size - 1, 0)}`,
-    'Docker-Upload-UUID': id,
-    ...(status !== 204 ? { 'Content-Length': 0 } : {}),
-  })
-  response.end()
+function sendUpload(reply: FastifyReply, status: number, name: string, id: string, size: number): void {
+  const location = `/v2/${name}/blobs/uploads/${id}`
+  void reply
+    .code(status)
+    .headers({ location, range: `0-${Math.max(size - 1, 0)}`, 'docker-upload-uuid': id })
+    .send()
 }
 
-function sendCreated(response: ServerResponse, name: string, digest: string): void {
-  response.writeHead(201, {
-    Location: `/v2/${name}/blobs/${digest}`,
-    'Docker-Content-Digest': digest,
-    'Content-Length': 0,
-  })
-  response.end()
+function sendCreated(reply: FastifyReply, name: string, digest: string): void {
+  const location = `/v2/${name}/blobs/${digest}`
+  void reply.code(201).headers({ location, 'docker-content-digest': digest }).send()
 }
 
-function sendEmpty(response: ServerResponse, status: number): void {
-  response.writeHead(status, status === 204 ? {} : { 'Content-Length': 0 })
-  response.end()
-}
-
-function sendJson(response: ServerResponse, status: number, body: object): void {
-  const bytes = Buffer.from(JSON.stringify(body))
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': bytes.length })
-  response.end(bytes)
-}
-
-function sendError(response: ServerResponse, { status, code, message }: ApiError): void {
-  // Too late for an error answer: a download that breaks off is one that can be seen.
-  if (response.headersSent) response.destroy()
-  else sendJson(response, status, { errors: [{ code, message, detail: null }] })
+function sendJson(reply: FastifyReply, body: object): void {
+  void reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(body)))
 }

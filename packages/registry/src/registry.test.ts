@@ -25,7 +25,8 @@ let root: string
 let registry: RegistryStore
 let here: ImageStore
 let there: ImageStore
-const servers: Server[] = []
+/** Whatever a test has started, by how it is stopped. */
+const stops: (() => Promise<void>)[] = []
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'registry-'))
@@ -33,23 +34,29 @@ beforeEach(() => {
   here = new ImageStore({ root: join(root, 'here') })
   there = new ImageStore({ root: join(root, 'there') })
 })
-afterEach(() => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections()
-    server.close()
-  }
+afterEach(async () => {
+  await stopAll()
   rmSync(root, { recursive: true, force: true })
 })
 
+async function stopAll(): Promise<void> {
+  await Promise.all(stops.splice(0).map((stop) => stop()))
+}
+
 async function listen(server: Server): Promise<string> {
-  servers.push(server)
+  stops.push(async () => {
+    server.closeAllConnections()
+    server.close()
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-function serve(credentials?: { username: string; password: string }) {
-  return listen(createRegistryServer({ store: registry, ...(credentials ? { credentials } : {}) }))
+async function serve(credentials?: { username: string; password: string }): Promise<string> {
+  const server = createRegistryServer({ store: registry, ...(credentials ? { credentials } : {}) })
+  stops.push(() => server.close(0))
+  return new URL((await server.listen({ host: '127.0.0.1', port: 0 })).url).host
 }
 
 async function makeImage(content: string): Promise<Image> {
@@ -147,7 +154,7 @@ describe('refusals are Docker’s', () => {
 
 test('a registry that is not there is told from one that refuses', async () => {
   const domain = await serve()
-  servers.splice(0).forEach((server) => server.close())
+  await stopAll()
   const pulling = pullImage(there, parseReference(`${domain}/app:1`), {}, () => undefined)
   await expect(pulling).rejects.toBeInstanceOf(UnreachableError)
   await expect(pulling).rejects.toThrow(`Get "http://${domain}/v2/": dial tcp ${domain}: connect: connection refused`)

@@ -23,10 +23,9 @@ import { execRoutes } from './docker/exec.ts'
 import { imageTransferRoutes } from './docker/image-transfer.ts'
 import { imageRoutes } from './docker/images.ts'
 import type { ListenAddress, TlsFiles } from './docker/listen-address.ts'
-import { listen } from './docker/listener.ts'
 import { networkRoutes } from './docker/networks.ts'
 import { Router } from './docker/router.ts'
-import { createDockerServer } from './docker/server.ts'
+import { createDockerServer, listen } from './docker/server.ts'
 import { systemRoutes } from './docker/system.ts'
 import { volumeRoutes } from './docker/volumes.ts'
 import { chooseDriver, type Wanted } from './drivers/choose.ts'
@@ -99,7 +98,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   const sweepBridges = async () => bridges?.sweep()
   await recover({ containers, lifecycle, clock, log, sweepBridges, republish })
 
-  const router = new Router()
+  const server = createDockerServer({ log, version })
+  const router = new Router(server, log)
   const deps: Deps = {
     root,
     clock,
@@ -118,7 +118,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
       networkReason: mode.reason,
       warnings,
     }),
-    version: version,
+    version,
   }
   systemRoutes(router, deps)
   containerRoutes(router, deps)
@@ -147,21 +147,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   commitRoutes(router, { images, containers, driver, events, clock })
   distributionRoutes(router)
 
-  const servers = await Promise.all(
-    options.addresses.map(async (address) => {
-      const tls = address.kind === 'tcp' && options.tls !== undefined ? { tls: options.tls } : {}
-      const server = createDockerServer({ router, log, version: version, ...tls })
-      await listen(server, address)
-      log.info({ address }, 'serving the Docker Engine API')
-      return server
-    }),
-  )
+  for (const address of options.addresses) {
+    await listen(server, address, options.tls)
+    log.info({ address }, 'serving the Docker Engine API')
+  }
   return {
     driver: driver.name,
     close: async () => {
-      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
-      for (const server of servers) server.closeAllConnections()
-      await Promise.all([...closed, proxies.close()])
+      // Nobody is waited for: containers run on, and the next runtime answers whoever asks again.
+      await Promise.all([server.close(0), proxies.close()])
       await bridges?.close()
       await driver.close()
       unlock()

@@ -4,6 +4,7 @@
  */
 
 import { forbidden } from '@dinghy/shared/api/errors'
+import { ownValue } from '@dinghy/shared/api/own-value'
 import { canonicalQuantity, compareQuantities, quantityToNumber } from '@dinghy/shared/api/quantity'
 import { podRequirements } from '@dinghy/shared/api/pod-requirements'
 import { LimitRanges } from '@dinghy/shared/api/resources'
@@ -44,7 +45,7 @@ export function limitRanger(reader: Reader): AdmissionPlugin {
 
 /** Sets what the containers leave open, and notes in an annotation who did it. Changes `pod` in place. */
 export function applyDefaults(pod: Pod, { spec }: LimitRange): void {
-  const limit = spec.limits.find(({ type }) => type === 'Container')
+  const limit = limitsOf(spec).find(({ type }) => type === 'Container')
   if (!limit) return
   const notes: string[] = []
   const containers: [string, Container[]][] = [
@@ -65,19 +66,24 @@ export function applyDefaults(pod: Pod, { spec }: LimitRange): void {
   pod.metadata.annotations = { ...pod.metadata.annotations, 'kubernetes.io/limit-ranger': note }
 }
 
+/** A LimitRange without limits says nothing, and is allowed to. */
+function limitsOf({ limits }: Partial<LimitRange['spec']>): Limit[] {
+  return limits ?? []
+}
+
 function fill(
   resources: ResourceRequirements,
   kind: 'limits' | 'requests',
   defaults: Quantities | undefined,
 ): string[] {
-  const missing = Object.entries(defaults ?? {}).filter(([name]) => resources[kind]?.[name] === undefined)
+  const missing = Object.entries(defaults ?? {}).filter(([name]) => ownValue(resources[kind], name) === undefined)
   if (missing.length > 0) resources[kind] = { ...resources[kind], ...Object.fromEntries(missing) }
   return missing.map(([name]) => name).sort()
 }
 
 export function podProblems(pod: Pod, { spec }: LimitRange): string[] {
   const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]
-  return spec.limits.flatMap((limit) => {
+  return limitsOf(spec).flatMap((limit) => {
     if (limit.type === 'Container') {
       return containers.flatMap(({ resources }) => requirementProblems(limit, resources ?? {}))
     }
@@ -85,8 +91,8 @@ export function podProblems(pod: Pod, { spec }: LimitRange): string[] {
   })
 }
 
-function claimProblems({ spec }: PersistentVolumeClaim, { spec: { limits } }: LimitRange): string[] {
-  return limits
+function claimProblems({ spec }: PersistentVolumeClaim, range: LimitRange): string[] {
+  return limitsOf(range.spec)
     .filter(({ type }) => type === 'PersistentVolumeClaim')
     .flatMap(({ type, min, max }) => {
       const requests = spec.resources?.requests ?? {}
@@ -101,19 +107,19 @@ function requirementProblems(limit: Limit, { requests = {}, limits = {} }: Resou
   const { type, min = {}, max = {}, maxLimitRequestRatio = {} } = limit
   const problems: string[] = []
   for (const [name, value] of Object.entries(min)) {
-    problems.push(...tooLow(type, name, value, requests[name], 'request'))
-    if (limits[name] !== undefined) problems.push(...tooLow(type, name, value, limits[name], 'limit'))
+    const allowed = ownValue(limits, name)
+    problems.push(...tooLow(type, name, value, ownValue(requests, name), 'request'))
+    if (allowed !== undefined) problems.push(...tooLow(type, name, value, allowed, 'limit'))
   }
   for (const [name, value] of Object.entries(max)) {
-    problems.push(...tooHigh(type, name, value, limits[name]))
-    if (requests[name] !== undefined && compareQuantities(requests[name], value) > 0) {
-      problems.push(
-        `maximum ${name} usage per ${type} is ${value}, but request is ${canonicalQuantity(requests[name])}`,
-      )
+    const asked = ownValue(requests, name)
+    problems.push(...tooHigh(type, name, value, ownValue(limits, name)))
+    if (asked !== undefined && compareQuantities(asked, value) > 0) {
+      problems.push(`maximum ${name} usage per ${type} is ${value}, but request is ${canonicalQuantity(asked)}`)
     }
   }
   for (const [name, value] of Object.entries(maxLimitRequestRatio)) {
-    problems.push(...ratioProblems(type, name, value, requests[name], limits[name]))
+    problems.push(...ratioProblems(type, name, value, ownValue(requests, name), ownValue(limits, name)))
   }
   return problems
 }

@@ -6,6 +6,7 @@
  * in `status.used` is the work of the quota controller, which counts by the same rules.
  */
 
+import { ownValue } from '@dinghy/shared/api/own-value'
 import { forbidden } from '@dinghy/shared/api/errors'
 import { addQuantities, canonicalQuantity, compareQuantities, subtractQuantities } from '@dinghy/shared/api/quantity'
 import { isInScope, usageOf, type Quantities } from '@dinghy/shared/api/quota-usage'
@@ -64,7 +65,7 @@ function difference(next: Quantities, before: Quantities): Quantities {
 }
 
 function limitedBy({ spec }: ResourceQuota, delta: Quantities): Quantities {
-  return Object.fromEntries(Object.entries(delta).filter(([name]) => spec.hard?.[name] !== undefined))
+  return Object.fromEntries(Object.entries(delta).filter(([name]) => ownValue(spec.hard, name) !== undefined))
 }
 
 /** What is used of these names: by the stored objects of the kind, and by writes that are not over yet. */
@@ -114,7 +115,7 @@ function unspecifiedResources(
   const { spec } = object as Pod
   const containers = [...spec.containers, ...(spec.initContainers ?? [])]
   return compute
-    .filter((name) => quota.spec.hard?.[name] !== undefined)
+    .filter((name) => ownValue(quota.spec.hard, name) !== undefined)
     .map((name) => ({
       name,
       missing: containers.filter((container) => !specifies(container, name)).map((one) => one.name),

@@ -3,6 +3,7 @@
  * sandboxes cost and the nodes that have it. Follows upstream's plugin/pkg/admission/runtimeclass.
  */
 
+import { ownValue } from '@dinghy/shared/api/own-value'
 import { isDeepStrictEqual } from 'node:util'
 import { forbidden } from '@dinghy/shared/api/errors'
 import { RuntimeClasses } from '@dinghy/shared/api/resources'
@@ -35,10 +36,10 @@ export function runtimeClass(reader: Reader): AdmissionPlugin {
       }
       for (const [label, value] of Object.entries(scheduling?.nodeSelector ?? {})) {
         const selector = (pod.spec.nodeSelector ??= {})
-        if ((selector[label] ?? value) !== value) {
+        if ((ownValue(selector, label) ?? value) !== value) {
           throw rejected(
             pod.metadata.name,
-            `conflict: runtimeClass.scheduling.nodeSelector[${label}] = ${value}; pod.spec.nodeSelector[${label}] = ${selector[label]}`,
+            `conflict: runtimeClass.scheduling.nodeSelector[${label}] = ${value}; pod.spec.nodeSelector[${label}] = ${ownValue(selector, label)}`,
           )
         }
         selector[label] = value

@@ -82,6 +82,21 @@ export class TokenIssuer {
     return `${signed}.${signature.toString('base64url')}`
   }
 
+  /** What others need to check these tokens: OpenID discovery, and the public key as a JSON Web Key Set. */
+  discovery(): { configuration: object; keys: object } {
+    const jwk = this.#publicKey.export({ format: 'jwk' })
+    return {
+      configuration: {
+        issuer,
+        jwks_uri: `${issuer}/openid/v1/jwks`,
+        response_types_supported: ['id_token'],
+        subject_types_supported: ['public'],
+        id_token_signing_alg_values_supported: ['ES256'],
+      },
+      keys: { keys: [{ use: 'sig', ...jwk, kid: this.#keyId, alg: 'ES256' }] },
+    }
+  }
+
   /** The claims of a token that this cluster signed and that is valid now; undefined for any other text. */
   verify(token: string): Claims | undefined {
     const [header, payload, signature, ...rest] = token.split('.')

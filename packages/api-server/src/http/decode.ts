@@ -9,6 +9,7 @@
  * them from the URL, as upstream's typed decoders do.
  */
 
+import { ownValue } from '@dinghy/shared/api/own-value'
 import { createRequire } from 'node:module'
 import type * as Yaml from 'yaml'
 import { badRequest, invalid, unsupportedMediaType, type StatusError } from '@dinghy/shared/api/errors'
@@ -16,7 +17,7 @@ import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { conform, ShapeError } from '../shape/conform.ts'
-import { isObject } from '../shape/json.ts'
+import { isObject, requireShallow, tooDeep } from '../shape/json.ts'
 import { duplicateFields } from './duplicate-fields.ts'
 import { decodeEnvelope, decodeMessage } from './protobuf.ts'
 
@@ -47,7 +48,7 @@ export function decodeBody(
   options: { fieldValidation: FieldValidation },
 ): Decoded {
   const mediaType = contentType?.split(';')[0]?.trim().toLowerCase() || 'application/json'
-  const parse = parsers[mediaType]
+  const parse = ownValue(parsers, mediaType)
   if (!parse) throw unsupportedMediaType(acceptedMediaTypes)
   const parsed = parse(body, target)
   return finish(parsed, target, options.fieldValidation, (message) => {
@@ -82,6 +83,7 @@ function parseJson(body: Buffer, target: DecodeTarget): Parsed {
   let value: unknown
   try {
     value = JSON.parse(text)
+    requireShallow(value)
   } catch (error) {
     throw unrecognized(body, target, `couldn't get version/kind; json parse error: ${goSyntaxError(error, text)}`)
   }
@@ -89,10 +91,26 @@ function parseJson(body: Buffer, target: DecodeTarget): Parsed {
 }
 
 function parseYaml(body: Buffer, target: DecodeTarget): Parsed {
+  try {
+    const parsed = readYaml(body.toString())
+    requireShallow(parsed.value)
+    return { ...recognize(parsed.value, body, target), ...parsed }
+  } catch (error) {
+    // So the library complains of aliases that multiply (ReferenceError) and of nesting that is too deep (RangeError).
+    if (error instanceof ReferenceError) {
+      throw unrecognized(body, target, 'yaml: document contains excessive aliasing')
+    }
+    if (error instanceof RangeError) throw unrecognized(body, target, `yaml: ${tooDeep}`)
+    if (error instanceof SyntaxError) throw unrecognized(body, target, `yaml: ${error.message}`)
+    throw error
+  }
+}
+
+function readYaml(text: string): Pick<Parsed, 'value' | 'problems'> {
   // Loading the library takes longer than starting the rest of this process; almost nobody sends YAML.
   const { parseDocument, LineCounter, visit, isScalar } = createRequire(import.meta.url)('yaml') as typeof Yaml
   const lines = new LineCounter()
-  const document = parseDocument(body.toString(), {
+  const document = parseDocument(text, {
     version: '1.1', // as Go's YAML: yes, no, on and off are booleans, 0777 is octal – but no dates and no base-60 numbers
     merge: true,
     uniqueKeys: false,
@@ -105,7 +123,7 @@ function parseYaml(body: Buffer, target: DecodeTarget): Parsed {
       ),
   })
   const [syntax] = document.errors
-  if (syntax) throw unrecognized(body, target, `yaml: ${syntax.message.split('\n')[0]}`)
+  if (syntax) throw new SyntaxError(syntax.message.split('\n')[0])
   const problems: string[] = []
   visit(document, {
     Map(_, map) {
@@ -120,8 +138,7 @@ function parseYaml(body: Buffer, target: DecodeTarget): Parsed {
       }
     },
   })
-  const value: unknown = document.toJS()
-  return { ...recognize(value, body, target), value, problems }
+  return { value: document.toJS() as unknown, problems }
 }
 
 function parseProtobuf(body: Buffer, target: DecodeTarget): Parsed {

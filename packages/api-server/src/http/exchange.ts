@@ -40,7 +40,9 @@ export class Exchange {
     this.request = request
     this.reply = reply
     this.#server = server
-    this.query = request.query as URLSearchParams
+    // Fastify parses the query itself where no route matches.
+    const { query, url } = request
+    this.query = query instanceof URLSearchParams ? query : new URLSearchParams(url.split('?')[1] ?? '')
     this.info = requestInfo(request, this.query)
     const auditId = request.headers['audit-id']
     this.auditId = typeof auditId === 'string' && auditId !== '' ? auditId : randomUUID()

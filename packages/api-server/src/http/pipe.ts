@@ -14,6 +14,7 @@ import type { Exchange } from './exchange.ts'
 import type { Reply } from './reply.ts'
 
 export interface Target {
+  scheme?: 'http' | 'https'
   host: string
   port: number
   /** With the query string. */
@@ -45,7 +46,8 @@ export async function pipeHttp(exchange: Exchange, target: Target, refusal?: Ref
   const asked = httpRequest(
     {
       method: request.method,
-      url: { origin: `http://${authority(target)}`, path: target.path },
+      url: { origin: originOf(target), path: target.path },
+      tls: anyCertificate,
       headers: forwarded(request.headers, target),
       body: hasBody ? request.raw : undefined,
       // A program in a pod may think as long as it likes: its client knows when to give up.
@@ -63,7 +65,8 @@ export async function pipeUpgrade(exchange: Exchange, target: Target, refusal?: 
   const asked = httpUpgrade(
     {
       method: request.method,
-      url: { origin: `http://${authority(target)}`, path: target.path },
+      url: { origin: originOf(target), path: target.path },
+      tls: anyCertificate,
       protocol: request.headers.upgrade ?? '',
       headers: forwarded(request.headers, target),
     },
@@ -117,6 +120,13 @@ function withoutHopByHop(headers: IncomingHttpHeaders): Record<string, string> &
   return Object.fromEntries(
     Object.entries(headers).filter((entry): entry is [string, string] => !hopByHop.has(entry[0])),
   )
+}
+
+/** As upstream: a proxied program's certificate is made out to names that nobody here knows. */
+const anyCertificate = { rejectUnauthorized: false }
+
+function originOf(target: Target): string {
+  return `${target.scheme ?? 'http'}://${authority(target)}`
 }
 
 function authority({ host, port }: Target): string {

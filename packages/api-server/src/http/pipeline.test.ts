@@ -205,6 +205,15 @@ describe('an object goes round', () => {
     expect(fixture.storage.revision).toBe(before)
   })
 
+  test('a deprecated kind says so', async () => {
+    const answer = await ask('GET', '/api/v1/namespaces/default/endpoints')
+    expect(answer.headers['warning']).toContain('v1 Endpoints is deprecated in v1.33+')
+  })
+
+  test('JSON ends with a newline, as from Go', async () => {
+    for (const path of ['/version', configMaps, '/nowhere']) expect((await ask('GET', path)).text.at(-1)).toBe('\n')
+  })
+
   test('warnings become headers', async () => {
     const answer = await ask('POST', `${configMaps}?dryRun=All`, configMap('warned', { extra: 1 }))
     expect(answer.headers['warning']).toBe('299 - "unknown field \\"extra\\""')

@@ -85,6 +85,7 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
   addPathRoutes(app, pipeline.paths)
   addResourceRoutes(app, async ({ exchange }: FastifyRequest, reply: FastifyReply) => {
     const { definition, handler } = findHandler(exchange.info, services)
+    if (definition.deprecation) exchange.warnings.push(definition.deprecation)
     const made = await handler(exchange, definition, services)
     // A handler that has taken the connection answers for itself.
     return made ? answer(reply, made) : reply

@@ -68,7 +68,7 @@ export function encode(
     toYaml(body).then((yaml) => done(null, yaml), done)
     return
   }
-  const shown = contentType === 'application/json' && wantsPretty(exchange) ? pretty(body) : body
+  const shown = contentType === 'application/json' ? jsonText(body, wantsPretty(exchange)) : body
   if (shown.length < compressFromBytes || !/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
     return done(null, shown)
   }
@@ -96,8 +96,12 @@ function wantsPretty({ query, request }: Exchange): boolean {
   return /^(curl|Wget|Mozilla\/5\.0)/.test(request.headers['user-agent'] ?? '')
 }
 
-function pretty(body: Buffer): Buffer {
-  return Buffer.from(`${JSON.stringify(JSON.parse(body.toString()), undefined, 2)}\n`)
+const newline = Buffer.from('\n')
+
+/** Go's encoder ends each value with a newline. */
+function jsonText(body: Buffer, pretty: boolean): Buffer {
+  if (pretty) return Buffer.from(`${JSON.stringify(JSON.parse(body.toString()), undefined, 2)}\n`)
+  return body.at(-1) === newline[0] ? body : Buffer.concat([body, newline])
 }
 
 async function toYaml(json: Buffer): Promise<Buffer> {

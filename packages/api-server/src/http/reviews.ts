@@ -13,7 +13,9 @@ import type { UserInfo } from '../auth/user.ts'
 import { decodeRequest } from './decode-request.ts'
 import type { Exchange } from './exchange.ts'
 import type { Handler } from './handler.ts'
-import { jsonReply } from './reply.ts'
+import { negotiate } from './negotiation.ts'
+import { encoded } from './reply.ts'
+import { encode } from './represent.ts'
 import type { Services } from './services.ts'
 
 interface Review extends KubernetesObject {
@@ -23,10 +25,11 @@ interface Review extends KubernetesObject {
 /** A handler that fills in the status which `judge` returns. */
 function review(judge: (spec: ReviewSpec, services: Services, exchange: Exchange) => object): Handler {
   return async (exchange, definition, services) => {
+    const format = negotiate(exchange.request.headers.accept)
     const object = await decodeRequest<Review>(exchange, definition, 'CreateOptions')
     const status = judge(object.spec ?? {}, services, exchange)
     const metadata = { ...object.metadata, creationTimestamp: rfc3339(services.clock.now()) }
-    return jsonReply({ ...object, metadata, status }, 201)
+    return encoded(format, encode({ ...object, metadata, status }), 201)
   }
 }
 

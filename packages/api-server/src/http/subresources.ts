@@ -3,6 +3,7 @@
  * through the generic verbs, and the kind's strategy knows what they may change; the others have a file each.
  */
 
+import { ownValue } from '@dinghy/shared/api/own-value'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import type { Handler } from './handler.ts'
 import { get } from './read-verbs.ts'
@@ -26,7 +27,8 @@ const handlers: Record<string, Record<string, Handler>> = {
   exec: { get: connectToContainer, create: connectToContainer },
   attach: { get: connectToContainer, create: connectToContainer },
   portforward: { get: connectToContainer, create: connectToContainer },
-  proxy: { get: proxy, create: proxy, update: proxy, patch: proxy, delete: proxy },
+  // Upstream's discovery does not name OPTIONS, but its proxies hand it on.
+  proxy: { get: proxy, create: proxy, update: proxy, patch: proxy, delete: proxy, options: proxy },
 }
 
 export function subresourceHandler(
@@ -36,6 +38,7 @@ export function subresourceHandler(
 ): Handler | 'no such subresource' | 'no such verb' {
   const shape = subresources.shapes.find((shape) => shape.name === name)
   if (!shape) return 'no such subresource'
-  const handler = shape.verbs.includes(verb) ? (handlers[name] ?? parentInAnotherLight)[verb] : undefined
+  const own = ownValue(handlers, name)
+  const handler = own ? ownValue(own, verb) : shape.verbs.includes(verb) ? parentInAnotherLight[verb] : undefined
   return handler ?? 'no such verb'
 }

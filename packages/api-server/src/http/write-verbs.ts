@@ -2,7 +2,8 @@
  * create, update, patch, delete: from the bytes of a request to the store and back.
  */
 
-import { badRequest, success } from '@dinghy/shared/api/errors'
+import { badRequest, invalid, success } from '@dinghy/shared/api/errors'
+import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { applyPatch } from '../patch/patch.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
@@ -54,9 +55,16 @@ export async function patch(exchange: Exchange, definition: ResourceDefinition, 
       type: definition.type,
       types: definition.types,
     })
-    return conformPatched(exchange, result, definition, validation)
+    return named(definition, conformPatched(exchange, result, definition, validation))
   }
   return change(exchange, definition, services, patched, context, false)
+}
+
+/** A patch can take everything away; what is left must still be an object. */
+function named({ group, kind }: ResourceDefinition, object: KubernetesObject): KubernetesObject {
+  if (object.metadata.name) return object
+  const problem = fieldErrors.required('metadata.name', 'name or generateName is required')
+  throw invalid(group, kind, '', [problem])
 }
 
 /** What a patch made must be as well-formed as what is sent whole. */

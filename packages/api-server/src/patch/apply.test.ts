@@ -314,3 +314,31 @@ describe('field sets', () => {
     expect(FieldSet.fromFieldsV1('nonsense').isEmpty).toBe(true)
   })
 })
+
+describe('kubectl goes over from client-side to server-side apply', () => {
+  const wanted = { replicas: 1, paused: true }
+  const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify(object(wanted)) }
+  const clientSide = update(undefined, object(wanted, { annotations }), 'kubectl-client-side-apply')
+  const next = object({ replicas: 2, paused: true })
+
+  test('without a conflict with its own past', () => {
+    const applied = apply(clientSide, next, { manager: 'kubectl', at: later })
+    expect(fieldsOf(applied, 'kubectl')).toEqual(['.spec.paused', '.spec.replicas'])
+    expect(fieldsOf(applied, 'kubectl-client-side-apply', 'Update')).not.toContain('.spec.replicas')
+  })
+
+  test('nobody else may, and what was changed since is a conflict still', () => {
+    expect(() => apply(clientSide, next, { manager: 'somebody' })).toThrow('conflict')
+    const scaled = update(clientSide, object({ ...wanted, replicas: 5 }, clientSide.metadata), 'kubectl-scale', later)
+    expect(() => apply(scaled, next, { manager: 'kubectl' })).toThrow('conflict with "kubectl-scale"')
+  })
+
+  test.each(['rubbish', '[]', 'null', '{"spec":{"template":{"spec":{"containers":[{}]}}}}'])(
+    'a last one of %s yields nothing',
+    (text) => {
+      const odd = { 'kubectl.kubernetes.io/last-applied-configuration': text }
+      const live = update(undefined, object(wanted, { annotations: odd }), 'kubectl-client-side-apply')
+      expect(() => apply(live, next, { manager: 'kubectl' })).toThrow('conflict')
+    },
+  )
+})

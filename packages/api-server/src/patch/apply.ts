@@ -7,7 +7,7 @@
  * versions of one resource (only HorizontalPodAutoscaler and Event have two).
  */
 
-import { applyConflict, badRequest, type StatusCause } from '@dinghy/shared/api/errors'
+import { applyConflict, badRequest, hasReason, type StatusCause } from '@dinghy/shared/api/errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { mergeApplied, prune } from './apply-merge.ts'
@@ -49,7 +49,8 @@ export function serverSideApply(request: ApplyRequest): KubernetesObject {
   const result = prune(merged, self?.fields ?? FieldSet.empty, owned, root, types) as KubernetesObject
 
   const { changed, removed } = compare(live ?? {}, result, root, types)
-  const conflicts = others.map((owner) => ({ owner, fields: owner.fields.intersection(changed) }))
+  const yielded = manager.name === kubectl ? lastAppliedFields(live, root, types) : FieldSet.empty
+  const conflicts = others.map((owner) => ({ owner, fields: owner.fields.intersection(changed).difference(yielded) }))
   if (!force) requireNoConflict(conflicts.filter(({ fields }) => !fields.isEmpty))
 
   const after: Owner[] = [
@@ -57,6 +58,27 @@ export function serverSideApply(request: ApplyRequest): KubernetesObject {
     { ...manager, fields: wanted, time: self?.fields.equals(wanted) ? self.time : time },
   ]
   return { ...result, metadata: { ...result.metadata, managedFields: writeOwners(after) } }
+}
+
+const kubectl = 'kubectl'
+const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/**
+ * What a client-side `kubectl apply` set and nobody has changed since: an author who goes over to server-side apply has
+ * no conflict with their own past. Upstream's lastAppliedManager.
+ */
+function lastAppliedFields(live: KubernetesObject | undefined, root: Place, types: TypeSource): FieldSet {
+  const text = live?.metadata.annotations?.[lastAppliedAnnotation]
+  if (text === undefined) return FieldSet.empty
+  try {
+    const lastApplied: unknown = JSON.parse(text)
+    const { changed, removed } = compare(lastApplied, live, root, types)
+    return fieldsOf(lastApplied, root, types).difference(changed).difference(removed)
+  } catch (error) {
+    // Anybody may write an annotation; one that makes no sense yields nothing.
+    if (error instanceof SyntaxError || hasReason(error, 'BadRequest')) return FieldSet.empty
+    throw error
+  }
 }
 
 function knownOwners(live: KubernetesObject, root: Place, types: TypeSource): Owner[] {

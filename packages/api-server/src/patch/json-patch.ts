@@ -10,8 +10,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { badRequest, requestEntityTooLarge, StatusError } from '@dinghy/shared/api/errors'
 import { isObject, setOwn } from '../shape/json.ts'
 
-/** Upstream's limit: a patch can otherwise make an object grow exponentially by copying it into itself. */
+/** Upstream's limits: a patch can otherwise make an object grow exponentially by copying it into itself. */
 const maxOperations = 10_000
+const maxCopiedBytes = 3 * 1024 * 1024
 
 /** Does not change the original. */
 export function applyJsonPatch(original: unknown, patch: unknown): unknown {
@@ -24,11 +25,12 @@ export function applyJsonPatch(original: unknown, patch: unknown): unknown {
   }
   // Operations work on a document below a root that is ours, so that replacing the whole document is no special case.
   const root = { document: structuredClone(original) }
-  for (const operation of patch) apply(root, operation)
+  const copied = { bytes: 0 }
+  for (const operation of patch) apply(root, operation, copied)
   return root.document
 }
 
-function apply(root: object, operation: unknown): void {
+function apply(root: object, operation: unknown, copied: { bytes: number }): void {
   if (!isObject(operation)) throw badRequest('error decoding patch: an operation must be an object')
   const { op, value } = operation
   const path = pointer(operation['path'])
@@ -47,8 +49,15 @@ function apply(root: object, operation: unknown): void {
       }
       return add(root, path, remove(root, from))
     }
-    case 'copy':
-      return add(root, path, structuredClone(get(root, pointer(operation['from']))))
+    case 'copy': {
+      const text = JSON.stringify(get(root, pointer(operation['from'])))
+      copied.bytes += text.length
+      if (copied.bytes > maxCopiedBytes) {
+        const sizes = `the accumulated size increase of copy is ${copied.bytes}, exceeding the limit ${maxCopiedBytes}`
+        throw rejected(`Unable to complete the copy, ${sizes}`)
+      }
+      return add(root, path, JSON.parse(text))
+    }
     case 'test':
       if (!isDeepStrictEqual(get(root, path), required(value, operation))) {
         throw rejected(`testing value ${String(operation['path'])} failed`)

@@ -7,7 +7,7 @@
 
 import { badRequest, unsupportedMediaType } from '@dinghy/shared/api/errors'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
-import { isObject, type JsonObject } from '../shape/json.ts'
+import { isObject, type JsonObject, requireShallow } from '../shape/json.ts'
 import { applyJsonPatch } from './json-patch.ts'
 import { mergePatch } from './merge.ts'
 import { strategicMergePatch } from './strategic.ts'
@@ -29,6 +29,12 @@ export interface PatchRequest {
 export function applyPatch(request: PatchRequest): JsonObject {
   const patched = patchedValue(request)
   if (!isObject(patched)) throw badRequest('the patch leaves no object')
+  try {
+    requireShallow(patched)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw badRequest(`the patch makes an object that ${error.message}`)
+  }
   return patched
 }
 
@@ -51,8 +57,11 @@ export function mediaTypeOf(contentType: string | undefined): string {
 
 function parse(patch: Buffer): unknown {
   try {
-    return JSON.parse(patch.toString())
+    const value: unknown = JSON.parse(patch.toString())
+    requireShallow(value)
+    return value
   } catch (error) {
-    throw badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)}`)
+    if (!(error instanceof SyntaxError)) throw error
+    throw badRequest(`error decoding patch: ${error.message}`)
   }
 }

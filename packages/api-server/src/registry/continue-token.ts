@@ -7,18 +7,23 @@
 import { badRequest } from '@dinghy/shared/api/errors'
 
 export interface Bookmark {
-  revision: number
+  /** Undefined: whatever is the present when the next page is asked for. */
+  revision: number | undefined
   after: string
 }
 
+/** Upstream's mark of a token that gives up consistency. */
+const present = -1
+
 export function encodeContinue(bookmark: Bookmark, prefix: string): string {
-  const token = { v: 'meta.k8s.io/v1', rv: bookmark.revision, start: bookmark.after.slice(prefix.length) }
+  const token = { v: 'meta.k8s.io/v1', rv: bookmark.revision ?? present, start: bookmark.after.slice(prefix.length) }
   return Buffer.from(JSON.stringify(token)).toString('base64url')
 }
 
 export function decodeContinue(text: string, prefix: string): Bookmark {
   const json = Buffer.from(text, 'base64url').toString()
-  const match = /^\{"v":"meta\.k8s\.io\/v1","rv":(\d+),"start":("[^"\\]+")\}$/.exec(json)
+  const match = /^\{"v":"meta\.k8s\.io\/v1","rv":(-1|\d+),"start":("[^"\\]+")\}$/.exec(json)
   if (!match) throw badRequest(`continue key is not valid: ${text}`)
-  return { revision: Number(match[1]), after: prefix + (JSON.parse(match[2]!) as string) }
+  const revision = Number(match[1])
+  return { revision: revision === present ? undefined : revision, after: prefix + (JSON.parse(match[2]!) as string) }
 }

@@ -34,6 +34,7 @@ function define(shape: ResourceShape, schema: Schema): ResourceDefinition {
     verbs: shape.verbs,
     type: shape.type,
     types: schema,
+    ...(rules.deprecation ? { deprecation: rules.deprecation } : {}),
     storage: rules.storage ?? { group: shape.group, plural: shape.plural, version: shape.version },
     strategy: completed(rules.strategy ?? {}, shape.type, schema),
     columns: columnsOf(shape.group, shape.plural),

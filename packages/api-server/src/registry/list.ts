@@ -14,7 +14,7 @@ import { readRevision } from './list-request.ts'
 import { keyPrefix, objectKey } from './object-key.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
 import { objectOf } from './resources.ts'
-import { expiredWhenCompacted } from './revision-errors.ts'
+import { continuableWhenCompacted, expiredWhenCompacted } from './revision-errors.ts'
 import type { Selection } from './selection.ts'
 import { pinnedName } from './selection.ts'
 
@@ -36,12 +36,13 @@ export function listPage(
     throw badRequest('specifying resource version is not allowed when using continue')
   }
   const bookmark = request.continue ? decodeContinue(request.continue, prefix) : undefined
-  const revision = bookmark?.revision ?? readRevision(storage, request)
-  return expiredWhenCompacted(bookmark ? 'continue' : 'list', () =>
+  const revision = bookmark ? bookmark.revision : readRevision(storage, request)
+  const read = () =>
     request.selection.isEverything
       ? wholePage(storage, prefix, revision, request.limit, bookmark?.after)
-      : selectedPage(storage, prefix, definition, { ...request, revision, after: bookmark?.after }),
-  )
+      : selectedPage(storage, prefix, definition, { ...request, revision, after: bookmark?.after })
+  if (!bookmark) return expiredWhenCompacted('list', read)
+  return continuableWhenCompacted(encodeContinue({ ...bookmark, revision: undefined }, prefix), read)
 }
 
 function wholePage(

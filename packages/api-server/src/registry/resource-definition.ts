@@ -37,6 +37,8 @@ export interface ResourceDefinition {
   columns: Column[]
   subresources: Subresources
 
+  /** Told to everybody who asks for this resource, as a Warning header. */
+  deprecation?: string
   /** Created, answered and forgotten: reviews, bindings, tokens. There is nothing to get, list or watch. */
   createOnly?: boolean
   /** Field selectors besides metadata.name and metadata.namespace. An absent field reads as "". */

@@ -9,8 +9,6 @@ const tooOld = {
   get: 'The provided resource version is too old.',
   list: 'The resourceVersion for the provided list is too old.',
   watch: 'The resourceVersion for the provided watch is too old.',
-  continue:
-    'The provided continue parameter is too old to display a consistent list result. Start a new list without the continue parameter.',
 } as const
 
 export function expiredWhenCompacted<T>(what: keyof typeof tooOld, read: () => T): T {
@@ -18,6 +16,19 @@ export function expiredWhenCompacted<T>(what: keyof typeof tooOld, read: () => T
     return read()
   } catch (error) {
     throw asStatusError(what, error)
+  }
+}
+
+const inconsistent =
+  'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.'
+
+/** The same for a page after the first: `token` goes on from there in the present. */
+export function continuableWhenCompacted<T>(token: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof RevisionCompacted) throw expired(inconsistent, { continue: token })
+    throw asStatusError('list', error)
   }
 }
 

@@ -304,6 +304,21 @@ describe('list', () => {
     )
   })
 
+  test('goes on in the present when the past of its pages is gone, if the client likes', async () => {
+    const { continue: token } = page({ limit: 1 })
+    await fixture.create('configmaps', configMap('e'))
+    fixture.storage.compact(fixture.storage.revision)
+    let expired: unknown
+    try {
+      page({ limit: 1, continue: token })
+    } catch (error) {
+      expired = error
+    }
+    expect(expired).toMatchObject({ status: { code: 410, reason: 'Expired' } })
+    const { metadata } = (expired as StatusError).status
+    expect(page({ limit: 9, continue: metadata.continue })).toMatchObject({ names: 'bcde', revision: 5 })
+  })
+
   test('refuses a field that cannot be selected by', () => {
     expect(() => page({}, { fieldSelector: 'data.key=x' })).toThrow('field label not supported: data.key')
   })

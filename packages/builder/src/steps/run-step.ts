@@ -17,7 +17,7 @@ import { diffLayer } from '@dinghy/images/layers/layer-diff'
 import type { Layer, LayerStore } from '@dinghy/images/layers/layer-store'
 import type { RunConfig } from '@dinghy/images/content/oci'
 import type { CopySource } from './copy-plan.ts'
-import { materialise } from './materialise.ts'
+import { copyToHost } from './copy-to-host.ts'
 import type { RunCommand, StepMount } from './run-command.ts'
 import { mountSecret, type BuildSecrets } from './secrets.ts'
 
@@ -160,7 +160,7 @@ async function prepareMounts(
       const source =
         wanted.type === 'cache'
           ? await cacheDirectory(wanted, target, step, directory)
-          : materialise((await step.mountSource(wanted.from)).view, wanted.source ?? '/', join(dir, `mount-${index}`))
+          : copyToHost((await step.mountSource(wanted.from)).view, wanted.source ?? '/', join(dir, `mount-${index}`))
       mounts.push({ type: 'bind', source, target, readOnly: wanted.readOnly })
     }
   }
@@ -183,7 +183,7 @@ async function cacheDirectory(mount: RunMount, target: string, step: RunStep, di
   if (existsSync(path)) return path
   mkdirSync(dirname(path), { recursive: true })
   if (mount.from === undefined) mkdirSync(path)
-  else materialise((await step.mountSource(mount.from)).view, mount.source ?? '/', path)
+  else copyToHost((await step.mountSource(mount.from)).view, mount.source ?? '/', path)
   chmodSync(path, mount.mode ?? 0o755)
   if (process.getuid?.() === 0) {
     const { uid, gid } = userNamespace().ownerOf({ uid: mount.uid ?? 0, gid: mount.gid ?? 0 })

@@ -77,7 +77,8 @@ function waitingText(names: string[]): string | undefined {
   return names.length === 0 ? undefined : `stopping: waiting for ${some(names)}`
 }
 
-function tell({ killed, stays }: StopReport): void {
+function tell({ killed, stays, containersLeft }: StopReport): void {
+  if (containersLeft) console.error('the runtime does not answer, so containers may still run; `dinghy up` finds them')
   if (killed.length > 0) console.error(`did not stop when asked, so they were killed: ${killed.join(', ')}`)
   if (stays.length > 0) console.error(`not even SIGKILL ended them (they wait in the kernel): ${stays.join(', ')}`)
 }

@@ -14,10 +14,10 @@ import { holdSlot, preferredSlot } from '../cluster/slot.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from '../supervisor/components.ts'
 import { writeSupervisorPid } from '../supervisor/control-client.ts'
-import { serveControl } from '../supervisor/control-server.ts'
+import type { serveControl } from '../supervisor/control-server.ts'
 import { waitForLeftovers } from '../supervisor/leftovers.ts'
 import { rotateLogs } from '../supervisor/log-rotation.ts'
-import { untilNodesReady } from '../supervisor/nodes-ready.ts'
+import type { untilNodesReady } from '../supervisor/nodes-ready.ts'
 import { Progress } from '../supervisor/progress.ts'
 import { startFailure } from '../supervisor/start-failure.ts'
 import { type StopOptions, type StopReport, Supervisor, type SupervisorDeps } from '../supervisor/supervisor.ts'
@@ -45,7 +45,7 @@ export async function supervise(
   plan: Plan,
   state: StateDir,
   same: string,
-  deps: SuperviseDeps = { clock: systemClock, nodesReady: untilNodesReady, host: process },
+  deps: SuperviseDeps = { clock: systemClock, nodesReady, host: process },
 ): Promise<number> {
   const { clock, host } = deps
   const startedAt = performance.now()
@@ -61,6 +61,7 @@ export async function supervise(
   const isDetached = host.send !== undefined
   const env = `eval "$(${dinghyWord()} env${same})"`
   const progress = new Progress({ config, state, startedAt, env, isDetached })
+  const started = new AbortController()
   const stopping = new AbortController()
   let fail: (reason: string) => void = () => undefined
   const failed = new Promise<string>((resolve) => (fail = resolve))
@@ -85,7 +86,6 @@ export async function supervise(
     return (stopped ??= supervisor.stop(options))
   }
   writeSupervisorPid(state)
-  const control = await serveControl({ supervisor, state, stop })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     host.on(signal, () => {
       if (!stopping.signal.aborted) progress.stopping()
@@ -101,11 +101,17 @@ export async function supervise(
   host.once('disconnect', stopUnlessUp)
   const rotating = rotateLogs(dirname(state.log('any')), clock, stopping.signal)
   let failure: string | undefined
+  let control: Awaited<ReturnType<typeof serveControl>> | undefined
   try {
     supervisor.start()
+    // Loaded when the components are on their way: what they do takes longer.
+    const controlServer = await import('../supervisor/control-server.ts')
+    control = await controlServer.serveControl({ supervisor, state, stop })
     const ready = Promise.all([deps.nodesReady(config, stopping.signal), componentsReady]).then(() => undefined)
-    const settled = Promise.race([ready, failed, untilFull(state, clock, stopping.signal), aborted])
+    const waiting = AbortSignal.any([stopping.signal, started.signal])
+    const settled = Promise.race([ready, failed, untilFull(state, clock, waiting), aborted])
     failure = await showWhile(settled, () => progress.missing(), { clock, output: process.stdout })
+    started.abort()
     host.off('disconnect', stopUnlessUp)
     if (failure === undefined && !stopping.signal.aborted) {
       progress.ready()
@@ -116,12 +122,17 @@ export async function supervise(
     const waiting = () => waitingText(supervisor.waitingFor())
     await showWhile(stop({ graceMs }), waiting, { clock, output: process.stdout })
     await rotating
-    await control.close(closeWithinMs)
+    await control?.close(closeWithinMs)
     rmSync(state.supervisorPid, { force: true })
   }
   if (failure !== undefined) throw new Error(`the cluster did not start: ${failure}`)
   progress.stopped()
   return 0
+}
+
+/** Loaded late, like the control server. */
+async function nodesReady(...asked: Parameters<typeof untilNodesReady>): Promise<boolean> {
+  return (await import('../supervisor/nodes-ready.ts')).untilNodesReady(...asked)
 }
 
 /** Why a start on a full disk has no end; nothing, for as long as there is room. */

@@ -41,6 +41,8 @@ const settledAfterMs = 10_000
 const killAfterMs = 5_000
 /** How often a process is asked until it is ready, and afterwards. */
 const readyPollMs = 40
+/** Rather than asking again and again, which costs both sides time while a cluster starts. */
+const readyWaitMs = 2_000
 const checkEveryMs = 5_000
 /**
  * A process that says nothing for so long, so many times in a row, hangs: under any load that this machine survives.
@@ -176,7 +178,7 @@ export class Component {
     const startedAt = this.#clock.now()
     let silences = 0
     while (!signal.aborted) {
-      const health = await this.#askHealth(this.#paths.runFile, process.pid, answerWithinMs)
+      const health = await this.#askHealth(this.#paths.runFile, process.pid, answerWithinMs, readyWaitMs)
       if (signal.aborted) return
       this.#become(health)
       silences = health === 'silent' ? silences + 1 : 0

@@ -13,7 +13,7 @@ const graceLabel = 'annotation.io.kubernetes.pod.terminationGracePeriod'
 const podLabel = 'io.kubernetes.pod.name'
 
 /** What the runtime needs to answer, beyond the time that containers are given. */
-const answerWithinMs = 10_000
+const defaultAnswerMs = 10_000
 
 interface Container {
   Id: string
@@ -24,6 +24,8 @@ interface Container {
 export interface Stopping {
   /** What a pod may take to end, if its own grace period is not shorter. 0 kills. */
   graceMs: number
+  /** How long the runtime may take beyond that; ten seconds if nothing is said. */
+  answerWithinMs?: number | undefined
   /** Called with the names of those that are still running, whenever one has ended. */
   onWaiting?: (names: string[]) => void
 }
@@ -31,9 +33,9 @@ export interface Stopping {
 /** Returns how many there were. */
 export async function stopContainers(
   dockerSocket: string,
-  { graceMs, onWaiting = () => undefined }: Stopping,
+  { graceMs, onWaiting = () => undefined, answerWithinMs = defaultAnswerMs }: Stopping,
 ): Promise<number> {
-  const containers = await running(dockerSocket, {})
+  const containers = await running(dockerSocket, {}, answerWithinMs)
   const waiting = new Map(containers.map((container) => [container.Id, nameOf(container)]))
   const say = () => onWaiting([...new Set(waiting.values())].toSorted())
   say()
@@ -51,14 +53,14 @@ export async function stopContainers(
 }
 
 export async function killContainers(dockerSocket: string, node: string): Promise<void> {
-  const containers = await running(dockerSocket, { label: [`${nodeLabel}=${node}`] })
-  await Promise.all(containers.map(({ Id }) => post(dockerSocket, `/containers/${Id}/kill`, answerWithinMs)))
+  const containers = await running(dockerSocket, { label: [`${nodeLabel}=${node}`] }, defaultAnswerMs)
+  await Promise.all(containers.map(({ Id }) => post(dockerSocket, `/containers/${Id}/kill`, defaultAnswerMs)))
 }
 
-async function running(socketPath: string, filters: Record<string, string[]>): Promise<Container[]> {
+async function running(socketPath: string, filters: Record<string, string[]>, timeoutMs: number): Promise<Container[]> {
   const query = encodeURIComponent(JSON.stringify({ ...filters, status: ['running', 'paused', 'restarting'] }))
   const url = `/containers/json?filters=${query}`
-  const { status, text } = await send({ method: 'GET', url, socketPath, timeoutMs: answerWithinMs })
+  const { status, text } = await send({ method: 'GET', url, socketPath, timeoutMs })
   // A runtime that is not there has nothing we could stop; its containers are found again by the next one.
   return status === 200 ? (JSON.parse(text) as Container[]) : []
 }

@@ -16,11 +16,17 @@ export type Health =
 
 export type AskHealth = typeof askHealth
 
-export async function askHealth(runFile: string, pid: number | undefined, timeoutMs: number): Promise<Health> {
+/** A process that is not ready may hold its answer back for `waitMs`, until it is. */
+export async function askHealth(
+  runFile: string,
+  pid: number | undefined,
+  timeoutMs: number,
+  waitMs = 0,
+): Promise<Health> {
   const debug = readRunFile(runFile, pid)
   if (debug === undefined) return 'starting'
   try {
-    const { status } = await send({ method: 'GET', url: `${debug}/readyz`, timeoutMs })
+    const { status } = await send({ method: 'GET', url: `${debug}/readyz?waitMs=${waitMs}`, timeoutMs })
     return status === 200 ? 'ready' : 'not ready'
   } catch (error) {
     if (error instanceof NoAnswer) return 'silent'

@@ -125,6 +125,21 @@ test('a runtime that hangs is replaced, so that a stop can stop its containers',
   expect(engine.asked).toEqual(['/containers/web/stop?t=1'])
 })
 
+test('a stop ends also if no runtime answers, and says that containers may be left', async () => {
+  const engine = await FakeEngine.listen(state.dockerSocket, [fakeContainer('web')])
+  engine.isHung = true
+  const { startProcess, askHealth } = processes
+  const hold = { close: () => (isHeld = false) }
+  const deps = { config: structuredClone(someConfig), state, clock, hold, startProcess, askHealth, answerWithinMs: 30 }
+  const supervisor = new Supervisor(deps)
+  supervisor.start()
+  await clock.advance(100)
+  const report = await settle(supervisor.stop({ graceMs: 0 }))
+  expect(report).toEqual({ killed: ['runtime'], stays: [], containersLeft: true })
+  expect(isHeld).toBe(false)
+  expect(processes.of('api-server').signals).toEqual(['SIGTERM'])
+})
+
 test('switching a node off kills its processes and its containers, and is remembered', async () => {
   const engine = await FakeEngine.listen(state.dockerSocket, [
     fakeContainer('here', { 'io.dinghy.node': 'node-2' }),

@@ -12,7 +12,7 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
 import { Component, type ComponentDeps, type ComponentStatus, type Ending } from './component.ts'
 import { componentsOf } from './components.ts'
-import { killContainers, stopContainers } from './containers.ts'
+import { killContainers, stopContainers, type Stopping } from './containers.ts'
 import { NoAnswer } from './http.ts'
 
 /** How long a stop waits for a runtime that is just being started again: only the runtime can stop containers. */
@@ -25,6 +25,8 @@ export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'as
   /** Holds the address slot; closed when everything has stopped. */
   hold: { close(): unknown }
   onChange?: () => void
+  /** How long the runtime may take for an answer. */
+  answerWithinMs?: number
 }
 
 export interface StopOptions {
@@ -39,6 +41,8 @@ export interface StopReport {
   killed: string[]
   /** What not even SIGKILL ended. */
   stays: string[]
+  /** The runtime did not answer, not even a new one: containers may still run. */
+  containersLeft?: boolean
 }
 
 export class Supervisor {
@@ -106,9 +110,10 @@ export class Supervisor {
       atOnce,
       endings,
     )
-    const stopping = { graceMs: atOnce ? 0 : graceMs, onWaiting: (names: string[]) => this.#wait(names) }
-    const isReplaced = await this.#askRuntime(() => stopContainers(state.dockerSocket, stopping))
-    if (isReplaced) endings.set('runtime', 'killed')
+    const { answerWithinMs } = this.#deps
+    const onWaiting = (names: string[]) => this.#wait(names)
+    const stopping = { graceMs: atOnce ? 0 : graceMs, answerWithinMs, onWaiting }
+    const containersLeft = await this.#stopContainers(stopping, endings)
     // The runtime always ends well: it has bridges and mounts to take away.
     await this.#stopAll(
       this.#components.filter(({ spec }) => spec.name === 'runtime'),
@@ -119,7 +124,20 @@ export class Supervisor {
     for (const component of this.#components) rmSync(state.runFile(component.spec.name), { force: true })
     hold.close()
     const those = (ending: Ending) => [...endings].filter(([, is]) => is === ending).map(([name]) => name)
-    return { killed: those('killed'), stays: those('stays') }
+    return { killed: those('killed'), stays: those('stays'), ...(containersLeft ? { containersLeft } : {}) }
+  }
+
+  /** A runtime that does not answer must not keep the others from being stopped. True: it did not. */
+  async #stopContainers(stopping: Stopping, endings: Map<string, Ending>): Promise<boolean> {
+    const { dockerSocket } = this.#deps.state
+    try {
+      if (await this.#askRuntime(() => stopContainers(dockerSocket, stopping))) endings.set('runtime', 'killed')
+      return false
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error
+      endings.set('runtime', 'killed')
+      return true
+    }
   }
 
   async #stopAll(components: Component[], atOnce: boolean, endings: Map<string, Ending>): Promise<void> {

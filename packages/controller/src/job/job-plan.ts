@@ -136,14 +136,14 @@ function tellProgress(situation: Situation): Pick<JobPlan, 'status' | 'events'> 
   const time = rfc3339(now)
   const terminating = pods.filter(isTerminating).length
   const isSuspended = job.spec.suspend === true
-  const turn = verdict ? undefined : suspension(job)
+  const suspended = verdict ? undefined : suspension(job)
   const isOver = active.length === 0 && terminating === 0 && !counts.isCounting
   const result = verdict && isOver ? resultAfter(verdict) : undefined
-  const conditions = [verdict && { ...verdict, status: 'True' }, turn?.condition, result?.condition]
+  const conditions = [verdict && { ...verdict, status: 'True' }, suspended?.condition, result?.condition]
     .filter((condition) => condition !== undefined)
     .reduce((known, condition) => withCondition(known, condition, time), job.status.conditions ?? [])
   // After a suspension the deadline counts anew.
-  const since = turn?.condition.reason === 'JobResumed' ? time : job.status.startTime
+  const since = suspended?.condition.reason === 'JobResumed' ? time : job.status.startTime
   const startTime = isSuspended ? since : (since ?? time)
   const completionTime = job.status.completionTime ?? (result?.condition.type === 'Complete' ? time : undefined)
   return {
@@ -158,18 +158,18 @@ function tellProgress(situation: Situation): Pick<JobPlan, 'status' | 'events'> 
       completionTime,
       conditions: conditions.length > 0 ? conditions : undefined,
     },
-    events: [turn?.event, result?.event].filter((event) => event !== undefined),
+    events: [suspended?.event, result?.event].filter((event) => event !== undefined),
   }
 }
 
 /** A condition that becomes due now, and the event that goes with it. */
-interface Turn {
+interface Milestone {
   condition: JobCondition
   event: JobEvent
 }
 
 /** Being suspended, or resumed, is told once. */
-function suspension({ spec, status }: Job): Turn | undefined {
+function suspension({ spec, status }: Job): Milestone | undefined {
   const wasSuspended = status.conditions?.some(({ type, status }) => type === 'Suspended' && status === 'True') === true
   const isSuspended = spec.suspend === true
   if (isSuspended === wasSuspended) return undefined
@@ -178,7 +178,7 @@ function suspension({ spec, status }: Job): Turn | undefined {
   return { condition, event: { type: 'Normal', reason, message } }
 }
 
-function resultAfter({ type, reason, message }: Verdict): Turn {
+function resultAfter({ type, reason, message }: Verdict): Milestone {
   return type === 'SuccessCriteriaMet'
     ? {
         condition: { type: 'Complete', status: 'True', reason, message },

@@ -4,7 +4,7 @@
  * Requests are answered with the response or a RegistryError; a registry that cannot be reached at all throws
  * UnreachableError (http.ts). Registries on this machine are spoken to without TLS, as Docker does for 127.0.0.0/8.
  */
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import { readAll, webRequest } from './web-request.ts'
 import type { WebRequest, WebResponse } from './web-request.ts'
@@ -48,7 +48,7 @@ export class RegistryClient {
   /**
    * The blob from `offset` on. A registry that cannot do ranges sends it whole, which `offset` 0 in the answer says.
    */
-  async blob(digest: string, offset: number, signal?: AbortSignal): Promise<{ body: IncomingMessage; offset: number }> {
+  async blob(digest: string, offset: number, signal?: AbortSignal): Promise<{ body: Readable; offset: number }> {
     const headers = offset > 0 ? { Range: `bytes=${offset}-` } : {}
     const response = await this.#request(`blobs/${digest}`, { headers }, signal)
     return { body: response.body, offset: response.status === 206 ? offset : 0 }

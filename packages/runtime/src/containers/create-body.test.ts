@@ -18,6 +18,8 @@ test.each<[string, CreateBody, string[]]>([
   ['its own command', { Cmd: ['x', 'y'] }, ['/entry', 'x', 'y']],
   ['its own entrypoint drops the image command', { Entrypoint: ['/mine'] }, ['/mine']],
   ['both', { Entrypoint: ['/mine'], Cmd: ['z'] }, ['/mine', 'z']],
+  ['[] means none, and keeps the image command', { Entrypoint: [] }, ['serve']],
+  ['null is as good as nothing', { Entrypoint: null, Cmd: null }, ['/entry', 'serve']],
   ['--entrypoint "" means none', { Entrypoint: [''], Cmd: ['z'] }, ['z']],
   ['old clients send strings', { Entrypoint: '/mine', Cmd: 'z' }, ['/mine', 'z']],
 ])('the command with %s', (_name, body, command) => {

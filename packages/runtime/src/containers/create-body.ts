@@ -25,7 +25,8 @@ const defaultShmBytes = 64 * 1024 * 1024
 export function completeConfig(body: CreateBody, image: RunConfig, id: string): ContainerConfig {
   const entrypoint = asList(body.Entrypoint)
   const cmd = asList(body.Cmd)
-  // A new entrypoint makes the image's arguments meaningless; [""] is the CLI's way to say "none at all".
+  // A new entrypoint makes the image's arguments meaningless; [""] is the CLI's way to say "none at all", and a client
+  // of the API may say [], which keeps the arguments.
   const ownEntrypoint = entrypoint !== null && entrypoint.length > 0
   const config: ContainerConfig = {
     Hostname: body.Hostname || id.slice(0, 12),
@@ -42,7 +43,8 @@ export function completeConfig(body: CreateBody, image: RunConfig, id: string): 
     Image: body.Image ?? '',
     Volumes: { ...image.Volumes, ...body.Volumes },
     WorkingDir: body.WorkingDir || image.WorkingDir || '',
-    Entrypoint: ownEntrypoint ? (entrypoint.join('') === '' ? null : entrypoint) : (image.Entrypoint ?? null),
+    Entrypoint:
+      ownEntrypoint && entrypoint.join('') !== '' ? entrypoint : entrypoint ? null : (image.Entrypoint ?? null),
     Labels: { ...image.Labels, ...body.Labels },
     ExposedPorts: { ...image.ExposedPorts, ...body.ExposedPorts },
   }

@@ -3,7 +3,6 @@
  */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import type { Container } from '../containers/container.ts'
 import type { ContainerRecord } from '../containers/record.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
@@ -12,7 +11,8 @@ import { LayeredView } from '../snapshots/layered-view.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, notFound } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
-import { isTrue, type DockerRequest, type Router } from './router.ts'
+import { isTrue, sendEmpty, type DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
 
 /** Mounted over in every container, and nobody's files. */
 const notExported = new Set(['dev', 'proc', 'sys'])
@@ -59,21 +59,19 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     return { container, ...located, header: statHeader(located.name, located.stat, located.hostPath) }
   }
 
-  router.add('HEAD', '/containers/{id}/archive', async (request, response) => {
+  router.add('HEAD', '/containers/:id/archive', async (request, reply) => {
     const { header } = await sendStat(request)
-    response.writeHead(200, { 'X-Docker-Container-Path-Stat': header }).end()
+    sendEmpty(reply.header('x-docker-container-path-stat', header), 200)
   })
 
-  router.add('GET', '/containers/{id}/archive', async (request, response) => {
+  router.add('GET', '/containers/:id/archive', async (request, reply) => {
     const { container, header, hostPath, name } = await sendStat(request)
     containers.publish(container, 'archive-path')
-    response.writeHead(200, { 'Content-Type': 'application/x-tar', 'X-Docker-Container-Path-Stat': header })
-    await pipeline(packTree(hostPath, name === '' ? '.' : name, undefined, request.signal), response, {
-      signal: request.signal,
-    })
+    const tar = packTree(hostPath, name === '' ? '.' : name, undefined, request.signal)
+    await reply.headers({ 'content-type': 'application/x-tar', 'x-docker-container-path-stat': header }).send(tar)
   })
 
-  router.add('PUT', '/containers/{id}/archive', async (request, response) => {
+  router.add('PUT', '/containers/:id/archive', async (request, reply) => {
     const container = find(request)
     const path = request.query.get('path') ?? ''
     const directory = await pathIn(container, path)
@@ -89,15 +87,14 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
       throw badParameter(messageOf(error))
     }
     containers.publish(container, 'extract-to-dir')
-    response.writeHead(200, { 'Content-Length': 0 }).end()
+    sendEmpty(reply, 200)
   })
 
-  router.add('GET', '/containers/{id}/export', async (request, response) => {
+  router.add('GET', '/containers/:id/export', async (request, reply) => {
     const container = find(request)
     const root = await pathIn(container, '/')
     containers.publish(container, 'export')
-    response.writeHead(200, { 'Content-Type': 'application/octet-stream' })
-    await pipeline(packTree(root, '', notExported, request.signal), response, { signal: request.signal })
+    await reply.type('application/octet-stream').send(packTree(root, '', notExported, request.signal))
   })
 }
 

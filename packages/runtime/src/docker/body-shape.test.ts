@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { CreateBody } from '../containers/create-body.ts'
 import { checkShape, createShape, execShape, networkShape } from './body-shape.ts'
 
 test.each([
@@ -30,4 +31,23 @@ test.each([
   ['{"Name":"n","IPAM":{"Config":[{"Subnet":"10.0.0.0/8"}]}}', networkShape],
 ])('%s passes', (json, shape) => {
   expect(() => checkShape(JSON.parse(json), shape)).not.toThrow()
+})
+
+test('names differ in nothing but their case, as in Go', () => {
+  const body = {
+    image: 'a',
+    LABELS: { Key: 'v', key: 'w' },
+    hostConfig: { memory: 5, portbindings: { '80/tcp': [{ hostport: '1' }] } },
+  }
+  expect(checkShape(body, createShape)).toEqual({
+    Image: 'a',
+    Labels: { Key: 'v', key: 'w' },
+    HostConfig: { Memory: 5, PortBindings: { '80/tcp': [{ HostPort: '1' }] } },
+  })
+})
+
+test('what is refused by its name has that name in the shape', () => {
+  const written = { hostconfig: { blkiodevicereadbps: [1], CGROUPPARENT: '/x', volumedriver: 'y' } }
+  const { HostConfig } = checkShape(written, createShape) as CreateBody
+  for (const name of ['BlkioDeviceReadBps', 'CgroupParent', 'VolumeDriver']) expect(HostConfig).toHaveProperty(name)
 })

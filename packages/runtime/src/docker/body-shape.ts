@@ -2,7 +2,7 @@
  * The types of what clients send, as data, and the check of a body against them. Go's decoder gives dockerd this for
  * free: a number where a text belongs is the client's mistake and a 400, wherever in the body it stands.
  *
- * As there, null is as good as missing, and fields that are not listed pass.
+ * As there, null is as good as missing, a field's name may be written in any case, and fields that are not listed pass.
  */
 import { badParameter } from '@dinghy/shared/docker/errors'
 
@@ -16,26 +16,38 @@ export type Shape =
   | { oneOf: Shape[] }
   | 'anything'
 
-/** Throws a 400 that names the place, e.g. `HostConfig.Binds[0]`. */
-export function checkShape(value: unknown, shape: Shape, at = ''): void {
-  if (value === null || value === undefined || shape === 'anything') return
+/**
+ * The value with its fields under the names of the shape: Go's decoder takes `memory` for `Memory`, so clients may
+ * write either. Throws a 400 that names the place of what does not fit, e.g. `HostConfig.Binds[0]`.
+ */
+export function checkShape(value: unknown, shape: Shape, at = ''): unknown {
+  if (value === null || value === undefined || shape === 'anything') return value
   const refuse = (): never => {
     throw badParameter(`invalid JSON: ${at === '' ? 'the body' : at} must be ${describe(shape)}, not ${kindOf(value)}`)
   }
   if (typeof shape === 'string') {
     if (shape === 'integer' ? !Number.isInteger(value) : typeof value !== shape) refuse()
-  } else if ('oneOf' in shape) {
-    if (!shape.oneOf.some((one) => fits(value, one))) refuse()
-  } else if ('listOf' in shape) {
-    if (!Array.isArray(value)) return refuse()
-    for (const [index, item] of value.entries()) checkShape(item, shape.listOf, `${at}[${index}]`)
-  } else {
-    if (typeof value !== 'object' || Array.isArray(value)) return refuse()
-    for (const [key, item] of Object.entries(value)) {
-      const wanted = 'mapOf' in shape ? shape.mapOf : Object.hasOwn(shape.fields, key) ? shape.fields[key] : undefined
-      if (wanted !== undefined) checkShape(item, wanted, at === '' ? key : `${at}.${key}`)
-    }
+    return value
   }
+  if ('oneOf' in shape) return shape.oneOf.some((one) => fits(value, one)) ? value : refuse()
+  if ('listOf' in shape) {
+    if (!Array.isArray(value)) return refuse()
+    return value.map((item, index) => checkShape(item, shape.listOf, `${at}[${index}]`))
+  }
+  if (typeof value !== 'object' || Array.isArray(value)) return refuse()
+  const entries = Object.entries(value).map(([key, item]): [string, unknown] => {
+    const name = 'mapOf' in shape ? key : fieldName(shape.fields, key)
+    const wanted = 'mapOf' in shape ? shape.mapOf : Object.hasOwn(shape.fields, name) ? shape.fields[name] : undefined
+    return [name, wanted === undefined ? item : checkShape(item, wanted, at === '' ? name : `${at}.${name}`)]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** The field that a key means: the one of exactly that name, else the one that differs only in case. */
+function fieldName(fields: Record<string, Shape>, key: string): string {
+  if (Object.hasOwn(fields, key)) return key
+  const folded = key.toLowerCase()
+  return Object.keys(fields).find((name) => name.toLowerCase() === folded) ?? key
 }
 
 function fits(value: unknown, shape: Shape): boolean {
@@ -87,7 +99,7 @@ const mount: Shape = {
     ...all('string', 'Type Source Target Consistency'),
     ReadOnly: 'boolean',
     BindOptions: { fields: { Propagation: 'string', ...all('boolean', 'CreateMountpoint NonRecursive') } },
-    VolumeOptions: { fields: { NoCopy: 'boolean', Labels: stringMap, Subpath: 'string' } },
+    VolumeOptions: { fields: { NoCopy: 'boolean', Labels: stringMap, Subpath: 'string', DriverConfig: 'anything' } },
     TmpfsOptions: { fields: all('integer', 'SizeBytes Mode') },
   },
 }
@@ -110,7 +122,10 @@ export const hostConfigShape: Shape = {
     RestartPolicy: { fields: { Name: 'string', MaximumRetryCount: 'integer' } },
     PortBindings: { mapOf: { listOf: { fields: all('string', 'HostIp HostPort') } } },
     Devices: { listOf: { fields: all('string', 'PathOnHost PathInContainer CgroupPermissions') } },
-    DeviceRequests: { listOf: { fields: {} } },
+    DeviceRequests: { listOf: { fields: { Driver: 'string', Capabilities: { listOf: strings } } } },
+    // Listed for their names: what would be refused shall be refused however it is written.
+    ...all('anything', 'BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps'),
+    ...all('anything', 'BlkioDeviceWriteIOps KernelMemory KernelMemoryTCP CpuCount CpuPercent'),
     Ulimits: { listOf: { fields: { Name: 'string', ...all('integer', 'Soft Hard') } } },
     Mounts: { listOf: mount },
   },

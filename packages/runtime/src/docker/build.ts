@@ -20,8 +20,9 @@ import { parsePlatform } from '@dinghy/images/distribution/platform'
 import { badParameter } from '@dinghy/shared/docker/errors'
 import { referenceOr400 } from './images.ts'
 import { JsonStream } from './json-stream.ts'
-import type { DockerRequest, Router } from './router.ts'
-import { isTrue, sendJson } from './router.ts'
+import type { DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
+import { isTrue, sendJson } from './request.ts'
 
 export interface BuildRouteDeps extends BuildServices {
   events: EventBus
@@ -30,7 +31,7 @@ export interface BuildRouteDeps extends BuildServices {
 export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
   mkdirSync(deps.directory, { recursive: true, mode: 0o711 })
 
-  router.add('POST', '/build', async (request, response) => {
+  router.add('POST', '/build', async (request, reply) => {
     // A client that speaks BuildKit's own protocol would wait for a session that nobody opens.
     if (request.query.get('version') === '2')
       throw badParameter('BuildKit is not available here: use DOCKER_BUILDKIT=0')
@@ -40,7 +41,7 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
     try {
       const prepared = orBadRequest(() => prepareBuild(context, options))
       const isQuiet = isTrue(request.query.get('q'))
-      const stream = new JsonStream(response)
+      const stream = new JsonStream(reply)
       await stream.run(async () => {
         const withheld: string[] = []
         const show = (text: string): void => (isQuiet ? void withheld.push(text) : stream.send({ stream: text }))
@@ -69,11 +70,11 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
     }
   })
 
-  router.add('POST', '/build/prune', async (_request, response) => {
+  router.add('POST', '/build/prune', async (_request, reply) => {
     const CachesDeleted = await deps.cache.clear()
     rmSync(join(deps.directory, 'cache-mounts'), { recursive: true, force: true })
     deps.events.publish('builder', 'prune', '', { reclaimed: '0' })
-    sendJson(response, 200, { CachesDeleted, SpaceReclaimed: 0 })
+    sendJson(reply, 200, { CachesDeleted, SpaceReclaimed: 0 })
   })
 }
 

@@ -14,7 +14,7 @@ import { runConfigShape } from './body-shape.ts'
 import { badParameter } from '@dinghy/shared/docker/errors'
 import { referenceOr400 } from './images.ts'
 import type { Router } from './router.ts'
-import { isTrue, sendJson } from './router.ts'
+import { isTrue, sendJson } from './request.ts'
 
 export interface CommitDeps {
   images: ImageStore
@@ -27,7 +27,7 @@ export interface CommitDeps {
 export function commitRoutes(router: Router, deps: CommitDeps): void {
   const { images, containers, events, clock } = deps
 
-  router.add('POST', '/commit', async (request, response) => {
+  router.add('POST', '/commit', async (request, reply) => {
     const { query, signal } = request
     const container = containers.get(query.get('container') ?? '')
     const repo = query.get('repo') ?? ''
@@ -64,7 +64,7 @@ export function commitRoutes(router: Router, deps: CommitDeps): void {
     )
     if (reference) await images.tag(id, reference)
     events.publish('container', 'commit', container.id, { comment, imageID: id, imageRef: repo, name: container.name })
-    sendJson(response, 201, { Id: id })
+    sendJson(reply, 201, { Id: id })
   })
 }
 

@@ -1,7 +1,7 @@
 /**
  * /containers: the answers that take their time: attach, logs, wait, stats.
  */
-import type { ServerResponse } from 'node:http'
+import type { FastifyReply } from 'fastify'
 import type { Duplex } from 'node:stream'
 import type { Container, WaitCondition } from '../containers/container.ts'
 import type { StreamName } from '../containers/log-format.ts'
@@ -11,15 +11,16 @@ import { statsJson } from '../containers/stats.ts'
 import { parseMoment } from '../containers/timestamps.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, DockerError } from '@dinghy/shared/docker/errors'
-import { isTrue, sendJson, type DockerRequest, type Router } from './router.ts'
-import { multiplexedStream, rawStream } from './server.ts'
+import { openStream, isTrue, sendJson, type DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
+import { multiplexedStream, rawStream } from './api-version.ts'
 import { frame } from '@dinghy/shared/docker/stdcopy'
 
 export function containerStreamRoutes(router: Router, deps: Deps): void {
   const { containers, clock } = deps
   const find = (request: DockerRequest): Container => containers.get(request.params['id'] ?? '')
 
-  router.add('POST', '/containers/{id}/wait', async (request, response) => {
+  router.add('POST', '/containers/:id/wait', async (request, reply) => {
     const container = find(request)
     const condition = request.query.get('condition') || 'not-running'
     if (!['not-running', 'next-exit', 'removed'].includes(condition)) {
@@ -27,23 +28,22 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
     }
     const waiting = container.wait(condition as WaitCondition, request.signal)
     // `docker run` starts the container only after it has seen these headers.
-    response.writeHead(200, { 'Content-Type': 'application/json' })
-    response.flushHeaders()
+    const response = openStream(reply, 'application/json')
     const { exitCode, error } = await waiting
     response.end(
       `${JSON.stringify({ StatusCode: exitCode, ...(error !== undefined ? { Error: { Message: error } } : {}) })}\n`,
     )
   })
 
-  router.add('POST', '/containers/{id}/attach', (request) => {
+  router.add('POST', '/containers/:id/attach', async (request) => {
     const container = find(request)
-    attach(container, request)
+    await attach(container, request)
     containers.publish(container, 'attach')
   })
 
-  router.add('GET', '/containers/{id}/logs', (request, response) => sendLogs(deps, find(request), request, response))
+  router.add('GET', '/containers/:id/logs', (request, reply) => sendLogs(deps, find(request), request, reply))
 
-  router.add('GET', '/containers/{id}/stats', async (request, response) => {
+  router.add('GET', '/containers/:id/stats', async (request, reply) => {
     const container = find(request)
     const { query, signal } = request
     const isStream = query.get('stream') === null || isTrue(query.get('stream'))
@@ -58,10 +58,10 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
     let previous = isTrue(query.get('one-shot')) ? undefined : await sample()
     if (!isStream) {
       if (previous !== undefined && hasProcess(container.state.status)) await clock.sleep(1000, signal)
-      sendJson(response, 200, statsJson(container, await sample(), previous))
+      sendJson(reply, 200, statsJson(container, await sample(), previous))
       return
     }
-    response.writeHead(200, { 'Content-Type': 'application/json' })
+    const response = openStream(reply, 'application/json')
     while (!signal.aborted && containers.list().includes(container)) {
       const current = await sample()
       response.write(`${JSON.stringify(statsJson(container, current, previous))}\n`)
@@ -72,13 +72,13 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
   })
 }
 
-function attach(container: Container, request: DockerRequest): void {
+async function attach(container: Container, request: DockerRequest): Promise<void> {
   const { query } = request
   const refused = refusal('attach', container.state.status, container.id, container.name)
   if (refused !== undefined) throw refused
   const { Tty, OpenStdin } = container.record.config
   const wanted = (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream)))
-  const socket = request.hijack(Tty ? rawStream : multiplexedStream)
+  const socket = await request.hijack(Tty ? rawStream : multiplexedStream)
   const encode = (stream: StreamName, chunk: Buffer) => (Tty ? chunk : frame(stream, chunk))
   if (isTrue(query.get('logs')) && container.log !== undefined) {
     const all: LogQuery = { streams: wanted, since: undefined, until: undefined, tail: undefined }
@@ -124,7 +124,7 @@ function holdUntilDrained(container: Container, socket: Duplex): void {
   socket.once('close', release)
 }
 
-function sendLogs(deps: Deps, container: Container, request: DockerRequest, response: ServerResponse): void {
+function sendLogs(deps: Deps, container: Container, request: DockerRequest, reply: FastifyReply): void {
   const { query, signal } = request
   const streams = (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream)))
   if (streams.length === 0) throw badParameter('Bad parameters: you must choose at least one stream')
@@ -140,8 +140,7 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, resp
     tail: /^\d+$/.test(tail) ? Number(tail) : undefined,
   }
   const isRaw = container.record.config.Tty
-  response.writeHead(200, { 'Content-Type': isRaw ? rawStream : multiplexedStream })
-  response.flushHeaders()
+  const response = openStream(reply, isRaw ? rawStream : multiplexedStream)
   const reader = new LogReader(log, wanted, { raw: isRaw, timestamps: isTrue(query.get('timestamps')) })
   response.once('close', () => reader.close())
   const isFollowing = isTrue(query.get('follow')) && hasProcess(container.state.status)

@@ -19,7 +19,8 @@ import { createShape, hostConfigShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, conflict, serverError } from '@dinghy/shared/docker/errors'
 import { parseFilters } from '../filters.ts'
-import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
+import { isTrue, sendEmpty, sendJson, type DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
 
 export function containerRoutes(router: Router, deps: Deps): void {
   const { containers, lifecycle, images, proxies, clock } = deps
@@ -32,7 +33,7 @@ export function containerRoutes(router: Router, deps: Deps): void {
 
   const published = ({ id }: { id: string }) => proxies.published(id)
 
-  router.add('GET', '/containers/json', async ({ query }, response) => {
+  router.add('GET', '/containers/json', async ({ query }, reply) => {
     const filters = parseFilters(query.get('filters'), listFilters)
     const ancestors = await images.familiesOf(filters.get('ancestor') ?? [])
     const limit = Number(query.get('limit') ?? 0)
@@ -48,23 +49,23 @@ export function containerRoutes(router: Router, deps: Deps): void {
       const found = containers.get(record.id)
       return summaryJson(found, { ...context(found, withSizes), imageId: named.get(record.config.Image)?.id ?? '' })
     })
-    sendJson(response, 200, shown)
+    sendJson(reply, 200, shown)
   })
 
-  router.add('POST', '/containers/create', async (request, response) => {
+  router.add('POST', '/containers/create', async (request, reply) => {
     const body = await request.json<CreateBody>(createShape)
     const { query } = request
     const { container, warnings } = await containers.create(body, query.get('name') ?? '', query.get('platform') ?? '')
-    sendJson(response, 201, { Id: container.id, Warnings: warnings })
+    sendJson(reply, 201, { Id: container.id, Warnings: warnings })
   })
 
-  router.add('GET', '/containers/{id}/json', (request, response) => {
+  router.add('GET', '/containers/:id/json', (request, reply) => {
     const container = find(request)
-    sendJson(response, 200, inspectJson(container, context(container, isTrue(request.query.get('size')))))
+    sendJson(reply, 200, inspectJson(container, context(container, isTrue(request.query.get('size')))))
   })
 
-  router.add('POST', '/containers/{id}/start', async (request, response) => {
-    sendEmpty(response, (await lifecycle.start(find(request))) ? 204 : 304)
+  router.add('POST', '/containers/:id/start', async (request, reply) => {
+    sendEmpty(reply, (await lifecycle.start(find(request))) ? 204 : 304)
   })
 
   const stopOptions = ({ query }: DockerRequest) => {
@@ -77,58 +78,58 @@ export function containerRoutes(router: Router, deps: Deps): void {
     }
   }
 
-  router.add('POST', '/containers/{id}/stop', async (request, response) => {
-    sendEmpty(response, (await lifecycle.stop(find(request), stopOptions(request))) ? 204 : 304)
+  router.add('POST', '/containers/:id/stop', async (request, reply) => {
+    sendEmpty(reply, (await lifecycle.stop(find(request), stopOptions(request))) ? 204 : 304)
   })
 
-  router.add('POST', '/containers/{id}/restart', async (request, response) => {
+  router.add('POST', '/containers/:id/restart', async (request, reply) => {
     await lifecycle.restart(find(request), stopOptions(request))
-    sendEmpty(response, 204)
+    sendEmpty(reply, 204)
   })
 
-  router.add('POST', '/containers/{id}/kill', async (request, response) => {
+  router.add('POST', '/containers/:id/kill', async (request, reply) => {
     await lifecycle.kill(find(request), request.query.get('signal') || 'SIGKILL')
-    sendEmpty(response, 204)
+    sendEmpty(reply, 204)
   })
 
-  router.add('POST', '/containers/{id}/pause', async (request, response) => {
+  router.add('POST', '/containers/:id/pause', async (request, reply) => {
     await lifecycle.pause(find(request))
-    sendEmpty(response, 204)
+    sendEmpty(reply, 204)
   })
 
-  router.add('POST', '/containers/{id}/unpause', async (request, response) => {
+  router.add('POST', '/containers/:id/unpause', async (request, reply) => {
     await lifecycle.unpause(find(request))
-    sendEmpty(response, 204)
+    sendEmpty(reply, 204)
   })
 
-  router.add('POST', '/containers/{id}/rename', (request, response) => {
+  router.add('POST', '/containers/:id/rename', (request, reply) => {
     containers.rename(find(request), request.query.get('name') ?? '')
-    sendEmpty(response, 204)
+    sendEmpty(reply, 204)
   })
 
-  router.add('DELETE', '/containers/{id}', async (request, response) => {
+  router.add('DELETE', '/containers/:id', async (request, reply) => {
     const { query } = request
     await lifecycle.remove(find(request), { force: isTrue(query.get('force')), volumes: isTrue(query.get('v')) })
-    sendEmpty(response, 204)
+    sendEmpty(reply, 204)
   })
 
-  router.add('POST', '/containers/{id}/update', async (request, response) => {
+  router.add('POST', '/containers/:id/update', async (request, reply) => {
     const container = find(request)
     await update(deps, container, await request.json<Partial<HostConfig>>(hostConfigShape))
-    sendJson(response, 200, { Warnings: [] })
+    sendJson(reply, 200, { Warnings: [] })
   })
 
-  router.add('POST', '/containers/{id}/resize', async (request, response) => {
+  router.add('POST', '/containers/:id/resize', async (request, reply) => {
     const container = find(request)
     const { running } = container.state
     if (running === undefined) throw conflict(`Container ${container.id} is not running`)
     const [height, width] = sizeOf(request)
     await containers.driver.resize(running, height, width)
     containers.publish(container, 'resize', { height: String(height), width: String(width) })
-    sendEmpty(response, 200)
+    sendEmpty(reply, 200)
   })
 
-  router.add('GET', '/containers/{id}/top', async (request, response) => {
+  router.add('GET', '/containers/:id/top', async (request, reply) => {
     const container = find(request)
     const { state, spec, id, name } = container
     const refused = refusal('top', state.status, id, name)
@@ -142,21 +143,21 @@ export function containerRoutes(router: Router, deps: Deps): void {
       return stdout
     })
     containers.publish(container, 'top')
-    sendJson(response, 200, table)
+    sendJson(reply, 200, table)
   })
 
-  router.add('GET', '/containers/{id}/changes', async (request, response) => {
+  router.add('GET', '/containers/:id/changes', async (request, reply) => {
     const { rootfs, state } = find(request)
     const kinds = { modify: 0, add: 1, delete: 2 }
     const changes = await containers.driver.changes(rootfs, state.running)
     sendJson(
-      response,
+      reply,
       200,
       changes.length === 0 ? null : changes.map(({ path, kind }) => ({ Path: path, Kind: kinds[kind] })),
     )
   })
 
-  router.add('POST', '/containers/prune', async ({ query }, response) => {
+  router.add('POST', '/containers/prune', async ({ query }, reply) => {
     const filters = parseFilters(query.get('filters'), ['label', 'label!', 'until'])
     const [until] = filters.get('until') ?? []
     const limit = until === undefined ? undefined : untilMs(until, clock.now())
@@ -171,7 +172,7 @@ export function containerRoutes(router: Router, deps: Deps): void {
       deleted.push(container.id)
     }
     deps.events.publish('container', 'prune', '', { reclaimed: String(reclaimed) })
-    sendJson(response, 200, { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed })
+    sendJson(reply, 200, { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed })
   })
 }
 

@@ -11,19 +11,19 @@ import { readAll } from '@dinghy/images/distribution/web-request'
 import { DockerError, serverError } from '@dinghy/shared/docker/errors'
 import { referenceOr400 } from './images.ts'
 import type { Router } from './router.ts'
-import { sendJson } from './router.ts'
+import { sendJson } from './request.ts'
 
 const maxConfigBytes = 8 * 2 ** 20
 
 export function distributionRoutes(router: Router): void {
-  router.add('GET', '/distribution/{name...}/json', async ({ params, headers, signal }, response) => {
+  router.add('GET', '/distribution/:name/json', async ({ params, headers, signal }, reply) => {
     const reference = withDefaultTag(referenceOr400(params['name'] ?? ''))
     const credentials = decodeCredentials(headers['x-registry-auth']?.toString())
     const client = new RegistryClient(reference, { credentials, actions: 'pull' })
     try {
       const { bytes, mediaType } = await client.manifest(reference.digest ?? reference.tag ?? 'latest', signal)
       const document = JSON.parse(bytes.toString()) as Manifest | ManifestIndex
-      sendJson(response, 200, {
+      sendJson(reply, 200, {
         Descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length },
         Platforms: await platformsOf(document, client, signal),
       })

@@ -5,6 +5,7 @@ import { parseMoment } from '../containers/timestamps.ts'
 import type { DockerEvent } from '../events.ts'
 import type { Deps } from './deps.ts'
 import { anyOf, labelsMatch, parseFilters, type Filters } from '../filters.ts'
+import { openStream } from './request.ts'
 import type { Router } from './router.ts'
 
 const eventFilters = [
@@ -25,13 +26,12 @@ const eventFilters = [
 ]
 
 export function eventRoutes(router: Router, { events, clock }: Deps): void {
-  router.add('GET', '/events', ({ query, signal }, response) => {
+  router.add('GET', '/events', ({ query, signal }, reply) => {
     const filters = parseFilters(query.get('filters'), eventFilters)
     const now = clock.now()
     const since = parseMoment(query.get('since'), now)
     const until = parseMoment(query.get('until'), now)
-    response.writeHead(200, { 'Content-Type': 'application/json' })
-    response.flushHeaders()
+    const response = openStream(reply, 'application/json')
     const send = (event: DockerEvent) => {
       if (eventMatches(event, filters)) response.write(`${JSON.stringify(event)}\n`)
     }

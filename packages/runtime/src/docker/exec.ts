@@ -9,20 +9,21 @@ import type { Deps } from './deps.ts'
 import { conflict } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
 import { sizeOf } from './containers.ts'
-import { sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
-import { multiplexedStream, rawStream } from './server.ts'
+import { sendEmpty, sendJson, type DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
+import { multiplexedStream, rawStream } from './api-version.ts'
 import { frame } from '@dinghy/shared/docker/stdcopy'
 
 export function execRoutes(router: Router, { containers, execs }: Deps): void {
   const find = (request: DockerRequest): Exec => execs.get(request.params['id'] ?? '')
 
-  router.add('POST', '/containers/{id}/exec', async (request, response) => {
+  router.add('POST', '/containers/:id/exec', async (request, reply) => {
     const container = containers.get(request.params['id'] ?? '')
     const exec = execs.create(container, await request.json<ExecRequest>(execShape))
-    sendJson(response, 201, { Id: exec.id })
+    sendJson(reply, 201, { Id: exec.id })
   })
 
-  router.add('POST', '/exec/{id}/start', async (request, response) => {
+  router.add('POST', '/exec/:id/start', async (request, reply) => {
     const exec = find(request)
     const {
       Detach = false,
@@ -36,11 +37,11 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
     if (ConsoleSize) exec.request.ConsoleSize = ConsoleSize
     if (Detach) {
       discard(await execs.start(exec))
-      sendEmpty(response, 200)
+      sendEmpty(reply, 200)
       return
     }
     execs.check(exec)
-    const socket = request.hijack(Tty ? rawStream : multiplexedStream)
+    const socket = await request.hijack(Tty ? rawStream : multiplexedStream)
     try {
       connect(await execs.start(exec), exec, socket)
     } catch (error) {
@@ -50,10 +51,10 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
     }
   })
 
-  router.add('GET', '/exec/{id}/json', (request, response) => {
+  router.add('GET', '/exec/:id/json', (request, reply) => {
     const { id, container, request: asked, command, running, exitCode, pid } = find(request)
     const [entrypoint = '', ...args] = command
-    sendJson(response, 200, {
+    sendJson(reply, 200, {
       ID: id,
       Running: running,
       ExitCode: exitCode,
@@ -74,11 +75,11 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
     })
   })
 
-  router.add('POST', '/exec/{id}/resize', async (request, response) => {
+  router.add('POST', '/exec/:id/resize', async (request, reply) => {
     const { process, id } = find(request)
     if (process === undefined) throw conflict(`exec ${id} is not running`)
     await process.resize(...sizeOf(request))
-    sendEmpty(response, 200)
+    sendEmpty(reply, 200)
   })
 }
 

@@ -27,10 +27,10 @@ import { badParameter, DockerError, notFound, serverError } from '@dinghy/shared
 import { messageOf } from '@dinghy/shared/api/message-of'
 import { referenceOr400 } from './images.ts'
 import { JsonStream } from './json-stream.ts'
-import type { DockerRequest, Router } from './router.ts'
-import { sendJson } from './router.ts'
-import type { ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream/promises'
+import type { DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
+import { sendJson } from './request.ts'
+import type { FastifyReply } from 'fastify'
 
 export interface ImageTransferDeps {
   images: ImageStore
@@ -42,14 +42,14 @@ export interface ImageTransferDeps {
 export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): void {
   const { images, events } = deps
 
-  router.add('POST', '/images/create', async (request, response) => {
+  router.add('POST', '/images/create', async (request, reply) => {
     const { query } = request
-    if (query.get('fromImage')) await pull(request, response, deps)
-    else if (query.get('fromSrc')) await importFrom(request, response, deps)
+    if (query.get('fromImage')) await pull(request, reply, deps)
+    else if (query.get('fromSrc')) await importFrom(request, reply, deps)
     else throw badParameter('either fromImage or fromSrc must be given')
   })
 
-  router.add('POST', '/images/{name...}/push', async ({ params, query, headers, signal }, response) => {
+  router.add('POST', '/images/:name/push', async ({ params, query, headers, signal }, reply) => {
     const named = referenceOr400(params['name'] ?? '')
     const tag = query.get('tag') || named.tag
     const references = tag ? [{ ...named, tag }] : await localTags(named, images)
@@ -57,7 +57,7 @@ export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): vo
       throw notFound(`An image does not exist locally with the tag: ${familiarRepository(named)}`)
     }
     const credentials = decodeCredentials(headers['x-registry-auth']?.toString())
-    const stream = new JsonStream(response)
+    const stream = new JsonStream(reply)
     for (const reference of references) await requireLocal(reference, images)
     await stream.run(async () => {
       for (const reference of references) {
@@ -70,23 +70,20 @@ export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): vo
     })
   })
 
-  const save = async (names: string[], { signal }: DockerRequest, response: ServerResponse): Promise<void> => {
+  const save = async (names: string[], { signal }: DockerRequest, reply: FastifyReply): Promise<void> => {
     if (names.length === 0) throw badParameter('no image names were given')
     const saved = await imagesToSave(images, names)
-    response.writeHead(200, { 'Content-Type': 'application/x-tar' })
     for (const { image } of saved) events.publish('image', 'save', image.id, { name: image.id })
-    await pipeline(saveImages(images, saved, signal), response)
+    await reply.type('application/x-tar').send(saveImages(images, saved, signal))
   }
-  router.add('GET', '/images/get', (request, response) => {
+  router.add('GET', '/images/get', (request, reply) => {
     const names = request.query.getAll('names').flatMap((text) => text.split(','))
-    return save(names.filter(Boolean), request, response)
+    return save(names.filter(Boolean), request, reply)
   })
-  router.add('GET', '/images/{name...}/get', (request, response) =>
-    save([request.params['name'] ?? ''], request, response),
-  )
+  router.add('GET', '/images/:name/get', (request, reply) => save([request.params['name'] ?? ''], request, reply))
 
-  router.add('POST', '/images/load', async (request, response) => {
-    const stream = new JsonStream(response)
+  router.add('POST', '/images/load', async (request, reply) => {
+    const stream = new JsonStream(reply)
     await stream.run(async () => {
       const loading = loadImages(images, request.stream, request.signal).catch((error: unknown) => {
         // What the client has sent is no image archive: nothing of ours has gone wrong.
@@ -99,16 +96,16 @@ export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): vo
     })
   })
 
-  router.add('POST', '/auth', async (request, response) => {
+  router.add('POST', '/auth', async (request, reply) => {
     const credentials = await request.json<Credentials>(authShape)
     await asDockerError(() => checkLogin(credentials, request.signal))
-    sendJson(response, 200, { Status: 'Login Succeeded', IdentityToken: '' })
+    sendJson(reply, 200, { Status: 'Login Succeeded', IdentityToken: '' })
   })
 }
 
 async function pull(
   { query, headers, signal }: DockerRequest,
-  response: ServerResponse,
+  reply: FastifyReply,
   deps: ImageTransferDeps,
 ): Promise<void> {
   const tag = query.get('tag') ?? ''
@@ -119,7 +116,7 @@ async function pull(
     ...(platform !== '' ? { platform: parsePlatform(platform) } : {}),
     ...(credentials ? { credentials: () => credentials } : {}),
   }
-  const stream = new JsonStream(response)
+  const stream = new JsonStream(reply)
   await stream.run(async () => {
     // A name alone means all its tags: clients that want the latest say so.
     const method = reference.tag === undefined && reference.digest === undefined ? 'pullAll' : 'pull'
@@ -133,14 +130,14 @@ async function pull(
 
 async function importFrom(
   { query, stream: body, signal }: DockerRequest,
-  response: ServerResponse,
+  reply: FastifyReply,
   deps: ImageTransferDeps,
 ): Promise<void> {
   const { images, events, clock } = deps
   const from = query.get('fromSrc') ?? ''
   const repo = query.get('repo') ?? ''
   const reference = repo === '' ? undefined : withTag(referenceOr400(repo), query.get('tag') ?? '')
-  const stream = new JsonStream(response)
+  const stream = new JsonStream(reply)
   await stream.run(async () => {
     const tar =
       from === '-'

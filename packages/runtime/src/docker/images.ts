@@ -19,8 +19,9 @@ import { messageOf } from '@dinghy/shared/api/message-of'
 import type { Filters } from '../filters.ts'
 import { labelsMatch, parseFilters } from '../filters.ts'
 import { imageInspect, imageSummary } from './image-json.ts'
-import type { DockerRequest, Router } from './router.ts'
-import { isTrue, sendEmpty, sendJson } from './router.ts'
+import type { DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
+import { isTrue, sendEmpty, sendJson } from './request.ts'
 import { parseTimestamp } from './image-time.ts'
 
 export interface ImageRouteDeps {
@@ -40,7 +41,7 @@ const sweepAgeMs = 10 * 60_000
 export function imageRoutes(router: Router, deps: ImageRouteDeps): void {
   const { images, events, clock } = deps
 
-  router.add('GET', '/images/json', async ({ query, version }, response) => {
+  router.add('GET', '/images/json', async ({ query, version }, reply) => {
     const filters = parseFilters(query.get('filters'), listFilters)
     const all = await images.list()
     const users = imageUsers(deps)
@@ -57,47 +58,47 @@ export function imageRoutes(router: Router, deps: ImageRouteDeps): void {
         const containers = users.filter(({ imageId }) => imageId === image.id).length
         return imageSummary(onlyMatchingTags(image, filters), { containers, before143 })
       })
-    sendJson(response, 200, summaries)
+    sendJson(reply, 200, summaries)
   })
 
-  router.add('GET', '/images/{name...}/json', async ({ params, version, headers }, response) => {
+  router.add('GET', '/images/:name/json', async ({ params, version, headers }, reply) => {
     const isOld = version !== undefined && version[0] === 1 && version[1] < 45
     // docker-compose 1.x asks for the newest version there is and does not know that fields have gone since.
     const before145 = isOld || /\bdocker-compose\/1\./.test(headers['user-agent'] ?? '')
-    sendJson(response, 200, imageInspect(await images.resolve(params['name'] ?? ''), { before145 }))
+    sendJson(reply, 200, imageInspect(await images.resolve(params['name'] ?? ''), { before145 }))
   })
 
-  router.add('GET', '/images/{name...}/history', async ({ params }, response) => {
+  router.add('GET', '/images/:name/history', async ({ params }, reply) => {
     const image = await images.resolve(params['name'] ?? '')
     const byId = new Map((await images.list()).map((other) => [other.id, other]))
     const layers = await Promise.all(image.config.rootfs.diff_ids.map((diffId) => images.layers.get(diffId)))
     const sizes = new Map(layers.map((layer) => [layer?.diffId, layer?.size ?? 0]))
     const parentOf = ({ parent }: Image): Image | undefined => (parent === undefined ? undefined : byId.get(parent))
     sendJson(
-      response,
+      reply,
       200,
       historyOf(image, parentOf, (diffId) => sizes.get(diffId) ?? 0),
     )
   })
 
-  router.add('POST', '/images/{name...}/tag', async ({ params, query }, response) => {
+  router.add('POST', '/images/:name/tag', async ({ params, query }, reply) => {
     const image = await images.resolve(params['name'] ?? '')
     const tag = query.get('tag') ?? ''
     const reference = referenceOr400((query.get('repo') ?? '') + (tag === '' ? '' : `:${tag}`))
     await images.tag(image.id, reference)
     events.publish('image', 'tag', image.id, { name: (await images.resolve(image.id)).repoTags[0] ?? '' })
-    sendEmpty(response, 201)
+    sendEmpty(reply, 201)
   })
 
-  router.add('DELETE', '/images/{name...}', async ({ params, query }, response) => {
+  router.add('DELETE', '/images/:name', async ({ params, query }, reply) => {
     const name = params['name'] ?? ''
     const image = await images.resolve(name)
     const options = { force: isTrue(query.get('force')), pruneParents: !isTrue(query.get('noprune')) }
     const actions = planDelete(name, image, await images.list(), imageUsers(deps), options)
-    sendJson(response, 200, (await carryOut(actions, deps)).records)
+    sendJson(reply, 200, (await carryOut(actions, deps)).records)
   })
 
-  router.add('POST', '/images/prune', async ({ query }, response) => {
+  router.add('POST', '/images/prune', async ({ query }, reply) => {
     const filters = parseFilters(query.get('filters'), pruneFilters)
     const matches = await imageFilter(filters, images, clock)
     const all = booleanFilter(filters, 'dangling') === false
@@ -105,14 +106,14 @@ export function imageRoutes(router: Router, deps: ImageRouteDeps): void {
     const { records, freed } = await carryOut(actions, deps)
     const swept = await images.sweep(layersInUse(deps), sweepAgeMs)
     deps.events.publish('image', 'prune', '', { reclaimed: String(freed + swept) })
-    sendJson(response, 200, { ImagesDeleted: records.length > 0 ? records : null, SpaceReclaimed: freed + swept })
+    sendJson(reply, 200, { ImagesDeleted: records.length > 0 ? records : null, SpaceReclaimed: freed + swept })
   })
 
-  router.add('GET', '/images/search', async ({ query, signal }, response) => {
+  router.add('GET', '/images/search', async ({ query, signal }, reply) => {
     const term = query.get('term') ?? ''
     if (term === '') throw badParameter('search term is empty')
     const url = `https://index.docker.io/v1/search?${new URLSearchParams({ q: term, n: query.get('limit') ?? '25' }).toString()}`
-    sendJson(response, 200, await searchHub(url, signal))
+    sendJson(reply, 200, await searchHub(url, signal))
   })
 }
 

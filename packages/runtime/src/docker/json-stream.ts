@@ -5,32 +5,40 @@
  * is 200 whatever happens, and an error is a line of its own: `{"errorDetail":{"message"},"error"}`. So it is in
  * Docker, and its clients look for both.
  */
+import type { FastifyReply } from 'fastify'
 import type { ServerResponse } from 'node:http'
 import { messageOf } from '@dinghy/shared/api/message-of'
+import { openStream } from './request.ts'
 
 export class JsonStream {
-  readonly #response: ServerResponse
+  readonly #reply: FastifyReply
+  /** There is none before the first line. */
+  #response: ServerResponse | undefined
 
-  constructor(response: ServerResponse) {
-    this.#response = response
+  constructor(reply: FastifyReply) {
+    this.#reply = reply
   }
 
   send(line: object): void {
-    if (!this.#response.headersSent) this.#response.writeHead(200, { 'Content-Type': 'application/json' })
+    const response = this.#begun()
     // A client that has gone is noticed through the request's signal, not here.
-    if (!this.#response.writableEnded && !this.#response.destroyed) this.#response.write(`${JSON.stringify(line)}\r\n`)
+    if (!response.writableEnded && !response.destroyed) response.write(`${JSON.stringify(line)}\r\n`)
   }
 
   /** Does the work and ends the answer; what it throws before the first line goes to the caller. */
   async run(work: () => Promise<void>): Promise<void> {
     try {
       await work()
-      if (!this.#response.headersSent) this.#response.writeHead(200, { 'Content-Type': 'application/json' })
     } catch (error) {
-      if (!this.#response.headersSent) throw error
+      if (!this.#response) throw error
       this.send(errorLine(error))
     }
-    this.#response.end()
+    this.#begun().end()
+  }
+
+  #begun(): ServerResponse {
+    this.#response ??= openStream(this.#reply, 'application/json')
+    return this.#response
   }
 }
 

@@ -9,7 +9,8 @@ import { connectShape, networkShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, notFound } from '@dinghy/shared/docker/errors'
 import { anyOf, labelsMatch, matchesText, parseFilters } from '../filters.ts'
-import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
+import { isTrue, sendEmpty, sendJson, type DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
 
 const listFilters = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
 
@@ -18,7 +19,7 @@ export function networkRoutes(router: Router, deps: Deps): void {
   const find = (request: DockerRequest): Network => networks.get(request.params['id'] ?? '')
   const isUsed = ({ name }: Network) => containers.list().some(({ record }) => name in record.networks)
 
-  router.add('GET', '/networks', ({ query }, response) => {
+  router.add('GET', '/networks', ({ query }, reply) => {
     const filters = parseFilters(query.get('filters'), listFilters)
     const selected = networks
       .list()
@@ -34,15 +35,15 @@ export function networkRoutes(router: Router, deps: Deps): void {
       )
     // The list leaves the containers out, as dockerd does since API 1.28.
     sendJson(
-      response,
+      reply,
       200,
       selected.map((network) => ({ ...networkJson(network), Containers: {} })),
     )
   })
 
-  router.add('GET', '/networks/{id}', (request, response) => sendJson(response, 200, networkJson(find(request))))
+  router.add('GET', '/networks/:id', (request, reply) => sendJson(reply, 200, networkJson(find(request))))
 
-  router.add('POST', '/networks/create', async (request, response) => {
+  router.add('POST', '/networks/create', async (request, reply) => {
     const network = networks.create(await request.json<NetworkRequest>(networkShape))
     try {
       if (kindOf(network) === 'bridge') await bridges?.ensure(network)
@@ -50,19 +51,19 @@ export function networkRoutes(router: Router, deps: Deps): void {
       networks.remove(network.id)
       throw error
     }
-    sendJson(response, 201, { Id: network.id, Warning: '' })
+    sendJson(reply, 201, { Id: network.id, Warning: '' })
   })
 
   const remove = async (network: Network): Promise<void> => {
     networks.remove(network.id)
     await bridges?.remove(network)
   }
-  router.add('DELETE', '/networks/{id}', async (request, response) => {
+  router.add('DELETE', '/networks/:id', async (request, reply) => {
     await remove(find(request))
-    sendEmpty(response, 204)
+    sendEmpty(reply, 204)
   })
 
-  router.add('POST', '/networks/{id}/connect', async (request, response) => {
+  router.add('POST', '/networks/:id/connect', async (request, reply) => {
     const { Container, EndpointConfig } = await request.json<{
       Container?: string
       EndpointConfig?: Partial<Endpoint>
@@ -71,10 +72,10 @@ export function networkRoutes(router: Router, deps: Deps): void {
     const container = containers.get(Container)
     const network = find(request)
     await container.exclusive(() => containers.networking.connect(container, network.id, EndpointConfig ?? {}))
-    sendEmpty(response, 200)
+    sendEmpty(reply, 200)
   })
 
-  router.add('POST', '/networks/{id}/disconnect', async (request, response) => {
+  router.add('POST', '/networks/:id/disconnect', async (request, reply) => {
     const { Container, Force } = await request.json<{ Container?: string; Force?: boolean }>(connectShape)
     if (!Container) throw badParameter('invalid container name or ID: value is empty')
     const network = find(request)
@@ -84,10 +85,10 @@ export function networkRoutes(router: Router, deps: Deps): void {
     if (container !== undefined) {
       await container.exclusive(() => containers.networking.disconnect(container, network.id))
     } else if (!Force) throw notFound(`No such container: ${Container}`)
-    sendEmpty(response, 200)
+    sendEmpty(reply, 200)
   })
 
-  router.add('POST', '/networks/prune', async ({ query }, response) => {
+  router.add('POST', '/networks/prune', async ({ query }, reply) => {
     const filters = parseFilters(query.get('filters'), ['label', 'label!', 'until'])
     const [until] = filters.get('until') ?? []
     const limit = until === undefined ? Infinity : untilMs(until, clock.now())
@@ -97,7 +98,7 @@ export function networkRoutes(router: Router, deps: Deps): void {
       .filter(({ createdAt }) => Date.parse(createdAt) <= limit)
     for (const network of unused) await remove(network)
     deps.events.publish('network', 'prune', '', { reclaimed: '0' })
-    sendJson(response, 200, { NetworksDeleted: unused.length === 0 ? null : unused.map(({ name }) => name) })
+    sendJson(reply, 200, { NetworksDeleted: unused.length === 0 ? null : unused.map(({ name }) => name) })
   })
 }
 

@@ -1,129 +1,148 @@
 /**
- * Which handler answers which request. A route is a method and a pattern of raw path segments:
- *
- *   /containers/{id}/start        {id} matches one segment
- *   /images/{name...}/json        {name...} matches one or more segments, because image names hold raw slashes
- *
- * Paths are matched before percent-decoding, each captured piece is decoded afterwards. The `/v1.NN` prefix of
- * the Engine API is optional and is handed to the handler as `request.version`. Of two patterns that both match, the
- * one with more literal segments wins, so `/images/json` is never taken for an image called "json".
+ * Puts the handlers of the Engine API on a Fastify application: what they are given, and what becomes of what they
+ * throw.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Shape } from './body-shape.ts'
+import { messageOf } from '@dinghy/shared/api/message-of'
+import { badParameter, DockerError } from '@dinghy/shared/docker/errors'
+import { readBody } from '@dinghy/shared/http/body'
+import { HttpError, type ErrorAnswer } from '@dinghy/shared/http/http-error'
+import type { HttpServer } from '@dinghy/shared/http/server'
+import { takeConnection, upgradeOf } from '@dinghy/shared/http/upgrade'
+import type { Logger } from '@dinghy/shared/process/logger'
+import { checkShape, type Shape } from './body-shape.ts'
+import { compareVersions, rawStream } from './api-version.ts'
+import { splitVersion, type ApiVersion } from './engine-path.ts'
+import type { DockerRequest, Handler } from './request.ts'
 
-export interface DockerRequest {
-  method: string
-  /** The path without version prefix and query, undecoded. */
-  path: string
-  /** `[1, 41]` for /v1.41/…; undefined when the client sent no version. */
-  version: [number, number] | undefined
-  params: Record<string, string>
-  query: URLSearchParams
-  headers: IncomingHttpHeaders
-  /** The body as it arrives: tar streams, chunked uploads. */
-  stream: IncomingMessage
-  body(): Promise<Buffer>
-  /** The body as JSON; an empty body, or null, gives `{}`. Throws a 400 on malformed JSON and on wrong types. */
-  json<T>(shape: Shape): Promise<T>
-  /** Aborted when the client goes away. */
-  signal: AbortSignal
-  /**
-   * Takes the connection over: answers 101 UPGRADED (or 200 to clients that asked for no upgrade) and returns the
-   * raw socket. Bytes that the client sent early are the first to be read from it.
-   */
-  hijack(contentType: string): Duplex
-}
-
-export type Handler = (request: DockerRequest, response: ServerResponse) => Promise<void> | void
-
-interface Route {
-  method: string
-  segments: string[]
-  handler: Handler
-}
-
-export interface Match {
-  handler: Handler
-  params: Record<string, string>
-}
+/** Bodies that are read whole; streams (build contexts, archives) are not. */
+const maxBodyBytes = 32 * 1024 * 1024
 
 export class Router {
-  readonly #routes: Route[] = []
+  readonly #server: HttpServer
+  readonly #log: Logger
 
-  add(method: string, pattern: string, handler: Handler): void {
-    this.#routes.push({ method, segments: pattern.split('/').slice(1), handler })
+  constructor(server: HttpServer, log: Logger) {
+    this.#server = server
+    this.#log = log
   }
 
-  /** The best route of `method` for an undecoded path without version prefix, or undefined. */
-  match(method: string, path: string): Match | undefined {
-    const segments = path.split('/').slice(1)
-    let best: { literals: number; match: Match } | undefined
-    for (const route of this.#routes) {
-      if (route.method !== method) continue
-      const params = matchSegments(route.segments, segments)
-      if (params === undefined) continue
-      const literals = route.segments.filter((segment) => !segment.startsWith('{')).length
-      if (best === undefined || literals > best.literals) best = { literals, match: { handler: route.handler, params } }
-    }
-    return best?.match
+  /** `path` as Fastify writes it, without version: /containers/:id/json. */
+  add(method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE', path: string, handler: Handler): void {
+    this.#server.app.route({
+      method,
+      url: path,
+      handler: async (request, reply) => {
+        const docker = new EngineRequest(this.#server, request, reply)
+        try {
+          await handler(docker, reply)
+        } catch (error) {
+          if (docker.isGone(error)) return reply.hijack()
+          if (!reply.sent) throw error
+          logUnexpected(this.#log, request, error)
+          reply.raw.destroy()
+        }
+        return reply
+      },
+    })
+  }
+}
+
+class EngineRequest implements DockerRequest {
+  readonly #server: HttpServer
+  readonly #request: FastifyRequest
+  readonly #reply: FastifyReply
+  readonly version: ApiVersion
+  readonly query: URLSearchParams
+  #signal: AbortSignal | undefined
+  #isBodyRead = false
+
+  constructor(server: HttpServer, request: FastifyRequest, reply: FastifyReply) {
+    this.#server = server
+    this.#request = request
+    this.#reply = reply
+    const url = request.originalUrl
+    this.version = splitVersion(url).version
+    this.query = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
   }
 
-  /** Whether any method serves this path: tells 405 from 404. */
-  hasPath(path: string): boolean {
-    const segments = path.split('/').slice(1)
-    return this.#routes.some((route) => matchSegments(route.segments, segments) !== undefined)
+  get params() {
+    return this.#request.params as Record<string, string>
+  }
+
+  get headers() {
+    return this.#request.headers
+  }
+
+  get stream() {
+    return this.#request.raw
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= this.#server.signalOf(this.#request, this.#reply)
+    return this.#signal
+  }
+
+  async json<T>(shape: Shape): Promise<T> {
+    this.#isBodyRead = true
+    return checkShape(parseJson(await readBody(this.stream, maxBodyBytes)), shape) as T
+  }
+
+  /**
+   * Since API 1.42 the content type of the answer tells raw and framed streams apart; clients before that always get
+   * raw-stream. Without an upgrade request the connection is taken over just the same, after a 200.
+   */
+  async hijack(contentType: string): Promise<Duplex> {
+    // dockerode repeats its query in the body of an attach.
+    const hasBody = Number(this.headers['content-length'] ?? 0) > 0
+    if (hasBody && !this.#isBodyRead) await readBody(this.stream, maxBodyBytes)
+    const type = this.version !== undefined && compareVersions(this.version, [1, 42]) < 0 ? rawStream : contentType
+    const isUpgrade = upgradeOf(this.stream) !== undefined
+    const connection = takeConnection(this.#request, this.#reply)
+    // The reason phrase is dockerd's.
+    const status = isUpgrade ? '101 UPGRADED' : '200 OK'
+    const upgrade = isUpgrade ? 'Connection: Upgrade\r\nUpgrade: tcp\r\n' : ''
+    connection.write(`HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\n${upgrade}\r\n`)
+    return connection
+  }
+
+  /** Nobody is left to be told, and giving up was right. */
+  isGone(error: unknown): boolean {
+    return this.#signal?.aborted === true && error === this.#signal.reason
   }
 }
 
-/** Splits `/v1.41/containers/json` into its version and `/containers/json`. */
-export function splitVersion(path: string): { version: [number, number] | undefined; path: string } {
-  const match = /^\/v(\d+)\.(\d+)(\/.*)$/.exec(path)
-  if (match === null) return { version: undefined, path }
-  return { version: [Number(match[1]), Number(match[2])], path: match[3] ?? '/' }
-}
-
-/** The captured parameters, or undefined when the path does not fit the pattern. */
-export function matchSegments(pattern: string[], path: string[]): Record<string, string> | undefined {
-  const [head, ...rest] = pattern
-  if (head === undefined) return path.length === 0 ? {} : undefined
-  if (head.startsWith('{') && head.endsWith('...}')) {
-    const name = head.slice(1, -4)
-    // At least one segment, and leave enough for the rest of the pattern: the longest capture wins.
-    for (let take = path.length - rest.length; take >= 1; take--) {
-      const after = matchSegments(rest, path.slice(take))
-      if (after !== undefined) return { [name]: decode(path.slice(0, take).join('/')), ...after }
-    }
-    return undefined
+function parseJson(body: Buffer): unknown {
+  if (body.length === 0) return {}
+  try {
+    return JSON.parse(body.toString()) ?? {}
+  } catch (error) {
+    throw badParameter(`invalid JSON: ${messageOf(error)}`)
   }
-  const segment = path[0]
-  if (segment === undefined) return undefined
-  if (head.startsWith('{')) {
-    if (segment === '') return undefined
-    const after = matchSegments(rest, path.slice(1))
-    return after && { [head.slice(1, -1)]: decode(segment), ...after }
+}
+
+/** The one place where errors become `{"message"}`. */
+export function answerTo(error: unknown): ErrorAnswer {
+  const statusCode = statusOf(error)
+  if (statusCode === 304) return { statusCode }
+  return {
+    statusCode,
+    headers: { 'content-type': 'application/json', ...(error instanceof HttpError ? error.headers : {}) },
+    // A text would get a charset, and docker's client reads JSON only under exactly this type.
+    body: Buffer.from(`${JSON.stringify({ message: messageOf(error) || STATUS_CODES[statusCode] })}\n`),
   }
-  return head === segment ? matchSegments(rest, path.slice(1)) : undefined
 }
 
-/** A stray `%` is taken literally, as a name that matches nothing, rather than failing the request. */
-function decode(text: string): string {
-  return /%(?![0-9a-fA-F]{2})/.test(text) ? text : decodeURIComponent(text)
+/** Fastify's own errors (a path that cannot be decoded) carry a status as the kit's do; others are bugs of ours. */
+function statusOf(error: unknown): number {
+  if (error instanceof DockerError) return error.status
+  const { statusCode = 500 } = error as { statusCode?: number }
+  return statusCode
 }
 
-/** Docker's boolean query parameters: absent, empty, "0", "no", "false" and "none" are false. */
-export function isTrue(value: string | null): boolean {
-  return value !== null && !['', '0', 'no', 'false', 'none'].includes(value.trim().toLowerCase())
-}
-
-/** Answers with JSON. The trailing newline is what Docker sends. */
-export function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  const bytes = Buffer.from(`${JSON.stringify(body)}\n`)
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': bytes.length })
-  response.end(bytes)
-}
-
-export function sendEmpty(response: ServerResponse, status: number): void {
-  response.writeHead(status, status === 204 || status === 304 ? {} : { 'Content-Length': 0 })
-  response.end()
+export function logUnexpected(log: Logger, { method, originalUrl: url }: FastifyRequest, error: unknown): void {
+  if (statusOf(error) === 500 && !(error instanceof DockerError))
+    log.error({ err: error, method, url }, 'request failed')
 }

@@ -8,31 +8,29 @@ import { directorySize } from '../containers/sizes.ts'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import type { Deps } from './deps.ts'
 import { badParameter, DockerError, notFound } from '@dinghy/shared/docker/errors'
-import { sendJson, type Handler, type Router } from './router.ts'
-import { apiVersion, minApiVersion } from './server.ts'
+import { sendJson } from './request.ts'
+import type { Router } from './router.ts'
+import { apiVersion, minApiVersion } from './api-version.ts'
 import { volumeJson } from './volumes.ts'
 
 /** What `docker system df` can be asked for; all of it unless it is. */
 const dfTypes = ['container', 'image', 'volume', 'build-cache']
 
 export function systemRoutes(router: Router, deps: Deps): void {
-  const ping: Handler = ({ method }, response) => {
+  router.add('GET', '/_ping', (_request, reply) => {
     const headers = {
-      'Content-Type': 'text/plain; charset=utf-8',
-      'Cache-Control': 'no-cache, no-store, must-revalidate',
-      Pragma: 'no-cache',
-      Swarm: 'inactive',
-      'Content-Length': 2,
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': 'no-cache, no-store, must-revalidate',
+      pragma: 'no-cache',
+      swarm: 'inactive',
     }
-    response.writeHead(200, headers).end(method === 'HEAD' ? undefined : 'OK')
-  }
-  router.add('GET', '/_ping', ping)
-  router.add('HEAD', '/_ping', ping)
+    void reply.headers(headers).send('OK')
+  })
 
-  router.add('GET', '/version', (_request, response) => sendJson(response, 200, versionJson(deps.version)))
-  router.add('GET', '/info', async (_request, response) => sendJson(response, 200, await infoJson(deps)))
+  router.add('GET', '/version', (_request, reply) => sendJson(reply, 200, versionJson(deps.version)))
+  router.add('GET', '/info', async (_request, reply) => sendJson(reply, 200, await infoJson(deps)))
 
-  router.add('GET', '/system/df', async ({ query }, response) => {
+  router.add('GET', '/system/df', async ({ query }, reply) => {
     const types = query.getAll('type')
     const unknown = types.find((type) => !dfTypes.includes(type))
     if (unknown !== undefined) throw badParameter(`unknown object type: ${unknown}`)
@@ -40,7 +38,7 @@ export function systemRoutes(router: Router, deps: Deps): void {
     const { containers, images, volumes, proxies, clock } = deps
     const all = wants('image') ? await images.list() : []
     const usersOf = (id: string) => containers.list().filter(({ record }) => record.imageId === id).length
-    sendJson(response, 200, {
+    sendJson(reply, 200, {
       LayersSize: [...new Set(all.flatMap(({ layers }) => layers))].reduce(
         (sum, layer) => sum + directorySize(layer),
         0,
@@ -75,8 +73,8 @@ export function systemRoutes(router: Router, deps: Deps): void {
   })
 
   // `docker inspect` ends its search here.
-  router.add('GET', '/plugins', (_request, response) => sendJson(response, 200, []))
-  router.add('GET', '/plugins/{name...}/json', ({ params }) => {
+  router.add('GET', '/plugins', (_request, reply) => sendJson(reply, 200, []))
+  router.add('GET', '/plugins/:name/json', ({ params }) => {
     throw notFound(`plugin "${params['name']}" not found`)
   })
   for (const path of ['/swarm', '/nodes', '/services', '/tasks', '/secrets', '/configs']) {

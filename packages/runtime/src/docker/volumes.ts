@@ -6,12 +6,13 @@ import type { Volume, VolumeRequest } from '../volumes/volumes.ts'
 import { volumeShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
 import { anyOf, labelsMatch, matchesText, parseFilters } from '../filters.ts'
-import { isTrue, sendEmpty, sendJson, type DockerRequest, type Router } from './router.ts'
+import { isTrue, sendEmpty, sendJson, type DockerRequest } from './request.ts'
+import type { Router } from './router.ts'
 
 export function volumeRoutes(router: Router, { volumes, containers, events }: Deps): void {
   const nameOf = (request: DockerRequest): string => request.params['name'] ?? ''
 
-  router.add('GET', '/volumes', ({ query }, response) => {
+  router.add('GET', '/volumes', ({ query }, reply) => {
     const filters = parseFilters(query.get('filters'), ['dangling', 'driver', 'label', 'name'])
     const selected = volumes
       .list()
@@ -26,24 +27,24 @@ export function volumeRoutes(router: Router, { volumes, containers, events }: De
           ) &&
           labelsMatch(filters, volume.labels),
       )
-    sendJson(response, 200, { Volumes: selected.map((volume) => volumeJson(volume)), Warnings: null })
+    sendJson(reply, 200, { Volumes: selected.map((volume) => volumeJson(volume)), Warnings: null })
   })
 
-  router.add('POST', '/volumes/create', async (request, response) => {
-    sendJson(response, 201, volumeJson(volumes.create(await request.json<VolumeRequest>(volumeShape))))
+  router.add('POST', '/volumes/create', async (request, reply) => {
+    sendJson(reply, 201, volumeJson(volumes.create(await request.json<VolumeRequest>(volumeShape))))
   })
 
-  router.add('GET', '/volumes/{name}', (request, response) => {
-    sendJson(response, 200, volumeJson(volumes.get(nameOf(request))))
+  router.add('GET', '/volumes/:name', (request, reply) => {
+    sendJson(reply, 200, volumeJson(volumes.get(nameOf(request))))
   })
 
-  router.add('DELETE', '/volumes/{name}', (request, response) => {
+  router.add('DELETE', '/volumes/:name', (request, reply) => {
     const name = nameOf(request)
     volumes.remove(name, containers.usersOf(name), isTrue(request.query.get('force')))
-    sendEmpty(response, 204)
+    sendEmpty(reply, 204)
   })
 
-  router.add('POST', '/volumes/prune', ({ query }, response) => {
+  router.add('POST', '/volumes/prune', ({ query }, reply) => {
     const filters = parseFilters(query.get('filters'), ['all', 'label', 'label!'])
     // Since API 1.42 only anonymous volumes, unless all are asked for.
     const includesNamed = (filters.get('all') ?? []).some(isTrue)
@@ -61,7 +62,7 @@ export function volumeRoutes(router: Router, { volumes, containers, events }: De
       volumes.remove(name, [])
     }
     events.publish('volume', 'prune', '', { reclaimed: String(SpaceReclaimed) })
-    sendJson(response, 200, {
+    sendJson(reply, 200, {
       VolumesDeleted: unused.length === 0 ? null : unused.map(({ name }) => name),
       SpaceReclaimed,
     })

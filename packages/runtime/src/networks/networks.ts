@@ -193,7 +193,10 @@ export class Networks {
     return { ...attachment, network }
   }
 
-  /** Idempotent. What `hasEnded` is not written down: the next runtime forgets it by itself, see retain(). */
+  /**
+   * Idempotent. That a container which has ended is off its networks need not be saved: retain() finds it out at the
+   * next start.
+   */
   detach(reference: string, containerId: string, hasEnded = false): void {
     const network = this.list().find(({ id, name }) => id === reference || name === reference)
     if (network === undefined || !(containerId in network.endpoints)) return

@@ -66,3 +66,15 @@ test('a branch may show only a part', () => {
   expect(view.find('/usr/bin/sh')?.hostPath).toBe(join(dir, 'bin/sh'))
   expect(view.find('/bin/sh')).toBeUndefined()
 })
+
+test('an opaque directory hides what lies below, at any depth', () => {
+  const opaque = new Set(['a'])
+  const view = new LayeredView([
+    layer('writable', { 'a/new': '' }),
+    { ...layer('top', { 'a/b/one': '' }), opaque },
+    layer('bottom', { 'a/b/two': '', 'a/three': '', four: '' }),
+  ])
+  const found = ['/a/new', '/a/b/one', '/a/b/two', '/a/three', '/four'].filter((path) => view.find(path))
+  expect(found).toEqual(['/a/new', '/a/b/one', '/four'])
+  expect(view.names('/a').toSorted()).toEqual(['b', 'new'])
+})

@@ -2,9 +2,10 @@
  * A stack of directories read as one, the way overlayfs will show it: for looking things up before a container
  * runs (its executable, its /etc/passwd, whether a mount point exists) without mounting anything.
  *
- * Links are followed inside the view only. Whiteouts of both spellings hide what lies below. Whether a directory is
- * opaque is an xattr, which Node cannot read, so files hidden only by that still show up here; callers that must know
- * exactly ask the driver's `pathIn`, which mounts.
+ * Links are followed inside the view only. Whiteouts of both spellings hide what lies below, and so does a directory
+ * that is opaque. An image's layer says which of its directories are; of a writable layer only the kernel knows (it is
+ * an xattr, which Node cannot read), so files hidden only by that still show up here; callers that must know exactly
+ * ask the driver's `pathIn`, which mounts.
  */
 import { lstatSync, readdirSync, readlinkSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
@@ -14,6 +15,8 @@ export interface Branch {
   dir: string
   /** … and the directory of the view whose content it is, such as `/` or `/usr`. */
   at: string
+  /** Its opaque directories, relative to `dir`. */
+  opaque?: ReadonlySet<string>
   /** A mount: below `at` there is this and nothing else, whatever other branches have there. */
   covers?: boolean
 }
@@ -94,10 +97,10 @@ export class LayeredView {
   }
 
   #search(path: string): Entry | undefined {
-    for (const { dir, at, covers } of this.#branches) {
+    for (const { dir, at, opaque, covers } of this.#branches) {
       if (at !== '/' && path !== at && !path.startsWith(`${at}/`)) continue
       const below = (at === '/' ? path : path.slice(at.length)).split('/').filter(Boolean)
-      const result = lookupIn(dir, below)
+      const result = lookupIn(dir, below, opaque)
       if (result === 'hidden') return undefined
       if (result !== undefined || covers) return result
     }
@@ -106,18 +109,23 @@ export class LayeredView {
 }
 
 /** `hidden`: this branch says that nothing below it counts. */
-function lookupIn(dir: string, parts: string[]): { hostPath: string; stat: Stats } | 'hidden' | undefined {
+function lookupIn(dir: string, parts: string[], opaque?: ReadonlySet<string>): Entry | 'hidden' | undefined {
   let hostPath = dir
   // Followed: /proc/<pid>/root is a link, and so may be where a bind mount comes from.
   let stat = statSync(dir, { throwIfNoEntry: false })
   if (stat === undefined) return undefined
-  for (const part of parts) {
+  const nothing = (depth: number) =>
+    opaque !== undefined && parts.slice(0, depth).some((_, index) => opaque.has(parts.slice(0, index + 1).join('/')))
+      ? 'hidden'
+      : undefined
+  for (const [depth, part] of parts.entries()) {
     if (!stat.isDirectory()) return 'hidden'
     const directory: string = hostPath
     hostPath = join(directory, part)
     stat = lstatSync(hostPath, { throwIfNoEntry: false })
     if (stat === undefined) {
-      return lstatSync(join(directory, `.wh.${part}`), { throwIfNoEntry: false }) === undefined ? undefined : 'hidden'
+      const isWhiteout = lstatSync(join(directory, `.wh.${part}`), { throwIfNoEntry: false }) !== undefined
+      return isWhiteout ? 'hidden' : nothing(depth)
     }
     if (stat.isCharacterDevice() && stat.rdev === 0) return 'hidden'
   }

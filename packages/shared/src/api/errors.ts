@@ -25,7 +25,8 @@ export interface StatusDetails {
 export interface Status {
   kind: 'Status'
   apiVersion: 'v1'
-  metadata: Record<string, never>
+  /** An expired list says here how to go on without consistency. */
+  metadata: { continue?: string }
   status: 'Success' | 'Failure'
   message?: string
   reason?: string
@@ -135,8 +136,9 @@ export function applyConflict(causes: StatusCause[], message: string): StatusErr
 }
 
 /** The revision asked for has been compacted away: list again. */
-export function expired(message: string): StatusError {
-  return failure(410, 'Expired', message)
+export function expired(message: string, metadata: Status['metadata'] = {}): StatusError {
+  const { status } = failure(410, 'Expired', message)
+  return new StatusError({ ...status, metadata })
 }
 
 export function gone(message: string): StatusError {

@@ -5,6 +5,7 @@
  * component-helpers/scheduling/corev1/nodeaffinity.
  */
 
+import { ownValue } from './own-value.ts'
 import { matchesRequirement, type Operator } from './selectors.ts'
 import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from './types.ts'
 
@@ -19,7 +20,7 @@ export interface SelectableNode {
 export function matchesNodeAffinity(spec: PodSpec, node: SelectableNode): boolean {
   const labels = node.metadata.labels ?? {}
   const demanded = Object.entries(spec.nodeSelector ?? {})
-  if (!demanded.every(([key, value]) => labels[key] === value)) return false
+  if (!demanded.every(([key, value]) => ownValue(labels, key) === value)) return false
   const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
   return required === undefined || matchesNodeSelector(required, node)
 }

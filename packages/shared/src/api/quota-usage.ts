@@ -6,6 +6,7 @@
  * costs nothing of a name leaves the name out. Follows pkg/quota/v1/evaluator.
  */
 
+import { ownValue } from './own-value.ts'
 import { podRequirements } from './pod-requirements.ts'
 import { addQuantities } from './quantity.ts'
 import type { KubernetesObject, PersistentVolumeClaim, Pod, ResourceQuota, Service } from './types.ts'
@@ -157,8 +158,8 @@ export function quotaUsage(
   for (const object of objects) {
     if (!isInScope(quota, resource.plural, object)) continue
     for (const [name, amount] of Object.entries(usageOf(resource, object))) {
-      if (quota.spec.hard?.[name] === undefined) continue
-      used[name] = addQuantities(used[name] ?? '0', amount)
+      if (ownValue(quota.spec.hard, name) === undefined) continue
+      used[name] = addQuantities(ownValue(used, name) ?? '0', amount)
     }
   }
   return used

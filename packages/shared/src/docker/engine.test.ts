@@ -25,7 +25,7 @@ afterEach(() => {
   rmSync(root, { recursive: true, force: true })
 })
 
-async function engine(answer: RequestListener): Promise<DockerEngine> {
+async function engine(answer: (...args: Parameters<RequestListener>) => unknown): Promise<DockerEngine> {
   server = createServer((request, response) => {
     asked.push(request)
     answer(request, response)

@@ -63,7 +63,11 @@ export class HttpServer {
     this.#clock = options.clock ?? systemClock
     const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       const { statusCode, headers = {}, body } = errorHandler(error, request)
-      return reply.code(statusCode).headers(headers).send(body)
+      // As bytes: Fastify adds a charset to the type of a text, which not every API has.
+      return reply
+        .code(statusCode)
+        .headers(headers)
+        .send(typeof body === 'string' ? Buffer.from(body) : body)
     }
     this.app = fastify({
       routerOptions: {

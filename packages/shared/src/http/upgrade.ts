@@ -45,6 +45,9 @@ export function takeConnection(request: FastifyRequest, reply: FastifyReply): Du
   const upgrade = upgrades.get(request.raw)
   const { socket } = request.raw
   reply.raw.detachSocket(socket)
+  // Without an upgrade node's parser reads on, takes what follows for a request, and closes our side when the client
+  // closes its own.
+  if (!upgrade) for (const event of ['data', 'end']) socket.removeAllListeners(event)
   // Node's server, the hooks, the handler and its pipes all want to know when it closes.
   socket.setMaxListeners(0)
   if (upgrade && upgrade.head.length > 0) {

@@ -1,7 +1,8 @@
 /**
  * The debug server of every process: is it well, what does it count, and what do its control loops wait for.
  *
- *   GET  /livez /readyz /healthz   200 "ok" or 500 with one line a check; ?verbose shows the lines either way
+ *   GET  /livez /readyz /healthz   200 "ok" or 500 with one line a check; ?verbose shows the lines either way;
+ *                                  ?waitMs=N holds the answer back until it is 200, for so long at most
  *   GET  /metrics                  Prometheus text
  *   GET  /debug/queue              every work queue of this process: {"queues": {"<name>": {…}}}; ?queue=NAME for one
  *   GET  what addPage() added      JSON; e.g. the proxy's /debug/rules
@@ -12,6 +13,7 @@
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Clock, systemClock } from '../api/clock.ts'
 import { HttpError } from '../http/http-error.ts'
 import { parseHostPort } from '../http/listen-address.ts'
 import { isLocalRequest } from '../http/local-request.ts'
@@ -34,10 +36,11 @@ export interface DebugServerOptions {
   /** "host:port"; port 0 takes a free one. */
   address: string
   queues?: ReadonlyMap<string, Gate>
+  clock?: Clock
 }
 
 export async function startDebugServer(options: DebugServerOptions): Promise<DebugServer> {
-  const { health, metrics, address, queues = debugQueues } = options
+  const { health, metrics, address, queues = debugQueues, clock = systemClock } = options
   const pages = new Map<string, () => unknown>()
   const server = new HttpServer({
     guard: (headers) => {
@@ -52,7 +55,18 @@ export async function startDebugServer(options: DebugServerOptions): Promise<Deb
   })
   server.app.addHook('onSend', async (_request, reply) => void reply.header('x-content-type-options', 'nosniff'))
   for (const endpoint of ['livez', 'readyz', 'healthz'] as const) {
-    server.app.get(`/${endpoint}`, async (request, reply) => await healthPage(health, endpoint, request, reply))
+    server.app.get(`/${endpoint}`, async (request, reply) => {
+      const query = urlOf(request).searchParams
+      const giveUpAt = clock.now() + Number(query.get('waitMs') ?? 0)
+      const signal = server.signalOf(request, reply)
+      let results = await health.run(endpoint)
+      while (!results.every(({ ok }) => ok) && clock.now() < giveUpAt && !signal.aborted) {
+        await clock.sleep(betweenChecksMs)
+        results = await health.run(endpoint)
+      }
+      const isWell = results.every(({ ok }) => ok)
+      return text(reply.code(isWell ? 200 : 500), healthText(endpoint, results, query.has('verbose')))
+    })
   }
   server.app.get(
     '/metrics',
@@ -71,16 +85,8 @@ export async function startDebugServer(options: DebugServerOptions): Promise<Deb
   return { url, addPage: (path, page) => void pages.set(path, page), close: () => server.close(0) }
 }
 
-async function healthPage(
-  health: Health,
-  endpoint: 'livez' | 'readyz' | 'healthz',
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const results = await health.run(endpoint)
-  const verbose = urlOf(request).searchParams.has('verbose')
-  return text(reply.code(results.every(({ ok }) => ok) ? 200 : 500), healthText(endpoint, results, verbose))
-}
+/** While somebody waits for the answer. The checks look at variables of this process, so they cost next to nothing. */
+const betweenChecksMs = 10
 
 const verbs = {
   pause: (queue: Gate) => (queue.pause(), { paused: true, length: queue.length }),

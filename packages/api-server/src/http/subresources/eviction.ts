@@ -9,7 +9,7 @@
 import { badRequest, conflict, internalError, notFound, success, tooManyRequests } from '@dinghy/shared/api/errors'
 import { PodDisruptionBudgets, Pods } from '@dinghy/shared/api/resources'
 import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
-import { isConditionTrue } from '@dinghy/shared/api/conditions'
+import { isConditionTrue, setCondition } from '@dinghy/shared/api/conditions'
 import { nowRfc3339 } from '@dinghy/shared/api/time'
 import type { KubernetesObject, Pod, PodDisruptionBudget } from '@dinghy/shared/api/types'
 import type { DeleteOptions } from '../../registry/deletion-plan.ts'
@@ -43,9 +43,37 @@ export async function createEviction(
   const budget = ignoresBudgets(pod) ? undefined : budgetOf(services, pod)
   if (budget) await spend(services, budget, pod, context)
   // The pod that was weighed must be the pod that goes.
-  const preconditions = { uid: pod.metadata.uid, ...deleteOptions.preconditions }
-  await services.store.delete(definition, ref, { ...deleteOptions, preconditions }, context)
+  const { uid = pod.metadata.uid, resourceVersion } = deleteOptions.preconditions ?? {}
+  await services.store.update(
+    definition,
+    ref,
+    (current) => disrupted(current as Pod, { uid, resourceVersion }, nowRfc3339(services.clock)),
+    context,
+    { subresource: 'status' },
+  )
+  await services.store.delete(definition, ref, { ...deleteOptions, preconditions: { uid } }, context)
   return jsonReply(success(), 201)
+}
+
+/** Says in the pod why it goes, as the pod failure policies of Jobs want to know. Changes `pod` in place. */
+function disrupted(
+  pod: Pod,
+  { uid, resourceVersion }: { uid: string; resourceVersion: string | undefined },
+  now: string,
+): Pod {
+  const { metadata } = pod
+  if (metadata.uid !== uid) {
+    const message = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`
+    throw conflict('', 'pods', metadata.name, message)
+  }
+  if (resourceVersion && resourceVersion !== metadata.resourceVersion) {
+    const message = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${metadata.resourceVersion}`
+    throw conflict('', 'pods', metadata.name, message)
+  }
+  const reason = { reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting' }
+  const condition = { type: 'DisruptionTarget', status: 'True' as const, ...reason }
+  pod.status.conditions = setCondition(pod.status.conditions, condition, now)
+  return pod
 }
 
 /** What serves nobody any more may always go. */

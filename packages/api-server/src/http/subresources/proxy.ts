@@ -1,7 +1,7 @@
 /**
  * nodes/proxy, pods/proxy and services/proxy: HTTP to what a client outside the cluster could not reach.
  *
- * NAME may be NAME:port or scheme:NAME:port, port being a number or, for a Service, a port's name. HTTPS is not spoken.
+ * NAME may be NAME:port or scheme:NAME:port, port being a number or, for a Service, a port's name.
  */
 
 import { badRequest, notFound, serviceUnavailable } from '@dinghy/shared/api/errors'
@@ -11,6 +11,7 @@ import type { Reader } from '../../registry/reader.ts'
 import type { Exchange } from '../exchange.ts'
 import { pipeHttp, pipeUpgrade } from '../pipe.ts'
 import type { Reply } from '../reply.ts'
+import { textReply } from '../reply.ts'
 import type { Services } from '../services.ts'
 import type { KubeletAddress } from './pod-location.ts'
 import { kubeletOf } from './pod-location.ts'
@@ -21,14 +22,21 @@ export async function proxy(
   { reader }: Services,
 ): Promise<Reply | undefined> {
   const { namespace = '', name = '', rest } = exchange.info
-  const { host, port } = locate(reader, plural, namespace, parseTarget(name))
+  const wanted = parseTarget(name)
+  const { host, port } = locate(reader, plural, namespace, wanted)
   const { url } = exchange.request
   const search = url.includes('?') ? url.slice(url.indexOf('?')) : ''
-  const target = { host, port, path: `${rest || '/'}${search}` }
+  const { upgrade, info } = exchange
+  // Links on the page that comes are relative to a directory.
+  if (rest === '' && info.verb === 'get' && !upgrade) {
+    return { ...textReply('', 301), headers: { location: `${info.path}/${search}` } }
+  }
+  const target = { scheme: wanted.scheme, host, port, path: `${rest || '/'}${search}` }
   return await (exchange.upgrade ? pipeUpgrade(exchange, target) : pipeHttp(exchange, target))
 }
 
 interface Wanted {
+  scheme: 'http' | 'https'
   name: string
   port: string
 }
@@ -37,8 +45,10 @@ export function parseTarget(text: string): Wanted {
   const parts = text.split(':')
   const [scheme, name, port] = parts.length === 3 ? parts : ['', parts[0], parts[1]]
   if (parts.length > 3 || !name) throw badRequest(`invalid proxy target ${JSON.stringify(text)}`)
-  if (scheme !== '' && scheme !== 'http') throw badRequest(`cannot proxy to ${scheme}: only http is spoken here`)
-  return { name, port: port ?? '' }
+  if (scheme !== '' && scheme !== 'http' && scheme !== 'https') {
+    throw badRequest(`invalid proxy target ${JSON.stringify(text)}`)
+  }
+  return { scheme: scheme || 'http', name, port: port ?? '' }
 }
 
 function locate(reader: Reader, plural: string, namespace: string, { name, port }: Wanted): KubeletAddress {

@@ -1,3 +1,4 @@
+import { createPublicKey, verify, type JsonWebKey } from 'node:crypto'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
@@ -118,6 +119,17 @@ describe('eviction', () => {
     expect(after.code === 404 || after.json['metadata']?.['deletionTimestamp'] !== undefined).toBe(true)
   })
 
+  test('says in the pod why it goes', async () => {
+    const name = await podNamed({}, { finalizers: ['example.com/wait'] })
+    const stale = { ...eviction(name), deleteOptions: { preconditions: { resourceVersion: '1' } } }
+    expect((await ask('POST', `${pods}/${name}/eviction`, stale)).json).toMatchObject({ code: 409 })
+    expect((await ask('POST', `${pods}/${name}/eviction`, eviction(name))).code).toBe(201)
+    expect((await ask('GET', `${pods}/${name}`)).json).toMatchObject({
+      metadata: { deletionTimestamp: expect.any(String) },
+      status: { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }] },
+    })
+  })
+
   test('spends its budget, and is refused when there is nothing left', async () => {
     await budgetOf('web', 1)
     const [first, second] = [await running({ app: 'web' }), await running({ app: 'web' })]
@@ -217,6 +229,14 @@ describe('log, exec and friends go to the kubelet', () => {
     expect((await ask('GET', `${pods}/${name}/log`)).json).toMatchObject({ code: 503, reason: 'ServiceUnavailable' })
   })
 
+  test('a proxied page has a directory to be relative to, and may be asked for its options', async () => {
+    const page = await ask('GET', '/api/v1/nodes/node-1/proxy?a=b')
+    expect([page.code, page.headers['location']]).toEqual([301, '/api/v1/nodes/node-1/proxy/?a=b'])
+    expect((await ask('OPTIONS', '/api/v1/nodes/node-1/proxy/x')).code).toBe(200)
+    expect(asked).toEqual(['OPTIONS /x'])
+    expect((await ask('GET', '/api/v1/nodes/ftp:node-1:1/proxy/')).json).toMatchObject({ code: 400 })
+  })
+
   test('nodes/proxy asks the kubelet whatever it is told', async () => {
     expect((await ask('GET', '/api/v1/nodes/node-1/proxy/stats/summary?only=cpu')).text).toContain('second line')
     expect(asked).toEqual(['GET /stats/summary?only=cpu'])
@@ -247,6 +267,22 @@ describe('tokens', () => {
     expect((await review(status.token)).json).toMatchObject({ status: { error: 'invalid bearer token' } })
   })
 
+  test('can be checked by others with what is published', async () => {
+    const { json: configuration } = await ask('GET', '/.well-known/openid-configuration')
+    const keys = await ask('GET', '/openid/v1/jwks')
+    expect(configuration).toMatchObject({ id_token_signing_alg_values_supported: ['ES256'] })
+    expect(keys.headers['content-type']).toBe('application/jwk-set+json')
+    await ask('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'checked' } })
+    const path = '/api/v1/namespaces/default/serviceaccounts/checked/token'
+    const { token } = (await ask('POST', path, { spec: {} })).json['status'] as unknown as { token: string }
+    const [header = '', payload = '', signature = ''] = token.split('.')
+    const [jwk] = keys.json['keys'] as unknown as JsonWebKey[]
+    const key = createPublicKey({ key: jwk ?? {}, format: 'jwk' })
+    const signed = Buffer.from(`${header}.${payload}`)
+    const isGood = verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url'))
+    expect(isGood).toBe(true)
+  })
+
   test('must live for ten minutes', async () => {
     await ask('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'hasty' } })
     const answer = await ask('POST', '/api/v1/namespaces/default/serviceaccounts/hasty/token', {
@@ -268,6 +304,12 @@ describe('reviews', () => {
       { 'impersonate-user': 'jane' },
     )
     expect(answer.json).toMatchObject({ status: { userInfo: { username: 'jane', groups: ['system:authenticated'] } } })
+  })
+
+  test('answer in the form that was asked for, and in no other', async () => {
+    const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
+    expect((await ask('POST', path, {}, { accept: 'text/html' })).json).toMatchObject({ code: 406 })
+    expect((await ask('POST', path, {}, { accept: 'application/yaml' })).text).toContain('kind: SelfSubjectReview\n')
   })
 
   test('access is allowed, and the question must be one', async () => {

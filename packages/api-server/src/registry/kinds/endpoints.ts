@@ -10,6 +10,7 @@ import { labels, named, oneOf, requiredOneOf, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 
 export const endpoints: KindRules<Endpoints> = {
+  deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   strategy: {
     defaults({ subsets }) {
       for (const { ports } of subsets ?? []) for (const port of ports ?? []) port.protocol ||= 'TCP'

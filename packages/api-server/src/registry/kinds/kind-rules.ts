@@ -10,6 +10,7 @@ export interface KindRules<T extends KubernetesObject = KubernetesObject> {
   /** An absent field reads as "". */
   selectableFields?: Record<string, ReadField<T>>
   scale?: ScalePaths
+  deprecation?: string
   storage?: StorageLocation
 }
 

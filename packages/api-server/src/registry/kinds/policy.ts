@@ -2,6 +2,7 @@
  * Small kinds that bound what others may do: disruption budgets, quotas, limit ranges, priorities, leases.
  */
 
+import { ownValue } from '@dinghy/shared/api/own-value'
 import { duplicate, forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isQualifiedName } from '@dinghy/shared/api/names'
 import { compareQuantities, milliCpu } from '@dinghy/shared/api/quantity'
@@ -124,7 +125,7 @@ function validateLimits(item: LimitRangeItem, path: string): FieldError[] {
   for (const [i, low] of order.entries()) {
     for (const high of order.slice(i + 1)) {
       for (const [resource, amount] of Object.entries(item[low] ?? {})) {
-        const bound = item[high]?.[resource]
+        const bound = ownValue(item[high], resource)
         if (bound === undefined || compareQuantities(amount, bound) <= 0) continue
         const detail = `${words[low]} value ${amount} is greater than ${words[high]} value ${bound}`
         errors.push(invalid(`${path}.${low}[${resource}]`, amount, detail))

@@ -16,6 +16,7 @@ import type { Mount, Running } from '../driver.ts'
 import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import type { Lookup } from '../executable.ts'
 import { LayeredView, type Branch } from '../../snapshots/layered-view.ts'
+import { viewLayer } from '@dinghy/images/layers/layer-store'
 import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
 import { viewFstabOf, type MountPlan } from './launch.ts'
 import { MergedViews, type ViewPlan } from './merged-views.ts'
@@ -37,6 +38,8 @@ export class OverlayRootfs {
   readonly #views: MergedViews
   /** Names in `lowers/` that are complete. */
   readonly #linked = new Set<string>()
+  /** Layers never change: what is opaque in them is read once. */
+  readonly #opaque = new Map<string, ReadonlySet<string>>()
 
   /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
   constructor(root: string, clock: Clock) {
@@ -211,11 +214,20 @@ export class OverlayRootfs {
   }
 
   #branches(rootfs: Rootfs): Branch[] {
-    const branches = [join(rootfs.dir, 'upper'), ...this.#lowers(rootfs)].map((dir) => ({ dir, at: '/' }))
+    const ofImage = new Set(rootfs.layers)
+    const branches = [join(rootfs.dir, 'upper'), ...this.#lowers(rootfs)].map((dir): Branch => {
+      return ofImage.has(dir) ? { dir, at: '/', opaque: this.#opaqueOf(dir) } : { dir, at: '/' }
+    })
     if (!rootfs.hostBase) return branches
     const { hostDirectories, nodePrefix } = this.base
     const own = [...hostDirectories.map((name) => `/${name}`), ...(nodePrefix === undefined ? [] : [nodePrefix])]
     return [...branches, ...own.map((dir) => ({ dir, at: dir }))]
+  }
+
+  #opaqueOf(layer: string): ReadonlySet<string> {
+    const opaque = this.#opaque.get(layer) ?? viewLayer(layer).opaque
+    this.#opaque.set(layer, opaque)
+    return opaque
   }
 }
 

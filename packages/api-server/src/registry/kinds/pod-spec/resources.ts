@@ -2,6 +2,7 @@
  * Requests and limits of a container.
  */
 
+import { ownValue } from '@dinghy/shared/api/own-value'
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isQualifiedName } from '@dinghy/shared/api/names'
 import { compareQuantities, milliCpu } from '@dinghy/shared/api/quantity'
@@ -12,7 +13,7 @@ export function validateResources(resources: ResourceRequirements | undefined, p
   const { limits = {}, requests = {} } = resources ?? {}
   const errors = [...amounts(limits, `${path}.limits`), ...amounts(requests, `${path}.requests`)]
   for (const [resource, request] of Object.entries(requests)) {
-    const limit = limits[resource]
+    const limit = ownValue(limits, resource)
     if (limit === undefined) {
       if (!isOvercommitable(resource)) {
         errors.push(required(`${path}.limits`, 'Limit must be set for non overcommitable resources'))

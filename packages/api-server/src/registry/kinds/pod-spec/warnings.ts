@@ -2,6 +2,7 @@
  * What a pod spec may say, but had better not: returned in Warning headers, which kubectl prints.
  */
 
+import { ownValue } from '@dinghy/shared/api/own-value'
 import type { Container, PodSpec } from '@dinghy/shared/api/types'
 
 const deprecatedLabels: Record<string, [since: string, instead: string]> = {
@@ -15,7 +16,7 @@ const deprecatedLabels: Record<string, [since: string, instead: string]> = {
 export function podWarnings(spec: PodSpec | undefined, path: string): string[] {
   const warnings: string[] = []
   for (const label of Object.keys(spec?.nodeSelector ?? {})) {
-    const [since, instead] = deprecatedLabels[label] ?? []
+    const [since, instead] = ownValue(deprecatedLabels, label) ?? []
     if (since) warnings.push(`${path}.nodeSelector[${label}]: deprecated since ${since}; use "${instead}" instead`)
   }
   for (const [i, volume] of (spec?.volumes ?? []).entries()) {

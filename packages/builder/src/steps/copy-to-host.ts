@@ -5,7 +5,7 @@ import { userNamespace } from '@dinghy/images/files/user-namespace'
 import type { LayerView } from '@dinghy/images/layers/layer-view'
 
 /** Returns the host path of the copy: a directory, or a file if `path` is one. Throws when there is no such path. */
-export function materialise(view: LayerView, path: string, destination: string): string {
+export function copyToHost(view: LayerView, path: string, destination: string): string {
   const root = view.lookup(path)
   if (!root) throw new Error(`${JSON.stringify(path)}: not found`)
   const isRoot = process.getuid?.() === 0
