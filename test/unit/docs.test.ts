@@ -1,6 +1,6 @@
 /**
- * Holds the documents to the code. Every file and folder that one of them names is there, every link leads somewhere,
- * and docs/reading.md tells the true length of its path, which is at most 6,000 lines.
+ * Holds the documents to the code. Every file, folder and function that one of them names is there, every link leads
+ * somewhere, and docs/reading.md tells the true length of its path, which is at most 6,000 lines.
  *
  * When a file of that path has grown: `npm run vitest -- test/unit/docs.test.ts -u` writes the new numbers into it.
  */
@@ -53,6 +53,24 @@ function foldersOfTheTree(text: string): string[] {
   return [...tree.matchAll(/(?:^| )([\w-]+\/)(?= |$)/gm)].map((match) => match[1] ?? '')
 }
 
+/** "`createObject()`", "`Runs.#exited()`" in the text. */
+function functionsNamedIn(text: string): string[] {
+  return [...text.matchAll(/`((?:\w+\.)?#?\w+)\(\)`/g)].map((match) => match[1] ?? '')
+}
+
+const sources = places
+  .filter((place) => /^\/(packages|scripts)\/.*\.(ts|mjs)$/.test(place) && !place.endsWith('.test.ts'))
+  .map((place) => read(place))
+
+/** A method must be in the file of its class; before the dot of `container.save()` stands a variable of any name. */
+function isDefined(name: string): boolean {
+  const [method = '', owner = ''] = name.split('.').reverse()
+  const isOwned = /^[A-Z]/.test(owner)
+  const ofOwner = new RegExp(`(class|interface) ${owner}\\b`)
+  const itself = new RegExp(`(?<![\\w.])${method}(<.*>)?\\(`)
+  return sources.some((source) => itself.test(source) && (!isOwned || ofOwner.test(source)))
+}
+
 function isThere(name: string): boolean {
   const ending = name.startsWith('/') ? name : `/${name}`
   if (stateFolders.has(name) || existsSync(join(root, name))) return true
@@ -65,6 +83,10 @@ describe.each(documents)('%s', (document) => {
   test('names only files and folders that are there', () => {
     const named = [...filesNamedIn(text), ...foldersNamedIn(text), ...foldersOfTheTree(text)]
     expect(named.filter((name) => !isThere(name))).toEqual([])
+  })
+
+  test('names only functions that are there', () => {
+    expect(functionsNamedIn(text).filter((name) => !isDefined(name))).toEqual([])
   })
 
   test('links only to what is there', () => {
