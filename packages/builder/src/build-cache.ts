@@ -9,9 +9,10 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Image, ImageStore } from '@dinghy/images/store/image-store'
+import type { OciImageConfig } from '@dinghy/images/content/oci'
 import { JsonDocument } from '@dinghy/images/content/json-document'
 
-export interface StepKey {
+interface StepKey {
   /** Id of the image the step starts from; empty for scratch. */
   parent: string
   /** What stands in the history, or the command with its build arguments. */
@@ -63,7 +64,35 @@ export class BuildCache {
   }
 }
 
-export function cacheKey({ parent, step, content }: StepKey): string {
+/**
+ * What an image's history (`--cache-from`) tells of one step: the layer it gave, or none where it changed the config
+ * only. The step counts if all that was there before it is the same: the layers, and what made them. As in Docker.
+ * Pure.
+ */
+export function stepInHistory(
+  source: OciImageConfig,
+  parent: OciImageConfig | undefined,
+  createdBy: string,
+): { diffId?: string; created?: string } | undefined {
+  const before = parent?.history ?? []
+  const layersBefore = parent?.rootfs.diff_ids ?? []
+  const history = source.history ?? []
+  const isSame = before.every(
+    ({ created_by, empty_layer }, index) =>
+      history[index]?.created_by === created_by && history[index]?.empty_layer === empty_layer,
+  )
+  if (!isSame || layersBefore.some((diffId, index) => source.rootfs.diff_ids[index] !== diffId)) return undefined
+  const step = history[before.length]
+  if (step?.created_by !== createdBy) return undefined
+  const diffId = step.empty_layer ? undefined : source.rootfs.diff_ids[layersBefore.length]
+  if (diffId === undefined && !step.empty_layer) return undefined
+  return {
+    ...(diffId !== undefined ? { diffId } : {}),
+    ...(step.created !== undefined ? { created: step.created } : {}),
+  }
+}
+
+function cacheKey({ parent, step, content }: StepKey): string {
   return createHash('sha256')
     .update(JSON.stringify([parent, step, content ?? null]))
     .digest('hex')

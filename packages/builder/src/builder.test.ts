@@ -1,137 +1,39 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { FakeClock } from '@dinghy/shared/api/clock'
-import type { Rootfs, Snapshotter } from '@dinghy/images/layers/snapshotter'
 import { DockerError } from '@dinghy/shared/docker/errors'
-import type { OciImageConfig } from '@dinghy/images/content/oci'
-import { ImageSource } from '@dinghy/images/image-source'
-import type { Image } from '@dinghy/images/store/image-store'
-import { ImageStore } from '@dinghy/images/store/image-store'
 import { viewOf } from '@dinghy/images/store/image-view'
-import { parseReference } from '@dinghy/shared/docker/reference'
-import type { TarHeader } from '@dinghy/images/files/tar'
-import { tarStream } from '@dinghy/images/files/tar'
-import { BuildCache } from './build-cache.ts'
-import { BuildContext } from './build-context.ts'
-import type { BuildOptions, BuildServices } from './builder.ts'
-import { prepareBuild, runBuild } from './builder.ts'
-import type { RunCommand } from './steps/run-command.ts'
+import type { Image } from '@dinghy/images/store/image-store'
+import { readTar, tarStream } from '@dinghy/images/files/tar'
+import type { BuildOptions } from './builder.ts'
 import { CommandFailedError } from './steps/run-step.ts'
+import { type Files, readFrom as read, TestBuilder } from './testing/test-builder.ts'
 
-/** Keeps what a command writes in a directory; there is no isolation and no process. */
-class FakeSnapshotter implements Snapshotter {
-  readonly prepared: Rootfs[] = []
-  prepare(rootfs: Rootfs): Promise<void> {
-    this.prepared.push(rootfs)
-    mkdirSync(join(rootfs.dir, 'upper'), { recursive: true })
-    return Promise.resolve()
-  }
-  changes({ dir }: Rootfs): Promise<{ path: string; kind: 'add' }[]> {
-    const names = readdirSync(join(dir, 'upper'), { recursive: true }) as string[]
-    return Promise.resolve(names.map((name) => ({ path: `/${name}`, kind: 'add' })))
-  }
-  changedDirectory(rootfs: Rootfs, path: string): Promise<string> {
-    return this.pathIn(rootfs, path)
-  }
-  pathIn({ dir }: Rootfs, path: string): Promise<string> {
-    return Promise.resolve(join(dir, 'upper', path))
-  }
-  cleanup({ dir }: Rootfs): Promise<void> {
-    rmSync(dir, { recursive: true, force: true })
-    return Promise.resolve()
-  }
-}
-
-let root: string
-let images: ImageStore
-let clock: FakeClock
-let commands: string[]
-let runCommand: RunCommand
-let snapshotter: FakeSnapshotter
-
+let builder: TestBuilder
 beforeEach(async () => {
-  root = mkdtempSync(join(tmpdir(), 'builder-'))
-  clock = new FakeClock()
-  images = new ImageStore({ root, clock })
-  snapshotter = new FakeSnapshotter()
-  commands = []
-  // `write PATH TEXT` and `exit CODE`; anything is echoed.
-  runCommand = ({ rootfs, args, network, onOutput }) => {
-    const text = args.at(-1) ?? ''
-    commands.push(network === 'none' ? `${text} without a network` : text)
-    onOutput('stdout', Buffer.from(`${text}\n`))
-    const [verb, path = '', ...rest] = text.split(' ')
-    if (verb === 'exit') return Promise.resolve(Number(path))
-    if (verb === 'write') {
-      const target = join(rootfs.dir, 'upper', path)
-      mkdirSync(dirname(target), { recursive: true })
-      writeFileSync(target, rest.join(' '))
-    }
-    return Promise.resolve(0)
-  }
-  const base: OciImageConfig = {
-    architecture: 'amd64',
-    os: 'linux',
-    config: { Env: ['PATH=/bin'] },
-    rootfs: { type: 'layers', diff_ids: [] },
-  }
-  await images.tag((await images.create(base)).id, parseReference('base'))
+  builder = await TestBuilder.create()
 })
-afterEach(() => rmSync(root, { recursive: true, force: true }))
+afterEach(() => builder.remove())
 
-type Files = Record<string, string | Partial<TarHeader>>
-
-async function build(dockerfile: string, files: Files = {}, options: Partial<BuildOptions> = {}, signal?: AbortSignal) {
-  const tar = tarStream(async (archive) => {
-    for (const [name, content] of Object.entries({ Dockerfile: dockerfile, ...files })) {
-      const body = typeof content === 'string' ? Buffer.from(content) : undefined
-      const defaults = { name, type: 'file' as const, mode: 0o644, uid: 5, gid: 5, mtime: new Date(clock.now()) }
-      await archive.add({ ...defaults, size: body?.length ?? 0, ...(typeof content === 'string' ? {} : content) }, body)
-    }
-  })
-  const machine = { find: () => undefined, modifiedAt: () => new Date(0), nodeVersion: 'v20' }
-  const services: BuildServices = {
-    images,
-    source: new ImageSource({ images, machine, log: { warn: () => undefined } }),
-    cache: new BuildCache(root, images, clock),
-    snapshotter,
-    runCommand,
-    clock,
-    directory: join(root, 'build'),
-  }
-  const all: BuildOptions = {
-    dockerfile: 'Dockerfile',
-    buildArgs: {},
-    labels: {},
-    noCache: false,
-    pull: false,
-    network: 'default',
-    ...options,
-  }
-  const context = await BuildContext.receive(tar, join(root, 'contexts'), 'Dockerfile')
-  let text = ''
-  try {
-    const events = { onText: (line: string) => (text += line), onProgress: () => undefined, onImage: () => undefined }
-    const prepared = prepareBuild(context, all)
-    const image = await runBuild(prepared, context, services, events, signal ?? new AbortController().signal)
-    return { image, text }
-  } catch (error) {
-    return { error, text }
-  } finally {
-    context.remove()
-  }
+function build(...args: Parameters<TestBuilder['build']>) {
+  return builder.build(...args)
 }
 
-async function built(...args: Parameters<typeof build>): Promise<Image> {
-  const { image, error } = await build(...args)
-  if (!image) throw error
-  return image
+function built(...args: Parameters<TestBuilder['built']>) {
+  return builder.built(...args)
 }
 
-function read(image: Image, path: string) {
-  return viewOf(image).readFile(path)?.toString()
+/** The entries of each layer, as "name mode uid:gid". */
+function headers(image: Image): Promise<string[][]> {
+  return Promise.all(
+    image.config.rootfs.diff_ids.map(async (diffId) => {
+      const { blob } = (await builder.images.layers.get(diffId)) ?? {}
+      const entries: string[] = []
+      for await (const { header } of readTar(builder.images.content.stream(blob?.digest ?? '')))
+        entries.push(`${header.name} ${header.mode.toString(8)} ${header.uid}:${header.gid}`)
+      return entries
+    }),
+  )
 }
 
 test('steps become layers, config and history', async () => {
@@ -169,11 +71,11 @@ describe('the cache', () => {
 
   test('gives the same image for the same input, whatever the time', async () => {
     const first = await built(dockerfileText, { 'a.txt': '1' })
-    await clock.advance(3_600_000)
+    await builder.clock.advance(3_600_000)
     const { image, text } = await build(dockerfileText, { 'a.txt': '1' })
     expect(image?.id).toBe(first.id)
     expect(text.match(/Using cache/g)).toHaveLength(3)
-    expect(commands).toEqual(['write /b $V', 'write /c'])
+    expect(builder.commands).toEqual(['write /b $V', 'write /c'])
   })
 
   test.each<[string, string, Files, Partial<BuildOptions>, number]>([
@@ -186,17 +88,17 @@ describe('the cache', () => {
     ['a proxy', dockerfileText, { 'a.txt': '1' }, { buildArgs: { HTTP_PROXY: 'p' } }, 0],
   ])('%s', async (_case, file, files, options, runs) => {
     await build(dockerfileText, { 'a.txt': '1' })
-    commands = []
+    builder.commands = []
     await build(file, files, options)
-    expect(commands).toHaveLength(runs)
+    expect(builder.commands).toHaveLength(runs)
   })
 
   test('a build argument counts from its ARG on', async () => {
     const file = 'FROM base\nRUN write /a\nARG V\nRUN write /b'
     await build(file, {}, { buildArgs: { V: '1' } })
-    commands = []
+    builder.commands = []
     const image = await built(file, {}, { buildArgs: { V: '2' } })
-    expect(commands).toEqual(['write /b'])
+    expect(builder.commands).toEqual(['write /b'])
     expect(image.config.history?.at(-1)?.created_by).toBe('|1 V=2 /bin/sh -c write /b')
   })
 })
@@ -204,10 +106,10 @@ describe('the cache', () => {
 test('a step, or all of them, without a network', async () => {
   const file = 'FROM base\nRUN --network=none write /a 1\nRUN write /b 2'
   await built(file)
-  expect(commands).toEqual(['write /a 1 without a network', 'write /b 2'])
+  expect(builder.commands).toEqual(['write /a 1 without a network', 'write /b 2'])
   // What ran with a network is not what runs without.
   await build(file, {}, { network: 'none' })
-  expect(commands.slice(2)).toEqual(['write /b 2 without a network'])
+  expect(builder.commands.slice(2)).toEqual(['write /b 2 without a network'])
 })
 
 describe('stages', () => {
@@ -221,7 +123,7 @@ describe('stages', () => {
       'COPY --from=deps /deps /d',
     ].join('\n')
     const image = await built(file)
-    expect(commands).toEqual(['write /deps d'])
+    expect(builder.commands).toEqual(['write /deps d'])
     expect(read(image, '/d')).toBe('d')
   })
 
@@ -229,8 +131,8 @@ describe('stages', () => {
     const events: string[] = []
     let release = (): void => undefined
     const bothStarted = new Promise<void>((resolve) => (release = resolve))
-    const inner = runCommand
-    runCommand = async (...args) => {
+    const inner = builder.runCommand
+    builder.runCommand = async (...args) => {
       events.push('started')
       if (events.length === 2) release()
       await bothStarted
@@ -258,18 +160,18 @@ describe('failures', () => {
     expect(error).toBeInstanceOf(CommandFailedError)
     expect(error).toMatchObject({ code: 7, message: "The command '/bin/sh -c exit 7' returned a non-zero code: 7" })
     expect(text).not.toContain('Removed intermediate container')
-    expect(readdirSync(join(root, 'build', 'run'))).toEqual([])
+    expect(readdirSync(join(builder.root, 'build', 'run'))).toEqual([])
   })
 
   test('a runtime that refuses is the build’s error', async () => {
-    runCommand = () => Promise.reject(new DockerError(500, 'this driver cannot keep a RUN inside its root'))
+    builder.runCommand = () => Promise.reject(new DockerError(500, 'this driver cannot keep a RUN inside its root'))
     const { error } = await build('FROM base\nRUN x')
     expect(error).toMatchObject({ message: 'this driver cannot keep a RUN inside its root' })
   })
 
   test('an abort stops between steps', async () => {
     const abort = new AbortController()
-    runCommand = () => {
+    builder.runCommand = () => {
       abort.abort()
       return Promise.resolve(0)
     }
@@ -293,9 +195,9 @@ describe('failures', () => {
 
 describe('the context', () => {
   test('links lead nowhere else, and ignored files do not exist', async () => {
-    writeFileSync(join(root, 'secret'), 'outside')
+    writeFileSync(join(builder.root, 'secret'), 'outside')
     const climbing: Files = { 'dir/up': { type: 'symlink', linkname: '../../../secret' } }
-    const absolute: Files = { out: { type: 'symlink', linkname: join(root, 'secret') } }
+    const absolute: Files = { out: { type: 'symlink', linkname: join(builder.root, 'secret') } }
     for (const [from, files] of [['dir/up', climbing] as const, ['out', absolute] as const]) {
       expect((await build(`FROM base\nCOPY ${from} /x`, files)).error).toMatchObject({
         message: expect.stringContaining('file not found in build context') as string,
@@ -309,16 +211,20 @@ describe('the context', () => {
 
   test('files belong to root, whoever sent them', async () => {
     const image = await built('FROM base\nCOPY a /a\nCOPY --chown=7:8 a /b', { a: 'x' })
-    const owners = await Promise.all(
-      image.config.rootfs.diff_ids.map(async (diffId) => {
-        const bytes = readFileSync(images.content.path((await images.layers.get(diffId))?.blob.digest ?? ''))
-        return [bytes.toString('latin1', 108, 115), bytes.toString('latin1', 116, 123)].map((text) => parseInt(text, 8))
-      }),
-    )
-    expect(owners).toEqual([
-      [0, 0],
-      [7, 8],
-    ])
+    expect(await headers(image)).toEqual([['a 644 0:0'], ['b 644 7:8']])
+  })
+
+  test('a directory that the destination lacks is root’s and open to all, or as --chown says', async () => {
+    const files: Files = {
+      'src/': { type: 'directory', mode: 0o700, uid: 5, gid: 5 },
+      'src/a': 'x',
+      'empty/': { type: 'directory', mode: 0o700 },
+    }
+    const file =
+      'FROM base AS one\nCOPY src /app\nCOPY empty /e\nCOPY --chown=7:8 --chmod=600 src /own\nFROM base\nCOPY --from=one /app /copy'
+    const first = await headers(await built(file, files, { target: 'one' }))
+    expect(first).toEqual([['app/ 755 0:0', 'app/a 644 0:0'], ['e/ 755 0:0'], ['own/ 755 7:8', 'own/a 600 7:8']])
+    expect((await headers(await built(file, files))).at(-1)).toEqual(['copy/ 755 0:0', 'copy/a 644 0:0'])
   })
 
   test('heredocs are files', async () => {

@@ -53,19 +53,23 @@ export interface BuildOptions {
   pull: boolean
   /** Of every RUN. */
   network: 'none' | 'default'
+  /** Further lines of /etc/hosts, as "name:address". */
+  extraHosts?: readonly string[]
+  /** Images of this machine whose steps count as done: what was built elsewhere and pulled. */
+  cacheFrom?: readonly string[]
   platform?: Platform | undefined
   secrets?: BuildSecrets
   credentials?: EnsureOptions['credentials']
 }
 
-export interface BuildEvents {
+interface BuildEvents {
   onText: (text: string) => void
   onProgress: OnProgress
   /** The image of a finished stage. */
   onImage: (id: string) => void
 }
 
-export interface PreparedBuild {
+interface PreparedBuild {
   dockerfile: Dockerfile
   plan: BuildPlan
   options: BuildOptions
@@ -113,6 +117,7 @@ class Build {
   /** By name and platform: two stages with one base pull it once. */
   readonly #images = new Map<string, Promise<Image>>()
   readonly #declaredArgs = new Set<string>()
+  #cacheSources: Image[] = []
 
   constructor(
     prepared: PreparedBuild,
@@ -142,6 +147,7 @@ class Build {
       this.#events.onText(`Step ${index + 1}/${plan.totalSteps} : ${command.text}\n`)
       for (const { name } of command.args) this.#declaredArgs.add(name)
     }
+    this.#cacheSources = await this.#findCacheSources(options.cacheFrom ?? [])
     const results = await this.#runStages(plan.stages)
     const image = results.at(-1)
     const unused = unusedArgs(options.buildArgs, this.#declaredArgs)
@@ -154,6 +160,17 @@ class Build {
 
   cleanUp(): void {
     rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  async #findCacheSources(names: readonly string[]): Promise<Image[]> {
+    const found = await Promise.all(
+      names.map(async (name) => ({ name, image: await this.#services.images.find(name) })),
+    )
+    return found.flatMap(({ name, image }) => {
+      if (image) return image
+      this.#events.onText(`[Warning] the cache source ${name} is not on this machine: pull it first\n`)
+      return []
+    })
   }
 
   async #runStages(stages: readonly PlannedStage[]): Promise<(Image | undefined)[]> {
@@ -193,6 +210,8 @@ class Build {
       escape: dockerfile.escape,
       useCache: !options.noCache,
       network: options.network,
+      extraHosts: options.extraHosts ?? [],
+      cacheSources: this.#cacheSources,
       secrets: options.secrets ?? new Map(),
       totalSteps: plan.totalSteps,
       directory: this.#directory,

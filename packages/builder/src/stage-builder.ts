@@ -37,6 +37,7 @@ import { hostPlatform } from '@dinghy/images/content/oci'
 import { tarStream } from '@dinghy/images/files/tar'
 import { viewOf } from '@dinghy/images/store/image-view'
 import type { BuildCache } from './build-cache.ts'
+import { stepInHistory } from './build-cache.ts'
 import { copyLayer, directoryHeader } from './steps/copy-layer.ts'
 import type { CopySource } from './steps/copy-plan.ts'
 import { prepareCopy } from './steps/copy-step.ts'
@@ -45,7 +46,7 @@ import type { RunCommand } from './steps/run-command.ts'
 import { runStep } from './steps/run-step.ts'
 import type { BuildSecrets } from './steps/secrets.ts'
 
-export interface StageServices {
+interface StageServices {
   images: ImageStore
   cache: BuildCache
   snapshotter: Snapshotter
@@ -56,7 +57,7 @@ export interface StageServices {
 }
 
 /** What a stage needs of the build that it is a part of. */
-export interface StageSession {
+interface StageSession {
   services: StageServices
   /** The image a stage starts from; undefined for scratch. */
   base: (planned: PlannedStage) => Promise<Image | undefined>
@@ -66,6 +67,9 @@ export interface StageSession {
   escape: string
   useCache: boolean
   network: 'none' | 'default'
+  extraHosts: readonly string[]
+  /** Images whose steps need not be run again. */
+  cacheSources: readonly Image[]
   secrets: BuildSecrets
   totalSteps: number
   /** Removed when the build is over. */
@@ -159,8 +163,9 @@ class StageBuilder {
     const createdBy = [...prefix, ...shown, ...run.heredocs.map(({ content, name }) => `\n${content}${name}`)].join(' ')
     const mountSource = (from: string | undefined) => this.#session.source(this.#planned, from)
     const isolated = run.network === 'none' || this.#session.network === 'none'
+    const { extraHosts } = this.#session
     await this.#commit({
-      step: JSON.stringify([createdBy, run.isShell, run.mounts, ...(isolated ? ['none'] : [])]),
+      step: JSON.stringify([createdBy, run.isShell, run.mounts, ...(isolated ? ['none'] : []), ...extraHosts]),
       content: await mountDigest(run.mounts, mountSource),
       createdBy,
       layer: () =>
@@ -169,6 +174,7 @@ class StageBuilder {
             run,
             config: this.#state.config,
             network: this.#session.network,
+            extraHosts,
             buildArgs: runArgs(this.#state.config, args.all()),
             secrets: this.#session.secrets,
             layers: this.#image?.layers ?? [],
@@ -225,7 +231,7 @@ class StageBuilder {
   }): Promise<void> {
     const { images, cache } = this.#services
     const key = { parent: this.#image?.id ?? '', step: step.step, content: step.content }
-    const hit = this.#session.useCache ? await cache.find(key) : undefined
+    const hit = this.#session.useCache ? ((await cache.find(key)) ?? (await this.#fromSources(step))) : undefined
     if (hit) {
       this.#session.write(' ---> Using cache\n')
       this.#image = hit
@@ -237,8 +243,22 @@ class StageBuilder {
     await cache.remember(key, this.#image.id)
   }
 
-  #config(createdBy: string, layer: Layer | undefined): OciImageConfig {
-    const created = this.#now().toISOString()
+  /** The image that this step gave when one of the cache sources was built; nothing if none has had it here. */
+  async #fromSources({ createdBy, content }: { createdBy: string; content?: string | undefined }) {
+    // What a history does not show (files that a RUN mounts) cannot be compared.
+    if (content !== undefined && !createdBy.includes(content)) return undefined
+    const { images } = this.#services
+    for (const { config } of this.#session.cacheSources) {
+      const found = stepInHistory(config, this.#image?.config, createdBy)
+      const layer = found?.diffId === undefined ? undefined : await images.layers.get(found.diffId)
+      if (!found || (found.diffId !== undefined && !layer)) continue
+      const parent = this.#image?.id
+      return images.create(this.#config(createdBy, layer, found.created), parent === undefined ? {} : { parent })
+    }
+    return undefined
+  }
+
+  #config(createdBy: string, layer: Layer | undefined, created = this.#now().toISOString()): OciImageConfig {
     const base = this.#image?.config
     const { os, architecture, variant } = base ?? hostPlatform()
     return {

@@ -68,10 +68,10 @@ export async function removeContainer(engine: DockerEngine, id: string, volumes 
   await engine.json('DELETE', `/containers/${id}?force=1&v=${volumes ? 1 : 0}`)
 }
 
-/** "web-1" of "project-web-1"; a container with a name of its own keeps it. */
+/** "web-1" of "project-web-1"; a container with a name of its own keeps all of it, whatever it begins with. */
 export function shortName({ name, labels }: Observed): string {
-  const prefix = `${labels[label.project]}-`
-  return name.startsWith(prefix) ? name.slice(prefix.length) : name
+  const own = `${labels[label.service]}-${labels[label.number]}`
+  return name === `${labels[label.project]}-${own}` ? own : name
 }
 
 export interface InspectedContainer {

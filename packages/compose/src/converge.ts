@@ -184,15 +184,16 @@ export async function createContainer(
 }
 
 async function putFiles(engine: Context['engine'], id: string, files: ReturnType<typeof textFiles>): Promise<void> {
-  if (files.length === 0) return
-  const pack = tar.pack()
   for (const { reference, text } of files) {
-    const { target, mode = 0o444, uid = '0', gid = '0' } = reference
-    pack.entry({ name: target.slice(1), mode, uid: Number(uid), gid: Number(gid) }, text)
+    const { target, mode = 0o444, uid, gid } = reference
+    const pack = tar.pack()
+    pack.entry({ name: target.slice(1), mode, uid: Number(uid ?? 0), gid: Number(gid ?? 0) }, text)
+    pack.finalize()
+    // Owners in an archive count only if the engine is told so.
+    const query = { path: '/', ...(uid !== undefined || gid !== undefined ? { copyUIDGID: true } : {}) }
+    const answer = await engine.request('PUT', `/containers/${id}/archive`, { query, body: Readable.from(pack) })
+    answer.body.resume()
   }
-  pack.finalize()
-  const answer = await engine.request('PUT', `/containers/${id}/archive?path=/`, { body: Readable.from(pack) })
-  answer.body.resume()
 }
 
 function checkFiles({ project }: Context, service: Service): void {

@@ -6,19 +6,21 @@
 import { ComposeError } from './compose-error.ts'
 import { isUp, listContainers, type ProjectContainer, shortName, stopContainer } from './containers.ts'
 import { startContainers } from './converge.ts'
-import { followProject, LogPrinter } from './log-stream.ts'
+import { endedRuns, followProject, LogPrinter } from './log-stream.ts'
 import { inReverseOrder } from './order.ts'
 import { step } from './progress.ts'
 import type { ComposeContext, Services } from './verb.ts'
 
-export interface ForegroundOptions {
+interface ForegroundOptions {
   /** Services whose output is shown. */
   attached: Set<string>
   timestamps: boolean
   prefix: boolean
   stopSeconds: number | undefined
-  /** Whether everything ends, with the same exit code, when this container does. */
-  endsWith: (container: ProjectContainer) => boolean
+  /** What ends everything: that a container ends, that one fails, or neither. */
+  abortOn: 'exit' | 'failure' | 'nothing'
+  /** The service whose exit code is that of the whole; otherwise it is that of the container that ended everything. */
+  exitCodeFrom: string | undefined
 }
 
 export async function runInForeground(
@@ -27,7 +29,7 @@ export async function runInForeground(
   options: ForegroundOptions,
 ): Promise<number> {
   const { engine, project, clock } = context
-  const { attached, timestamps, prefix, stopSeconds, endsWith } = options
+  const { attached, timestamps, prefix, stopSeconds, abortOn, exitCodeFrom } = options
   const mine = (await listContainers(engine, project.name)).filter(({ service }) => services[service])
   const shown = mine.filter(({ service }) => attached.has(service))
   const printer = new LogPrinter({ tail: 'all', timestamps, prefix }, shown)
@@ -35,25 +37,32 @@ export async function runInForeground(
 
   let exitCode = 0
   let stopping: Promise<void> | undefined
+  /** Resolves when all that was to be stopped is. */
+  let tellStopped: () => void = () => undefined
+  const stopped = new Promise<void>((resolve) => (tellStopped = resolve))
   /** Ends the waiting of what is still to be started. */
   const cut = new AbortController()
   /** Starting or stopping failed: what runs goes on, but nobody follows it any more. */
   const failed = new AbortController()
   const since = clock.now() / 1000
+  const earlier = await endedRuns(context, mine)
   const starting = startContainers({ ...context, signal: cut.signal }, services).catch((error: unknown) => {
     if (!cut.signal.aborted) failed.abort(error)
   })
-  const stop = (code: number) => {
-    exitCode = code
+  const stop = () => {
     cut.abort(new ComposeError('interrupted'))
     // What is starting settles first, so that nothing comes up behind the back of what stops it.
     stopping ??= starting.then(() => stopServices(context, services, stopSeconds))
-    stopping.catch((error: unknown) => failed.abort(error))
+    stopping.then(
+      () => tellStopped(),
+      (error: unknown) => failed.abort(error),
+    )
   }
   const onInterrupt = () => {
     if (stopping) return killAll(context, mine)
     console.error('Gracefully stopping... (press Ctrl+C again to force)')
-    stop(130)
+    exitCode = 130
+    stop()
   }
   const signals = ['SIGINT', 'SIGTERM'] as const
   for (const signal of signals) process.on(signal, onInterrupt)
@@ -61,11 +70,16 @@ export async function runInForeground(
     await followProject({ ...context, signal: failed.signal }, printer, {
       isShown: ({ service }) => attached.has(service),
       since,
+      earlier,
       starting,
-      onExit: (container, code) => {
-        if (stopping || !endsWith(container)) return
-        console.error('Aborting on container exit...')
-        stop(code)
+      stopped,
+      onExit: ({ service }, code) => {
+        const isFirst = stopping === undefined
+        if (service === exitCodeFrom) exitCode = code
+        if (!isFirst || abortOn === 'nothing' || (abortOn === 'failure' && code === 0)) return
+        if (exitCodeFrom === undefined) exitCode = code
+        console.error(`Aborting on container ${abortOn}...`)
+        stop()
       },
     })
     await stopping

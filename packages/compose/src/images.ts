@@ -131,7 +131,7 @@ function buildRequest(
   if (Object.keys(args).length > 0) query.set('buildargs', JSON.stringify(args))
   if (Object.keys(build.labels).length > 0) query.set('labels', JSON.stringify(build.labels))
   if (build.cache_from.length > 0) query.set('cachefrom', JSON.stringify(build.cache_from))
-  if (build.extra_hosts.length > 0) query.set('extrahosts', build.extra_hosts.join(','))
+  for (const host of build.extra_hosts) query.append('extrahosts', host)
   if (build.target !== undefined) query.set('target', build.target)
   if (build.network !== undefined) query.set('networkmode', build.network)
   if (build.shm_size !== undefined) query.set('shmsize', String(build.shm_size))

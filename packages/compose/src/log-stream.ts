@@ -86,76 +86,118 @@ function linePrinter(target: NodeJS.WriteStream, prefix: string) {
   }
 }
 
-export interface Following {
+interface Following {
   isShown: (container: { service: string }) => boolean
   /** Of what runs already, only what it has written since then, in seconds since 1970; 0 is everything. */
   since: number
+  /** Runs (of `endedRuns`) that belong to the past: they ended before anything was started here. */
+  earlier?: ReadonlySet<string>
   /** Nothing is over before this: `up` is still starting containers. Never rejects. */
   starting?: Promise<void>
+  /**
+   * Everything has been stopped on purpose: what does not run now is over. A container that waits for its next restart
+   * (it crashes again and again) is stopped without an event.
+   */
+  stopped?: Promise<void>
   /** Called when a shown container ends. */
   onExit?: (container: ProjectContainer, exitCode: number) => void
 }
 
+/** The runs of these containers that have ended, for `earlier`. */
+export async function endedRuns({ engine }: Context, containers: ProjectContainer[]): Promise<Set<string>> {
+  const ended = containers.filter((container) => !isUp(container))
+  return new Set(await Promise.all(ended.map(async ({ id }) => runOf(id, (await inspectContainer(engine, id)).State))))
+}
+
+function runOf(id: string, { StartedAt }: { StartedAt: string }): string {
+  return `${id} ${StartedAt}`
+}
+
 /**
  * Follows the shown containers through restarts, and those that are started later as well. Resolves when none of them
- * is up any more. Subscribes to the engine's events before it looks at what is there, so it misses no start; a run that
- * both tell of is followed once.
+ * is up any more. Each run is followed once, whether an event tells of it or a look at what is there: subscribing comes
+ * first, and the last look finds what began and ended so quickly that its events were not read any more.
  */
 export async function followProject(context: Context, printer: LogPrinter, following: Following): Promise<void> {
   const { engine, project } = context
-  const { isShown, since, starting = Promise.resolve(), onExit } = following
+  const { isShown, since, earlier = new Set(), starting = Promise.resolve(), stopped, onExit } = following
   const over = new AbortController()
   let failure: unknown
-  const runs = new Set<string>()
+  const runs = new Set(earlier)
   const printing = new Map<string, Promise<void>>()
+  /** Containers whose end has not been told. */
+  const live = new Set<string>()
   const shown = async () => (await listContainers(engine, project.name)).filter(isShown)
   const endWhenOver = async () => {
     if (!(await shown()).some(isUp)) over.abort()
   }
+  const fail = (error: unknown) => {
+    failure ??= error
+    over.abort()
+  }
   const followRun = async (container: ProjectContainer, from?: number) => {
     const { State } = await inspectContainer(engine, container.id)
-    const run = `${container.id} ${State.StartedAt}`
-    if (runs.has(run)) return
+    const run = runOf(container.id, State)
+    if (State.Status === 'created' || runs.has(run)) return
     runs.add(run)
+    live.add(container.id)
     await printer.print(context, container, { since: from ?? Date.parse(State.StartedAt) / 1000 })
   }
   const follow = (container: ProjectContainer, from?: number) => {
     const before = printing.get(container.id) ?? Promise.resolve()
     const now = before.then(() => followRun(container, from))
-    // A container may be removed before its output has been asked for.
     printing.set(
       container.id,
       now.catch((error: unknown) => {
-        if (context.signal.aborted || isDockerStatus(error, 404)) return
-        failure ??= error
-        over.abort()
+        // A container may be removed before its output has been asked for.
+        if (!context.signal.aborted && !isDockerStatus(error, 404)) fail(error)
       }),
     )
+  }
+  const tellEnd = (container: ProjectContainer, exitCode: number) => {
+    live.delete(container.id)
+    printer.say(container, `exited with code ${exitCode}`)
+    onExit?.(container, exitCode)
   }
 
   const filters = { label: [`${label.project}=${project.name}`], type: ['container'], event: ['start', 'die'] }
   const events = await engine.subscribe(filters, AbortSignal.any([context.signal, over.signal]))
   const present = await shown()
-  for (const container of present) if (since === 0 || isUp(container)) follow(container, since)
+  for (const container of present) follow(container, isUp(container) || since === 0 ? since : undefined)
+  if (since === 0) await forgetEnded()
   let hasStarted = false
-  const started = starting.then(() => {
-    hasStarted = true
-    return endWhenOver()
-  })
+  const looks = [
+    starting.then(() => {
+      hasStarted = true
+      return endWhenOver()
+    }),
+    ...(stopped ? [stopped.then(endWhenOver)] : []),
+  ]
+  for (const look of looks) look.catch(fail)
   for await (const { Action, Actor } of events) {
     const container = [...(await shown()), ...present].find(({ id }) => id === Actor.ID)
     if (!container) continue
     if (Action === 'start') follow(container)
     else {
       await printing.get(container.id)
-      const exitCode = Number(Actor.Attributes['exitCode'] ?? 0)
-      printer.say(container, `exited with code ${exitCode}`)
-      onExit?.(container, exitCode)
+      tellEnd(container, Number(Actor.Attributes['exitCode'] ?? 0))
       if (hasStarted) await endWhenOver()
     }
   }
-  await Promise.all([started, ...printing.values()])
+  if (!over.signal.aborted) return
+  for (const container of await shown()) follow(container)
+  await Promise.all(printing.values())
   if (failure !== undefined) throw failure
+  for (const container of (await shown()).filter(({ id }) => live.has(id)))
+    tellEnd(container, (await inspectContainer(engine, container.id)).State.ExitCode)
+
+  /** `logs -f` shows what ended long ago, and tells of no end that it has not seen. */
+  async function forgetEnded(): Promise<void> {
+    for (const container of present.filter((one) => !isUp(one))) {
+      await printing.get(container.id)
+      live.delete(container.id)
+    }
+  }
 }
 
 /** "10m", a date, or seconds since 1970, as seconds since 1970. Pure. */

@@ -41,7 +41,7 @@ export async function observeProject(engine: DockerEngine, name: string, directo
 }
 
 /** What the labels tell of each service: its name, its image and what it depends on. Pure. */
-export function observedServices(containers: ProjectContainer[]): Record<string, Service> {
+function observedServices(containers: ProjectContainer[]): Record<string, Service> {
   const context = { env: {}, readEnvFile: () => ({}) }
   return Object.fromEntries(
     containers.map(({ service, image, labels }) => {

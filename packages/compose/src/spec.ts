@@ -45,7 +45,7 @@ function sorted(value: unknown): unknown {
   )
 }
 
-export interface ContainerOptions {
+interface ContainerOptions {
   number: number
   imageId: string
   /** Anonymous volumes of the container that this one replaces: target → name. */
@@ -54,7 +54,7 @@ export interface ContainerOptions {
 }
 
 /** `compose run`: another command, no published ports unless asked for, and it may have a terminal. */
-export interface OneOff {
+interface OneOff {
   command?: string[]
   entrypoint?: string[]
   environment?: Record<string, string>

@@ -4,11 +4,12 @@
  */
 import type { Logger } from '@dinghy/shared/process/logger'
 import { notFound } from '@dinghy/shared/docker/errors'
-import type { Machine } from './store/host-base.ts'
-import { hostBaseFor, hostBaseWarning } from './store/host-base.ts'
+import { hostBaseFor, hostBaseWarning, hostFilesTar, withFiles } from './store/host-base.ts'
+import type { HostBase } from './store/host-base.ts'
+import type { Machine } from './store/machine.ts'
 import { UnreachableError } from './distribution/web-request.ts'
 import type { Image, ImageStore } from './store/image-store.ts'
-import type { Platform } from './content/oci.ts'
+import type { OciImageConfig, Platform } from './content/oci.ts'
 import type { Reference } from '@dinghy/shared/docker/reference'
 import { familiarName, parseReference, withDefaultTag } from '@dinghy/shared/docker/reference'
 import type { Credentials } from './distribution/credentials.ts'
@@ -20,7 +21,7 @@ import { pullImage, remoteTags } from './distribution/pull.ts'
  * When well-known bases are made from this machine's files: 'fallback', when their registry cannot be reached;
  * 'prefer', before asking it, for a driver that cannot run foreign root file systems anyway; or 'never'.
  */
-export type HostBasePolicy = 'fallback' | 'prefer' | 'never'
+type HostBasePolicy = 'fallback' | 'prefer' | 'never'
 
 export interface EnsureOptions {
   /** Ask the registry even if there is a local image. */
@@ -30,7 +31,7 @@ export interface EnsureOptions {
   credentials?: (domain: string) => Credentials | undefined
 }
 
-export interface ImageSourceOptions {
+interface ImageSourceOptions {
   images: ImageStore
   machine: Machine
   log: Pick<Logger, 'warn'>
@@ -99,6 +100,12 @@ export class ImageSource {
     for (const tag of tags) await this.pull({ ...repository, tag }, options, onProgress, signal)
   }
 
+  async #completed({ config, files }: HostBase): Promise<OciImageConfig> {
+    if (Object.keys(files).length === 0) return config
+    const { diffId } = await this.#images.layers.add(hostFilesTar(files, new Date(config.created ?? 0)))
+    return withFiles(config, diffId)
+  }
+
   async #standIn(
     reference: Reference,
     { platform }: EnsureOptions,
@@ -110,7 +117,7 @@ export class ImageSource {
     if (platform && !runsOn(base.config, platform)) {
       throw notFound(`no matching manifest for ${platformName(platform)} in the manifest list entries`)
     }
-    const { id } = await this.#images.create(base.config)
+    const { id } = await this.#images.create(await this.#completed(base), { hostBytes: base.bytes })
     await this.#images.tag(id, reference)
     const warning = hostBaseWarning(reference, base, why)
     this.#log.warn({ image: familiarName(reference) }, warning)

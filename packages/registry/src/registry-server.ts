@@ -14,14 +14,16 @@ import { createReadStream } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { digestOf, DigestMismatchError, isDigest } from '@dinghy/images/content/content-store'
+import { parseManifest } from '@dinghy/images/content/documents'
 import type { Manifest, ManifestIndex } from '@dinghy/images/content/oci'
-import { isIndex } from '@dinghy/images/content/oci'
+import { isIndex, mediaTypes } from '@dinghy/images/content/oci'
+import { DockerError } from '@dinghy/shared/docker/errors'
 import { readBody } from '@dinghy/shared/http/body'
 import { type ErrorAnswer, HttpError } from '@dinghy/shared/http/http-error'
 import { HttpServer } from '@dinghy/shared/http/server'
 import type { RegistryStore } from './registry-store.ts'
 
-export interface RegistryServerOptions {
+interface RegistryServerOptions {
   store: RegistryStore
   credentials?: { username: string; password: string }
   onError?: (error: unknown) => void
@@ -171,7 +173,7 @@ async function getManifest({ reply, store, name, reference }: Call): Promise<voi
 async function putManifest({ headers, body, reply, store, name, reference }: Call): Promise<void> {
   requireManifestReference(reference)
   const bytes = await readBody(body, maxManifestBytes)
-  const document = parseManifest(bytes)
+  const document = manifestOr400(bytes)
   const isByDigest = reference.includes(':')
   if (isByDigest && digestOf(bytes) !== reference) {
     throw new ApiError(400, 'DIGEST_INVALID', 'provided digest did not match uploaded content')
@@ -183,10 +185,11 @@ async function putManifest({ headers, body, reply, store, name, reference }: Cal
     }
   } else {
     const blobs = [document.config, ...document.layers]
-    const missing = blobs.find(({ digest }) => !isDigest(digest) || !store.hasBlob(name, digest))
+    const missing = blobs.find(({ digest }) => !store.hasBlob(name, digest))
     if (missing) throw new ApiError(400, 'MANIFEST_BLOB_UNKNOWN', `blob unknown to registry: ${missing.digest}`)
   }
-  const mediaType = headers['content-type'] ?? document.mediaType
+  const usualType = isIndex(document) ? mediaTypes.index : mediaTypes.manifest
+  const mediaType = headers['content-type'] ?? document.mediaType ?? usualType
   const digest = await store.putManifest(name, mediaType, bytes, isByDigest ? undefined : reference)
   const location = `/v2/${name}/manifests/${digest}`
   void reply.code(201).headers({ location, 'docker-content-digest': digest }).send()
@@ -277,16 +280,13 @@ async function finish(store: RegistryStore, id: string, name: string, digest: st
   }
 }
 
-function parseManifest(bytes: Buffer): Manifest | ManifestIndex {
+function manifestOr400(bytes: Buffer): Manifest | ManifestIndex {
   try {
-    const document = JSON.parse(bytes.toString()) as Partial<Manifest & ManifestIndex>
-    if (Array.isArray(document.manifests) || (document.config && Array.isArray(document.layers))) {
-      return document as Manifest | ManifestIndex
-    }
+    return parseManifest(bytes)
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
+    if (!(error instanceof DockerError)) throw error
+    throw new ApiError(400, 'MANIFEST_INVALID', 'manifest invalid')
   }
-  throw new ApiError(400, 'MANIFEST_INVALID', 'manifest invalid')
 }
 
 function requireManifestReference(reference: string): void {

@@ -17,7 +17,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ContentStore, hexOf } from '@dinghy/images/content/content-store'
 
-export interface StoredManifest {
+interface StoredManifest {
   digest: string
   mediaType: string
   bytes: Buffer

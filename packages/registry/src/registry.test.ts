@@ -322,7 +322,12 @@ describe('without a network', () => {
   const source = (hostBases?: 'fallback' | 'prefer' | 'never') =>
     new ImageSource({
       images: here,
-      machine: { find: (name) => `/bin/${name}`, modifiedAt: () => new Date(0), nodeVersion: 'v20.0.0' },
+      machine: {
+        find: (name) => `/bin/${name}`,
+        stat: () => ({ modifiedAt: new Date(0), bytes: 7 }),
+        nodeVersion: 'v20.0.0',
+        output: () => '',
+      },
       log: { warn: (...line: unknown[]) => void warnings.push(line) },
       ...(hostBases ? { hostBases } : {}),
     })

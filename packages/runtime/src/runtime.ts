@@ -32,7 +32,7 @@ import { chooseDriver, type Wanted } from './drivers/choose.ts'
 import { EventBus } from './events.ts'
 import { BuildCache } from '@dinghy/builder/build-cache'
 import { removeBuildLeftovers } from './containers/build-leftovers.ts'
-import { thisMachine } from '@dinghy/images/store/host-base'
+import { thisMachine } from '@dinghy/images/store/machine'
 import { ImageSource } from '@dinghy/images/image-source'
 import { ImageStore } from '@dinghy/images/store/image-store'
 import { bridgeSpace } from './networks/bridge/address-space.ts'
@@ -131,7 +131,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
 
   const cache = new BuildCache(root, images, clock)
   const hostBases = driver.name === 'process' ? 'prefer' : 'fallback'
-  const source = new ImageSource({ images, machine: thisMachine(), log, hostBases })
+  const source = new ImageSource({
+    images,
+    machine: thisMachine({ sharedOnly: hostBases !== 'prefer' }),
+    log,
+    hostBases,
+  })
   imageRoutes(router, { images, source, cache, containers, events, clock })
   imageTransferRoutes(router, { images, source, events, clock })
   buildRoutes(router, {

@@ -15,7 +15,15 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { alreadyExists, conflict, expired, notFound, toStatus, type StatusError } from '@dinghy/shared/api/errors'
+import {
+  alreadyExists,
+  badRequest,
+  conflict,
+  expired,
+  notFound,
+  toStatus,
+  type StatusError,
+} from '@dinghy/shared/api/errors'
 import { resourcePath, type Resource } from '@dinghy/shared/api/resources'
 import type { Draft, KubernetesObject, WatchEvent } from '@dinghy/shared/api/types'
 
@@ -138,7 +146,9 @@ export class TinyApiServer {
     const target = parsePath(url.pathname)
     if (method === 'GET' && url.searchParams.has('watch')) return this.#watch(target, url.searchParams, response)
     const isStrategic = request.headers['content-type']?.includes('strategic-merge-patch') === true
-    sendJson(response, method === 'POST' ? 201 : 200, this.#answer(method, url.pathname, target, body, isStrategic))
+    const answer = this.#answer(method, url.pathname, target, body, isStrategic)
+    const asTable = method === 'GET' && String(request.headers.accept).includes('as=Table')
+    sendJson(response, method === 'POST' ? 201 : 200, asTable ? toTable(answer as KubernetesObject) : answer)
   }
 
   #answer(method: string, path: string, target: Target, body: unknown, isStrategic: boolean): unknown {
@@ -156,7 +166,7 @@ export class TinyApiServer {
       case 'PUT':
         return this.#update(objectPath, target, present, body as KubernetesObject)
       case 'PATCH':
-        return this.#update(objectPath, target, present, patched(present, body, isStrategic) as KubernetesObject)
+        return this.#update(objectPath, target, present, patchedObject(present, body, isStrategic))
       case 'POST':
         return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }
       default:
@@ -203,6 +213,7 @@ export class TinyApiServer {
             .filter((one) => one.group === name && one.version === version)
             .map(({ group, kind, plural, namespaced }) => ({
               resource: plural,
+              singularResource: kind.toLowerCase(),
               responseKind: { group, version, kind },
               scope: namespaced ? 'Namespaced' : 'Cluster',
               verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
@@ -264,6 +275,23 @@ export class TinyApiServer {
   }
 }
 
+/** A column that is always shown and one that only a wide table has. */
+function toTable(answer: KubernetesObject & { items?: KubernetesObject[] }): unknown {
+  return {
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata: { resourceVersion: answer.metadata.resourceVersion },
+    columnDefinitions: [
+      { name: 'Name', priority: 0 },
+      { name: 'Revision', priority: 1 },
+    ],
+    rows: (answer.items ?? [answer]).map(({ metadata }) => ({
+      cells: [metadata.name, metadata.resourceVersion],
+      object: { metadata: { namespace: metadata.namespace } },
+    })),
+  }
+}
+
 function isIn(path: string, collection: string, namespace: string | undefined): boolean {
   const target = parsePath(path)
   return target.collection === collection && (namespace === undefined || target.namespace === namespace)
@@ -283,6 +311,17 @@ function parsePath(path: string): Target {
   const namespace = isInNamespace ? parts.splice(0, 2)[1] : undefined
   const [plural = '', name, subresource] = parts
   return { collection: `/${[...prefix, plural].join('/')}`, plural, namespace, name, subresource }
+}
+
+/** RFC 6902, as far as clients under test use it: `replace`. Anything else is a merge patch. */
+function patchedObject(present: KubernetesObject, patch: unknown, isStrategic: boolean): KubernetesObject {
+  if (!Array.isArray(patch)) return patched(present, patch, isStrategic) as KubernetesObject
+  return (patch as { op: string; path: string; value: unknown }[]).reduce((object, { op, path, value }) => {
+    if (op !== 'replace') throw badRequest(`this server knows no ${op}`)
+    const fields = path.split('/').slice(1)
+    const nested = fields.reduceRight<unknown>((inner, field) => ({ [field]: inner }), value)
+    return patched(object, nested, false) as KubernetesObject
+  }, present)
 }
 
 /** By which key the items of a list are told apart in a strategic merge patch; undefined: they are plain values. */

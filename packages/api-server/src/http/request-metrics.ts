@@ -12,34 +12,63 @@ export interface RequestMetrics {
   begin(info: RequestInfo): (code: number) => void
 }
 
+type Labels = Record<(typeof labelNames)[number], string>
+const labelNames = ['verb', 'group', 'version', 'resource', 'subresource'] as const
+
+/** One kind of request: how often it was answered with which code. */
+interface Series {
+  labels: Labels
+  codes: Map<number, number>
+}
+
 export function requestMetrics(metrics: Metrics, clock: Clock): RequestMetrics {
-  const resourceLabels = ['verb', 'group', 'version', 'resource', 'subresource'] as const
-  const total = metrics.counter('apiserver_request_total', 'Requests by verb, resource and status code.', [
-    ...resourceLabels,
-    'code',
-  ])
+  // Counted here and shown when somebody looks: prom-client's counter would take as long as the rest of a small get.
+  const series = new Map<string, Series>()
+  metrics.observed(
+    'apiserver_request_total',
+    'Requests by verb, resource and status code.',
+    () =>
+      [...series.values()].flatMap(({ labels, codes }) =>
+        Array.from(codes, ([code, value]) => ({ labels: { ...labels, code }, value })),
+      ),
+    { labelNames: [...labelNames, 'code'], type: 'counter' },
+  )
   const duration = metrics.histogram(
     'apiserver_request_duration_seconds',
     'How long requests took; watches and other lasting ones left out.',
-    { labelNames: resourceLabels },
+    { labelNames },
   )
   const lasting = metrics.gauge(
     'apiserver_longrunning_requests',
     'Watches, logs and other lasting requests that are open.',
-    resourceLabels,
+    labelNames,
   )
   return {
     begin(info) {
-      const { verb, group, version, resource, subresource } = info
-      // Paths are the client's choice and would make endless series; resources are not, once they exist.
-      const labels = { verb: verb.toUpperCase(), group, version, resource, subresource: subresource ?? '' }
       const started = clock.now()
-      if (isLasting(info)) lasting.inc(labels)
+      if (isLasting(info)) lasting.inc(labelsOf(info))
       return (code) => {
-        if (code !== 404) total.inc({ ...labels, code })
-        if (isLasting(info)) lasting.dec(labels)
-        else if (code !== 404) duration.observe(labels, (clock.now() - started) / 1000)
+        if (isLasting(info)) lasting.dec(labelsOf(info))
+        // Paths are the client's choice and would make endless series; resources are not, once they exist.
+        if (code === 404) return
+        const { labels, codes } = seriesOf(series, info)
+        codes.set(code, (codes.get(code) ?? 0) + 1)
+        if (!isLasting(info)) duration.observe(labels, (clock.now() - started) / 1000)
       }
     },
   }
+}
+
+function seriesOf(series: Map<string, Series>, info: RequestInfo): Series {
+  const { verb, group, version, resource, subresource = '' } = info
+  const key = `${verb} ${group} ${version} ${resource} ${subresource}`
+  const known = series.get(key)
+  if (known) return known
+  const made = { labels: labelsOf(info), codes: new Map<number, number>() }
+  series.set(key, made)
+  return made
+}
+
+function labelsOf({ verb, group, version, resource, subresource = '' }: RequestInfo): Labels {
+  return { verb: verb.toUpperCase(), group, version, resource, subresource }
 }

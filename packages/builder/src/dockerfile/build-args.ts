@@ -13,7 +13,7 @@ const predefined = new Set(
 /** Given values may be null: `--build-arg X` without a value in a client whose environment has no X. */
 export type GivenArgs = Record<string, string | null>
 
-export interface PlatformNames {
+interface PlatformNames {
   os: string
   architecture: string
   variant?: string

@@ -20,7 +20,7 @@ export interface StageState {
   escape: string
 }
 
-export interface Evaluated {
+interface Evaluated {
   state: StageState
   /** What stands behind `#(nop)` in the history. */
   comment: string
@@ -151,7 +151,7 @@ export function envValue(env: readonly string[] | undefined, name: string): stri
 }
 
 /** `["a" "b"]`, as Docker's history prints lists. */
-export function quotedList(list: readonly string[]): string {
+function quotedList(list: readonly string[]): string {
   return `[${list.map((item) => JSON.stringify(item)).join(' ')}]`
 }
 

@@ -81,7 +81,7 @@ export function isMetadata(command: Command): command is Metadata & { line: numb
   return !['RUN', 'COPY', 'ADD', 'WORKDIR'].includes(command.kind)
 }
 
-export type Instruction = (From & { line: number; text: string }) | Command
+type Instruction = (From & { line: number; text: string }) | Command
 
 type Parse = (raw: RawInstruction, escape: string) => From | Run | Copy | Workdir | Metadata
 

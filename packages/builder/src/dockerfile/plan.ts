@@ -34,7 +34,7 @@ export interface BuildPlan {
   globalArgs: Record<string, string | undefined>
 }
 
-export interface PlanOptions {
+interface PlanOptions {
   target?: string | undefined
   buildArgs: GivenArgs
   platformArgs: Record<string, string>
@@ -84,7 +84,7 @@ export function resolveFrom(text: string, index: number, names: readonly string[
 }
 
 /** Names that instructions of the stage take files from. */
-export function fromFlags(command: Command): string[] {
+function fromFlags(command: Command): string[] {
   if (command.kind === 'COPY') return command.from === undefined ? [] : [command.from]
   if (command.kind === 'RUN') return command.mounts.flatMap(({ from }) => from ?? [])
   return []

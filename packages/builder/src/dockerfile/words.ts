@@ -3,7 +3,7 @@
  * needs to know what was quoted, and happens when the step runs.
  */
 
-export class WordError extends Error {}
+class WordError extends Error {}
 
 /** Blank-separated words; blanks inside quotes and after the escape character do not separate. */
 export function splitWords(text: string, escape: string): string[] {

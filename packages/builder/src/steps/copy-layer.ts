@@ -47,11 +47,10 @@ export function copyLayer(
     const written = new Set<string>(['/'])
     for (const item of items) {
       await addParents(posix.dirname(item.target), archive, written, attributes, image)
-      if (item.target === '/' || (written.has(item.target) && 'stat' in item.source && item.source.stat.isDirectory()))
-        continue
+      if (item.target === '/' || (written.has(item.target) && isDirectory(item.source))) continue
       written.add(item.target)
       const header = itemHeader(item, attributes)
-      if (header.type !== 'file') await archive.add(header)
+      if (header.type !== 'file' || item.source === 'new-directory') await archive.add(header)
       else if ('content' in item.source) await archive.add(header, item.source.content)
       else await archive.add(header, fileContent(item.source.hostPath, header.size))
     }
@@ -75,11 +74,20 @@ async function addParents(
 export function directoryHeader(path: string, { owner, now }: CopyAttributes, image: LayerView): TarHeader {
   const existing = image.lookup(path)
   if (existing) return headerOf(path, existing.stat)
-  const { uid, gid } = owner ?? { uid: 0, gid: 0 }
-  return { name: `${path.slice(1)}/`, type: 'directory', mode: 0o755, uid, gid, size: 0, mtime: now }
+  return newDirectoryHeader(path, owner, now)
 }
 
-function itemHeader({ target, source, keepsOwner }: CopyItem, { owner, mode }: CopyAttributes): TarHeader {
+function newDirectoryHeader(path: string, owner: Owner | undefined, mtime: Date): TarHeader {
+  const { uid, gid } = owner ?? { uid: 0, gid: 0 }
+  return { name: `${path.slice(1)}/`, type: 'directory', mode: 0o755, uid, gid, size: 0, mtime }
+}
+
+export function isDirectory(source: CopyItem['source']): boolean {
+  return source === 'new-directory' || ('stat' in source && source.stat.isDirectory())
+}
+
+function itemHeader({ target, source, keepsOwner }: CopyItem, { owner, mode, now }: CopyAttributes): TarHeader {
+  if (source === 'new-directory') return newDirectoryHeader(target, owner, now)
   const header =
     'content' in source
       ? {
@@ -97,6 +105,7 @@ function itemHeader({ target, source, keepsOwner }: CopyItem, { owner, mode }: C
 }
 
 async function hashContent({ source }: CopyItem, { size }: TarHeader, hash: Hash): Promise<void> {
+  if (source === 'new-directory') return
   if ('content' in source) hash.update(source.content)
   else for await (const chunk of fileContent(source.hostPath, size) ?? []) hash.update(chunk as Buffer)
 }

@@ -43,8 +43,9 @@ function plan(text: string, workingDir = '/app', isContext = true): string[] {
   const source = { view: tree('context', context), isContext }
   const items = planCopy({ copy: copy as Copy, inline: [], source, image: tree('image', testImage), workingDir })
   return items.map((item) => {
-    const from = 'stat' in item.source ? item.source.path : item.source.name
-    return `${from} → ${item.target}`
+    const { source: from, target } = item
+    if (from === 'new-directory') return `new → ${target}`
+    return `${'stat' in from ? from.path : from.name} → ${target}`
   })
 }
 
@@ -57,15 +58,16 @@ describe('where files go', () => {
     ['COPY a.txt /abs', ['/a.txt → /abs']],
     ['COPY a.txt b.txt /d/', ['/a.txt → /d/a.txt', '/b.txt → /d/b.txt']],
     ['COPY *.txt /d/', ['/a.txt → /d/a.txt', '/b.txt → /d/b.txt', '/src/x → /d/link.txt']],
-    ['COPY s*/sub /d', ['/src/sub → /d', '/src/sub/y → /d/y']],
+    ['COPY s*/sub /d', ['new → /d', '/src/sub/y → /d/y']],
     ['COPY src .', ['/src/sub → /app/sub', '/src/sub/y → /app/sub/y', '/src/x → /app/x']],
-    ['COPY src/ /new', ['/src → /new', '/src/sub → /new/sub', '/src/sub/y → /new/sub/y', '/src/x → /new/x']],
+    ['COPY src/ /new', ['new → /new', '/src/sub → /new/sub', '/src/sub/y → /new/sub/y', '/src/x → /new/x']],
     ['COPY link.txt /d/', ['/src/x → /d/link.txt']],
     ['COPY a.txt /data/', ['/a.txt → /var/data/a.txt']],
     ['COPY a.txt /data/../up', ['/a.txt → /up']],
     ['COPY a.txt ../../../../x', ['/a.txt → /x']],
-    ['COPY --exclude=sub --exclude=*.md src /d', ['/src → /d', '/src/x → /d/x']],
+    ['COPY --exclude=sub --exclude=*.md src /d', ['new → /d', '/src/x → /d/x']],
     ['COPY --parents src/sub/y /d/', ['/src/sub/y → /d/src/sub/y']],
+    ['COPY --parents src/sub /d/', ['/src/sub → /d/src/sub', '/src/sub/y → /d/src/sub/y']],
     ['COPY ["a.txt", "/with space/"]', ['/a.txt → /with space/a.txt']],
   ])('%s', (text, expected) => expect(plan(text)).toEqual(expected))
 })

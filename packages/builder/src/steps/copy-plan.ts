@@ -30,14 +30,15 @@ export interface InlineFile {
 export interface CopyItem {
   /** Absolute path in the image, free of links. */
   target: string
-  source: ViewEntry | InlineFile
+  /** `new-directory`: one that the destination lacks. It is root's and has mode 0755, whatever is copied into it. */
+  source: ViewEntry | InlineFile | 'new-directory'
   /** Without `--chown` the file keeps its owner; otherwise it goes to root. */
   keepsOwner: boolean
 }
 
 export class CopyError extends Error {}
 
-export interface CopyRequest {
+interface CopyRequest {
   copy: Pick<Copy, 'kind' | 'sources' | 'destination' | 'parents' | 'exclude'>
   inline: InlineFile[]
   source: CopySource
@@ -77,7 +78,10 @@ export function planCopy({ copy, inline, source, image, workingDir }: CopyReques
       if (existing && !existing.stat.isDirectory()) {
         throw new CopyError(`${copy.kind} failed: cannot copy to non-directory: ${destination}`)
       }
-      for (const item of directoryItems(entry, base, source.view, image, excluded)) items.push({ ...item, keepsOwner })
+      // With --parents the directory itself is copied, without it only what is in it.
+      const top = copy.parents ? entry : 'new-directory'
+      for (const item of directoryItems(entry, top, base, source.view, image, excluded))
+        items.push({ ...item, keepsOwner })
     } else if (!excluded.excludes(posix.basename(entry.path))) {
       items.push({ target: intoDirectory ? posix.join(base, posix.basename(shown)) : base, source: entry, keepsOwner })
     }
@@ -128,6 +132,7 @@ function expandWildcard(path: string, view: LayerView): FoundSource[] {
 
 function directoryItems(
   root: ViewEntry,
+  top: CopyItem['source'],
   destination: string,
   view: LayerView,
   image: LayerView,
@@ -137,8 +142,7 @@ function directoryItems(
   for (const entry of view.walk(root.path)) {
     const below = posix.relative(root.path, entry.path)
     if (below === '') {
-      // The destination itself keeps the attributes it has; a new one takes the source's.
-      if (!image.lookup(destination)) items.push({ target: destination, source: entry })
+      if (!image.lookup(destination)) items.push({ target: destination, source: top })
       continue
     }
     if (excluded.excludes(below)) continue

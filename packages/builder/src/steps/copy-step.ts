@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Copy } from '../dockerfile/instructions.ts'
 import { LayerView } from '@dinghy/images/layers/layer-view'
 import { isArchive, unpackArchive } from './add-archive.ts'
-import { copyDigest } from './copy-layer.ts'
+import { copyDigest, isDirectory } from './copy-layer.ts'
 import type { CopyAttributes } from './copy-layer.ts'
 import type { CopyItem, CopySource, InlineFile } from './copy-plan.ts'
 import { CopyError, planCopy } from './copy-plan.ts'
@@ -16,7 +16,7 @@ import type { ReadText } from './owner.ts'
 import { parseMode, parseOwner } from './owner.ts'
 import { cloneGit, download, isGitUrl, isUrl } from './remote.ts'
 
-export interface CopyStep {
+interface CopyStep {
   /** With all words expanded. */
   copy: Copy
   /** Content of the heredocs, expanded where they want it. */
@@ -31,7 +31,7 @@ export interface CopyStep {
   directory: string
 }
 
-export interface PreparedCopy {
+interface PreparedCopy {
   items: CopyItem[]
   attributes: CopyAttributes
   /** Hexadecimal. */
@@ -59,8 +59,8 @@ export async function prepareCopy(step: CopyStep, signal?: AbortSignal): Promise
 
   const digest = await copyDigest(items, attributes)
   const count = copy.sources.length + step.heredocs.length
-  const first = items[0]?.source
-  const kind = count > 1 ? 'multi' : first && 'stat' in first && first.stat.isDirectory() ? 'dir' : 'file'
+  const [first] = items
+  const kind = count > 1 ? 'multi' : first && isDirectory(first.source) ? 'dir' : 'file'
   const flags = copy.chown === undefined ? '' : `--chown=${copy.chown} `
   return { items, attributes, digest, comment: `${copy.kind} ${flags}${kind}:${digest} in ${copy.destination} ` }
 }

@@ -25,6 +25,8 @@ export type RunCommand = (
     mounts?: StepMount[]
     /** `none`: a loopback device only. Otherwise the machine's network. */
     network?: 'none' | 'default'
+    /** "name:address", for /etc/hosts. */
+    extraHosts?: readonly string[]
     /** Bytes in the order in which each stream gave them. */
     onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
   },

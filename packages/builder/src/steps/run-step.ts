@@ -21,11 +21,13 @@ import { copyToHost } from './copy-to-host.ts'
 import type { RunCommand, StepMount } from './run-command.ts'
 import { mountSecret, type BuildSecrets } from './secrets.ts'
 
-export interface RunStep {
+interface RunStep {
   run: Run
   config: RunConfig
   /** Of the whole build; a RUN may have less. */
   network: 'none' | 'default'
+  /** `--add-host` of the build, as "name:address". */
+  extraHosts: readonly string[]
   /** Build arguments as NAME=value. */
   buildArgs: string[]
   secrets: BuildSecrets
@@ -39,7 +41,7 @@ export interface RunStep {
   onRemoved: (containerId: string) => void
 }
 
-export interface RunServices {
+interface RunServices {
   snapshotter: Snapshotter
   runCommand: RunCommand
   layers: LayerStore
@@ -80,6 +82,7 @@ export async function runStep(step: RunStep, services: RunServices, signal?: Abo
       user: step.config.User ?? '',
       mounts,
       network: step.run.network === 'none' ? 'none' : step.network,
+      extraHosts: step.extraHosts,
       onOutput: textDecoder(step.onOutput),
     }
     const code = await services.runCommand(options, signal)
@@ -114,7 +117,7 @@ export function runArguments(run: Run, config: RunConfig): { args: string[]; scr
   return { args: [...shell, `${text}\n${bodies}`] }
 }
 
-/** StepMount points that were made for the mounts, and everything in them, are not the command's doing. */
+/** Mount points that were made for the mounts, and everything in them, are not the command's doing. */
 export function withoutMounts(changes: readonly Change[], mounts: readonly Pick<StepMount, 'target'>[]): Change[] {
   const targets = mounts.map(({ target }) => target)
   const inMount = (path: string): boolean => targets.some((target) => path === target || path.startsWith(`${target}/`))
@@ -196,8 +199,14 @@ function withPath(env: string[] = []): string[] {
   return envValue(env, 'PATH') === undefined ? [defaultPath, ...env] : env
 }
 
-/** Characters that are split between two chunks of one stream are put together again. */
+/**
+ * Characters that are split between two chunks of one stream are put together again. What goes to stderr is shown in
+ * red, as Docker's builder does it, whoever reads it.
+ */
 function textDecoder(show: (text: string) => void): (stream: 'stdout' | 'stderr', chunk: Buffer) => void {
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() }
-  return (stream, chunk) => show(decoders[stream].decode(chunk, { stream: true }))
+  return (stream, chunk) => {
+    const text = decoders[stream].decode(chunk, { stream: true })
+    if (text !== '') show(stream === 'stderr' ? `\u001b[91m${text}\u001b[0m` : text)
+  }
 }

@@ -39,7 +39,7 @@ export interface VerbShape {
   stopsAtFirstWord?: boolean
 }
 
-export interface VerbsOptions<Verb extends VerbShape> {
+interface VerbsOptions<Verb extends VerbShape> {
   name: string
   description: string
   examples: string[]

@@ -5,7 +5,7 @@
 import type { Flags, VerbShape } from '../command-line/verbs.ts'
 import type { DockerEngine } from '@dinghy/shared/docker/engine'
 
-export interface DockerContext {
+interface DockerContext {
   engine: DockerEngine
   flags: Flags
   args: string[]

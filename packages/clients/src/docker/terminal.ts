@@ -15,7 +15,7 @@ export interface Terminal {
   resize?: (rows: number, columns: number) => Promise<void>
 }
 
-/** Resolves when the stream has ended; leaves the terminal as it found it. */
+/** Resolves when the stream has ended, and closes our side of it; leaves the terminal as it found it. */
 export async function interact(stream: Duplex, { tty, stdin, resize }: Terminal): Promise<void> {
   const { stdin: keys, stdout: screen } = process
   const isRaw = tty && stdin && keys.isTTY
@@ -39,6 +39,7 @@ export async function interact(stream: Duplex, { tty, stdin, resize }: Terminal)
     screen.off('resize', follow)
     if (isRaw) keys.setRawMode(false)
     keys.unpipe(stream)
+    stream.destroy()
     // Otherwise an open stdin would keep this process alive.
     keys.destroy()
   }

@@ -33,7 +33,7 @@ export const describe: Verb = {
 }
 
 /** Pure: names and labels first, then spec and status, with the bookkeeping that nobody reads left out. */
-export function renderObject(object: KubernetesObject & { data?: Record<string, string> }): string {
+function renderObject(object: KubernetesObject & { data?: Record<string, string> }): string {
   const { apiVersion: _version, kind, metadata, ...rest } = object
   const { name, namespace, labels, annotations, creationTimestamp, ownerReferences } = metadata
   const hidden = kind === 'Secret' && rest.data ? { ...rest, data: mapValues(rest.data, bytes) } : rest

@@ -12,6 +12,7 @@ import {
   listOf,
   mappingOf,
   optional,
+  refuseFields,
   textMappingOf,
   textOf,
   textsOf,
@@ -32,8 +33,7 @@ const refusedBuildFields = words('additional_contexts entitlements isolation pri
 export function parseBuild(value: unknown, env: Record<string, string | undefined>, at: string): Build {
   const tree = typeof value === 'string' ? { context: value } : treeOf(value, at)
   checkFields(tree, [...buildFields, ...ignoredBuildFields, ...refusedBuildFields], at)
-  const lost = refusedBuildFields.find((field) => tree[field] !== undefined)
-  if (lost !== undefined) throw new ComposeError(`${at}.${lost} is not supported by this compose`)
+  refuseFields(tree, refusedBuildFields, at)
   if (tree['dockerfile'] !== undefined && tree['dockerfile_inline'] !== undefined)
     throw new ComposeError(`${at} declares mutually exclusive dockerfile and dockerfile_inline`)
   const args = Object.entries(mappingOf(tree['args'], `${at}.args`))
@@ -42,7 +42,7 @@ export function parseBuild(value: unknown, env: Record<string, string | undefine
     args: Object.fromEntries(args.map(([name, arg]) => [name, arg ?? env[name] ?? null])),
     labels: textMappingOf(tree['labels'], `${at}.labels`),
     tags: textsOf(tree['tags'], `${at}.tags`),
-    cache_from: textsOf(tree['cache_from'], `${at}.cache_from`),
+    cache_from: textsOf(tree['cache_from'], `${at}.cache_from`).flatMap(cacheImage),
     extra_hosts: extraHosts(tree['extra_hosts'], `${at}.extra_hosts`),
     ...optional('dockerfile', tree['dockerfile'], String),
     ...optional('dockerfile_inline', tree['dockerfile_inline'], String),
@@ -53,6 +53,14 @@ export function parseBuild(value: unknown, env: Record<string, string | undefine
     ...optional('pull', tree['pull'], (flag) => booleanOf(flag, at)),
     ...optional('secrets', tree['secrets'], (secrets) => buildSecrets(secrets, `${at}.secrets`)),
   }
+}
+
+/** An image, or BuildKit's long form of one; caches of other types are left out, as the specification wants it. */
+function cacheImage(text: string): string[] {
+  if (!text.includes('=')) return [text]
+  const fields = new Map(text.split(',').map((field) => field.split('=', 2) as [string, string]))
+  const image = fields.get('type') === 'registry' ? fields.get('ref') : undefined
+  return image === undefined ? [] : [image]
 }
 
 function buildSecrets(value: unknown, at: string): BuildSecret[] {

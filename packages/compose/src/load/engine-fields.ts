@@ -7,7 +7,7 @@ import { ComposeError } from '../compose-error.ts'
 import { booleanOf, isTree, listOf, mappingOf, numberOf, oneOrMore, textMappingOf, textOf, textsOf } from './tree.ts'
 import { parseBytes } from './units.ts'
 
-export interface EngineField {
+interface EngineField {
   /** A field of the container's own configuration, or of what the host gives it. */
   part: 'Config' | 'HostConfig'
   name: string

@@ -14,7 +14,7 @@ export type Environment = Record<string, string | undefined>
 
 export class InterpolationError extends Error {}
 
-export interface Interpolation {
+interface Interpolation {
   env: Environment
   /** Called once for each variable that is used but not set. */
   warn: (message: string) => void

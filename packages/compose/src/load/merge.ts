@@ -80,7 +80,7 @@ export function mergeTrees(base: unknown, over: unknown, path: string[] = []): u
 }
 
 /** What is left when nothing precedes it: the tags mean nothing without something to replace. */
-export function withoutTags(value: unknown): unknown {
+function withoutTags(value: unknown): unknown {
   if (value instanceof Replacement) return withoutTags(value.value)
   if (Array.isArray(value)) return value.map(withoutTags)
   if (!isTree(value)) return value

@@ -4,10 +4,19 @@
 
 import { ComposeError } from '../compose-error.ts'
 import type { Mount } from '../model.ts'
-import { booleanOf, checkFields, isTree, listOf, numberOf, optional, textOf, treeOf } from './tree.ts'
+import { booleanOf, checkFields, isTree, listOf, numberOf, optional, refuseFields, textOf, treeOf } from './tree.ts'
 import { parseBytes } from './units.ts'
 
 const longFields = ['type', 'source', 'target', 'read_only', 'bind', 'volume', 'tmpfs', 'consistency']
+
+/** SELinux labels have no meaning where containers are not confined by it, here as in Docker. */
+const kindFields = {
+  bind: { known: ['propagation', 'create_host_path', 'selinux'], refused: ['recursive'] },
+  volume: { known: ['nocopy', 'subpath'], refused: ['labels'] },
+  tmpfs: { known: ['size', 'mode'], refused: [] },
+}
+
+const propagations = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']
 
 export function parseMount(value: unknown, at: string): Mount {
   return isTree(value) ? parseLong(value, at) : parseShort(textOf(value, at), at)
@@ -19,7 +28,12 @@ function parseLong(tree: Record<string, unknown>, at: string): Mount {
   if (type !== 'bind' && type !== 'volume' && type !== 'tmpfs')
     throw new ComposeError(`${at}.type: mounts of type "${type}" are not supported; use bind, volume or tmpfs`)
   if (tree['target'] === undefined) throw new ComposeError(`${at}.target is required`)
-  const [bind, volume, tmpfs] = ['bind', 'volume', 'tmpfs'].map((field) => treeOf(tree[field], `${at}.${field}`))
+  const [bind, volume, tmpfs] = Object.entries(kindFields).map(([kind, { known, refused }]) => {
+    const options = treeOf(tree[kind], `${at}.${kind}`)
+    checkFields(options, [...known, ...refused], `${at}.${kind}`)
+    refuseFields(options, refused, `${at}.${kind}`)
+    return options
+  })
   return {
     type,
     target: textOf(tree['target'], `${at}.target`),
@@ -43,12 +57,14 @@ function parseShort(text: string, at: string): Mount {
   if (target === undefined) return { type: 'volume', target: first, read_only: false }
   const options = mode.split(',')
   const isBind = first.startsWith('/')
+  const propagation = isBind ? options.find((option) => propagations.includes(option)) : undefined
   return {
     type: isBind ? 'bind' : 'volume',
     source: first,
     target,
     read_only: options.includes('ro'),
     ...(isBind ? { create_host_path: true } : {}),
+    ...(propagation !== undefined ? { propagation } : {}),
     ...(options.includes('nocopy') ? { nocopy: true } : {}),
   }
 }

@@ -9,6 +9,7 @@ import {
   isTree,
   listOf,
   optional,
+  refuseFields,
   textMappingOf,
   textOf,
   type Tree,
@@ -38,8 +39,13 @@ export function normalizeNetwork(key: string, value: unknown, project: string): 
 }
 
 function parseIpam(tree: Tree, at: string): NonNullable<Network['ipam']> {
+  checkFields(tree, ['driver', 'config', 'options'], at)
+  refuseFields(tree, ['options'], at)
   const config = listOf(tree['config'], `${at}.config`).map((item) => {
-    const { subnet, gateway, ip_range } = treeOf(item, `${at}.config`)
+    const pool = treeOf(item, `${at}.config`)
+    checkFields(pool, words('subnet gateway ip_range aux_addresses'), `${at}.config`)
+    refuseFields(pool, ['aux_addresses'], `${at}.config`)
+    const { subnet, gateway, ip_range } = pool
     return {
       ...optional('subnet', subnet, String),
       ...optional('gateway', gateway, String),

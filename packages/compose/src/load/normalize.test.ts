@@ -60,12 +60,14 @@ test('dependencies in both forms, and those that are implied', () => {
   const tree = {
     depends_on: { db: { condition: 'service_healthy', restart: true } },
     links: ['db:x', 'cache'],
+    volumes_from: ['files:ro', 'container:other'],
     pid: 'service:job',
   }
   expect(service(tree).depends_on).toEqual({
     db: { condition: 'service_healthy', required: true, restart: true },
-    cache: started,
-    job: started,
+    cache: { ...started, restart: true },
+    job: { ...started, restart: true },
+    files: started,
   })
 })
 

@@ -20,6 +20,7 @@ import {
   numberOf,
   oneOrMore,
   optional,
+  refuseFields,
   textMappingOf,
   textOf,
   textsOf,
@@ -59,14 +60,13 @@ export function normalizeService(name: string, value: unknown, context: Normaliz
   const tree = treeOf(value, `services.${name}`)
   checkFields(tree, knownFields, `services.${name}`)
   const at = (field: string) => `services.${name}.${field}`
-  const lost = refused.find((field) => tree[field] !== undefined)
-  if (lost !== undefined) throw new ComposeError(`${at(lost)} is not supported by this compose`)
+  refuseFields(tree, refused, `services.${name}`)
   if (!tree['image'] && !tree['build']) {
     throw new ComposeError(
       `service "${name}" has neither an image nor a build context specified: invalid compose project`,
     )
   }
-  const deploy = treeOf(tree['deploy'], at('deploy'))
+  const deploy = deployOf(tree['deploy'], at('deploy'))
   const service: Service = {
     name,
     environment: environmentOf(tree, context, at('environment')),
@@ -107,6 +107,29 @@ export function normalizeService(name: string, value: unknown, context: Normaliz
   return service
 }
 
+/** What is for a swarm alone, compose reads and leaves; so does this. */
+const swarmFields = words('mode endpoint_mode labels placement rollback_config update_config')
+
+function deployOf(value: unknown, at: string): Tree {
+  const deploy = treeOf(value, at)
+  checkFields(deploy, [...swarmFields, 'replicas', 'resources', 'restart_policy'], at)
+  checkFields(
+    treeOf(deploy['restart_policy'], at),
+    words('condition delay max_attempts window'),
+    `${at}.restart_policy`,
+  )
+  const resources = treeOf(deploy['resources'], `${at}.resources`)
+  checkFields(resources, ['limits', 'reservations'], `${at}.resources`)
+  checkFields(treeOf(resources['limits'], at), words('cpus memory pids'), `${at}.resources.limits`)
+  const reservations = treeOf(resources['reservations'], `${at}.resources.reservations`)
+  checkFields(reservations, words('cpus memory devices generic_resources'), `${at}.resources.reservations`)
+  refuseFields(reservations, ['devices', 'generic_resources'], `${at}.resources.reservations`)
+  return deploy
+}
+
+const endpointFields = words('aliases ipv4_address mac_address priority')
+const refusedEndpointFields = words('driver_opts gw_priority interface_name ipv6_address link_local_ips')
+
 function environmentOf(tree: Tree, context: NormalizeContext, at: string): Record<string, string> {
   const merged = filesOf(tree['env_file'], context, at)
   for (const [name, value] of Object.entries(mappingOf(tree['environment'], at))) {
@@ -146,6 +169,8 @@ function networksOf(tree: Tree, at: string): Record<string, Endpoint> {
     : treeOf(value, at)
   const entries = Object.entries(mapping).map(([name, options]): [string, Endpoint] => {
     const endpoint = treeOf(options, `${at}.${name}`)
+    checkFields(endpoint, [...endpointFields, ...refusedEndpointFields], `${at}.${name}`)
+    refuseFields(endpoint, refusedEndpointFields, `${at}.${name}`)
     return [
       name,
       {
@@ -159,12 +184,16 @@ function networksOf(tree: Tree, at: string): Record<string, Endpoint> {
   return Object.fromEntries(entries.toSorted(([, a], [, b]) => (b.priority ?? 0) - (a.priority ?? 0)))
 }
 
-// A service also depends on those whose names, namespaces or volumes it uses.
+// A service also depends on those whose names, namespaces or volumes it uses. Of a namespace, and of a link, it has to
+// be restarted together with its owner: what it had of the old container is gone.
 function dependenciesOf(tree: Tree, at: (field: string) => string): Record<string, Dependency> {
   const links = textsOf(tree['links'], at('links')).map((link) => link.split(':')[0] ?? '')
   const shared = ['network_mode', 'ipc', 'pid'].map((field) => /^service:(.+)$/.exec(String(tree[field] ?? ''))?.[1])
   const sources = textsOf(tree['volumes_from'], at('volumes_from')).map((from) => from.split(':')[0])
-  const implied = [...links, ...shared, ...sources].filter((name) => name !== undefined && name !== 'container')
+  const implied = [
+    ...sources.map((name) => ({ name, restart: false })),
+    ...[...links, ...shared].map((name) => ({ name, restart: true })),
+  ]
   const value = tree['depends_on']
   const mapping = Array.isArray(value)
     ? Object.fromEntries(value.map((name) => [String(name), {}]))
@@ -174,7 +203,11 @@ function dependenciesOf(tree: Tree, at: (field: string) => string): Record<strin
     parseDependency(options, at(`depends_on.${name}`)),
   ])
   return {
-    ...Object.fromEntries(implied.map((name) => [name, parseDependency({}, '')])),
+    ...Object.fromEntries(
+      implied.flatMap(({ name, restart }) =>
+        name === undefined || name === 'container' ? [] : [[name, parseDependency({ restart }, '')]],
+      ),
+    ),
     ...(Object.fromEntries(written) as Record<string, Dependency>),
   }
 }
@@ -227,8 +260,6 @@ function settingsOf(tree: Tree, deploy: Tree, at: (field: string) => string): Re
     treeOf(deploy['resources'], at('deploy.resources'))['reservations'],
     at('deploy.resources'),
   )
-  if (reservations['devices'] !== undefined)
-    throw new ComposeError(`${at('deploy.resources.reservations.devices')} is not supported by this compose`)
   const given: Tree = { ...optional('mem_reservation', reservations['memory'], (size) => size), ...tree }
   return Object.fromEntries(
     Object.entries(engineFields)

@@ -14,7 +14,7 @@ export function readComposeFile(path: string): Tree {
 }
 
 /** Pure. Throws with the file and the line of what is wrong. */
-export function parseCompose(text: string, path: string): Tree {
+function parseCompose(text: string, path: string): Tree {
   const document = parseDocument(text, { merge: true, customTags: (known) => [octal, ...known, ...tags] })
   const [problem] = document.errors
   if (problem) throw new ComposeError(`yaml: ${path}: ${problem.message}`)

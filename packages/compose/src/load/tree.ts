@@ -98,6 +98,12 @@ export function checkFields(tree: Tree, known: readonly string[], at: string): v
   }
 }
 
+/** Throws at the first of the fields that are known, and not supported: leaving one out would change what is made. */
+export function refuseFields(tree: Tree, fields: readonly string[], at: string): void {
+  const lost = fields.find((field) => tree[field] !== undefined)
+  if (lost !== undefined) throw new ComposeError(`${at}.${lost} is not supported by this compose`)
+}
+
 /** "a b c" → ["a", "b", "c"]. */
 export function words(text: string): string[] {
   return text.trim().split(/\s+/)

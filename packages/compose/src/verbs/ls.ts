@@ -12,7 +12,7 @@ interface Listed {
   Labels: Record<string, string>
 }
 
-export interface ListedProject {
+interface ListedProject {
   Name: string
   Status: string
   ConfigFiles: string

@@ -8,6 +8,7 @@ import { age, bytes } from '@dinghy/clients/docker/lists'
 import { alignRows } from '@dinghy/clients/command-line/table'
 import { ComposeError } from '../compose-error.ts'
 import { isUp, listContainers, type ProjectContainer } from '../containers.ts'
+import { parseTemplate } from '../go-template.ts'
 import { numberOf } from '../plan.ts'
 import { chosenServices, type ComposeVerb, numberFlag } from '../verb.ts'
 
@@ -20,11 +21,12 @@ export const ps: ComposeVerb = {
     quiet: { type: 'boolean', short: 'q', help: 'print only ids' },
     services: { type: 'boolean', help: 'print only the names of services' },
     status: { type: 'string', multiple: true, value: 'status', help: 'only containers with this status' },
-    format: { type: 'string', value: 'format', help: 'table or json' },
+    format: { type: 'string', value: 'format', help: 'table, json or a template of Go' },
   },
   async run({ engine, project, clock, flags, args }) {
     const chosen = chosenServices(project, args)
     const states = several(flags, 'status')
+    const format = String(flags['format'] ?? 'table')
     const isWanted = (container: ProjectContainer) => {
       if (states.length > 0) return states.includes(container.state)
       return flags['all'] === true || isUp(container)
@@ -33,13 +35,24 @@ export const ps: ComposeVerb = {
     const containers = listed.filter((container) => chosen[container.service] && isWanted(container))
     if (flags['quiet']) for (const { id } of containers) console.log(id)
     else if (flags['services']) for (const name of new Set(containers.map(({ service }) => service))) console.log(name)
-    else if (flags['format'] === 'json')
-      for (const container of containers) console.log(JSON.stringify(toJson(container)))
-    else if (flags['format'] !== undefined && flags['format'] !== 'table')
-      throw new UsageError('--format takes table or json')
+    else if (format === 'json') for (const container of containers) console.log(JSON.stringify(toJson(container)))
+    else if (format.includes('{{')) {
+      const render = parseTemplate(format)
+      for (const container of containers) console.log(render(toRow(container, clock.now())))
+    } else if (format !== 'table') throw new UsageError('--format takes table, json or a template such as "{{.Name}}"')
     else console.log(table(containers, clock.now()))
     return 0
   },
+}
+
+/** What a template can show: the fields of the JSON, and those of the table where that words them otherwise. */
+function toRow(container: ProjectContainer, nowMs: number): Record<string, unknown> {
+  return {
+    ...toJson(container),
+    CreatedAt: new Date(container.created * 1000).toISOString(),
+    RunningFor: `${age(container.created, nowMs)} ago`,
+    Ports: container.ports.map(renderPort).join(', '),
+  }
 }
 
 function toJson({ id, name, service, image, state, status, command, labels, ports }: ProjectContainer) {

@@ -29,7 +29,7 @@ const createFlags = {
   'no-recreate': { type: 'boolean', help: 'keep containers that have changed' },
   'always-recreate-deps': { type: 'boolean', help: 'replace also what they depend on' },
   'remove-orphans': { type: 'boolean', help: 'remove containers of services that are not in the file' },
-  'renew-anon-volumes': { type: 'boolean', short: 'V', help: 'give new anonymous volumes to replaced containers' },
+  'renew-anon-volumes': { type: 'boolean', short: 'V', help: 'replace containers, with new anonymous volumes' },
   scale: { type: 'string', multiple: true, value: 'service=n', help: 'how many containers a service has' },
 } as const
 
@@ -61,10 +61,12 @@ export const up: ComposeVerb = {
     'no-log-prefix': { type: 'boolean', help: 'without the names of the containers' },
     timestamps: { type: 'boolean', help: 'put its time before each line' },
     'abort-on-container-exit': { type: 'boolean', help: 'stop everything when one container ends' },
+    'abort-on-container-failure': { type: 'boolean', help: 'stop everything when one container fails' },
     'exit-code-from': { type: 'string', value: 'service', help: 'end with the exit code of this service' },
   },
   async run(context) {
     const { project, flags, args } = context
+    checkFlags(flags)
     const services = flags['no-deps'] ? alone(chosenServices(project, args)) : withDependencies(project, args)
     await dealWithOrphans(context)
     await createContainers(context, services, convergeOptions(flags, args))
@@ -76,6 +78,16 @@ export const up: ComposeVerb = {
   },
 }
 
+/** Flags of the foreground, where nothing stays in the foreground. */
+function checkFlags(flags: Flags): void {
+  const aborting = ['abort-on-container-exit', 'abort-on-container-failure'].filter((name) => flags[name])
+  if (aborting.length > 1) throw new UsageError(`--${aborting.join(' and --')} are incompatible`)
+  const [first] = [...aborting, ...(flags['exit-code-from'] === undefined ? [] : ['exit-code-from'])]
+  const background = ['detach', 'wait', 'no-start'].find((name) => flags[name])
+  if (first !== undefined && background !== undefined)
+    throw new UsageError(`--${first} and --${background} are incompatible`)
+}
+
 /** Services without what they depend on: whatever of that is not there is not waited for. */
 function alone(services: Services): Services {
   return Object.fromEntries(Object.entries(services).map(([name, service]) => [name, { ...service, depends_on: {} }]))
@@ -84,6 +96,8 @@ function alone(services: Services): Services {
 function convergeOptions(flags: Flags, args: string[]): ConvergeOptions {
   if (flags['force-recreate'] && flags['no-recreate'])
     throw new UsageError('--force-recreate and --no-recreate are incompatible')
+  if (flags['renew-anon-volumes'] && flags['no-recreate'])
+    throw new UsageError('--renew-anon-volumes and --no-recreate are incompatible')
   const pull = flags['pull'] as string | undefined
   if (pull !== undefined && !['always', 'missing', 'never', 'build'].includes(pull))
     throw new UsageError('--pull takes always, missing, never or build')
@@ -96,9 +110,11 @@ function convergeOptions(flags: Flags, args: string[]): ConvergeOptions {
     scale: scales(several(flags, 'scale')),
     recreate: ({ name }) => {
       if (flags['no-recreate']) return 'never'
+      // Only a new container gets new volumes.
+      const force = flags['force-recreate'] || flags['renew-anon-volumes']
       // Dependencies are only brought along: forcing is meant for what was named.
       const isMeant = args.length === 0 || args.includes(name)
-      return (isMeant ? flags['force-recreate'] : flags['always-recreate-deps']) ? 'always' : 'changed'
+      return (isMeant ? force : flags['always-recreate-deps']) ? 'always' : 'changed'
     },
   }
 }
@@ -157,8 +173,12 @@ async function inForeground(context: ComposeContext, services: Services): Promis
     timestamps: flags['timestamps'] === true,
     prefix: !flags['no-log-prefix'],
     stopSeconds: numberFlag(flags, 'timeout'),
-    endsWith: ({ service }) =>
-      exitCodeFrom === undefined ? flags['abort-on-container-exit'] === true : service === exitCodeFrom,
+    abortOn: flags['abort-on-container-failure']
+      ? 'failure'
+      : flags['abort-on-container-exit'] || exitCodeFrom !== undefined
+        ? 'exit'
+        : 'nothing',
+    exitCodeFrom,
   })
 }
 

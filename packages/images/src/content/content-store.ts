@@ -24,13 +24,13 @@ import type { Readable } from 'node:stream'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
-export interface StoredBlob {
+interface StoredBlob {
   digest: string
   size: number
 }
 
 export class DigestMismatchError extends Error {}
-export class BlobTooLargeError extends Error {}
+class BlobTooLargeError extends Error {}
 
 const digestPattern = /^sha256:([0-9a-f]{64})$/
 

@@ -23,14 +23,15 @@ export interface Platform {
 
 export interface Manifest {
   schemaVersion: 2
-  mediaType: string
+  /** OCI allows to leave it out. */
+  mediaType?: string
   config: Descriptor
   layers: Descriptor[]
 }
 
 export interface ManifestIndex {
   schemaVersion: 2
-  mediaType: string
+  mediaType?: string
   manifests: Descriptor[]
 }
 

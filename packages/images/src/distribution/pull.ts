@@ -10,7 +10,8 @@ import { closeSync, createReadStream, openSync, writeSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { DigestMismatchError, digestOf } from '../content/content-store.ts'
 import type { Image, ImageStore } from '../store/image-store.ts'
-import type { Descriptor, Manifest, ManifestIndex, OciImageConfig, Platform } from '../content/oci.ts'
+import { parseImageConfig, parseManifest } from '../content/documents.ts'
+import type { Descriptor, Manifest, ManifestIndex, Platform } from '../content/oci.ts'
 import { hostPlatform, isIndex } from '../content/oci.ts'
 import { readAll } from './web-request.ts'
 import { RegistryClient } from './registry-client.ts'
@@ -22,7 +23,7 @@ import { choosePlatform, platformName } from './platform.ts'
 import { ProgressMeter } from './progress-meter.ts'
 import type { OnProgress } from './progress.ts'
 
-export interface PullOptions {
+interface PullOptions {
   platform?: Platform | undefined
   credentials?: Credentials | undefined
 }
@@ -97,14 +98,11 @@ class Pull {
     const wanted = reference.digest ?? reference.tag ?? 'latest'
     const top = await this.#document(wanted)
     const manifest = isIndex(top.document) ? await this.#platformManifest(top.document) : top.document
-    if (!('config' in manifest) || !Array.isArray(manifest.layers)) {
-      throw new RegistryError(500, '', `unsupported manifest media type ${top.mediaType}`)
-    }
     this.#onProgress({ status: `Pulling from ${familiarRepository(reference)}`, id: wanted })
     const before = await this.#images.find(familiarName(reference))
 
     const config = await this.#config(manifest.config)
-    const diffIds = (JSON.parse(config.toString()) as OciImageConfig).rootfs.diff_ids
+    const diffIds = parseImageConfig(config).rootfs.diff_ids
     if (diffIds.length !== manifest.layers.length) {
       throw new RegistryError(500, '', 'layer count of the manifest and of the config differ')
     }
@@ -120,15 +118,13 @@ class Pull {
     return this.#images.resolve(image.id)
   }
 
-  async #document(
-    tagOrDigest: string,
-  ): Promise<{ document: Manifest | ManifestIndex; digest: string; mediaType: string }> {
-    const { bytes, mediaType } = await this.#client.manifest(tagOrDigest, this.#signal)
+  async #document(tagOrDigest: string): Promise<{ document: Manifest | ManifestIndex; digest: string }> {
+    const { bytes } = await this.#client.manifest(tagOrDigest, this.#signal)
     const digest = digestOf(bytes)
     if (tagOrDigest.startsWith('sha256:') && digest !== tagOrDigest) {
       throw new DigestMismatchError(`manifest verification failed for digest ${tagOrDigest}`)
     }
-    return { document: JSON.parse(bytes.toString()) as Manifest | ManifestIndex, digest, mediaType }
+    return { document: parseManifest(bytes), digest }
   }
 
   async #platformManifest(index: ManifestIndex): Promise<Manifest> {

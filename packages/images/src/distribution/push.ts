@@ -95,7 +95,7 @@ class Push {
     })
   }
 
-  async #pushManifest(manifest: Manifest): Promise<string> {
+  async #pushManifest(manifest: Manifest & { mediaType: string }): Promise<string> {
     const bytes = Buffer.from(JSON.stringify(manifest, undefined, 3))
     const digest = digestOf(bytes)
     const tag = this.#reference.tag ?? 'latest'

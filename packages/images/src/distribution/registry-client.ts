@@ -19,7 +19,7 @@ const manifestTypes = [mediaTypes.dockerManifest, mediaTypes.dockerIndex, mediaT
   ', ',
 )
 
-export interface ClientOptions {
+interface ClientOptions {
   credentials?: Credentials | undefined
   /** How long to wait for a first sign of life. */
   timeoutMs?: number

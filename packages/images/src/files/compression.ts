@@ -10,7 +10,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import zlib from 'node:zlib'
 
-export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd'
+type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd'
 
 const magicBytes: [Exclude<Compression, 'none'>, Buffer][] = [
   ['gzip', Buffer.from([0x1f, 0x8b, 0x08])],

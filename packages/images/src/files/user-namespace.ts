@@ -8,7 +8,7 @@
  */
 import { readFileSync } from 'node:fs'
 
-export interface IdRange {
+interface IdRange {
   first: number
   count: number
 }
@@ -61,7 +61,7 @@ const everyId = 2 ** 32 - 1
 const allIds = `0 0 ${everyId}\n`
 
 /** Lines of "first id here, first id outside, how many". */
-export function parseIdMap(text: string): IdRange[] {
+function parseIdMap(text: string): IdRange[] {
   return text
     .split('\n')
     .map((line) => line.trim().split(/\s+/).map(Number))

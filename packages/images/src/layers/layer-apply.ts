@@ -37,7 +37,7 @@ import type { WhiteoutDevices } from './whiteout.ts'
 import type { WantedXattrs } from '../files/xattrs.ts'
 import { setXattrs, XattrsRefusedError } from '../files/xattrs.ts'
 
-export interface ApplyOptions {
+interface ApplyOptions {
   /** Devices of the 'overlay' style; without them whiteouts stay `.wh.` files. See whiteout.ts. */
   whiteouts?: WhiteoutDevices
   /**
@@ -57,7 +57,7 @@ export interface ApplyLimits {
   entries: number
 }
 
-export interface AppliedLayer {
+interface AppliedLayer {
   /** Bytes of file content. */
   size: number
   /** Directories (relative, sorted) that hide what lower layers hold in them. */

@@ -37,7 +37,7 @@ export interface Layer {
   compressed?: Descriptor
 }
 
-export interface LayerStoreOptions {
+interface LayerStoreOptions {
   limits?: ApplyLimits
 }
 

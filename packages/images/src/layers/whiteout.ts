@@ -15,7 +15,7 @@ import type { Stats } from 'node:fs'
 import { once } from 'node:events'
 import { userNamespace } from '../files/user-namespace.ts'
 
-export type WhiteoutStyle = 'overlay' | 'files'
+type WhiteoutStyle = 'overlay' | 'files'
 
 export const whiteoutPrefix = '.wh.'
 export const opaqueMarker = '.wh..wh..opq'

@@ -36,6 +36,10 @@ function tar(files: Record<string, string | Partial<TarHeader>>): Readable {
   })
 }
 
+async function load(archive: Readable): Promise<string[]> {
+  return (await loadImages(there, archive)).map(({ text }) => text)
+}
+
 function importHere(files: Record<string, string>, config: RunConfig = {}) {
   return importImage(here, tar(files), { message: 'imported', config, now: new Date(0) })
 }
@@ -47,10 +51,7 @@ test('what was saved can be loaded, with its names', async () => {
   expect(saved.map(({ tags }) => tags)).toEqual([['app:1', 'app:2']])
   const bytes = await buffer(saveImages(here, saved))
 
-  expect(await loadImages(there, Readable.from([gzipSync(bytes)]))).toEqual([
-    'Loaded image: app:1\n',
-    'Loaded image: app:2\n',
-  ])
+  expect(await load(Readable.from([gzipSync(bytes)]))).toEqual(['Loaded image: app:1\n', 'Loaded image: app:2\n'])
   const loaded = await there.resolve('app:1')
   expect(loaded.id).toBe(image.id)
   expect(readFileSync(join(loaded.layers[0] ?? '', 'file'), 'utf8')).toBe('content')
@@ -61,7 +62,7 @@ test('the same images give the same archive', async () => {
   const save = async () => digestOf(await buffer(saveImages(here, await imagesToSave(here, [image.id]))))
   expect(await save()).toBe(await save())
   const bytes = await buffer(saveImages(here, await imagesToSave(here, [image.id.slice(7, 19)])))
-  expect(await loadImages(there, Readable.from([bytes]))).toEqual([`Loaded image ID: ${image.id}\n`])
+  expect(await load(Readable.from([bytes]))).toEqual([`Loaded image ID: ${image.id}\n`])
 })
 
 test('an OCI layout without Docker’s manifest.json is read, too', async () => {
@@ -95,12 +96,12 @@ test('an OCI layout without Docker’s manifest.json is read, too', async () => 
     [blob(manifest)]: manifest,
     'index.json': JSON.stringify(index),
   })
-  expect(await loadImages(there, archive)).toEqual(['Loaded image: app:3\n'])
+  expect(await load(archive)).toEqual(['Loaded image: app:3\n'])
 })
 
 test.each<[string, Record<string, string | Partial<TarHeader>>, string]>([
   ['no manifest', { x: '' }, 'does not contain a manifest.json'],
-  ['broken manifest', { 'manifest.json': '{' }, 'invalid archive'],
+  ['broken manifest', { 'manifest.json': '{' }, 'invalid image: manifest.json: '],
   ['missing config', { 'manifest.json': '[{"Config":"../../etc/passwd","Layers":[]}]' }, 'etc/passwd is missing'],
   [
     'a layer by way of a link to this machine',
@@ -120,9 +121,58 @@ test.each<[string, Record<string, string | Partial<TarHeader>>, string]>([
     },
     'wrong diff id',
   ],
-])('%s is refused', async (_case, files, message) => {
-  await expect(loadImages(there, tar(files))).rejects.toThrow(message)
+  ['a manifest that is no list', { 'manifest.json': '{}' }, 'manifest.json is no list of images'],
+  ['an entry that is no object', { 'manifest.json': '[null]' }, 'manifest.json is no list of images'],
+  ['layers that are no names', { 'manifest.json': '[{"Config":"c","Layers":[1]}]', c: '{}' }, 'is no list of images'],
+  ['a config that is no object', { 'manifest.json': '[{"Config":"c","Layers":[]}]', c: '7' }, 'config is no object'],
+  ['a config without layers', { 'manifest.json': '[{"Config":"c","Layers":[]}]', c: '{}' }, 'rootfs is no object'],
+  [
+    'a diff id that is a path',
+    { 'manifest.json': '[{"Config":"c","Layers":["l"]}]', c: '{"rootfs":{"diff_ids":["../x"]}}' },
+    'no list of digests',
+  ],
+  [
+    'a history that is none',
+    { 'manifest.json': '[{"Config":"c","Layers":[]}]', c: '{"rootfs":{"diff_ids":[]},"history":[null]}' },
+    'history is no list',
+  ],
+  [
+    'a name that is none',
+    { 'manifest.json': '[{"Config":"c","Layers":[],"RepoTags":["NOT VALID"]}]', c: '{"rootfs":{"diff_ids":[]}}' },
+    'invalid archive',
+  ],
+  ['an index that is no list', { 'index.json': '{"manifests":{}}' }, 'no list of descriptors'],
+  ['an index that is a manifest', { 'index.json': '{}' }, 'unsupported media type'],
+  ['a manifest that is not there', { 'index.json': `{"manifests":[{"digest":"${digestOf('x')}"}]}` }, 'is missing'],
+  ['an index of another machine’s files', { 'index.json': '{"manifests":[{"digest":"sha256:../../x"}]}' }, 'no list'],
+])('%s is refused as the client’s mistake', async (_case, files, message) => {
+  const error: unknown = await load(tar(files)).catch((reason: unknown) => reason)
+  expect(error).toMatchObject({ message: expect.stringContaining(message) as string })
   expect(await there.list()).toEqual([])
+})
+
+test('a list of manifests that holds itself ends', async () => {
+  // Nobody can name the digest of what holds it; a link can.
+  const digest = digestOf('itself')
+  const self = JSON.stringify({ manifests: [{ digest }] })
+  const archive = tar({ [`blobs/sha256/${digest.slice(7)}`]: self, 'index.json': self })
+  await expect(load(archive)).rejects.toThrow('holds itself')
+})
+
+test('null is as good as nothing, as Go writes it', async () => {
+  const config = '{"os":"linux","architecture":"amd64","config":null,"rootfs":{"diff_ids":[]},"history":null}'
+  const archive = tar({ 'manifest.json': '[{"Config":"c","Layers":null,"RepoTags":["app:1"]}]', c: config })
+  expect(await load(archive)).toEqual(['Loaded image: app:1\n'])
+  expect((await there.resolve('app:1')).config.config).toEqual({})
+})
+
+test('an imported image is for the platform that was asked for', async () => {
+  const options = { message: '', config: {}, now: new Date(0) }
+  const image = await importImage(here, tar({ a: 'x' }), {
+    ...options,
+    platform: { os: 'linux', architecture: 's390x' },
+  })
+  expect(image.config).toMatchObject({ os: 'linux', architecture: 's390x' })
 })
 
 test('history knows sizes and, as long as the chain is unbroken, ids', async () => {

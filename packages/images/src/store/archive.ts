@@ -14,21 +14,23 @@ import type { Image, ImageStore } from './image-store.ts'
 import { applyLayer } from '../layers/layer-apply.ts'
 import type { Layer } from '../layers/layer-store.ts'
 import { LayerView } from '../layers/layer-view.ts'
-import type { Descriptor, Manifest, ManifestIndex, OciImageConfig } from '../content/oci.ts'
+import type { DockerManifest } from '../content/documents.ts'
+import { parseDockerManifests, parseImageConfig, parseManifest } from '../content/documents.ts'
+import type { Descriptor, Manifest, ManifestIndex } from '../content/oci.ts'
 import { isIndex, mediaTypes } from '../content/oci.ts'
-import { familiarName, fullName, parseReference, repositoryOf } from '@dinghy/shared/docker/reference'
+import type { Reference } from '@dinghy/shared/docker/reference'
+import {
+  familiarName,
+  fullName,
+  InvalidReferenceError,
+  parseReference,
+  repositoryOf,
+} from '@dinghy/shared/docker/reference'
 import type { TarWriter } from '../files/tar.ts'
 import { tarStream } from '../files/tar.ts'
 
-/** One entry of `manifest.json`. */
-interface DockerManifest {
-  Config: string
-  RepoTags: string[] | null
-  Layers: string[]
-}
-
 /** An image to save, with the names that go along. */
-export interface SavedImage {
+interface SavedImage {
   image: Image
   tags: string[]
 }
@@ -78,8 +80,14 @@ export function saveImages(store: ImageStore, saved: readonly SavedImage[], sign
   }, signal)
 }
 
-/** Enters all images of the tar and resolves with one line of text for each, as `docker load` shows them. */
-export async function loadImages(store: ImageStore, tar: Readable, signal?: AbortSignal): Promise<string[]> {
+export interface Loaded {
+  id: string
+  /** A line for people, as `docker load` shows it. */
+  text: string
+}
+
+/** Enters all images of the tar. Resolves with something for each name, and for each image that has none. */
+export async function loadImages(store: ImageStore, tar: Readable, signal?: AbortSignal): Promise<Loaded[]> {
   const directory = store.content.temporaryPath()
   try {
     mkdirSync(directory)
@@ -139,37 +147,43 @@ class LoadedArchive {
     this.#signal = signal
   }
 
-  async load(): Promise<string[]> {
+  async load(): Promise<Loaded[]> {
     const docker = this.#view.readFile('/manifest.json')
     if (docker) {
-      const lines: string[] = []
-      for (const { Config, Layers, RepoTags } of parseJson(docker) as DockerManifest[]) {
-        lines.push(...(await this.#enter(this.#read(Config), Layers, RepoTags ?? [])))
+      const loaded: Loaded[] = []
+      for (const { Config, Layers, RepoTags } of parseDockerManifests(docker)) {
+        loaded.push(...(await this.#enter(this.#read(Config), Layers, RepoTags ?? [])))
       }
-      return lines
+      return loaded
     }
     const index = this.#view.readFile('/index.json')
     if (!index) throw badParameter('invalid archive: does not contain a manifest.json file')
-    return this.#loadIndex(parseJson(index) as ManifestIndex)
+    const document = parseManifest(index)
+    if (!isIndex(document)) throw badParameter('invalid archive: index.json is no list of manifests')
+    return this.#loadIndex(document)
   }
 
-  async #loadIndex(index: ManifestIndex): Promise<string[]> {
-    const lines: string[] = []
+  /** `outer` are the lists that led here: one that holds itself would never end. */
+  async #loadIndex(index: ManifestIndex, outer: readonly string[] = []): Promise<Loaded[]> {
+    const loaded: Loaded[] = []
     for (const { digest, annotations } of index.manifests) {
-      const document = parseJson(this.#read(blobPath(digest))) as Manifest | ManifestIndex
+      if (outer.includes(digest)) throw badParameter(`invalid archive: ${digest} holds itself`)
+      const document = parseManifest(this.#read(blobPath(digest)))
       if (isIndex(document)) {
-        lines.push(...(await this.#loadIndex(document)))
+        loaded.push(...(await this.#loadIndex(document, [...outer, digest])))
         continue
       }
       const name = annotations?.[imageName]
       const layers = document.layers.map((layer) => blobPath(layer.digest))
-      lines.push(...(await this.#enter(this.#read(blobPath(document.config.digest)), layers, name ? [name] : [])))
+      const tags = typeof name === 'string' ? [name] : []
+      loaded.push(...(await this.#enter(this.#read(blobPath(document.config.digest)), layers, tags)))
     }
-    return lines
+    return loaded
   }
 
-  async #enter(config: Buffer, layers: readonly string[], tags: readonly string[]): Promise<string[]> {
-    const { diff_ids: diffIds } = (parseJson(config) as OciImageConfig).rootfs
+  async #enter(config: Buffer, layers: readonly string[], tags: readonly string[]): Promise<Loaded[]> {
+    const { diff_ids: diffIds } = parseImageConfig(config).rootfs
+    const references = tags.map(parseName)
     if (diffIds.length !== layers.length) {
       throw badParameter(`invalid manifest, layers length mismatch: expected ${diffIds.length}, got ${layers.length}`)
     }
@@ -182,16 +196,24 @@ class LoadedArchive {
       await this.#store.layers.unpack({ mediaType, ...blob }, diffId, this.#signal)
     }
     const { id } = await this.#store.create(config)
-    const references = tags.map(parseReference)
     for (const reference of references) await this.#store.tag(id, reference)
-    if (references.length === 0) return [`Loaded image ID: ${id}\n`]
-    return references.map((reference) => `Loaded image: ${familiarName(reference)}\n`)
+    if (references.length === 0) return [{ id, text: `Loaded image ID: ${id}\n` }]
+    return references.map((reference) => ({ id, text: `Loaded image: ${familiarName(reference)}\n` }))
   }
 
   #read(path: string): Buffer {
     const bytes = this.#view.readFile(`/${path}`)
     if (!bytes) throw badParameter(`invalid archive: ${path} is missing`)
     return bytes
+  }
+}
+
+function parseName(tag: string): Reference {
+  try {
+    return parseReference(tag)
+  } catch (error) {
+    if (error instanceof InvalidReferenceError) throw badParameter(`invalid archive: ${error.message}`)
+    throw error
   }
 }
 
@@ -240,13 +262,4 @@ function ociLayerType(mediaType: string): string {
 
 function blobPath(digest: string): string {
   return `blobs/sha256/${hexOf(digest)}`
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString())
-  } catch (error) {
-    if (error instanceof SyntaxError) throw badParameter(`invalid archive: ${error.message}`)
-    throw error
-  }
 }

@@ -2,7 +2,7 @@
 import type { Image } from './image-store.ts'
 import type { OciImageConfig } from '../content/oci.ts'
 
-export interface HistoryLine {
+interface HistoryLine {
   /** `<missing>` for steps whose image is not here. */
   Id: string
   /** Seconds since the epoch. */

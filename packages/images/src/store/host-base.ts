@@ -1,97 +1,52 @@
 /**
  * Base images for a machine without a network: `FROM node` means this machine's own node, `FROM alpine` its shell.
  *
- * A host base has a config but no files; what a container of it sees below its own layers are the files of this
- * machine (the driver decides how: mounted read-only, or simply there). It is only ever a stand-in, so it comes with
- * a warning, it is marked in the config (`oci.ts`, hostBaseFeature), and only names whose promise this machine can
- * roughly keep are honoured: well-known bases whose program is installed here. Anything else stays a pull error.
+ * What a container of a host base sees below its own layers are the files of this machine (the driver decides how:
+ * mounted read-only, or simply there). The image itself has a config and at most one small layer, with what its name
+ * promises and the machine keeps elsewhere (host-roles.ts). It is only ever a stand-in, so it comes with a warning
+ * that says what is missing, it is marked in the config (`oci.ts`, hostBaseFeature), and only well-known bases whose
+ * program is installed here are honoured. Anything else stays a pull error.
  */
-import { accessSync, constants, realpathSync, statSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
-import type { ViewLayer } from '../layers/layer-view.ts'
-import type { OciImageConfig, RunConfig } from '../content/oci.ts'
-import { hostBaseFeature, hostPlatform } from '../content/oci.ts'
+import { dirname, posix } from 'node:path'
+import type { Readable } from 'node:stream'
 import type { Reference } from '@dinghy/shared/docker/reference'
 import { familiarName, withDefaultTag } from '@dinghy/shared/docker/reference'
-
-/** What the decision needs to know of this machine. */
-export interface Machine {
-  /** Absolute path of a program, if installed. */
-  find(program: string): string | undefined
-  /** When the file last changed. */
-  modifiedAt(path: string): Date
-  nodeVersion: string
-}
+import type { OciImageConfig } from '../content/oci.ts'
+import { hostBaseFeature, hostPlatform } from '../content/oci.ts'
+import type { TarHeader } from '../files/tar.ts'
+import { tarStream } from '../files/tar.ts'
+import type { ViewLayer } from '../layers/layer-view.ts'
+import type { HostFile, HostFiles } from './host-files.ts'
+import type { Role } from './host-roles.ts'
+import { inLocalBin, roles } from './host-roles.ts'
+import type { Machine } from './machine.ts'
+import { standardPath } from './machine.ts'
 
 export interface HostBase {
+  /** Of an image without layers; the one made of `files`, if there are any, has to be entered. */
   config: OciImageConfig
+  files: HostFiles
+  /** Of the machine's program that it stands for. */
+  bytes: number
   /** For people: "node of this machine (/usr/bin/node)". */
   madeOf: string
+  /** What people who know the image will miss, in whole sentences. */
+  differences: string[]
 }
-
-interface Role {
-  /** Official repositories (`library/…`) and last path components of other well-known registries' copies. */
-  names: string[]
-  /** The program that makes the role playable here. */
-  program: string
-  run: (machine: Machine) => RunConfig
-}
-
-function shellOf(program: string) {
-  return (machine: Machine) => ({ Cmd: [machine.find(program) ? program : 'sh'] })
-}
-const command =
-  (...args: string[]) =>
-  (): RunConfig => ({ Cmd: args })
-
-/** Ends at once when told to, unlike `sleep`, which as PID 1 would ignore the signal. */
-const pause = "trap 'kill $!; exit' INT TERM; while :; do sleep 86400 & wait $!; done"
-
-const roles: Role[] = [
-  {
-    names: ['node'],
-    program: 'node',
-    run: ({ nodeVersion }) => ({ Cmd: ['node'], Env: [`NODE_VERSION=${nodeVersion.replace(/^v/, '')}`] }),
-  },
-  { names: ['busybox', 'bash-static'], program: 'sh', run: command('sh') },
-  { names: ['alpine'], program: 'sh', run: command('/bin/sh') },
-  {
-    names: ['debian', 'ubuntu', 'buildpack-deps', 'bash', 'fedora', 'centos', 'rockylinux', 'almalinux', 'amazonlinux'],
-    program: 'sh',
-    run: shellOf('bash'),
-  },
-  { names: ['python'], program: 'python3', run: command('python3') },
-  { names: ['golang'], program: 'go', run: shellOf('bash') },
-  { names: ['rust'], program: 'cargo', run: shellOf('bash') },
-  { names: ['ruby'], program: 'ruby', run: command('irb') },
-  { names: ['perl'], program: 'perl', run: command('perl', '-de0') },
-  { names: ['php'], program: 'php', run: command('php', '-a') },
-  { names: ['eclipse-temurin', 'openjdk', 'amazoncorretto'], program: 'java', run: command('jshell') },
-  {
-    names: ['nginx'],
-    program: 'nginx',
-    run: () => ({ Cmd: ['nginx', '-g', 'daemon off;'], ExposedPorts: { '80/tcp': {} }, StopSignal: 'SIGQUIT' }),
-  },
-  {
-    names: ['redis'],
-    program: 'redis-server',
-    run: () => ({ Cmd: ['redis-server'], ExposedPorts: { '6379/tcp': {} } }),
-  },
-  { names: ['pause', 'pause-amd64', 'pause-arm64'], program: 'sh', run: command('sh', '-c', pause) },
-]
-
-const standardPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 /** The stand-in for an image, or undefined when this machine cannot play it. */
 export function hostBaseFor(reference: Reference, machine: Machine): HostBase | undefined {
   if (reference.digest !== undefined) return undefined
   const role = roles.find(({ names }) => names.includes(baseName(reference)))
-  const program = role && machine.find(role.program)
-  if (!role || program === undefined) return undefined
-  const run = role.run(machine)
-  const created = machine.modifiedAt(program).toISOString()
+  const name = role?.programs.find((candidate) => machine.find(candidate) !== undefined)
+  const program = name === undefined ? undefined : machine.find(name)
+  if (!role || name === undefined || program === undefined) return undefined
+  const { modifiedAt, bytes } = machine.stat(program)
+  const files = role.files?.(machine) ?? {}
+  const created = modifiedAt.toISOString()
   const { os, architecture, variant } = hostPlatform()
-  const madeOf = `${role.program} of this machine (${program})`
+  const madeOf = `${name} of this machine (${program})`
+  const run = role.run(machine)
   return {
     config: {
       created,
@@ -99,22 +54,85 @@ export function hostBaseFor(reference: Reference, machine: Machine): HostBase | 
       ...(variant !== undefined ? { variant } : {}),
       os,
       'os.features': [hostBaseFeature],
-      config: { ...run, Env: [`PATH=${searchPath(program).join(':')}`, ...(run.Env ?? [])], WorkingDir: '/' },
+      config: { WorkingDir: '/', ...run, Env: [`PATH=${searchPath(program).join(':')}`, ...(run.Env ?? [])] },
       rootfs: { type: 'layers', diff_ids: [] },
       history: [{ created, created_by: madeOf, comment: 'host base', empty_layer: true }],
     },
+    files,
+    bytes,
     madeOf,
+    differences: [versionDifference(reference, role, program, machine), missingPrograms(role, files, machine)].filter(
+      (sentence) => sentence !== undefined,
+    ),
   }
 }
 
+/** The config of the image once its files are a layer. */
+export function withFiles(config: OciImageConfig, diffId: string): OciImageConfig {
+  const history = (config.history ?? []).map(({ empty_layer: _none, ...entry }) => entry)
+  return { ...config, rootfs: { type: 'layers', diff_ids: [diffId] }, history }
+}
+
+/** A host base's files as a tar; `at` is the time of all of them, so that the same files are the same layer. */
+export function hostFilesTar(files: HostFiles, at: Date, signal?: AbortSignal): Readable {
+  return tarStream(async (archive) => {
+    const made = new Set<string>(['/'])
+    const addDirectory = async (path: string): Promise<void> => {
+      if (made.has(path)) return
+      made.add(path)
+      await addDirectory(posix.dirname(path))
+      await archive.add({ ...header(path, at), name: `${path.slice(1)}/`, type: 'directory', mode: 0o755 })
+    }
+    for (const [path, file] of Object.entries(files)) {
+      await addDirectory('directory' in file ? path : posix.dirname(path))
+      if (!('directory' in file)) await addFile(path, file)
+    }
+    async function addFile(path: string, file: Exclude<HostFile, { directory: true }>): Promise<void> {
+      if ('link' in file) return archive.add({ ...header(path, at), type: 'symlink', linkname: file.link })
+      const content = Buffer.from(file.text)
+      await archive.add({ ...header(path, at), mode: file.mode, size: content.length }, content)
+    }
+  }, signal)
+}
+
+function header(path: string, mtime: Date): TarHeader {
+  return { name: path.slice(1), type: 'file', mode: 0o777, uid: 0, gid: 0, size: 0, mtime }
+}
+
 /** What people are told, and why: no registry, or a driver for which the files of an image are of no use. */
-export function hostBaseWarning(reference: Reference, { madeOf }: HostBase, why: 'unreachable' | 'preferred'): string {
+export function hostBaseWarning(
+  reference: Reference,
+  { madeOf, differences }: Pick<HostBase, 'madeOf' | 'differences'>,
+  why: 'unreachable' | 'preferred',
+): string {
   const name = familiarName(withDefaultTag(reference))
   const reason =
     why === 'unreachable'
       ? `no registry answers for ${name}`
       : `containers here run this machine's own programs, not ${name}'s`
-  return `WARNING: ${reason}: standing in for it with ${madeOf} and its system files. What is built on it runs on this machine only.`
+  const standIn = `standing in for it with ${madeOf} and its system files.`
+  return [`WARNING: ${reason}: ${standIn}`, ...differences, 'What is built on it runs on this machine only.'].join(' ')
+}
+
+/** "node:22" on a machine with version 20: said, because nothing else would tell. */
+function versionDifference(
+  { tag = '' }: Reference,
+  { versionArgs }: Role,
+  program: string,
+  machine: Machine,
+): string | undefined {
+  const [wanted] = /^\d+(\.\d+)*/.exec(tag) ?? []
+  if (versionArgs === undefined || wanted === undefined) return undefined
+  const isNode = program === machine.find('node')
+  const told = isNode ? machine.nodeVersion : machine.output(program, versionArgs)
+  const [found] = /\d+(\.\d+)+/.exec(told) ?? []
+  if (found === undefined || `${found}.`.startsWith(`${wanted}.`)) return undefined
+  return `Its version is ${found}, not ${wanted}.`
+}
+
+function missingPrograms({ expects = [] }: Role, files: HostFiles, machine: Machine): string | undefined {
+  const missing = expects.filter((name) => !(inLocalBin(name) in files) && machine.find(name) === undefined)
+  return missing.length === 0 ? undefined : `Not on this machine: ${missing.join(', ')}.`
 }
 
 /** Which official image a name stands for; other people's images called "node" are not node. */
@@ -130,31 +148,6 @@ function baseName({ domain, path }: Reference): string {
 function searchPath(program: string): string[] {
   const directory = dirname(program)
   return standardPath.includes(directory) ? standardPath : [directory, ...standardPath]
-}
-
-/** This machine; programs are looked up in the directories that a container will search, then in our own PATH. */
-export function thisMachine(): Machine {
-  const directories = [...standardPath, ...(process.env['PATH'] ?? '').split(delimiter).filter(Boolean)]
-  return {
-    find: (program) => {
-      if (program === 'node') return process.execPath
-      return directories.map((directory) => join(directory, program)).find(isExecutable)
-    },
-    modifiedAt: (path) => statSync(realpathSync(path)).mtime,
-    nodeVersion: process.version,
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    // Not there, or not for us: either way not a program we can offer.
-    if (code === 'ENOENT' || code === 'EACCES' || code === 'ENOTDIR') return false
-    throw error
-  }
 }
 
 /** Directories and files of this machine that belong to an operating system rather than to its user. */

@@ -17,6 +17,7 @@ import { badParameter, DockerError, notFound } from '@dinghy/shared/docker/error
 import { ContentStore } from '../content/content-store.ts'
 import type { ApplyLimits } from '../layers/layer-apply.ts'
 import { LayerStore } from '../layers/layer-store.ts'
+import { parseImageConfig } from '../content/documents.ts'
 import { JsonDocument } from '../content/json-document.ts'
 import type { OciImageConfig } from '../content/oci.ts'
 import { isHostBase } from '../content/oci.ts'
@@ -50,19 +51,26 @@ export interface Image {
   created: string
   /** When a name last came to this image here, in milliseconds; 0 for never. */
   lastTagged: number
-  /** Bytes of file content of all layers. */
+  /** Bytes of file content of all layers; of a host base also those of the program that it stands for. */
   size: number
 }
 
+interface IndexedImage {
+  parent?: string
+  lastTagged?: number
+  /** Bytes of this machine's own files that a host base, or what is built on it, stands for. */
+  hostBytes?: number
+}
+
 export interface Index {
-  images: Record<string, { parent?: string; lastTagged?: number }>
+  images: Record<string, IndexedImage>
   /** Full name with tag → image id. */
   tags: Record<string, string>
   /** Full repository@digest → image id. */
   digests: Record<string, string>
 }
 
-export interface ImageStoreOptions {
+interface ImageStoreOptions {
   root: string
   clock?: Clock
   limits?: ApplyLimits
@@ -126,9 +134,9 @@ export class ImageStore {
   }
 
   /** Enters an image whose layers are all unpacked. The same config twice is the same image. */
-  async create(config: OciImageConfig | Buffer, options: { parent?: string } = {}): Promise<Image> {
+  async create(config: OciImageConfig | Buffer, options: { parent?: string; hostBytes?: number } = {}): Promise<Image> {
     const bytes = Buffer.isBuffer(config) ? config : Buffer.from(JSON.stringify(config))
-    const parsed = JSON.parse(bytes.toString()) as OciImageConfig
+    const parsed = parseImageConfig(bytes)
     return this.#index.update(async (index) => {
       for (const diffId of parsed.rootfs.diff_ids) {
         if ((await this.layers.get(diffId)) === undefined) {
@@ -136,7 +144,12 @@ export class ImageStore {
         }
       }
       const { digest } = await this.content.write(bytes)
-      index.images[digest] ??= options.parent === undefined ? {} : { parent: options.parent }
+      const { parent } = options
+      const hostBytes = options.hostBytes ?? (parent === undefined ? undefined : index.images[parent]?.hostBytes)
+      index.images[digest] ??= {
+        ...(parent !== undefined ? { parent } : {}),
+        ...(hostBytes !== undefined ? { hostBytes } : {}),
+      }
       return this.#load(digest, index)
     })
   }
@@ -227,7 +240,7 @@ export class ImageStore {
   }
 
   async #config(id: string): Promise<OciImageConfig> {
-    return JSON.parse((await this.content.read(id)).toString()) as OciImageConfig
+    return parseImageConfig(await this.content.read(id))
   }
 
   async #load(id: string, index: Index): Promise<Image> {
@@ -249,7 +262,7 @@ export class ImageStore {
       repoDigests: namesOf(index.digests, id).map((name) => familiarName(parseReference(name))),
       created: config.created ?? zeroTime,
       lastTagged: index.images[id]?.lastTagged ?? 0,
-      size: layers.reduce((sum, layer) => sum + layer.size, 0),
+      size: layers.reduce((sum, layer) => sum + layer.size, index.images[id]?.hostBytes ?? 0),
     }
   }
 }
@@ -271,7 +284,7 @@ function descendantsOf(id: string, images: Index['images']): Set<string> {
 }
 
 /** Docker's order: a whole id, a name, then the beginning of an id. */
-export function findId(index: Index, text: string): string | undefined {
+function findId(index: Index, text: string): string | undefined {
   if (index.images[text]) return text
   if (index.images[`sha256:${text}`]) return `sha256:${text}`
   const reference = parseName(text)

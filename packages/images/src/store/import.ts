@@ -1,6 +1,6 @@
 /** docker import: an image of one layer, made of a tar. */
 import type { Readable } from 'node:stream'
-import type { RunConfig } from '../content/oci.ts'
+import type { Platform, RunConfig } from '../content/oci.ts'
 import { hostPlatform } from '../content/oci.ts'
 import { decompressed } from '../files/compression.ts'
 import type { Image, ImageStore } from './image-store.ts'
@@ -9,7 +9,7 @@ import type { Image, ImageStore } from './image-store.ts'
 export async function importImage(
   store: ImageStore,
   tar: Readable,
-  options: { message: string; config: RunConfig; now: Date },
+  options: { message: string; config: RunConfig; now: Date; platform?: Platform },
   signal?: AbortSignal,
 ): Promise<Image> {
   const { stream } = await decompressed(tar, signal)
@@ -17,7 +17,7 @@ export async function importImage(
   const created = options.now.toISOString()
   return store.create({
     created,
-    ...hostPlatform(),
+    ...(options.platform ?? hostPlatform()),
     config: options.config,
     rootfs: { type: 'layers', diff_ids: [layer.diffId] },
     history: [{ created, comment: options.message }],

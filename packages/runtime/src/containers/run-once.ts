@@ -21,6 +21,8 @@ export interface RunOnceOptions {
   mounts?: Mount[]
   /** `none`: a namespace with a loopback device only. Otherwise the machine's network. */
   network?: 'none' | 'default'
+  /** Further lines of /etc/hosts, as "name:address". */
+  extraHosts?: readonly string[]
   /** Bytes in the order in which each stream gave them. */
   onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
 }
@@ -31,7 +33,7 @@ export interface RunOnceOptions {
  */
 export async function runOnce(driver: Driver, options: RunOnceOptions, signal?: AbortSignal): Promise<number> {
   signal?.throwIfAborted()
-  const { rootfs, args, env, workdir, user, mounts = [], onOutput } = options
+  const { rootfs, args, env, workdir, user, mounts = [], extraHosts = [], onOutput } = options
   const id = newId()
   const runDir = join(rootfs.dir, 'run')
   await driver.prepare(rootfs)
@@ -41,7 +43,7 @@ export async function runOnce(driver: Driver, options: RunOnceOptions, signal?: 
     rootfs,
     runDir,
     process: { args, env, cwd: workdir || '/', user },
-    mounts: [...networkFiles(rootfs.dir, id), ...mounts],
+    mounts: [...networkFiles(rootfs.dir, id, extraHosts), ...mounts],
     hostname: id.slice(0, 12),
     stdin: 'null',
     ...(options.network === 'none' ? { namespaces: { network: 'private' } } : {}),
@@ -71,10 +73,10 @@ function killQuietly(driver: Driver, running: Running, spec: ContainerSpec): voi
 }
 
 /** A build needs the network of the machine, and names of its own. */
-function networkFiles(dir: string, id: string): Mount[] {
+function networkFiles(dir: string, id: string, extraHosts: readonly string[]): Mount[] {
   const resolv = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : ''
   const files = {
-    hosts: hostsFile([{ ip: '127.0.0.1', names: [id.slice(0, 12)] }], [], [], '127.0.0.1'),
+    hosts: hostsFile([{ ip: '127.0.0.1', names: [id.slice(0, 12)] }], extraHosts, [], '127.0.0.1'),
     'resolv.conf': resolvConf(resolv, [], [], []),
     hostname: `${id.slice(0, 12)}\n`,
   }

@@ -36,9 +36,10 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     // "/link/." and "/link/" mean what the link leads to.
     if (stat.isSymbolicLink() && /\/\.?$/.test(path)) {
       const target = await pathIn(container, clean)
-      return { hostPath: target, stat: lstatSync(target), name: base }
+      return { hostPath: target, stat: lstatSync(target), name: path.endsWith('/.') ? '.' : base }
     }
-    return { hostPath, stat, name: base }
+    // Of "/dir/." the content is meant, and its entries are called so: "./file".
+    return { hostPath, stat, name: path.endsWith('/.') ? '.' : base }
   }
   const missing = (path: string, container: Container) =>
     notFound(`Could not find the file ${path} in container ${container.name}`)

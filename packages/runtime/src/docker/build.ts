@@ -15,6 +15,7 @@ import { receiveRemote } from '@dinghy/builder/remote-context'
 import { ExpansionError } from '@dinghy/builder/dockerfile/expand'
 import { DockerfileError } from '@dinghy/builder/dockerfile/parse'
 import type { Reference } from '@dinghy/shared/docker/reference'
+import { familiarName, withDefaultTag } from '@dinghy/shared/docker/reference'
 import { decodeCredentialMap } from '@dinghy/images/distribution/credentials'
 import { parsePlatform } from '@dinghy/images/distribution/platform'
 import { badParameter } from '@dinghy/shared/docker/errors'
@@ -88,6 +89,8 @@ function buildOptions({ query, headers }: DockerRequest): BuildOptions {
     noCache: isTrue(query.get('nocache')),
     pull: isTrue(query.get('pull')),
     network: networkOf(query.get('networkmode') ?? ''),
+    extraHosts: query.getAll('extrahosts').map(extraHost),
+    cacheFrom: parseNames(query.get('cachefrom'), 'cachefrom'),
     ...(platform !== '' ? { platform: parsePlatform(platform) } : {}),
     secrets: decodeSecrets(headers['x-build-secrets']?.toString()),
     credentials: decodeCredentialMap(headers['x-registry-config']?.toString()),
@@ -99,6 +102,13 @@ function networkOf(mode: string): 'none' | 'default' {
   if (mode === 'none') return 'none'
   if (['', 'default', 'bridge', 'host'].includes(mode)) return 'default'
   throw badParameter(`network mode ${JSON.stringify(mode)} is not supported for builds`)
+}
+
+/** `name:address`, or `name=address` of newer clients. */
+function extraHost(text: string): string {
+  const [, name, address] = /^([^:=]+)[:=](.+)$/.exec(text) ?? []
+  if (name === undefined) throw badParameter(`bad format for add-host: ${JSON.stringify(text)}`)
+  return `${name}:${address}`
 }
 
 async function receiveContext(
@@ -120,7 +130,7 @@ async function receiveContext(
 async function tagImage(id: string, tags: readonly Reference[], { images, events }: BuildRouteDeps): Promise<void> {
   for (const reference of tags) {
     await images.tag(id, reference)
-    events.publish('image', 'tag', id, { name: (await images.resolve(id)).repoTags[0] ?? '' })
+    events.publish('image', 'tag', id, { name: familiarName(withDefaultTag(reference)) })
   }
 }
 
@@ -145,10 +155,21 @@ function orBadRequest<T>(prepare: () => T): T {
   }
 }
 
+function parseNames(text: string | null, name: string): string[] {
+  if (text === null || text === '' || text === 'null') return []
+  const names = parseJson(text, name)
+  if (Array.isArray(names) && names.every((item) => typeof item === 'string')) return names
+  throw badParameter(`error reading ${name}: it is no list of names`)
+}
+
 function parseMap(text: string | null, name: string): Record<string, unknown> {
   if (text === null || text === '') return {}
+  return (parseJson(text, name) as Record<string, unknown> | null) ?? {}
+}
+
+function parseJson(text: string, name: string): unknown {
   try {
-    return (JSON.parse(text) as Record<string, unknown> | null) ?? {}
+    return JSON.parse(text)
   } catch (error) {
     throw badParameter(`error reading ${name}: ${error instanceof Error ? error.message : String(error)}`)
   }

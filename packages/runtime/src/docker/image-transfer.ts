@@ -65,7 +65,7 @@ export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): vo
         await asDockerError(() =>
           pushImage(images, image, reference, credentials, (progress) => stream.send(progress), signal),
         )
-        events.publish('image', 'push', familiarName(reference), { name: familiarName(reference) })
+        events.publish('image', 'push', familiarName(reference), { name: familiarRepository(reference) })
       }
     })
   })
@@ -84,14 +84,13 @@ export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): vo
 
   router.add('POST', '/images/load', async (request, reply) => {
     const stream = new JsonStream(reply)
+    // Docker answers 200 before it reads the archive: whatever is wrong with that is told in the stream.
+    stream.begin()
     await stream.run(async () => {
-      const loading = loadImages(images, request.stream, request.signal).catch((error: unknown) => {
-        // What the client has sent is no image archive: nothing of ours has gone wrong.
-        throw request.signal.aborted || error instanceof DockerError ? error : badParameter(messageOf(error))
-      })
-      for (const line of await loading) {
-        events.publish('image', 'load', line.trim().split(': ')[1] ?? '', {})
-        stream.send({ stream: line })
+      const { stream: archive, signal } = request
+      for (const { id, text } of await orBadArchive(loadImages(images, archive, signal), signal)) {
+        events.publish('image', 'load', id, { name: id })
+        stream.send({ stream: text })
       }
     })
   })
@@ -137,6 +136,8 @@ async function importFrom(
   const from = query.get('fromSrc') ?? ''
   const repo = query.get('repo') ?? ''
   const reference = repo === '' ? undefined : withTag(referenceOr400(repo), query.get('tag') ?? '')
+  const platform = query.get('platform') ?? ''
+  const options = { ...(platform !== '' ? { platform: parsePlatform(platform) } : {}), now: new Date(clock.now()) }
   const stream = new JsonStream(reply)
   await stream.run(async () => {
     const tar =
@@ -146,12 +147,25 @@ async function importFrom(
     const message = query.get('message') || `Imported from ${from}`
     const { id } = await asDockerError(() => {
       const config = applyChanges({}, query.getAll('changes'))
-      return importImage(images, tar, { message, config, now: new Date(clock.now()) }, signal)
+      return orBadArchive(importImage(images, tar, { ...options, message, config }, signal), signal)
     })
     if (reference) await images.tag(id, reference)
     events.publish('image', 'import', id, { name: id })
     stream.send({ status: id })
   })
+}
+
+/** Troubles of this machine, whatever was sent. */
+const ownTroubles = ['EDQUOT', 'EIO', 'EMFILE', 'ENFILE', 'ENOSPC', 'EROFS']
+
+/** Otherwise what the client has sent is no archive of images, or none at all: nothing has gone wrong here. */
+async function orBadArchive<T>(reading: Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await reading
+  } catch (error) {
+    const isOurs = ownTroubles.includes(String((error as NodeJS.ErrnoException).code))
+    throw signal.aborted || isOurs || error instanceof DockerError ? error : badParameter(messageOf(error))
+  }
 }
 
 /** A tag parameter may also be a digest. */

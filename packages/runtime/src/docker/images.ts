@@ -11,7 +11,13 @@ import { chainIds } from '@dinghy/images/layers/chain-id'
 import { patternExpression } from '@dinghy/shared/docker/dockerignore'
 import type { ImageSource } from '@dinghy/images/image-source'
 import type { Image, ImageStore } from '@dinghy/images/store/image-store'
-import { familiarRepository, InvalidReferenceError, parseReference } from '@dinghy/shared/docker/reference'
+import {
+  familiarName,
+  familiarRepository,
+  InvalidReferenceError,
+  parseReference,
+  withDefaultTag,
+} from '@dinghy/shared/docker/reference'
 import type { Reference } from '@dinghy/shared/docker/reference'
 import { booleanFilter } from './boolean-filter.ts'
 import { badParameter, serverError } from '@dinghy/shared/docker/errors'
@@ -86,7 +92,7 @@ export function imageRoutes(router: Router, deps: ImageRouteDeps): void {
     const tag = query.get('tag') ?? ''
     const reference = referenceOr400((query.get('repo') ?? '') + (tag === '' ? '' : `:${tag}`))
     await images.tag(image.id, reference)
-    events.publish('image', 'tag', image.id, { name: (await images.resolve(image.id)).repoTags[0] ?? '' })
+    events.publish('image', 'tag', image.id, { name: familiarName(withDefaultTag(reference)) })
     sendEmpty(reply, 201)
   })
 
@@ -145,8 +151,9 @@ async function carryOut(
   const inUse = new Set(imageUsers(deps).map(({ imageId }) => imageId))
   for (const action of actions) {
     if ('untag' in action) {
+      const { id } = await images.resolve(action.untag)
       await images.untag(parseReference(action.untag))
-      events.publish('image', 'untag', action.untag, { name: action.untag })
+      events.publish('image', 'untag', id, { name: id })
       records.push({ Untagged: action.untag })
       continue
     }

@@ -19,6 +19,11 @@ export class JsonStream {
     this.#reply = reply
   }
 
+  /** From here on the status is 200. */
+  begin(): void {
+    this.#begun()
+  }
+
   send(line: object): void {
     const response = this.#begun()
     // A client that has gone is noticed through the request's signal, not here.

@@ -17,7 +17,7 @@ export interface HostEntry {
 }
 
 /** `extra` are the "name:ip" of --add-host; `peers` the containers that can be reached by name. */
-export function hostsFile(own: HostEntry[], extra: string[], peers: HostEntry[], gateway: string): string {
+export function hostsFile(own: HostEntry[], extra: readonly string[], peers: HostEntry[], gateway: string): string {
   const lines = [
     ...fixed,
     ...extra.map((entry) => {

@@ -55,6 +55,18 @@ test('a peer that does not answer is given up, before its headers and between th
   await expect(readText(response)).rejects.toThrow('Body Timeout')
 })
 
+test('a body may be destroyed unread, or half read', async () => {
+  const url = await serve((_request, response) => void response.write('endless'))
+  const [unread, half] = await Promise.all([httpRequest({ method: 'GET', url }), httpRequest({ method: 'GET', url })])
+  for await (const chunk of half.body) {
+    expect(String(chunk)).toBe('endless')
+    break
+  }
+  const closed = new Promise((resolve) => unread.body.once('close', resolve))
+  unread.body.destroy()
+  await closed
+})
+
 test('a body that is larger than the caller likes is refused', async () => {
   const url = await serve(echo)
   const asked = async (body: string) => await httpRequest({ method: 'POST', url, body })

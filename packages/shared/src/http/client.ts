@@ -175,6 +175,9 @@ async function sendOnce(options: HttpRequest, signal: AbortSignal | undefined): 
     ...(signal ? { signal } : {}),
   })
   const answer = await orAborted(sent, signal)
+  // Whoever reads the body gets its errors by reading. One that is destroyed unread (undici tells that as an error,
+  // too) has nobody to tell, and must not end the process.
+  answer.body.on('error', () => undefined)
   return { status: answer.statusCode, headers: answer.headers, body: answer.body }
 }
 

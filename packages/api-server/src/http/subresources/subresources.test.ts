@@ -237,6 +237,29 @@ describe('log, exec and friends go to the kubelet', () => {
     expect((await ask('GET', '/api/v1/nodes/ftp:node-1:1/proxy/')).json).toMatchObject({ code: 400 })
   })
 
+  test('pods/proxy and services/proxy find their address', async () => {
+    const { port } = kubelet.address() as AddressInfo
+    const name = await podNamed({ containers: [{ name: 'c', image: 'x', ports: [{ containerPort: port }] }] })
+    const noAddress = await ask('GET', `${pods}/${name}/proxy/`)
+    expect(noAddress.json).toMatchObject({ code: 400, message: `address not allowed: pod ${name} has no IP yet` })
+    await ask('PATCH', `${pods}/${name}/status`, { status: { podIP: '127.0.0.1' } }, merge)
+    expect((await ask('POST', `${pods}/${name}/proxy/a`, { some: 'body' })).code).toBe(200)
+    const services = '/api/v1/namespaces/default/services'
+    await ask('POST', services, { metadata: { name: 'web' }, spec: { ports: [{ name: 'http', port: 80 }] } })
+    expect((await ask('GET', `${services}/web/proxy/`)).json).toMatchObject({ code: 503 })
+    expect((await ask('GET', `${services}/web:none/proxy/`)).json).toMatchObject({ code: 503 })
+    await ask('POST', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', {
+      metadata: { name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true } }],
+      ports: [{ name: 'http', port, protocol: 'TCP' }],
+    })
+    expect((await ask('GET', `${services}/http:web:http/proxy/b%20c?d`)).code).toBe(200)
+    expect(asked).toEqual(['POST /a', 'GET /b%20c?d'])
+    expect((await ask('GET', `${services}/none/proxy/`)).code).toBe(404)
+    expect((await ask('GET', `${pods}/none/proxy/`)).code).toBe(404)
+  })
+
   test('nodes/proxy asks the kubelet whatever it is told', async () => {
     expect((await ask('GET', '/api/v1/nodes/node-1/proxy/stats/summary?only=cpu')).text).toContain('second line')
     expect(asked).toEqual(['GET /stats/summary?only=cpu'])
@@ -368,6 +391,19 @@ describe('an unknown field is warned of, whatever carries it', () => {
     const scaled = await ask('PUT', `${sets}/warned/scale`, { spec: { replicas: 2 }, ...unknown })
     expect([scaled.code, scaled.headers['warning']]).toEqual([200, warning])
   })
+})
+
+test('a Scale can be patched, within its rules', async () => {
+  const template = { metadata: { labels: { a: 'c' } }, spec: { containers: [{ name: 'c', image: 'x' }] } }
+  const spec = { replicas: 1, selector: { matchLabels: { a: 'c' } }, template }
+  const sets = '/apis/apps/v1/namespaces/default/replicasets'
+  await ask('POST', sets, { metadata: { name: 'patched' }, spec })
+  const scale = `${sets}/patched/scale`
+  expect((await ask('PATCH', scale, { spec: { replicas: 3 } }, merge)).json).toMatchObject({ spec: { replicas: 3 } })
+  expect((await ask('PATCH', scale, { spec: { replicas: -1 } }, merge)).json).toMatchObject({ code: 422 })
+  expect((await ask('PATCH', scale, { metadata: { name: 'other' } }, merge)).json).toMatchObject({ code: 400 })
+  expect((await ask('PATCH', scale, { metadata: { uid: 'other' } }, merge)).json).toMatchObject({ code: 409 })
+  expect((await ask('PATCH', scale, { metadata: { resourceVersion: '1' } }, merge)).json).toMatchObject({ code: 409 })
 })
 
 test('a status can be emptied, but never taken away', async () => {
