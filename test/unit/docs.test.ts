@@ -80,6 +80,10 @@ function isThere(name: string): boolean {
 describe.each(documents)('%s', (document) => {
   const text = read(document)
 
+  test('holds no remains of a merge', () => {
+    expect(text).not.toMatch(/^(<{7}|={7}|>{7})( |$)/m)
+  })
+
   test('names only files and folders that are there', () => {
     const named = [...filesNamedIn(text), ...foldersNamedIn(text), ...foldersOfTheTree(text)]
     expect(named.filter((name) => !isThere(name))).toEqual([])

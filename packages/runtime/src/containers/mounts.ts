@@ -2,7 +2,7 @@
  * Mounts between two languages: what a container's record says of them, and what a driver wants to be told.
  */
 
-import type { Mount } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
 
 /** The mounts of a record as the driver wants them. */

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Mount } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
 import { hostsFile, isReachableServer, resolvConf, type HostEntry } from '../networks/hosts-file.ts'
 import type { Container } from './container.ts'
 import type { ContainerRecord } from './record.ts'

@@ -4,7 +4,7 @@
  * This is the API of the builder without BuildKit, which every docker client still speaks; what BuildKit brought to
  * Dockerfiles (heredocs, `RUN --mount`, stages in parallel, unneeded stages left out) works all the same.
  */
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EventBus } from '../events.ts'
 import { BuildContext } from '@dinghy/builder/build-context'
@@ -19,6 +19,7 @@ import { familiarName, withDefaultTag } from '@dinghy/shared/docker/reference'
 import { decodeCredentialMap } from '@dinghy/images/distribution/credentials'
 import { parsePlatform } from '@dinghy/images/distribution/platform'
 import { badParameter } from '@dinghy/shared/docker/errors'
+import { removeTree } from '@dinghy/shared/process/remove-tree'
 import { referenceOr400 } from './images.ts'
 import { JsonStream } from './json-stream.ts'
 import type { DockerRequest } from './request.ts'
@@ -73,7 +74,7 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
 
   router.add('POST', '/build/prune', async (_request, reply) => {
     const CachesDeleted = await deps.cache.clear()
-    rmSync(join(deps.directory, 'cache-mounts'), { recursive: true, force: true })
+    await removeTree(join(deps.directory, 'cache-mounts'))
     deps.events.publish('builder', 'prune', '', { reclaimed: '0' })
     sendJson(reply, 200, { CachesDeleted, SpaceReclaimed: 0 })
   })

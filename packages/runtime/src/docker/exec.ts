@@ -43,7 +43,7 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
     execs.check(exec)
     const socket = await request.hijack(Tty ? rawStream : multiplexedStream)
     try {
-      connect(await execs.start(exec), exec, socket)
+      connect(await execs.start(exec), exec, socket, Tty)
     } catch (error) {
       // The answer has begun: what could not be started is told as its output, and by its exit code.
       const text = Buffer.from(`${messageOf(error)}\r\n`)
@@ -89,8 +89,11 @@ function discard({ stdin, stdout, stderr }: ExecProcess): void {
   stderr?.resume()
 }
 
-/** Pipes both ways until the process and its output have ended. A client that leaves does not end the process. */
-function connect(process: ExecProcess, exec: Exec, socket: Duplex): void {
+/**
+ * Pipes both ways until the process and its output have ended. A client that leaves does not end the process. `isRaw`
+ * is what the start said of a terminal, as the headers say; the process has one if the create said so.
+ */
+function connect(process: ExecProcess, exec: Exec, socket: Duplex, isRaw: boolean): void {
   const { AttachStdin, AttachStdout, AttachStderr, Tty } = exec.request
   const outputs = [
     { stream: 'stdout', readable: process.stdout, attached: AttachStdout },
@@ -106,7 +109,7 @@ function connect(process: ExecProcess, exec: Exec, socket: Duplex): void {
     open++
     readable.on('data', (chunk: Buffer) => {
       if (socket.destroyed) return
-      if (!socket.write(Tty ? chunk : frame(stream, chunk))) {
+      if (!socket.write(isRaw ? chunk : frame(stream, chunk))) {
         readable.pause()
         const resume = () => readable.resume()
         socket.once('drain', resume)

@@ -17,6 +17,8 @@ export class FifoPool {
   #free: string[] = []
   #filling: Promise<void> | undefined
   #next = 0
+  /** The last attempt to make more, which nobody waited for. */
+  #hasFailed = false
 
   /** On the file system of those who take from it, so that moving is renaming. */
   constructor(directory: string) {
@@ -28,10 +30,11 @@ export class FifoPool {
 
   /** Puts a FIFO that everybody may open at each of the paths. */
   async take(paths: string[]): Promise<void> {
-    while (this.#free.length < paths.length) await this.#fill()
+    // What went wrong in the background may go wrong again: then it is this one's error, and said, before the pool is
+    // empty.
+    while (this.#hasFailed || this.#free.length < paths.length) await this.#fill()
     for (const path of paths) renameSync(join(this.#directory, this.#free.pop() ?? ''), path)
-    // In the background; the next take waits for it if it has to, and gets its error.
-    if (this.#free.length < low) this.#fill().catch(() => undefined)
+    if (this.#free.length < low) this.#fill().catch(() => (this.#hasFailed = true))
   }
 
   #fill(): Promise<void> {
@@ -48,5 +51,6 @@ export class FifoPool {
     const [code] = (await once(child, 'close')) as [number | null]
     if (code !== 0) throw serverError(`cannot make FIFOs in ${this.#directory}: mkfifo exited with ${code}`)
     this.#free.push(...names)
+    this.#hasFailed = false
   }
 }
