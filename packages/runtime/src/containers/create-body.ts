@@ -57,6 +57,9 @@ export function completeConfig(body: CreateBody, image: RunConfig, id: string): 
     MacAddress: body.MacAddress || undefined,
   }
   for (const [key, value] of Object.entries(optional)) if (value !== undefined) Object.assign(config, { [key]: value })
+  for (const entry of body.Env ?? []) {
+    if (entry.startsWith('=') || entry === '') throw badParameter(`invalid environment variable: ${entry}`)
+  }
   checkConfig(config)
   return config
 }
@@ -70,9 +73,6 @@ function checkConfig(config: ContainerConfig): void {
   if (commandOf(config).length === 0) throw badParameter('no command specified')
   if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/')) {
     throw badParameter(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`)
-  }
-  for (const entry of config.Env) {
-    if (entry.startsWith('=') || entry === '') throw badParameter(`invalid environment variable: ${entry}`)
   }
   if (config.StopSignal !== undefined && signalNumber(config.StopSignal) === undefined) {
     throw badParameter(`Invalid signal: ${config.StopSignal}`)
@@ -194,6 +194,8 @@ export function checkHostConfig(hostConfig: HostConfig): void {
   publishRequests(PortBindings, [], false)
   for (const host of hostConfig.ExtraHosts ?? [])
     if (!/^[^:=\s]+[:=]\S+$/.test(host)) throw badParameter(`bad format for add-host: ${JSON.stringify(host)}`)
+  for (const { PathOnHost } of hostConfig.Devices ?? [])
+    if (!PathOnHost) throw badParameter('error gathering device information: PathOnHost must not be empty')
   checkNamespaces(hostConfig)
   if (NetworkMode.startsWith('container:') && NetworkMode.length === 'container:'.length) {
     throw badParameter('Invalid network mode: invalid container format container:<name|id>')
@@ -228,7 +230,7 @@ function checkNumbers(hostConfig: HostConfig): void {
     if (!Number.isInteger(value)) throw badParameter(`invalid HostConfig.${name}: it must be an integer`)
   }
   for (const { Name, Soft, Hard } of Ulimits ?? []) {
-    if (!ulimits.has(Name)) throw badParameter(`invalid ulimit type: ${Name}`)
+    if (!ulimits.has(Name)) throw badParameter(`invalid ulimit type: ${Name ?? ''}`)
     if (!Number.isInteger(Soft) || !Number.isInteger(Hard)) throw badParameter(`invalid ulimit ${Name}: not an integer`)
   }
 }

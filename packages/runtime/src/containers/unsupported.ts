@@ -50,9 +50,9 @@ const rules: Rule[] = [
       ? `range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`
       : undefined,
   ({ DeviceRequests }) => {
-    const [request] = (DeviceRequests ?? []) as { Driver?: string; Capabilities?: string[][] }[]
+    const [request] = (DeviceRequests ?? []) as { Driver?: string; Capabilities?: (string[] | null)[] }[]
     if (request === undefined) return undefined
-    const capabilities = (request.Capabilities ?? []).map((all) => `[${all.join(' ')}]`).join(' ')
+    const capabilities = (request.Capabilities ?? []).map((all) => `[${(all ?? []).join(' ')}]`).join(' ')
     return `could not select device driver "${request.Driver ?? ''}" with capabilities: [${capabilities}]`
   },
   ({ Runtime }) =>

@@ -79,7 +79,8 @@ export function checkVolumeName(name: string): void {
 }
 
 function fromRequest(request: MountRequest): MountPoint {
-  const invalid = (reason: string) => badParameter(`invalid mount config for type "${request.Type}": ${reason}`)
+  const invalid = (reason: string) => badParameter(`invalid mount config for type "${request.Type ?? ''}": ${reason}`)
+  if (!request.Type) throw badParameter('mount type unknown: ""')
   if (!request.Target) throw invalid('field Target must not be empty')
   const common = { target: cleanTarget(request.Target), readOnly: request.ReadOnly ?? false, mode: '' }
   switch (request.Type) {
