@@ -5,7 +5,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import { isLabelValue, isPortName, isPortNumber, isQualifiedName } from '@dinghy/shared/api/names'
+import { isDns1123Subdomain, isLabelValue, isPortName, isPortNumber, isQualifiedName } from '@dinghy/shared/api/names'
 import { compareQuantities } from '@dinghy/shared/api/quantity'
 import type { LabelSelector } from '@dinghy/shared/api/types'
 
@@ -93,6 +93,20 @@ export function isZero(value: IntOrString | undefined): boolean {
 
 export function nonNegativeQuantity(path: string, value: string): FieldError[] {
   return compareQuantities(value, '0') < 0 ? [invalid(path, value, 'must be greater than or equal to 0')] : []
+}
+
+/** "acme.io/foo" */
+export function domainPrefixedPath(path: string, text: string): FieldError[] {
+  if (text === '') return [required(path)]
+  const slash = text.indexOf('/')
+  const [host, rest] = [text.slice(0, Math.max(slash, 0)), text.slice(slash + 1)]
+  if (host === '' || rest === '') {
+    return [invalid(path, text, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+  }
+  const errors = named(path, host, isDns1123Subdomain(host))
+  if (/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(rest)) return errors
+  const detail = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')"
+  return [...errors, invalid(path, rest, detail)]
 }
 
 /** 0644 and the like. */

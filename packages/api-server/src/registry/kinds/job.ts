@@ -2,10 +2,10 @@
  * Jobs: pods that run to completion. A Job finds its pods by its own uid, so that no two jobs ever share any.
  */
 
-import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { forbidden, invalid, notSupported, required, tooLong, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1123Label } from '@dinghy/shared/api/names'
 import type { Job, JobSpec, ObjectMeta } from '@dinghy/shared/api/types'
-import { labelSelector, nonNegative, oneOf, unchanged } from './checks.ts'
+import { domainPrefixedPath, labelSelector, nonNegative, oneOf, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { validateFailurePolicy, validateIndexes, validateSuccessPolicy } from './pod-failure-policy.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
@@ -83,12 +83,20 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
   const errors = counts.flatMap((field) => nonNegative(`${path}.${field}`, spec[field]))
   errors.push(...oneOf(`${path}.completionMode`, spec.completionMode, ['NonIndexed', 'Indexed']))
   errors.push(...validateIndexes(spec, path))
+  if (spec.managedBy !== undefined) errors.push(...validateManager(spec.managedBy, `${path}.managedBy`))
   if (spec.successPolicy) errors.push(...validateSuccessPolicy(spec, `${path}.successPolicy`))
   errors.push(...validateFailurePolicy(spec, `${path}.podFailurePolicy`))
   const replacement = spec.podFailurePolicy ? ['Failed'] : ['Failed', 'TerminatingOrFailed']
   errors.push(...oneOf(`${path}.podReplacementPolicy`, spec.podReplacementPolicy, replacement))
   errors.push(...validatePodTemplate(spec.template, `${path}.template`))
   return [...errors, ...validateRestartPolicy(spec, path)]
+}
+
+const maxManagerBytes = 63
+
+function validateManager(managedBy: string, path: string): FieldError[] {
+  const errors = domainPrefixedPath(path, managedBy)
+  return Buffer.byteLength(managedBy) > maxManagerBytes ? [...errors, tooLong(path, maxManagerBytes)] : errors
 }
 
 /** A pod of an indexed job is called after its number, and has that as its host name. */

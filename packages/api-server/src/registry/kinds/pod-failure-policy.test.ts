@@ -50,6 +50,11 @@ test.each<[object, string[]]>([
       `${rule}.onExitCodes.values: Invalid value: []: at least one value is required`,
     ],
   ],
+  [job({ managedBy: 'example.com/queue' }), []],
+  [
+    job({ managedBy: 'queue' }),
+    ['spec.managedBy: Invalid value: "queue": must be a domain-prefixed path (such as "acme.io/foo")'],
+  ],
   [
     job({ maxFailedIndexes: 1 }),
     [
