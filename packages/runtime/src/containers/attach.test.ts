@@ -5,6 +5,7 @@ import { newConnection, type Connection } from '../testing/connection.ts'
 import { newHouse } from '../testing/house.ts'
 import { attach, type AttachOptions } from './attach.ts'
 import type { Container } from './container.ts'
+import { parseDetachKeys } from './detach-keys.ts'
 
 let house: ReturnType<typeof newHouse>
 beforeEach(() => {
@@ -12,7 +13,14 @@ beforeEach(() => {
 })
 afterEach(() => house.close())
 
-const output: AttachOptions = { streams: ['stdout', 'stderr'], stdin: false, logs: false, stream: true }
+const output: AttachOptions = {
+  streams: ['stdout', 'stderr'],
+  stdin: false,
+  logs: false,
+  stream: true,
+  detachKeys: parseDetachKeys('ctrl-x,d'),
+  onDetach: () => undefined,
+}
 
 /** Resolves when the runtime has done its part, which is before it looks at what clients send next. */
 async function attachTo(container: Container, options: Partial<AttachOptions> = {}): Promise<Connection> {
@@ -108,4 +116,22 @@ test('without a terminal the first client that ends its input ends the programâ€
   const { client } = await attachTo(container, { stdin: true })
   client.end('all of it')
   await vi.waitFor(() => expect(container.stdio?.stdin).toBeUndefined())
+})
+
+test('the detach keys leave the terminal and the program on it', async () => {
+  const container = await house.create(['serve'], { OpenStdin: true, StdinOnce: true, Tty: true })
+  await house.lifecycle.start(container)
+  const onDetach = vi.fn()
+  const connection = await attachTo(container, { stdin: true, onDetach })
+  connection.client.write('ls\x18d')
+  await vi.waitFor(() => expect(connection.hasEnded()).toBe(true))
+  expect(onDetach).toHaveBeenCalledTimes(1)
+  expect(house.driver.read()).toBe('ls')
+  house.driver.say('more')
+  connection.client.end('never')
+  const next = await attachTo(container, { stdin: true, logs: true })
+  next.client.write('again')
+  await vi.waitFor(() => expect(house.driver.read()).toBe('again'))
+  expect(container.state.status).toBe('running')
+  expect(connection.received().toString()).toBe('')
 })

@@ -8,6 +8,7 @@
 import type { Duplex } from 'node:stream'
 import { frame } from '@dinghy/shared/docker/stdcopy'
 import type { Container } from './container.ts'
+import { untilDetached } from './detach-keys.ts'
 import type { StreamName } from './log-format.ts'
 import { LogReader } from './log-reader.ts'
 
@@ -16,6 +17,9 @@ export interface AttachOptions {
   stdin: boolean
   logs: boolean
   stream: boolean
+  /** What ends the connection and leaves the program running, when typed on a terminal. */
+  detachKeys: Buffer
+  onDetach: () => void
 }
 
 /**
@@ -47,7 +51,13 @@ function connect(container: Container, socket: Duplex, options: AttachOptions): 
     () => socket.end(),
     gone.signal,
   )
-  if (options.stdin && OpenStdin) container.attachments.addInput(socket)
+  const detach = () => {
+    gone.abort()
+    socket.end()
+    options.onDetach()
+  }
+  if (options.stdin && OpenStdin)
+    container.attachments.addInput(Tty ? untilDetached(socket, options.detachKeys, detach) : socket)
   // Without stdin the client half-closes at once: that must be read to be noticed, and does not end the output.
   else socket.resume()
 }

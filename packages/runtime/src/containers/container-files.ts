@@ -13,6 +13,7 @@ import type { Driver, Running } from '../drivers/driver.ts'
 import { HeldDirectory, HeldEntry, walkIn } from '../snapshots/held-directory.ts'
 import type { LiveSnapshotter } from '../snapshots/snapshotter.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
+import { resolveSubpath } from '../volumes/subpath.ts'
 import type { Container } from './container.ts'
 import type { ContainerRecord } from './record.ts'
 
@@ -82,8 +83,9 @@ export function mountAt({ mounts }: ContainerRecord, path: string): MountPoint |
 function openMounted({ record }: Container, path: string, followLast: boolean): HeldEntry | undefined {
   const mount = mountAt(record, path)
   if (mount === undefined) return undefined
-  if (!statSync(mount.source).isDirectory()) {
-    return new HeldEntry(HeldDirectory.open(dirname(mount.source)), basename(mount.source))
+  const source = mount.subpath === undefined ? mount.source : resolveSubpath(mount.source, mount.subpath)
+  if (!statSync(source).isDirectory()) {
+    return new HeldEntry(HeldDirectory.open(dirname(source)), basename(source))
   }
-  return walkIn(HeldDirectory.open(mount.source), path.slice(mount.target.length), { followLast })
+  return walkIn(HeldDirectory.open(source), path.slice(mount.target.length), { followLast })
 }

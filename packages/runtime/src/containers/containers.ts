@@ -1,7 +1,7 @@
 /**
  * All containers of this runtime: making, finding and removing them. Their running is lifecycle.ts' business.
  */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { availableParallelism, hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
@@ -15,12 +15,14 @@ import type { Image, ImageStore } from '@dinghy/images/store/image-store'
 import { checkPlatform } from '@dinghy/images/distribution/platform'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
-import { mountPointsOf } from '../volumes/binds.ts'
+import { mountPointsOf, requestFor } from '../volumes/binds.ts'
+import { resolveSubpath } from '../volumes/subpath.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import { Container } from './container.ts'
 import { ContainerFiles } from './container-files.ts'
 import { despiteFullDisk } from './full-disk.ts'
 import { completeConfig, completeHostConfig, type CreateBody } from './create-body.ts'
+import { parseLink } from './links.ts'
 import { checkName, inventName, newId } from './names.ts'
 import { newEndpoint } from './endpoint.ts'
 import { Networking, type Cables } from './networking.ts'
@@ -218,15 +220,9 @@ export class Containers {
       const other = this.list().find(({ id: otherId, name }) => name === reference || otherId.startsWith(reference))
       if (other !== undefined) hostConfig.NetworkMode = `container:${other.id}`
     }
-    for (const link of hostConfig.Links ?? []) {
-      const [reference = ''] = link.split(':')
-      if (
-        !this.list().some(
-          (other) => other.id.startsWith(reference) || `/${other.name}` === `/${reference.replace(/^\//, '')}`,
-        )
-      ) {
-        throw badParameter(`could not get container for ${reference}: No such container: ${reference}`)
-      }
+    for (const { target } of (hostConfig.Links ?? []).map(parseLink)) {
+      if (!this.list().some((other) => other.name === target || other.id.startsWith(target)))
+        throw badParameter(`could not get container for ${target}: No such container: ${target}`)
     }
     const draft = { id, name, config }
     const record: ContainerRecord = {
@@ -283,18 +279,21 @@ export class Containers {
   /** Directories for binds that lack one, volumes for those that are named and for those that are not. */
   async #provideVolumes(container: Container): Promise<void> {
     for (const mount of container.record.mounts) {
+      const request = requestFor(mount.target, container.record.hostConfig.Mounts)
       if (mount.type === 'bind') {
-        const isStrict = container.record.hostConfig.Mounts?.some(
-          ({ Target, Type, BindOptions }) =>
-            Type === 'bind' && Target === mount.target && !BindOptions?.CreateMountpoint,
-        )
         if (existsSync(mount.source)) continue
-        if (isStrict) {
+        if (request?.Type === 'bind' && !request.BindOptions?.CreateMountpoint) {
           throw badParameter(`invalid mount config for type "bind": bind source path does not exist: ${mount.source}`)
         }
         mkdirSync(mount.source, { recursive: true })
       } else if (mount.type === 'volume') {
-        const volume = this.volumes.create(mount.volume === undefined ? {} : { Name: mount.volume })
+        const { Labels, DriverConfig } = request?.VolumeOptions ?? {}
+        const volume = this.volumes.create({
+          ...(mount.volume !== undefined ? { Name: mount.volume } : {}),
+          ...(Labels ? { Labels } : {}),
+          ...(DriverConfig?.Name ? { Driver: DriverConfig.Name } : {}),
+          ...(DriverConfig?.Options ? { DriverOpts: DriverConfig.Options } : {}),
+        })
         mount.volume = volume.name
         mount.source = volume.mountpoint
         if (mount.seed) await this.#seed(container, mount)
@@ -303,9 +302,12 @@ export class Containers {
   }
 
   /** An empty volume starts with what the image has at its place, owner and mode included. */
-  async #seed(container: Container, mount: MountPoint): Promise<void> {
-    if (readdirSync(mount.source).length > 0) return
-    await this.snapshotter.copyOut(container.rootfs, mount.target, mount.source)
+  async #seed(container: Container, { source, subpath, target }: MountPoint): Promise<void> {
+    // Without its part of the volume the container will not start, which is then told.
+    if (subpath !== undefined && !existsSync(join(source, subpath))) return
+    const directory = subpath === undefined ? source : resolveSubpath(source, subpath)
+    if (!statSync(directory).isDirectory() || readdirSync(directory).length > 0) return
+    await this.snapshotter.copyOut(container.rootfs, target, directory)
   }
 
   async #removeAnonymousVolumes(container: Container): Promise<void> {

@@ -2,6 +2,7 @@
 import { badParameter } from '@dinghy/shared/docker/errors'
 import type { Network } from '../networks/network.ts'
 import { checkMac } from './create-body.ts'
+import { parseLink } from './links.ts'
 import type { ContainerRecord, Endpoint } from './record.ts'
 
 export function newEndpoint(
@@ -16,6 +17,7 @@ export function newEndpoint(
   }
   const mac = config.MacAddress ?? ''
   checkMac(mac)
+  for (const link of config.Links ?? []) parseLink(link)
   return {
     IPAMConfig: config.IPAMConfig ?? null,
     Links: config.Links ?? null,

@@ -46,6 +46,7 @@ export function inspectJson(container: Container, { published, sizes }: InspectC
         record.driver !== 'process'
           ? {
               LowerDir: record.imageLayers.toReversed().join(':'),
+              MergedDir: `${dir}/rootfs/merged`,
               UpperDir: `${dir}/rootfs/upper`,
               WorkDir: `${dir}/rootfs/work`,
             }

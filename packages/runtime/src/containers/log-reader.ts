@@ -32,6 +32,8 @@ export interface LogOutput {
   raw: boolean
   /** Each entry behind its time. */
   timestamps: boolean
+  /** What stands before the text of each entry. */
+  details?: string
 }
 
 export class LogReader {
@@ -46,7 +48,7 @@ export class LogReader {
     this.#query = query
     this.#output = output
     this.#isWanted = selector(query)
-    this.#isPlain = query.since === undefined && query.until === undefined && !output.timestamps
+    this.#isPlain = query.since === undefined && query.until === undefined && !output.timestamps && !output.details
     const { tail } = query
     const start =
       tail === undefined
@@ -92,13 +94,14 @@ function selector({ streams, since, until }: LogQuery): (block: Buffer, entry: E
     (last === undefined || compareTime(block, entry, last) <= 0)
 }
 
-/** A block of the file as output. Pure. An entry always takes less room here than there. */
+/** A block of the file as output. Pure. Without details an entry always takes less room here than there. */
 function render(
   block: Buffer,
   isWanted: (block: Buffer, entry: EntryView) => boolean,
-  { raw, timestamps }: LogOutput,
+  { raw, timestamps, details = '' }: LogOutput,
 ): Buffer {
-  const output = Buffer.allocUnsafe(block.length)
+  const prefix = Buffer.from(details)
+  const output = Buffer.allocUnsafe(block.length + (details === '' ? 0 : prefix.length * entriesIn(block)))
   let at = 0
   visitEntries(block, (entry) => {
     if (!isWanted(block, entry)) return
@@ -108,10 +111,17 @@ function render(
       at += copyTime(block, entry, output, at)
       output[at++] = 0x20
     }
+    at += prefix.copy(output, at)
     at += copyText(block, entry, output, at)
     if (!raw) writeFrameHeader(output, start, entry.stream, at - start - frameHeaderBytes)
   })
   return output.subarray(0, at)
+}
+
+function entriesIn(block: Buffer): number {
+  let count = 0
+  visitEntries(block, () => void count++)
+  return count
 }
 
 /** The same for what has just been written as entries. */

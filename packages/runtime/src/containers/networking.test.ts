@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { NetworkInterface } from '../networks/network-interface.ts'
 import { newHouse } from '../testing/house.ts'
@@ -45,8 +47,8 @@ async function running(mode: string, body = {}, name = ''): Promise<Container> {
 function spec() {
   return house.driver.runs.at(-1)?.spec
 }
-function connect(container: Container, network: string): Promise<void> {
-  return container.exclusive(() => house.containers.networking.connect(container, network))
+function connect(container: Container, network: string, config = {}): Promise<void> {
+  return container.exclusive(() => house.containers.networking.connect(container, network, config))
 }
 function disconnect(container: Container, network: string): Promise<void> {
   return container.exclusive(() => house.containers.networking.disconnect(container, network))
@@ -145,4 +147,25 @@ test('where there are no bridges a bridge network cannot be joined', async () =>
   house = newHouse({ root, driver, clock })
   const container = await house.create(['serve'], { HostConfig: { NetworkMode: 'mine' } })
   await expect(house.lifecycle.start(container)).rejects.toThrow('needs a bridge, but this runtime makes none')
+})
+
+test('a link gives the default network names and variables, but not those that are set', async () => {
+  const db = await running('bridge', { ExposedPorts: { '5432/tcp': {} }, Env: ['USER=me'] }, 'db')
+  const HostConfig = { Links: ['db:store', 'db:data'] }
+  const web = await house.create(['serve'], { HostConfig, Env: ['STORE_NAME=mine'] }, 'web')
+  await house.lifecycle.start(web)
+  const ip = db.record.networks['bridge']?.IPAddress
+  const env = spec()?.process.env ?? []
+  expect(env).toContain(`STORE_PORT=tcp://${ip}:5432`)
+  expect(env).toContain('DATA_ENV_USER=me')
+  expect(env.filter((entry) => entry.startsWith('STORE_NAME='))).toEqual(['STORE_NAME=mine'])
+  expect(readFileSync(join(web.dir, 'hosts'), 'utf8')).toMatch(new RegExp(`^${ip}\t.*\\bstore data$`, 'm'))
+  await expect(running('bridge', { HostConfig: { Links: ['a:b:c'] } })).rejects.toThrow('bad format for links: a:b:c')
+})
+
+test('a link of an endpoint is a name on its network', async () => {
+  await running('mine', {}, 'db')
+  const web = await running('other')
+  await connect(web, 'mine', { Links: ['db:store'] })
+  expect(readFileSync(join(web.dir, 'hosts'), 'utf8')).toMatch(/^10\.1\.0\.2\t.*\bstore$/m)
 })

@@ -4,7 +4,7 @@
  * All networks of a container are of one kind: on bridge networks it has a network namespace of its own, on loopback
  * networks it shares the machine's.
  */
-import { badParameter, conflict, serverError } from '@dinghy/shared/docker/errors'
+import { badParameter, conflict, DockerError, serverError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
 import type { Driver, Running } from '../drivers/driver.ts'
 import type { Mount } from '../snapshots/mount.ts'
@@ -18,6 +18,7 @@ import type { PortProxies } from '../networks/port-proxy.ts'
 import { publishRequests } from '../networks/ports.ts'
 import type { Container } from './container.ts'
 import { newEndpoint } from './endpoint.ts'
+import { aliasesOf, linkVariables } from './links.ts'
 import { NetworkFiles } from './network-files.ts'
 import type { ContainerRecord, Endpoint } from './record.ts'
 import { hasProcess } from './state.ts'
@@ -92,10 +93,9 @@ export class Networking {
     this.#files.write(container)
     this.refresh(record)
     const mounts = this.#files.mounts(container, shared ?? container)
-    const env = this.envOf(record)
     return {
-      mounts: env.length === 0 ? mounts : [...mounts, preloadMount(this.#preload)],
-      env,
+      mounts: this.#pinOf(record).length === 0 ? mounts : [...mounts, preloadMount(this.#preload)],
+      env: this.envOf(record),
       hostname: (shared?.record ?? record).config.Hostname,
       isolated: this.hasOwnNamespace(record),
       interfaces: this.#interfacesOf(record),
@@ -129,8 +129,26 @@ export class Networking {
     this.#networks.retain(running)
   }
 
-  /** Variables that tie the container's programs to its address, where it is one of many in the machine's namespace. */
+  /** Variables of its links, as far as it has none of these names, and those of its address. */
   envOf(record: ContainerRecord): string[] {
+    const own = new Set(record.config.Env.map((entry) => entry.split('=', 1)[0]))
+    const linked = this.#linkVariables(record).filter((entry) => !own.has(entry.split('=', 1)[0]))
+    return [...linked, ...this.#pinOf(record)]
+  }
+
+  /** On the default network, of those that run. */
+  #linkVariables({ name, hostConfig, networks }: ContainerRecord): string[] {
+    const links = hostConfig.Links ?? []
+    if (links.length === 0 || networks['bridge'] === undefined) return []
+    return this.#all().flatMap(({ record: other }) => {
+      const ip = other.networks['bridge']?.IPAddress ?? ''
+      if (ip === '' || !hasProcess(other.state.status)) return []
+      return aliasesOf(other, links).flatMap((alias) => linkVariables(name, alias, ip, other.config))
+    })
+  }
+
+  /** Ties the container's programs to its address, where it is one of many in the machine's namespace. */
+  #pinOf(record: ContainerRecord): string[] {
     const ip = this.addressOf(record)
     if (ip === '' || this.hasOwnNamespace(record)) return []
     const own = record.config.Env.findLast((entry) => entry.startsWith('NODE_OPTIONS='))?.slice('NODE_OPTIONS='.length)
@@ -191,7 +209,7 @@ export class Networking {
       throw conflict('container cannot be connected to host network')
     }
     if (network.name in record.networks && isRunning) {
-      throw conflict(`endpoint with name ${record.name} already exists in network ${network.name}`)
+      throw new DockerError(403, `endpoint with name ${record.name} already exists in network ${network.name}`)
     }
     this.#checkKind(record, network)
     const endpoint = newEndpoint(record, network, config)

@@ -142,9 +142,21 @@ const mount: Shape = {
   fields: {
     ...all('string', 'Type Source Target Consistency'),
     ReadOnly: 'boolean',
-    BindOptions: { fields: { Propagation: 'string', ...all('boolean', 'CreateMountpoint NonRecursive') } },
-    VolumeOptions: { fields: { NoCopy: 'boolean', Labels: stringMap, Subpath: 'string', DriverConfig: 'anything' } },
-    TmpfsOptions: { fields: all('integer', 'SizeBytes Mode') },
+    BindOptions: {
+      fields: {
+        Propagation: 'string',
+        ...all('boolean', 'CreateMountpoint NonRecursive ReadOnlyNonRecursive ReadOnlyForceRecursive'),
+      },
+    },
+    VolumeOptions: {
+      fields: {
+        NoCopy: 'boolean',
+        Labels: stringMap,
+        Subpath: 'string',
+        DriverConfig: { fields: { Name: 'string', Options: stringMap } },
+      },
+    },
+    TmpfsOptions: { fields: { ...all('integer', 'SizeBytes Mode'), Options: { listOf: strings } } },
   },
 }
 

@@ -4,6 +4,8 @@
 import type { FastifyReply } from 'fastify'
 import { attach } from '../containers/attach.ts'
 import type { Container, WaitCondition } from '../containers/container.ts'
+import { parseDetachKeys } from '../containers/detach-keys.ts'
+import { logDetails } from '../containers/log-attributes.ts'
 import { LogReader, type LogQuery } from '../containers/log-reader.ts'
 import { hasProcess, refusal } from '../containers/state.ts'
 import { statsJson } from '../containers/stats.ts'
@@ -35,7 +37,8 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
 
   router.add('POST', '/containers/:id/attach', async (request) => {
     const container = find(request)
-    await attachClient(container, request)
+    const onDetach = () => containers.publish(container, 'detach')
+    await attachClient(container, request, onDetach)
     containers.publish(container, 'attach')
   })
 
@@ -70,16 +73,19 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
   })
 }
 
-async function attachClient(container: Container, request: DockerRequest): Promise<void> {
+async function attachClient(container: Container, request: DockerRequest, onDetach: () => void): Promise<void> {
   const { query } = request
   const refused = refusal('attach', container.state.status, container.id, container.name)
   if (refused !== undefined) throw refused
+  const detachKeys = parseDetachKeys(query.get('detachKeys') ?? '')
   const socket = await request.hijack(container.record.config.Tty ? rawStream : multiplexedStream)
   attach(container, socket, {
     streams: (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream))),
     stdin: isTrue(query.get('stdin')),
     logs: isTrue(query.get('logs')),
     stream: isTrue(query.get('stream')),
+    detachKeys,
+    onDetach,
   })
 }
 
@@ -100,7 +106,11 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, repl
   }
   const isRaw = container.record.config.Tty
   const response = openStream(reply, isRaw ? rawStream : multiplexedStream)
-  const reader = new LogReader(log, wanted, { raw: isRaw, timestamps: isTrue(query.get('timestamps')) })
+  const reader = new LogReader(log, wanted, {
+    raw: isRaw,
+    timestamps: isTrue(query.get('timestamps')),
+    ...(isTrue(query.get('details')) ? { details: `${logDetails(container.record)} ` } : {}),
+  })
   response.once('close', () => reader.close())
   const isFollowing = isTrue(query.get('follow')) && hasProcess(container.state.status)
   // Without following, what is written while we answer is not asked for any more.

@@ -114,7 +114,8 @@ export class Volumes {
 function sourceOf(options: Record<string, string>): string | undefined {
   const { type = '', o = '', device } = options
   if (Object.keys(options).length === 0) return undefined
-  if (device !== undefined && o.split(',').includes('bind') && ['none', ''].includes(type)) return device
+  const isBind = o.split(',').includes('bind') && ['none', ''].includes(type)
+  if (isBind && device?.startsWith('/')) return device
   throw badParameter(
     `invalid option: the local driver here serves bind mounts only (type=none, o=bind, device=/path), not ${JSON.stringify(options)}`,
   )
