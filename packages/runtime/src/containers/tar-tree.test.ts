@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough, Readable } from 'node:stream'
+import { PassThrough, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { readTar, tarStream, TarWriter, type TarHeader } from '@dinghy/images/files/tar'
 import { afterEach, beforeEach, expect, test } from 'vitest'

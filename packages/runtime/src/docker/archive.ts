@@ -27,7 +27,12 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
     const entry = await files.open(container, path)
     // Of "/dir/." the content is meant, and its entries are called so: "./file".
     const name = path.endsWith('/.') ? '.' : posix.basename(posix.resolve('/', path))
-    return { container, entry, name, header: statHeader(name, entry) }
+    try {
+      return { container, entry, name, header: statHeader(name, entry) }
+    } catch (error) {
+      entry.close()
+      throw error
+    }
   }
 
   router.add('HEAD', '/containers/:id/archive', async (request, reply) => {

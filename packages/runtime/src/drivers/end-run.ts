@@ -40,11 +40,16 @@ function membersOf(runDir: string): number[] {
 
 function holdsFileIn(pid: number, runDir: string): boolean {
   const directory = `/proc/${pid}/fd`
+  const open = unlessGone(() => readdirSync(directory)) ?? []
+  return open.some((fd) => unlessGone(() => readlinkSync(`${directory}/${fd}`))?.startsWith(`${runDir}/`))
+}
+
+/** Undefined when the process has ended or has closed the file, or is somebody else's. */
+function unlessGone<T>(look: () => T): T | undefined {
   try {
-    return readdirSync(directory).some((fd) => readlinkSync(`${directory}/${fd}`).startsWith(`${runDir}/`))
+    return look()
   } catch (error) {
-    // It has gone, or has closed one, or is somebody else's.
-    if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error
   }
 }

@@ -54,7 +54,8 @@ export async function createRunDir(fifos: FifoPool, runDir: string): Promise<voi
  * ended before that. With stdin 'once' the caller holds the FIFO open already, or the shim would wait for it.
  *
  * `prepare` is what can be done while the command comes up: it finds a pipe as its descriptor 7, and must not go beyond
- * what is prepared before it has read a line there. It reads end-of-file if nothing will come of it.
+ * what is prepared before it has read a line there. It reads end-of-file if nothing will come of it. The median of
+ * starts is 45.8 ms without this overlap and 41.1 with it, measured as fifo-pool.ts says.
  */
 export async function launch(
   clock: Clock,
