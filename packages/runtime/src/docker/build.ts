@@ -84,10 +84,10 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
 }
 
 /** Limits and isolation of the steps of a build; clients send zero and empty lists where nothing was asked for. */
-const unsupportedOptions = [
-  ...['memory', 'memswap', 'cpushares', 'cpuquota', 'cpuperiod', 'cpusetcpus', 'cpusetmems', 'cgroupparent'],
-  ...['shmsize', 'ulimits', 'securityopt', 'storageopt', 'squash', 'outputs'],
-]
+const unsupportedOptions =
+  'memory memswap cpushares cpuquota cpuperiod cpusetcpus cpusetmems cgroupparent shmsize ulimits securityopt storageopt squash outputs'.split(
+    ' ',
+  )
 
 function checkBuildOptions(query: URLSearchParams): void {
   // The CPU and the memory node 0 are something to ask for.
