@@ -16,14 +16,24 @@ afterAll(() => house.close())
 
 type Outcome = { inspect: object } | { spec: object } | { refused: string } | 'ignored, as Docker does'
 const ignored = 'ignored, as Docker does'
-const host = (HostConfig: object) => ({ HostConfig })
-const endpoint = (config: object) => ({
-  HostConfig: { NetworkMode: 'mine' },
-  NetworkingConfig: { EndpointsConfig: { mine: config } },
-})
-const kept = (HostConfig: object): [object, Outcome] => [host(HostConfig), { inspect: { HostConfig } }]
-const config = (Config: object): [object, Outcome] => [Config, { inspect: { Config } }]
-const refusedFor = (HostConfig: object, refused: string): [object, Outcome] => [host(HostConfig), { refused }]
+function host(HostConfig: object) {
+  return { HostConfig }
+}
+function endpoint(settings: object) {
+  return {
+    HostConfig: { NetworkMode: 'mine' },
+    NetworkingConfig: { EndpointsConfig: { mine: settings } },
+  }
+}
+function kept(HostConfig: object): [object, Outcome] {
+  return [host(HostConfig), { inspect: { HostConfig } }]
+}
+function config(Config: object): [object, Outcome] {
+  return [Config, { inspect: { Config } }]
+}
+function refusedFor(HostConfig: object, refused: string): [object, Outcome] {
+  return [host(HostConfig), { refused }]
+}
 
 /** Options of the CLI's own: what it does with them is not the engine's business. */
 const client =
