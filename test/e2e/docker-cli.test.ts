@@ -230,6 +230,27 @@ describe.runIf(isInstalled('docker'))('a container’s life', () => {
     ok('rm', 'lines')
   })
 
+  test('a part of a volume, the variables of a link, the details of a log', async () => {
+    const volume = ['--mount', 'type=volume,src=parts,dst=/v,volume-label=a=b']
+    ok('run', '--rm', ...volume, 'busybox', 'sh', '-c', 'mkdir /v/sub && echo part >/v/sub/f && ln -s / /v/out')
+    expect(ok('volume', 'inspect', '-f', '{{.Labels.a}}', 'parts')).toBe('b')
+    const part = (subpath: string) => ['--rm', '--mount', `type=volume,src=parts,dst=/v,volume-subpath=${subpath}`]
+    if (isLinuxRoot) expect(ok('run', ...part('sub'), 'busybox', 'cat', '/v/f')).toBe('part')
+    expect(fails('run', ...part('out'), 'busybox', 'true')).toContain('escapes the base directory')
+    expect(fails('run', ...part('none'), 'busybox', 'true')).toContain('no such file or directory')
+    expect(fails('run', ...part('../..'), 'busybox', 'true')).toContain('relative path within the volume')
+    ok('volume', 'rm', 'parts')
+
+    ok('run', '-d', '--name', 'linked', '--expose', '80', '-e', 'K=v', 'node', ...waiter)
+    const env = ok('run', '--rm', '--link', 'linked:my-web', 'busybox', 'env').split('\n')
+    expect(env).toEqual(expect.arrayContaining(['MY_WEB_ENV_K=v', 'MY_WEB_PORT_80_TCP_PROTO=tcp']))
+    ok('rm', '-f', 'linked')
+
+    ok('run', '--name', 'told', '--log-opt', 'env=K', '--log-opt', 'tag={{.Name}}', '-e', 'K=v', 'busybox', 'echo', 'x')
+    expect(ok('logs', '--details', 'told')).toBe('K=v,tag=told x')
+    ok('rm', 'told')
+  })
+
   test('stop, start, restart, kill, wait', async () => {
     ok('stop', 'life')
     expect(ok('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'life')).toBe('exited 0')

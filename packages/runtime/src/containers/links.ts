@@ -16,14 +16,14 @@ export interface Link {
 }
 
 export function parseLink(text: string): Link {
-  const [target = '', alias = target, ...more] = text.split(':')
-  if (target === '' || alias === '' || more.length > 0) throw badParameter(`bad format for links: ${text}`)
-  return { target: bare(target), alias: bare(alias) }
+  const { target, alias } = split(text)
+  if (target === '' || alias === '' || text.split(':').length > 2) throw badParameter(`bad format for links: ${text}`)
+  return { target, alias }
 }
 
-/** The names that `links` give a container, in order. */
+/** The names that `links`, which have been checked when they were made, give a container, in order. */
 export function aliasesOf({ id, name }: Pick<ContainerRecord, 'id' | 'name'>, links: readonly string[]): string[] {
-  const ofThis = links.map(parseLink).filter(({ target }) => target === name || id.startsWith(target))
+  const ofThis = links.map(split).filter(({ target }) => target === name || id.startsWith(target))
   return ofThis.map(({ alias }) => alias)
 }
 
@@ -53,6 +53,11 @@ export function linkVariables(
     `${prefix}_NAME=/${name}/${alias}`,
     ...Env.filter((entry) => !/^(HOME|PATH)=/.test(entry)).map((entry) => `${prefix}_ENV_${entry}`),
   ]
+}
+
+function split(text: string): Link {
+  const [target = '', alias = target] = text.split(':')
+  return { target: bare(target), alias: bare(alias) }
 }
 
 function bare(name: string): string {

@@ -179,7 +179,7 @@ function parseNames(text: string | null, name: string): string[] {
   return (parseJson(text, { listOf: 'string' }, name) as string[] | undefined) ?? []
 }
 
-/** A build argument that is null has the value that the Dockerfile gives it. */
+/** Null stays null: such a build argument has the value that the Dockerfile gives it. */
 function parseMap(text: string | null, name: string): Record<string, string | null> {
   return (parseJson(text, { mapOf: { oneOf: ['string'] } }, name) as Record<string, string | null> | undefined) ?? {}
 }
