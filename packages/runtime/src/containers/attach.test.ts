@@ -121,7 +121,7 @@ test('without a terminal the first client that ends its input ends the programâ€
 test('the detach keys leave the terminal and the program on it', async () => {
   const container = await house.create(['serve'], { OpenStdin: true, StdinOnce: true, Tty: true })
   await house.lifecycle.start(container)
-  const onDetach = vi.fn()
+  const onDetach = vi.fn<() => void>()
   const connection = await attachTo(container, { stdin: true, onDetach })
   connection.client.write('ls\x18d')
   await vi.waitFor(() => expect(connection.hasEnded()).toBe(true))

@@ -207,7 +207,8 @@ export class Containers {
   }
 
   #make(id: string, name: string, body: CreateBody, image: Image): Container {
-    const hostConfig = completeHostConfig(body.HostConfig)
+    const isAlone = body.NetworkDisabled === true
+    const hostConfig = completeHostConfig({ ...body.HostConfig, ...(isAlone ? { NetworkMode: 'none' } : {}) })
     checkSupported(hostConfig, { cpus: availableParallelism(), seccomp: this.driver.enforcesSeccomp })
     // Who shares the machine's network goes by its name.
     const Hostname = body.Hostname || (hostConfig.NetworkMode === 'host' ? hostname() : '')
@@ -247,9 +248,10 @@ export class Containers {
 
   #mountsFrom(reference: string): MountPoint[] {
     const [name = '', mode = ''] = reference.split(':')
+    if (!/^(r[ow])?(,?[zZ])?$/.test(mode)) throw badParameter(`invalid mode for volumes-from: ${mode}`)
     return this.get(name).record.mounts.map((mount) => ({
       ...mount,
-      readOnly: mount.readOnly || mode === 'ro',
+      readOnly: mount.readOnly || mode.startsWith('ro'),
       anonymous: false,
     }))
   }

@@ -17,6 +17,7 @@ export interface CreateBody extends Partial<Omit<ContainerConfig, 'Entrypoint' |
   Entrypoint?: string[] | string | null
   Cmd?: string[] | string | null
   HostConfig?: Partial<HostConfig>
+  NetworkDisabled?: boolean
   NetworkingConfig?: { EndpointsConfig?: Record<string, Partial<Endpoint> | null> | null } | null
 }
 

@@ -15,6 +15,7 @@ export function newEndpoint(
   if (requested && network.name === 'bridge' && network.predefined) {
     throw badParameter('user specified IP address is supported on user defined networks only')
   }
+  checkSupported(config)
   const mac = config.MacAddress ?? ''
   checkMac(mac)
   for (const link of config.Links ?? []) parseLink(link)
@@ -33,6 +34,19 @@ export function newEndpoint(
     GwPriority: config.GwPriority ?? 0,
     DNSNames: dnsNames(record, aliases),
   }
+}
+
+/** Docker ignores options that no driver knows; those that its bridges know are refused where they are not known. */
+function checkSupported({ IPAMConfig, DriverOpts }: Partial<Endpoint>): void {
+  const { IPv6Address = '', LinkLocalIPs } = IPAMConfig ?? {}
+  if (IPv6Address !== '')
+    throw badParameter(
+      `invalid endpoint settings: no configured subnet or ip-range contain the IP address ${IPv6Address}: there is no IPv6 here`,
+    )
+  if ((LinkLocalIPs ?? []).length > 0)
+    throw badParameter('invalid endpoint settings: link-local addresses are not supported')
+  const option = Object.keys(DriverOpts ?? {}).find((name) => name.startsWith('com.docker.network.'))
+  if (option !== undefined) throw badParameter(`invalid endpoint settings: the option ${option} is not supported`)
 }
 
 export function dnsNames(record: Pick<ContainerRecord, 'id' | 'name' | 'config'>, aliases: string[]): string[] {

@@ -87,7 +87,7 @@ export interface HostConfig {
 
 /** An endpoint of `NetworkSettings.Networks`. */
 export interface Endpoint {
-  IPAMConfig: { IPv4Address?: string; IPv6Address?: string } | null
+  IPAMConfig: { IPv4Address?: string; IPv6Address?: string; LinkLocalIPs?: string[] } | null
   Links: string[] | null
   Aliases: string[] | null
   DriverOpts: Record<string, string> | null

@@ -36,6 +36,7 @@ const unsupported: Record<string, string> = {
   CpusetMems: 'memory nodes',
   DeviceCgroupRules: 'device cgroup rules',
   CgroupParent: 'a cgroup parent',
+  KernelMemoryTCP: 'a limit of the memory of its sockets',
   VolumeDriver: 'a volume driver',
 }
 

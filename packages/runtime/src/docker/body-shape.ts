@@ -223,6 +223,7 @@ export const networkShape: Shape = {
     ...all('string', 'Name Driver Scope'),
     ...all('boolean', 'CheckDuplicate Internal Attachable Ingress ConfigOnly EnableIPv4 EnableIPv6'),
     ...all(stringMap, 'Options Labels'),
+    ConfigFrom: { fields: { Network: 'string' } },
     IPAM: {
       fields: {
         Driver: 'string',
@@ -236,7 +237,11 @@ export const networkShape: Shape = {
 export const connectShape: Shape = { fields: { Container: 'string', Force: 'boolean', EndpointConfig: endpoint } }
 
 export const volumeShape: Shape = {
-  fields: { ...all('string', 'Name Driver'), ...all(stringMap, 'DriverOpts Labels') },
+  fields: {
+    ...all('string', 'Name Driver'),
+    ...all(stringMap, 'DriverOpts Labels'),
+    ClusterVolumeSpec: { fields: {} },
+  },
 }
 
 export const authShape: Shape = {

@@ -39,6 +39,7 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
     // A client that speaks BuildKit's own protocol would wait for a session that nobody opens.
     if (request.query.get('version') === '2')
       throw badParameter('BuildKit is not available here: use DOCKER_BUILDKIT=0')
+    checkBuildOptions(request.query)
     const options = buildOptions(request)
     const tags = request.query.getAll('t').filter(Boolean).map(referenceOr400)
     const context = await receiveContext(request, options, deps)
@@ -80,6 +81,22 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
     deps.events.publish('builder', 'prune', '', { reclaimed: '0' })
     sendJson(reply, 200, { CachesDeleted, SpaceReclaimed: 0 })
   })
+}
+
+/** Limits and isolation of the steps of a build; clients send zero and empty lists where nothing was asked for. */
+const unsupportedOptions =
+  'memory memswap cpushares cpuquota cpuperiod cpusetcpus cpusetmems cgroupparent shmsize ulimits securityopt storageopt squash outputs'.split(
+    ' ',
+  )
+
+function checkBuildOptions(query: URLSearchParams): void {
+  // The CPU and the memory node 0 are something to ask for.
+  const isAsked = (name: string) => (value: string) =>
+    name.startsWith('cpuset') ? value !== '' : isTrue(value) && !['null', '[]', '{}'].includes(value)
+  const option = unsupportedOptions.find((name) => query.getAll(name).some(isAsked(name)))
+  if (option !== undefined) throw badParameter(`the option ${option} is not supported for builds`)
+  const isolation = query.get('isolation') ?? ''
+  if (!['', 'default'].includes(isolation)) throw badParameter(`invalid isolation: ${isolation}`)
 }
 
 function buildOptions({ query, headers }: DockerRequest): BuildOptions {

@@ -174,3 +174,20 @@ test.each([
 ])('POST %s is the client’s mistake', async (path) => {
   await expect(engine.text('POST', path)).rejects.toMatchObject({ status: 400 })
 })
+
+test.each([
+  ['memory=1000000', 'memory'],
+  ['cpusetcpus=0', 'cpusetcpus'],
+  ['cgroupparent=x', 'cgroupparent'],
+  ['shmsize=100', 'shmsize'],
+  ['ulimits=[{"Name":"nofile"}]', 'ulimits'],
+  ['squash=1', 'squash'],
+  ['securityopt=["x"]', 'securityopt'],
+])('a build with %s is refused', async (query, option) => {
+  const nothing = 'memory=0&cpushares=0&shmsize=0&ulimits=[]&ulimits=null&cgroupparent='
+  await expect(engine.text('POST', `/build?${nothing}`)).rejects.not.toThrow('is not supported for builds')
+  await expect(engine.text('POST', `/build?${nothing}&${query}`)).rejects.toMatchObject({
+    status: 400,
+    message: `the option ${option} is not supported for builds`,
+  })
+})

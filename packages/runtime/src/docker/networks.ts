@@ -3,7 +3,7 @@
  */
 import type { Endpoint } from '../containers/record.ts'
 import { kindOf, type Network } from '../networks/network.ts'
-import type { NetworkRequest } from '../networks/networks.ts'
+import type { NetworkRequest } from '../networks/network-options.ts'
 import { untilMs } from './containers.ts'
 import { connectShape, networkShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'

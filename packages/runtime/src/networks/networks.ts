@@ -21,27 +21,8 @@ import {
 } from './ipam.ts'
 import type { Subnet } from './ipam.ts'
 import { macOf } from './bridge/links.ts'
+import { checkNetworkOptions, type NetworkRequest } from './network-options.ts'
 import { kindOf, type AddressSpace, type Attachment, type Network } from './network.ts'
-
-export interface NetworkRequest {
-  Name?: string
-  Driver?: string
-  Internal?: boolean
-  Attachable?: boolean
-  EnableIPv6?: boolean
-  Labels?: Record<string, string>
-  Options?: Record<string, string>
-  IPAM?: {
-    Driver?: string
-    Options?: Record<string, string>
-    Config?: {
-      Subnet?: string
-      Gateway?: string
-      IPRange?: string
-      AuxiliaryAddresses?: Record<string, string> | null
-    }[]
-  }
-}
 
 /** What a container wants of a network, and what it had if it has been running all along. */
 export interface AttachRequest {
@@ -126,6 +107,7 @@ export class Networks {
     if (!['', 'default', 'bridge', 'loopback'].includes(driver)) {
       throw notFound(`could not find plugin ${driver} in v1 plugin registry: plugin "${driver}" not found`)
     }
+    checkNetworkOptions(request)
     const config = IPAM?.Config?.find((entry) => entry.Subnet !== undefined && entry.Subnet !== '')
     const space = this.#spaces[driver === 'loopback' ? 'loopback' : 'bridge']
     const subnet = config?.Subnet ?? this.#freeSubnet(space)

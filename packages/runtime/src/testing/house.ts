@@ -1,4 +1,5 @@
 /** The acting half of the runtime on a fake driver, a fake snapshotter and a fake clock, in a directory of its own. */
+import { setMaxListeners } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -50,6 +51,7 @@ export function newHouse(options: { root?: string; cables?: Cables; driver?: Fak
   const events = new EventBus(clock)
   const told: string[] = []
   const stop = new AbortController()
+  setMaxListeners(0, stop.signal)
   events.subscribe(({ Action }) => void told.push(Action), stop.signal)
   const driver = options.driver ?? new FakeDriver(() => clock.now())
   const snapshotter = new FakeSnapshotter()

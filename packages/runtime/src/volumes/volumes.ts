@@ -24,6 +24,7 @@ export interface VolumeRequest {
   Name?: string
   Driver?: string
   DriverOpts?: Record<string, string>
+  ClusterVolumeSpec?: object
   Labels?: Record<string, string>
 }
 
@@ -69,6 +70,7 @@ export class Volumes {
     if (Driver !== '' && Driver !== 'local') {
       throw notFound(`error looking up volume plugin ${Driver}: plugin "${Driver}" not found`)
     }
+    if (request.ClusterVolumeSpec) throw badParameter('cluster volumes are not supported: there is no swarm')
     const name = given === '' ? randomBytes(32).toString('hex') : given
     checkVolumeName(name)
     const existing = this.#volumes.get(name)
