@@ -131,6 +131,40 @@ system('nsenter --target 1 --mount true 2>/dev/null') == 0 and -e $secret and pr
 print "done\\n";
 `
 
+/**
+ * Mounts every hierarchy of cgroups, as root of a user and a cgroup namespace, and looks whether it can change the
+ * machine's cgroup or its own limits. Only a root cgroup has a release_agent, or, of version 2, lacks a type.
+ */
+const mountCgroups = `
+use strict;
+unless ($ENV{INSIDE}) {
+  $ENV{INSIDE} = 1;
+  system 'unshare', '--user', '--map-root-user', '--cgroup', '--mount', $^X, '-e', $ARGV[2], @ARGV;
+  print "done\n";
+  exit;
+}
+open my $list, '<', '/proc/self/cgroup' or die;
+while (<$list>) {
+  my ($names) = /^\d+:([^:]*):/ or next;
+  my $at = "/tmp/cgroups-$.";
+  mkdir $at;
+  next if system 'mount', '-t', $names eq '' ? 'cgroup2' : 'cgroup', $names eq '' ? () : ('-o', $names), 'none', $at;
+  my $isRoot = -e "$at/release_agent" || $names eq '' && !-e "$at/cgroup.type";
+  print "can change the machine's cgroup: $names\n" if $isRoot && open my $file, '>>', "$at/cgroup.procs";
+  for my $limit ('pids.max', 'memory.max') {
+    open my $file, '<', "$at/$limit" or next;
+    chomp(my $value = <$file>);
+    next if $value eq 'max';
+    open $file, '>', "$at/$limit" and syswrite $file, 'max' and print "can change $limit\n";
+  }
+  if (open my $file, '<', "$at/memory.memsw.limit_in_bytes") {
+    chomp(my $value = <$file>);
+    next if $value > 1 << 50;
+    open $file, '>', "$at/memory.memsw.limit_in_bytes" and syswrite $file, $value * 2 and print "can change memory\n";
+  }
+}
+`
+
 describe.each(attacked)('$title', ({ title, can, make }) => {
   describe.skipIf(!can || !hasPerl)('keeps its containers in', () => {
     let runtime: RuntimeProcess
@@ -259,6 +293,16 @@ describe.each(attacked)('$title', ({ title, can, make }) => {
         expect(await attack(lookAround, {}, more)).toEqual(['done'])
       },
     )
+
+    test('who mounts cgroups in a user namespace finds nothing of the machine, and not its own limits', async () => {
+      const container = await create(mountCgroups, isRootless ? {} : { Memory: 64 * 2 ** 20, PidsLimit: 50 }, {
+        Cmd: ['perl', '-e', mountCgroups, secret, marker, mountCgroups],
+      })
+      await container.start()
+      const lines = await output(container)
+      expect(lines.filter((line) => line.startsWith('can'))).toEqual([])
+      expect(lines.at(-1)).toBe('done')
+    })
 
     test('a link in a volume leads nowhere else', async () => {
       await attack(`mkdir '/v/sub'; symlink '${directory}', '/v/sub/link'; symlink '/', '/v/root'; print "done\\n"`, {

@@ -56,7 +56,7 @@ async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
   return new LinuxDriver({
     clock,
     root: join(root, 'linux'),
-    cgroups: detectCgroups(cgroupName(root)),
+    cgroups: detectCgroups(cgroupName(root), { everywhere: true }),
     ...startingTools(root),
   })
 }
@@ -74,7 +74,7 @@ async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Ch
   const driver = new OciDriver({
     clock,
     root: join(root, 'oci'),
-    cgroups: detectCgroups(cgroupName(root)),
+    cgroups: detectCgroups(cgroupName(root), { everywhere: false }),
     cgroupParent: cgroupName(root),
     ...startingTools(root),
     runtime,

@@ -32,6 +32,12 @@ export interface Hierarchy {
   controllers: Controller[]
 }
 
+/** One that controls nothing that we want, in which containers have a cgroup only to be in none of the machine's. */
+export interface IdleHierarchy extends Hierarchy {
+  /** The file by which a process gets in; `cgroup.threads` of a cgroup that is threaded. */
+  entrance: 'tasks' | 'cgroup.threads' | 'cgroup.procs'
+}
+
 export const wantedControllers: Controller[] = ['memory', 'cpu', 'cpuset', 'pids']
 /** null, zero, full, random, urandom, tty, console, ptmx and the pts; anything may be made. */
 const allowedDevices = ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '136:*'].map((id) => `c ${id} rwm`)
@@ -39,7 +45,7 @@ const mayMake = ['c *:* m', 'b *:* m']
 
 /** The files by which a process gets into a container's cgroups. */
 export interface Entrances {
-  /** Version 1: a process of one thread, such as a shell, writes a 0 here and is inside at once. */
+  /** Version 1, or threaded: a process of one thread, such as a shell, writes a 0 here and is inside at once. */
   tasks: string[]
   /**
    * Version 2: takes the pid of whoever is to be moved. Before it moves a process the kernel waits for an RCU grace
@@ -50,11 +56,13 @@ export interface Entrances {
 
 export class Cgroups {
   readonly #hierarchies: Hierarchy[]
+  readonly #idle: IdleHierarchy[]
   /** What could not be used, for describe(). */
   readonly missing: string[]
 
-  constructor(hierarchies: Hierarchy[]) {
+  constructor(hierarchies: Hierarchy[], idle: IdleHierarchy[] = []) {
     this.#hierarchies = hierarchies
+    this.#idle = idle
     const available = new Set(hierarchies.flatMap((hierarchy) => hierarchy.controllers))
     this.missing = wantedControllers.filter((controller) => !available.has(controller))
   }
@@ -69,7 +77,11 @@ export class Cgroups {
 
   /** Makes the container's cgroups with their limits. Throws a 400 for a limit that this machine cannot enforce. */
   create(id: string, resources: Resources): void {
-    for (const { parent } of this.#hierarchies) mkdirSync(join(parent, id), { recursive: true })
+    for (const { parent } of [...this.#hierarchies, ...this.#idle]) mkdirSync(join(parent, id), { recursive: true })
+    for (const { parent } of this.#idle) {
+      // Below a threaded one nothing else takes processes.
+      if (read(join(parent, 'cgroup.type'))?.trim() === 'threaded') makeThreaded(join(parent, id))
+    }
     this.limit(id, resources)
   }
 
@@ -122,7 +134,14 @@ export class Cgroups {
   entrances(id: string): Entrances {
     const files = (wanted: 1 | 2, name: string) =>
       this.#hierarchies.filter(({ version }) => version === wanted).map(({ parent }) => join(parent, id, name))
-    return { tasks: files(1, 'tasks'), procs: files(2, 'cgroup.procs') }
+    const [tasks, procs] = [files(1, 'tasks'), files(2, 'cgroup.procs')]
+    for (const { parent, entrance } of this.#idle) {
+      // A runtime that did without them may have started it.
+      if (!existsSync(join(parent, id))) continue
+      const kind = entrance === 'cgroup.procs' ? procs : tasks
+      kind.push(join(parent, id, entrance))
+    }
+    return { tasks, procs }
   }
 
   /** What to show a container as its /sys/fs/cgroup. */
@@ -139,10 +158,10 @@ export class Cgroups {
 
   /** Removes the cgroups of an ended container. Idempotent; a cgroup that still has processes stays and throws. */
   remove(id: string): void {
-    for (const directory of this.#directories(id)) {
+    for (const { parent } of [...this.#hierarchies, ...this.#idle]) {
       try {
         // The privileged may make cgroups in theirs.
-        for (const path of withDescendants(directory).toReversed()) rmdirSync(path)
+        for (const path of withDescendants(join(parent, id)).toReversed()) rmdirSync(path)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       }
@@ -165,12 +184,12 @@ export class Cgroups {
 
   /** Removes the directories that hold the containers' cgroups, unless there are any. */
   removeParents(): void {
-    for (const { parent } of this.#hierarchies) removeUnused(parent)
+    for (const { parent } of [...this.#hierarchies, ...this.#idle]) removeUnused(parent)
   }
 
   /** Ids that have a cgroup, so that those of containers which no longer exist can be removed. */
   ids(): string[] {
-    const names = this.#hierarchies.flatMap(({ parent }) =>
+    const names = [...this.#hierarchies, ...this.#idle].flatMap(({ parent }) =>
       existsSync(parent)
         ? readdirSync(parent, { withFileTypes: true })
             .filter((entry) => entry.isDirectory())
@@ -267,6 +286,19 @@ export class Cgroups {
   #v2(id: string): string | undefined {
     const parent = this.#hierarchies.find(({ version }) => version === 2)?.parent
     return parent === undefined ? undefined : join(parent, id)
+  }
+}
+
+/** False where the kernel does not let it be one. */
+export function makeThreaded(directory: string): boolean {
+  const file = join(directory, 'cgroup.type')
+  if (read(file)?.trim() === 'threaded') return true
+  try {
+    writeFileSync(file, 'threaded')
+    return true
+  } catch (error) {
+    if (!['EOPNOTSUPP', 'ENOTSUP', 'EBUSY', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    return false
   }
 }
 
