@@ -140,27 +140,27 @@ use strict;
 unless ($ENV{INSIDE}) {
   $ENV{INSIDE} = 1;
   system 'unshare', '--user', '--map-root-user', '--cgroup', '--mount', $^X, '-e', $ARGV[2], @ARGV;
-  print "done\n";
+  print "done\\n";
   exit;
 }
 open my $list, '<', '/proc/self/cgroup' or die;
 while (<$list>) {
-  my ($names) = /^\d+:([^:]*):/ or next;
+  my ($names) = /^\\d+:([^:]*):/ or next;
   my $at = "/tmp/cgroups-$.";
   mkdir $at;
   next if system 'mount', '-t', $names eq '' ? 'cgroup2' : 'cgroup', $names eq '' ? () : ('-o', $names), 'none', $at;
   my $isRoot = -e "$at/release_agent" || $names eq '' && !-e "$at/cgroup.type";
-  print "can change the machine's cgroup: $names\n" if $isRoot && open my $file, '>>', "$at/cgroup.procs";
+  print "can change the machine's cgroup: $names\\n" if $isRoot && open my $file, '>>', "$at/cgroup.procs";
   for my $limit ('pids.max', 'memory.max') {
     open my $file, '<', "$at/$limit" or next;
     chomp(my $value = <$file>);
     next if $value eq 'max';
-    open $file, '>', "$at/$limit" and syswrite $file, 'max' and print "can change $limit\n";
+    open $file, '>', "$at/$limit" and syswrite $file, 'max' and print "can change $limit\\n";
   }
   if (open my $file, '<', "$at/memory.memsw.limit_in_bytes") {
     chomp(my $value = <$file>);
     next if $value > 1 << 50;
-    open $file, '>', "$at/memory.memsw.limit_in_bytes" and syswrite $file, $value * 2 and print "can change memory\n";
+    open $file, '>', "$at/memory.memsw.limit_in_bytes" and syswrite $file, $value * 2 and print "can change memory\\n";
   }
 }
 `

@@ -38,6 +38,12 @@ export interface IdleHierarchy extends Hierarchy {
   entrance: 'tasks' | 'cgroup.threads' | 'cgroup.procs'
 }
 
+/**
+ * A container's processes live in this cgroup below the one with its limits: its root can make a cgroup namespace and
+ * mount what begins where it lives.
+ */
+const leaf = 'program'
+
 export const wantedControllers: Controller[] = ['memory', 'cpu', 'cpuset', 'pids']
 /** null, zero, full, random, urandom, tty, console, ptmx and the pts; anything may be made. */
 const allowedDevices = ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '136:*'].map((id) => `c ${id} rwm`)
@@ -82,6 +88,9 @@ export class Cgroups {
       // Below a threaded one nothing else takes processes.
       if (read(join(parent, 'cgroup.type'))?.trim() === 'threaded') makeThreaded(join(parent, id))
     }
+    // Before 5.11 it was to be asked that what lives below counts.
+    const memory = this.#versionOf('memory') === 1 ? this.#directory(id, 'memory') : undefined
+    if (memory !== undefined) writeIfThere(join(memory, 'memory.use_hierarchy'), '1')
     this.limit(id, resources)
   }
 
@@ -124,6 +133,11 @@ export class Cgroups {
       }
       if (write.optional && !existsSync(join(directory, write.file))) continue
       try {
+        if (write.controller === 'cpuset' && existsSync(join(directory, leaf, write.file))) {
+          // Version 1 (the leaf has no controllers in version 2), where neither may have what the one above it has not.
+          writeFileSync(join(directory, write.file), read(join(directory, '..', write.file)) ?? '')
+          writeFileSync(join(directory, leaf, write.file), write.value)
+        }
         writeFileSync(join(directory, write.file), write.value)
       } catch (error) {
         throw new DockerError(400, `cannot limit ${write.what} to ${write.value}: ${messageOf(error)}`)
@@ -131,9 +145,11 @@ export class Cgroups {
     }
   }
 
+  /** To be asked for when limits and devices are set: what lives below cannot be restricted everywhere. */
   entrances(id: string): Entrances {
+    for (const directory of this.#directories(id)) mkdirSync(join(directory, leaf), { recursive: true })
     const files = (wanted: 1 | 2, name: string) =>
-      this.#hierarchies.filter(({ version }) => version === wanted).map(({ parent }) => join(parent, id, name))
+      this.#hierarchies.filter(({ version }) => version === wanted).map(({ parent }) => join(parent, id, leaf, name))
     const [tasks, procs] = [files(1, 'tasks'), files(2, 'cgroup.procs')]
     for (const { parent, entrance } of this.#idle) {
       // A runtime that did without them may have started it.
@@ -201,8 +217,7 @@ export class Cgroups {
 
   pids(id: string): number[] {
     const [directory] = this.#directories(id)
-    const text = directory === undefined ? undefined : read(join(directory, 'cgroup.procs'))
-    return text?.split('\n').filter(Boolean).map(Number) ?? []
+    return directory === undefined ? [] : pidsIn(directory)
   }
 
   get canFreeze(): boolean {
@@ -229,16 +244,16 @@ export class Cgroups {
 
   /** Of all hierarchies: a process that was caught while it joined may be in some of them only. */
   #allPids(id: string): Set<number> {
-    const directories = this.#directories(id).flatMap(withDescendants)
-    const texts = directories.map((directory) => read(join(directory, 'cgroup.procs')) ?? '')
-    return new Set(texts.flatMap((text) => text.split('\n').filter(Boolean).map(Number)))
+    return new Set(this.#directories(id).flatMap(pidsIn))
   }
 
   oomKills(id: string): number {
     const directory = this.#directory(id, 'memory')
     if (directory === undefined) return 0
-    const file = this.#versionOf('memory') === 2 ? 'memory.events' : 'memory.oom_control'
-    return Number(/^oom_kill (\d+)$/m.exec(read(join(directory, file)) ?? '')?.[1] ?? 0)
+    const killsIn = (file: string) => Number(/^oom_kill (\d+)$/m.exec(read(join(directory, file)) ?? '')?.[1] ?? 0)
+    // Version 1 counts where the process lived, also where an OCI runtime has put it.
+    if (this.#versionOf('memory') === 2) return killsIn('memory.events')
+    return killsIn('memory.oom_control') + killsIn(`${leaf}/memory.oom_control`)
   }
 
   usage(id: string): Usage {
@@ -257,7 +272,7 @@ export class Cgroups {
       memoryBytes: number(read(join(memory, v2 ? 'memory.current' : 'memory.usage_in_bytes'))),
       memoryPeakBytes: number(read(join(memory, v2 ? 'memory.peak' : 'memory.max_usage_in_bytes'))),
       memoryLimitBytes: number(read(join(memory, v2 ? 'memory.max' : 'memory.limit_in_bytes'))),
-      memoryCacheBytes: stat['inactive_file'] ?? stat['total_inactive_file'] ?? 0,
+      memoryCacheBytes: stat['total_inactive_file'] ?? stat['inactive_file'] ?? 0,
       pids: number(read(join(pids, 'pids.current'))),
       pidsLimit: number(read(join(pids, 'pids.max'))),
       readBytes: 0,
@@ -334,6 +349,12 @@ function withDescendants(directory: string): string[] {
     if (!['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     return [directory]
   }
+}
+
+/** Of a cgroup and those in it. */
+function pidsIn(directory: string): number[] {
+  const texts = withDescendants(directory).map((path) => read(join(path, 'cgroup.procs')) ?? '')
+  return texts.flatMap((text) => text.split('\n').filter(Boolean).map(Number))
 }
 
 function killIfAlive(pid: number): void {

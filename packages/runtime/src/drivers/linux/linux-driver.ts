@@ -34,7 +34,6 @@ import { isSameProcess, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { scriptPath, createRunDir, launch, waitForExit } from '../shim.ts'
-import { capabilitiesOf } from './capabilities.ts'
 import { discardUnenforceable } from './cgroup-limits.ts'
 import type { Cgroups } from './cgroups.ts'
 import {
@@ -59,7 +58,7 @@ import {
 import { prepareMountPoint } from './mount-points.ts'
 import { lookupThrough, OverlayRootfs } from './overlay-rootfs.ts'
 import { execIn } from './exec.ts'
-import { namespaceCommand } from './namespaces.ts'
+import { mayBeTraced, namespaceCommand } from './namespaces.ts'
 import { checkPropagation } from './propagation.ts'
 import { checkIdentity, checkNothingIsMountedIn, nestedMountsOf, openableDevices, rootlessFacts } from './rootless.ts'
 import { onNewTerminals } from './terminals.ts'
@@ -228,8 +227,7 @@ export class LinuxDriver implements Driver {
       tools,
       toolsOptions: `bind,ro${nestedMountsOf(this.#users)?.kept(tools) ?? ''}`,
       scratch: rootfs,
-      mayTrace:
-        !spec.process.privileged && capabilitiesOf(spec.process.capAdd, spec.process.capDrop).includes('SYS_PTRACE'),
+      mayTrace: process.tty === true && !spec.process.privileged && mayBeTraced(running.pid),
       cgroups: this.#cgroups.entrances(running.id),
       stdin,
       tty: process.tty ?? false,
