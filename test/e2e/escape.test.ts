@@ -336,7 +336,7 @@ describe.each(attacked)('$title', ({ title, can, make }) => {
       await container.start()
       const lines = await output(container)
       expect(lines.filter((line) => line.startsWith('can'))).toEqual([])
-      expect(lines.at(-1)).toBe('done')
+      expect(lines).toContain('done')
     })
 
     test('a link in a volume leads nowhere else', async () => {
