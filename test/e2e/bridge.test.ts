@@ -6,8 +6,7 @@
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readlinkSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { isDeepStrictEqual } from 'node:util'
 import type Docker from 'dockerode'
@@ -98,7 +97,7 @@ describe.skipIf(missing !== '')(`bridge networks${missing && ` (skipped: ${missi
   }
   async function run(container: Docker.Container, ...Cmd: string[]): Promise<string> {
     const exec = await container.exec({ Cmd, AttachStdout: true, AttachStderr: true, Tty: true })
-    return (await text(await exec.start({}))).replaceAll('\r', '').trim()
+    return (await text(await exec.start({ Tty: true }))).replaceAll('\r', '').trim()
   }
   const endpointOf = async (container: Docker.Container, network: string) => {
     const endpoint = (await container.inspect()).NetworkSettings.Networks[network]
@@ -445,14 +444,10 @@ describe.runIf(missing === '')('where nft is missing', () => {
     const machine = new NetworkNamespace()
     await machine.open()
     const runtime = new RuntimeProcess('--driver', 'linux')
-    const path = join(runtime.dir, 'bin')
-    mkdirSync(path)
-    for (const directory of ['/usr/sbin', '/usr/bin']) {
-      for (const name of readdirSync(directory)) {
-        if (name !== 'nft' && !existsSync(join(path, name))) symlinkSync(join(directory, name), join(path, name))
-      }
-    }
-    runtime.startedBy = [...machine.enter, 'env', `PATH=${path}`]
+    // The runtime looks for its tools where this machine has them, whatever its PATH.
+    const hide =
+      'for nft in /usr/sbin/nft /usr/bin/nft; do [ ! -e $nft ] || mount --bind /dev/null $nft; done; exec "$@"'
+    runtime.startedBy = [...machine.enter, 'unshare', '--mount', 'sh', '-c', hide, 'sh']
     machine.run('sh', '-c', 'echo 0 >/proc/sys/net/ipv4/ip_forward')
     await runtime.start()
     const { Warnings } = (await runtime.docker.info()) as { Warnings: string[] }

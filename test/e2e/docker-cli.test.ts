@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
@@ -294,6 +294,40 @@ describe.runIf(isInstalled('docker'))('images', () => {
     expect(ok('build', '--no-cache', '-f', dockerfile, context)).toContain('\nstep=1\n')
     expect(ok('build', '--no-cache', '--network', 'none', '-f', dockerfile, context)).toContain('\nbuild=1\n')
     expect(fails('build', '--network', 'nosuch', context)).toContain('network mode "nosuch" is not supported')
+  })
+
+  test.runIf(isLinuxRoot)('--add-host and --cache-from of a build; a directory that COPY makes', () => {
+    const dockerfile = join(context, 'Dockerfile.more')
+    chmodSync(join(context, 'skipped'), 0o700)
+    const steps = ['RUN grep there /etc/hosts', 'RUN echo loud >&2', 'COPY . /made', 'RUN stat -c %a:%u /made']
+    writeFileSync(dockerfile, ['FROM busybox', ...steps].join('\n'))
+    chmodSync(context, 0o700)
+    const built = ok('build', '-t', 'more', '--add-host', 'there:1.2.3.4', '-f', dockerfile, context)
+    expect(built).toContain('\n1.2.3.4\tthere\n')
+    expect(built).toContain('\u001b[91mloud\n\u001b[0m')
+    expect(built).toContain('\n755:0\n')
+    ok('builder', 'prune', '-af')
+    const again = ok('build', '--cache-from', 'more', '--add-host', 'there:1.2.3.4', '-f', dockerfile, context)
+    expect(again.match(/Using cache/g)).toHaveLength(steps.length)
+    ok('rmi', 'more')
+  })
+
+  test('the content of a directory is copied out as what is in it', () => {
+    ok('run', '--name', 'filled', 'busybox', 'sh', '-c', 'mkdir -p /tmp/dir/sub && echo x > /tmp/dir/sub/file')
+    const out = join(runtime.dir, 'out')
+    ok('cp', 'filled:/tmp/dir/.', out)
+    expect(readdirSync(out)).toEqual(['sub'])
+    ok('cp', 'filled:/tmp/dir/.', out)
+    ok('cp', 'filled:/tmp/dir', out)
+    expect(readdirSync(out).toSorted()).toEqual(['dir', 'sub'])
+    expect(readFileSync(join(out, 'dir/sub/file'), 'utf8')).toBe('x\n')
+    ok('rm', 'filled')
+  })
+
+  test('a load of rubbish fails, and says why', () => {
+    const rubbish = join(runtime.dir, 'rubbish.tar')
+    writeFileSync(rubbish, 'rubbish')
+    expect(fails('load', '-i', rubbish)).not.toBe('')
   })
 
   test('commit, save, load', () => {

@@ -9,6 +9,7 @@ import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
 import { isInstalled } from './harness/cluster.ts'
 import { eventually, RuntimeProcess } from './harness/runtime.ts'
 
@@ -296,7 +297,7 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
     const container = await docker.createContainer({ Image: 'node', Cmd, ...options })
     await container.start()
     const { StatusCode } = (await container.wait()) as { StatusCode: number }
-    const out = (await container.logs({ stdout: true })).subarray(8).toString()
+    const out = textOf(await container.logs({ stdout: true }))
     const { OOMKilled } = (await container.inspect()).State
     await container.remove({ v: true })
     return { code: StatusCode, out, oom: OOMKilled }
@@ -346,6 +347,12 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
     expect(answer).toEqual({ status: 404, body: '{"message":"page not found"}\n' })
   })
 })
+
+/** What is in the frames. */
+function textOf(framed: Buffer): string {
+  const pieces = new StdcopyParser().push(framed)
+  return Buffer.concat(pieces.map(({ data }) => data)).toString()
+}
 
 function collect(): { stream: PassThrough; text: () => string } {
   const stream = new PassThrough()

@@ -69,7 +69,7 @@ const house: Record<string, Plan> = {
   runtime: {
     uses: ['builder', 'images', 'shared'],
     floors: [
-      'events filters tool-environment inherited-descriptors',
+      'events filters start-error tool-environment inherited-descriptors',
       'networks',
       'snapshots',
       'drivers',

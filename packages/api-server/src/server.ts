@@ -14,6 +14,7 @@ import { defaultIngressClass, defaultStorageClass } from './admission/default-cl
 import { defaultTolerationSeconds } from './admission/default-toleration-seconds.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
+import { persistentVolumeClaimResize } from './admission/persistent-volume-claim-resize.ts'
 import { priority } from './admission/priority.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
@@ -115,6 +116,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     priority(reader),
     defaultStorageClass(reader),
     storageObjectInUseProtection(),
+    persistentVolumeClaimResize(reader),
     runtimeClass(reader),
     certificateRequester(),
     defaultIngressClass(reader),

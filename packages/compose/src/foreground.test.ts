@@ -92,6 +92,14 @@ test('--exit-code-from: whatever ended first, the code is that of the named serv
   expect((await shop.run('up', '--exit-code-from', 'nope')).error?.message).toContain('no such service: nope')
 })
 
+test('--exit-code-from: Ctrl-C is Ctrl-C all the same', async () => {
+  shop = await Shop.open('services: {test: {image: app}}')
+  const up = shop.run('up', '--exit-code-from', 'test')
+  await shop.docker.until(() => shop.docker.names('running').length === 1)
+  interrupt()
+  expect((await up).code).toBe(130)
+})
+
 test('a container that cannot be started is an error, and nobody is followed any more', async () => {
   shop = await Shop.open('services: {web: {image: app}, bad: {image: app, depends_on: [web]}}')
   shop.docker.beforeAnswer = ({ path }) => {

@@ -36,6 +36,7 @@ export async function runInForeground(
   console.error(`Attaching to ${shown.map(shortName).join(', ')}`)
 
   let exitCode = 0
+  let isInterrupted = false
   let stopping: Promise<void> | undefined
   /** Resolves when all that was to be stopped is. */
   let tellStopped: () => void = () => undefined
@@ -61,6 +62,7 @@ export async function runInForeground(
   const onInterrupt = () => {
     if (stopping) return killAll(context, mine)
     console.error('Gracefully stopping... (press Ctrl+C again to force)')
+    isInterrupted = true
     exitCode = 130
     stop()
   }
@@ -74,9 +76,8 @@ export async function runInForeground(
       starting,
       stopped,
       onExit: ({ service }, code) => {
-        const isFirst = stopping === undefined
-        if (service === exitCodeFrom) exitCode = code
-        if (!isFirst || abortOn === 'nothing' || (abortOn === 'failure' && code === 0)) return
+        if (service === exitCodeFrom && !isInterrupted) exitCode = code
+        if (stopping || abortOn === 'nothing' || (abortOn === 'failure' && code === 0)) return
         if (exitCodeFrom === undefined) exitCode = code
         console.error(`Aborting on container ${abortOn}...`)
         stop()

@@ -11,6 +11,7 @@ import { HealthChecks } from './containers/health.ts'
 import { Lifecycle } from './containers/lifecycle.ts'
 import { recover } from './containers/recover.ts'
 import { runOnce } from './containers/run-once.ts'
+import { Runs } from './containers/runs.ts'
 import { archiveRoutes } from './docker/archive.ts'
 import { buildRoutes } from './docker/build.ts'
 import { commitRoutes } from './docker/commit.ts'
@@ -68,7 +69,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   // Both try things out, side by side.
   const choosing = chooseDriver(options.driver, root, clock, options.ociRuntime)
   const mode = await chooseMode(options.network, choosing, root)
-  const { driver, reason } = await choosing
+  const { driver, snapshotter, reason } = await choosing
   const space = mode.name === 'bridge' ? bridgeSpace(mode) : loopback
   const warnings = [...driver.describe(), ...space.describe()]
   log.info({ driver: driver.name, reason, network: mode.name, networkReason: mode.reason, warnings }, 'driver chosen')
@@ -76,7 +77,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   const events = new EventBus(clock)
   const images = new ImageStore({ root, clock })
   images.content.removeUnfinished()
-  removeBuildLeftovers(join(root, 'build'))
+  await removeBuildLeftovers(clock, join(root, 'build'))
   const networks = new Networks({
     file: join(root, 'networks.json'),
     clock,
@@ -85,18 +86,20 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
   })
   const bridges = mode.name === 'bridge' ? new Bridges({ ...mode, root, networks, log }) : undefined
   const volumes = new Volumes({ root: join(root, 'volumes'), clock, events })
+  await volumes.removeLeftovers()
   const proxies = new PortProxies(clock)
   const preload = installPreload(root)
   const stores = { images, networks, bridges, volumes }
-  const containers = new Containers({ ...stores, root, clock, log, driver, proxies, events, preload })
+  const containers = new Containers({ ...stores, root, clock, log, driver, snapshotter, proxies, events, preload })
   const health = new HealthChecks(containers, clock, log)
-  const lifecycle = new Lifecycle({ containers, clock, log, health, signal })
+  const runs = new Runs({ containers, clock, log, health, signal })
+  const lifecycle = new Lifecycle({ containers, clock, runs })
   const execs = new Execs(containers, clock)
   await containers.load()
   const republish = (container: Parameters<typeof containers.networking.publish>[0]) =>
     containers.networking.publish(container)
   const sweepBridges = async () => bridges?.sweep()
-  await recover({ containers, lifecycle, clock, log, sweepBridges, republish })
+  await recover({ containers, lifecycle, runs, clock, log, sweepBridges, republish })
 
   const server = createDockerServer({ log, version })
   const router = new Router(server, log)
@@ -143,7 +146,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
     images,
     source,
     cache,
-    snapshotter: driver,
+    snapshotter,
     runCommand: (step, signal) => runOnce(driver, step, signal),
     clock,
     directory: join(root, 'build'),
@@ -162,6 +165,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
       // Nobody is waited for: containers run on, and the next runtime answers whoever asks again.
       await Promise.all([server.close(0), proxies.close()])
       await bridges?.close()
+      await snapshotter.close()
       await driver.close()
       unlock()
     },

@@ -215,7 +215,7 @@ describe('RuntimeClass', () => {
 
 test('a request for a certificate says who made it, whatever it says itself', async () => {
   const spec = {
-    request: 'eA==',
+    request: Buffer.from('-----BEGIN CERTIFICATE REQUEST-----').toString('base64'),
     signerName: 'example.com/signer',
     usages: ['client auth'],
     username: 'boss',

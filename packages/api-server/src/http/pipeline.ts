@@ -2,8 +2,8 @@
  * The way of a request, one line a stage, by Kubernetes' own names for them. The first five are Fastify's onRequest
  * hooks, in this order; `encode` is its onSend hook; upgrades (exec, attach, port-forward) take the same way.
  *
- *   request ─► is local ─► request info ─► authenticate ─► flow control ─► authorize ─► handler ─► encode ─► answer
- *                403                           401             429             403         │
+ *   request ─► request info ─► is local ─► authenticate ─► flow control ─► authorize ─► handler ─► encode ─► answer
+ *                                403           401             429             403         │
  *      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
  *     400 413 415             any                   422           403 …               409 404
  *

@@ -8,6 +8,7 @@ import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import { digestOf } from '@dinghy/images/content/content-store'
 import { readAll, webRequest } from '@dinghy/images/distribution/web-request'
+import { LayerView } from '@dinghy/images/layers/layer-view'
 import type { InlineFile } from './copy-plan.ts'
 
 const run = promisify(execFile)
@@ -62,5 +63,8 @@ export async function cloneGit(
   await git('fetch', '--quiet', '--depth', '1', '--', repository, ref === '' ? 'HEAD' : ref)
   await git('checkout', '--quiet', 'FETCH_HEAD')
   if (!options.keepGitDir) await rm(join(directory, '.git'), { recursive: true, force: true })
-  return join(directory, posix.join('/', subdirectory))
+  // A repository's own links lead nowhere else.
+  const found = new LayerView([{ directory, opaque: new Set() }]).lookup(posix.join('/', subdirectory))
+  if (!found?.stat.isDirectory()) throw new Error(`${repository} has no directory ${JSON.stringify(subdirectory)}`)
+  return found.hostPath
 }

@@ -31,6 +31,10 @@ export class Container {
   stdio: Stdio | undefined
   /** What the driver was asked to start, while it runs. */
   spec: ContainerSpec | undefined
+  /** Resolves when the end of the present run has been dealt with. */
+  ended: Promise<void> | undefined
+  /** It is being stopped to be started again at once, so its end removes nothing. */
+  isRestarting = false
   /** Ids of the execs that were made in it. */
   readonly execIds = new Set<string>()
   /** Consecutive restarts wait longer and longer; see restart-policy.ts. */

@@ -1,26 +1,31 @@
 /**
  * All containers of this runtime: making, finding and removing them. Their running is lifecycle.ts' business.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { availableParallelism, hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { badParameter, conflict, notFound } from '@dinghy/shared/docker/errors'
+import { removeTree } from '@dinghy/shared/process/remove-tree'
 import type { Driver } from '../drivers/driver.ts'
+import type { LiveSnapshotter } from '../snapshots/snapshotter.ts'
 import type { EventBus } from '../events.ts'
 import type { Image, ImageStore } from '@dinghy/images/store/image-store'
-import type { Bridges } from '../networks/bridge/bridges.ts'
 import { checkPlatform } from '@dinghy/images/distribution/platform'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
-import { mountPointsOf } from '../volumes/binds.ts'
+import { mountPointsOf, requestFor } from '../volumes/binds.ts'
+import { resolveSubpath } from '../volumes/subpath.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 import { Container } from './container.ts'
+import { ContainerFiles } from './container-files.ts'
 import { despiteFullDisk } from './full-disk.ts'
 import { completeConfig, completeHostConfig, type CreateBody } from './create-body.ts'
+import { parseLink } from './links.ts'
 import { checkName, inventName, newId } from './names.ts'
-import { Networking, newEndpoint } from './networking.ts'
+import { newEndpoint } from './endpoint.ts'
+import { Networking, type Cables } from './networking.ts'
 import { never, type ContainerRecord, type Endpoint, type HostConfig } from './record.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
 import { resourcesOf } from './runtime-spec.ts'
@@ -33,9 +38,10 @@ export interface ContainersOptions {
   clock: Clock
   log: Logger
   driver: Driver
+  snapshotter: LiveSnapshotter
   images: Pick<ImageStore, 'resolve'>
   networks: Networks
-  bridges: Bridges | undefined
+  bridges: Cables | undefined
   proxies: PortProxies
   volumes: Volumes
   events: EventBus
@@ -54,6 +60,8 @@ export class Containers {
   /** Names whose containers are being made. */
   readonly #reserved = new Set<string>()
   readonly driver: Driver
+  readonly snapshotter: LiveSnapshotter
+  readonly files: ContainerFiles
   readonly volumes: Volumes
   readonly networking: Networking
 
@@ -65,6 +73,8 @@ export class Containers {
     this.#networks = options.networks
     this.#events = options.events
     this.driver = options.driver
+    this.snapshotter = options.snapshotter
+    this.files = new ContainerFiles(options.snapshotter, options.driver)
     this.volumes = options.volumes
     this.networking = new Networking({ ...options, all: () => this.list() })
     mkdirSync(this.#root, { recursive: true, mode: 0o711 })
@@ -75,7 +85,7 @@ export class Containers {
     for (const id of readdirSync(this.#root)) {
       const dir = join(this.#root, id)
       const container = Container.load(dir, this.#clock)
-      if (container === undefined) rmSync(dir, { recursive: true, force: true })
+      if (container === undefined) await removeTree(dir)
       else this.#byId.set(id, container)
     }
   }
@@ -111,12 +121,12 @@ export class Containers {
       const foreign = checkPlatform(image.config, body.Image, platform)
       const container = this.#make(id, name, body, image)
       try {
-        await this.driver.prepare(container.rootfs)
+        await this.snapshotter.prepare(container.rootfs)
         await this.#provideVolumes(container)
         container.save()
       } catch (error) {
-        await this.driver.cleanup(container.rootfs)
-        rmSync(container.dir, { recursive: true, force: true })
+        await this.snapshotter.cleanup(container.rootfs)
+        await removeTree(container.dir)
         throw error
       }
       this.#byId.set(id, container)
@@ -156,11 +166,11 @@ export class Containers {
     if (this.#byId.get(container.id) !== container) return
     container.beginRemoval()
     await despiteFullDisk(this.#log, container, () => this.networking.release(container))
-    await this.driver.cleanup(container.rootfs)
+    await this.snapshotter.cleanup(container.rootfs)
     container.log?.close()
-    rmSync(container.dir, { recursive: true, force: true })
+    await removeTree(container.dir)
     this.#byId.delete(container.id)
-    if (options.volumes) this.#removeAnonymousVolumes(container)
+    if (options.volumes) await this.#removeAnonymousVolumes(container)
     this.publish(container, 'destroy')
     container.notifyRemoved()
   }
@@ -210,15 +220,9 @@ export class Containers {
       const other = this.list().find(({ id: otherId, name }) => name === reference || otherId.startsWith(reference))
       if (other !== undefined) hostConfig.NetworkMode = `container:${other.id}`
     }
-    for (const link of hostConfig.Links ?? []) {
-      const [reference = ''] = link.split(':')
-      if (
-        !this.list().some(
-          (other) => other.id.startsWith(reference) || `/${other.name}` === `/${reference.replace(/^\//, '')}`,
-        )
-      ) {
-        throw badParameter(`could not get container for ${reference}: No such container: ${reference}`)
-      }
+    for (const { target } of (hostConfig.Links ?? []).map(parseLink)) {
+      if (!this.list().some((other) => other.name === target || other.id.startsWith(target)))
+        throw badParameter(`could not get container for ${target}: No such container: ${target}`)
     }
     const draft = { id, name, config }
     const record: ContainerRecord = {
@@ -275,18 +279,21 @@ export class Containers {
   /** Directories for binds that lack one, volumes for those that are named and for those that are not. */
   async #provideVolumes(container: Container): Promise<void> {
     for (const mount of container.record.mounts) {
+      const request = requestFor(mount.target, container.record.hostConfig.Mounts)
       if (mount.type === 'bind') {
-        const isStrict = container.record.hostConfig.Mounts?.some(
-          ({ Target, Type, BindOptions }) =>
-            Type === 'bind' && Target === mount.target && !BindOptions?.CreateMountpoint,
-        )
         if (existsSync(mount.source)) continue
-        if (isStrict) {
+        if (request?.Type === 'bind' && !request.BindOptions?.CreateMountpoint) {
           throw badParameter(`invalid mount config for type "bind": bind source path does not exist: ${mount.source}`)
         }
         mkdirSync(mount.source, { recursive: true })
       } else if (mount.type === 'volume') {
-        const volume = this.volumes.create(mount.volume === undefined ? {} : { Name: mount.volume })
+        const { Labels, DriverConfig } = request?.VolumeOptions ?? {}
+        const volume = this.volumes.create({
+          ...(mount.volume !== undefined ? { Name: mount.volume } : {}),
+          ...(Labels ? { Labels } : {}),
+          ...(DriverConfig?.Name ? { Driver: DriverConfig.Name } : {}),
+          ...(DriverConfig?.Options ? { DriverOpts: DriverConfig.Options } : {}),
+        })
         mount.volume = volume.name
         mount.source = volume.mountpoint
         if (mount.seed) await this.#seed(container, mount)
@@ -295,14 +302,18 @@ export class Containers {
   }
 
   /** An empty volume starts with what the image has at its place, owner and mode included. */
-  async #seed(container: Container, mount: MountPoint): Promise<void> {
-    if (readdirSync(mount.source).length > 0) return
-    await this.driver.copyOut(container.rootfs, mount.target, mount.source)
+  async #seed(container: Container, { source, subpath, target }: MountPoint): Promise<void> {
+    // Without its part of the volume the container will not start, which is then told.
+    if (subpath !== undefined && !existsSync(join(source, subpath))) return
+    const directory = subpath === undefined ? source : resolveSubpath(source, subpath)
+    if (!statSync(directory).isDirectory() || readdirSync(directory).length > 0) return
+    await this.snapshotter.copyOut(container.rootfs, target, directory)
   }
 
-  #removeAnonymousVolumes(container: Container): void {
+  async #removeAnonymousVolumes(container: Container): Promise<void> {
     for (const { volume, anonymous } of container.record.mounts) {
-      if (volume !== undefined && anonymous && this.usersOf(volume).length === 0) this.volumes.remove(volume, [], true)
+      if (volume !== undefined && anonymous && this.usersOf(volume).length === 0)
+        await this.volumes.remove(volume, [], true)
     }
   }
 }

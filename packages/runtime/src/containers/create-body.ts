@@ -2,10 +2,12 @@
  * The body of POST /containers/create: checked, and completed from the image. Pure.
  */
 import { badParameter } from '@dinghy/shared/docker/errors'
+import { maskedPaths, readonlyPaths } from '../drivers/linux/launch.ts'
 import { signalNumber } from '../drivers/exit-code.ts'
 import { defaultPath } from '../drivers/executable.ts'
 import type { Healthcheck, RunConfig } from '@dinghy/images/content/oci'
 import { parsePort, publishRequests } from '../networks/ports.ts'
+import { checkLogAttributes } from './log-attributes.ts'
 import type { ContainerConfig, Endpoint, HostConfig } from './record.ts'
 import { checkRestartPolicy } from './restart-policy.ts'
 import { checkSysctls } from './sysctls.ts'
@@ -57,6 +59,9 @@ export function completeConfig(body: CreateBody, image: RunConfig, id: string): 
     MacAddress: body.MacAddress || undefined,
   }
   for (const [key, value] of Object.entries(optional)) if (value !== undefined) Object.assign(config, { [key]: value })
+  for (const entry of body.Env ?? []) {
+    if (entry.startsWith('=') || entry === '') throw badParameter(`invalid environment variable: ${entry}`)
+  }
   checkConfig(config)
   return config
 }
@@ -70,9 +75,6 @@ function checkConfig(config: ContainerConfig): void {
   if (commandOf(config).length === 0) throw badParameter('no command specified')
   if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/')) {
     throw badParameter(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`)
-  }
-  for (const entry of config.Env) {
-    if (entry.startsWith('=') || entry === '') throw badParameter(`invalid environment variable: ${entry}`)
   }
   if (config.StopSignal !== undefined && signalNumber(config.StopSignal) === undefined) {
     throw badParameter(`Invalid signal: ${config.StopSignal}`)
@@ -168,9 +170,23 @@ export function completeHostConfig(body: Partial<HostConfig> = {}): HostConfig {
     CpuPeriod: body.CpuPeriod ?? 0,
     CpusetCpus: body.CpusetCpus ?? '',
     PidsLimit: body.PidsLimit ?? null,
+    ...shownDefaults(body),
   }
   checkHostConfig(hostConfig)
   return hostConfig
+}
+
+/** What nothing here depends on, as Docker shows it. */
+function shownDefaults(body: Partial<HostConfig>): Partial<HostConfig> {
+  const isPrivileged = body.Privileged ?? false
+  return {
+    Runtime: body['Runtime'] || 'runc',
+    CgroupnsMode: body['CgroupnsMode'] || 'private',
+    MemorySwappiness: body['MemorySwappiness'] ?? null,
+    OomKillDisable: body['OomKillDisable'] ?? null,
+    MaskedPaths: body.MaskedPaths ?? (isPrivileged ? null : maskedPaths),
+    ReadonlyPaths: body.ReadonlyPaths ?? (isPrivileged ? null : readonlyPaths),
+  }
 }
 
 export function checkHostConfig(hostConfig: HostConfig): void {
@@ -194,6 +210,8 @@ export function checkHostConfig(hostConfig: HostConfig): void {
   publishRequests(PortBindings, [], false)
   for (const host of hostConfig.ExtraHosts ?? [])
     if (!/^[^:=\s]+[:=]\S+$/.test(host)) throw badParameter(`bad format for add-host: ${JSON.stringify(host)}`)
+  for (const { PathOnHost } of hostConfig.Devices ?? [])
+    if (!PathOnHost) throw badParameter('error gathering device information: PathOnHost must not be empty')
   checkNamespaces(hostConfig)
   if (NetworkMode.startsWith('container:') && NetworkMode.length === 'container:'.length) {
     throw badParameter('Invalid network mode: invalid container format container:<name|id>')
@@ -211,14 +229,18 @@ function checkNamespaces({ IpcMode, PidMode, UTSMode }: HostConfig): void {
 
 function checkLogOptions({ Type, Config }: HostConfig['LogConfig']): void {
   if (Type === 'none') return
-  const unknown = Object.keys(Config).find((name) => !logOptions.has(name))
+  const known = Type === 'local' ? fileOptions : [...fileOptions, ...attributeOptions]
+  const unknown = Object.keys(Config).find((name) => !known.includes(name))
   if (unknown !== undefined) throw badParameter(`unknown log opt '${unknown}' for ${Type} log driver`)
-  const { 'max-size': size = '-1', 'max-file': files = '1' } = Config
+  const { 'max-size': size = '-1', 'max-file': files = '1', compress = 'false' } = Config
   if (!/^(-1|\d+[kmg]?b?)$/i.test(size)) throw badParameter(`invalid size: '${size}'`)
   if (!/^\d+$/.test(files) || Number(files) < 1) throw badParameter('max-file cannot be less than 1')
+  if (!/^(1|0|t|f|true|false)$/i.test(compress)) throw badParameter(`invalid value for compress: '${compress}'`)
+  checkLogAttributes(Config)
 }
 
-const logOptions = new Set(['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'])
+const fileOptions = ['max-size', 'max-file', 'compress']
+const attributeOptions = ['labels', 'labels-regex', 'env', 'env-regex', 'tag']
 
 /** These end up in mount options, limits and a shell script; a client that is no Go program may have sent anything. */
 function checkNumbers(hostConfig: HostConfig): void {
@@ -228,7 +250,7 @@ function checkNumbers(hostConfig: HostConfig): void {
     if (!Number.isInteger(value)) throw badParameter(`invalid HostConfig.${name}: it must be an integer`)
   }
   for (const { Name, Soft, Hard } of Ulimits ?? []) {
-    if (!ulimits.has(Name)) throw badParameter(`invalid ulimit type: ${Name}`)
+    if (!ulimits.has(Name)) throw badParameter(`invalid ulimit type: ${Name ?? ''}`)
     if (!Number.isInteger(Soft) || !Number.isInteger(Hard)) throw badParameter(`invalid ulimit ${Name}: not an integer`)
   }
 }

@@ -8,6 +8,7 @@ import { messageOf } from '@dinghy/shared/api/message-of'
 import type { ExecProcess, ProcessSpec } from '../drivers/driver.ts'
 import type { Container } from './container.ts'
 import type { Containers } from './containers.ts'
+import { parseDetachKeys } from './detach-keys.ts'
 import { privilegesOf, terminalEnv } from './runtime-spec.ts'
 import { refusal } from './state.ts'
 
@@ -21,6 +22,7 @@ export interface ExecRequest {
   WorkingDir?: string
   User?: string
   Privileged?: boolean
+  DetachKeys?: string
   ConsoleSize?: [number, number] | null
 }
 
@@ -33,6 +35,7 @@ export interface Exec {
   exitCode: number | null
   pid: number
   process?: ExecProcess
+  detachKeys: Buffer
 }
 
 /** A finished exec can be inspected for this long. */
@@ -67,6 +70,7 @@ export class Execs {
       running: false,
       exitCode: null,
       pid: 0,
+      detachKeys: parseDetachKeys(request.DetachKeys),
     }
     this.#execs.set(exec.id, exec)
     container.execIds.add(exec.id)
@@ -112,6 +116,11 @@ export class Execs {
           )
         : error
     }
+  }
+
+  /** Its client has left with the detach keys. */
+  detached({ id, container }: Exec): void {
+    this.#containers.publish(container, 'exec_detach', { execID: id })
   }
 
   /** Forgets the execs of a container that has been removed. */

@@ -1,6 +1,7 @@
 /**
  * HEALTHCHECK: runs a command in the container every now and then and keeps the verdict in State.Health.
  */
+import { once } from 'node:events'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Healthcheck } from '@dinghy/images/content/oci'
@@ -47,6 +48,11 @@ export function afterCheck(health: Health, entry: HealthLogEntry, plan: HealthPl
   if (health.Status === 'starting' && sinceStartMs < plan.startPeriodMs) return { ...health, Log }
   const FailingStreak = health.FailingStreak + 1
   return { Status: FailingStreak >= plan.retries ? 'unhealthy' : health.Status, FailingStreak, Log }
+}
+
+/** As moby leaves it: nobody looks any more, and nobody should take it for healthy. */
+export function afterEnd(health: Health): Health {
+  return { ...health, Status: 'unhealthy' }
 }
 
 export class HealthChecks {
@@ -109,17 +115,21 @@ export class HealthChecks {
       false,
     )
     let output = ''
-    for (const stream of [process.stdout, process.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
+    const streams = [process.stdout, process.stderr].filter((stream) => stream !== undefined)
+    for (const stream of streams) {
+      stream.on('data', (chunk: Buffer) => {
         if (output.length < maxOutputBytes) output += chunk.toString()
       })
     }
+    // The last bytes may arrive after the exit. What the command has left running may keep the streams open, too.
+    const read = Promise.all(streams.map((stream) => once(stream, 'close')))
     const controller = new AbortController()
     const late = this.#clock.sleep(plan.timeoutMs, controller.signal).then(
       () => 'late' as const,
-      () => 0,
+      () => 'late' as const,
     )
     const result = await Promise.race([process.exited, late])
+    if (result !== 'late') await Promise.race([read, late])
     controller.abort()
     const End = new Date(this.#clock.now()).toISOString()
     if (result === 'late') {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { humanDuration, statusText } from './inspect.ts'
+import { commandLine, humanDuration, statusText } from './inspect.ts'
 import { never, type State } from './record.ts'
 
 const now = Date.parse('2025-01-01T01:00:00Z')
@@ -43,4 +43,9 @@ test.each([
   [800 * DAY, '2 years'],
 ])('%d ms is %s', (ms, text) => {
   expect(humanDuration(ms)).toBe(text)
+})
+
+test('a command is listed with quotes around what holds a blank', () => {
+  expect(commandLine(['sh', '-c', 'echo hi; exit'])).toBe("sh -c 'echo hi; exit'")
+  expect(commandLine(['/my program', 'x'])).toBe('/my program x')
 })

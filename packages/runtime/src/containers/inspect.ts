@@ -46,6 +46,7 @@ export function inspectJson(container: Container, { published, sizes }: InspectC
         record.driver !== 'process'
           ? {
               LowerDir: record.imageLayers.toReversed().join(':'),
+              MergedDir: `${dir}/rootfs/merged`,
               UpperDir: `${dir}/rootfs/upper`,
               WorkDir: `${dir}/rootfs/work`,
             }
@@ -151,7 +152,7 @@ export function summaryJson(
     Names: [`/${record.name}`],
     Image: imageId === record.imageId ? config.Image : record.imageId,
     ImageID: record.imageId,
-    Command: commandOf(config).join(' '),
+    Command: commandLine(commandOf(config)),
     Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: summaryPorts(record, published),
     ...(sizes !== undefined ? { SizeRw: sizes.rw, SizeRootFs: sizes.root } : {}),
@@ -223,4 +224,9 @@ export function humanDuration(ms: number): string {
   if (hours < 24 * 60) return `${Math.floor(days / 7)} weeks`
   if (hours < 24 * 365 * 2) return `${Math.floor(days / 30)} months`
   return `${Math.floor(days / 365)} years`
+}
+
+/** As moby writes it: what holds a blank in quotes. */
+export function commandLine(args: string[]): string {
+  return args.map((arg, index) => (index > 0 && arg.includes(' ') ? `'${arg}'` : arg)).join(' ')
 }

@@ -51,9 +51,9 @@ test('lines are cut from chunks that end anywhere, each stream on its own', () =
   log.write('stderr', Buffer.from('oops'))
   log.write('stdout', Buffer.from('o\nthree\n'))
   const framed = () => frames(drain(new LogReader(log, all, { raw: false, timestamps: false })))
-  expect(framed()).toEqual(['o:one\ntwo\nthree\n'])
+  expect(framed()).toEqual(['o:one\n', 'o:two\n', 'o:three\n'])
   log.flush()
-  expect(framed()).toEqual(['o:one\ntwo\nthree\n', 'e:oops'])
+  expect(framed()).toEqual(['o:one\n', 'o:two\n', 'o:three\n', 'e:oops'])
 })
 
 test.each([

@@ -65,9 +65,7 @@ export function encodeEntries(
   let count = 0
   for (let start = 0; start < lines.length; count++) {
     if (count > 0 && !addNanosecond(between)) between.write(formatNanos(firstNanos + BigInt(count)), timeAt)
-    const newline = lines.indexOf(newlineByte, start)
-    let end = newline < 0 ? lines.length : newline + 1
-    if (end - start > maxEntryBytes) end = cut(lines, start)
+    const end = endOfEntry(lines, start)
     const needed = at + (end - start) * maxEscapeBytes + between.length
     if (needed > scratch.length) scratch = Buffer.concat([scratch.subarray(0, at)], needed * 2)
     const textEnd = lines[end - 1] === newlineByte ? end - 1 : end
@@ -119,6 +117,13 @@ function addNanosecond(tail: Buffer): boolean {
     tail[at] = 0x30
   }
   return false
+}
+
+/** Where the entry ends that begins at `start` of some lines. */
+export function endOfEntry(lines: Buffer, start: number): number {
+  const newline = lines.indexOf(newlineByte, start)
+  const end = newline < 0 ? lines.length : newline + 1
+  return end - start > maxEntryBytes ? cut(lines, start) : end
 }
 
 /** The end of an entry of the greatest length, which is not in the middle of a character. */

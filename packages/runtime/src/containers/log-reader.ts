@@ -2,13 +2,21 @@
  * `docker logs`: picks entries out of a log by stream, time and number from the end, and goes on with what is added.
  *
  * Whoever reads sees every entry once and in order, however slowly it reads: what it has not taken yet stays in the
- * files and is read from there. Output comes as it goes over the wire: frames (docker/stdcopy.ts) that hold as many
- * lines as follow each other in one stream, or with a TTY the bare text.
+ * files and is read from there. Output comes as it goes over the wire: a frame (shared/docker/stdcopy.ts) for each
+ * entry, as in Docker, where clients show each frame as a line; or with a TTY the bare text.
  */
 import { frame, frameHeaderBytes, writeFrameHeader } from '@dinghy/shared/docker/stdcopy'
 import { LogCursor, positionOfTail, type Position } from './log-cursor.ts'
 import type { Appended, LogFile } from './log-file.ts'
-import { compareTime, copyText, copyTime, visitEntries, type EntryView, type StreamName } from './log-format.ts'
+import {
+  compareTime,
+  copyText,
+  copyTime,
+  endOfEntry,
+  visitEntries,
+  type EntryView,
+  type StreamName,
+} from './log-format.ts'
 import { formatNanos } from './timestamps.ts'
 
 export interface LogQuery {
@@ -24,6 +32,8 @@ export interface LogOutput {
   raw: boolean
   /** Each entry behind its time. */
   timestamps: boolean
+  /** What stands before the text of each entry. */
+  details?: string
 }
 
 export class LogReader {
@@ -38,7 +48,7 @@ export class LogReader {
     this.#query = query
     this.#output = output
     this.#isWanted = selector(query)
-    this.#isPlain = query.since === undefined && query.until === undefined && !output.timestamps
+    this.#isPlain = query.since === undefined && query.until === undefined && !output.timestamps && !output.details
     const { tail } = query
     const start =
       tail === undefined
@@ -63,7 +73,7 @@ export class LogReader {
     if (!this.#isPlain || file !== from.file || offset !== from.offset) return undefined
     this.#cursor.skipTo(to)
     if (!this.#query.streams.includes(stream)) return undefined
-    return this.#output.raw ? lines : frame(stream, lines)
+    return this.#output.raw ? lines : frameEntries(stream, lines)
   }
 
   close(): void {
@@ -84,35 +94,43 @@ function selector({ streams, since, until }: LogQuery): (block: Buffer, entry: E
     (last === undefined || compareTime(block, entry, last) <= 0)
 }
 
-/** A block of the file as output. Pure. An entry always takes less room here than there. */
+/** A block of the file as output. Pure. Without details an entry always takes less room here than there. */
 function render(
   block: Buffer,
   isWanted: (block: Buffer, entry: EntryView) => boolean,
-  { raw, timestamps }: LogOutput,
+  { raw, timestamps, details = '' }: LogOutput,
 ): Buffer {
-  const output = Buffer.allocUnsafe(block.length)
+  const prefix = Buffer.from(details)
+  const output = Buffer.allocUnsafe(block.length + (details === '' ? 0 : prefix.length * entriesIn(block)))
   let at = 0
-  let frameStart = 0
-  let frameStream: StreamName | undefined
-  const endFrame = () => {
-    if (!raw && frameStream !== undefined) {
-      writeFrameHeader(output, frameStart, frameStream, at - frameStart - frameHeaderBytes)
-    }
-  }
   visitEntries(block, (entry) => {
     if (!isWanted(block, entry)) return
-    if (!raw && entry.stream !== frameStream) {
-      endFrame()
-      frameStart = at
-      frameStream = entry.stream
-      at += frameHeaderBytes
-    }
+    const start = at
+    if (!raw) at += frameHeaderBytes
     if (timestamps) {
       at += copyTime(block, entry, output, at)
       output[at++] = 0x20
     }
+    at += prefix.copy(output, at)
     at += copyText(block, entry, output, at)
+    if (!raw) writeFrameHeader(output, start, entry.stream, at - start - frameHeaderBytes)
   })
-  endFrame()
   return output.subarray(0, at)
+}
+
+function entriesIn(block: Buffer): number {
+  let count = 0
+  visitEntries(block, () => void count++)
+  return count
+}
+
+/** The same for what has just been written as entries. */
+function frameEntries(stream: StreamName, lines: Buffer): Buffer {
+  const frames: Buffer[] = []
+  for (let start = 0; start < lines.length;) {
+    const end = endOfEntry(lines, start)
+    frames.push(frame(stream, lines.subarray(start, end)))
+    start = end
+  }
+  return frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames)
 }

@@ -2,14 +2,15 @@
  * Mounts between two languages: what a container's record says of them, and what a driver wants to be told.
  */
 
-import type { Mount } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
+import { resolveSubpath } from '../volumes/subpath.ts'
 
-/** The mounts of a record as the driver wants them. */
+/** The mounts of a record as the driver wants them. Throws a 400 for a part of a volume that cannot be had. */
 export function driverMounts(mounts: MountPoint[]): Mount[] {
-  return mounts.map(({ type, source, target, readOnly, options, propagation }) => ({
+  return mounts.map(({ type, source, subpath, target, readOnly, options, propagation }) => ({
     type: type === 'tmpfs' ? 'tmpfs' : 'bind',
-    source,
+    source: subpath === undefined ? source : resolveSubpath(source, subpath),
     target,
     readOnly,
     ...(options !== undefined ? { options } : {}),

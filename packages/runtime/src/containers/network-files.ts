@@ -4,9 +4,10 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Mount } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
 import { hostsFile, isReachableServer, resolvConf, type HostEntry } from '../networks/hosts-file.ts'
 import type { Container } from './container.ts'
+import { aliasesOf } from './links.ts'
 import type { ContainerRecord } from './record.ts'
 import { hasProcess } from './state.ts'
 
@@ -100,17 +101,14 @@ export class NetworkFiles {
 
   /** Running members of the same user-defined networks, and the --link targets on the default one. */
   #peersOf(record: ContainerRecord): HostEntry[] {
-    const links = new Map(
-      (record.hostConfig.Links ?? []).map((link) => link.split(':') as [string, string | undefined]),
-    )
     return this.#options.all().flatMap((other) => {
       if (!hasProcess(other.state.status) && other.id !== record.id) return []
       return Object.entries(other.record.networks).flatMap(([name, endpoint]) => {
         if (!(name in record.networks) || endpoint.IPAddress === '') return []
-        const isLinked = links.has(other.name) || links.has(`/${other.name}`)
-        if (name === 'bridge' && !isLinked) return []
-        const alias = links.get(other.name) ?? links.get(`/${other.name}`)
-        const names = [...(endpoint.DNSNames ?? []), ...(isLinked && alias !== undefined ? [alias] : [])]
+        const links = [...(record.hostConfig.Links ?? []), ...(record.networks[name]?.Links ?? [])]
+        const aliases = aliasesOf(other.record, links)
+        if (name === 'bridge' && aliases.length === 0) return []
+        const names = [...(endpoint.DNSNames ?? []), ...aliases]
         return [{ ip: this.#options.addressOn(other.record, name), names }]
       })
     })

@@ -4,9 +4,10 @@
  * All networks of a container are of one kind: on bridge networks it has a network namespace of its own, on loopback
  * networks it shares the machine's.
  */
-import { badParameter, conflict, serverError } from '@dinghy/shared/docker/errors'
+import { badParameter, conflict, DockerError, serverError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
-import type { Mount } from '../drivers/driver.ts'
+import type { Driver, Running } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
 import type { NetworkInterface } from '../networks/network-interface.ts'
 import type { Bridges } from '../networks/bridge/bridges.ts'
 import { gatewayOf, interfacesOf, portName, type Plugged } from '../networks/bridge/interfaces.ts'
@@ -16,7 +17,8 @@ import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
 import { publishRequests } from '../networks/ports.ts'
 import type { Container } from './container.ts'
-import { checkMac } from './create-body.ts'
+import { newEndpoint } from './endpoint.ts'
+import { aliasesOf, linkVariables } from './links.ts'
 import { NetworkFiles } from './network-files.ts'
 import type { ContainerRecord, Endpoint } from './record.ts'
 import { hasProcess } from './state.ts'
@@ -24,6 +26,9 @@ import { hasProcess } from './state.ts'
 /** Where the Node preload is inside containers. */
 const preloadTarget = '/.dinghy/preload.cjs'
 const prefixOf = /\/(\d+)$/
+
+/** What it takes of the bridges of this machine. */
+export type Cables = Pick<Bridges, 'ensure' | 'plug' | 'unplug' | 'discard'>
 
 export interface Networked {
   mounts: Mount[]
@@ -36,22 +41,25 @@ export interface Networked {
 
 export class Networking {
   readonly #networks: Networks
-  readonly #bridges: Bridges | undefined
+  readonly #bridges: Cables | undefined
   readonly #proxies: PortProxies
   readonly #preload: string
   readonly #all: () => Container[]
   readonly #files: NetworkFiles
+  readonly #isAlive: (running: Running) => boolean
 
   /**
    * `all` lists the containers, `preload` is the shim's file on this machine. No bridges: only loopback networks work.
    */
   constructor(options: {
     networks: Networks
-    bridges: Bridges | undefined
+    bridges: Cables | undefined
     proxies: PortProxies
     preload: string
+    driver: Pick<Driver, 'isAlive'>
     all: () => Container[]
   }) {
+    this.#isAlive = (running) => options.driver.isAlive(running)
     this.#networks = options.networks
     this.#bridges = options.bridges
     this.#proxies = options.proxies
@@ -85,10 +93,9 @@ export class Networking {
     this.#files.write(container)
     this.refresh(record)
     const mounts = this.#files.mounts(container, shared ?? container)
-    const env = this.envOf(record)
     return {
-      mounts: env.length === 0 ? mounts : [...mounts, preloadMount(this.#preload)],
-      env,
+      mounts: this.#pinOf(record).length === 0 ? mounts : [...mounts, preloadMount(this.#preload)],
+      env: this.envOf(record),
       hostname: (shared?.record ?? record).config.Hostname,
       isolated: this.hasOwnNamespace(record),
       interfaces: this.#interfacesOf(record),
@@ -122,8 +129,26 @@ export class Networking {
     this.#networks.retain(running)
   }
 
-  /** Variables that tie the container's programs to its address, where it is one of many in the machine's namespace. */
+  /** Variables of its links, as far as it has none of these names, and those of its address. */
   envOf(record: ContainerRecord): string[] {
+    const own = new Set(record.config.Env.map((entry) => entry.split('=', 1)[0]))
+    const linked = this.#linkVariables(record).filter((entry) => !own.has(entry.split('=', 1)[0]))
+    return [...linked, ...this.#pinOf(record)]
+  }
+
+  /** On the default network, of those that run. */
+  #linkVariables({ name, hostConfig, networks }: ContainerRecord): string[] {
+    const links = hostConfig.Links ?? []
+    if (links.length === 0 || networks['bridge'] === undefined) return []
+    return this.#all().flatMap(({ record: other }) => {
+      const ip = other.networks['bridge']?.IPAddress ?? ''
+      if (ip === '' || !hasProcess(other.state.status)) return []
+      return aliasesOf(other, links).flatMap((alias) => linkVariables(name, alias, ip, other.config))
+    })
+  }
+
+  /** Ties the container's programs to its address, where it is one of many in the machine's namespace. */
+  #pinOf(record: ContainerRecord): string[] {
     const ip = this.addressOf(record)
     if (ip === '' || this.hasOwnNamespace(record)) return []
     const own = record.config.Env.findLast((entry) => entry.startsWith('NODE_OPTIONS='))?.slice('NODE_OPTIONS='.length)
@@ -184,23 +209,25 @@ export class Networking {
       throw conflict('container cannot be connected to host network')
     }
     if (network.name in record.networks && isRunning) {
-      throw conflict(`endpoint with name ${record.name} already exists in network ${network.name}`)
+      throw new DockerError(403, `endpoint with name ${record.name} already exists in network ${network.name}`)
     }
     this.#checkKind(record, network)
     const endpoint = newEndpoint(record, network, config)
+    record.networks[network.name] = endpoint
     if (isRunning) {
-      await this.#ensureBridge(network)
-      record.networks[network.name] = endpoint
       try {
+        await this.#ensureBridge(network)
         this.#attach(container, network.name)
         await this.#plug(container, network)
         await this.#republish(container)
       } catch (error) {
         this.#networks.detach(network.name, record.id)
         delete record.networks[network.name]
-        throw error
+        if (!(await this.#endsNow(container))) throw error
+        // It ended meanwhile, so it joins as what does not run.
+        return this.connect(container, reference, config)
       }
-    } else record.networks[network.name] = endpoint
+    }
     container.save()
     this.refresh(record)
   }
@@ -219,13 +246,25 @@ export class Networking {
     delete record.networks[network.name]
     const { running } = record.state
     if (this.#bridges !== undefined && endpoint !== undefined && endpoint.interface !== '' && running !== undefined) {
-      await this.#bridges.unplug(running.pid, portName(endpoint), this.#interfacesOf(record))
+      try {
+        await this.#bridges.unplug(running.pid, portName(endpoint), this.#interfacesOf(record))
+      } catch (error) {
+        // With its namespace its interfaces have gone.
+        if (!(await this.#endsNow(container))) throw error
+      }
     }
     this.#networks.detach(network.name, record.id)
-    if (running !== undefined) await this.#republish(container)
+    if (record.state.running !== undefined) await this.#republish(container)
     container.save()
     this.#files.write(container)
     this.refresh(before)
+  }
+
+  /** Whether its process is gone. Resolves when its end has been dealt with. */
+  async #endsNow({ state, ended }: Container): Promise<boolean> {
+    if (state.running !== undefined && this.#isAlive(state.running)) return false
+    await ended
+    return true
   }
 
   /** Rewrites the hosts files of the running containers that share a network with this one, and its own. */
@@ -341,39 +380,4 @@ function inOrder({ networks, hostConfig }: ContainerRecord): string[] {
 
 function preloadMount(source: string): Mount {
   return { type: 'bind', source, target: preloadTarget, readOnly: true }
-}
-
-/** The endpoint as it is before the container runs. */
-export function newEndpoint(
-  record: Pick<ContainerRecord, 'id' | 'name' | 'config'>,
-  network: Pick<Network, 'id' | 'name' | 'predefined'>,
-  config: Partial<Endpoint>,
-): Endpoint {
-  const aliases = config.Aliases ?? []
-  const requested = config.IPAMConfig?.IPv4Address
-  if (requested && network.name === 'bridge' && network.predefined) {
-    throw badParameter('user specified IP address is supported on user defined networks only')
-  }
-  const mac = config.MacAddress ?? ''
-  checkMac(mac)
-  return {
-    IPAMConfig: config.IPAMConfig ?? null,
-    Links: config.Links ?? null,
-    Aliases: aliases.length > 0 ? aliases : null,
-    DriverOpts: config.DriverOpts ?? null,
-    NetworkID: network.id,
-    EndpointID: '',
-    Gateway: '',
-    IPAddress: '',
-    IPPrefixLen: 0,
-    MacAddress: '',
-    ...(mac !== '' ? { DesiredMacAddress: mac.toLowerCase() } : {}),
-    GwPriority: config.GwPriority ?? 0,
-    DNSNames: dnsNames(record, aliases),
-  }
-}
-
-export function dnsNames(record: Pick<ContainerRecord, 'id' | 'name' | 'config'>, aliases: string[]): string[] {
-  const shortId = record.id.slice(0, 12)
-  return [...new Set([record.name, ...aliases, shortId, record.config.Hostname])]
 }

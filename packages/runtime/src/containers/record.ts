@@ -79,6 +79,9 @@ export interface HostConfig {
   CpuPeriod: number
   CpusetCpus: string
   PidsLimit: number | null
+  /** Of /proc; those of Docker, or none for a privileged container. */
+  MaskedPaths?: string[] | null
+  ReadonlyPaths?: string[] | null
   [other: string]: unknown
 }
 

@@ -9,6 +9,7 @@ import { readExitCode, readRunning, settleStart } from '../drivers/shim.ts'
 import type { Container } from './container.ts'
 import type { Containers } from './containers.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import type { Runs } from './runs.ts'
 import { startsAtBoot } from './restart-policy.ts'
 import { hasProcess } from './state.ts'
 
@@ -39,6 +40,7 @@ export function findingOf(
 export async function recover(options: {
   containers: Containers
   lifecycle: Lifecycle
+  runs: Runs
   clock: Clock
   log: Logger
   /** Removes what an earlier runtime left of networks that nobody is on. */
@@ -46,7 +48,7 @@ export async function recover(options: {
   /** Opens published ports of a container that kept running. */
   republish: (container: Container) => Promise<void>
 }): Promise<void> {
-  const { containers, lifecycle, log } = options
+  const { containers, lifecycle, runs, log } = options
   const { driver } = containers
   const all = containers.list()
   await Promise.all(all.map(({ runDir }) => settleStart(options.clock, runDir)))
@@ -75,10 +77,13 @@ export async function recover(options: {
   async function settle(container: Container, finding: Finding): Promise<void> {
     switch (finding.kind) {
       case 'adopt':
-        await lifecycle.adopt(container, finding.running)
+        await runs.adopt(container, finding.running)
         await options.republish(container)
         return
       case 'lost':
+        // Where a start got stuck, and on which side of the note of its pid, nobody can tell: it must not go on after
+        // this.
+        await driver.endRun(container.id, container.runDir)
         await containers.networking.release(container)
         container.transition('exited', { exitCode: 255, finishedAt: new Date(options.clock.now()).toISOString() })
         return settle(container, look(container))
@@ -86,7 +91,7 @@ export async function recover(options: {
         await lifecycle.remove(container, { force: true, volumes: container.record.hostConfig.AutoRemove })
         return
       case 'restarting':
-        lifecycle.resumeRestart(container)
+        runs.resumeRestart(container)
         return
       case 'boot':
         await lifecycle.start(container)

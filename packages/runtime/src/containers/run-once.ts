@@ -1,11 +1,12 @@
 /**
  * Runs one command in a root file system and waits for it: the RUN of a Dockerfile. It is a container without a name,
  * a record or a log: a run directory, a start, the output as it comes, an exit code. What the command changed is
- * afterwards in `driver.changes(rootfs)`; the caller owns the rootfs and cleans it up.
+ * afterwards in the snapshotter's `changes(rootfs)`; the caller owns the rootfs, has prepared it and cleans it up.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ContainerSpec, Driver, Mount, Running } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
+import type { ContainerSpec, Driver, Running } from '../drivers/driver.ts'
 import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import { hostsFile, resolvConf } from '../networks/hosts-file.ts'
 import { newId } from './names.ts'
@@ -36,7 +37,6 @@ export async function runOnce(driver: Driver, options: RunOnceOptions, signal?: 
   const { rootfs, args, env, workdir, user, mounts = [], extraHosts = [], onOutput } = options
   const id = newId()
   const runDir = join(rootfs.dir, 'run')
-  await driver.prepare(rootfs)
   await driver.createRunDir(runDir)
   const spec: ContainerSpec = {
     id,

@@ -1,13 +1,14 @@
 /**
  * A container's record as the ContainerSpec that a driver starts. Pure, apart from what is passed in.
  */
-import type { ContainerSpec, Mount, NamespaceMode, ProcessSpec, Resources } from '../drivers/driver.ts'
+import type { Mount } from '../snapshots/mount.ts'
+import type { ContainerSpec, NamespaceMode, ProcessSpec, Resources } from '../drivers/driver.ts'
 import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import type { NetworkInterface } from '../networks/network-interface.ts'
 import { badParameter } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { commandOf } from './create-body.ts'
-import type { ContainerRecord, HostConfig } from './record.ts'
+import type { ContainerConfig, ContainerRecord, HostConfig } from './record.ts'
 
 export interface SpecInput {
   record: ContainerRecord
@@ -47,7 +48,7 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
     hostname: hostConfig.UTSMode === 'host' ? '' : hostname,
     domainname: config.Domainname,
     readOnlyRoot: hostConfig.ReadonlyRootfs,
-    stdin: !config.OpenStdin ? 'null' : config.StdinOnce ? 'once' : 'keep',
+    stdin: stdinOf(config),
     init: hostConfig.Init ?? false,
     namespaces: {
       pid: namespaceMode(hostConfig.PidMode, pidOf),
@@ -68,6 +69,12 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
     })),
     ...seccompOptionOf(hostConfig),
   }
+}
+
+/** With a terminal a client that goes (Ctrl-P Ctrl-Q, or its own terminal closed) is not the end of the input. */
+export function stdinOf({ OpenStdin, StdinOnce, Tty }: ContainerConfig): ContainerSpec['stdin'] {
+  if (!OpenStdin) return 'null'
+  return StdinOnce && !Tty ? 'once' : 'keep'
 }
 
 /** The last one counts. A profile may hold any character, so nothing is replaced in it. */

@@ -3,21 +3,39 @@
  */
 
 import { lstatSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { HeldDirectory, unlessReplaced } from '../snapshots/held-directory.ts'
 
-/** Bytes of the regular files in a directory; a file with several names counts once. */
-export function directorySize(directory: string, seen = new Set<number>()): number {
+/** Bytes of the regular files in a directory; a file with several names counts once. Programs may be at work in it. */
+export function directorySize(directory: string): number {
+  const root = HeldDirectory.open(directory)
+  try {
+    return sizeOf(root, new Set())
+  } finally {
+    root.close()
+  }
+}
+
+function sizeOf(directory: HeldDirectory, seen: Set<number>): number {
   let total = 0
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name)
-    if (entry.isDirectory()) total += directorySize(path, seen)
+  for (const entry of readdirSync(directory.path, { withFileTypes: true })) {
+    if (entry.isDirectory()) total += sizeOfEntry(directory, entry.name, seen)
     else if (entry.isFile()) {
-      // A running container may remove it at any time.
-      const stat = lstatSync(path, { throwIfNoEntry: false })
+      const stat = lstatSync(directory.at(entry.name), { throwIfNoEntry: false })
       if (stat === undefined || seen.has(stat.ino)) continue
       if (stat.nlink > 1) seen.add(stat.ino)
       total += stat.size
     }
   }
   return total
+}
+
+/** Nothing, if it has been removed or replaced since its name was read. */
+function sizeOfEntry(directory: HeldDirectory, name: string, seen: Set<number>): number {
+  const inner = unlessReplaced(() => directory.enter(name))
+  if (inner === undefined) return 0
+  try {
+    return sizeOf(inner, seen)
+  } finally {
+    inner.close()
+  }
 }

@@ -1,82 +1,120 @@
 /**
- * Directory trees as tars and back, for `docker cp` and `docker export`. Links are packed as links; on the way in none
- * is followed out of the directory that is unpacked into.
+ * Directory trees as tars and back, for `docker cp` and `docker export`. Links are packed as links; on the way in
+ * none is followed out of the directory that is unpacked into.
+ *
+ * A program in the container may work on the same files. So every directory is held while something is done in it
+ * (snapshots/held-directory.ts): what such a program puts in the place of a name may be packed or overwritten in its
+ * stead, but it leads to nothing outside. What has become something else between two looks is left out.
  */
 import {
   chmodSync,
+  closeSync,
+  constants,
   createReadStream,
   createWriteStream,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  futimesSync,
   lchownSync,
   linkSync,
-  lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readlinkSync,
-  rmSync,
-  statSync,
   symlinkSync,
   utimesSync,
   type Stats,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { decompressed } from '@dinghy/images/files/compression'
-import { entryComponents, resolveBeneath } from '@dinghy/images/files/scoped-path'
+import { entryComponents } from '@dinghy/images/files/scoped-path'
 import { readTar, tarStream, type TarEntry, type TarHeader, type TarWriter } from '@dinghy/images/files/tar'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
+import { HeldEntry, removeFrom, unlessReplaced, walkIn, type HeldDirectory } from '../snapshots/held-directory.ts'
 
-/** `path` and what is below it, under `name`; `except` are names directly below it that are left out. */
+/**
+ * `entry` and what is below it, under `name`; `except` are names directly below it that are left out. Closes `entry`
+ * at the end.
+ */
 export function packTree(
-  path: string,
+  entry: HeldEntry,
   name: string,
   except: ReadonlySet<string> = new Set(),
   signal?: AbortSignal,
 ): Readable {
-  return tarStream((archive) => addEntry(archive, path, name, new Map(), except), signal)
+  return tarStream(async (archive) => {
+    try {
+      await addEntry({ archive, links: new Map() }, entry, name, except)
+    } finally {
+      entry.close()
+    }
+  }, signal)
 }
 
-/** `links` maps an inode to the name under which it was packed first. */
-async function addEntry(
-  archive: TarWriter,
-  path: string,
-  name: string,
-  links: Map<string, string>,
-  except: ReadonlySet<string>,
-): Promise<void> {
-  const stat = lstatSync(path, { throwIfNoEntry: false })
+interface Packing {
+  archive: TarWriter
+  /** From an inode to the name under which it was packed first. */
+  links: Map<string, string>
+}
+
+async function addEntry(packing: Packing, entry: HeldEntry, name: string, except: ReadonlySet<string>): Promise<void> {
+  const stat = entry.stat()
   // A running container may have removed it in the meantime; sockets cannot be packed.
   if (stat === undefined || stat.isSocket()) return
   const header = headerOf(name, stat)
-  if (stat.isSymbolicLink()) return archive.add({ ...header, type: 'symlink', linkname: readlinkSync(path) })
-  if (stat.isFile()) return addFile(archive, path, stat, header, links)
-  if (!stat.isDirectory()) return archive.add({ ...header, ...deviceOf(stat) })
-  if (name !== '') await archive.add({ ...header, name: `${name}/`, type: 'directory' })
-  for (const child of readdirSync(path).toSorted()) {
-    if (except.has(child)) continue
-    await addEntry(archive, join(path, child), name === '' ? child : `${name}/${child}`, links, new Set())
+  if (stat.isDirectory()) return addDirectory(packing, entry, header, except)
+  if (stat.isFile()) return addFile(packing, entry, name)
+  if (!stat.isSymbolicLink()) return packing.archive.add({ ...header, ...deviceOf(stat) })
+  const linkname = unlessReplaced(() => readlinkSync(entry.path))
+  if (linkname !== undefined) await packing.archive.add({ ...header, type: 'symlink', linkname })
+}
+
+async function addDirectory(
+  packing: Packing,
+  entry: HeldEntry,
+  header: TarHeader,
+  except: ReadonlySet<string>,
+): Promise<void> {
+  const inner = unlessReplaced(() => entry.enter())
+  if (inner === undefined) return
+  const { name } = header
+  try {
+    if (name !== '') await packing.archive.add({ ...header, name: `${name}/`, type: 'directory' })
+    for (const child of readdirSync(inner.path).toSorted()) {
+      if (except.has(child)) continue
+      await addEntry(packing, new HeldEntry(inner, child), name === '' ? child : `${name}/${child}`, new Set())
+    }
+  } finally {
+    inner.close()
   }
 }
 
-async function addFile(
-  archive: TarWriter,
-  path: string,
-  stat: Stats,
-  header: TarHeader,
-  links: Map<string, string>,
-): Promise<void> {
-  const key = `${stat.dev}:${stat.ino}`
-  const linkname = links.get(key)
-  if (linkname !== undefined) return archive.add({ ...header, type: 'link', linkname })
-  if (stat.nlink > 1) links.set(key, header.name)
-  const { size } = stat
-  await archive.add({ ...header, size }, size === 0 ? undefined : Readable.from(exactly(path, size)))
+async function addFile({ archive, links }: Packing, entry: HeldEntry, name: string): Promise<void> {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
+  const fd = unlessReplaced(() => openSync(entry.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
+  if (fd === undefined) return
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) return
+    const header = headerOf(name, stat)
+    const key = `${stat.dev}:${stat.ino}`
+    const linkname = links.get(key)
+    if (linkname !== undefined) return await archive.add({ ...header, type: 'link', linkname })
+    if (stat.nlink > 1) links.set(key, name)
+    const { size } = stat
+    await archive.add({ ...header, size }, size === 0 ? undefined : Readable.from(exactly(fd, size)))
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** As many bytes as the header says, however the file grows or shrinks meanwhile. */
-async function* exactly(path: string, size: number): AsyncGenerator<Buffer> {
+async function* exactly(fd: number, size: number): AsyncGenerator<Buffer> {
   let sent = 0
-  for await (const chunk of createReadStream(path, { end: size - 1 }) as AsyncIterable<Buffer>) {
+  const options = { fd, autoClose: false, start: 0, end: size - 1 }
+  for await (const chunk of createReadStream('', options) as AsyncIterable<Buffer>) {
     sent += chunk.length
     yield chunk
   }
@@ -103,67 +141,103 @@ export interface UnpackOptions {
   owners: 'archive' | 'root'
 }
 
-/** Unpacks a tar (compressed or not) into a directory. */
-export async function unpackInto(source: Readable, directory: string, options: UnpackOptions): Promise<void> {
-  const directories: { path: string; header: TarHeader }[] = []
+/**
+ * Unpacks a tar (compressed or not) into a directory. Directories on the way to an entry are made if they are
+ * missing.
+ */
+export async function unpackInto(source: Readable, root: HeldDirectory, options: UnpackOptions): Promise<void> {
+  const directories: TarHeader[] = []
   const { stream } = await decompressed(source)
   for await (const entry of readTar(stream)) {
-    const { header } = entry
-    const path = resolveBeneath(directory, entryComponents(header.name.replace(/^\/+/, '')), 'keep')
-    await place(entry, path, directory, options)
-    if (header.type === 'directory') directories.push({ path, header })
+    const place = placeOf(root, entry.header.name, true)
+    try {
+      await unpackEntry(entry, place, root, options)
+    } finally {
+      place.close()
+    }
+    if (entry.header.type === 'directory') directories.push(entry.header)
   }
   // Last, because every file that was put into them changed their times.
-  for (const { path, header } of directories.reverse()) utimesSync(path, header.mtime, header.mtime)
+  for (const { name, mtime } of directories.toReversed()) {
+    const place = placeOf(root, name, false)
+    try {
+      const directory = unlessReplaced(() => place.enter())
+      if (directory === undefined) continue
+      utimesSync(`${directory.path}/.`, mtime, mtime)
+      directory.close()
+    } finally {
+      place.close()
+    }
+  }
 }
 
-async function place({ header, body }: TarEntry, path: string, root: string, options: UnpackOptions): Promise<void> {
-  makeRoom(header, path, options)
-  makeDirectories(dirname(path))
+function placeOf(root: HeldDirectory, name: string, makeMissing: boolean): HeldEntry {
+  const path = entryComponents(name.replace(/^\/+/, '')).join('/')
+  return walkIn(root.again(), path, { followLast: false, makeMissing })
+}
+
+async function unpackEntry(
+  { header, body }: TarEntry,
+  place: HeldEntry,
+  root: HeldDirectory,
+  options: UnpackOptions,
+): Promise<void> {
+  makeRoom(header, place, options)
+  const owner = process.getuid?.() === 0 ? userNamespace().ownerOf(ownerIn(header, options)) : undefined
+  const { mode, mtime } = header
   switch (header.type) {
-    case 'directory':
-      makeDirectories(path)
-      break
-    case 'symlink':
-      symlinkSync(header.linkname ?? '', path)
-      break
-    case 'link':
-      linkSync(resolveBeneath(root, entryComponents((header.linkname ?? '').replace(/^\/+/, '')), 'keep'), path)
+    case 'directory': {
+      if (place.stat() === undefined) mkdirSync(place.path)
+      const directory = place.enter()
+      // With the dot it is the directory, without it the descriptor's link.
+      if (owner !== undefined) lchownSync(`${directory.path}/.`, owner.uid, owner.gid)
+      chmodSync(`${directory.path}/.`, mode)
+      directory.close()
       return
-    case 'file':
-      await pipeline(body, createWriteStream(path, { mode: 0o600 }))
-      break
-    default:
-      return // devices and FIFOs are left out
+    }
+    case 'symlink':
+      symlinkSync(header.linkname ?? '', place.path)
+      if (owner !== undefined) lchownSync(place.path, owner.uid, owner.gid)
+      return
+    case 'link': {
+      const target = placeOf(root, header.linkname ?? '', false)
+      try {
+        linkSync(target.path, place.path)
+      } finally {
+        target.close()
+      }
+      return
+    }
+    case 'file': {
+      const { O_WRONLY, O_CREAT, O_EXCL } = constants
+      const fd = openSync(place.path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+      try {
+        await pipeline(body, createWriteStream('', { fd, autoClose: false }))
+        if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid)
+        fchmodSync(fd, mode)
+        futimesSync(fd, mtime, mtime)
+      } finally {
+        closeSync(fd)
+      }
+      return
+    }
+    default: // devices and FIFOs are left out
   }
-  if (process.getuid?.() === 0) {
-    const { uid, gid } = userNamespace().ownerOf(options.owners === 'archive' ? header : { uid: 0, gid: 0 })
-    lchownSync(path, uid, gid)
-  }
-  if (header.type === 'symlink') return
-  chmodSync(path, header.mode)
-  utimesSync(path, header.mtime, header.mtime)
 }
 
-/**
- * One level after the other. Node's own `recursive` tries for ever where the kernel answers ENOENT although the parent
- * is there, as some file systems of containers do.
- */
-function makeDirectories(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
-  makeDirectories(dirname(path))
-  mkdirSync(path)
+function ownerIn({ uid, gid }: TarHeader, { owners }: UnpackOptions): { uid: number; gid: number } {
+  return owners === 'archive' ? { uid, gid } : { uid: 0, gid: 0 }
 }
 
-function makeRoom(header: TarHeader, path: string, { keepTypes }: UnpackOptions): void {
-  const existing = lstatSync(path, { throwIfNoEntry: false })
+function makeRoom(header: TarHeader, place: HeldEntry, { keepTypes }: UnpackOptions): void {
+  const existing = place.stat()
   const isDirectory = header.type === 'directory'
   if (existing === undefined || (isDirectory && existing.isDirectory())) return
   if (keepTypes && existing.isDirectory() !== isDirectory) {
     const kind = (directory: boolean) => (directory ? 'directory' : 'non-directory')
     throw new Error(
-      `cannot overwrite ${kind(existing.isDirectory())} "${path}" with ${kind(isDirectory)} "${header.name}"`,
+      `cannot overwrite ${kind(existing.isDirectory())} "${place.name}" with ${kind(isDirectory)} "${header.name}"`,
     )
   }
-  rmSync(path, { recursive: true, force: true })
+  removeFrom(place.directory, place.name)
 }

@@ -3,6 +3,7 @@
  * silence: create fails, in Docker's own words where Docker refuses the same. Pure.
  */
 import { badParameter } from '@dinghy/shared/docker/errors'
+import { maskedPaths, readonlyPaths } from '../drivers/linux/launch.ts'
 import type { HostConfig } from './record.ts'
 
 /** What depends on the machine and the driver. */
@@ -50,9 +51,9 @@ const rules: Rule[] = [
       ? `range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`
       : undefined,
   ({ DeviceRequests }) => {
-    const [request] = (DeviceRequests ?? []) as { Driver?: string; Capabilities?: string[][] }[]
+    const [request] = (DeviceRequests ?? []) as { Driver?: string; Capabilities?: (string[] | null)[] }[]
     if (request === undefined) return undefined
-    const capabilities = (request.Capabilities ?? []).map((all) => `[${all.join(' ')}]`).join(' ')
+    const capabilities = (request.Capabilities ?? []).map((all) => `[${(all ?? []).join(' ')}]`).join(' ')
     return `could not select device driver "${request.Driver ?? ''}" with capabilities: [${capabilities}]`
   },
   ({ Runtime }) =>
@@ -62,6 +63,17 @@ const rules: Rule[] = [
     isSet(Isolation) && Isolation !== 'default'
       ? `invalid isolation (${String(Isolation)}): only the default exists on this system`
       : undefined,
+  ({ CgroupnsMode }) =>
+    isSet(CgroupnsMode) && CgroupnsMode !== 'private'
+      ? `invalid cgroup namespace mode: ${String(CgroupnsMode)}: a container never sees the cgroups of this machine here`
+      : undefined,
+  (hostConfig) => {
+    const isOther = (paths: string[] | null | undefined, usual: readonly string[]) =>
+      paths !== null && paths !== undefined && paths.toSorted().join() !== usual.toSorted().join()
+    const { Privileged, MaskedPaths, ReadonlyPaths } = hostConfig
+    if (Privileged || (!isOther(MaskedPaths, maskedPaths) && !isOther(ReadonlyPaths, readonlyPaths))) return undefined
+    return 'HostConfig.MaskedPaths and ReadonlyPaths (--security-opt systempaths=unconfined) are not supported'
+  },
   ({ UsernsMode }) =>
     isSet(UsernsMode) && UsernsMode !== 'host' ? `invalid user namespace mode: ${String(UsernsMode)}` : undefined,
   ({ SecurityOpt }, { seccomp }) => {
@@ -78,7 +90,7 @@ const rules: Rule[] = [
  */
 function isKnownSecurityOption(option: string, seccomp: boolean): boolean {
   if (seccomp && /^seccomp[=:]/.test(option)) return true
-  return /^(no-new-privileges([=:](true|false))?|(seccomp|apparmor|systempaths)[=:]unconfined|seccomp[=:]builtin|label[=:].*)$/.test(
+  return /^(no-new-privileges([=:](true|false))?|(seccomp|apparmor)[=:]unconfined|seccomp[=:]builtin|label[=:].*)$/.test(
     option,
   )
 }

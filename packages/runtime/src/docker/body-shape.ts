@@ -2,7 +2,8 @@
  * The types of what clients send, as data, and the check of a body against them. Go's decoder gives dockerd this for
  * free: a number where a text belongs is the client's mistake and a 400, wherever in the body it stands.
  *
- * As there, null is as good as missing, a field's name may be written in any case, and fields that are not listed pass.
+ * As there, null is as good as missing (in a list it is the empty value: an empty text, an object without fields), a
+ * field's name may be written in any case, and fields that are not listed pass.
  */
 import { badParameter } from '@dinghy/shared/docker/errors'
 
@@ -26,19 +27,25 @@ export function checkShape(value: unknown, shape: Shape, at = ''): unknown {
     throw badParameter(`invalid JSON: ${at === '' ? 'the body' : at} must be ${describe(shape)}, not ${kindOf(value)}`)
   }
   if (typeof shape === 'string') {
-    if (shape === 'integer' ? !Number.isInteger(value) : typeof value !== shape) refuse()
+    if (shape === 'integer' ? !isInteger(value) : typeof value !== shape) refuse()
     return value
   }
-  if ('oneOf' in shape) return shape.oneOf.some((one) => fits(value, one)) ? value : refuse()
+  if ('oneOf' in shape) {
+    const one = shape.oneOf.find((candidate) => fits(value, candidate))
+    return one === undefined ? refuse() : checkShape(value, one, at)
+  }
   if ('listOf' in shape) {
     if (!Array.isArray(value)) return refuse()
-    return value.map((item, index) => checkShape(item, shape.listOf, `${at}[${index}]`))
+    return value.map((item, index) => checkShape(item ?? emptyOf(shape.listOf), shape.listOf, `${at}[${index}]`))
   }
   if (typeof value !== 'object' || Array.isArray(value)) return refuse()
-  const entries = Object.entries(value).map(([key, item]): [string, unknown] => {
+  const entries = Object.entries(value).flatMap(([key, item]): [string, unknown][] => {
     const name = 'mapOf' in shape ? key : fieldName(shape.fields, key)
-    const wanted = 'mapOf' in shape ? shape.mapOf : Object.hasOwn(shape.fields, name) ? shape.fields[name] : undefined
-    return [name, wanted === undefined ? item : checkShape(item, wanted, at === '' ? name : `${at}.${name}`)]
+    const place = at === '' ? name : `${at}.${name}`
+    if ('mapOf' in shape) return [[name, checkShape(item ?? emptyOf(shape.mapOf), shape.mapOf, place)]]
+    const wanted = Object.hasOwn(shape.fields, name) ? shape.fields[name] : undefined
+    if (wanted === undefined) return [[name, item]]
+    return item === null ? [] : [[name, checkShape(item, wanted, place)]]
   })
   return Object.fromEntries(entries)
 }
@@ -48,6 +55,43 @@ function fieldName(fields: Record<string, Shape>, key: string): string {
   if (Object.hasOwn(fields, key)) return key
   const folded = key.toLowerCase()
   return Object.keys(fields).find((name) => name.toLowerCase() === folded) ?? key
+}
+
+/** What Go's decoder makes of a null in a list or a map. */
+function emptyOf(shape: Shape): unknown {
+  if (shape === 'string') return ''
+  if (shape === 'integer') return 0
+  if (shape === 'boolean') return false
+  return typeof shape === 'object' && 'fields' in shape ? {} : null
+}
+
+/** Those of dockerd have 64 bits. */
+function isInteger(value: unknown): boolean {
+  return Number.isInteger(value) && Math.abs(value as number) <= 2 ** 63
+}
+
+const maxDepth = 1000
+
+/**
+ * Throws a 400 for a NUL byte anywhere, which no path, name or argument can hold, and for a body that is nested so
+ * deeply that it could not be written again.
+ */
+export function checkPlain(body: unknown): void {
+  const pending = [{ value: body, depth: 0 }]
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { value, depth } = next
+    if (typeof value === 'string') checkText(value)
+    if (typeof value !== 'object' || value === null) continue
+    if (depth > maxDepth) throw badParameter('invalid JSON: exceeded max depth')
+    for (const [key, item] of Object.entries(value)) {
+      checkText(key)
+      pending.push({ value: item, depth: depth + 1 })
+    }
+  }
+}
+
+function checkText(text: string): void {
+  if (text.includes('\0')) throw badParameter(`invalid JSON: ${JSON.stringify(text)} holds a NUL byte`)
 }
 
 function fits(value: unknown, shape: Shape): boolean {
@@ -98,9 +142,21 @@ const mount: Shape = {
   fields: {
     ...all('string', 'Type Source Target Consistency'),
     ReadOnly: 'boolean',
-    BindOptions: { fields: { Propagation: 'string', ...all('boolean', 'CreateMountpoint NonRecursive') } },
-    VolumeOptions: { fields: { NoCopy: 'boolean', Labels: stringMap, Subpath: 'string', DriverConfig: 'anything' } },
-    TmpfsOptions: { fields: all('integer', 'SizeBytes Mode') },
+    BindOptions: {
+      fields: {
+        Propagation: 'string',
+        ...all('boolean', 'CreateMountpoint NonRecursive ReadOnlyNonRecursive ReadOnlyForceRecursive'),
+      },
+    },
+    VolumeOptions: {
+      fields: {
+        NoCopy: 'boolean',
+        Labels: stringMap,
+        Subpath: 'string',
+        DriverConfig: { fields: { Name: 'string', Options: stringMap } },
+      },
+    },
+    TmpfsOptions: { fields: { ...all('integer', 'SizeBytes Mode'), Options: { listOf: strings } } },
   },
 }
 

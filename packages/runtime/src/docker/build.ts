@@ -4,7 +4,7 @@
  * This is the API of the builder without BuildKit, which every docker client still speaks; what BuildKit brought to
  * Dockerfiles (heredocs, `RUN --mount`, stages in parallel, unneeded stages left out) works all the same.
  */
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EventBus } from '../events.ts'
 import { BuildContext } from '@dinghy/builder/build-context'
@@ -19,6 +19,9 @@ import { familiarName, withDefaultTag } from '@dinghy/shared/docker/reference'
 import { decodeCredentialMap } from '@dinghy/images/distribution/credentials'
 import { parsePlatform } from '@dinghy/images/distribution/platform'
 import { badParameter } from '@dinghy/shared/docker/errors'
+import { removeTree } from '@dinghy/shared/process/remove-tree'
+import { messageOf } from '@dinghy/shared/api/message-of'
+import { checkPlain, checkShape, type Shape } from './body-shape.ts'
 import { referenceOr400 } from './images.ts'
 import { JsonStream } from './json-stream.ts'
 import type { DockerRequest } from './request.ts'
@@ -73,7 +76,7 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
 
   router.add('POST', '/build/prune', async (_request, reply) => {
     const CachesDeleted = await deps.cache.clear()
-    rmSync(join(deps.directory, 'cache-mounts'), { recursive: true, force: true })
+    await removeTree(join(deps.directory, 'cache-mounts'))
     deps.events.publish('builder', 'prune', '', { reclaimed: '0' })
     sendJson(reply, 200, { CachesDeleted, SpaceReclaimed: 0 })
   })
@@ -84,8 +87,8 @@ function buildOptions({ query, headers }: DockerRequest): BuildOptions {
   return {
     dockerfile: query.get('dockerfile') || 'Dockerfile',
     target: query.get('target') || undefined,
-    buildArgs: parseMap(query.get('buildargs'), 'buildargs') as Record<string, string | null>,
-    labels: parseMap(query.get('labels'), 'labels') as Record<string, string>,
+    buildArgs: parseMap(query.get('buildargs'), 'buildargs'),
+    labels: withoutNull(parseMap(query.get('labels'), 'labels')),
     noCache: isTrue(query.get('nocache')),
     pull: isTrue(query.get('pull')),
     network: networkOf(query.get('networkmode') ?? ''),
@@ -156,21 +159,26 @@ function orBadRequest<T>(prepare: () => T): T {
 }
 
 function parseNames(text: string | null, name: string): string[] {
-  if (text === null || text === '' || text === 'null') return []
-  const names = parseJson(text, name)
-  if (Array.isArray(names) && names.every((item) => typeof item === 'string')) return names
-  throw badParameter(`error reading ${name}: it is no list of names`)
+  return (parseJson(text, { listOf: 'string' }, name) as string[] | undefined) ?? []
 }
 
-function parseMap(text: string | null, name: string): Record<string, unknown> {
-  if (text === null || text === '') return {}
-  return (parseJson(text, name) as Record<string, unknown> | null) ?? {}
+/** A build argument that is null has the value that the Dockerfile gives it. */
+function parseMap(text: string | null, name: string): Record<string, string | null> {
+  return (parseJson(text, { mapOf: { oneOf: ['string'] } }, name) as Record<string, string | null> | undefined) ?? {}
 }
 
-function parseJson(text: string, name: string): unknown {
+function withoutNull(map: Record<string, string | null>): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, value ?? '']))
+}
+
+/** Undefined when nothing was given. */
+function parseJson(text: string | null, shape: Shape, name: string): unknown {
+  if (text === null || text === '') return undefined
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    checkPlain(value)
+    return checkShape(value, shape) ?? undefined
   } catch (error) {
-    throw badParameter(`error reading ${name}: ${error instanceof Error ? error.message : String(error)}`)
+    throw badParameter(`error reading ${name}: ${messageOf(error)}`)
   }
 }

@@ -18,7 +18,7 @@ import { isTrue, sendJson } from './request.ts'
 
 export interface CommitDeps {
   images: ImageStore
-  containers: Pick<Containers, 'get'>
+  containers: Pick<Containers, 'get' | 'files'>
   driver: Driver
   events: EventBus
   clock: Clock
@@ -75,14 +75,15 @@ async function commitLayer(
   signal: AbortSignal,
 ): Promise<Layer> {
   const { driver, images } = deps
-  const { rootfs, state, spec } = container
+  const { files } = deps.containers
+  const { state, spec } = container
   // Files that change while they are read would make a layer of no moment at all.
   const paused =
     pause && state.status === 'running' && state.running && spec ? { running: state.running, spec } : undefined
   if (paused) await driver.pause(paused.running, paused.spec)
   try {
-    const changes = await driver.changes(rootfs, state.running)
-    const tar = diffLayer(changes, (path) => driver.pathIn(rootfs, path, state.running), signal)
+    const changes = await files.changes(container)
+    const tar = diffLayer(changes, (path) => files.pathIn(container, path), signal)
     return await images.layers.add(tar, signal)
   } finally {
     if (paused) await driver.resume(paused.running, paused.spec)

@@ -2,9 +2,10 @@
  * /containers: the answers that take their time: attach, logs, wait, stats.
  */
 import type { FastifyReply } from 'fastify'
-import type { Duplex } from 'node:stream'
+import { attach } from '../containers/attach.ts'
 import type { Container, WaitCondition } from '../containers/container.ts'
-import type { StreamName } from '../containers/log-format.ts'
+import { parseDetachKeys } from '../containers/detach-keys.ts'
+import { logDetails } from '../containers/log-attributes.ts'
 import { LogReader, type LogQuery } from '../containers/log-reader.ts'
 import { hasProcess, refusal } from '../containers/state.ts'
 import { statsJson } from '../containers/stats.ts'
@@ -14,7 +15,6 @@ import { badParameter, DockerError } from '@dinghy/shared/docker/errors'
 import { openStream, isTrue, sendJson, type DockerRequest } from './request.ts'
 import type { Router } from './router.ts'
 import { multiplexedStream, rawStream } from './api-version.ts'
-import { frame } from '@dinghy/shared/docker/stdcopy'
 
 export function containerStreamRoutes(router: Router, deps: Deps): void {
   const { containers, clock } = deps
@@ -37,7 +37,8 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
 
   router.add('POST', '/containers/:id/attach', async (request) => {
     const container = find(request)
-    await attach(container, request)
+    const onDetach = () => containers.publish(container, 'detach')
+    await attachClient(container, request, onDetach)
     containers.publish(container, 'attach')
   })
 
@@ -72,56 +73,20 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
   })
 }
 
-async function attach(container: Container, request: DockerRequest): Promise<void> {
+async function attachClient(container: Container, request: DockerRequest, onDetach: () => void): Promise<void> {
   const { query } = request
   const refused = refusal('attach', container.state.status, container.id, container.name)
   if (refused !== undefined) throw refused
-  const { Tty, OpenStdin } = container.record.config
-  const wanted = (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream)))
-  const socket = await request.hijack(Tty ? rawStream : multiplexedStream)
-  const encode = (stream: StreamName, chunk: Buffer) => (Tty ? chunk : frame(stream, chunk))
-  if (isTrue(query.get('logs')) && container.log !== undefined) {
-    const all: LogQuery = { streams: wanted, since: undefined, until: undefined, tail: undefined }
-    const reader = new LogReader(container.log, all, { raw: Tty, timestamps: false })
-    for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) socket.write(bytes)
-    reader.close()
-    // A prompt, say: nothing may be lost between what is in the log and what comes from now on.
-    for (const stream of wanted) {
-      const rest = container.log.unfinished.get(stream)
-      if (rest !== undefined && rest.length > 0) socket.write(encode(stream, rest))
-    }
-  }
-  if (!isTrue(query.get('stream'))) {
-    socket.end()
-    return
-  }
-  const gone = new AbortController()
-  socket.on('close', () => gone.abort())
-  socket.on('error', () => socket.destroy())
-  container.attachments.subscribe(
-    (stream, chunk) => {
-      if (!wanted.includes(stream) || socket.destroyed) return
-      if (!socket.write(encode(stream, chunk))) holdUntilDrained(container, socket)
-    },
-    () => socket.end(),
-    gone.signal,
-  )
-  if (isTrue(query.get('stdin')) && OpenStdin) container.attachments.addInput(socket)
-  // Without stdin the client half-closes at once: that must be read to be noticed, and does not end the output.
-  else socket.resume()
-}
-
-function holdUntilDrained(container: Container, socket: Duplex): void {
-  const { stdio } = container
-  if (stdio === undefined) return
-  stdio.hold()
-  let isHeld = true
-  const release = () => {
-    if (isHeld) stdio.release()
-    isHeld = false
-  }
-  socket.once('drain', release)
-  socket.once('close', release)
+  const detachKeys = parseDetachKeys(query.get('detachKeys') ?? '')
+  const socket = await request.hijack(container.record.config.Tty ? rawStream : multiplexedStream)
+  attach(container, socket, {
+    streams: (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream))),
+    stdin: isTrue(query.get('stdin')),
+    logs: isTrue(query.get('logs')),
+    stream: isTrue(query.get('stream')),
+    detachKeys,
+    onDetach,
+  })
 }
 
 function sendLogs(deps: Deps, container: Container, request: DockerRequest, reply: FastifyReply): void {
@@ -141,7 +106,11 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, repl
   }
   const isRaw = container.record.config.Tty
   const response = openStream(reply, isRaw ? rawStream : multiplexedStream)
-  const reader = new LogReader(log, wanted, { raw: isRaw, timestamps: isTrue(query.get('timestamps')) })
+  const reader = new LogReader(log, wanted, {
+    raw: isRaw,
+    timestamps: isTrue(query.get('timestamps')),
+    ...(isTrue(query.get('details')) ? { details: `${logDetails(container.record)} ` } : {}),
+  })
   response.once('close', () => reader.close())
   const isFollowing = isTrue(query.get('follow')) && hasProcess(container.state.status)
   // Without following, what is written while we answer is not asked for any more.

@@ -147,9 +147,9 @@ export function containerRoutes(router: Router, deps: Deps): void {
   })
 
   router.add('GET', '/containers/:id/changes', async (request, reply) => {
-    const { rootfs, state } = find(request)
+    const container = find(request)
     const kinds = { modify: 0, add: 1, delete: 2 }
-    const changes = await containers.driver.changes(rootfs, state.running)
+    const changes = await containers.files.changes(container)
     sendJson(
       reply,
       200,

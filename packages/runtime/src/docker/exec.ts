@@ -3,6 +3,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { ExecProcess } from '../drivers/driver.ts'
+import { untilDetached } from '../containers/detach-keys.ts'
 import type { Exec, ExecRequest } from '../containers/exec.ts'
 import { execShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
@@ -43,7 +44,7 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
     execs.check(exec)
     const socket = await request.hijack(Tty ? rawStream : multiplexedStream)
     try {
-      connect(await execs.start(exec), exec, socket)
+      connect(await execs.start(exec), exec, socket, { isRaw: Tty, onDetach: () => execs.detached(exec) })
     } catch (error) {
       // The answer has begun: what could not be started is told as its output, and by its exit code.
       const text = Buffer.from(`${messageOf(error)}\r\n`)
@@ -70,7 +71,7 @@ export function execRoutes(router: Router, { containers, execs }: Deps): void {
       OpenStdout: asked.AttachStdout ?? false,
       CanRemove: false,
       ContainerID: container.id,
-      DetachKeys: '',
+      DetachKeys: asked.DetachKeys ?? '',
       Pid: pid,
     })
   })
@@ -89,8 +90,16 @@ function discard({ stdin, stdout, stderr }: ExecProcess): void {
   stderr?.resume()
 }
 
-/** Pipes both ways until the process and its output have ended. A client that leaves does not end the process. */
-function connect(process: ExecProcess, exec: Exec, socket: Duplex): void {
+/**
+ * Pipes both ways until the process and its output have ended. A client that leaves does not end the process. `isRaw`
+ * is what the start said of a terminal, as the headers say; the process has one if the create said so.
+ */
+function connect(
+  process: ExecProcess,
+  exec: Exec,
+  socket: Duplex,
+  { isRaw, onDetach }: { isRaw: boolean; onDetach: () => void },
+): void {
   const { AttachStdin, AttachStdout, AttachStderr, Tty } = exec.request
   const outputs = [
     { stream: 'stdout', readable: process.stdout, attached: AttachStdout },
@@ -105,8 +114,8 @@ function connect(process: ExecProcess, exec: Exec, socket: Duplex): void {
     }
     open++
     readable.on('data', (chunk: Buffer) => {
-      if (socket.destroyed) return
-      if (!socket.write(Tty ? chunk : frame(stream, chunk))) {
+      if (socket.destroyed || socket.writableEnded) return
+      if (!socket.write(isRaw ? chunk : frame(stream, chunk))) {
         readable.pause()
         const resume = () => readable.resume()
         socket.once('drain', resume)
@@ -123,8 +132,17 @@ function connect(process: ExecProcess, exec: Exec, socket: Duplex): void {
   socket.on('error', () => socket.destroy())
   const { stdin } = process
   if (AttachStdin && stdin !== undefined) {
-    stdin.on('error', () => socket.unpipe(stdin)) // the program has closed its input
-    socket.pipe(stdin)
+    const detach = () => {
+      socket.end()
+      onDetach()
+    }
+    const input = Tty ? untilDetached(socket, exec.detachKeys, detach) : socket
+    // The program has closed its input.
+    stdin.on('error', () => {
+      input.unpipe(stdin)
+      socket.resume()
+    })
+    input.pipe(stdin)
   } else {
     stdin?.end()
     socket.resume()

@@ -159,3 +159,18 @@ test('a build hears of hosts and cache sources, and tells of its own tag', async
       message: expect.stringContaining(message) as string,
     })
 })
+
+test.each([
+  '/images/create?fromImage=box&tag=UPPER%2F',
+  '/images/create?fromImage=box&tag=sha256:abc',
+  '/images/create?fromSrc=-&repo=a&tag=%2F%2F',
+  '/images/a%00b/tag?repo=x',
+  '/build?buildargs=5',
+  '/build?buildargs=[null]',
+  '/build?buildargs={"A":{}}',
+  '/build?labels="x"',
+  '/build?labels={"A":"%5Cu0000"}',
+  '/build?cachefrom={}',
+])('POST %s is the client’s mistake', async (path) => {
+  await expect(engine.text('POST', path)).rejects.toMatchObject({ status: 400 })
+})

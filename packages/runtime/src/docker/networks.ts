@@ -9,7 +9,7 @@ import { connectShape, networkShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
 import { badParameter, notFound } from '@dinghy/shared/docker/errors'
 import { anyOf, labelsMatch, matchesText, parseFilters } from '../filters.ts'
-import { isTrue, sendEmpty, sendJson, type DockerRequest } from './request.ts'
+import { isTrue, sendEmpty, sendJson, type DockerRequest, type Handler } from './request.ts'
 import type { Router } from './router.ts'
 
 const listFilters = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
@@ -19,7 +19,7 @@ export function networkRoutes(router: Router, deps: Deps): void {
   const find = (request: DockerRequest): Network => networks.get(request.params['id'] ?? '')
   const isUsed = ({ name }: Network) => containers.list().some(({ record }) => name in record.networks)
 
-  router.add('GET', '/networks', ({ query }, reply) => {
+  const list: Handler = ({ query }, reply) => {
     const filters = parseFilters(query.get('filters'), listFilters)
     const selected = networks
       .list()
@@ -39,7 +39,9 @@ export function networkRoutes(router: Router, deps: Deps): void {
       200,
       selected.map((network) => ({ ...networkJson(network), Containers: {} })),
     )
-  })
+  }
+  router.add('GET', '/networks', list)
+  router.add('GET', '/networks/', list)
 
   router.add('GET', '/networks/:id', (request, reply) => sendJson(reply, 200, networkJson(find(request))))
 

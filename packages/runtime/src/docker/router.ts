@@ -7,12 +7,13 @@ import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '@dinghy/shared/api/message-of'
 import { badParameter, DockerError } from '@dinghy/shared/docker/errors'
+import { InvalidReferenceError } from '@dinghy/shared/docker/reference'
 import { readBody } from '@dinghy/shared/http/body'
 import { HttpError, type ErrorAnswer } from '@dinghy/shared/http/http-error'
 import type { HttpServer } from '@dinghy/shared/http/server'
 import { takeConnection, upgradeOf } from '@dinghy/shared/http/upgrade'
 import type { Logger } from '@dinghy/shared/process/logger'
-import { checkShape, type Shape } from './body-shape.ts'
+import { checkPlain, checkShape, type Shape } from './body-shape.ts'
 import { compareVersions, rawStream } from './api-version.ts'
 import { splitVersion, type ApiVersion } from './engine-path.ts'
 import type { DockerRequest, Handler } from './request.ts'
@@ -37,6 +38,7 @@ export class Router {
       handler: async (request, reply) => {
         const docker = new EngineRequest(this.#server, request, reply)
         try {
+          checkAddress(docker)
           await handler(docker, reply)
         } catch (error) {
           if (docker.isGone(error)) return reply.hijack()
@@ -87,7 +89,9 @@ class EngineRequest implements DockerRequest {
 
   async json<T>(shape: Shape): Promise<T> {
     this.#isBodyRead = true
-    return checkShape(parseJson(await readBody(this.stream, maxBodyBytes)), shape) as T
+    const body = parseJson(await readBody(this.stream, maxBodyBytes))
+    checkPlain(body)
+    return checkShape(body, shape) as T
   }
 
   /**
@@ -114,6 +118,12 @@ class EngineRequest implements DockerRequest {
   }
 }
 
+/** Names and paths end up in system calls, which take no NUL byte. */
+function checkAddress({ params, query }: Pick<DockerRequest, 'params' | 'query'>): void {
+  const texts = [...Object.values(params), ...[...query].flat()]
+  if (texts.some((text) => text.includes('\0'))) throw badParameter('invalid request: it holds a NUL byte')
+}
+
 function parseJson(body: Buffer): unknown {
   if (body.length === 0) return {}
   try {
@@ -138,6 +148,7 @@ export function answerTo(error: unknown): ErrorAnswer {
 /** Fastify's own errors (a path that cannot be decoded) carry a status as the kit's do; others are bugs of ours. */
 function statusOf(error: unknown): number {
   if (error instanceof DockerError) return error.status
+  if (error instanceof InvalidReferenceError) return 400
   const { statusCode = 500 } = error as { statusCode?: number }
   return statusCode
 }

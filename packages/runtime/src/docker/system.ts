@@ -1,8 +1,10 @@
 /**
  * /_ping, /version, /info, /system/df, and the answers for what this runtime is not: a swarm.
  */
-import { existsSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { arch, cpus, hostname, release, totalmem, type as osType } from 'node:os'
+import { join } from 'node:path'
 import { summaryJson } from '../containers/inspect.ts'
 import { directorySize } from '../containers/sizes.ts'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
@@ -77,14 +79,33 @@ export function systemRoutes(router: Router, deps: Deps): void {
   router.add('GET', '/plugins/:name/json', ({ params }) => {
     throw notFound(`plugin "${params['name']}" not found`)
   })
-  for (const path of ['/swarm', '/nodes', '/services', '/tasks', '/secrets', '/configs']) {
-    router.add('GET', path, () => {
-      throw new DockerError(
-        503,
-        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
-      )
-    })
+  swarmRoutes(router)
+}
+
+const notManager =
+  'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.'
+
+/** What dockerd says as long as it is in no swarm; and that this one will never be. */
+function swarmRoutes(router: Router): void {
+  const refuse = (status: number, message: string) => () => {
+    throw new DockerError(status, message)
   }
+  for (const path of ['/swarm/init', '/swarm/join'])
+    router.add('POST', path, refuse(501, 'swarms are not supported: this engine is a node of its own'))
+  router.add('POST', '/swarm/leave', refuse(503, 'This node is not part of a swarm'))
+  for (const path of ['/swarm', '/swarm/unlockkey']) router.add('GET', path, refuse(503, notManager))
+  for (const path of ['/swarm/update', '/swarm/unlock']) router.add('POST', path, refuse(503, notManager))
+  for (const kind of ['nodes', 'services', 'tasks', 'secrets', 'configs']) {
+    router.add('GET', `/${kind}`, refuse(503, notManager))
+    for (const method of ['GET', 'POST', 'DELETE'] as const) router.add(method, `/${kind}/*`, refuse(503, notManager))
+  }
+}
+
+/** Of this engine, for ever. */
+function engineId(root: string): string {
+  const file = join(root, 'engine-id')
+  if (!existsSync(file)) writeFileSync(file, randomUUID())
+  return readFileSync(file, 'utf8')
 }
 
 /** Architectures as Go, and so Docker, names them. */
@@ -127,7 +148,7 @@ async function infoJson(deps: Deps): Promise<object> {
   const all = containers.list()
   const count = (...statuses: string[]) => all.filter(({ state }) => statuses.includes(state.status)).length
   return {
-    ID: hostname(),
+    ID: engineId(root),
     Containers: all.length,
     ContainersRunning: count('running', 'restarting'),
     ContainersPaused: count('paused'),

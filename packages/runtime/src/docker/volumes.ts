@@ -38,13 +38,13 @@ export function volumeRoutes(router: Router, { volumes, containers, events }: De
     sendJson(reply, 200, volumeJson(volumes.get(nameOf(request))))
   })
 
-  router.add('DELETE', '/volumes/:name', (request, reply) => {
+  router.add('DELETE', '/volumes/:name', async (request, reply) => {
     const name = nameOf(request)
-    volumes.remove(name, containers.usersOf(name), isTrue(request.query.get('force')))
+    await volumes.remove(name, containers.usersOf(name), isTrue(request.query.get('force')))
     sendEmpty(reply, 204)
   })
 
-  router.add('POST', '/volumes/prune', ({ query }, reply) => {
+  router.add('POST', '/volumes/prune', async ({ query }, reply) => {
     const filters = parseFilters(query.get('filters'), ['all', 'label', 'label!'])
     // Since API 1.42 only anonymous volumes, unless all are asked for.
     const includesNamed = (filters.get('all') ?? []).some(isTrue)
@@ -59,7 +59,7 @@ export function volumeRoutes(router: Router, { volumes, containers, events }: De
     let SpaceReclaimed = 0
     for (const { name, mountpoint } of unused) {
       SpaceReclaimed += directorySize(mountpoint)
-      volumes.remove(name, [])
+      await volumes.remove(name, [])
     }
     events.publish('volume', 'prune', '', { reclaimed: String(SpaceReclaimed) })
     sendJson(reply, 200, {

@@ -9,6 +9,7 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import { serverError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
 import { isMachineRoot, userNamespace } from '@dinghy/images/files/user-namespace'
+import type { LiveSnapshotter } from '../snapshots/snapshotter.ts'
 import type { Driver } from './driver.ts'
 import { FifoPool } from './fifo-pool.ts'
 import { acknowledge } from './shim.ts'
@@ -16,6 +17,8 @@ import { SpareShell } from './spare-shell.ts'
 
 export interface Chosen {
   driver: Driver
+  /** The one whose file systems this driver runs containers in. */
+  snapshotter: LiveSnapshotter
   /** For people: why this one. */
   reason: string
 }
@@ -27,59 +30,61 @@ export type Wanted = 'auto' | Driver['name']
  */
 export async function chooseDriver(wanted: Wanted, root: string, clock: Clock, ociRuntime = ''): Promise<Chosen> {
   if (wanted === 'oci') return ociDriver(root, clock, ociRuntime)
-  if (wanted === 'process') return { driver: await processDriver(root, clock), reason: 'asked for' }
-  if (wanted === 'linux') return { driver: await linuxDriver(root, clock), reason: 'asked for' }
+  if (wanted === 'process') return { ...(await processDriver(root, clock)), reason: 'asked for' }
+  if (wanted === 'linux') return { ...(await linuxDriver(root, clock)), reason: 'asked for' }
   if (process.platform !== 'linux') {
     return {
-      driver: await processDriver(root, clock),
+      ...(await processDriver(root, clock)),
       reason: `the linux driver needs Linux, this is ${process.platform}`,
     }
   }
   try {
-    const driver = await linuxDriver(root, clock)
-    await tryOncePerBoot(driver, root)
+    const pair = await linuxDriver(root, clock)
+    await tryOncePerBoot(pair, root)
     const asWhom = userNamespace().isNested ? ', for an ordinary user in a user namespace' : ''
-    return { driver, reason: `namespaces and overlayfs work on this machine${asWhom}` }
+    return { ...pair, reason: `namespaces and overlayfs work on this machine${asWhom}` }
   } catch (error) {
     const reason = `the linux driver does not work here: ${messageOf(error)}`
-    return { driver: await processDriver(root, clock), reason }
+    return { ...(await processDriver(root, clock)), reason }
   }
 }
 
-async function linuxDriver(root: string, clock: Clock): Promise<Driver> {
+type Pair = Omit<Chosen, 'reason'>
+
+async function linuxDriver(root: string, clock: Clock): Promise<Pair> {
   if (process.getuid?.() !== 0)
     throw serverError(`it needs root, or user namespaces for everybody: ${whyNotRootless()}`)
-  const [{ LinuxDriver }, { detectCgroups }] = await Promise.all([
+  const [{ LinuxDriver }, { OverlaySnapshotter }, { detectCgroups }] = await Promise.all([
     import('./linux/linux-driver.ts'),
+    import('../snapshots/overlay/overlay-snapshotter.ts'),
     import('./linux/cgroup-hierarchies.ts'),
   ])
-  return new LinuxDriver({
-    clock,
-    root: join(root, 'linux'),
-    cgroups: detectCgroups(cgroupName(root), { everywhere: true }),
-    ...startingTools(root),
-  })
+  const snapshotter = new OverlaySnapshotter(join(root, 'linux'), clock)
+  const cgroups = detectCgroups(cgroupName(root), { everywhere: true })
+  return { driver: new LinuxDriver({ clock, snapshots: snapshotter, cgroups, ...startingTools(root) }), snapshotter }
 }
 
 /** Never chosen by itself: it is there to compare with, and for what only it can do. */
 async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Chosen> {
   if (process.platform !== 'linux') throw serverError(`the oci driver needs Linux, this is ${process.platform}`)
   if (!isMachineRoot()) throw serverError('the oci driver needs root')
-  const [{ OciDriver }, { OciRuntime }, { detectCgroups }] = await Promise.all([
+  const [{ OciDriver }, { OciRuntime }, { OverlaySnapshotter }, { detectCgroups }] = await Promise.all([
     import('./oci/oci-driver.ts'),
     import('./oci/oci-runtime.ts'),
+    import('../snapshots/overlay/overlay-snapshotter.ts'),
     import('./linux/cgroup-hierarchies.ts'),
   ])
   const runtime = new OciRuntime(wanted, join(root, 'oci', 'state'))
+  const snapshotter = new OverlaySnapshotter(join(root, 'oci'), clock)
   const driver = new OciDriver({
     clock,
-    root: join(root, 'oci'),
+    snapshots: snapshotter,
     cgroups: detectCgroups(cgroupName(root), { everywhere: false }),
     cgroupParent: cgroupName(root),
     ...startingTools(root),
     runtime,
   })
-  return { driver, reason: `asked for; it runs containers with ${runtime.version} (${runtime.binary})` }
+  return { driver, snapshotter, reason: `asked for; it runs containers with ${runtime.version} (${runtime.binary})` }
 }
 
 /** What every driver takes ready-made for a start. */
@@ -110,23 +115,27 @@ const forbidding = [
   ['/proc/sys/kernel/apparmor_restrict_unprivileged_userns', '1'],
 ] as const
 
-async function processDriver(root: string, clock: Clock): Promise<Driver> {
-  const { ProcessDriver } = await import('./process/process-driver.ts')
-  return new ProcessDriver({ clock, ...startingTools(root) })
+async function processDriver(root: string, clock: Clock): Promise<Pair> {
+  const [{ ProcessDriver }, { CopySnapshotter }] = await Promise.all([
+    import('./process/process-driver.ts'),
+    import('../snapshots/copy/copy-snapshotter.ts'),
+  ])
+  const snapshotter = new CopySnapshotter()
+  return { driver: new ProcessDriver({ clock, snapshots: snapshotter, ...startingTools(root) }), snapshotter }
 }
 
 /** A success holds until the machine is booted again, with the same tools and as the same user. */
-async function tryOncePerBoot(driver: Driver, root: string): Promise<void> {
+async function tryOncePerBoot(pair: Pair, root: string): Promise<void> {
   const file = join(root, 'driver-tried')
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   const asWhom = userNamespace().isNested ? 'in a user namespace' : 'as root'
   const circumstances = `${bootId} ${asWhom} ${statSync('/usr/bin').mtimeMs}\n`
   if (existsSync(file) && readFileSync(file, 'utf8') === circumstances) return
-  await tryOnce(driver, join(root, 'trial'))
+  await tryOnce(pair, join(root, 'trial'))
   writeFileSync(file, circumstances)
 }
 
-async function tryOnce(driver: Driver, dir: string): Promise<void> {
+async function tryOnce({ driver, snapshotter }: Pair, dir: string): Promise<void> {
   const runDir = join(dir, 'run')
   const rootfs = { layers: [], hostBase: true, dir: join(dir, 'rootfs') }
   mkdirSync(dir, { recursive: true })
@@ -145,7 +154,7 @@ async function tryOnce(driver: Driver, dir: string): Promise<void> {
     if (code !== 0) throw new Error(`a first container exited with ${code}`)
   } finally {
     acknowledge(runDir)
-    await driver.cleanup(rootfs)
+    await snapshotter.cleanup(rootfs)
     rmSync(dir, { recursive: true, force: true })
   }
 }

@@ -1,29 +1,17 @@
 /**
  * How a container really runs: the seam between the container lifecycle and the machine.
  *
- * A driver turns a Rootfs (image layers plus a writable directory) and a ProcessSpec into a running process, and
- * answers questions about it. It keeps no state of its own in memory that matters: everything that is needed to find
- * a container again after the runtime was killed is in its run directory (drivers/shim.ts) and in `Running`.
+ * A driver turns a Rootfs, which a snapshotter has prepared, and a ProcessSpec into a running process, and answers
+ * questions about it. It keeps no state of its own in memory that matters: everything that is needed to find a
+ * container again after the runtime was killed is in its run directory (drivers/shim.ts) and in `Running`.
  *
  * Three drivers implement it: `linux` (namespaces, overlayfs, cgroups), `oci` (the same by way of runc or crun) and
  * `process` (a child process in a directory).
  */
 
-import type { Change, Rootfs, Snapshotter } from '@dinghy/images/layers/snapshotter'
+import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import type { NetworkInterface } from '../networks/network-interface.ts'
-
-export interface Mount {
-  type: 'bind' | 'tmpfs'
-  /** Where it comes from on the host; empty for a tmpfs. A directory or a file, which must exist. */
-  source: string
-  /** Absolute path inside the container; created if missing. */
-  target: string
-  readOnly: boolean
-  /** Further mount options for a tmpfs, such as `size=64m,mode=1777`. */
-  options?: string
-  /** Mounts that are made in it later on this machine show up inside; otherwise they do not. */
-  propagation?: 'slave' | 'rslave'
-}
+import type { Mount } from '../snapshots/mount.ts'
 
 /** A program to run inside a container: its own, or an exec. */
 export interface ProcessSpec {
@@ -146,7 +134,7 @@ export interface Usage {
   writeBytes: number
 }
 
-export interface Driver extends Snapshotter {
+export interface Driver {
   readonly name: 'linux' | 'oci' | 'process'
   /** Whether `ContainerSpec.seccomp` has an effect. */
   readonly enforcesSeccomp: boolean
@@ -168,6 +156,11 @@ export interface Driver extends Snapshotter {
   isAlive(running: Running): boolean
   /** Sends a signal to the container's first process. Unknown signals and dead processes throw. */
   signal(running: Running, signal: NodeJS.Signals | number): Promise<void>
+  /**
+   * For a run whose start was never settled: ends whatever there is of it, and resolves when nothing is left. Nothing
+   * may be said to have ended before that.
+   */
+  endRun(id: string, runDir: string): Promise<void>
   /** Ends every process of the container at once. */
   killAll(running: Running, spec: ContainerSpec): Promise<void>
   /** Frees what belongs to containers that no longer exist; called once, at start-up. Says what could not be freed. */
@@ -180,12 +173,6 @@ export interface Driver extends Snapshotter {
   usage(running: Running, spec: ContainerSpec): Promise<Usage>
   processes(running: Running, spec: ContainerSpec): Promise<ProcessRow[]>
 
-  /** `running` if it runs. */
-  changes(rootfs: Rootfs, running?: Running): Promise<Change[]>
-  /** With `running`, the container's mounts are seen too. */
-  pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string>
-  /** Copies a directory of the image into a directory of the host, owners and modes too; nothing if it has none. */
-  copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void>
   /** The runtime stops: gives back what no container needs. Containers run on. */
   close(): Promise<void>
 }

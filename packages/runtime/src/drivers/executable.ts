@@ -4,11 +4,19 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
-import { DockerError } from '@dinghy/shared/docker/errors'
+import type { LayeredView } from '../snapshots/layered-view.ts'
+import { startError } from '../start-error.ts'
 import type { ProcessSpec } from './driver.ts'
 
 /** Looks a path up in the container: its real path inside and where its bytes can be read. */
 export type Lookup = (path: string) => { path: string; hostPath: string; mode: number; isFile: boolean } | undefined
+
+export function lookupThrough(view: LayeredView): Lookup {
+  return (path) => {
+    const found = view.find(path)
+    return found && { path: found.path, hostPath: found.hostPath, mode: found.stat.mode, isFile: found.stat.isFile() }
+  }
+}
 
 export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -70,12 +78,4 @@ function firstBytes(path: string, length: number): Buffer {
   } finally {
     closeSync(fd)
   }
-}
-
-/** The frame that runc's errors have in Docker; what counts for clients is the end of it. */
-export function startError(reason: string): DockerError {
-  return new DockerError(
-    400,
-    `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${reason}: unknown`,
-  )
 }

@@ -3,7 +3,8 @@
  * here the container's own shell does the same, so the image must have one.
  */
 import type { ProcessSpec } from './driver.ts'
-import { startError, type Lookup } from './executable.ts'
+import type { Lookup } from './executable.ts'
+import { startError } from '../start-error.ts'
 
 const forwarded = ['HUP', 'INT', 'QUIT', 'USR1', 'USR2', 'TERM', 'CONT']
 

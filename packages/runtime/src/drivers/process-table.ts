@@ -34,6 +34,15 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** For one that may have gone by now. */
+export function signalIfAlive(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 /** Whether `pid` is alive and is the process that started at `startTime`: pids are used again. */
 export function isSameProcess(pid: number, startTime: string): boolean {
   if (!isAlive(pid)) return false

@@ -1,6 +1,7 @@
 /**
  * A shell that waits to become what is started next. To fork a process as large as this one takes the kernel two
- * milliseconds, in which nothing else happens here; so that is done when a start is over, for the next one.
+ * milliseconds, in which nothing else happens here; so that is done when a start is over, for the next one. That saves
+ * 3.8 of 32.6 ms; fifo-pool.ts says how it was measured.
  *
  * Callers may rely on: the shell leads a session of its own, and is gone when this process is, however it ends: it
  * reads end-of-file then.

@@ -5,7 +5,7 @@
  * Links are followed inside the view only. Whiteouts of both spellings hide what lies below, and so does a directory
  * that is opaque. An image's layer says which of its directories are; of a writable layer only the kernel knows (it is
  * an xattr, which Node cannot read), so files hidden only by that still show up here; callers that must know exactly
- * ask the driver's `pathIn`, which mounts.
+ * ask the snapshotter's `pathIn`, which mounts.
  */
 import { lstatSync, readdirSync, readlinkSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'

@@ -61,3 +61,25 @@ test('--mount and --tmpfs', () => {
     mountPointsOf({ Binds: null, Mounts: [{ Type: 'bind', Source: 'rel', Target: '/x' }], Tmpfs: {} }, []),
   ).toThrow('mount path must be absolute')
 })
+
+test.each<[string, object]>([
+  ['subpath must be a relative path within the volume', { Source: 'vol', VolumeOptions: { Subpath: '../..' } }],
+  ['subpath must be a relative path within the volume', { Source: 'vol', VolumeOptions: { Subpath: '/a' } }],
+  ['must not set Subpath when using anonymous volumes', { VolumeOptions: { Subpath: 'a' } }],
+  ['field BindOptions must not be specified', { Source: 'vol', BindOptions: { Propagation: 'rslave' } }],
+  ['field VolumeOptions must not be specified', { Type: 'bind', Source: '/a', VolumeOptions: { NoCopy: true } }],
+  ['field Source must not be specified', { Type: 'tmpfs', Source: '/a' }],
+  ['brings the mounts inside', { Type: 'bind', Source: '/a', BindOptions: { NonRecursive: true } }],
+  ['invalid option: size', { Type: 'tmpfs', TmpfsOptions: { Options: [['size', '1']] } }],
+  ['mount type unknown: "image"', { Type: 'image', Source: 'box' }],
+])('--mount: %s', (message, request) => {
+  const Mounts = [{ Type: 'volume' as const, Target: '/x', ...request }]
+  expect(() => mountPointsOf({ Binds: null, Mounts }, [])).toThrow(message)
+})
+
+test('the options of --mount type=volume', () => {
+  const mount = (Source: string, VolumeOptions: object) =>
+    mountPointsOf({ Binds: null, Mounts: [{ Type: 'volume', Source, Target: '/x', VolumeOptions }] }, [])[0]
+  expect(mount('vol', { Subpath: 'a/b' })).toMatchObject({ volume: 'vol', subpath: 'a/b', seed: true })
+  expect(mount('', { NoCopy: true })).toMatchObject({ anonymous: true, seed: false })
+})

@@ -4,6 +4,7 @@
 import { posix } from 'node:path'
 import type { MountOptions, MountPoint, MountRequest } from './mount-point.ts'
 import { badParameter } from '@dinghy/shared/docker/errors'
+import { isLocalPath } from './subpath.ts'
 
 const volumeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 /** What may follow the second colon of -v. Consistency and labels have no meaning here and are accepted. */
@@ -80,31 +81,60 @@ export function checkVolumeName(name: string): void {
 
 function fromRequest(request: MountRequest): MountPoint {
   const invalid = (reason: string) => badParameter(`invalid mount config for type "${request.Type}": ${reason}`)
+  if (!request.Type) throw badParameter('mount type unknown: ""')
   if (!request.Target) throw invalid('field Target must not be empty')
   const common = { target: cleanTarget(request.Target), readOnly: request.ReadOnly ?? false, mode: '' }
+  const extra = optionsOfOthers[request.Type]?.find((name) => request[name] !== undefined)
+  if (extra !== undefined) throw invalid(`field ${extra} must not be specified`)
   switch (request.Type) {
     case 'bind':
       if (!request.Source) throw invalid('field Source must not be empty')
       if (!request.Source.startsWith('/'))
         throw invalid(`invalid mount path: '${request.Source}' mount path must be absolute`)
+      if (request.BindOptions?.NonRecursive || request.BindOptions?.ReadOnlyForceRecursive)
+        throw invalid('a bind brings the mounts inside of its source along here, and leaves them writable')
       return {
         ...common,
         type: 'bind',
         source: posix.normalize(request.Source),
         ...propagationOf(request.BindOptions?.Propagation),
       }
-    case 'volume':
-      if (!request.Source) return { ...anonymousVolume(common.target), readOnly: common.readOnly }
+    case 'volume': {
+      const { NoCopy = false, Subpath: subpath = '' } = request.VolumeOptions ?? {}
+      if (!request.Source) {
+        if (subpath !== '') throw invalid('must not set Subpath when using anonymous volumes')
+        return { ...anonymousVolume(common.target), readOnly: common.readOnly, seed: !NoCopy }
+      }
       checkVolumeName(request.Source)
-      return { ...common, type: 'volume', source: '', volume: request.Source, seed: !request.VolumeOptions?.NoCopy }
+      if (subpath !== '' && !isLocalPath(subpath)) throw invalid('subpath must be a relative path within the volume')
+      const part = subpath === '' ? {} : { subpath }
+      return { ...common, type: 'volume', source: '', volume: request.Source, seed: !NoCopy, ...part }
+    }
     case 'tmpfs': {
-      const { SizeBytes, Mode } = request.TmpfsOptions ?? {}
+      if (request.Source) throw invalid('field Source must not be specified')
+      const { SizeBytes, Mode, Options = [] } = request.TmpfsOptions ?? {}
       const options = [SizeBytes ? `size=${SizeBytes}` : '', Mode ? `mode=${Mode.toString(8)}` : ''].filter(Boolean)
+      for (const [name = '', ...value] of Options) {
+        if (!['exec', 'noexec'].includes(name) || value.length > 0) throw invalid(`invalid option: ${name}`)
+        options.push(name)
+      }
       return { ...tmpfs(common.target, options.join(',')), readOnly: common.readOnly }
     }
     default:
       throw badParameter(`mount type unknown: "${String(request.Type)}"`)
   }
+}
+
+/** Fields that belong to another type of mount. */
+const optionsOfOthers: Record<string, ('BindOptions' | 'VolumeOptions' | 'TmpfsOptions')[]> = {
+  bind: ['VolumeOptions', 'TmpfsOptions'],
+  volume: ['BindOptions', 'TmpfsOptions'],
+  tmpfs: ['BindOptions', 'VolumeOptions'],
+}
+
+/** What `--mount` asked for at this place. */
+export function requestFor(target: string, mounts: readonly MountRequest[] = []): MountRequest | undefined {
+  return mounts.find(({ Target }) => cleanTarget(Target) === target)
 }
 
 function tmpfs(target: string, options: string): MountPoint {

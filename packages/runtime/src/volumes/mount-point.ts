@@ -15,9 +15,20 @@ export interface MountRequest {
   Source?: string
   Target: string
   ReadOnly?: boolean
-  BindOptions?: { CreateMountpoint?: boolean; Propagation?: string }
-  VolumeOptions?: { NoCopy?: boolean; Labels?: Record<string, string>; DriverConfig?: unknown; Subpath?: string }
-  TmpfsOptions?: { SizeBytes?: number; Mode?: number }
+  BindOptions?: {
+    CreateMountpoint?: boolean
+    Propagation?: string
+    NonRecursive?: boolean
+    ReadOnlyNonRecursive?: boolean
+    ReadOnlyForceRecursive?: boolean
+  }
+  VolumeOptions?: {
+    NoCopy?: boolean
+    Labels?: Record<string, string>
+    DriverConfig?: { Name?: string; Options?: Record<string, string> }
+    Subpath?: string
+  }
+  TmpfsOptions?: { SizeBytes?: number; Mode?: number; Options?: string[][] }
 }
 
 /** A mount with everything decided; `Mounts` of inspect is made of these. */
@@ -29,6 +40,8 @@ export interface MountPoint {
   readOnly: boolean
   /** Set for volumes. */
   volume?: string
+  /** What of the volume is mounted, unless it is all of it. */
+  subpath?: string
   /** The volume was made for this container and has no name of the user's. */
   anonymous?: boolean
   /** Copy the image's files into the volume when it is empty. */

@@ -2,10 +2,11 @@
  * Named volumes: directories under `<root>/volumes/<name>/_data`, as Docker's `local` driver keeps them.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { badParameter, conflict, notFound } from '@dinghy/shared/docker/errors'
+import { removeTree } from '@dinghy/shared/process/remove-tree'
 import type { EventBus } from '../events.ts'
 import { checkVolumeName } from './binds.ts'
 
@@ -40,10 +41,16 @@ export class Volumes {
     this.#events = options.events
     mkdirSync(this.#root, { recursive: true, mode: 0o711 })
     for (const name of readdirSync(this.#root)) {
+      if (name.startsWith('.')) continue
       const file = join(this.#root, name, 'volume.json')
       // A directory without one was about to be made or removed when the runtime was killed.
       if (existsSync(file)) this.#volumes.set(name, JSON.parse(readFileSync(file, 'utf8')) as Volume)
     }
+  }
+
+  /** What removals left that were not finished. */
+  async removeLeftovers(): Promise<void> {
+    for (const name of readdirSync(this.#root)) if (name.startsWith('.')) await removeTree(join(this.#root, name))
   }
 
   list(): Volume[] {
@@ -88,14 +95,17 @@ export class Volumes {
   }
 
   /** `users` are the ids of containers that mention the volume. */
-  remove(name: string, users: string[], force = false): void {
+  async remove(name: string, users: string[], force = false): Promise<void> {
     if (!this.#volumes.has(name)) {
       if (force) return
       throw notFound(`get ${name}: no such volume`)
     }
     if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`)
-    rmSync(join(this.#root, name), { recursive: true, force: true })
     this.#volumes.delete(name)
+    // Under a name that no volume can have, for while that takes there may be another one of this name.
+    const doomed = join(this.#root, `.${randomBytes(8).toString('hex')}`)
+    renameSync(join(this.#root, name), doomed)
+    await removeTree(doomed)
     this.#events.publish('volume', 'destroy', name, { driver: 'local' })
   }
 }
@@ -104,7 +114,8 @@ export class Volumes {
 function sourceOf(options: Record<string, string>): string | undefined {
   const { type = '', o = '', device } = options
   if (Object.keys(options).length === 0) return undefined
-  if (device !== undefined && o.split(',').includes('bind') && ['none', ''].includes(type)) return device
+  const isBind = o.split(',').includes('bind') && ['none', ''].includes(type)
+  if (isBind && device?.startsWith('/')) return device
   throw badParameter(
     `invalid option: the local driver here serves bind mounts only (type=none, o=bind, device=/path), not ${JSON.stringify(options)}`,
   )

@@ -1,6 +1,8 @@
 /**
  * Removing a directory in which containers wrote.
  *
+ * Node removes by absolute paths, which end at 4,096 bytes: directories nest deeper. rm(1) goes from one to the next.
+ *
  * An ordinary user's containers may have had further users (a range of /etc/subuid), and what those keep for themselves
  * only the root of the same user namespace can remove; it also can where a directory's mode keeps its own owner out.
  */
@@ -15,6 +17,7 @@ export async function removeTree(path: string): Promise<void> {
     await rm(path, { recursive: true, force: true })
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
+    if (code === 'ENAMETOOLONG') return removeByTool(path)
     const isOrdinaryUser = process.platform === 'linux' && process.getuid?.() !== 0
     if (!isOrdinaryUser || !['EACCES', 'EPERM', 'ENOTEMPTY'].includes(code)) throw error
     for (const map of [['--map-root-user', '--map-auto'], ['--map-root-user']]) {
@@ -22,6 +25,11 @@ export async function removeTree(path: string): Promise<void> {
     }
     throw error
   }
+}
+
+/** Rejects with the words of rm. */
+async function removeByTool(path: string): Promise<void> {
+  await promisify(execFile)('rm', ['-rf', '--', path])
 }
 
 async function succeeds(program: string, args: string[]): Promise<boolean> {

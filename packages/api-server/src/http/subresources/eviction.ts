@@ -62,13 +62,16 @@ function disrupted(
   now: string,
 ): Pod {
   const { metadata } = pod
+  const stale = (message: string) => conflict('', 'Pod', metadata.name, message)
   if (metadata.uid !== uid) {
-    const message = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`
-    throw conflict('', 'pods', metadata.name, message)
+    throw stale(
+      `the UID in the precondition (${uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`,
+    )
   }
   if (resourceVersion && resourceVersion !== metadata.resourceVersion) {
-    const message = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${metadata.resourceVersion}`
-    throw conflict('', 'pods', metadata.name, message)
+    throw stale(
+      `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`,
+    )
   }
   const reason = { reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting' }
   const condition = { type: 'DisruptionTarget', status: 'True' as const, ...reason }

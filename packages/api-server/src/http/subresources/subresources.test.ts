@@ -122,11 +122,25 @@ describe('eviction', () => {
   test('says in the pod why it goes', async () => {
     const name = await podNamed({}, { finalizers: ['example.com/wait'] })
     const stale = { ...eviction(name), deleteOptions: { preconditions: { resourceVersion: '1' } } }
-    expect((await ask('POST', `${pods}/${name}/eviction`, stale)).json).toMatchObject({ code: 409 })
+    expect((await ask('POST', `${pods}/${name}/eviction`, stale)).json).toMatchObject({
+      code: 409,
+      message: expect.stringContaining(
+        'the ResourceVersion in the precondition (1) does not match the ResourceVersion',
+      ),
+    })
     expect((await ask('POST', `${pods}/${name}/eviction`, eviction(name))).code).toBe(201)
     expect((await ask('GET', `${pods}/${name}`)).json).toMatchObject({
       metadata: { deletionTimestamp: expect.any(String) },
-      status: { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }] },
+      status: {
+        conditions: [
+          {
+            type: 'DisruptionTarget',
+            status: 'True',
+            reason: 'EvictionByEvictionAPI',
+            message: 'Eviction API: evicting',
+          },
+        ],
+      },
     })
   })
 

@@ -4,8 +4,8 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import { isLabelValue, isPortName, isPortNumber, isQualifiedName } from '@dinghy/shared/api/names'
+import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { isDns1123Subdomain, isLabelValue, isPortName, isPortNumber, isQualifiedName } from '@dinghy/shared/api/names'
 import { compareQuantities } from '@dinghy/shared/api/quantity'
 import type { LabelSelector } from '@dinghy/shared/api/types'
 
@@ -37,6 +37,21 @@ export function oneOf(path: string, value: string | undefined, valid: readonly s
 /** An enumeration that must be given. */
 export function requiredOneOf(path: string, value: string | undefined, valid: readonly string[]): FieldError[] {
   return value ? oneOf(path, value, valid) : [required(path)]
+}
+
+/** "*" says everything, so nothing may stand beside it; `what` names what the list is of. */
+export function notBesideWildcard(path: string, list: readonly string[], what: string): FieldError[] {
+  if (list.length < 2 || !list.includes('*')) return []
+  return [invalid(path, list, `if '*' is present, must not specify other ${what}`)]
+}
+
+/** Conditions of a status: each has a type, and none has another's. */
+export function uniqueConditions(path: string, conditions: readonly { type?: string }[] | undefined): FieldError[] {
+  const types = (conditions ?? []).map(({ type = '' }) => type)
+  return types.flatMap((type, i) => [
+    ...(types.indexOf(type) < i ? [duplicate(`${path}[${i}].type`, type)] : []),
+    ...requiredText(`${path}[${i}].type`, type, 'must not be empty'),
+  ])
 }
 
 export function requiredText(path: string, value: string | undefined, detail = ''): FieldError[] {
@@ -78,6 +93,20 @@ export function isZero(value: IntOrString | undefined): boolean {
 
 export function nonNegativeQuantity(path: string, value: string): FieldError[] {
   return compareQuantities(value, '0') < 0 ? [invalid(path, value, 'must be greater than or equal to 0')] : []
+}
+
+/** "acme.io/foo" */
+export function domainPrefixedPath(path: string, text: string): FieldError[] {
+  if (text === '') return [required(path)]
+  const slash = text.indexOf('/')
+  const [host, rest] = [text.slice(0, Math.max(slash, 0)), text.slice(slash + 1)]
+  if (host === '' || rest === '') {
+    return [invalid(path, text, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+  }
+  const errors = named(path, host, isDns1123Subdomain(host))
+  if (/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(rest)) return errors
+  const detail = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')"
+  return [...errors, invalid(path, rest, detail)]
 }
 
 /** 0644 and the like. */
@@ -130,4 +159,10 @@ export function without<T extends object, K extends keyof T>(object: T, ...field
 export function isEmptySelector(selector: LabelSelector | undefined): boolean {
   const { matchLabels = {}, matchExpressions = [] } = selector ?? {}
   return Object.keys(matchLabels).length === 0 && matchExpressions.length === 0
+}
+
+/** Fields of `next` other than the named ones that differ from `previous`. */
+export function changedBesides(next: object, previous: object, changeable: readonly string[]): boolean {
+  const fixed = (spec: object) => Object.fromEntries(Object.entries(spec).filter(([key]) => !changeable.includes(key)))
+  return !isDeepStrictEqual(fixed(next), fixed(previous))
 }

@@ -3,8 +3,8 @@
  */
 
 import { scheduleFault } from '@dinghy/shared/api/cron-schedule'
-import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import type { CronJob, CronJobSpec } from '@dinghy/shared/api/types'
+import { invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import type { CronJob, CronJobSpec, JobSpec } from '@dinghy/shared/api/types'
 import { isTimeZone } from '@dinghy/shared/api/wall-clock'
 import { nonNegative, requiredOneOf } from './checks.ts'
 import { defaultJobSpec, validateJobSpec } from './job.ts'
@@ -29,7 +29,10 @@ export const cronJobs: KindRules<CronJob> = {
       ...nonNegative('spec.startingDeadlineSeconds', spec.startingDeadlineSeconds),
       ...requiredOneOf('spec.concurrencyPolicy', spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']),
       ...(spec.jobTemplate?.spec
-        ? validateJobSpec(spec.jobTemplate.spec, 'spec.jobTemplate.spec')
+        ? [
+            ...validateJobSpec(spec.jobTemplate.spec, 'spec.jobTemplate.spec'),
+            ...validateNoSelector(spec.jobTemplate.spec, 'spec.jobTemplate.spec'),
+          ]
         : [required('spec.jobTemplate.spec')]),
       ...nonNegative('spec.successfulJobsHistoryLimit', spec.successfulJobsHistoryLimit),
       ...nonNegative('spec.failedJobsHistoryLimit', spec.failedJobsHistoryLimit),
@@ -58,6 +61,14 @@ function defaultCronJobTemplate(spec: CronJobSpec): void {
 /** The name of a job is the CronJob's and eleven characters more, and must still fit a label. */
 function validateName(name: string, prefix: boolean): string[] {
   return [...nameIsDnsSubdomain(name, prefix), ...(name.length > 52 ? ['must be no more than 52 characters'] : [])]
+}
+
+/** Each job gets a selector of its own. */
+function validateNoSelector({ selector, manualSelector }: JobSpec, path: string): FieldError[] {
+  return [
+    ...(selector ? [invalid(`${path}.selector`, selector, '`selector` will be auto-generated')] : []),
+    ...(manualSelector ? [notSupported(`${path}.manualSelector`, true, ['nil', 'false'])] : []),
+  ]
 }
 
 function validateSchedule({ schedule, timeZone }: CronJobSpec): FieldError[] {

@@ -3,11 +3,17 @@
  * field for travels in an annotation, so that a v1 client can write back what it has read.
  */
 
-import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { HorizontalPodAutoscaler, KubernetesObject } from '@dinghy/shared/api/types'
-import type { HorizontalPodAutoscalerSpec, HPAScalingRules, MetricSpec } from 'kubernetes-types/autoscaling/v2.js'
-import { nonNegative, oneOf, positive, requiredText, without } from './checks.ts'
+import type {
+  HorizontalPodAutoscalerSpec,
+  HPAScalingPolicy,
+  HPAScalingRules,
+  MetricSpec,
+} from 'kubernetes-types/autoscaling/v2.js'
+import { nonNegative, oneOf, positive, without } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
+import { validateMetric, validateReference } from './metric-spec.ts'
 
 export const horizontalPodAutoscalers: KindRules<HorizontalPodAutoscaler> = {
   strategy: {
@@ -19,6 +25,10 @@ export const horizontalPodAutoscalers: KindRules<HorizontalPodAutoscaler> = {
       if (spec.behavior) defaultBehavior(spec.behavior)
     },
     validate: ({ spec }) => validateSpec(spec),
+    validateStatusUpdate: ({ status }) => [
+      ...nonNegative('status.currentReplicas', status?.currentReplicas),
+      ...nonNegative('status.desiredReplicas', status?.desiredReplicas),
+    ],
   },
   storage: {
     group: 'autoscaling',
@@ -60,43 +70,35 @@ function validateSpec(spec: Partial<HorizontalPodAutoscalerSpec>): FieldError[] 
   if (minReplicas !== undefined && maxReplicas < minReplicas) {
     errors.push(invalid('spec.maxReplicas', maxReplicas, 'must be greater than or equal to `minReplicas`'))
   }
-  errors.push(...requiredText('spec.scaleTargetRef.kind', scaleTargetRef?.kind))
-  errors.push(...requiredText('spec.scaleTargetRef.name', scaleTargetRef?.name))
+  if (scaleTargetRef) errors.push(...validateReference(scaleTargetRef, 'spec.scaleTargetRef'))
   for (const [i, metric] of metrics.entries()) errors.push(...validateMetric(metric, `spec.metrics[${i}]`))
   errors.push(...validateRules(behavior?.scaleUp, 'spec.behavior.scaleUp'))
   return [...errors, ...validateRules(behavior?.scaleDown, 'spec.behavior.scaleDown')]
 }
 
-const sources: Record<string, keyof MetricSpec> = {
-  ContainerResource: 'containerResource',
-  External: 'external',
-  Object: 'object',
-  Pods: 'pods',
-  Resource: 'resource',
-}
-
-function validateMetric(metric: MetricSpec, path: string): FieldError[] {
-  if (!metric.type) return [required(`${path}.type`, 'must specify a metric source type')]
-  const errors = oneOf(`${path}.type`, metric.type, Object.keys(sources))
-  const source = sources[metric.type]
-  if (source && !metric[source]) {
-    const detail = `must populate information for the given metric source`
-    errors.push(required(`${path}.${source}`, detail))
-  }
-  return errors
-}
+const maxWindowSeconds = 3600
+const maxPeriodSeconds = 1800
 
 function validateRules(rules: HPAScalingRules | undefined, path: string): FieldError[] {
   if (!rules) return []
-  return [
-    ...nonNegative(`${path}.stabilizationWindowSeconds`, rules.stabilizationWindowSeconds),
-    ...oneOf(`${path}.selectPolicy`, rules.selectPolicy, ['Disabled', 'Max', 'Min']),
-    ...(rules.policies ?? []).flatMap(({ type, value, periodSeconds }, i) => [
-      ...oneOf(`${path}.policies[${i}].type`, type, ['Percent', 'Pods']),
-      ...positive(`${path}.policies[${i}].value`, value),
-      ...positive(`${path}.policies[${i}].periodSeconds`, periodSeconds),
-    ]),
-  ]
+  const { stabilizationWindowSeconds: window = 0, policies = [] } = rules
+  const at = `${path}.stabilizationWindowSeconds`
+  const errors = window < 0 ? [invalid(at, window, 'must be greater than or equal to zero')] : []
+  if (window > maxWindowSeconds) errors.push(invalid(at, window, `must be less than or equal to ${maxWindowSeconds}`))
+  errors.push(...oneOf(`${path}.selectPolicy`, rules.selectPolicy, ['Disabled', 'Max', 'Min']))
+  if (policies.length === 0) errors.push(required(`${path}.policies`, 'must specify at least one Policy'))
+  return [...errors, ...policies.flatMap((policy, i) => validatePolicy(policy, `${path}.policies[${i}]`))]
+}
+
+function validatePolicy({ type, value, periodSeconds }: HPAScalingPolicy, path: string): FieldError[] {
+  const types = ['Percent', 'Pods']
+  const errors = types.includes(type) ? [] : [notSupported(`${path}.type`, type, types)]
+  for (const [field, amount] of Object.entries({ value, periodSeconds })) {
+    if (amount <= 0) errors.push(invalid(`${path}.${field}`, amount, 'must be greater than zero'))
+  }
+  if (periodSeconds <= maxPeriodSeconds) return errors
+  const detail = `must be less than or equal to ${maxPeriodSeconds}`
+  return [...errors, invalid(`${path}.periodSeconds`, periodSeconds, detail)]
 }
 
 // ---- conversion

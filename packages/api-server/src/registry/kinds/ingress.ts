@@ -1,11 +1,11 @@
 /**
- * Ingresses, their classes, and NetworkPolicies: which traffic goes where, and which goes nowhere.
+ * Ingresses and NetworkPolicies: which traffic goes where, and which goes nowhere.
  */
 
 import { isIP } from 'node:net'
 import { invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1123Subdomain, isWildcardDns1123Subdomain } from '@dinghy/shared/api/names'
-import type { Ingress, IngressClass, NetworkPolicy } from '@dinghy/shared/api/types'
+import type { Ingress, NetworkPolicy } from '@dinghy/shared/api/types'
 import type {
   HTTPIngressPath,
   IngressBackend,
@@ -13,7 +13,8 @@ import type {
   NetworkPolicyPeer,
   NetworkPolicyPort,
 } from 'kubernetes-types/networking/v1.js'
-import { labelSelector, named, oneOf, portNumberOrName, requiredText, unchanged } from './checks.ts'
+import { labelSelector, named, oneOf, portNumberOrName, requiredText } from './checks.ts'
+import { validateTypedReference } from './ingress-class.ts'
 import type { KindRules } from './kind-rules.ts'
 
 const classAnnotation = 'kubernetes.io/ingress.class'
@@ -78,7 +79,7 @@ function validatePath({ path: text = '', pathType, backend }: HTTPIngressPath, p
 
 function validateBackend({ service, resource }: IngressBackend, path: string): FieldError[] {
   if (resource && service) return [invalid(path, '', 'cannot set both resource and service backends')]
-  if (resource) return requiredText(`${path}.resource.name`, resource.name)
+  if (resource) return validateTypedReference(resource, `${path}.resource`)
   if (!service) return [required(path, 'resource or service backend is required')]
   const { name, number } = service.port ?? {}
   const errors = requiredText(`${path}.service.name`, service.name)
@@ -87,14 +88,6 @@ function validateBackend({ service, resource }: IngressBackend, path: string): F
   else if (number) errors.push(...portNumberOrName(`${path}.service.port.number`, number))
   else errors.push(...portNumberOrName(`${path}.service.port.name`, name))
   return errors
-}
-
-export const ingressClasses: KindRules<IngressClass> = {
-  strategy: {
-    generationOf: ({ spec }) => spec,
-    validate: ({ spec }) => requiredText('spec.controller', spec?.controller),
-    validateUpdate: (next, previous) => unchanged('spec.controller', next.spec.controller, previous.spec.controller),
-  },
 }
 
 export const networkPolicies: KindRules<NetworkPolicy> = {

@@ -2,10 +2,12 @@
  * Jobs: pods that run to completion. A Job finds its pods by its own uid, so that no two jobs ever share any.
  */
 
-import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { forbidden, invalid, notSupported, required, tooLong, type FieldError } from '@dinghy/shared/api/field-errors'
+import { isDns1123Label } from '@dinghy/shared/api/names'
 import type { Job, JobSpec, ObjectMeta } from '@dinghy/shared/api/types'
-import { labelSelector, nonNegative, oneOf, requiredOneOf, unchanged } from './checks.ts'
+import { domainPrefixedPath, labelSelector, nonNegative, oneOf, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
+import { validateFailurePolicy, validateIndexes, validateSuccessPolicy } from './pod-failure-policy.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
 import { validatePodTemplate } from './pod-spec/pod-spec.ts'
 import { podWarnings } from './pod-spec/warnings.ts'
@@ -23,7 +25,8 @@ export const jobs: KindRules<Job> = {
       defaultLabels(job.metadata, job.spec) // there may be some only now
     },
     generationOf: ({ spec }) => spec,
-    validate: ({ spec }) => [
+    validate: ({ metadata, spec }) => [
+      ...validateHostname(metadata.name, spec),
       ...validateJobSpec(spec, 'spec'),
       ...(spec.selector ? labelSelector('spec.selector', spec.selector) : [required('spec.selector')]),
       ...templateMatches(spec.template, spec.selector),
@@ -34,7 +37,6 @@ export const jobs: KindRules<Job> = {
   selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
 }
 
-const failureActions = ['Count', 'FailIndex', 'FailJob', 'Ignore']
 const maxInt32 = 2147483647
 
 export function defaultJobSpec(spec: JobSpec): void {
@@ -79,24 +81,31 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
     ...(['backoffLimitPerIndex', 'maxFailedIndexes'] as const),
   ]
   const errors = counts.flatMap((field) => nonNegative(`${path}.${field}`, spec[field]))
-  errors.push(...oneOf(`${path}.completionMode`, spec.completionMode, ['Indexed', 'NonIndexed']))
-  if (spec.completionMode === 'Indexed' && spec.completions === undefined) {
-    errors.push(required(`${path}.completions`, 'when completion mode is Indexed'))
-  }
-  if (spec.completionMode !== 'Indexed' && spec.backoffLimitPerIndex !== undefined) {
-    const detail = 'requires indexed completion mode'
-    errors.push(invalid(`${path}.backoffLimitPerIndex`, spec.backoffLimitPerIndex, detail))
-  }
-  if (spec.successPolicy && spec.completionMode !== 'Indexed') {
-    errors.push(invalid(`${path}.successPolicy`, spec.successPolicy, 'requires indexed completion mode'))
-  }
-  for (const [i, { action }] of (spec.podFailurePolicy?.rules ?? []).entries()) {
-    errors.push(...requiredOneOf(`${path}.podFailurePolicy.rules[${i}].action`, action, failureActions))
-  }
+  errors.push(...oneOf(`${path}.completionMode`, spec.completionMode, ['NonIndexed', 'Indexed']))
+  errors.push(...validateIndexes(spec, path))
+  if (spec.managedBy !== undefined) errors.push(...validateManager(spec.managedBy, `${path}.managedBy`))
+  if (spec.successPolicy) errors.push(...validateSuccessPolicy(spec, `${path}.successPolicy`))
+  errors.push(...validateFailurePolicy(spec, `${path}.podFailurePolicy`))
   const replacement = spec.podFailurePolicy ? ['Failed'] : ['Failed', 'TerminatingOrFailed']
   errors.push(...oneOf(`${path}.podReplacementPolicy`, spec.podReplacementPolicy, replacement))
   errors.push(...validatePodTemplate(spec.template, `${path}.template`))
   return [...errors, ...validateRestartPolicy(spec, path)]
+}
+
+const maxManagerBytes = 63
+
+function validateManager(managedBy: string, path: string): FieldError[] {
+  const errors = domainPrefixedPath(path, managedBy)
+  return Buffer.byteLength(managedBy) > maxManagerBytes ? [...errors, tooLong(path, maxManagerBytes)] : errors
+}
+
+/** A pod of an indexed job is called after its number, and has that as its host name. */
+function validateHostname(name: string, { completionMode, completions = 0 }: JobSpec): FieldError[] {
+  if (completionMode !== 'Indexed' || completions <= 0) return []
+  const hostname = `${name}-${completions - 1}`
+  if (isDns1123Label(hostname).length === 0) return []
+  const detail = `will not able to create pod with invalid DNS label: ${hostname}`
+  return [invalid('metadata.name', name, detail)]
 }
 
 /** "Always" is what a template says that says nothing, so it is treated as missing. */

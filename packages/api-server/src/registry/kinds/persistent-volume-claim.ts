@@ -7,9 +7,8 @@ import { isDns1123Subdomain } from '@dinghy/shared/api/names'
 import { compareQuantities } from '@dinghy/shared/api/quantity'
 import type { PersistentVolumeClaim } from '@dinghy/shared/api/types'
 import type { PersistentVolumeClaimSpec } from 'kubernetes-types/core/v1.js'
-import { labelSelector, named, oneOf } from './checks.ts'
+import { changedBesides, labelSelector, named, oneOf } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
-import { changedBesides } from './workload.ts'
 
 export const knownAccessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
 

@@ -217,6 +217,11 @@ describe('a pod may not', () => {
       'spec.ephemeralContainers: Forbidden: cannot be set on create',
     ],
     [
+      'bring a claim that says nothing',
+      pod({}, { volumes: [{ name: 'v', ephemeral: { volumeClaimTemplate: {} } }] }),
+      'spec.volumes[0].ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at least 1 access mode is required',
+    ],
+    [
       'wait at one gate twice',
       pod({}, { schedulingGates: [{ name: 'a' }, { name: 'a' }] }),
       'spec.schedulingGates[1]: Duplicate value: "a"',
@@ -372,6 +377,10 @@ describe('a pod may not', () => {
 
   test('while an ordinary one is fine', () => {
     expect(problemsOf('pods', pod({ ports: [{ containerPort: 80, name: 'http' }] }))).toEqual([])
+  })
+
+  test('nor is a limit too small that no runtime could keep: that is for the node to say', () => {
+    expect(problemsOf('pods', pod({ resources: { limits: { memory: '1Mi' } } }))).toEqual([])
   })
 })
 

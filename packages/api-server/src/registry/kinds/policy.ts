@@ -1,24 +1,20 @@
 /**
- * Small kinds that bound what others may do: disruption budgets, quotas, limit ranges, priorities, leases.
+ * Small kinds that bound what others may do: disruption budgets, limit ranges, priorities, leases.
  */
 
 import { ownValue } from '@dinghy/shared/api/own-value'
 import { duplicate, forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import { isQualifiedName } from '@dinghy/shared/api/names'
-import { compareQuantities, milliCpu } from '@dinghy/shared/api/quantity'
-import type { Lease, LimitRange, PodDisruptionBudget, PriorityClass, ResourceQuota } from '@dinghy/shared/api/types'
+import { compareQuantities } from '@dinghy/shared/api/quantity'
+import type { Lease, LimitRange, PodDisruptionBudget, PriorityClass } from '@dinghy/shared/api/types'
 import type { LimitRangeItem } from 'kubernetes-types/core/v1.js'
 import {
   intOrPercent,
   isOver100Percent,
   labelSelector,
-  named,
   nonNegative,
-  nonNegativeQuantity,
   oneOf,
   positive,
   requiredText,
-  unchanged,
   without,
 } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
@@ -41,44 +37,6 @@ export const podDisruptionBudgets: KindRules<PodDisruptionBudget> = {
       return [...errors, ...oneOf('spec.unhealthyPodEvictionPolicy', spec.unhealthyPodEvictionPolicy, policies)]
     },
   },
-}
-
-export const resourceQuotas: KindRules<ResourceQuota> = {
-  strategy: {
-    validate: ({ spec }) =>
-      Object.entries(spec?.hard ?? {}).flatMap(([resource, amount]) => [
-        ...named(`spec.hard[${resource}]`, resource, quotaResource(resource)),
-        ...nonNegativeQuantity(`spec.hard[${resource}]`, amount),
-        ...(isCount(resource) && milliCpu(amount) % 1000 !== 0
-          ? [invalid(`spec.hard[${resource}]`, amount, 'must be an integer')]
-          : []),
-      ]),
-    validateUpdate: (next, previous) => unchanged('spec.scopes', next.spec?.scopes ?? [], previous.spec?.scopes ?? []),
-  },
-}
-
-/** Objects are counted in whole numbers. */
-function isCount(resource: string): boolean {
-  return resource.startsWith('count/') || countedObjects.has(resource)
-}
-
-const countedObjects = new Set(
-  `pods services replicationcontrollers resourcequotas secrets configmaps persistentvolumeclaims services.nodeports
-  services.loadbalancers`.split(/\s+/),
-)
-
-const quotaResources = new Set(
-  `cpu memory ephemeral-storage pods services replicationcontrollers resourcequotas secrets configmaps
-  persistentvolumeclaims requests.cpu requests.memory requests.storage requests.ephemeral-storage limits.cpu
-  limits.memory limits.ephemeral-storage services.loadbalancers services.nodeports`.split(/\s+/),
-)
-
-/** Standard resources, hugepages, and "count/deployments.apps" or "requests.example.com/gpu". */
-function quotaResource(resource: string): string[] {
-  const problems = isQualifiedName(resource)
-  if (problems.length > 0) return problems
-  const known = quotaResources.has(resource) || resource.includes('/') || /^(requests\.)?hugepages-/.test(resource)
-  return known ? [] : ['must be a standard resource for quota']
 }
 
 export const limitRanges: KindRules<LimitRange> = {

@@ -4,13 +4,13 @@
 
 import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { ControllerRevision, PodTemplateSpec, StatefulSet, StatefulSetSpec } from '@dinghy/shared/api/types'
-import { intOrPercent, nonNegative, oneOf, requiredText, unchanged } from './checks.ts'
+import { changedBesides, intOrPercent, nonNegative, oneOf, requiredText, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { nameIsDnsLabel } from './object-meta.ts'
 import { defaultClaim } from './persistent-volume-claim.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
 import { podWarnings } from './pod-spec/warnings.ts'
-import { changedBesides, validateSelector, validateTemplate } from './workload.ts'
+import { validateSelector, validateTemplate } from './workload.ts'
 
 export const statefulSets: KindRules<StatefulSet> = {
   strategy: {

@@ -2,7 +2,6 @@
  * What all workloads have in common: a selector that must find the pods their template makes.
  */
 
-import { isDeepStrictEqual } from 'node:util'
 import { forbidden, invalid, notSupported, required, StringMap, type FieldError } from '@dinghy/shared/api/field-errors'
 import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
 import type { LabelSelector, PodTemplateSpec } from '@dinghy/shared/api/types'
@@ -48,10 +47,4 @@ export function templateMatches(
   if (matchesLabels(labelSelectorFrom(selector), labels)) return []
   const path = 'spec.template.metadata.labels'
   return [invalid(path, new StringMap(labels), '`selector` does not match template `labels`')]
-}
-
-/** Fields of `next` other than the named ones that differ from `previous`. */
-export function changedBesides(next: object, previous: object, changeable: readonly string[]): boolean {
-  const fixed = (spec: object) => Object.fromEntries(Object.entries(spec).filter(([key]) => !changeable.includes(key)))
-  return !isDeepStrictEqual(fixed(next), fixed(previous))
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
-import { dropCommand, fstabOf, limitCommand, nestedMountsIn, preludeOf, viewFstabOf, type MountPlan } from './launch.ts'
+import { rootFstabOf } from '../../snapshots/overlay/root-fstab.ts'
+import { dropCommand, fstabOf, limitCommand, nestedMountsIn, preludeOf, type MountPlan } from './launch.ts'
 
 const base = {
   rootfs: '/d/rootfs',
@@ -92,7 +93,7 @@ test('in a user namespace copies of mounts bring what lies below, and keep their
 })
 
 test('a view has the root and nothing else', () => {
-  expect(viewFstabOf(plan).trim().split('\n')).toEqual(lines({}).slice(0, 1))
+  expect(rootFstabOf(plan).trim().split('\n')).toEqual(lines({}).slice(0, 1))
 })
 
 test('mounts come last and in order, with blanks escaped', () => {

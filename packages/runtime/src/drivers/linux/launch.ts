@@ -5,14 +5,14 @@
  */
 import { posix } from 'node:path'
 import { linkLines } from '../../networks/bridge/links.ts'
-import type { ContainerSpec, Mount, ProcessSpec } from '../driver.ts'
-import type { Rootfs } from '@dinghy/images/layers/snapshotter'
-import { startError } from '../executable.ts'
+import type { Mount } from '../../snapshots/mount.ts'
+import { enclosing } from '../../snapshots/overlay/mount-points.ts'
+import { line, octal, rootLines, type RootPlan } from '../../snapshots/overlay/root-fstab.ts'
+import { startError } from '../../start-error.ts'
+import type { ContainerSpec, ProcessSpec } from '../driver.ts'
 import { quote } from '../terminal.ts'
-import type { BaseRoot } from './base-root.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import type { Entrances } from './cgroups.ts'
-import { enclosing } from './mount-points.ts'
 import { systemMounts, type NestedMounts } from './system-mounts.ts'
 import type { Identity } from './user.ts'
 
@@ -33,18 +33,8 @@ export const maskedPaths = [
 ]
 export const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
 
-export interface MountPlan {
-  base: BaseRoot
-  rootfs: Rootfs
-  /** Holds links to the overlay's lower directories, named 0, 1, …, uppermost first; mounting happens in there. */
-  lowerLinks: string
-  /** Names of `hostDirectories` per layer (index into the overlay's lower directories) that have such a directory. */
-  lowerCount: number
-  hostOverlays: { name: string; lowers: number[] }[]
+export interface MountPlan extends RootPlan {
   mounts: Mount[]
-  readOnlyRoot: boolean
-  /** The writable layer is never forced to the disk, for which the end of a mount would wait, and fsync(2) inside. */
-  isVolatile: boolean
   privileged: boolean
   shmSizeBytes: number
   /** Whether the program runs on a terminal, whose devpts is then at /dev/pts already. */
@@ -108,56 +98,9 @@ export function nestedMountsIn({ base, mounts }: Pick<MountPlan, 'base' | 'mount
   return nested.map(({ target }) => `${octal(posix.join(base.rootfs, target))}\n`).join('')
 }
 
-/** Of these only the root itself, as a container that does not run has it. */
-export function viewFstabOf(plan: MountPlan): string {
-  return `${rootLines(plan).join('\n')}\n`
-}
-
-function rootLines(plan: MountPlan): string[] {
-  const { base } = plan
-  const root = base.rootfs
-  const lines = [line('overlay', root, 'overlay', overlayOptions(range(plan.lowerCount).map(String), '', plan))]
-  for (const { name, lowers } of plan.hostOverlays) {
-    const dirs = [...lowers.map((n) => `${n}/${name}`), `/${name}`]
-    lines.push(line('overlay', posix.join(root, name), 'overlay', overlayOptions(dirs, name, plan)))
-  }
-  if (plan.rootfs.hostBase && base.nodePrefix !== undefined) {
-    const options = `rbind,ro${plan.nested?.kept(base.nodePrefix) ?? ''}`
-    lines.push(line(base.nodePrefix, posix.join(root, base.nodePrefix), 'none', options))
-  }
-  return lines
-}
-
 function mountLine(mount: Mount, target: string, more: string): string {
   if (mount.type === 'tmpfs') return line('tmpfs', target, 'tmpfs', (mount.options ?? 'nosuid,nodev,noexec') + more)
   return line(mount.source, target, 'none', `rbind${more}`)
-}
-
-/** `part` is the top-level directory that has an overlay of its own; all share one upper tree. */
-function overlayOptions(lowers: string[], part: string, plan: MountPlan): string {
-  const own = posix.relative(plan.lowerLinks, plan.rootfs.dir)
-  const upper = posix.join(own, 'upper', part)
-  const work = posix.join(own, part === '' ? 'work' : `work-${part}`)
-  // Where overlayfs keeps its notes in ordinary attributes, which anybody may forge, it follows no redirections anyhow.
-  const features = plan.nested === undefined ? 'redirect_dir=off,metacopy=off' : 'userxattr'
-  const volatile = plan.isVolatile ? ',volatile' : ''
-  const options = `lowerdir=${lowers.join(':')},upperdir=${upper},workdir=${work},index=off,${features}${volatile}`
-  // As in Docker, --read-only does not mean /dev.
-  return plan.readOnlyRoot && part !== 'dev' ? `${options},ro` : options
-}
-
-/** A line of fstab(5). */
-function line(source: string, target: string, type: string, options: string): string {
-  return [octal(source), octal(target), type, octal(options), '0', '0'].join(' ')
-}
-
-/** In tables of mounts blanks and backslashes are written in octal. */
-function octal(text: string): string {
-  return text.replace(/[\\ \t\n]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index)
 }
 
 /**

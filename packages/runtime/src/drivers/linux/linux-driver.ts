@@ -10,8 +10,7 @@
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError, serverError } from '@dinghy/shared/docker/errors'
+import { serverError } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import type {
   ContainerSpec,
@@ -24,16 +23,16 @@ import type {
   Running,
   Usage,
 } from '../driver.ts'
-import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
-import { findExecutable, startError, type Lookup } from '../executable.ts'
+import { findExecutable, lookupThrough, type Lookup } from '../executable.ts'
+import { startError } from '../../start-error.ts'
 import { underInit } from '../init-process.ts'
-import type { FifoPool } from '../fifo-pool.ts'
-import type { SpareShell } from '../spare-shell.ts'
-import { LayeredView } from '../../snapshots/layered-view.ts'
-import { isSameProcess, rowsOf } from '../process-table.ts'
+import { prepareMountPoint } from '../../snapshots/overlay/mount-points.ts'
+import type { OverlaySnapshotter } from '../../snapshots/overlay/overlay-snapshotter.ts'
+import { rowsOf, signalIfAlive } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
-import { scriptPath, createRunDir, launch, waitForExit } from '../shim.ts'
+import { scriptPath } from '../shim.ts'
+import { ShimDriver, type ShimDriverOptions } from '../shim-driver.ts'
 import { discardUnenforceable } from './cgroup-limits.ts'
 import type { Cgroups } from './cgroups.ts'
 import {
@@ -47,16 +46,7 @@ import {
   type MountPlan,
   type Tools,
 } from './launch.ts'
-import {
-  continueMembers,
-  inMountNamespace,
-  membersOf,
-  mountNamespaceOf,
-  signalIfAlive,
-  stopMembers,
-} from './members.ts'
-import { prepareMountPoint } from './mount-points.ts'
-import { lookupThrough, OverlayRootfs } from './overlay-rootfs.ts'
+import { continueMembers, inMountNamespace, membersOf, mountNamespaceOf, stopMembers } from './members.ts'
 import { execIn } from './exec.ts'
 import { mayBeTraced, namespaceCommand } from './namespaces.ts'
 import { checkPropagation } from './propagation.ts'
@@ -64,32 +54,26 @@ import { checkIdentity, checkNothingIsMountedIn, nestedMountsOf, openableDevices
 import { onNewTerminals } from './terminals.ts'
 import { prepareToolbox } from './toolbox.ts'
 import { findTools } from './tools.ts'
-import { identityOf, type Identity } from './user.ts'
+import { identityIn, type Identity } from './user.ts'
 
 const defaultShmBytes = 64 * 1024 * 1024
 
-export class LinuxDriver implements Driver {
+export class LinuxDriver extends ShimDriver implements Driver {
   readonly name = 'linux'
   readonly enforcesSeccomp = false
-  readonly #clock: Clock
-  readonly #overlays: OverlayRootfs
+  readonly #snapshots: OverlaySnapshotter
   readonly #tools: Tools
   readonly #cgroups: Cgroups
-  readonly #fifos: FifoPool
-  readonly #shells: SpareShell
   readonly #users = userNamespace()
 
-  /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
-  constructor(options: { clock: Clock; root: string; cgroups: Cgroups; fifos: FifoPool; shells: SpareShell }) {
-    this.#fifos = options.fifos
-    this.#shells = options.shells
-    this.#clock = options.clock
+  constructor(options: ShimDriverOptions & { snapshots: OverlaySnapshotter; cgroups: Cgroups }) {
+    super(options)
+    this.#snapshots = options.snapshots
     this.#cgroups = options.cgroups
-    this.#overlays = new OverlayRootfs(options.root, options.clock)
     this.#tools = findTools()
-    prepareToolbox(this.#overlays.base.tools, this.#tools.last)
+    prepareToolbox(this.#snapshots.base.tools, this.#tools.last)
     if (this.#users.isNested) {
-      checkNothingIsMountedIn(this.#overlays.base.hostDirectories, readFileSync('/proc/self/mountinfo', 'utf8'))
+      checkNothingIsMountedIn(this.#snapshots.base.hostDirectories, readFileSync('/proc/self/mountinfo', 'utf8'))
     }
   }
 
@@ -122,49 +106,35 @@ export class LinuxDriver implements Driver {
     return discardUnenforceable(resources, (controller) => this.#cgroups.has(controller))
   }
 
-  async prepare(rootfs: Rootfs): Promise<void> {
-    this.#overlays.prepare(rootfs)
-  }
-
-  async createRunDir(runDir: string): Promise<void> {
-    await createRunDir(this.#fifos, runDir)
-  }
-
   async start(spec: ContainerSpec): Promise<Running> {
     checkPropagation(spec.mounts)
-    const { rootfs, tools } = this.#overlays.base
+    const { rootfs, tools } = this.#snapshots.base
     const init = ['sh', scriptPath('linux/init.sh'), spec.runDir, rootfs, tools, relative(rootfs, '/')]
     const inNamespaces = [...namespaceCommand(spec), ...init]
     // In a user namespace the terminals are the machine's.
     const onOne = this.#users.isNested ? onTerminal : onNewTerminals
     const whole = spec.process.tty ? onOne(inNamespaces, spec.process.consoleSize) : inNamespaces
-    try {
-      return await launch(this.#clock, this.#shells, spec, whole, () => this.#prepareStart(spec))
-    } catch (error) {
-      this.#cgroups.remove(spec.id)
-      throw error
-    }
+    return this.launch(spec, whole, () => this.#prepareStart(spec))
   }
 
   /** Everything that init.sh will find: cgroups, what is mounted on, the fstab, the prelude. */
   async #prepareStart(spec: ContainerSpec): Promise<void> {
     const { rootfs } = spec
     this.#cgroups.create(spec.id, this.#enforceable(spec.resources).resources)
-    await this.#overlays.closeView(rootfs)
-    this.#overlays.prepare(rootfs)
-    if (this.#hasDevicesOverlay(spec)) this.#overlays.prepareDevices(rootfs)
-    const mounts = this.#overlays.prepareMounts(rootfs, spec.mounts)
-    const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
+    await this.#snapshots.prepareStart(rootfs)
+    if (this.#hasDevicesOverlay(spec)) this.#snapshots.prepareDevices(rootfs)
+    const mounts = this.#snapshots.prepareMounts(rootfs, spec.mounts)
+    const lookup = lookupThrough(this.#snapshots.view(rootfs, mounts))
     const process = spec.init ? underInit(spec.process, lookup) : spec.process
-    this.#overlays.makeDirectory(rootfs, spec.process.cwd)
+    this.#snapshots.makeDirectory(rootfs, spec.process.cwd)
     const identity = identityIn(process, lookup)
     const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, identity, lookup)]
     if (!spec.process.privileged) this.#cgroups.restrictDevices(spec.id, (spec.devices ?? []).map(deviceRule))
     const devices = [...(spec.devices ?? []), ...this.#devicesOfTheMachine(spec)].map(({ source, target }) => {
       const mount = { type: 'bind', source, target, readOnly: false } as const
-      return { source, target: prepareMountPoint(this.#overlays.view(rootfs), rootfs, mount) }
+      return { source, target: prepareMountPoint(this.#snapshots.view(rootfs), rootfs, mount) }
     })
-    const lowers = this.#overlays.linkLowers(rootfs)
+    const lowers = this.#snapshots.linkLowers(rootfs)
     const entrances = this.#cgroups.entrances(spec.id)
     const prelude = preludeOf(spec, command, lowers, entrances, this.#users.isNested, identity.uid)
     const plan = { ...this.#plan(spec), mounts, devices }
@@ -176,23 +146,20 @@ export class LinuxDriver implements Driver {
 
   async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
     const namespace = this.#cgroups.available ? undefined : mountNamespaceOf(running.pid)
-    const { code, at } = await waitForExit(this.#clock, running, signal)
+    const { code, at } = await this.waitForExit(running, signal)
     const oomKilled = this.#cgroups.oomKills(running.id) > 0
     // In a pid namespace of its own everything has died with the first process; in a shared one, end the rest.
     if (namespace !== undefined) for (const pid of inMountNamespace(namespace)) signalIfAlive(pid, 'SIGKILL')
     if (this.#cgroups.pids(running.id).length > 0) this.#cgroups.kill(running.id)
     // What cannot be removed yet is left to a later runtime's sweep: the exit is what counts.
-    await this.#cgroups.removeWhenEmpty(running.id, this.#clock)
+    await this.#cgroups.removeWhenEmpty(running.id, this.clock)
     return { code, finishedAt: at, oomKilled }
   }
 
-  isAlive(running: Running): boolean {
-    return isSameProcess(running.pid, running.startTime)
-  }
-
-  async signal(running: Running, signal: NodeJS.Signals | number): Promise<void> {
-    if (!this.isAlive(running)) throw new DockerError(409, `container ${running.id} is not running`)
-    process.kill(running.pid, signal)
+  override async endRun(id: string, runDir: string): Promise<void> {
+    await super.endRun(id, runDir)
+    this.#cgroups.kill(id)
+    await this.#cgroups.removeWhenEmpty(id, this.clock)
   }
 
   async killAll(running: Running): Promise<void> {
@@ -204,7 +171,7 @@ export class LinuxDriver implements Driver {
 
   async pause(running: Running): Promise<void> {
     if (this.#cgroups.canFreeze) this.#cgroups.freeze(running.id, true)
-    else await stopMembers(this.#clock, running.pid)
+    else await stopMembers(this.clock, running.pid)
   }
 
   async resume(running: Running): Promise<void> {
@@ -213,12 +180,12 @@ export class LinuxDriver implements Driver {
   }
 
   async exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
-    const lookup = lookupThrough(new LayeredView([{ dir: await this.#overlays.rootOf(running), at: '/' }]))
+    const lookup = lookupThrough(await this.#snapshots.viewOf(running))
     const found = lookup(process.cwd)
     if (found === undefined)
       throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
     const identity = identityIn(process, lookup)
-    const { tools, rootfs } = this.#overlays.base
+    const { tools, rootfs } = this.#snapshots.base
     const commandOf = (afterDrop: string[]): string[] => [
       ...limitCommand(spec.ulimits),
       ...this.#programCommand(process, identity, lookup, afterDrop),
@@ -234,12 +201,12 @@ export class LinuxDriver implements Driver {
       mayTakeTerminal: !this.#users.isNested,
       uid: identity.uid,
       consoleSize: process.consoleSize,
-      clock: this.#clock,
+      clock: this.clock,
     })
   }
 
   async resize(running: Running, rows: number, columns: number): Promise<void> {
-    await resizeTerminal(this.#clock, () => [running.pid], rows, columns)
+    await resizeTerminal(this.clock, () => [running.pid], rows, columns)
   }
 
   async update(running: Running, spec: ContainerSpec): Promise<void> {
@@ -255,29 +222,8 @@ export class LinuxDriver implements Driver {
     return rowsOf(inCgroup.length > 0 ? inCgroup : membersOf(running.pid))
   }
 
-  async changes(rootfs: Rootfs, running?: Running): Promise<Change[]> {
-    return this.#overlays.changes(rootfs, running)
-  }
-
-  async changedDirectory(rootfs: Rootfs, path: string): Promise<string> {
-    return this.#overlays.changedDirectory(rootfs, path)
-  }
-
-  async pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string> {
-    return this.#overlays.pathIn(rootfs, path, running)
-  }
-
-  async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
-    await this.#overlays.copyOut(rootfs, path, destination)
-  }
-
-  async cleanup(rootfs: Rootfs): Promise<void> {
-    await this.#overlays.remove(rootfs)
-  }
-
-  async close(): Promise<void> {
-    this.#shells.close()
-    await this.#overlays.closeAllViews()
+  override async close(): Promise<void> {
+    await super.close()
     this.#cgroups.removeParents()
   }
 
@@ -287,7 +233,7 @@ export class LinuxDriver implements Driver {
     for (const id of this.#cgroups.ids()) {
       if (knownIds.has(id)) continue
       this.#cgroups.kill(id)
-      if (!(await this.#cgroups.removeWhenEmpty(id, this.#clock)))
+      if (!(await this.#cgroups.removeWhenEmpty(id, this.clock)))
         stale.push(`the cgroup of ${id}, a container that is gone, is busy`)
     }
     return stale
@@ -331,7 +277,7 @@ export class LinuxDriver implements Driver {
 
   #plan(spec: ContainerSpec): Omit<MountPlan, 'mounts' | 'devices'> {
     return {
-      ...this.#overlays.plan(spec.rootfs, this.#hasDevicesOverlay(spec)),
+      ...this.#snapshots.plan(spec.rootfs, this.#hasDevicesOverlay(spec)),
       readOnlyRoot: spec.readOnlyRoot ?? false,
       privileged: spec.process.privileged ?? false,
       shmSizeBytes: spec.shmSizeBytes || defaultShmBytes,
@@ -345,14 +291,6 @@ export class LinuxDriver implements Driver {
       nested: nestedMountsOf(this.#users, spec.namespaces),
     }
   }
-}
-
-function identityIn(spec: ProcessSpec, lookup: Lookup): Identity {
-  const read = (path: string) => {
-    const found = lookup(path)
-    return found?.isFile ? readFileSync(found.hostPath, 'utf8') : ''
-  }
-  return identityOf(spec.user, spec.groupAdd ?? [], read('/etc/passwd'), read('/etc/group'))
 }
 
 function deviceRule({ source, permissions }: { source: string; permissions: string }): string {

@@ -5,7 +5,7 @@
 import { readlinkSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '@dinghy/shared/docker/errors'
-import { allPids, readStat } from '../process-table.ts'
+import { allPids, readStat, signalIfAlive } from '../process-table.ts'
 
 /** An opaque name of the mount namespace of `pid`; undefined when there is no such process or it is none of ours. */
 export function mountNamespaceOf(pid: number): string | undefined {
@@ -48,14 +48,6 @@ export async function stopMembers(clock: Clock, pid: number): Promise<void> {
 
 export function continueMembers(pid: number): void {
   for (const member of membersOf(pid)) signalIfAlive(member, 'SIGCONT')
-}
-
-export function signalIfAlive(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
 }
 
 function namespaceOf(pid: number, kind: 'mnt' | 'pid'): string | undefined {

@@ -2,8 +2,8 @@
  * Whether a bind can be told of later mounts, as `-v …:rslave` asks: only if the mount that it lies in tells anybody.
  */
 import { readFileSync, realpathSync } from 'node:fs'
-import type { Mount } from '../driver.ts'
-import { startError } from '../executable.ts'
+import type { Mount } from '../../snapshots/mount.ts'
+import { startError } from '../../start-error.ts'
 
 interface MountInfo {
   at: string

@@ -8,7 +8,9 @@ import { join } from 'node:path'
 import { DockerError, serverError } from '@dinghy/shared/docker/errors'
 import type { UserNamespace } from '@dinghy/images/files/user-namespace'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
-import { devices, keptOptions, ttyGroupId, type NestedMounts } from './system-mounts.ts'
+import { devices } from '../../snapshots/overlay/base-root.ts'
+import { keptOptions } from '../../snapshots/overlay/kept-options.ts'
+import { ttyGroupId, type NestedMounts } from './system-mounts.ts'
 import type { Identity } from './user.ts'
 
 /** Undefined for the machine's own root, whose mounts need no care. */

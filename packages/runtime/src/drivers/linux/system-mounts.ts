@@ -6,6 +6,7 @@
  * of one's own, `sysfs` for a network namespace, `mqueue` for an IPC namespace. What is shared is bound from the
  * machine instead. Device nodes cannot be made there and would not work, so those of the machine are bound, too.
  */
+import { devices } from '../../snapshots/overlay/base-root.ts'
 
 export type MountEntry = [source: string, target: string, type: string, options: string]
 
@@ -17,13 +18,11 @@ export interface NestedMounts {
   hasTtyGroup: boolean
   /**
    * Options of the machine's mount at `path` that a copy of it must keep, each with a comma before it; see
-   * keptOptions().
+   * keptOptions() of snapshots/overlay/kept-options.ts.
    */
   kept: (path: string) => string
 }
 
-/** The harmless devices that every container has. */
-export const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
 export const ttyGroupId = 5
 
 export function systemMounts(plan: {
@@ -65,27 +64,4 @@ function machineSys(options: string): MountEntry[] {
     ['/sys', '/sys', 'none', `rbind${options}`],
     ['tmpfs', '/sys/fs/cgroup', 'tmpfs', 'ro,size=0'],
   ]
-}
-
-const locked = ['ro', 'nosuid', 'nodev', 'noexec']
-
-/**
- * The kernel copies the mounts of a namespace into one that belongs to a lesser user with these options locked, and
- * mount(8) would ask for a change of them whenever it makes a mount read-only. `mountinfo` as in proc(5).
- */
-export function keptOptions(mountinfo: string, path: string): string {
-  let at = ''
-  let kept: string[] = []
-  for (const line of mountinfo.split('\n')) {
-    const [, , , , point = '', options = ''] = line.split(' ')
-    const mountPoint = point.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    )
-    const contains = mountPoint === '/' || path === mountPoint || path.startsWith(`${mountPoint}/`)
-    // Of two at the same place the later one is on top.
-    if (mountPoint === '' || !contains || mountPoint.length < at.length) continue
-    at = mountPoint
-    kept = options.split(',').filter((option) => locked.includes(option))
-  }
-  return kept.map((option) => `,${option}`).join('')
 }

@@ -1,7 +1,10 @@
 /**
- * Who a process of a container is: `--user` looked up in the container's own /etc/passwd and /etc/group. Pure.
+ * Who a process of a container is: `--user` looked up in the container's own /etc/passwd and /etc/group.
  */
+import { readFileSync } from 'node:fs'
 import { badParameter } from '@dinghy/shared/docker/errors'
+import type { ProcessSpec } from '../driver.ts'
+import type { Lookup } from '../executable.ts'
 
 export interface Identity {
   uid: number
@@ -23,9 +26,17 @@ interface GroupEntry {
   members: string[]
 }
 
+export function identityIn({ user, groupAdd = [] }: Pick<ProcessSpec, 'user' | 'groupAdd'>, lookup: Lookup): Identity {
+  const read = (path: string) => {
+    const found = lookup(path)
+    return found?.isFile ? readFileSync(found.hostPath, 'utf8') : ''
+  }
+  return identityOf(user, groupAdd, read('/etc/passwd'), read('/etc/group'))
+}
+
 /**
- * `user` is "", "name", "uid", "name:group", "uid:gid" or a mix. As in Docker a numeric id needs no entry, a name does;
- * with an explicit group the user's supplementary groups do not apply.
+ * Pure. `user` is "", "name", "uid", "name:group", "uid:gid" or a mix. As in Docker a numeric id needs no entry, a name
+ * does; with an explicit group the user's supplementary groups do not apply.
  */
 export function identityOf(user: string, groupAdd: string[], passwd: string, group: string): Identity {
   const users = parsePasswd(passwd)

@@ -10,36 +10,24 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { arch, release } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
-import type {
-  ContainerSpec,
-  Driver,
-  ExecProcess,
-  Exit,
-  Mount,
-  ProcessRow,
-  ProcessSpec,
-  Running,
-  Usage,
-} from '../driver.ts'
-import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
-import { findExecutable, startError, type Lookup } from '../executable.ts'
-import type { FifoPool } from '../fifo-pool.ts'
-import type { SpareShell } from '../spare-shell.ts'
+import type { Mount } from '../../snapshots/mount.ts'
+import type { ContainerSpec, Driver, ExecProcess, Exit, ProcessRow, ProcessSpec, Running, Usage } from '../driver.ts'
+import type { Rootfs } from '@dinghy/images/layers/snapshotter'
+import { findExecutable, lookupThrough } from '../executable.ts'
+import { startError } from '../../start-error.ts'
 import { underInit } from '../init-process.ts'
-import { LayeredView } from '../../snapshots/layered-view.ts'
+import type { OverlaySnapshotter } from '../../snapshots/overlay/overlay-snapshotter.ts'
 import { capabilitiesOf, type Capability } from '../linux/capabilities.ts'
 import { removeParentsEverywhere } from '../linux/cgroup-hierarchies.ts'
 import type { Cgroups } from '../linux/cgroups.ts'
 import { spawnExec } from '../linux/exec.ts'
 import { samePidNamespace } from '../linux/namespaces.ts'
-import { lookupThrough, OverlayRootfs } from '../linux/overlay-rootfs.ts'
-import { identityOf, type Identity } from '../linux/user.ts'
+import { identityIn } from '../linux/user.ts'
 import { linkScript } from '../../networks/bridge/links.ts'
-import { isSameProcess, readStat, rowsOf } from '../process-table.ts'
-import { scriptPath, createRunDir, launch, waitForExit } from '../shim.ts'
+import { readStat, rowsOf } from '../process-table.ts'
+import { scriptPath } from '../shim.ts'
+import { ShimDriver, type ShimDriverOptions } from '../shim-driver.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { deviceNode, machineDevices } from './devices.ts'
 import { failureIn, type OciRuntime } from './oci-runtime.ts'
@@ -47,38 +35,29 @@ import { capabilitiesIn, ociConfigOf, ociJson, ociProcessOf, type OciHook } from
 import { seccompOf } from './seccomp.ts'
 import { toolsPath } from '../../tool-environment.ts'
 
-export class OciDriver implements Driver {
+export class OciDriver extends ShimDriver implements Driver {
   readonly name = 'oci'
   readonly enforcesSeccomp = true
-  readonly #clock: Clock
-  readonly #fifos: FifoPool
-  readonly #shells: SpareShell
   readonly #cgroups: Cgroups
   readonly #cgroupParent: string
   readonly #runtime: OciRuntime
-  readonly #overlays: OverlayRootfs
+  readonly #snapshots: OverlaySnapshotter
   readonly #capabilities: ReadonlySet<Capability>
 
-  /**
-   * `root` is a directory of the driver's own; it should lie on the same file system as the containers. `cgroupParent`
-   * is the name under which `cgroups` keeps the containers' own.
-   */
-  constructor(options: {
-    clock: Clock
-    root: string
-    cgroups: Cgroups
-    cgroupParent: string
-    fifos: FifoPool
-    shells: SpareShell
-    runtime: OciRuntime
-  }) {
-    this.#clock = options.clock
-    this.#fifos = options.fifos
-    this.#shells = options.shells
+  /** `cgroupParent` is the name under which `cgroups` keeps the containers' own. */
+  constructor(
+    options: ShimDriverOptions & {
+      snapshots: OverlaySnapshotter
+      cgroups: Cgroups
+      cgroupParent: string
+      runtime: OciRuntime
+    },
+  ) {
+    super(options)
+    this.#snapshots = options.snapshots
     this.#cgroups = options.cgroups
     this.#cgroupParent = options.cgroupParent
     this.#runtime = options.runtime
-    this.#overlays = new OverlayRootfs(options.root, options.clock)
     this.#capabilities = capabilitiesIn(ownBoundingSet())
   }
 
@@ -95,25 +74,16 @@ export class OciDriver implements Driver {
     return []
   }
 
-  async prepare(rootfs: Rootfs): Promise<void> {
-    this.#overlays.prepare(rootfs)
-  }
-
-  async createRunDir(runDir: string): Promise<void> {
-    await createRunDir(this.#fifos, runDir)
-  }
-
   async start(spec: ContainerSpec): Promise<Running> {
     const { id, rootfs, runDir } = spec
     this.#cgroups.checkLimits(spec.resources ?? {})
     checkPropagation(spec.mounts)
-    await this.#overlays.closeView(rootfs)
-    this.#overlays.prepare(rootfs)
+    await this.#snapshots.prepareStart(rootfs)
     // An OCI runtime that was killed has not said goodbye to it.
     await this.#runtime.forget(id)
     const mounts = this.#prepareMounts(rootfs, spec.mounts)
-    this.#overlays.makeDirectory(rootfs, spec.process.cwd)
-    const lookup = lookupThrough(this.#overlays.view(rootfs, mounts))
+    this.#snapshots.makeDirectory(rootfs, spec.process.cwd)
+    const lookup = lookupThrough(this.#snapshots.view(rootfs, mounts))
     const process = spec.init ? underInit(spec.process, lookup) : spec.process
     findExecutable(process, lookup)
     const { privileged, capAdd, capDrop } = process
@@ -121,7 +91,7 @@ export class OciDriver implements Driver {
     const config = ociConfigOf(
       { ...spec, process },
       {
-        root: this.#overlays.base.rootfs,
+        root: this.#snapshots.base.rootfs,
         identity: identityIn(process, lookup),
         mounts,
         devices: privileged ? machineDevices() : (spec.devices ?? []).map(deviceNode),
@@ -134,38 +104,32 @@ export class OciDriver implements Driver {
       },
     )
     writeFileSync(join(runDir, 'config.json'), ociJson(config), { mode: 0o600 })
-    writeFileSync(join(runDir, 'fstab'), this.#overlays.fstab(rootfs, spec.readOnlyRoot ?? false))
+    writeFileSync(join(runDir, 'fstab'), this.#snapshots.fstab(rootfs, spec.readOnlyRoot ?? false))
     const log = join(runDir, 'oci.log')
     const alone = ['unshare', '--mount', '--propagation', 'private']
-    const mounted = ['sh', scriptPath('oci/run.sh'), runDir, this.#overlays.linkLowers(rootfs)]
+    const mounted = ['sh', scriptPath('oci/run.sh'), runDir, this.#snapshots.linkLowers(rootfs)]
     const run = [...alone, ...mounted, ...this.#runtime.command(['run', '--bundle', runDir, id], log)]
     const whole = process.tty ? onTerminal(run, process.consoleSize) : run
     try {
       // A terminal never ends. `script` would turn the end of its input into a character.
       const stdin = process.tty ? 'keep' : spec.stdin
-      return await launch(this.#clock, this.#shells, { id, runDir, stdin }, whole)
+      return await this.launch({ id, runDir, stdin }, whole)
     } catch (error) {
-      await this.#release(id)
       const failure = existsSync(log) ? failureIn(readFileSync(log, 'utf8')) : undefined
       throw failure === undefined ? error : startError(failure)
     }
   }
 
   async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
-    const { code, at } = await waitForExit(this.#clock, running, signal)
+    const { code, at } = await this.waitForExit(running, signal)
     const oomKilled = this.#cgroups.oomKills(running.id) > 0
     await this.#release(running.id)
     return { code, finishedAt: at, oomKilled }
   }
 
-  isAlive(running: Running): boolean {
-    return isSameProcess(running.pid, running.startTime)
-  }
-
-  async signal(running: Running, signal: NodeJS.Signals | number): Promise<void> {
-    if (!this.isAlive(running)) throw new DockerError(409, `container ${running.id} is not running`)
-    // As its `kill` would, without another process.
-    process.kill(running.pid, signal)
+  override async endRun(id: string, runDir: string): Promise<void> {
+    await super.endRun(id, runDir)
+    await this.#release(id)
   }
 
   async killAll(running: Running): Promise<void> {
@@ -182,7 +146,7 @@ export class OciDriver implements Driver {
   }
 
   async exec(running: Running, spec: ContainerSpec, process: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
-    const lookup = lookupThrough(new LayeredView([{ dir: await this.#overlays.rootOf(running), at: '/' }]))
+    const lookup = lookupThrough(await this.#snapshots.viewOf(running))
     if (lookup(process.cwd) === undefined) {
       throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
     }
@@ -197,7 +161,7 @@ export class OciDriver implements Driver {
       stdin,
       tty,
       consoleSize,
-      clock: this.#clock,
+      clock: this.clock,
       onTerminal: ofContainers,
     })
     const forget = () => rmSync(file, { force: true })
@@ -208,8 +172,8 @@ export class OciDriver implements Driver {
   async resize(running: Running, rows: number, columns: number): Promise<void> {
     // The OCI runtime's own terminal first: it passes the size of that one on, when it starts and perhaps later.
     const runtime = readStat(running.pid)?.ppid
-    await resizeTerminal(this.#clock, () => (runtime === undefined ? [] : [runtime]), rows, columns)
-    await resizeTerminal(this.#clock, () => [running.pid], rows, columns)
+    await resizeTerminal(this.clock, () => (runtime === undefined ? [] : [runtime]), rows, columns)
+    await resizeTerminal(this.clock, () => [running.pid], rows, columns)
   }
 
   async update(running: Running, spec: ContainerSpec): Promise<void> {
@@ -225,29 +189,8 @@ export class OciDriver implements Driver {
     return rowsOf(inCgroup.length > 0 ? inCgroup : samePidNamespace(running.pid))
   }
 
-  async changes(rootfs: Rootfs, running?: Running): Promise<Change[]> {
-    return this.#overlays.changes(rootfs, running)
-  }
-
-  async changedDirectory(rootfs: Rootfs, path: string): Promise<string> {
-    return this.#overlays.changedDirectory(rootfs, path)
-  }
-
-  async pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string> {
-    return this.#overlays.pathIn(rootfs, path, running)
-  }
-
-  async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
-    await this.#overlays.copyOut(rootfs, path, destination)
-  }
-
-  async cleanup(rootfs: Rootfs): Promise<void> {
-    await this.#overlays.remove(rootfs)
-  }
-
-  async close(): Promise<void> {
-    this.#shells.close()
-    await this.#overlays.closeAllViews()
+  override async close(): Promise<void> {
+    await super.close()
     removeParentsEverywhere(this.#cgroupParent)
   }
 
@@ -270,7 +213,7 @@ export class OciDriver implements Driver {
   async #release(id: string): Promise<boolean> {
     this.#cgroups.kill(id)
     await this.#runtime.forget(id)
-    return this.#cgroups.removeWhenEmpty(id, this.#clock)
+    return this.#cgroups.removeWhenEmpty(id, this.clock)
   }
 
   /**
@@ -288,7 +231,7 @@ export class OciDriver implements Driver {
   /** Nothing of the image's /dev is seen in the end, so nothing is made there to be mounted on. */
   #prepareMounts(rootfs: Rootfs, wanted: Mount[]): Mount[] {
     const dev: Mount = { type: 'tmpfs', source: '', target: '/dev', readOnly: false }
-    return this.#overlays.prepareMounts(rootfs, wanted, [dev])
+    return this.#snapshots.prepareMounts(rootfs, wanted, [dev])
   }
 }
 
@@ -306,14 +249,6 @@ function ofContainers(pids: number[]): number[] {
     const stat = statSync(`/proc/${pid}/fd/0`, { throwIfNoEntry: false })
     return stat?.isCharacterDevice() && stat.dev !== ours
   })
-}
-
-function identityIn({ user, groupAdd = [] }: ProcessSpec, lookup: Lookup): Identity {
-  const read = (path: string) => {
-    const found = lookup(path)
-    return found?.isFile ? readFileSync(found.hostPath, 'utf8') : ''
-  }
-  return identityOf(user, groupAdd, read('/etc/passwd'), read('/etc/group'))
 }
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { ContainerSpec, Mount, ProcessSpec } from '../driver.ts'
+import type { Mount } from '../../snapshots/mount.ts'
+import type { ContainerSpec, ProcessSpec } from '../driver.ts'
 import { allCapabilities } from '../linux/capabilities.ts'
 import type { DeviceNode } from './devices.ts'
 import { capabilitiesIn, ociConfigOf, ociJson, ociProcessOf, ociResourcesOf, type Circumstances } from './oci-spec.ts'

@@ -6,7 +6,8 @@
  * Defaults (mounts, hidden paths, devices) are those of Docker. The root itself is mounted already when this is read;
  * see run.sh.
  */
-import type { ContainerSpec, Mount, NamespaceMode, ProcessSpec, Resources } from '../driver.ts'
+import type { Mount } from '../../snapshots/mount.ts'
+import type { ContainerSpec, NamespaceMode, ProcessSpec, Resources } from '../driver.ts'
 import { allCapabilities, capabilitiesOf, type Capability } from '../linux/capabilities.ts'
 import { maskedPaths, readonlyPaths } from '../linux/launch.ts'
 import type { Identity } from '../linux/user.ts'

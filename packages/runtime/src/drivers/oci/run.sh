@@ -4,7 +4,7 @@
 #
 #   run.sh RUN_DIR LOWERS COMMAND…
 #
-# RUN_DIR/fstab lists the mounts of the root; LOWERS is the directory that its names are relative to (overlay-rootfs.ts).
+# RUN_DIR/fstab lists the mounts of the root; LOWERS is the directory that its names are relative to (overlay-snapshotter.ts).
 run=$1 lowers=$2
 shift 2
 exec 9>&2 2>>"$run/error"

@@ -105,7 +105,7 @@ export function defaultVolume(volume: Volume): void {
     volume.rbd.user ||= 'admin'
     volume.rbd.keyring ||= '/etc/ceph/keyring'
   }
-  if (volume.ephemeral?.volumeClaimTemplate) volume.ephemeral.volumeClaimTemplate.spec.volumeMode ??= 'Filesystem'
+  if (volume.ephemeral?.volumeClaimTemplate?.spec) volume.ephemeral.volumeClaimTemplate.spec.volumeMode ??= 'Filesystem'
   if (volume.downwardAPI) {
     volume.downwardAPI.defaultMode ??= fileMode
     for (const { fieldRef } of volume.downwardAPI.items ?? []) if (fieldRef) fieldRef.apiVersion ||= 'v1'

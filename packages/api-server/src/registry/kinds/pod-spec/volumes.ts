@@ -16,6 +16,7 @@ import {
   without,
   withoutBackSteps,
 } from '../checks.ts'
+import { validateClaimSpec } from '../persistent-volume-claim.ts'
 import { validateFieldRef, validateResourceFieldRef, volumeFields } from './env.ts'
 
 export function validateVolumes(volumes: Volume[] | undefined, path: string): FieldError[] {
@@ -95,7 +96,10 @@ const validators: Record<string, (sources: Sources, path: string) => FieldError[
     ...requiredText(`${path}.repository`, gitRepo?.repository),
     ...descendingPath(`${path}.directory`, gitRepo?.directory ?? ''),
   ],
-  ephemeral: ({ ephemeral }, path) => (ephemeral?.volumeClaimTemplate ? [] : [required(`${path}.volumeClaimTemplate`)]),
+  ephemeral: ({ ephemeral }, path) =>
+    ephemeral?.volumeClaimTemplate
+      ? validateClaimSpec(ephemeral.volumeClaimTemplate.spec, `${path}.volumeClaimTemplate.spec`)
+      : [required(`${path}.volumeClaimTemplate`)],
 }
 
 function keysToPaths(items: KeyToPath[] | undefined, path: string): FieldError[] {

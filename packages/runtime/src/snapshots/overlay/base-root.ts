@@ -1,8 +1,8 @@
 /**
- * Directories that all containers of the linux driver share, made once at start-up under the driver's own root:
+ * Directories that all containers on overlayfs share, made once at start-up under the snapshotter's own root:
  *
  *   rootfs/  empty: where each container mounts its root, in a mount namespace of its own, before it becomes `/`
- *   tools/   the root directory of the last steps of a start or an exec (toolbox.ts)
+ *   tools/   the root directory of the last steps of a start or an exec (drivers/linux/toolbox.ts)
  *   init/    a layer above every image, as Docker's "-init" layer: mount points and devices a container expects
  *   lowers/  links to the layers of each image, made when they are first needed and made anew by every runtime
  *   host/    a layer below host-base images: links, users and configuration that go with this machine's /usr
@@ -26,8 +26,10 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
-import { devices } from './system-mounts.ts'
 import { toolEnvironment } from '../../tool-environment.ts'
+
+/** The harmless devices that every container has. */
+export const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
 
 export interface BaseRoot {
   rootfs: string

@@ -2,23 +2,14 @@
  * Makes what is mounted on. A missing target is created in the container's writable layer, as Docker does; parents that
  * exist only in the image are copied up with their owner and mode, or the empty new directory would hide those.
  */
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  constants,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Mount } from '../driver.ts'
+import type { Mount } from '../mount.ts'
 import type { Rootfs } from '@dinghy/images/layers/snapshotter'
-import { startError } from '../executable.ts'
+import { startError } from '../../start-error.ts'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
-import type { LayeredView } from '../../snapshots/layered-view.ts'
+import { HeldDirectory, makeDirectoriesIn } from '../held-directory.ts'
+import type { LayeredView } from '../layered-view.ts'
 
 /**
  * The target's real path inside the container, links resolved there and not on the machine. `earlier` are the mounts,
@@ -43,33 +34,15 @@ export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Moun
 }
 
 /**
- * Makes directories below `base`, or a file in them, and follows no link: other containers may write to a volume, and
- * could put a link to somewhere else on this machine in the place of a directory that was there a moment ago.
+ * Follows no link: other containers may write to a volume, and could put a link to somewhere else on this machine in
+ * the place of a directory that was there a moment ago.
  */
 function makeBelow(base: string, parts: string[], lastIsFile: boolean): void {
-  let directory = openSync(base, constants.O_RDONLY | constants.O_DIRECTORY)
+  const directory = makeDirectoriesIn(HeldDirectory.open(base), lastIsFile ? parts.slice(0, -1) : parts)
   try {
-    for (const [index, name] of parts.entries()) {
-      const path = `/proc/self/fd/${directory}/${name}`
-      if (lastIsFile && index === parts.length - 1) {
-        writeFileSync(path, '', { flag: 'wx' })
-        return
-      }
-      makeDirectory(path)
-      const inner = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
-      closeSync(directory)
-      directory = inner
-    }
+    if (lastIsFile) writeFileSync(directory.at(parts.at(-1) ?? ''), '', { flag: 'wx' })
   } finally {
-    closeSync(directory)
-  }
-}
-
-function makeDirectory(path: string): void {
-  try {
-    mkdirSync(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    directory.close()
   }
 }
 

@@ -1,38 +1,39 @@
 /**
- * The root file systems of containers as overlays: which directories lie over which, how they get mounted, and how they
- * are read while nobody has them mounted. For every driver that starts containers on overlayfs; the kernel is told
- * nothing here but by MergedViews.
+ * The root file systems of containers as overlays: which directories lie over which, how they get mounted, and how
+ * they are read while nobody has them mounted. The kernel is told nothing here but by MergedViews: a driver that
+ * starts a container mounts its root itself, from the plan that it gets here, in the mount namespace of the
+ * container.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { release } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
-import type { Mount, Running } from '../driver.ts'
+import { removeTree } from '@dinghy/shared/process/remove-tree'
 import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
-import type { Lookup } from '../executable.ts'
-import { LayeredView, type Branch } from '../../snapshots/layered-view.ts'
 import { viewLayer } from '@dinghy/images/layers/layer-store'
+import { toolEnvironment } from '../../tool-environment.ts'
+import { HeldDirectory, walkIn, type HeldEntry } from '../held-directory.ts'
+import { LayeredView, type Branch } from '../layered-view.ts'
+import type { Mount } from '../mount.ts'
+import type { Live, LiveSnapshotter } from '../snapshotter.ts'
 import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
-import { viewFstabOf, type MountPlan } from './launch.ts'
+import { keptOptions } from './kept-options.ts'
 import { MergedViews, type ViewPlan } from './merged-views.ts'
 import { prepareMountPoint } from './mount-points.ts'
-import { changesOf } from '../../snapshots/overlay-changes.ts'
-import { nestedMountsOf } from './rootless.ts'
-import { toolEnvironment } from '../../tool-environment.ts'
-
-type RootPlan = Pick<MountPlan, 'base' | 'rootfs' | 'lowerLinks' | 'lowerCount' | 'hostOverlays' | 'isVolatile'>
+import { changesOf } from './overlay-changes.ts'
+import { rootFstabOf, type RootPlan } from './root-fstab.ts'
 
 /**
  * Overlays can be volatile since Linux 5.10. An ordinary user could not take the mark away that such a mount leaves.
  */
 const hasVolatile = isAtLeast(release(), 5, 10) && process.getuid?.() === 0
 
-export class OverlayRootfs {
+export class OverlaySnapshotter implements LiveSnapshotter {
   readonly base: BaseRoot
   readonly #clock: Clock
   readonly #views: MergedViews
@@ -41,7 +42,7 @@ export class OverlayRootfs {
   /** Layers never change: what is opaque in them is read once. */
   readonly #opaque = new Map<string, ReadonlySet<string>>()
 
-  /** `root` is a directory of the driver's own; it should lie on the same file system as the containers. */
+  /** `root` is a directory of its own; it should lie on the same file system as the containers. */
   constructor(root: string, clock: Clock) {
     this.#clock = clock
     this.base = prepareBaseRoot(root)
@@ -49,9 +50,14 @@ export class OverlayRootfs {
   }
 
   /** Makes the container's directories. Idempotent. */
-  prepare(rootfs: Rootfs): void {
-    this.linkLowers(rootfs)
-    for (const part of ['', ...(rootfs.hostBase ? this.base.hostDirectories : [])]) makeOverlayDirectories(rootfs, part)
+  async prepare(rootfs: Rootfs): Promise<void> {
+    this.#makeDirectories(rootfs)
+  }
+
+  /** Must come before a start: makes the directories, and lets go of the view that may be mounted on them. */
+  async prepareStart(rootfs: Rootfs): Promise<void> {
+    await this.#views.close(rootfs)
+    this.#makeDirectories(rootfs)
   }
 
   /** For a container that shall see this machine's devices below a /dev of its own; see plan(). */
@@ -78,7 +84,7 @@ export class OverlayRootfs {
   }
 
   /** What to mount for the root, as a part of a MountPlan; `withDevices` after prepareDevices(). */
-  plan(rootfs: Rootfs, withDevices = false): RootPlan {
+  plan(rootfs: Rootfs, withDevices = false): Omit<RootPlan, 'readOnlyRoot' | 'nested'> {
     const lowers = this.#lowers(rootfs)
     const overlays = [...(rootfs.hostBase ? this.base.hostDirectories : []), ...(withDevices ? ['dev'] : [])]
     return {
@@ -96,19 +102,7 @@ export class OverlayRootfs {
 
   /** The fstab of the root alone, which gets mounted from `linkLowers`. */
   fstab(rootfs: Rootfs, readOnlyRoot: boolean): string {
-    const bare = {
-      mounts: [],
-      devices: [],
-      cgroups: [],
-      masked: [],
-      readonly: [],
-      readOnlyRoot,
-      privileged: false,
-      shmSizeBytes: 0,
-      nested: nestedMountsOf(userNamespace()),
-      tty: false,
-    }
-    return viewFstabOf({ ...this.plan(rootfs), ...bare })
+    return rootFstabOf({ ...this.plan(rootfs), readOnlyRoot, ...keepingOptions() })
   }
 
   /**
@@ -135,21 +129,26 @@ export class OverlayRootfs {
     return new LayeredView([...mounted.toReversed(), ...this.#branches(rootfs)])
   }
 
-  async changes(rootfs: Rootfs, running?: Running): Promise<Change[]> {
+  async changes(rootfs: Rootfs, live?: Live): Promise<Change[]> {
     const lower = new LayeredView(this.#branches(rootfs).slice(1))
     const own = new Set(this.base.hostDirectories.map((name) => `/${name}`))
-    return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#merged(rootfs, running))
+    return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#merged(rootfs, live))
   }
 
   /** No need to mount anything: overlayfs copies whole files up, and every directory that leads to them. */
-  changedDirectory(rootfs: Rootfs, path: string): string {
+  async changedDirectory(rootfs: Rootfs, path: string): Promise<string> {
     return join(rootfs.dir, 'upper', path)
   }
 
-  async pathIn(rootfs: Rootfs, path: string, running?: Running): Promise<string> {
-    const found = new LayeredView([{ dir: await this.#merged(rootfs, running), at: '/' }]).find(path)
+  async pathIn(rootfs: Rootfs, path: string, live?: Live): Promise<string> {
+    const found = new LayeredView([{ dir: await this.#merged(rootfs, live), at: '/' }]).find(path)
     if (found === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })
     return found.hostPath
+  }
+
+  async open(rootfs: Rootfs, path: string, options: { followLast: boolean; live?: Live }): Promise<HeldEntry> {
+    const root = HeldDirectory.open(await this.#merged(rootfs, options.live))
+    return walkIn(root, path, options)
   }
 
   async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
@@ -163,11 +162,25 @@ export class OverlayRootfs {
     await promisify(execFile)('cp', [...mode, '--', `${source}/.`, destination], { env: toolEnvironment })
   }
 
+  /** What a running container sees, its mounts included. */
+  async viewOf(live: Live): Promise<LayeredView> {
+    return new LayeredView([{ dir: await this.#rootOf(live), at: '/' }])
+  }
+
+  async cleanup(rootfs: Rootfs): Promise<void> {
+    await this.#views.close(rootfs)
+    await removeTree(rootfs.dir)
+  }
+
+  async close(): Promise<void> {
+    await this.#views.closeAll()
+  }
+
   /**
    * A running container's root, as seen from this machine. The last steps of a start have another root directory, the
-   * toolbox (see init.sh): whoever comes that early has to wait for the container's.
+   * toolbox (drivers/linux/init.sh): whoever comes that early has to wait for the container's.
    */
-  async rootOf({ id, pid }: Running): Promise<string> {
+  async #rootOf({ id, pid }: Live): Promise<string> {
     // With the dot it is the directory, without it a link.
     const root = `/proc/${pid}/root/.`
     const outside = [statSync('/'), statSync(this.base.tools, { throwIfNoEntry: false })]
@@ -179,27 +192,18 @@ export class OverlayRootfs {
     throw new DockerError(500, `the program of container ${id} is still being started`)
   }
 
-  /** Must come before a start; see MergedViews. */
-  async closeView(rootfs: Rootfs): Promise<void> {
-    await this.#views.close(rootfs)
-  }
-
-  async closeAllViews(): Promise<void> {
-    await this.#views.closeAll()
-  }
-
-  async remove(rootfs: Rootfs): Promise<void> {
-    await this.#views.close(rootfs)
-    rmSync(rootfs.dir, { recursive: true, force: true })
-  }
-
   /** Never mounts a second view of a container that runs: two overlays on one writable layer break each other. */
-  async #merged(rootfs: Rootfs, running?: Running): Promise<string> {
-    return running === undefined ? this.#views.open(rootfs) : this.rootOf(running)
+  async #merged(rootfs: Rootfs, live?: Live): Promise<string> {
+    return live === undefined ? this.#views.open(rootfs) : this.#rootOf(live)
+  }
+
+  #makeDirectories(rootfs: Rootfs): void {
+    this.linkLowers(rootfs)
+    for (const part of ['', ...(rootfs.hostBase ? this.base.hostDirectories : [])]) makeOverlayDirectories(rootfs, part)
   }
 
   #viewPlan(rootfs: Rootfs): ViewPlan {
-    this.prepare(rootfs)
+    this.#makeDirectories(rootfs)
     return { fstab: this.fstab(rootfs, false), directory: this.linkLowers(rootfs), base: this.base }
   }
 
@@ -233,7 +237,7 @@ export class OverlayRootfs {
 
 /**
  * For the overlay of the root, if `part` is empty, or one of its own at a top-level directory; see overlayOptions() in
- * launch.ts.
+ * root-fstab.ts.
  */
 function makeOverlayDirectories(rootfs: Rootfs, part: string): void {
   const work = join(rootfs.dir, part === '' ? 'work' : `work-${part}`)
@@ -252,9 +256,9 @@ function isAtLeast(version: string, major: number, minor: number): boolean {
   return ours > major || (ours === major && oursMinor >= minor)
 }
 
-export function lookupThrough(view: LayeredView): Lookup {
-  return (path) => {
-    const found = view.find(path)
-    return found && { path: found.path, hostPath: found.hostPath, mode: found.stat.mode, isFile: found.stat.isFile() }
-  }
+/** A mount that an ordinary user copies has to keep the options that it has. */
+function keepingOptions(): Pick<RootPlan, 'nested'> {
+  if (!userNamespace().isNested) return {}
+  const mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')
+  return { nested: { kept: (path) => keptOptions(mountinfo, realpathSync(path)) } }
 }

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, existsSync, rmSync, statSync, symlinkSync } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Mount } from '../driver.ts'
-import { LayeredView } from '../../snapshots/layered-view.ts'
+import type { Mount } from '../mount.ts'
+import { LayeredView } from '../layered-view.ts'
 import { prepareMountPoint } from './mount-points.ts'
 
 let dir: string

@@ -4,7 +4,7 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import type { Change } from '@dinghy/images/layers/snapshotter'
-import type { LayeredView } from './layered-view.ts'
+import type { LayeredView } from '../layered-view.ts'
 
 /** Mounted over in every container, so never a change. */
 const driverDirectories = new Set(['/dev', '/proc', '/sys'])

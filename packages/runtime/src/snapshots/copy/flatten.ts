@@ -28,7 +28,7 @@ const opaque = '.wh..wh..opq'
 const whiteout = '.wh.'
 
 /** Applies the layers, lowest first, to the (new) directory `root`. */
-export function materialise(layers: string[], root: string): void {
+export function flatten(layers: string[], root: string): void {
   mkdirSync(root, { recursive: true, mode: 0o755 })
   for (const layer of layers) applyLayer(layer, root)
 }

@@ -13,11 +13,11 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { changesSince, materialise, writeManifest } from './materialise.ts'
+import { changesSince, flatten, writeManifest } from './flatten.ts'
 
 let root: string
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'materialise-'))
+  root = mkdtempSync(join(tmpdir(), 'flatten-'))
 })
 afterEach(() => rmSync(root, { recursive: true }))
 
@@ -33,7 +33,7 @@ test('layers replace, hide and empty each other', () => {
   const one = layer('one', ['keep', 'replaced', 'gone', 'opaque/old', 'dir/inside'])
   const two = layer('two', ['replaced', '.wh.gone', 'opaque/.wh..wh..opq', 'opaque/new', 'dir/more'])
   const target = join(root, 'target')
-  materialise([one, two], target)
+  flatten([one, two], target)
   expect(readdirSync(target, { recursive: true, encoding: 'utf8' }).toSorted()).toEqual([
     'dir',
     'dir/inside',
@@ -51,7 +51,7 @@ test('a copy is a copy: writing into it leaves the layer alone', () => {
   chmodSync(join(one, 'file'), 0o4755)
   symlinkSync('file', join(one, 'link'))
   const target = join(root, 'target')
-  materialise([one], target)
+  flatten([one], target)
   writeFileSync(join(target, 'link'), 'changed')
   expect(readFileSync(join(one, 'file'), 'utf8')).toBe('one file')
   expect(statSync(join(one, 'file')).mode & 0o7777).toBe(0o4755)
@@ -61,7 +61,7 @@ test('a copy is a copy: writing into it leaves the layer alone', () => {
 test('changes since the beginning', () => {
   const target = join(root, 'target')
   const manifest = join(root, 'manifest.json')
-  materialise([layer('one', ['same', 'edited', 'gone', 'tree/a', 'tree/b/c', 'own/x'])], target)
+  flatten([layer('one', ['same', 'edited', 'gone', 'tree/a', 'tree/b/c', 'own/x'])], target)
   writeManifest(target, manifest)
   writeFileSync(join(target, 'edited'), 'something else')
   writeFileSync(join(target, 'new'), '')

@@ -1,0 +1,41 @@
+/** A container's endpoint on a network, as it is before the container runs. Pure. */
+import { badParameter } from '@dinghy/shared/docker/errors'
+import type { Network } from '../networks/network.ts'
+import { checkMac } from './create-body.ts'
+import { parseLink } from './links.ts'
+import type { ContainerRecord, Endpoint } from './record.ts'
+
+export function newEndpoint(
+  record: Pick<ContainerRecord, 'id' | 'name' | 'config'>,
+  network: Pick<Network, 'id' | 'name' | 'predefined'>,
+  config: Partial<Endpoint>,
+): Endpoint {
+  const aliases = config.Aliases ?? []
+  const requested = config.IPAMConfig?.IPv4Address
+  if (requested && network.name === 'bridge' && network.predefined) {
+    throw badParameter('user specified IP address is supported on user defined networks only')
+  }
+  const mac = config.MacAddress ?? ''
+  checkMac(mac)
+  for (const link of config.Links ?? []) parseLink(link)
+  return {
+    IPAMConfig: config.IPAMConfig ?? null,
+    Links: config.Links ?? null,
+    Aliases: aliases.length > 0 ? aliases : null,
+    DriverOpts: config.DriverOpts ?? null,
+    NetworkID: network.id,
+    EndpointID: '',
+    Gateway: '',
+    IPAddress: '',
+    IPPrefixLen: 0,
+    MacAddress: '',
+    ...(mac !== '' ? { DesiredMacAddress: mac.toLowerCase() } : {}),
+    GwPriority: config.GwPriority ?? 0,
+    DNSNames: dnsNames(record, aliases),
+  }
+}
+
+export function dnsNames(record: Pick<ContainerRecord, 'id' | 'name' | 'config'>, aliases: string[]): string[] {
+  const shortId = record.id.slice(0, 12)
+  return [...new Set([record.name, ...aliases, shortId, record.config.Hostname])]
+}
