@@ -17,7 +17,7 @@ const goal = { compose: 75, clients: 75, others: 85 }
  * What packages on their way to the goal have reached, rounded down. Raise a mark with the tests; delete it at the
  * goal. The runtime's is what an ordinary user reaches, who cannot run the linux driver's tests; root reaches 85.
  */
-const reached = { clients: 10, compose: 46, images: 62, registry: 75, runtime: 77 }
+const reached = { runtime: 77 }
 
 prepare()
 run('testing', tool('vitest'), ['run', '--project', 'unit', '--coverage', ...process.argv.slice(2)])

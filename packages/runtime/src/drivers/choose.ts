@@ -60,7 +60,7 @@ async function linuxDriver(root: string, clock: Clock): Promise<Pair> {
     import('./linux/cgroup-hierarchies.ts'),
   ])
   const snapshotter = new OverlaySnapshotter(join(root, 'linux'), clock)
-  const cgroups = detectCgroups(cgroupName(root))
+  const cgroups = detectCgroups(cgroupName(root), { everywhere: true })
   return { driver: new LinuxDriver({ clock, snapshots: snapshotter, cgroups, ...startingTools(root) }), snapshotter }
 }
 
@@ -79,7 +79,7 @@ async function ociDriver(root: string, clock: Clock, wanted: string): Promise<Ch
   const driver = new OciDriver({
     clock,
     snapshots: snapshotter,
-    cgroups: detectCgroups(cgroupName(root)),
+    cgroups: detectCgroups(cgroupName(root), { everywhere: false }),
     cgroupParent: cgroupName(root),
     ...startingTools(root),
     runtime,

@@ -7,15 +7,30 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { findPlace } from './cgroup2.ts'
 import type { Controller } from './cgroup-limits.ts'
-import { Cgroups, read, removeUnused, wantedControllers, type Hierarchy } from './cgroups.ts'
+import {
+  Cgroups,
+  makeThreaded,
+  read,
+  removeUnused,
+  wantedControllers,
+  type Hierarchy,
+  type IdleHierarchy,
+} from './cgroups.ts'
 
 const v1Wanted = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids', 'freezer', 'devices']
 
-/** The hierarchies of this machine in which we may make cgroups, tried out. `name` becomes part of their path. */
-export function detectCgroups(name: string): Cgroups {
+/**
+ * The hierarchies of this machine in which we may make cgroups, tried out. `name` becomes part of their path.
+ *
+ * `everywhere`: also where there is nothing to control. Without a filter of system calls a container's root can make a
+ * user and a cgroup namespace and mount any hierarchy, from the cgroup that it lives in downwards. In a hierarchy in
+ * which it has none of its own that would be the whole machine's.
+ */
+export function detectCgroups(name: string, { everywhere }: { everywhere: boolean }): Cgroups {
   const mounts = cgroupMounts()
   const own = ownCgroups(readFileSync('/proc/self/cgroup', 'utf8'))
   const found: Hierarchy[] = []
+  const idle: Hierarchy[] = []
   for (const [, mountPoint = '', type, options = ''] of mounts) {
     if (type === 'cgroup2') {
       const place = findPlace(mountPoint, own.get('') ?? '/', name, wantedControllers)
@@ -23,24 +38,31 @@ export function detectCgroups(name: string): Cgroups {
       found.push({ version: 2, ...place })
     } else if (type === 'cgroup') {
       const controllers = options.split(',').filter((option) => v1Wanted.includes(option)) as Controller[]
-      const [first] = controllers
-      if (first === undefined) continue
-      const usable = tryParents(mountPoint, ['/', own.get(first) ?? '/'], name, prepareV1)
+      if (controllers.length === 0 && !everywhere) continue
+      const ownPlace = options.split(',').flatMap((option) => own.get(option) ?? [])
+      const usable = tryParents(mountPoint, ['/', ...ownPlace], name, prepareV1)
       if (usable === undefined) continue
-      found.push({ version: 1, parent: usable.parent, controllers })
+      const where = controllers.length > 0 ? found : idle
+      where.push({ version: 1, parent: usable.parent, controllers })
     }
   }
-  return new Cgroups(withoutIdle(found))
+  // A version 2 tree without controllers gives nothing beside version 1's freezer.
+  if (found.some(({ version, controllers }) => version === 1 && controllers.includes('freezer'))) {
+    const unified = found.findIndex(({ version, controllers }) => version === 2 && controllers.length === 0)
+    if (unified >= 0) idle.push(...found.splice(unified, 1))
+  }
+  if (!everywhere) for (const { parent } of idle) removeUnused(parent)
+  return new Cgroups(found, everywhere ? idle.map((hierarchy) => withEntrance(hierarchy, own.get('') === '/')) : [])
 }
 
 /**
- * A version 2 tree without controllers, beside version 1's freezer, gives nothing for the time that it takes to get in.
+ * To get into a cgroup of version 2 takes a process ten milliseconds, but its threads get into a threaded one at once,
+ * if they come from the root.
  */
-function withoutIdle(found: Hierarchy[]): Hierarchy[] {
-  if (!found.some(({ version, controllers }) => version === 1 && controllers.includes('freezer'))) return found
-  const idle = found.filter(({ version, controllers }) => version === 2 && controllers.length === 0)
-  for (const { parent } of idle) removeUnused(parent)
-  return found.filter((hierarchy) => !idle.includes(hierarchy))
+function withEntrance(hierarchy: Hierarchy, isAtRoot: boolean): IdleHierarchy {
+  const { version, parent } = hierarchy
+  if (version === 1) return { ...hierarchy, entrance: 'tasks' }
+  return { ...hierarchy, entrance: isAtRoot && makeThreaded(parent) ? 'cgroup.threads' : 'cgroup.procs' }
 }
 
 /** Like removeParents(), for a runtime that has made them in hierarchies that we have no use for too. */

@@ -44,13 +44,34 @@ test('what is killed is frozen before, and thawed to die', async () => {
 
 test('who joins by itself writes to `tasks` of version 1, and to `cgroup.procs` of version 2', () => {
   const hierarchies: Hierarchy[] = [
-    { version: 1, parent: '/v1/memory', controllers: ['memory'] },
-    { version: 2, parent: '/v2', controllers: ['pids'] },
+    { version: 1, parent: join(root, 'memory'), controllers: ['memory'] },
+    { version: 2, parent: join(root, 'v2'), controllers: ['pids'] },
   ]
-  expect(new Cgroups(hierarchies).entrances('c1')).toEqual({
-    tasks: ['/v1/memory/c1/tasks'],
-    procs: ['/v2/c1/cgroup.procs'],
+  const cgroups = new Cgroups(hierarchies, [
+    { version: 1, parent: join(root, 'blkio'), controllers: [], entrance: 'tasks' },
+    { version: 2, parent: join(root, 'unified'), controllers: [], entrance: 'cgroup.threads' },
+    { version: 2, parent: join(root, 'other'), controllers: [], entrance: 'cgroup.procs' },
+  ])
+  cgroups.create('c1', {})
+  // Below the limits, and where there are none in a cgroup of its own.
+  expect(cgroups.entrances('c1')).toEqual({
+    tasks: ['memory/c1/program/tasks', 'blkio/c1/tasks', 'unified/c1/cgroup.threads'].map((path) => join(root, path)),
+    procs: ['v2/c1/program/cgroup.procs', 'other/c1/cgroup.procs'].map((path) => join(root, path)),
   })
+})
+
+test('other CPUs for a program that runs, in version 1', () => {
+  const parent = join(root, 'dinghy')
+  const cgroups = new Cgroups([{ version: 1, parent, controllers: ['cpuset'] }])
+  cgroups.create('c1', {})
+  writeFileSync(join(parent, 'cpuset.cpus'), '0-3')
+  cgroups.entrances('c1')
+  writeFileSync(join(parent, 'c1/program/cpuset.cpus'), '0')
+  cgroups.limit('c1', { cpusetCpus: '1' })
+  expect(['c1', 'c1/program'].map((path) => readFileSync(join(parent, path, 'cpuset.cpus'), 'utf8'))).toEqual([
+    '1',
+    '1',
+  ])
 })
 
 test('a version 2 hierarchy', () => {

@@ -32,6 +32,18 @@ export interface Hierarchy {
   controllers: Controller[]
 }
 
+/** One that controls nothing that we want, in which containers have a cgroup only to be in none of the machine's. */
+export interface IdleHierarchy extends Hierarchy {
+  /** The file by which a process gets in; `cgroup.threads` of a cgroup that is threaded. */
+  entrance: 'tasks' | 'cgroup.threads' | 'cgroup.procs'
+}
+
+/**
+ * A container's processes live in this cgroup below the one with its limits: its root can make a cgroup namespace and
+ * mount what begins where it lives.
+ */
+const leaf = 'program'
+
 export const wantedControllers: Controller[] = ['memory', 'cpu', 'cpuset', 'pids']
 /** null, zero, full, random, urandom, tty, console, ptmx and the pts; anything may be made. */
 const allowedDevices = ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:1', '5:2', '136:*'].map((id) => `c ${id} rwm`)
@@ -39,7 +51,7 @@ const mayMake = ['c *:* m', 'b *:* m']
 
 /** The files by which a process gets into a container's cgroups. */
 export interface Entrances {
-  /** Version 1: a process of one thread, such as a shell, writes a 0 here and is inside at once. */
+  /** Version 1, or threaded: a process of one thread, such as a shell, writes a 0 here and is inside at once. */
   tasks: string[]
   /**
    * Version 2: takes the pid of whoever is to be moved. Before it moves a process the kernel waits for an RCU grace
@@ -50,11 +62,13 @@ export interface Entrances {
 
 export class Cgroups {
   readonly #hierarchies: Hierarchy[]
+  readonly #idle: IdleHierarchy[]
   /** What could not be used, for describe(). */
   readonly missing: string[]
 
-  constructor(hierarchies: Hierarchy[]) {
+  constructor(hierarchies: Hierarchy[], idle: IdleHierarchy[] = []) {
     this.#hierarchies = hierarchies
+    this.#idle = idle
     const available = new Set(hierarchies.flatMap((hierarchy) => hierarchy.controllers))
     this.missing = wantedControllers.filter((controller) => !available.has(controller))
   }
@@ -69,7 +83,14 @@ export class Cgroups {
 
   /** Makes the container's cgroups with their limits. Throws a 400 for a limit that this machine cannot enforce. */
   create(id: string, resources: Resources): void {
-    for (const { parent } of this.#hierarchies) mkdirSync(join(parent, id), { recursive: true })
+    for (const { parent } of [...this.#hierarchies, ...this.#idle]) mkdirSync(join(parent, id), { recursive: true })
+    for (const { parent } of this.#idle) {
+      // Below a threaded one nothing else takes processes.
+      if (read(join(parent, 'cgroup.type'))?.trim() === 'threaded') makeThreaded(join(parent, id))
+    }
+    // Before 5.11 it was to be asked that what lives below counts.
+    const memory = this.#versionOf('memory') === 1 ? this.#directory(id, 'memory') : undefined
+    if (memory !== undefined) writeIfThere(join(memory, 'memory.use_hierarchy'), '1')
     this.limit(id, resources)
   }
 
@@ -112,6 +133,11 @@ export class Cgroups {
       }
       if (write.optional && !existsSync(join(directory, write.file))) continue
       try {
+        if (write.controller === 'cpuset' && existsSync(join(directory, leaf, write.file))) {
+          // Version 1 (the leaf has no controllers in version 2), where neither may have what the one above it has not.
+          writeFileSync(join(directory, write.file), read(join(directory, '..', write.file)) ?? '')
+          writeFileSync(join(directory, leaf, write.file), write.value)
+        }
         writeFileSync(join(directory, write.file), write.value)
       } catch (error) {
         throw new DockerError(400, `cannot limit ${write.what} to ${write.value}: ${messageOf(error)}`)
@@ -119,10 +145,19 @@ export class Cgroups {
     }
   }
 
+  /** To be asked for when limits and devices are set: what lives below cannot be restricted everywhere. */
   entrances(id: string): Entrances {
+    for (const directory of this.#directories(id)) mkdirSync(join(directory, leaf), { recursive: true })
     const files = (wanted: 1 | 2, name: string) =>
-      this.#hierarchies.filter(({ version }) => version === wanted).map(({ parent }) => join(parent, id, name))
-    return { tasks: files(1, 'tasks'), procs: files(2, 'cgroup.procs') }
+      this.#hierarchies.filter(({ version }) => version === wanted).map(({ parent }) => join(parent, id, leaf, name))
+    const [tasks, procs] = [files(1, 'tasks'), files(2, 'cgroup.procs')]
+    for (const { parent, entrance } of this.#idle) {
+      // A runtime that did without them may have started it.
+      if (!existsSync(join(parent, id))) continue
+      const kind = entrance === 'cgroup.procs' ? procs : tasks
+      kind.push(join(parent, id, entrance))
+    }
+    return { tasks, procs }
   }
 
   /** What to show a container as its /sys/fs/cgroup. */
@@ -139,10 +174,10 @@ export class Cgroups {
 
   /** Removes the cgroups of an ended container. Idempotent; a cgroup that still has processes stays and throws. */
   remove(id: string): void {
-    for (const directory of this.#directories(id)) {
+    for (const { parent } of [...this.#hierarchies, ...this.#idle]) {
       try {
         // The privileged may make cgroups in theirs.
-        for (const path of withDescendants(directory).toReversed()) rmdirSync(path)
+        for (const path of withDescendants(join(parent, id)).toReversed()) rmdirSync(path)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       }
@@ -165,12 +200,12 @@ export class Cgroups {
 
   /** Removes the directories that hold the containers' cgroups, unless there are any. */
   removeParents(): void {
-    for (const { parent } of this.#hierarchies) removeUnused(parent)
+    for (const { parent } of [...this.#hierarchies, ...this.#idle]) removeUnused(parent)
   }
 
   /** Ids that have a cgroup, so that those of containers which no longer exist can be removed. */
   ids(): string[] {
-    const names = this.#hierarchies.flatMap(({ parent }) =>
+    const names = [...this.#hierarchies, ...this.#idle].flatMap(({ parent }) =>
       existsSync(parent)
         ? readdirSync(parent, { withFileTypes: true })
             .filter((entry) => entry.isDirectory())
@@ -182,8 +217,7 @@ export class Cgroups {
 
   pids(id: string): number[] {
     const [directory] = this.#directories(id)
-    const text = directory === undefined ? undefined : read(join(directory, 'cgroup.procs'))
-    return text?.split('\n').filter(Boolean).map(Number) ?? []
+    return directory === undefined ? [] : pidsIn(directory)
   }
 
   get canFreeze(): boolean {
@@ -210,16 +244,16 @@ export class Cgroups {
 
   /** Of all hierarchies: a process that was caught while it joined may be in some of them only. */
   #allPids(id: string): Set<number> {
-    const directories = this.#directories(id).flatMap(withDescendants)
-    const texts = directories.map((directory) => read(join(directory, 'cgroup.procs')) ?? '')
-    return new Set(texts.flatMap((text) => text.split('\n').filter(Boolean).map(Number)))
+    return new Set(this.#directories(id).flatMap(pidsIn))
   }
 
   oomKills(id: string): number {
     const directory = this.#directory(id, 'memory')
     if (directory === undefined) return 0
-    const file = this.#versionOf('memory') === 2 ? 'memory.events' : 'memory.oom_control'
-    return Number(/^oom_kill (\d+)$/m.exec(read(join(directory, file)) ?? '')?.[1] ?? 0)
+    const killsIn = (file: string) => Number(/^oom_kill (\d+)$/m.exec(read(join(directory, file)) ?? '')?.[1] ?? 0)
+    // Version 1 counts where the process lived, also where an OCI runtime has put it.
+    if (this.#versionOf('memory') === 2) return killsIn('memory.events')
+    return killsIn('memory.oom_control') + killsIn(`${leaf}/memory.oom_control`)
   }
 
   usage(id: string): Usage {
@@ -238,7 +272,7 @@ export class Cgroups {
       memoryBytes: number(read(join(memory, v2 ? 'memory.current' : 'memory.usage_in_bytes'))),
       memoryPeakBytes: number(read(join(memory, v2 ? 'memory.peak' : 'memory.max_usage_in_bytes'))),
       memoryLimitBytes: number(read(join(memory, v2 ? 'memory.max' : 'memory.limit_in_bytes'))),
-      memoryCacheBytes: stat['inactive_file'] ?? stat['total_inactive_file'] ?? 0,
+      memoryCacheBytes: stat['total_inactive_file'] ?? stat['inactive_file'] ?? 0,
       pids: number(read(join(pids, 'pids.current'))),
       pidsLimit: number(read(join(pids, 'pids.max'))),
       readBytes: 0,
@@ -267,6 +301,19 @@ export class Cgroups {
   #v2(id: string): string | undefined {
     const parent = this.#hierarchies.find(({ version }) => version === 2)?.parent
     return parent === undefined ? undefined : join(parent, id)
+  }
+}
+
+/** False where the kernel does not let it be one. */
+export function makeThreaded(directory: string): boolean {
+  const file = join(directory, 'cgroup.type')
+  if (read(file)?.trim() === 'threaded') return true
+  try {
+    writeFileSync(file, 'threaded')
+    return true
+  } catch (error) {
+    if (!['EOPNOTSUPP', 'ENOTSUP', 'EBUSY', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    return false
   }
 }
 
@@ -302,6 +349,12 @@ function withDescendants(directory: string): string[] {
     if (!['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     return [directory]
   }
+}
+
+/** Of a cgroup and those in it. */
+function pidsIn(directory: string): number[] {
+  const texts = withDescendants(directory).map((path) => read(join(path, 'cgroup.procs')) ?? '')
+  return texts.flatMap((text) => text.split('\n').filter(Boolean).map(Number))
 }
 
 function killIfAlive(pid: number): void {

@@ -33,7 +33,6 @@ import { usageOf } from '../process-usage.ts'
 import { onTerminal, resizeTerminal } from '../terminal.ts'
 import { scriptPath } from '../shim.ts'
 import { ShimDriver, type ShimDriverOptions } from '../shim-driver.ts'
-import { capabilitiesOf } from './capabilities.ts'
 import { discardUnenforceable } from './cgroup-limits.ts'
 import type { Cgroups } from './cgroups.ts'
 import {
@@ -49,7 +48,7 @@ import {
 } from './launch.ts'
 import { continueMembers, inMountNamespace, membersOf, mountNamespaceOf, stopMembers } from './members.ts'
 import { execIn } from './exec.ts'
-import { namespaceCommand } from './namespaces.ts'
+import { mayBeTraced, namespaceCommand } from './namespaces.ts'
 import { checkPropagation } from './propagation.ts'
 import { checkIdentity, checkNothingIsMountedIn, nestedMountsOf, openableDevices, rootlessFacts } from './rootless.ts'
 import { onNewTerminals } from './terminals.ts'
@@ -195,8 +194,7 @@ export class LinuxDriver extends ShimDriver implements Driver {
       tools,
       toolsOptions: `bind,ro${nestedMountsOf(this.#users)?.kept(tools) ?? ''}`,
       scratch: rootfs,
-      mayTrace:
-        !spec.process.privileged && capabilitiesOf(spec.process.capAdd, spec.process.capDrop).includes('SYS_PTRACE'),
+      mayTrace: process.tty === true && !spec.process.privileged && mayBeTraced(running.pid),
       cgroups: this.#cgroups.entrances(running.id),
       stdin,
       tty: process.tty ?? false,

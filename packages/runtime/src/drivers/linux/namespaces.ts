@@ -1,7 +1,7 @@
 /**
  * Which namespaces a container has for itself, and which it shares with the machine or another container.
  */
-import { readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import type { ContainerSpec, NamespaceMode } from '../driver.ts'
 import { allPids } from '../process-table.ts'
 
@@ -36,4 +36,25 @@ export function samePidNamespace(pid: number): number[] {
   }
   const own = namespace(pid)
   return own === undefined ? [] : allPids().filter((other) => namespace(other) === own)
+}
+
+const ptraceBit = 1n << 19n
+
+/**
+ * Whether something in the pid namespace of `pid`, if that is not ours, can get CAP_SYS_PTRACE: it may belong to
+ * another container that lives there, too.
+ */
+export function mayBeTraced(pid: number): boolean {
+  if (readlinkSync(`/proc/${pid}/ns/pid`) === readlinkSync('/proc/self/ns/pid')) return false
+  return samePidNamespace(pid).some((other) => (boundingSetOf(other) & ptraceBit) !== 0n)
+}
+
+function boundingSetOf(pid: number): bigint {
+  try {
+    const bounding = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    return BigInt(`0x${bounding ?? '0'}`)
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return 0n
+    throw error
+  }
 }
