@@ -17,15 +17,17 @@ const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'registry'
 
 /**
  * What our libraries ask for and never use here: Fastify's two compilers of schemas (we have none, see
- * shared/src/http/server.ts) and its test client, HTTP/2 and proxies of either kind. Left in, they would double what
- * Fastify and undici cost a process at its start.
+ * shared/src/http/server.ts), its test client and its check of plugins' versions, HTTP/2, proxies of either kind,
+ * forms, logs by way of a worker. Left in, they would double what these libraries cost a process at its start.
  */
 const neverUsed = [
   {
     package: 'fastify',
-    paths: /^(@fastify\/(ajv|fast-json-stringify)-compiler|light-my-request|node:https|node:http2)$/,
+    paths:
+      /^(@fastify\/((ajv|fast-json-stringify)-compiler|proxy-addr)|light-my-request|semver|node:https|node:http2)$/,
   },
-  { package: 'undici', paths: /client-h2\.js$|socks5-/ },
+  { package: 'undici', paths: /client-h2\.js$|socks5-|web\/fetch\/body\.js$/ },
+  { package: 'pino', paths: /^thread-stream$/ },
 ]
 
 const leaveOutWhatIsNeverUsed = {

@@ -112,13 +112,15 @@ export async function supervise(
     const settled = Promise.race([ready, failed, untilFull(state, clock, waiting), aborted])
     failure = await showWhile(settled, () => progress.missing(), { clock, output: process.stdout })
     started.abort()
-    host.off('disconnect', stopUnlessUp)
     if (failure === undefined && !stopping.signal.aborted) {
+      host.off('disconnect', stopUnlessUp)
       progress.ready()
       host.send?.('ready')
       await aborted
     }
   } finally {
+    // Whoever listens for this keeps the channel, and so this process, alive.
+    host.off('disconnect', stopUnlessUp)
     const waiting = () => waitingText(supervisor.waitingFor())
     await showWhile(stop({ graceMs }), waiting, { clock, output: process.stdout })
     await rotating

@@ -5,7 +5,7 @@
  * files and is read from there. Output comes as it goes over the wire: a frame (shared/docker/stdcopy.ts) for each
  * entry, as in Docker, where clients show each frame as a line; or with a TTY the bare text.
  */
-import { frame, frameHeaderBytes, writeFrameHeader } from '@dinghy/shared/docker/stdcopy'
+import { frameHeaderBytes, writeFrameHeader } from '@dinghy/shared/docker/stdcopy'
 import { LogCursor, positionOfTail, type Position } from './log-cursor.ts'
 import type { Appended, LogFile } from './log-file.ts'
 import {
@@ -126,11 +126,15 @@ function entriesIn(block: Buffer): number {
 
 /** The same for what has just been written as entries. */
 function frameEntries(stream: StreamName, lines: Buffer): Buffer {
-  const frames: Buffer[] = []
-  for (let start = 0; start < lines.length;) {
-    const end = endOfEntry(lines, start)
-    frames.push(frame(stream, lines.subarray(start, end)))
+  const ends: number[] = []
+  for (let end = 0; end < lines.length;) ends.push((end = endOfEntry(lines, end)))
+  // One buffer for all: lines are short and there may be many.
+  const output = Buffer.allocUnsafe(lines.length + ends.length * frameHeaderBytes)
+  let [start, at] = [0, 0]
+  for (const end of ends) {
+    writeFrameHeader(output, at, stream, end - start)
+    at += frameHeaderBytes + lines.copy(output, at + frameHeaderBytes, start, end)
     start = end
   }
-  return frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames)
+  return output
 }
