@@ -314,7 +314,7 @@ describe.skipIf(refusal !== '' || cgroups === undefined)(
       await container.start()
       const { Pid } = (await container.inspect()).State
       const [, path = ''] = /^0::(.*)$/m.exec(readFileSync(`/proc/${Pid}/cgroup`, 'utf8')) ?? []
-      expect(path).toMatch(new RegExp(`/dinghy-test-${process.pid}/dinghy-.*/${container.id}$`))
+      expect(path).toMatch(new RegExp(`/dinghy-test-${process.pid}/dinghy-.*/${container.id}/program$`))
       const events = () => readFileSync(join(cgroups ?? '', path, 'cgroup.events'), 'utf8')
       await container.pause()
       await eventually(() => events().includes('frozen 1'))
