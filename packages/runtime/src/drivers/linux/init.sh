@@ -3,18 +3,21 @@
 #
 #   init.sh RUN_DIR ROOTFS TOOLS UP
 #
-# RUN_DIR/prelude joins cgroups, sets names and limits and says the COMMAND, RUN_DIR/fstab lists all mounts; both are generated
-# (launch.ts) while we come up: a line on descriptor 7 says that they are there. ROOTFS is an empty directory where the
-# container's root gets mounted, TOOLS the toolbox (toolbox.ts), UP the way from ROOTFS to the machine's root: ../../..
+# RUN_DIR/prelude joins cgroups, sets names and limits and says the COMMAND, RUN_DIR/fstab lists all mounts; both are
+# generated (launch.ts) while we come up: a line on descriptor 7 says that they are there. ROOTFS is an empty
+# directory where the container's root gets mounted, TOOLS the toolbox (toolbox.ts), UP the way from ROOTFS to the
+# machine's root: ../../..
 #
-# In the end ROOTFS *is* the root of the mount namespace and nothing else is mounted there: a program that leaves a chroot
-# stands in the container's own root. COMMAND sheds privileges and changes into that root as its very last act; until then its
-# root directory is the toolbox, which is no longer mounted anywhere. So no file of an image is ever executed or loaded
-# with more rights than the container has, and whoever opens /proc/PID/root in these moments finds a few copied programs.
+# In the end ROOTFS *is* the root of the mount namespace and nothing else is mounted there: a program that leaves a
+# chroot stands in the container's own root. COMMAND sheds privileges and changes into that root as its very last act;
+# until then its root directory is the toolbox, which is no longer mounted anywhere. So no file of an image is ever
+# executed or loaded with more rights than the container has, and whoever opens /proc/PID/root in these moments finds
+# a few copied programs.
 run=$1 rootfs=$2 tools=$3 up=$4
 
-# A terminal belongs to the session of `script`, and its keys to one group of processes. The machine's root may take it for
-# a session of the program's own; elsewhere the program is a job of this shell: a group of its own, in the foreground.
+# A terminal belongs to the session of `script`, and its keys to one group of processes. The machine's root may take
+# it for a session of the program's own; elsewhere the program is a job of this shell: a group of its own, in the
+# foreground.
 own_session=
 if [ -t 0 ]; then
   read -r _ _ users </proc/self/uid_map
@@ -51,9 +54,9 @@ exec 9>&2 2>/dev/null
   cd "$rootfs"
   for job in $joining $linking; do wait "$job"; done
   join_cgroups
-  # From here on our root directory is the toolbox, and our working directory, which cannot be reached from there, ROOTFS. For
-  # the root of the namespace to change, pivot_root has to be called by somebody whose root that is. A shell whose working
-  # directory has no name says so at its start: that is not the reason of a failure.
+  # From here on our root directory is the toolbox, and our working directory, which cannot be reached from there,
+  # ROOTFS. For the root of the namespace to change, pivot_root has to be called by somebody whose root that is. A
+  # shell whose working directory has no name says so at its start: that is not the reason of a failure.
   exec nsenter --root="$tools" --wd=. sh -c '
     exec 2>&6 6>&-
     nsenter --root="$1" --wd=. pivot_root . . 8>&- 9>&- || exit 125
