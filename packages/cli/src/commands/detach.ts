@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fstatSync, openSync, readFileSync } from 'node:fs'
 import { systemClock } from '@dinghy/shared/api/clock'
+import { withLateAuthorities } from '@dinghy/shared/http/extra-authorities'
 import { diskTrouble } from '../cluster/disk.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
 import { askStatus } from '../supervisor/control-client.ts'
@@ -23,6 +24,7 @@ export async function detach({ cluster }: Plan, state: StateDir, same: string): 
   const child = spawn(process.execPath, [process.argv[1] ?? '', ...args], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
+    env: withLateAuthorities(process.env),
   })
   const failed = once(child, 'exit').then(() => 'failed' as const)
   const ready = once(child, 'message').then(() => 'ready' as const)
