@@ -32,6 +32,8 @@ let engine: FakeEngine
 let stop: AbortController
 let running: Promise<void>
 let runtimeGraceMs: number
+/** What the process' readiness says. */
+let hasStarted: () => boolean
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'node-agent-'))
@@ -78,9 +80,6 @@ function startAgent(): void {
     stop.signal,
   )
 }
-
-/** What the process' readiness says. */
-let hasStarted = () => false
 
 async function restartAgent({ graceMs }: { graceMs: number }): Promise<void> {
   await stopAgent()

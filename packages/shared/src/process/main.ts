@@ -11,6 +11,7 @@
  */
 
 import { setMaxListeners } from 'node:events'
+import { begin } from '../api/at-start.ts'
 import { systemClock, type Clock } from '../api/clock.ts'
 import { debugQueues } from '../reconcile/gate.ts'
 import { startDebugServer, type DebugServer } from './debug-server.ts'
@@ -73,6 +74,10 @@ const commonFlags = {
 } as const satisfies FlagSpec
 
 export function runMain<const S extends FlagSpec>(main: Main<S>, host: Host = process): void {
+  begin(() => start(main, host))
+}
+
+function start<S extends FlagSpec>(main: Main<S>, host: Host): void {
   const flags = readFlags(main, host)
   if (flags === undefined) return
   if (flags.checkFlags) return host.exit(0)
