@@ -12,8 +12,12 @@ export function atStart(act: () => void): void {
   else act()
 }
 
-/** Runs `main` last: now, or as all that a process does when it wakes from the snapshot that is being made. */
-export function begin(main: () => void): void {
-  if (startupSnapshot.isBuildingSnapshot()) startupSnapshot.setDeserializeMainFunction(main)
-  else main()
+/**
+ * Runs `main` last: now, or as all that a process does when it wakes from the snapshot that is being made. `warmUp` is
+ * run before a snapshot is taken, because the code of functions that have run is kept in it, compiled.
+ */
+export function begin(main: () => void, warmUp: () => unknown = () => undefined): void {
+  if (!startupSnapshot.isBuildingSnapshot()) return main()
+  startupSnapshot.setDeserializeMainFunction(main)
+  warmUp()
 }
