@@ -20,7 +20,7 @@ const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'registry'
  * Those that wake from a snapshot. The runtime does not: while it loads it looks up what it knows of the machine and
  * of its user. The others are started one at a time, and seldom.
  */
-const withSnapshot = new Set(['api-server', 'scheduler', 'controller', 'node-agent', 'proxy'])
+const withSnapshot = new Set(['api-server', 'scheduler', 'controller', 'node-agent', 'proxy', 'cli'])
 
 /**
  * What our libraries ask for and never use here: Fastify's two compilers of schemas (we have none, see
