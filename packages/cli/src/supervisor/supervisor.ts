@@ -63,9 +63,9 @@ export class Supervisor {
 
   start(): void {
     const stopped = new Set(this.config.nodes.filter((node) => node.stopped).map((node) => node.name))
-    for (const component of this.#components) {
-      if (!component.spec.node || !stopped.has(component.spec.node)) component.start()
-    }
+    const wanted = this.#components.filter(({ spec }) => !spec.node || !stopped.has(spec.node))
+    // First those that all others wait for.
+    for (const component of wanted.toSorted((a, b) => Number(isKeeper(b)) - Number(isKeeper(a)))) component.start()
   }
 
   statuses(): ComponentStatus[] {
@@ -104,7 +104,6 @@ export class Supervisor {
   async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
     const { state, hold } = this.#deps
     const endings = new Map<string, Ending>()
-    const isKeeper = ({ spec }: Component) => spec.name === 'runtime' || spec.name === 'api-server'
     await this.#stopAll(
       this.#components.filter((component) => !isKeeper(component)),
       atOnce,
@@ -193,6 +192,11 @@ export class Supervisor {
       )
     return node
   }
+}
+
+/** What is true of the cluster is theirs. */
+function isKeeper({ spec }: Component): boolean {
+  return spec.name === 'runtime' || spec.name === 'api-server'
 }
 
 export class UnknownNode extends Error {
