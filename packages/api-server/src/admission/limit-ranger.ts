@@ -35,9 +35,10 @@ export function limitRanger(reader: Reader): AdmissionPlugin {
           claimProblems(request.object as PersistentVolumeClaim, range),
         ),
       ]
-      if (problems.length === 0) return
+      const [problem, ...others] = problems
+      if (problem === undefined) return
       const { group, plural } = request.definition
-      const message = problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`
+      const message = others.length === 0 ? problem : `[${problems.join(', ')}]`
       throw forbidden(group, plural, request.name, message)
     },
   }

@@ -29,8 +29,8 @@ export function loopbackAdmin(headers: IncomingHttpHeaders): UserInfo | undefine
 
 export function bearerTokens(verify: (token: string) => UserInfo | undefined): Authenticator {
   return ({ authorization }) => {
-    const match = /^bearer +(\S+)$/i.exec(authorization ?? '')
-    return match ? verify(match[1]!) : undefined
+    const token = /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
+    return token === undefined ? undefined : verify(token)
   }
 }
 

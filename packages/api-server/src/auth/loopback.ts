@@ -33,8 +33,8 @@ export function isLoopbackAuthority(authority: string): boolean {
 }
 
 function isLoopbackOrigin(origin: string): boolean {
-  const match = /^https?:\/\/([^/]+)$/.exec(origin)
-  return match !== null && isLoopbackAuthority(match[1]!)
+  const authority = /^https?:\/\/([^/]+)$/.exec(origin)?.[1]
+  return authority !== undefined && isLoopbackAuthority(authority)
 }
 
 function refused(why: string): StatusError {

@@ -6,7 +6,7 @@
  */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
-import { apiVersionOf } from '@dinghy/shared/api/resources'
+import { apiVersionOf, type Resource } from '@dinghy/shared/api/resources'
 import type { Entry } from '../storage/storage.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
 
@@ -35,6 +35,13 @@ export class Resources {
 
   get(group: string, version: string, plural: string): ResourceDefinition | undefined {
     return this.#definitions.get(id(group, version, plural))
+  }
+
+  /** Of a resource that is always served. */
+  definitionOf({ group, version, plural }: Resource): ResourceDefinition {
+    const definition = this.get(group, version, plural)
+    if (!definition) throw new Error(`${plural} of ${group}/${version} are not served`)
+    return definition
   }
 
   all(): ResourceDefinition[] {

@@ -75,26 +75,33 @@ export class LayerView {
 
   #walkTo(path: string, leaf: 'follow' | 'keep'): { found: Found; missing: string[] } {
     const pending = path.split('/').filter(Boolean).reverse()
-    const trail: Found[] = [{ entry: rootEntry(this.#root), place: this.#root }]
+    const root: Found = { entry: rootEntry(this.#root), place: this.#root }
+    const above: Found[] = []
+    let here = root
     for (let links = 0; pending.length > 0;) {
       const name = pending.pop() ?? ''
       if (name === '.') continue
       if (name === '..') {
-        if (trail.length > 1) trail.pop()
+        here = above.pop() ?? root
         continue
       }
-      const here = trail.at(-1)!
       const next = here.place && step(here.place, name)
       if (!next) return { found: here, missing: literal([name, ...pending.reverse()]) }
       const isFinal = pending.length === 0
       if (next.entry.stat.isSymbolicLink() && !(isFinal && leaf === 'keep')) {
         if (++links > maxLinks) throw new PathEscapeError(`too many levels of symbolic links at ${path}`)
         const target = readlinkSync(next.entry.hostPath)
-        if (target.startsWith('/')) trail.length = 1
+        if (target.startsWith('/')) {
+          above.length = 0
+          here = root
+        }
         pending.push(...target.split('/').filter(Boolean).reverse())
-      } else trail.push(next)
+      } else {
+        above.push(here)
+        here = next
+      }
     }
-    return { found: trail.at(-1)!, missing: [] }
+    return { found: here, missing: [] }
   }
 }
 

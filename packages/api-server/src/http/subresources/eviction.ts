@@ -21,7 +21,7 @@ import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
 import { isDryRun } from '../request-options.ts'
 import type { Services } from '../services.ts'
-import { refOf } from '../write-verbs.ts'
+import { refOf } from '../object-ref.ts'
 
 interface Eviction extends KubernetesObject {
   deleteOptions?: DeleteOptions & { dryRun?: string[] }
@@ -102,7 +102,7 @@ async function spend(
   pod: Pod,
   context: WriteContext,
 ) {
-  const definition = resources.get('policy', 'v1', 'poddisruptionbudgets')!
+  const definition = resources.definitionOf(PodDisruptionBudgets)
   await store.update(
     definition,
     { namespace: budget.metadata.namespace, name: budget.metadata.name },

@@ -13,7 +13,7 @@ import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
 import type { Services } from '../services.ts'
-import { refOf } from '../write-verbs.ts'
+import { namespaceOf, refOf } from '../object-ref.ts'
 
 interface TokenRequest extends KubernetesObject {
   spec?: {
@@ -41,14 +41,15 @@ export async function createToken(
     types,
   }
   const { spec = {}, ...request } = await decodeRequest<TokenRequest>(exchange, target, 'CreateOptions')
+  const namespace = namespaceOf(exchange)
   const ref = refOf(exchange, definition)
   const account = services.store.get(definition, ref).object
   const seconds = spec.expirationSeconds ?? defaultSeconds
   requireValid(ref.name, seconds)
   const audiences = spec.audiences?.length ? spec.audiences : services.tokens.defaultAudiences
-  const bound = spec.boundObjectRef && boundObject(services, ref.namespace!, spec.boundObjectRef)
+  const bound = spec.boundObjectRef && boundObject(services, namespace, spec.boundObjectRef)
   const token = services.tokens.issue({
-    namespace: ref.namespace!,
+    namespace,
     name: ref.name,
     uid: account.metadata.uid,
     audiences,
@@ -59,7 +60,7 @@ export async function createToken(
   const metadata = {
     ...request.metadata,
     name: ref.name,
-    namespace: ref.namespace,
+    namespace,
     creationTimestamp: rfc3339(services.clock.now()),
   }
   const answer = {
@@ -95,7 +96,7 @@ function boundObject(
       fieldErrors.invalid('spec.boundObjectRef.kind', kind, message),
     ])
   }
-  const definition = resources.get(resource.group, resource.version, resource.plural)!
+  const definition = resources.definitionOf(resource)
   const { metadata } = store.get(definition, { namespace, name }).object
   if (uid && uid !== metadata.uid) {
     const message = `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`
