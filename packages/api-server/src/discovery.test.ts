@@ -4,12 +4,13 @@ import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, compareVe
 import { builtinDefinitions } from './registry/definitions.ts'
 
 const definitions = builtinDefinitions(loadSchema())
+const served = { definitions, extensions: [] }
 
 describe('aggregated discovery', () => {
   test('/api has the core group, /apis all others', () => {
-    const core = aggregatedDiscovery(definitions, 'api', 'v2')
+    const core = aggregatedDiscovery(served, 'api', 'v2')
     expect(core).toMatchObject({ apiVersion: 'apidiscovery.k8s.io/v2', items: [{ versions: [{ version: 'v1' }] }] })
-    const names = aggregatedDiscovery(definitions, 'apis', 'v2beta1').items.map(
+    const names = aggregatedDiscovery(served, 'apis', 'v2beta1').items.map(
       (item) => (item as { metadata: { name: string } }).metadata.name,
     )
     expect(names).toContain('apps')
@@ -17,7 +18,7 @@ describe('aggregated discovery', () => {
   })
 
   test('a resource with its subresources', () => {
-    const { items } = aggregatedDiscovery(definitions, 'apis', 'v2')
+    const { items } = aggregatedDiscovery(served, 'apis', 'v2')
     const apps = items.find((item) => (item as { metadata: { name: string } }).metadata.name === 'apps')
     expect(apps).toMatchObject({
       versions: [
@@ -77,7 +78,7 @@ describe('legacy discovery', () => {
   })
 
   test('a group prefers its best version', () => {
-    expect(apiGroup(definitions, 'autoscaling')).toEqual({
+    expect(apiGroup(served, 'autoscaling')).toEqual({
       kind: 'APIGroup',
       apiVersion: 'v1',
       name: 'autoscaling',
@@ -87,13 +88,13 @@ describe('legacy discovery', () => {
       ],
       preferredVersion: { groupVersion: 'autoscaling/v2', version: 'v2' },
     })
-    expect(apiGroupList(definitions)).toMatchObject({
+    expect(apiGroupList(served)).toMatchObject({
       groups: expect.arrayContaining([expect.objectContaining({ name: 'apps' })]),
     })
   })
 
   test('what is not served is undefined', () => {
-    expect(apiGroup(definitions, 'nope')).toBeUndefined()
+    expect(apiGroup(served, 'nope')).toBeUndefined()
     expect(apiResourceList(definitions, 'apps', 'v2')).toBeUndefined()
   })
 })
