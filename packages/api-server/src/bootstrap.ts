@@ -62,7 +62,7 @@ export async function bootstrap(cluster: Bootstrap): Promise<void> {
   ])
 }
 
-/** As upstream, the first address of the range, port 443; its endpoint is this server, which speaks plain HTTP. */
+/** As upstream, the first address of the range, port 443; its endpoint is this server. */
 async function kubernetesService(cluster: Bootstrap): Promise<void> {
   const { host, port, serviceRange } = cluster
   const metadata = { name: 'kubernetes', namespace: 'default' }

@@ -3,7 +3,8 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
-import { type Listening, parseHostPort } from '@dinghy/shared/http/listen-address'
+import type { ClientTls } from '@dinghy/shared/http/client'
+import { type Listening, parseHostPort, type ServerTls } from '@dinghy/shared/http/listen-address'
 import type { Health } from '@dinghy/shared/process/health'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
@@ -20,11 +21,16 @@ import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
-import { bearerTokens, loopbackAdmin } from './auth/authenticate.ts'
 import { Aggregator } from './aggregation/aggregator.ts'
 import { MetricsApi, summaryReader } from './aggregation/metrics-api.ts'
+import { adminSocket } from './auth/admin-socket.ts'
+import { anonymous } from './auth/anonymous.ts'
+import { loopbackAdmin } from './auth/authenticate.ts'
 import { alwaysAllow } from './auth/authorize.ts'
-import { verifyServiceAccountToken } from './auth/service-account-tokens.ts'
+import { bearerTokens, firstVerifier } from './auth/bearer-tokens.ts'
+import { bootstrapTokens } from './auth/bootstrap-tokens.ts'
+import { clientCertificates } from './auth/client-certificates.ts'
+import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
 import { bootstrap } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
@@ -56,6 +62,24 @@ export interface ServerOptions {
   defaultTolerationSeconds: number
   /** The PEM of the key that signs service account tokens. */
   signingKey: string
+  /** Without it the server speaks plain HTTP, and whoever reaches it is its administrator. */
+  tls?: ServerIdentity | undefined
+  /** A unix socket for the administrator. */
+  adminSocket?: string | undefined
+  /** Whether requests without credentials may see health and version. */
+  anonymousAuth?: boolean
+  /** How this server speaks with kubelets; without it, in plain HTTP. */
+  kubeletTls?: ClientTls | undefined
+  /** The longest that a service account token may live. */
+  maxTokenSeconds?: number | undefined
+}
+
+/** All three as PEM. */
+export interface ServerIdentity {
+  certificate: string
+  key: string
+  /** Who signs the certificates of clients. */
+  clientAuthority: string
 }
 
 export interface ServerParts {
@@ -82,7 +106,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
   const { resources, reader, store } = services
-  const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(reader) })
+  const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
   const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
   const http = createApiServer({
     services,
@@ -104,7 +128,11 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
-  const listening = await http.listen(parseHostPort(options.listen))
+  const listening = await http.listen({
+    ...parseHostPort(options.listen),
+    tls: options.tls && listenerTls(options.tls),
+  })
+  if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
   await bootstrap({ store: services.store, resources, host, port, serviceRange })
   const ended = new AbortController()
@@ -139,6 +167,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)
   const reservations = new Reservations([allocator])
   const tokens = new TokenIssuer(options.signingKey, clock)
+  const verifyToken = firstVerifier([serviceAccountTokens(tokens, reader, clock), bootstrapTokens(reader, clock)])
   return {
     clock,
     types: schema,
@@ -147,8 +176,22 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     store: new Store({ storage, resources, admission, reservations, clock }),
     reader,
     admission,
-    authenticators: [bearerTokens((token) => verifyServiceAccountToken(tokens, reader, token)?.user), loopbackAdmin],
+    authenticators: [
+      adminSocket,
+      clientCertificates(clock),
+      bearerTokens(verifyToken, tokens.defaultAudiences),
+      ...(options.tls ? [] : [loopbackAdmin]),
+      ...(options.anonymousAuth ? [anonymous] : []),
+    ],
     authorizer: alwaysAllow,
     tokens,
+    verifyToken,
+    kubeletTls: options.kubeletTls,
+    maxTokenSeconds: options.maxTokenSeconds,
   }
+}
+
+/** Clients are asked for a certificate, and not turned away for want of one: they may have a token. */
+function listenerTls({ certificate, key, clientAuthority }: ServerIdentity): ServerTls {
+  return { cert: certificate, key, ca: clientAuthority, requestCert: true, rejectUnauthorized: false }
 }

@@ -17,6 +17,7 @@ import type { APIResource, ExtensionVersion } from '../discovery.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Extension } from '../http/pipeline.ts'
 import { jsonReply, type Reply } from '../http/reply.ts'
+import type { Services } from '../http/services.ts'
 import { kubeletOf } from '../http/subresources/pod-location.ts'
 import type { Reader } from '../registry/reader.ts'
 import type { Resources } from '../registry/resources.ts'
@@ -129,12 +130,12 @@ function keyOf({ namespace = '', name }: { namespace?: string; name: string }): 
 
 const summaryTimeoutMs = 5_000
 
-export function summaryReader(reader: Reader): MetricsApiParts['readSummary'] {
+export function summaryReader(kubelets: Pick<Services, 'reader' | 'kubeletTls'>): MetricsApiParts['readSummary'] {
   return async (node, signal) => {
-    const { host, port } = kubeletOf(reader, node)
-    const url = { origin: `http://${host}:${port}`, path: '/stats/summary' }
+    const { scheme, host, port, tls } = kubeletOf(kubelets, node)
+    const url = { origin: `${scheme}://${host}:${port}`, path: '/stats/summary' }
     const times = { headersTimeoutMs: summaryTimeoutMs, bodyTimeoutMs: summaryTimeoutMs }
-    const response = await httpRequest({ method: 'GET', url, ...times }, signal)
+    const response = await httpRequest({ method: 'GET', url, tls, ...times }, signal)
     if (response.status !== 200) throw new Error(`GET ${url.origin}${url.path}: ${response.status}`)
     return await readJson<Summary>(response)
   }

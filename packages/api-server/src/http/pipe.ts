@@ -14,13 +14,13 @@ import type { Exchange } from './exchange.ts'
 import type { Reply } from './reply.ts'
 
 export interface Target {
-  scheme?: 'http' | 'https'
+  scheme: 'http' | 'https'
   host: string
   port: number
+  /** Whom it is trusted by, and how this server shows itself. Nothing: any certificate will do. */
+  tls?: ClientTls | undefined
   /** With the query string. */
   path: string
-  /** How the target is to be known; any certificate will do, if nothing is said. */
-  tls?: ClientTls
   /** Sent besides what the client sent. */
   headers?: Record<string, string | string[]>
 }
@@ -136,7 +136,7 @@ function withoutHopByHop(headers: IncomingHttpHeaders): Record<string, string> &
 const anyCertificate = { rejectUnauthorized: false }
 
 function originOf(target: Target): string {
-  return `${target.scheme ?? 'http'}://${authority(target)}`
+  return `${target.scheme}://${authority(target)}`
 }
 
 function authority({ host, port }: Target): string {
