@@ -7,7 +7,6 @@
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import { Pods } from '@dinghy/shared/api/resources'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
-import type { Reader } from '../../registry/reader.ts'
 import type { Exchange } from '../exchange.ts'
 import { pipeHttp, pipeUpgrade } from '../pipe.ts'
 import type { Reply } from '../reply.ts'
