@@ -74,11 +74,14 @@ function startAgent(): void {
       runtimeTimeoutMs: 10_000,
       clock: systemClock,
       log: createLogger({ name: 'test', clock: systemClock, write: () => undefined }),
-      onStarting: () => undefined,
+      onStarting: (check) => (hasStarted = check),
     },
     stop.signal,
   )
 }
+
+/** What the process' readiness says. */
+let hasStarted = () => false
 
 async function restartAgent({ graceMs }: { graceMs: number }): Promise<void> {
   await stopAgent()
@@ -188,6 +191,21 @@ describe('a node', () => {
     engine.resume()
     await until(() => ready() === 'True')
     await until(isReady)
+  })
+
+  test('is Ready before its agent counts as ready', async () => {
+    const ready = () => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')?.status
+    await until(hasStarted)
+    expect(ready()).toBe('True')
+    await stopAgent()
+    engine.hang()
+    runtimeGraceMs = 50
+    startAgent()
+    await until(() => ready() === 'False')
+    expect(hasStarted()).toBe(false)
+    engine.resume()
+    await until(hasStarted)
+    expect(ready()).toBe('True')
   })
 
   test('becomes and stays one that others have written to, and takes pods by what it says now', async () => {

@@ -172,15 +172,18 @@ test('up --detach: what is missing, and why it failed', () => {
     paused: [],
   }
   const room = () => undefined
-  expect(missingText({ components: [component] }, state, room)).toBe(
+  const [soon, late] = [3_000, 9_000]
+  expect(missingText({ components: [component] }, state, soon, room)).toBeUndefined()
+  expect(missingText({ components: [component] }, state, late, room)).toBe(
     `still waiting for runtime; see ${state.log('runtime')}`,
   )
   writeFileSync(state.log('runtime'), '{"level":60,"msg":"no root"}\n')
-  expect(missingText({ components: [{ ...component, restarts: 2 }] }, state, room)).toContain(
+  expect(missingText({ components: [{ ...component, restarts: 2 }] }, state, soon, room)).toContain(
     'runtime, restarted 2\u00d7 (no root)',
   )
-  expect(missingText({ components: [] }, state, room)).toBe('still waiting for the nodes to become Ready')
-  expect(missingText({ components: [] }, state, () => 'full')).toBe('full')
+  expect(missingText({ components: [] }, state, late, room)).toBeUndefined()
+  expect(missingText({ components: [component] }, state, soon, () => 'full')).toContain('runtime (full)')
+  expect(missingText({ components: [] }, state, soon, () => 'full')).toBe('full')
   expect(reasonIn('  line\ndinghy: the cluster did not start: no\n')).toBe('the cluster did not start: no')
   expect(reasonIn('')).toBeUndefined()
 })

@@ -18,6 +18,7 @@ import type { Pool as PoolType } from 'undici'
 import send from 'undici/lib/api/api-request.js'
 import buildConnector from 'undici/lib/core/connect.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
+import { contextWithExtraAuthorities } from './extra-authorities.ts'
 
 // undici's parser is one large WebAssembly function. V8 would optimize it in the background as soon as the first answer
 // is read, which takes a process 100 ms of processor time while its cluster starts; the baseline code is fast enough
@@ -131,7 +132,12 @@ export function resolveTarget(url: Target): { origin: string; path: string; sock
 }
 
 export function createPool(origin: string, socketPath: string | undefined, tls: ClientTls | undefined): PoolType {
-  const connectTo = buildConnector({ ...tls, ...(socketPath === undefined ? {} : { socketPath }) })
+  const secureContext = origin.startsWith('https:') ? contextWithExtraAuthorities(tls) : undefined
+  const connectTo = buildConnector({
+    ...tls,
+    ...(secureContext ? { secureContext } : {}),
+    ...(socketPath === undefined ? {} : { socketPath }),
+  })
   return new Pool(origin, {
     connect: (options, callback) => {
       // undici answers with the socket that it has just begun to connect, too.
