@@ -230,7 +230,8 @@ function parseStatus(body: string): Status | undefined {
       ? (value as Status)
       : undefined
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined // cut short or not JSON at all: the caller falls back to the code
+    // Cut short or not JSON at all: the caller falls back to the code.
+    if (error instanceof SyntaxError) return undefined
     throw error
   }
 }
