@@ -53,6 +53,13 @@ describe('aggregated discovery', () => {
 })
 
 describe('legacy discovery', () => {
+  test('a resource that is kept tells in which version, by the hash that a real cluster shows', () => {
+    const { resources } = apiResourceList(definitions, '', 'v1') as { resources: Record<string, unknown>[] }
+    const hashOf = (name: string) => resources.find((resource) => resource['name'] === name)?.['storageVersionHash']
+    expect(hashOf('pods')).toBe('xPOwRZ+Yhw8=')
+    expect(hashOf('bindings')).toBeUndefined()
+  })
+
   test('pods/eviction names the group that drain looks for', () => {
     expect(apiResourceList(definitions, '', 'v1')).toMatchObject({
       resources: expect.arrayContaining([

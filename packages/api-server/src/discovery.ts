@@ -6,6 +6,7 @@
  * (/api/v1, /apis, /apis/<group>, /apis/<group>/<version>). Negotiation is http/'s business.
  */
 
+import { createHash } from 'node:crypto'
 import type { ResourceDefinition } from './registry/resource-definition.ts'
 import type { SubresourceShape } from '@dinghy/shared/schema/schema'
 
@@ -110,15 +111,8 @@ export function apiResourceList(
   }
 }
 
-function legacyResource({
-  plural,
-  singular,
-  namespaced,
-  kind,
-  verbs,
-  shortNames,
-  categories,
-}: ResourceDefinition): object {
+function legacyResource(definition: ResourceDefinition): object {
+  const { plural, singular, namespaced, kind, verbs, shortNames, categories } = definition
   return {
     name: plural,
     singularName: singular,
@@ -127,7 +121,13 @@ function legacyResource({
     verbs,
     ...(shortNames.length > 0 ? { shortNames } : {}),
     ...(categories.length > 0 ? { categories } : {}),
+    ...(verbs.includes('get') ? { storageVersionHash: storageVersionHash(definition) } : {}),
   }
+}
+
+/** Tells a client, such as a storage version migrator, that the version which objects are stored in has changed. */
+function storageVersionHash({ kind, storage: { group, version } }: ResourceDefinition): string {
+  return createHash('sha256').update(`${group}/${version}/${kind}`).digest().subarray(0, 8).toString('base64')
 }
 
 /** A subresource of another group says so: `drain` looks for pods/eviction with group policy, version v1. */
