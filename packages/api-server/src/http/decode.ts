@@ -39,7 +39,7 @@ export interface Decoded {
   warnings: string[]
 }
 
-export const acceptedMediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+const acceptedMediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 
 export function decodeBody(
   body: Buffer,

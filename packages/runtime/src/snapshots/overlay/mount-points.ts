@@ -54,7 +54,7 @@ export function enclosing(path: string, mounts: Mount[]): Mount | undefined {
 }
 
 /** Makes sure that `directory` (a real path of the view) exists in the upper layer. */
-export function copyUpDirectories(view: LayeredView, upper: string, directory: string): void {
+function copyUpDirectories(view: LayeredView, upper: string, directory: string): void {
   const parts = directory.split('/').filter(Boolean)
   for (const [index] of parts.entries()) {
     const path = `/${parts.slice(0, index + 1).join('/')}`
