@@ -45,7 +45,7 @@ export function limitRanger(reader: Reader): AdmissionPlugin {
 }
 
 /** Sets what the containers leave open, and notes in an annotation who did it. Changes `pod` in place. */
-export function applyDefaults(pod: Pod, { spec }: LimitRange): void {
+function applyDefaults(pod: Pod, { spec }: LimitRange): void {
   const limit = limitsOf(spec).find(({ type }) => type === 'Container')
   if (!limit) return
   const notes: string[] = []
@@ -82,7 +82,7 @@ function fill(
   return missing.map(([name]) => name).sort()
 }
 
-export function podProblems(pod: Pod, { spec }: LimitRange): string[] {
+function podProblems(pod: Pod, { spec }: LimitRange): string[] {
   const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]
   return limitsOf(spec).flatMap((limit) => {
     if (limit.type === 'Container') {

@@ -92,7 +92,7 @@ function usedOf(
 }
 
 /** "requested: pods=1, used: pods=2, limited: pods=2" of what does not fit; undefined if all fits. */
-export function exceededBy({ spec }: ResourceQuota, used: Quantities, delta: Quantities): string | undefined {
+function exceededBy({ spec }: ResourceQuota, used: Quantities, delta: Quantities): string | undefined {
   const hard = spec.hard ?? {}
   const exceeds = ([name, more]: [string, string]) =>
     hard[name] !== undefined && compareQuantities(addQuantities(used[name] ?? '0', more), hard[name]) > 0

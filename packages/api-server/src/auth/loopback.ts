@@ -25,7 +25,7 @@ const inClusterNames = new Set([
   'kubernetes.default.svc.cluster.local',
 ])
 
-export function isLoopbackAuthority(authority: string): boolean {
+function isLoopbackAuthority(authority: string): boolean {
   const host = authority.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
   if (host === 'localhost' || host.endsWith('.localhost') || host === '::1') return true
   if (inClusterNames.has(host)) return true

@@ -48,10 +48,6 @@ export class Resources {
     return [...this.#definitions.values()]
   }
 
-  hasGroupVersion(group: string, version: string): boolean {
-    return this.all().some((definition) => definition.group === group && definition.version === version)
-  }
-
   /** The definition in whose version objects of this one are kept: itself, unless versions share a location. */
   stored(definition: ResourceDefinition): ResourceDefinition {
     const { group, version, plural } = definition.storage

@@ -80,7 +80,7 @@ function disrupted(
 }
 
 /** What serves nobody any more may always go. */
-export function ignoresBudgets({ metadata, status }: Pod): boolean {
+function ignoresBudgets({ metadata, status }: Pod): boolean {
   return Boolean(metadata.deletionTimestamp) || ['Succeeded', 'Failed', 'Pending'].includes(status.phase ?? '')
 }
 
@@ -113,7 +113,7 @@ async function spend(
 }
 
 /** The budget with one disruption less. Throws TooManyRequests if there is none left. Changes `budget` in place. */
-export function spendOne(budget: PodDisruptionBudget, pod: Pod, now: string): PodDisruptionBudget {
+function spendOne(budget: PodDisruptionBudget, pod: Pod, now: string): PodDisruptionBudget {
   const { metadata, spec, status } = budget
   const name = metadata.name
   const healthy = isConditionTrue(pod.status.conditions, 'Ready')

@@ -42,7 +42,7 @@ interface Wanted {
   port: string
 }
 
-export function parseTarget(text: string): Wanted {
+function parseTarget(text: string): Wanted {
   const parts = text.split(':')
   const [scheme, name, port] = parts.length === 3 ? parts : ['', parts[0], parts[1]]
   if (parts.length > 3 || !name) throw badRequest(`invalid proxy target ${JSON.stringify(text)}`)

@@ -98,7 +98,7 @@ async function writeScale(
   return jsonReply(scaleOf(definition, objectOf(definition, entry)))
 }
 
-export function scaleOf(definition: ResourceDefinition, object: KubernetesObject): Scale {
+function scaleOf(definition: ResourceDefinition, object: KubernetesObject): Scale {
   const { specReplicas, statusReplicas, selector } = pathsOf(definition)
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
   const selected = selector && selectorText(valueAt(object, selector))
