@@ -26,7 +26,8 @@ const house: Record<string, Plan> = {
   'api-server': {
     uses: ['shared'],
     floors: [
-      'storage shape auth',
+      'storage shape',
+      'auth',
       'patch',
       'registry',
       'admission openapi discovery bootstrap',
