@@ -24,7 +24,7 @@ import { bearerTokens, loopbackAdmin } from './auth/authenticate.ts'
 import { alwaysAllow } from './auth/authorize.ts'
 import { verifyServiceAccountToken } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
-import { bootstrap } from './bootstrap.ts'
+import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { FlowControl } from './http/flow-control.ts'
@@ -99,9 +99,10 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
+  await bootstrapCluster(services)
   const listening = await http.listen(parseHostPort(options.listen))
   const { host, port } = listening
-  await bootstrap({ store: services.store, resources, host, port, serviceRange })
+  await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
   return { ...listening, services, close: () => http.close(closeGraceMs) }
 }
 

@@ -7,10 +7,9 @@ function rule(verbs: string, resources: string, group = '', ...resourceNames: st
   return { verbs: verbs.split(','), apiGroups: [group], resources: resources.split(','), ...names }
 }
 
-const paths = (verbs: string, ...nonResourceURLs: string[]): PolicyRule => ({
-  verbs: verbs.split(','),
-  nonResourceURLs,
-})
+function paths(verbs: string, ...nonResourceURLs: string[]): PolicyRule {
+  return { verbs: verbs.split(','), nonResourceURLs }
+}
 
 test.each<[wanted: PolicyRule, owned: PolicyRule[], missing: string[]]>([
   [rule('get', 'pods'), [rule('get,list', 'pods')], []],

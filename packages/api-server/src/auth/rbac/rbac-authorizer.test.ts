@@ -52,10 +52,9 @@ function ask(authorizer: Authorizer, who: string, text: string) {
 }
 
 const readPods = { rules: [{ verbs: ['get', 'list'], apiGroups: [''], resources: ['pods'] }] }
-const bind = (kind: string, name: string, ...subjects: object[]) => ({
-  roleRef: { apiGroup: group, kind, name },
-  subjects,
-})
+function bind(kind: string, name: string, ...subjects: object[]) {
+  return { roleRef: { apiGroup: group, kind, name }, subjects }
+}
 
 test('a role bound everywhere, by user and by group', async () => {
   const { authorizer, write } = fixture()
