@@ -22,7 +22,7 @@ interface Plan {
 }
 
 const house: Record<string, Plan> = {
-  shared: { uses: [], floors: ['api', 'schema http', 'docker', 'client', 'reconcile', 'process'] },
+  shared: { uses: [], floors: ['api', 'schema pki', 'http', 'docker', 'client', 'reconcile', 'process'] },
   'api-server': {
     uses: ['shared'],
     floors: [

@@ -71,7 +71,7 @@ export async function bootstrapNamespaces(cluster: Bootstrap): Promise<void> {
   await Promise.all([ensureRbacDefaults(cluster.store, namespacedPolicy()), kubernetesService(cluster)])
 }
 
-/** As upstream, the first address of the range, port 443; its endpoint is this server, which speaks plain HTTP. */
+/** As upstream, the first address of the range, port 443; its endpoint is this server. */
 async function kubernetesService(cluster: Bootstrap): Promise<void> {
   const { host, port, serviceRange } = cluster
   const metadata = { name: 'kubernetes', namespace: 'default' }

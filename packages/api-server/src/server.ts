@@ -3,7 +3,8 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
-import { type Listening, parseHostPort } from '@dinghy/shared/http/listen-address'
+import type { ClientTls } from '@dinghy/shared/http/client'
+import { type Listening, parseHostPort, type ServerTls } from '@dinghy/shared/http/listen-address'
 import type { Health } from '@dinghy/shared/process/health'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
@@ -20,9 +21,14 @@ import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
-import { bearerTokens, loopbackAdmin } from './auth/authenticate.ts'
+import { adminSocket } from './auth/admin-socket.ts'
+import { anonymous } from './auth/anonymous.ts'
+import { loopbackAdmin } from './auth/authenticate.ts'
 import { alwaysAllow } from './auth/authorize.ts'
-import { verifyServiceAccountToken } from './auth/service-account-tokens.ts'
+import { bearerTokens, firstVerifier } from './auth/bearer-tokens.ts'
+import { bootstrapTokens } from './auth/bootstrap-tokens.ts'
+import { clientCertificates } from './auth/client-certificates.ts'
+import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
 import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
@@ -54,6 +60,24 @@ export interface ServerOptions {
   defaultTolerationSeconds: number
   /** The PEM of the key that signs service account tokens. */
   signingKey: string
+  /** Without it the server speaks plain HTTP, and whoever reaches it is its administrator. */
+  tls?: ServerIdentity | undefined
+  /** A unix socket for the administrator. */
+  adminSocket?: string | undefined
+  /** Whether requests without credentials may see health and version. */
+  anonymousAuth?: boolean
+  /** How this server speaks with kubelets; without it, in plain HTTP. */
+  kubeletTls?: ClientTls | undefined
+  /** The longest that a service account token may live. */
+  maxTokenSeconds?: number | undefined
+}
+
+/** All three as PEM. */
+export interface ServerIdentity {
+  certificate: string
+  key: string
+  /** Who signs the certificates of clients. */
+  clientAuthority: string
 }
 
 export interface ServerParts {
@@ -100,7 +124,11 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
   await bootstrapCluster(services)
-  const listening = await http.listen(parseHostPort(options.listen))
+  const listening = await http.listen({
+    ...parseHostPort(options.listen),
+    tls: options.tls && listenerTls(options.tls),
+  })
+  if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
   await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
   return { ...listening, services, close: () => http.close(closeGraceMs) }
@@ -128,6 +156,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)
   const reservations = new Reservations([allocator])
   const tokens = new TokenIssuer(options.signingKey, clock)
+  const verifyToken = firstVerifier([serviceAccountTokens(tokens, reader, clock), bootstrapTokens(reader, clock)])
   return {
     clock,
     types: schema,
@@ -136,8 +165,22 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     store: new Store({ storage, resources, admission, reservations, clock }),
     reader,
     admission,
-    authenticators: [bearerTokens((token) => verifyServiceAccountToken(tokens, reader, token)?.user), loopbackAdmin],
+    authenticators: [
+      adminSocket,
+      clientCertificates(clock),
+      bearerTokens(verifyToken, tokens.defaultAudiences),
+      ...(options.tls ? [] : [loopbackAdmin]),
+      ...(options.anonymousAuth ? [anonymous] : []),
+    ],
     authorizer: alwaysAllow,
     tokens,
+    verifyToken,
+    kubeletTls: options.kubeletTls,
+    maxTokenSeconds: options.maxTokenSeconds,
   }
+}
+
+/** Clients are asked for a certificate, and not turned away for want of one: they may have a token. */
+function listenerTls({ certificate, key, clientAuthority }: ServerIdentity): ServerTls {
+  return { cert: certificate, key, ca: clientAuthority, requestCert: true, rejectUnauthorized: false }
 }

@@ -9,7 +9,7 @@ export interface UserInfo {
   extra?: Record<string, string[]>
 }
 
-/** The one who may do everything: what a loopback connection without credentials is taken for. */
+/** The one who may do everything, whatever roles say: who comes by the admin socket. */
 export const admin: UserInfo = {
   username: 'kubernetes-admin',
   groups: ['system:masters', 'system:authenticated'],

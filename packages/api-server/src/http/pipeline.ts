@@ -68,8 +68,11 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
     requireLocal(request.headers)
     done()
   })
-  app.addHook('onRequest', function authenticateRequest({ exchange, headers }, _reply, done) {
-    exchange.user = authenticate(services.authenticators, headers)
+  app.addHook('onRequest', function authenticateRequest({ exchange, headers, raw }, _reply, done) {
+    const { path } = exchange.info
+    exchange.user = authenticate(services.authenticators, { headers, path, socket: raw.socket })
+    // Credentials are for this server: nobody whom the request is handed on to shall see them.
+    delete headers.authorization
     done()
   })
   app.addHook('onRequest', function flowControl({ exchange }, _reply, done) {

@@ -8,7 +8,7 @@ import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { AccessAttributes } from '../auth/authorize.ts'
-import { verifyServiceAccountToken } from '../auth/service-account-tokens.ts'
+import { matchingAudiences } from '../auth/bearer-tokens.ts'
 import type { UserInfo } from '../auth/user.ts'
 import { decodeRequest } from './decode-request.ts'
 import type { Exchange } from './exchange.ts'
@@ -58,11 +58,14 @@ interface ReviewSpec {
 
 export const tokenReview = review(({ token, audiences }, services) => {
   if (!token) throw badRequest('token is required for TokenReview in authentication')
-  const verified = verifyServiceAccountToken(services.tokens, services.reader, token)
+  const verified = services.verifyToken(token)
   const wanted = audiences?.length ? audiences : services.tokens.defaultAudiences
-  const matching = verified?.audiences.filter((audience) => wanted.includes(audience)) ?? []
-  if (!verified || matching.length === 0) return { user: {}, error: 'invalid bearer token' }
-  return { authenticated: true, user: verified.user, audiences: matching }
+  if (!verified) return { user: {}, error: 'invalid bearer token' }
+  const matching = matchingAudiences(verified, wanted)
+  if (matching.length > 0) return { authenticated: true, user: verified.user, audiences: matching }
+  const quoted = (list: string[]) => `[${list.map((audience) => JSON.stringify(audience)).join(' ')}]`
+  const ofToken = quoted(verified.audiences ?? [])
+  return { user: {}, error: `token audiences ${ofToken} is invalid for the target audiences ${quoted(wanted)}` }
 })
 
 export const selfSubjectReview = review((_spec, _services, { user }) => ({ userInfo: user }))

@@ -3,9 +3,11 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
+import type { ClientTls } from '@dinghy/shared/http/client'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import type { AdmissionChain } from '../registry/admission.ts'
 import type { Authenticator } from '../auth/authenticate.ts'
+import type { TokenVerifier } from '../auth/bearer-tokens.ts'
 import type { Authorizer } from '../auth/authorize.ts'
 import type { TokenIssuer } from '../auth/token-issuer.ts'
 import type { Reader } from '../registry/reader.ts'
@@ -24,4 +26,10 @@ export interface Services {
   authenticators: Authenticator[]
   authorizer: Authorizer
   tokens: TokenIssuer
+  /** All kinds of bearer tokens, as the authenticators have them: for reviews. */
+  verifyToken: TokenVerifier
+  /** How this server shows itself to kubelets and knows them. Undefined: they speak plain HTTP. */
+  kubeletTls: ClientTls | undefined
+  /** The longest that a service account token may live. */
+  maxTokenSeconds: number | undefined
 }

@@ -164,6 +164,8 @@ export class HttpServer {
     })
     listener.on('clientError', refuseGarbage)
     listener.on('connection', (socket: Socket) => {
+      // What a socket says of itself does not tell: once it is closed, a TCP connection has no address either.
+      if (typeof listener.address() === 'string') ofUnixSockets.add(socket)
       this.#connections.add(socket)
       socket.once('close', () => this.#connections.delete(socket))
     })
@@ -173,6 +175,13 @@ export class HttpServer {
   #closeIdle(): void {
     for (const listener of this.#listeners) listener.closeIdleConnections()
   }
+}
+
+const ofUnixSockets = new WeakSet<Socket>()
+
+/** Whether the connection of a request was made by way of the file system, whose modes have said who may. */
+export function isFromUnixSocket(socket: Socket): boolean {
+  return ofUnixSockets.has(socket)
 }
 
 const bodyMethods = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT']
