@@ -24,7 +24,7 @@ import { storageObjectInUseProtection } from './admission/storage-object-in-use-
 import { adminSocket } from './auth/admin-socket.ts'
 import { anonymous } from './auth/anonymous.ts'
 import { loopbackAdmin } from './auth/authenticate.ts'
-import { alwaysAllow } from './auth/authorize.ts'
+import { Authorization, type AuthorizationMode } from './auth/authorization.ts'
 import { bearerTokens, firstVerifier } from './auth/bearer-tokens.ts'
 import { bootstrapTokens } from './auth/bootstrap-tokens.ts'
 import { clientCertificates } from './auth/client-certificates.ts'
@@ -66,6 +66,8 @@ export interface ServerOptions {
   adminSocket?: string | undefined
   /** Whether requests without credentials may see health and version. */
   anonymousAuth?: boolean
+  /** Who decides what a user may do. */
+  authorizationModes?: AuthorizationMode[]
   /** How this server speaks with kubelets; without it, in plain HTTP. */
   kubeletTls?: ClientTls | undefined
   /** The longest that a service account token may live. */
@@ -123,6 +125,8 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
+  const stop = new AbortController()
+  const following = services.authorization.follow(stop.signal)
   await bootstrapCluster(services)
   const listening = await http.listen({
     ...parseHostPort(options.listen),
@@ -131,7 +135,12 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
   await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
-  return { ...listening, services, close: () => http.close(closeGraceMs) }
+  const close = async () => {
+    await http.close(closeGraceMs)
+    stop.abort()
+    await following
+  }
+  return { ...listening, services, close }
 }
 
 function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): Services {
@@ -155,6 +164,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
   const ports = parsePortRange(options.nodePortRange)
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)
   const reservations = new Reservations([allocator])
+  const authorization = new Authorization(options.authorizationModes ?? ['AlwaysAllow'], storage)
   const tokens = new TokenIssuer(options.signingKey, clock)
   const verifyToken = firstVerifier([serviceAccountTokens(tokens, reader, clock), bootstrapTokens(reader, clock)])
   return {
@@ -172,7 +182,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
       ...(options.tls ? [] : [loopbackAdmin]),
       ...(options.anonymousAuth ? [anonymous] : []),
     ],
-    authorizer: alwaysAllow,
+    authorization,
     tokens,
     verifyToken,
     kubeletTls: options.kubeletTls,

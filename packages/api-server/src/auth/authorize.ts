@@ -6,7 +6,7 @@
  * Decisions are made from memory, without waiting, because every request waits for one.
  */
 
-import type { Requirement } from '@dinghy/shared/api/selectors'
+import type { FieldRequirement, Requirement } from '@dinghy/shared/api/selectors'
 import type { UserInfo } from './user.ts'
 
 export interface AccessAttributes {
@@ -21,7 +21,7 @@ export interface AccessAttributes {
   /** Set, and the resource empty, for paths that are no resources. */
   path: string | undefined
   /** What a list, watch or deletecollection restricts itself to. */
-  fieldSelector?: readonly Requirement[]
+  fieldSelector?: readonly FieldRequirement[]
   labelSelector?: readonly Requirement[]
 }
 

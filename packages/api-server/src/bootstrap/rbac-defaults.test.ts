@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { aggregatedRules } from '@dinghy/shared/api/cluster-role-aggregation'
 import { ClusterRoleBindings, ClusterRoles, Roles } from '@dinghy/shared/api/resources'
 import { bootstrapCluster } from '../bootstrap.ts'
 import { namespacedPolicy } from '../auth/rbac/bootstrap-policy.ts'
@@ -27,6 +28,14 @@ test('the first start stores all of them, a later one writes nothing', async () 
   const { revision } = storage
   await start()
   expect(storage.revision).toBe(revision)
+})
+
+test('admin, edit and view begin as the aggregation controller would make them', async () => {
+  const { reader } = await started()
+  const all = reader.list(ClusterRoles)
+  const aggregated = all.filter(({ aggregationRule }) => aggregationRule)
+  expect(aggregated.map(({ metadata }) => metadata.name)).toEqual(['admin', 'edit', 'view'])
+  for (const role of aggregated) expect(role.rules).toEqual(aggregatedRules(role, all))
 })
 
 test('every binding leads to a role that exists', async () => {

@@ -15,6 +15,7 @@ export interface BootstrapRole {
   /** A Role's; a ClusterRole has none. */
   namespace?: string
   labels?: Record<string, string>
+  /** Those of an aggregated role are the ones that it begins with. */
   rules: PolicyRule[]
   /** The label whose value "true" makes other roles part of this one. */
   aggregates?: string
@@ -33,11 +34,7 @@ export interface BootstrapBinding {
 /** Those of the whole cluster. All of these are made anew by each call, so that a caller may keep what it gets. */
 export function clusterPolicy(): { roles: BootstrapRole[]; bindings: BootstrapBinding[] } {
   const controllers = Object.entries(controllerRules)
-  const roles = [
-    ...['admin', 'edit', 'view'].map((name) => ({
-      ...cluster(name, []),
-      aggregates: `rbac.authorization.k8s.io/aggregate-to-${name}`,
-    })),
+  const roles: BootstrapRole[] = [
     ...Object.entries(clusterRoleRules).map(([name, rules]) => cluster(name, rules)),
     ...controllers.map(([name, rules]) => cluster(`system:controller:${name}`, rules)),
     { name: 'kubeadm:get-nodes', rules: [parseRule('get core nodes')], isKubeadms: true },
@@ -47,7 +44,7 @@ export function clusterPolicy(): { roles: BootstrapRole[]; bindings: BootstrapBi
     ...controllers.map(([name]) => binding(`system:controller:${name}`, [`ServiceAccount kube-system/${name}`])),
     ...Object.entries(kubeadmBindings).map(([name, subjects]) => ({ ...binding(name, subjects), isKubeadms: true })),
   ]
-  return { roles, bindings }
+  return { roles: withAggregated(roles), bindings }
 }
 
 /** Those of single namespaces, which are the system's. */
@@ -61,6 +58,21 @@ export function namespacedPolicy(): { roles: BootstrapRole[]; bindings: Bootstra
     return { ...binding(name, subjects, 'Role'), namespace }
   })
   return { roles, bindings }
+}
+
+/**
+ * admin, edit and view begin with the rules that the aggregation controller would give them, so that they are good from
+ * the first moment on. From then on their rules are that controller's.
+ */
+function withAggregated(roles: BootstrapRole[]): BootstrapRole[] {
+  const all = [...roles]
+  for (const name of ['view', 'edit', 'admin']) {
+    const aggregates = `rbac.authorization.k8s.io/aggregate-to-${name}`
+    const parts = all.filter(({ labels }) => labels?.[aggregates] === 'true')
+    parts.sort((a, b) => (a.name < b.name ? -1 : 1))
+    all.push({ ...cluster(name, []), aggregates, rules: parts.flatMap(({ rules }) => rules) })
+  }
+  return all
 }
 
 function cluster(name: string, rules: readonly string[]): BootstrapRole {
