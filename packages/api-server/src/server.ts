@@ -17,6 +17,7 @@ import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { persistentVolumeClaimResize } from './admission/persistent-volume-claim-resize.ts'
 import { priority } from './admission/priority.ts'
+import { rbacEscalation } from './admission/rbac-escalation.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
@@ -146,6 +147,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
 function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): Services {
   const reader = new Reader(storage)
   const resources = new Resources(builtinDefinitions(schema))
+  const authorization = new Authorization(options.authorizationModes ?? ['AlwaysAllow'], storage)
   // In upstream's order.
   const admission = new AdmissionChain([
     namespaceLifecycle(reader),
@@ -160,11 +162,11 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     resourceQuota(reader),
+    rbacEscalation(authorization),
   ])
   const ports = parsePortRange(options.nodePortRange)
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)
   const reservations = new Reservations([allocator])
-  const authorization = new Authorization(options.authorizationModes ?? ['AlwaysAllow'], storage)
   const tokens = new TokenIssuer(options.signingKey, clock)
   const verifyToken = firstVerifier([serviceAccountTokens(tokens, reader, clock), bootstrapTokens(reader, clock)])
   return {
