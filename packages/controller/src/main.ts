@@ -15,6 +15,7 @@ import { Informers } from '@dinghy/shared/client/informer'
 import { runWithLease } from '@dinghy/shared/client/leader-election'
 import { leaseFlags, leaseIdentity } from '@dinghy/shared/process/lease-flags'
 import { runMain } from '@dinghy/shared/process/main'
+import { ClusterRoleAggregationController } from './cluster-role-aggregation/cluster-role-aggregation-controller.ts'
 import { CronJobController } from './cron-job/cron-job-controller.ts'
 import { DaemonSetController } from './daemon-set/daemon-set-controller.ts'
 import { DeploymentController } from './deployment/deployment-controller.ts'
@@ -79,6 +80,8 @@ const controllers: ControllerClass[] = [
   ResourceQuotaController,
   NamespaceController,
   PodGcController,
+  // Who may do what.
+  ClusterRoleAggregationController,
 ]
 
 /**
