@@ -28,7 +28,7 @@ export function rbacEscalation(authorization: Authorization): AdmissionPlugin {
       if (definition.group !== rbacGroup || subresource !== undefined || !object) return
       if (context.user.groups.includes(superuserGroup) || isOnlyCollected(object, previous)) return
       if (definition.plural.endsWith('bindings')) validateBinding(request, object as Binding, authorization)
-      else validateRole(request, object as AnyRole, authorization)
+      else validateRole(request, object, authorization)
     },
   }
 }
