@@ -38,9 +38,13 @@ export function loopbackAdmin({ headers }: AuthenticationRequest): UserInfo | un
   return headers.authorization ? undefined : admin
 }
 
+/** The second is the group of kubeadm's administrator, and of ours. */
+const administrators = new Set(['system:masters', 'kubeadm:cluster-admins'])
+
 function impersonated(user: UserInfo, headers: IncomingHttpHeaders): UserInfo {
   const username = headers['impersonate-user']
-  if (typeof username !== 'string' || !user.groups.includes('system:masters')) return user
+  const isAdmin = user.groups.some((group) => administrators.has(group))
+  if (typeof username !== 'string' || !isAdmin) return user
   const groups = String(headers['impersonate-group'] ?? '')
     .split(',')
     .map((group) => group.trim())

@@ -38,8 +38,9 @@ export async function askAbout<T>(
 ): Promise<T> {
   const [kind, name] = words.length === 2 ? words : (words[0]?.split('/') ?? [])
   if (!kind || !name) throw new UsageError('name an object as KIND/NAME, for instance pod/web-7f9c-x2x4q')
-  const { server } = await statusOfRunning(stateOf(options))
-  const client = new ApiClient({ server, userAgent: 'dinghy-why' })
+  const state = stateOf(options)
+  await statusOfRunning(state)
+  const client = new ApiClient({ server: state.adminUrl, userAgent: 'dinghy-why' })
   const resource = await resolveResource(client, kind)
   const asked = new URLSearchParams({ group: resource.group, resource: resource.plural, name, ...query })
   if (resource.namespaced) asked.set('namespace', options.namespace)

@@ -12,24 +12,20 @@ function put(name: string, status: 'True' | 'False'): void {
   server.put(Nodes, { metadata: { name }, status: { conditions: [{ type: 'Ready', status }] } })
 }
 
-function config() {
-  return { ...someConfig, apiPort: Number(new URL(server.url).port) }
-}
-
 test('every node that is wanted up has to be Ready', async () => {
   put('node-1', 'True')
   put('node-2', 'False')
-  const ready = untilNodesReady(config(), new AbortController().signal)
+  const ready = untilNodesReady(someConfig, server.url, new AbortController().signal)
   put('node-2', 'True')
   expect(await ready).toBe(true)
   put('node-2', 'False')
   const nodes = [{ name: 'node-1' }, { name: 'node-2', stopped: true }]
-  expect(await untilNodesReady({ ...config(), nodes }, new AbortController().signal)).toBe(true)
+  expect(await untilNodesReady({ nodes }, server.url, new AbortController().signal)).toBe(true)
 })
 
 test('it gives up when it is told to', async () => {
   const stop = new AbortController()
-  const ready = untilNodesReady(config(), stop.signal)
+  const ready = untilNodesReady(someConfig, server.url, stop.signal)
   stop.abort()
   expect(await ready).toBe(false)
 })

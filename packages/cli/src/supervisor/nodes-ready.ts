@@ -8,12 +8,15 @@ import { Nodes } from '@dinghy/shared/api/resources'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informer } from '@dinghy/shared/client/informer'
 import type { ClusterConfig } from '../cluster/state-dir.ts'
-import { apiServerUrl } from './components.ts'
 
-/** True when all nodes are Ready, false when `signal` came first. */
-export async function untilNodesReady(config: ClusterConfig, signal: AbortSignal): Promise<boolean> {
-  const client = new ApiClient({ server: apiServerUrl(config), userAgent: 'dinghy-up' })
-  const wanted = config.nodes.filter((node) => !node.stopped).map((node) => node.name)
+/** `server`: the API server's URL. True when all nodes are Ready, false when `signal` came first. */
+export async function untilNodesReady(
+  { nodes: configured }: Pick<ClusterConfig, 'nodes'>,
+  server: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const client = new ApiClient({ server, userAgent: 'dinghy-up' })
+  const wanted = configured.filter((node) => !node.stopped).map((node) => node.name)
   const done = new AbortController()
   // The API server is still starting; until it answers its log lines are of no interest here.
   const nodes = new Informer(client, Nodes, { clock: systemClock, log: quiet })
