@@ -77,7 +77,7 @@ export interface NodeAgentOptions {
   runtimeTimeoutMs: number
   clock: Clock
   log: Logger
-  /** Called with a check that says whether the node is registered and its server listens. */
+  /** Called with a check that says whether the node has become Ready and its server listens. */
   onStarting: (isReady: () => boolean) => void
 }
 
@@ -85,7 +85,7 @@ export interface NodeAgentOptions {
 export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, node, address, root, crashLoop, dockerSocket, dns, sandboxImage } = options
   let isListening = false
-  options.onStarting(() => isListening && registration.isRegistered)
+  options.onStarting(() => isListening && registration.hasBeenReady)
   await mkdir(root, { recursive: true })
   const machine = await readMachine(root)
   const client = new ApiClient({ ...options.credentials, userAgent: `kubelet/${node}` })

@@ -3,7 +3,8 @@
  * hooks, in this order; `encode` is its onSend hook; upgrades (exec, attach, port-forward) take the same way.
  *
  *   request ─► request info ─► is local ─► authenticate ─► flow control ─► authorize ─► handler ─► encode ─► answer
- *                                403           401             429             403         │
+ *                                403           401             429             403      │  │
+ *                                                           another server answers ◄────┘  │
  *      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
  *     400 413 415             any                   422           403 …               409 404
  *
@@ -31,7 +32,7 @@ import { requireLocal } from '../auth/loopback.ts'
 import { Exchange, maxBodyBytes } from './exchange.ts'
 import type { FlowControl } from './flow-control.ts'
 import { addPathRoutes, type PathRoutes } from './path-routes.ts'
-import { answer, encode, statusAnswer } from './reply.ts'
+import { answer, encode, type Reply, statusAnswer } from './reply.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import { findHandler } from './resource-routes.ts'
 import { addResourceRoutes } from './routes.ts'
@@ -43,6 +44,16 @@ export interface Pipeline {
   paths: PathRoutes
   metrics: RequestMetrics
   log: Logger
+  /** Another server that answers for this path (../aggregation/), if there is one. */
+  extensionFor(path: string): Extension | undefined
+}
+
+/** A group and version that somebody else answers for. */
+export interface Extension {
+  group: string
+  version: string
+  /** A refusal is thrown. Undefined: the connection has been taken. */
+  answer(exchange: Exchange): Promise<Reply | undefined>
 }
 
 export function createApiServer(pipeline: Pipeline): HttpServer {
@@ -82,6 +93,12 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
   app.addHook('onRequest', function authorizeRequest({ exchange }, _reply, done) {
     authorize(exchange, services.authorizer)
     done()
+  })
+  app.addHook('onRequest', function aggregate({ exchange }, reply, done) {
+    const extension = pipeline.extensionFor(exchange.info.path)
+    if (!extension) return done()
+    // Nothing after this hook is called for what another server answers, unless it is a refusal.
+    void extension.answer(exchange).then((made) => made && answer(reply, made), done)
   })
   app.addHook('onSend', encode)
 

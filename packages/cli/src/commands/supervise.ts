@@ -18,7 +18,6 @@ import { writeSupervisorPid } from '../supervisor/control-client.ts'
 import type { serveControl } from '../supervisor/control-server.ts'
 import { waitForLeftovers } from '../supervisor/leftovers.ts'
 import { rotateLogs } from '../supervisor/log-rotation.ts'
-import type { untilNodesReady } from '../supervisor/nodes-ready.ts'
 import { Progress } from '../supervisor/progress.ts'
 import { startFailure } from '../supervisor/start-failure.ts'
 import { type StopOptions, type StopReport, Supervisor, type SupervisorDeps } from '../supervisor/supervisor.ts'
@@ -36,7 +35,6 @@ const closeWithinMs = 1_000
 /** What `up` needs of the world around it; tests bring their own. */
 export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth'> {
   clock: Clock
-  nodesReady: typeof untilNodesReady
   /** Gives us signals, and leads to whoever typed `up --detach`. */
   host: EventEmitter & { send?: ((message: string) => unknown) | undefined }
 }
@@ -46,7 +44,7 @@ export async function supervise(
   plan: Plan,
   state: StateDir,
   same: string,
-  deps: SuperviseDeps = { clock: systemClock, nodesReady, host: process },
+  deps: SuperviseDeps = { clock: systemClock, host: process },
 ): Promise<number> {
   const { clock, host } = deps
   const startedAt = performance.now()
@@ -69,7 +67,8 @@ export async function supervise(
   let fail: (reason: string) => void = () => undefined
   const failed = new Promise<string>((resolve) => (fail = resolve))
   let componentsAreReady = () => {}
-  const componentsReady = new Promise<void>((resolve) => (componentsAreReady = resolve))
+  // A node agent is ready when its node is Ready, so this is what people mean by "the cluster is up".
+  const componentsReady = new Promise<undefined>((resolve) => (componentsAreReady = () => resolve(undefined)))
   const supervisor = new Supervisor({
     ...deps,
     config,
@@ -110,11 +109,8 @@ export async function supervise(
     // Loaded when the components are on their way: what they do takes longer.
     const controlServer = await import('../supervisor/control-server.ts')
     control = await controlServer.serveControl({ supervisor, state, stop })
-    const ready = Promise.all([deps.nodesReady(config, state.adminUrl, stopping.signal), componentsReady]).then(
-      () => undefined,
-    )
     const waiting = AbortSignal.any([stopping.signal, started.signal])
-    const settled = Promise.race([ready, failed, untilFull(state, clock, waiting), aborted])
+    const settled = Promise.race([componentsReady, failed, untilFull(state, clock, waiting), aborted])
     failure = await showWhile(settled, () => progress.missing(), { clock, output: process.stdout })
     started.abort()
     if (failure === undefined && !stopping.signal.aborted) {
@@ -135,11 +131,6 @@ export async function supervise(
   if (failure !== undefined) throw new Error(`the cluster did not start: ${failure}`)
   progress.stopped()
   return 0
-}
-
-/** Loaded late, like the control server. */
-async function nodesReady(...asked: Parameters<typeof untilNodesReady>): Promise<boolean> {
-  return (await import('../supervisor/nodes-ready.ts')).untilNodesReady(...asked)
 }
 
 /** Why a start on a full disk has no end; nothing, for as long as there is room. */

@@ -17,7 +17,8 @@ import { setFlagsFromString } from 'node:v8'
 import type { Pool as PoolType } from 'undici'
 import send from 'undici/lib/api/api-request.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
-import { type ClientTls, connector } from './connector.ts'
+import type { ClientTls } from './client-tls.ts'
+import { connector } from './connector.ts'
 
 // undici's parser is one large WebAssembly function. V8 would optimize it in the background as soon as the first answer
 // is read, which takes a process 100 ms of processor time while its cluster starts; the baseline code is fast enough
@@ -124,7 +125,7 @@ export function resolveTarget(url: Target): { origin: string; path: string; sock
 }
 
 export function createPool(origin: string, socketPath: string | undefined, tls: ClientTls | undefined): PoolType {
-  const connectTo = connector(socketPath, tls)
+  const connectTo = connector(origin, socketPath, tls)
   return new Pool(origin, {
     connect: (options, callback) => {
       // undici answers with the socket that it has just begun to connect, too.

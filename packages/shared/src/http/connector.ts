@@ -11,15 +11,8 @@ import type { Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import buildConnector from 'undici/lib/core/connect.js'
 import { systemClock, type Timer } from '../api/clock.ts'
-
-/** Made once and used again: connections and sessions are kept by the identity of this object. */
-export interface ClientTls {
-  ca?: string | Buffer
-  cert?: string | Buffer
-  key?: string | Buffer
-  servername?: string
-  rejectUnauthorized?: boolean
-}
+import type { ClientTls } from './client-tls.ts'
+import { contextWithExtraAuthorities } from './extra-authorities.ts'
 
 type Connect = ReturnType<typeof buildConnector>
 type Open = (session: Buffer | undefined) => Socket
@@ -28,9 +21,9 @@ type Open = (session: Buffer | undefined) => Socket
 const keptSessions = 100
 const patienceMs = 100
 
-export function connector(socketPath: string | undefined, tls: ClientTls | undefined): Connect {
+export function connector(origin: string, socketPath: string | undefined, tls: ClientTls = {}): Connect {
   const path = socketPath === undefined ? {} : { socketPath }
-  if (!tls) return buildConnector(path)
+  if (!origin.startsWith('https:')) return buildConnector(path)
   const identity = identityOf(tls)
   return (options, callback) => {
     const open: Open = (session) => {
@@ -65,11 +58,8 @@ function identityOf(tls: ClientTls): Identity {
   // Loaded when it is needed: not every process speaks TLS.
   const { createSecureContext } = process.getBuiltinModule('node:tls')
   const { ca, cert, key } = tls
-  const secureContext = createSecureContext({
-    ...(ca ? { ca } : {}),
-    ...(cert ? { cert } : {}),
-    ...(key ? { key } : {}),
-  })
+  const own = { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) }
+  const secureContext = contextWithExtraAuthorities(tls) ?? createSecureContext(own)
   const identity = { secureContext, sessions: new Sessions() }
   identities.set(tls, identity)
   return identity
