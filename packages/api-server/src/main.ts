@@ -10,6 +10,7 @@ import { loadSigningKey } from './auth/token-issuer.ts'
 import { runEventTtl } from './registry/event-ttl.ts'
 import { startServer } from './server.ts'
 import { runCompaction } from './storage/compaction.ts'
+import { acceptDataLoss } from './storage/data-loss.ts'
 import { SqliteStorage } from './storage/sqlite.ts'
 
 runMain({
@@ -32,13 +33,23 @@ runMain({
       help: 'network that Services get their addresses from',
     },
     'node-port-range': { type: 'string', default: '30000-32767', help: 'ports that Services of type NodePort get' },
+    'accept-data-loss': {
+      type: 'boolean',
+      help: 'do not serve: replace a damaged database by what can be read of it, and say what is lost',
+    },
     'default-toleration-seconds': { type: 'number', default: 300, help: 'how long pods stay on a node that went away' },
   },
   async run({ flags, log, clock, signal, health, metrics, announce }) {
+    mkdirSync(dirname(flags.database), { recursive: true })
+    const database = { path: flags.database }
+    if (flags.acceptDataLoss) {
+      process.stdout.write(`${acceptDataLoss(database)}\n`)
+      return
+    }
     let isReady = false
     health.addCheck('bootstrap', () => isReady)
-    mkdirSync(dirname(flags.database), { recursive: true })
-    const storage = new SqliteStorage({ path: flags.database, clock })
+    const storage = new SqliteStorage({ ...database, clock })
+    health.addCheck('storage', () => storage.check())
     const server = await startServer(
       {
         listen: flags.listen,
