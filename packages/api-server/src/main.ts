@@ -33,6 +33,11 @@ runMain({
       help: 'network that Services get their addresses from',
     },
     'node-port-range': { type: 'string', default: '30000-32767', help: 'ports that Services of type NodePort get' },
+    'history-bytes': {
+      type: 'number',
+      default: 64 << 20,
+      help: 'how much of the past to keep; at most a quarter of it is what people wrote',
+    },
     'accept-data-loss': {
       type: 'boolean',
       help: 'do not serve: replace a damaged database by what can be read of it, and say what is lost',
@@ -64,7 +69,10 @@ runMain({
     announce({ server: server.url })
     log.info({ server: server.url, revision: storage.revision }, 'serving')
     try {
-      await Promise.all([runCompaction(storage, clock, log, signal), runEventTtl(storage, clock, signal)])
+      await Promise.all([
+        runCompaction({ storage, historyBytes: flags.historyBytes, clock, log }, signal),
+        runEventTtl(storage, clock, signal),
+      ])
     } finally {
       await server.close()
       storage.close()

@@ -45,6 +45,25 @@ export interface RevisionRow {
   value: Buffer
 }
 
+/**
+ * Whether a person's client wrote the row, as far as one can see: what a component writes has a cause, or is signed
+ * with the name of a component. In doubt it is a person's.
+ */
+const ofComponents = [
+  'api-server',
+  'controller',
+  '*-controller',
+  '*-collector',
+  '*-publisher',
+  'kubelet/*',
+  'kube-proxy/*',
+  '*-scheduler',
+]
+const peoples = `(cause IS NULL AND ${ofComponents.map((name) => `actor NOT GLOB '${name}'`).join(' AND ')})`
+
+const forgettable = `revision > :from AND revision <= :to AND revision < :revision AND key >= :start AND key < :end
+                       AND NOT (:keepsPeoples AND ${peoples})`
+
 export const sql = {
   insert: `INSERT INTO revisions (revision, key, create_revision, prev_revision, deleted, actor, cause, at,
              checksum, tally, value)
@@ -65,15 +84,21 @@ export const sql = {
   after: `SELECT * FROM revisions WHERE revision > ? AND revision <= ? AND key >= ? AND key < ?
           ORDER BY revision LIMIT ?`,
   history: `SELECT * FROM revisions WHERE key = ? ORDER BY prev_revision DESC`,
-  // A state may go when its successor is old enough too; a tombstone as soon as it is old.
-  compact: `DELETE FROM revisions WHERE revision < :revision AND key >= :start AND key < :end AND (deleted OR EXISTS (
-              SELECT 1 FROM revisions next WHERE next.key = revisions.key AND next.prev_revision = revisions.revision
-                AND next.revision <= :revision))`,
+  // A row may go when a younger one of its key is old enough, too.
+  forgetSuperseded: `DELETE FROM revisions WHERE ${forgettable} AND EXISTS (
+                       SELECT 1 FROM revisions younger WHERE younger.key = revisions.key
+                         AND younger.prev_revision >= revisions.revision AND younger.revision <= :revision)`,
+  // A tombstone may go when there is nothing left that it covers.
+  forgetDeleted: `DELETE FROM revisions WHERE ${forgettable} AND deleted AND NOT EXISTS (
+                    SELECT 1 FROM revisions older WHERE older.key = revisions.key
+                      AND older.revision < revisions.revision)`,
+  windowEnd: `SELECT revision FROM revisions WHERE revision > ? ORDER BY revision LIMIT 1 OFFSET ?`,
+  sizes: `SELECT revision, key, length(value) AS bytes, ${peoples} AS peoples FROM revisions
+          WHERE revision < ? ORDER BY revision DESC LIMIT ?`,
   newestCompaction: `SELECT max(revision) AS revision FROM compactions`,
   compactions: `SELECT prefix, revision FROM compactions`,
   setCompaction: `INSERT INTO compactions (prefix, revision) VALUES (?, ?)
                   ON CONFLICT (prefix) DO UPDATE SET revision = excluded.revision`,
-  oldestOfNewest: `SELECT revision FROM revisions WHERE key >= ? AND key < ? ORDER BY revision DESC LIMIT 1 OFFSET ?`,
 } as const
 
 /** 0: there are no tables yet. */

@@ -19,6 +19,7 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { checksumOf, tallyAfter, verified } from './checksum.ts'
 import { type DatabaseFile, type DatabaseOptions, openDatabase } from './database-file.ts'
+import { type Cut, forget, giveRoomBack, type HistoryRow, historyRows } from './history-table.ts'
 import { Latest } from './latest.ts'
 import type { ChangeEvent } from './recent-events.ts'
 import { RecentEvents } from './recent-events.ts'
@@ -55,6 +56,7 @@ export class SqliteStorage implements Storage {
   #revision: number
   #tally: number
   #trouble: unknown
+  #bytesWritten = 0
   #queue: QueuedWrite[] = []
 
   constructor({ clock, maxUnreadEvents = 10_000, ...options }: SqliteOptions) {
@@ -141,19 +143,30 @@ export class SqliteStorage implements Storage {
   }
 
   compact(revision: number, prefix = ''): void {
-    if (revision <= (this.#compactions.get(prefix) ?? 0)) return
-    if (revision > this.#revision) throw new RevisionInFuture(revision, this.#revision)
-    this.#file.database.transaction(() => {
-      this.#statements.compact.run({ revision, start: prefix, end: prefixEnd(prefix) })
-      this.#statements.setCompaction.run(prefix, revision)
-    })()
-    this.#compactions.set(prefix, revision)
+    for (const _ of this.forget({ revision, prefix, keepsPeoples: false })) continue
   }
 
-  /** The oldest of the newest `count` revisions under `prefix`; undefined if there are not that many. */
-  oldestOfNewest(count: number, prefix = ''): number | undefined {
-    const row = this.#statements.oldestOfNewest.get(prefix, prefixEnd(prefix), count - 1)
-    return (row as { revision: number } | undefined)?.revision
+  /** The same in steps, for those who can wait in between. */
+  *forget(cut: Cut): Generator<void> {
+    const { revision, prefix } = cut
+    if (revision > this.#revision) throw new RevisionInFuture(revision, this.#revision)
+    if (revision < (this.#compactions.get(prefix) ?? 0)) return
+    this.#compactions.set(prefix, revision)
+    yield* forget(this.#file.database, cut)
+  }
+
+  /** What is not the present, newest first. */
+  historyRows(): Generator<HistoryRow> {
+    return historyRows(this.#file.database, (key, revision) => this.#latest.get(key)?.revision === revision)
+  }
+
+  giveRoomBack(): Generator<void> {
+    return giveRoomBack(this.#file.database)
+  }
+
+  /** Since the start. */
+  get bytesWritten(): number {
+    return this.#bytesWritten
   }
 
   /** Throws what the last write failed with, as long as none has succeeded since. */
@@ -236,6 +249,7 @@ export class SqliteStorage implements Storage {
       at: this.#clock.now(),
       value,
     }
+    this.#bytesWritten += value.length
     this.#statements.insert.run({ ...row, checksum: checksumOf(row), tally })
     return new Entry(key, revision, row.create_revision, value)
   }
