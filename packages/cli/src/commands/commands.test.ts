@@ -52,7 +52,7 @@ async function debugServer(state: StateDir, name: string, pid: number, routes: (
 const nowhere = ['--state-dir', '/no/such/dir']
 
 test('status: for people, for programs, and as an exit code', async () => {
-  const { processes, here } = await running()
+  const { processes, state, here } = await running()
   const text = await run('status', ...here)
   expect(text.code).toBe(0)
   expect(text.stdout).toContain('cluster "two"')
@@ -64,6 +64,9 @@ test('status: for people, for programs, and as an exit code', async () => {
   const { components } = JSON.parse(json.stdout) as { components: object[] }
   expect(components[1]).toEqual({ name: 'scheduler', pid: 1001, ready: false, restarts: 0, stopped: false, paused: [] })
   expect((await run('status', ...here)).stdout).toMatch(/scheduler +1001 {2}does not answer/)
+  processes.of('controller').health = 'not ready'
+  writeFileSync(state.log('controller'), '{"level":60,"msg":"no room"}\n')
+  expect((await run('status', ...here)).stdout).toMatch(/controller +\d+ {2}not ready\n {4}no room\n/)
   expect(await run('status', '-o', 'yaml', ...here)).toMatchObject({ code: 2 })
   await expect(run('status', ...nowhere)).rejects.toThrow('no cluster is running in /no/such/dir; start one')
 })
