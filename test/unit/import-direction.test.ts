@@ -32,7 +32,7 @@ const house: Record<string, Plan> = {
       'registry',
       'admission openapi discovery bootstrap',
       'http',
-      'debug',
+      'debug aggregation',
       'server',
       'main',
     ],

@@ -19,6 +19,7 @@ import { clusterPolicy, namespacedPolicy } from './auth/rbac/bootstrap-policy.ts
 import { ensureRbacDefaults } from './bootstrap/rbac-defaults.ts'
 import type { Ipv4Range } from './registry/ipv4-range.ts'
 import { numberToIp } from './registry/ipv4-range.ts'
+import { setAt, valueAt } from './registry/field-path.ts'
 import type { Resources } from './registry/resources.ts'
 import type { Store } from './registry/store.ts'
 import { serverContext } from './registry/write-context.ts'
@@ -115,27 +116,17 @@ async function ensure(
   content: Content,
   ...paths: string[][]
 ): Promise<void> {
-  const definition = resources.get(resource.group, resource.version, resource.plural)!
+  const definition = resources.definitionOf(resource)
   const { name, namespace } = content.metadata
   const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, ...content } as unknown as KubernetesObject
   await store.update(
     definition,
     { namespace, name },
     (current) => {
-      if (!current) return object
       for (const path of paths) setAt(current, path, valueAt(object, path))
       return current
     },
     serverContext,
-    { createIfMissing: true },
+    { createIfMissing: () => object },
   )
-}
-
-function valueAt(object: object, path: string[]): unknown {
-  return path.reduce<unknown>((value, field) => (value as Record<string, unknown>)[field], object)
-}
-
-function setAt(object: object, path: string[], value: unknown): void {
-  const parent = valueAt(object, path.slice(0, -1)) as Record<string, unknown>
-  parent[path.at(-1)!] = value
 }

@@ -23,6 +23,8 @@ import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
+import { Aggregator } from './aggregation/aggregator.ts'
+import { MetricsApi, summaryReader } from './aggregation/metrics-api.ts'
 import { adminSocket } from './auth/admin-socket.ts'
 import { anonymous } from './auth/anonymous.ts'
 import { loopbackAdmin } from './auth/authenticate.ts'
@@ -107,15 +109,18 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const { storage, clock, log, health, metrics } = parts
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
-  const { resources } = services
+  const { resources, reader, store } = services
+  const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
+  const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
   const http = createApiServer({
     services,
     log,
+    extensionFor: (path) => aggregator.find(path),
     flowControl: new FlowControl(),
     metrics: requestMetrics(metrics, clock),
     paths: {
       ...pathRoutes({ health, metrics }),
-      ...discoveryRoutes(resources),
+      ...discoveryRoutes(resources, aggregator),
       ...openApiRoutes(resources, clock),
       ...debugRoutes(storage, resources),
       ...openIdRoutes(services.tokens),
@@ -127,8 +132,8 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
-  const stop = new AbortController()
-  const following = services.authorization.follow(stop.signal)
+  const ended = new AbortController()
+  const following = services.authorization.follow(ended.signal)
   await bootstrapCluster(services)
   const listening = await http.listen({
     ...parseHostPort(options.listen),
@@ -137,10 +142,11 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
   await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
+  const aggregating = aggregator.run(ended.signal)
   const close = async () => {
+    ended.abort()
     await http.close(closeGraceMs)
-    stop.abort()
-    await following
+    await Promise.all([following, aggregating])
   }
   return { ...listening, services, close }
 }

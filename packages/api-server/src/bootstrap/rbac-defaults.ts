@@ -75,5 +75,6 @@ async function change(
   replace: boolean,
 ): Promise<void> {
   if (replace) await store.delete(definition, ref, {}, serverContext)
-  await store.update(definition, ref, () => structuredClone(write), serverContext, { createIfMissing: true })
+  const make = () => structuredClone(write)
+  await store.update(definition, ref, make, serverContext, { createIfMissing: make })
 }

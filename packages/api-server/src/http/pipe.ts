@@ -21,6 +21,8 @@ export interface Target {
   tls?: ClientTls | undefined
   /** With the query string. */
   path: string
+  /** Sent besides what the client sent. */
+  headers?: Record<string, string | string[]>
 }
 
 const hopByHop = new Set([
@@ -115,7 +117,13 @@ function head(status: number, headers: IncomingHttpHeaders): string {
 }
 
 function forwarded(headers: IncomingHttpHeaders, target: Target): IncomingHttpHeaders {
-  return { ...withoutHopByHop(headers), host: authority(target) }
+  const passed = Object.entries(withoutHopByHop(headers)).filter(([name]) => !isForThisServer(name))
+  return { ...Object.fromEntries(passed), ...target.headers, host: authority(target) }
+}
+
+/** What proved to this server who asks; whoever it hands the request on to must not be able to use it. */
+function isForThisServer(name: string): boolean {
+  return name === 'authorization' || name.startsWith('impersonate-') || name.startsWith('x-remote-')
 }
 
 function withoutHopByHop(headers: IncomingHttpHeaders): Record<string, string> & { 'content-type'?: string } {

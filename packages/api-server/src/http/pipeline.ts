@@ -4,12 +4,12 @@
  *
  *   request ─► request info ─► is local ─► authenticate ─► impersonate ─► flow control ─► authorize
  *                                403           401             403             429            403
- *           ─► handler ─► encode ─► answer
- *                 │
- *      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
- *     400 413 415             any                   422           403 …               409 404
+ *      ─► handler ─► encode ─► answer
+ *           │  └─► another server answers
+ *        decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
+ *       400 413 415             any                   422           403 …               409 404
  *
- * The second line is the handler's: decode in decode-request.ts, the rest in registry/create.ts and update.ts, where
+ * The last line is the handler's: decode in decode-request.ts, the rest in registry/create.ts and update.ts, where
  * all of it is done again if somebody else writes in between. Whatever a stage throws becomes a Status in one place,
  * `statusOf`.
  */
@@ -35,7 +35,7 @@ import { Exchange, maxBodyBytes } from './exchange.ts'
 import type { FlowControl } from './flow-control.ts'
 import { attributesOf } from './access-attributes.ts'
 import { addPathRoutes, type PathRoutes } from './path-routes.ts'
-import { answer, encode, statusAnswer } from './reply.ts'
+import { answer, encode, type Reply, statusAnswer } from './reply.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import { findHandler } from './resource-routes.ts'
 import { addResourceRoutes } from './routes.ts'
@@ -47,6 +47,16 @@ export interface Pipeline {
   paths: PathRoutes
   metrics: RequestMetrics
   log: Logger
+  /** Another server that answers for this path (../aggregation/), if there is one. */
+  extensionFor(path: string): Extension | undefined
+}
+
+/** A group and version that somebody else answers for. */
+export interface Extension {
+  group: string
+  version: string
+  /** A refusal is thrown. Undefined: the connection has been taken. */
+  answer(exchange: Exchange): Promise<Reply | undefined>
 }
 
 export function createApiServer(pipeline: Pipeline): HttpServer {
@@ -91,6 +101,12 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
   app.addHook('onRequest', function authorizeRequest({ exchange }, _reply, done) {
     authorize(exchange, services.authorization.authorize)
     done()
+  })
+  app.addHook('onRequest', function aggregate({ exchange }, reply, done) {
+    const extension = pipeline.extensionFor(exchange.info.path)
+    if (!extension) return done()
+    // Nothing after this hook is called for what another server answers, unless it is a refusal.
+    void extension.answer(exchange).then((made) => made && answer(reply, made), done)
   })
   app.addHook('onSend', encode)
 

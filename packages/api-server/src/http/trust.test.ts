@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAuthority, issueCertificate, type KeyPair } from '@dinghy/shared/pki/authority'
-import { newSigningKey, TokenIssuer } from '../auth/token-issuer.ts'
+import { newSigningKey } from '@dinghy/shared/pki/signing-key'
+import { TokenIssuer } from '../auth/token-issuer.ts'
 import { type Json, serverFixture } from '../testing/server-fixture.ts'
 
 /** The fixture's clock stands at this time; OpenSSL's does not. */

@@ -154,9 +154,10 @@ export class HttpServer {
 
   async #createListener(tls: ServerTls | undefined): Promise<Server> {
     const timing = { keepAliveTimeout: this.#keepAliveTimeoutMs, requestTimeout: 0, headersTimeout: headersTimeoutMs }
+    // https is loaded when it is needed. A client that has sent all its input still wants to read, which TLS does not
+    // expect.
     const listener = tls
-      ? // Loaded when it is needed. A client that has sent all its input still wants to read, which TLS does not expect.
-        (await import('node:https')).createServer({ minVersion: 'TLSv1.2', ...timing, ...tls, allowHalfOpen: true })
+      ? (await import('node:https')).createServer({ minVersion: 'TLSv1.2', ...timing, ...tls, allowHalfOpen: true })
       : createServer(timing)
     listener.on('request', (request, response) => this.app.routing(request, response))
     listener.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {

@@ -50,7 +50,8 @@ export function chooseContainer(pod: Pod, wanted: string | undefined): string {
     if ([...regular, ...init, ...ephemeral].includes(wanted)) return wanted
     throw badRequest(`container ${wanted} is not valid for pod ${name}`)
   }
-  if (regular.length === 1) return regular[0]!
+  const [only, ...more] = regular
+  if (only !== undefined && more.length === 0) return only
   const others = init.length > 0 ? ` or one of the init containers: [${init.join(' ')}]` : ''
   throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${regular.join(' ')}]${others}`)
 }

@@ -17,7 +17,7 @@ import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
 import type { Services } from '../services.ts'
-import { refOf } from '../write-verbs.ts'
+import { namespaceOf, refOf } from '../object-ref.ts'
 
 interface ObjectReference {
   kind?: string
@@ -52,6 +52,7 @@ export async function createToken(
     types,
   }
   const { spec = {}, ...request } = await decodeRequest<TokenRequest>(exchange, target, 'CreateOptions')
+  const namespace = namespaceOf(exchange)
   const ref = refOf(exchange, definition)
   const account = services.store.get(definition, ref).object
   const wanted = spec.expirationSeconds ?? defaultSeconds
@@ -74,7 +75,7 @@ export async function createToken(
   settle()
   const binding = spec.boundObjectRef ? bindingOf(services, ref, spec.boundObjectRef) : {}
   const token = services.tokens.issue({
-    namespace: ref.namespace!,
+    namespace,
     name: ref.name,
     uid: account.metadata.uid,
     audiences,
@@ -85,7 +86,7 @@ export async function createToken(
   const metadata = {
     ...request.metadata,
     name: ref.name,
-    namespace: ref.namespace,
+    namespace,
     creationTimestamp: rfc3339(services.clock.now()),
   }
   const answer = {
@@ -120,7 +121,7 @@ function bindingOf(
   const { kind = '', apiVersion = '', name = '', uid } = reference
   const resource = apiVersion === 'v1' ? boundTo.find((one) => one.kind === kind) : undefined
   if (!resource) throw badRequest(`cannot bind token to object of type ${apiVersion}, Kind=${kind}`)
-  const definition = resources.get(resource.group, resource.version, resource.plural)!
+  const definition = resources.definitionOf(resource)
   const namespace = resource.namespaced ? account.namespace : undefined
   const { metadata } = store.get(definition, { namespace, name }).object
   const pod = resource.kind === 'Pod' ? reader.get(Pods, namespace, name) : undefined
