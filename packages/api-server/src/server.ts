@@ -132,8 +132,8 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
-  const ended = new AbortController()
-  const following = services.authorization.follow(ended.signal)
+  const stop = new AbortController()
+  const following = services.authorization.follow(stop.signal)
   await bootstrapCluster(services)
   const listening = await http.listen({
     ...parseHostPort(options.listen),
@@ -142,10 +142,10 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
   await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
-  const aggregating = aggregator.run(ended.signal)
+  const aggregating = aggregator.run(stop.signal)
   const close = async () => {
-    ended.abort()
     await http.close(closeGraceMs)
+    stop.abort()
     await Promise.all([following, aggregating])
   }
   return { ...listening, services, close }

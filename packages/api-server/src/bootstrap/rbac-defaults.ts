@@ -75,6 +75,6 @@ async function change(
   replace: boolean,
 ): Promise<void> {
   if (replace) await store.delete(definition, ref, {}, serverContext)
-  const make = () => structuredClone(write)
-  await store.update(definition, ref, make, serverContext, { createIfMissing: make })
+  const wanted = () => structuredClone(write)
+  await store.update(definition, ref, wanted, serverContext, { createIfMissing: wanted })
 }

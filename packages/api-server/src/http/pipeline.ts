@@ -4,10 +4,10 @@
  *
  *   request ─► request info ─► is local ─► authenticate ─► impersonate ─► flow control ─► authorize
  *                                403           401             403             429            403
- *      ─► handler ─► encode ─► answer
- *           │  └─► another server answers
- *        decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
- *       400 413 415             any                   422           403 …               409 404
+ *           ─► aggregate ─► handler ─► encode ─► answer     (aggregate: another server may answer)
+ *                              │
+ *      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
+ *     400 413 415             any                   422           403 …               409 404
  *
  * The last line is the handler's: decode in decode-request.ts, the rest in registry/create.ts and update.ts, where
  * all of it is done again if somebody else writes in between. Whatever a stage throws becomes a Status in one place,
