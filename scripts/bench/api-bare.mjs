@@ -11,7 +11,6 @@ import { createServer as createHttpsServer } from 'node:https'
 import { join } from 'node:path'
 
 const [pki] = process.argv.slice(2)
-const read = (name) => readFileSync(join(pki, name))
 const isSecure = existsSync(join(pki, 'apiserver.crt'))
 const objects = new Map()
 let revision = 0
@@ -25,6 +24,10 @@ const server = isSecure
 server.listen(0, '127.0.0.1', () => {
   console.log(`${isSecure ? 'https' : 'http'}://127.0.0.1:${server.address().port}`)
 })
+
+function read(name) {
+  return readFileSync(join(pki, name))
+}
 
 function serve(request, response) {
   if (request.method === 'GET') return answer(response, 200, objects.get(request.url) ?? '{}')

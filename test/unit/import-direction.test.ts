@@ -26,7 +26,8 @@ const house: Record<string, Plan> = {
   'api-server': {
     uses: ['shared'],
     floors: [
-      'storage shape auth',
+      'storage shape cel',
+      'auth',
       'patch',
       'registry',
       'admission openapi discovery bootstrap',
@@ -56,7 +57,7 @@ const house: Record<string, Plan> = {
       'deps',
       'children',
       'history service-account',
-      'daemon-set deployment disruption endpoint-slice garbage-collector job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
+      'cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
       'cron-job endpoints replication-controller',
       'main',
     ],

@@ -1,6 +1,6 @@
 /**
- * What a cluster has from the first moment on: its own namespaces, the two priority classes of the system, and the
- * Service "kubernetes", by which programs in pods find this server.
+ * What a cluster has from the first moment on: its own namespaces, the roles and bindings of RBAC, the two priority
+ * classes of the system, and the Service "kubernetes", by which programs in pods find this server.
  *
  * Level-triggered: each start makes what is missing and corrects what has moved.
  */
@@ -15,6 +15,8 @@ import {
   Services,
 } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
+import { clusterPolicy, namespacedPolicy } from './auth/rbac/bootstrap-policy.ts'
+import { ensureRbacDefaults } from './bootstrap/rbac-defaults.ts'
 import type { Ipv4Range } from './registry/ipv4-range.ts'
 import { numberToIp } from './registry/ipv4-range.ts'
 import { setAt, valueAt } from './registry/field-path.ts'
@@ -22,9 +24,12 @@ import type { Resources } from './registry/resources.ts'
 import type { Store } from './registry/store.ts'
 import { serverContext } from './registry/write-context.ts'
 
-export interface Bootstrap {
+interface Cluster {
   store: Store
   resources: Resources
+}
+
+export interface Bootstrap extends Cluster {
   /** Where this server listens. */
   host: string
   port: number
@@ -51,15 +56,20 @@ type Content = { metadata: { name: string; namespace?: string; labels?: Record<s
   unknown
 >
 
-export async function bootstrap(cluster: Bootstrap): Promise<void> {
-  // Namespaces first: the rest lives in them. Otherwise together, so that they share one commit.
-  await Promise.all(systemNamespaces.map((name) => ensure(cluster, Namespaces, { metadata: { name } })))
+/** What must be there before the first request: without roles it would be refused. One commit. */
+export async function bootstrapCluster(cluster: Cluster): Promise<void> {
   await Promise.all([
+    ...systemNamespaces.map((name) => ensure(cluster, Namespaces, { metadata: { name } })),
     ...systemPriorityClasses.map(({ name, value, for: description }) =>
       ensure(cluster, PriorityClasses, { metadata: { name }, value, description }),
     ),
-    kubernetesService(cluster),
+    ensureRbacDefaults(cluster.store, clusterPolicy()),
   ])
+}
+
+/** What lives in those namespaces, and the address at which this server listens by now. */
+export async function bootstrapNamespaces(cluster: Bootstrap): Promise<void> {
+  await Promise.all([ensureRbacDefaults(cluster.store, namespacedPolicy()), kubernetesService(cluster)])
 }
 
 /** As upstream, the first address of the range, port 443; its endpoint is this server. */
@@ -101,7 +111,7 @@ async function kubernetesService(cluster: Bootstrap): Promise<void> {
 
 /** Creates the object; if it is there, only what stands at `paths` is brought up to date. */
 async function ensure(
-  { store, resources }: Bootstrap,
+  { store, resources }: Cluster,
   resource: Resource,
   content: Content,
   ...paths: string[][]

@@ -8,6 +8,7 @@ import type { ClientTls } from '@dinghy/shared/http/client'
 import { FlagError } from '@dinghy/shared/process/flags'
 import { runMain } from '@dinghy/shared/process/main'
 import { loadSchema } from '@dinghy/shared/schema/schema'
+import { type AuthorizationMode, authorizationModes } from './auth/authorization.ts'
 import { loadSigningKey } from './auth/token-issuer.ts'
 import { runEventTtl } from './registry/event-ttl.ts'
 import { type ServerIdentity, startServer } from './server.ts'
@@ -46,7 +47,7 @@ runMain({
     'authorization-mode': {
       type: 'list',
       default: ['AlwaysAllow'],
-      help: 'who decides what a user may do: AlwaysAllow',
+      help: `who decides what a user may do: ${authorizationModes.join(', ')}`,
     },
     'service-account-signing-key-file': {
       type: 'string',
@@ -65,8 +66,6 @@ runMain({
     'default-toleration-seconds': { type: 'number', default: 300, help: 'how long pods stay on a node that went away' },
   },
   async run({ flags, log, clock, signal, health, metrics, announce }) {
-    const unknownMode = flags.authorizationMode.find((mode) => mode !== 'AlwaysAllow')
-    if (unknownMode !== undefined) throw new FlagError(`--authorization-mode ${unknownMode} is none of AlwaysAllow`)
     let isReady = false
     health.addCheck('bootstrap', () => isReady)
     mkdirSync(dirname(flags.database), { recursive: true })
@@ -83,6 +82,7 @@ runMain({
         tls: serverIdentity(flags),
         adminSocket: flags.adminSocket,
         anonymousAuth: flags.anonymousAuth,
+        authorizationModes: flags.authorizationMode.map(authorizationMode),
         kubeletTls: kubeletTls(flags),
         ...(flags.serviceAccountMaxTokenExpiration
           ? { maxTokenSeconds: flags.serviceAccountMaxTokenExpiration / 1000 }
@@ -101,6 +101,12 @@ runMain({
     }
   },
 })
+
+function authorizationMode(name: string): AuthorizationMode {
+  const mode = authorizationModes.find((known) => known === name)
+  if (mode) return mode
+  throw new FlagError(`--authorization-mode ${name} is none of ${authorizationModes.join(', ')}`)
+}
 
 interface TlsFlags {
   tlsCertFile?: string | undefined

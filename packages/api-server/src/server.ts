@@ -17,6 +17,7 @@ import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { persistentVolumeClaimResize } from './admission/persistent-volume-claim-resize.ts'
 import { priority } from './admission/priority.ts'
+import { rbacEscalation } from './admission/rbac-escalation.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
@@ -26,13 +27,13 @@ import { MetricsApi, summaryReader } from './aggregation/metrics-api.ts'
 import { adminSocket } from './auth/admin-socket.ts'
 import { anonymous } from './auth/anonymous.ts'
 import { loopbackAdmin } from './auth/authenticate.ts'
-import { alwaysAllow } from './auth/authorize.ts'
+import { Authorization, type AuthorizationMode } from './auth/authorization.ts'
 import { bearerTokens, firstVerifier } from './auth/bearer-tokens.ts'
 import { bootstrapTokens } from './auth/bootstrap-tokens.ts'
 import { clientCertificates } from './auth/client-certificates.ts'
 import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
-import { bootstrap } from './bootstrap.ts'
+import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { FlowControl } from './http/flow-control.ts'
@@ -68,6 +69,8 @@ export interface ServerOptions {
   adminSocket?: string | undefined
   /** Whether requests without credentials may see health and version. */
   anonymousAuth?: boolean
+  /** Who decides what a user may do. */
+  authorizationModes?: AuthorizationMode[]
   /** How this server speaks with kubelets; without it, in plain HTTP. */
   kubeletTls?: ClientTls | undefined
   /** The longest that a service account token may live. */
@@ -128,19 +131,21 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
+  const stop = new AbortController()
+  const following = services.authorization.follow(stop.signal)
+  await bootstrapCluster(services)
   const listening = await http.listen({
     ...parseHostPort(options.listen),
     tls: options.tls && listenerTls(options.tls),
   })
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
-  await bootstrap({ store: services.store, resources, host, port, serviceRange })
-  const ended = new AbortController()
-  const aggregating = aggregator.run(ended.signal)
+  await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
+  const aggregating = aggregator.run(stop.signal)
   const close = async () => {
-    ended.abort()
     await http.close(closeGraceMs)
-    await aggregating
+    stop.abort()
+    await Promise.all([following, aggregating])
   }
   return { ...listening, services, close }
 }
@@ -148,6 +153,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
 function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): Services {
   const reader = new Reader(storage)
   const resources = new Resources(builtinDefinitions(schema))
+  const authorization = new Authorization(options.authorizationModes ?? ['AlwaysAllow'], storage)
   // In upstream's order.
   const admission = new AdmissionChain([
     namespaceLifecycle(reader),
@@ -162,6 +168,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     resourceQuota(reader),
+    rbacEscalation(authorization),
   ])
   const ports = parsePortRange(options.nodePortRange)
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)
@@ -183,7 +190,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
       ...(options.tls ? [] : [loopbackAdmin]),
       ...(options.anonymousAuth ? [anonymous] : []),
     ],
-    authorizer: alwaysAllow,
+    authorization,
     tokens,
     verifyToken,
     kubeletTls: options.kubeletTls,

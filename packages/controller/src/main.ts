@@ -18,6 +18,7 @@ import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
 import { kubeconfigFlag } from '@dinghy/shared/process/kubeconfig-flag'
 import { leaseFlags, leaseIdentity } from '@dinghy/shared/process/lease-flags'
 import { runMain } from '@dinghy/shared/process/main'
+import { ClusterRoleAggregationController } from './cluster-role-aggregation/cluster-role-aggregation-controller.ts'
 import { CronJobController } from './cron-job/cron-job-controller.ts'
 import { DaemonSetController } from './daemon-set/daemon-set-controller.ts'
 import { DeploymentController } from './deployment/deployment-controller.ts'
@@ -82,6 +83,8 @@ const controllers: ControllerClass[] = [
   ResourceQuotaController,
   NamespaceController,
   PodGcController,
+  // Who may do what.
+  ClusterRoleAggregationController,
 ]
 
 /**

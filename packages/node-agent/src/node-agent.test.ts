@@ -82,7 +82,7 @@ function startAgent(): void {
 }
 
 /** What the process' readiness says. */
-let hasStarted = () => false
+let hasStarted: () => boolean
 
 async function restartAgent({ graceMs }: { graceMs: number }): Promise<void> {
   await stopAgent()

@@ -4,8 +4,6 @@
  * anonymous.
  *
  *   admin socket ─► client certificate ─► bearer token (service account, bootstrap) ─► anonymous, for a few paths
- *
- * An administrator may act as somebody else (kubectl --as), as upstream's impersonation filter allows.
  */
 
 import type { IncomingHttpHeaders } from 'node:http'
@@ -28,7 +26,7 @@ export type Authenticator = (request: AuthenticationRequest) => UserInfo | undef
 export function authenticate(authenticators: Authenticator[], request: AuthenticationRequest): UserInfo {
   for (const authenticator of authenticators) {
     const user = authenticator(request)
-    if (user) return impersonated(user, request.headers)
+    if (user) return user
   }
   throw unauthorized('Unauthorized')
 }
@@ -36,19 +34,4 @@ export function authenticate(authenticators: Authenticator[], request: Authentic
 /** For a server on plain HTTP, which only tests and tools start: whoever reaches it is its administrator. */
 export function loopbackAdmin({ headers }: AuthenticationRequest): UserInfo | undefined {
   return headers.authorization ? undefined : admin
-}
-
-/** The second is the group of kubeadm's administrator, and of ours. */
-const administrators = new Set(['system:masters', 'kubeadm:cluster-admins'])
-
-function impersonated(user: UserInfo, headers: IncomingHttpHeaders): UserInfo {
-  const username = headers['impersonate-user']
-  const isAdmin = user.groups.some((group) => administrators.has(group))
-  if (typeof username !== 'string' || !isAdmin) return user
-  const groups = String(headers['impersonate-group'] ?? '')
-    .split(',')
-    .map((group) => group.trim())
-    .filter(Boolean)
-  const uid = headers['impersonate-uid']
-  return { username, ...(typeof uid === 'string' ? { uid } : {}), groups: [...groups, 'system:authenticated'] }
 }

@@ -27,3 +27,10 @@ export function serviceAccountUser(namespace: string, name: string, uid?: string
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
   }
 }
+
+/** The service account that a user name stands for; undefined for all others. */
+export function serviceAccountOf(username: string): { namespace: string; name: string } | undefined {
+  if (!username.startsWith(serviceAccountPrefix)) return undefined
+  const [namespace, name, ...more] = username.slice(serviceAccountPrefix.length).split(':')
+  return namespace && name && more.length === 0 ? { namespace, name } : undefined
+}

@@ -1,10 +1,11 @@
 /**
- * The way of a request, one line a stage, by Kubernetes' own names for them. The first five are Fastify's onRequest
+ * The way of a request, one line a stage, by Kubernetes' own names for them. The first six are Fastify's onRequest
  * hooks, in this order; `encode` is its onSend hook; upgrades (exec, attach, port-forward) take the same way.
  *
- *   request ─► request info ─► is local ─► authenticate ─► flow control ─► authorize ─► handler ─► encode ─► answer
- *                                403           401             429             403      │  │
- *                                                           another server answers ◄────┘  │
+ *   request ─► request info ─► is local ─► authenticate ─► impersonate ─► flow control ─► authorize
+ *                                403           401             403             429            403
+ *           ─► aggregate ─► handler ─► encode ─► answer     (aggregate: another server may answer)
+ *                              │
  *      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
  *     400 413 415             any                   422           403 …               409 404
  *
@@ -16,7 +17,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import {
   badRequest,
-  forbidden,
   requestEntityTooLarge,
   type Status,
   StatusError,
@@ -28,9 +28,12 @@ import { HttpServer } from '@dinghy/shared/http/server'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { authenticate } from '../auth/authenticate.ts'
 import type { Authorizer } from '../auth/authorize.ts'
+import { notAuthorized } from '../auth/forbidden.ts'
+import { impersonate } from '../auth/impersonation.ts'
 import { requireLocal } from '../auth/loopback.ts'
 import { Exchange, maxBodyBytes } from './exchange.ts'
 import type { FlowControl } from './flow-control.ts'
+import { attributesOf } from './access-attributes.ts'
 import { addPathRoutes, type PathRoutes } from './path-routes.ts'
 import { answer, encode, type Reply, statusAnswer } from './reply.ts'
 import type { RequestMetrics } from './request-metrics.ts'
@@ -86,12 +89,17 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
     delete headers.authorization
     done()
   })
+  app.addHook('onRequest', function impersonateUser({ exchange, headers, raw }, _reply, done) {
+    exchange.user = impersonate(exchange.user, raw.rawHeaders, services.authorization.authorize)
+    for (const name in headers) if (name.startsWith('impersonate-')) delete headers[name]
+    done()
+  })
   app.addHook('onRequest', function flowControl({ exchange }, _reply, done) {
     onceOver(exchange, pipeline.flowControl.enter(exchange.info))
     done()
   })
   app.addHook('onRequest', function authorizeRequest({ exchange }, _reply, done) {
-    authorize(exchange, services.authorizer)
+    authorize(exchange, services.authorization.authorize)
     done()
   })
   app.addHook('onRequest', function aggregate({ exchange }, reply, done) {
@@ -129,15 +137,10 @@ function onceOver({ upgrade, reply }: Exchange, act: () => void): void {
   connection.once('close', act)
 }
 
-function authorize({ user, info }: Exchange, authorizer: Authorizer): void {
-  const { verb, group, version, resource, subresource, namespace, name } = info
-  const path = info.isResource ? undefined : info.path
-  const decision = authorizer({ user, verb, group, version, resource, subresource, namespace, name, path })
-  if (decision.allowed) return
-  const what = info.isResource
-    ? `User ${JSON.stringify(user.username)} cannot ${verb} resource ${JSON.stringify(subresource ? `${resource}/${subresource}` : resource)} in API group ${JSON.stringify(group)} ${namespace ? `in the namespace ${JSON.stringify(namespace)}` : 'at the cluster scope'}`
-    : `User ${JSON.stringify(user.username)} cannot ${verb} path ${JSON.stringify(path)}`
-  throw forbidden(group, resource, name ?? '', decision.reason ? `${what}: ${decision.reason}` : what)
+function authorize({ user, info, query }: Exchange, authorizer: Authorizer): void {
+  const attributes = attributesOf(user, info, query)
+  const decision = authorizer(attributes)
+  if (!decision.allowed) throw notAuthorized(attributes, decision.reason)
 }
 
 function answerError(error: unknown, request: FastifyRequest, log: Logger): ErrorAnswer {

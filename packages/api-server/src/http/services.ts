@@ -8,7 +8,7 @@ import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import type { AdmissionChain } from '../registry/admission.ts'
 import type { Authenticator } from '../auth/authenticate.ts'
 import type { TokenVerifier } from '../auth/bearer-tokens.ts'
-import type { Authorizer } from '../auth/authorize.ts'
+import type { Authorization } from '../auth/authorization.ts'
 import type { TokenIssuer } from '../auth/token-issuer.ts'
 import type { Reader } from '../registry/reader.ts'
 import type { Resources } from '../registry/resources.ts'
@@ -24,7 +24,8 @@ export interface Services {
   reader: Reader
   admission: AdmissionChain
   authenticators: Authenticator[]
-  authorizer: Authorizer
+  /** Who may do what, and why. */
+  authorization: Authorization
   tokens: TokenIssuer
   /** All kinds of bearer tokens, as the authenticators have them: for reviews. */
   verifyToken: TokenVerifier

@@ -60,7 +60,7 @@ export function canonicalQuantity(text: string | number): string {
   return formatQuantity(parseQuantity(text))
 }
 
-function formatQuantity({ nano, format }: Quantity): string {
+export function formatQuantity({ nano, format }: Quantity): string {
   if (nano === 0n) return '0'
   const sign = nano < 0n ? '-' : ''
   const magnitude = nano < 0n ? -nano : nano

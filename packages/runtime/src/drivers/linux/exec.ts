@@ -7,8 +7,8 @@
  *              is root    privileges     namespace     root and user
  *
  * Whoever is in the container may look into the processes that appear there as soon as these have no more rights than
- * itself. So from nsenter on the root directory is the toolbox, the environment is PATH and what the program itself will
- * have (environment.ts), and no file is open but the streams.
+ * itself. So from nsenter on the root directory is the toolbox, the environment is PATH and what the program itself
+ * will have (environment.ts), and no file is open but the streams.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -187,7 +187,8 @@ export interface Command {
 }
 
 /**
- * The command that turns a privileged process, whose working directory is the container's root, into the program. `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env. `afterDrop` runs the
+ * The command that turns a privileged process, whose working directory is the container's root, into the program.
+ * `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env. `afterDrop` runs the
  * rest of the command when the privileges have been shed.
  */
 export function dropCommand(
