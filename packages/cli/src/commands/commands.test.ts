@@ -122,7 +122,7 @@ test('env and kubeconfig point at a cluster that is there', async () => {
 
 test('kubeconfig makes files for people, and merges clusters into one', async () => {
   const state = temporaryState()
-  await ensurePki(someConfig, state, 'https://127.0.0.1:6474', Date.now())
+  ensurePki(someConfig, state, 'https://127.0.0.1:6474', Date.now())
   const here = ['--state-dir', state.root]
   const jane = parse((await run('kubeconfig', '--user', 'jane', '--group', 'dev', '--group', 'ops', ...here)).stdout)
   expect(jane['current-context']).toBe('jane@dinghy-two')

@@ -60,7 +60,7 @@ async function run(options: KubeconfigOptions): Promise<number> {
     console.log(state.kubeconfig)
     return 0
   }
-  const config = await made(state, options)
+  const config = made(state, options)
   if (!merge) {
     process.stdout.write(await kubeconfigText(config))
     return 0
@@ -71,7 +71,7 @@ async function run(options: KubeconfigOptions): Promise<number> {
   return 0
 }
 
-async function made(state: StateDir, { user, group, expires }: KubeconfigOptions): Promise<Kubeconfig> {
+function made(state: StateDir, { user, group, expires }: KubeconfigOptions): Kubeconfig {
   const config = state.readConfig()
   if (!config) throw new Error(`there is no cluster in ${state.root}`)
   const expiresInMs = parseDuration(expires)
@@ -83,7 +83,7 @@ async function made(state: StateDir, { user, group, expires }: KubeconfigOptions
     now: systemClock.now(),
     expiresInSeconds: expiresInMs / 1000,
   }
-  return await kubeconfigFor(config, state, apiServerUrl(config), person || undefined)
+  return kubeconfigFor(config, state, apiServerUrl(config), person || undefined)
 }
 
 /** Where kubectl writes: but not into the cluster's own file, to which `dinghy env` points it. Pure. */
