@@ -26,7 +26,7 @@ const house: Record<string, Plan> = {
   'api-server': {
     uses: ['shared'],
     floors: [
-      'storage shape auth cel',
+      'storage shape auth cel webhooks',
       'patch',
       'registry',
       'admission openapi discovery bootstrap',

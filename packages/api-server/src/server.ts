@@ -20,6 +20,8 @@ import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
+import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.ts'
+import { validatingAdmissionWebhook } from './admission/webhook/validating-webhook.ts'
 import { bearerTokens, loopbackAdmin } from './auth/authenticate.ts'
 import { alwaysAllow } from './auth/authorize.ts'
 import { verifyServiceAccountToken } from './auth/service-account-tokens.ts'
@@ -40,8 +42,10 @@ import { Reader } from './registry/reader.ts'
 import { Reservations } from './registry/reservations.ts'
 import { Resources } from './registry/resources.ts'
 import { parsePortRange, ServiceAllocator } from './registry/service-allocators.ts'
+import { locateService } from './registry/service-endpoints.ts'
 import { Store } from './registry/store.ts'
 import type { Storage } from './storage/storage.ts'
+import { WebhookClient } from './webhooks/webhook-client.ts'
 
 export interface ServerOptions {
   /** host:port; port 0 takes any. */
@@ -105,9 +109,15 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   return { ...listening, services, close: () => http.close(closeGraceMs) }
 }
 
-function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): Services {
+function wire(options: ServerOptions, { schema, storage, clock, log }: ServerParts): Services {
   const reader = new Reader(storage)
   const resources = new Resources(builtinDefinitions(schema))
+  const authorizer = alwaysAllow
+  const webhooks = new WebhookClient({
+    clock,
+    locateService: (namespace, name, port) => locateService(reader, namespace, name, String(port)),
+  })
+  const dynamic = { reader, resources, authorizer, client: webhooks, log }
   // In upstream's order.
   const admission = new AdmissionChain([
     namespaceLifecycle(reader),
@@ -121,6 +131,8 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     certificateRequester(),
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
+    mutatingAdmissionWebhook(dynamic),
+    validatingAdmissionWebhook(dynamic),
     resourceQuota(reader),
   ])
   const ports = parsePortRange(options.nodePortRange)
@@ -136,7 +148,8 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     reader,
     admission,
     authenticators: [bearerTokens((token) => verifyServiceAccountToken(tokens, reader, token)?.user), loopbackAdmin],
-    authorizer: alwaysAllow,
+    authorizer,
     tokens,
+    webhooks,
   }
 }

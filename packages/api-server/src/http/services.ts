@@ -12,6 +12,7 @@ import type { Reader } from '../registry/reader.ts'
 import type { Resources } from '../registry/resources.ts'
 import type { Store } from '../registry/store.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { WebhookClient } from '../webhooks/webhook-client.ts'
 
 export interface Services {
   clock: Clock
@@ -24,4 +25,5 @@ export interface Services {
   authenticators: Authenticator[]
   authorizer: Authorizer
   tokens: TokenIssuer
+  webhooks: WebhookClient
 }

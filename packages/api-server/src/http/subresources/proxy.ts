@@ -4,10 +4,11 @@
  * NAME may be NAME:port or scheme:NAME:port, port being a number or, for a Service, a port's name.
  */
 
-import { badRequest, notFound, serviceUnavailable } from '@dinghy/shared/api/errors'
-import { EndpointSlices, Pods, Services as ServicesResource } from '@dinghy/shared/api/resources'
+import { badRequest, notFound } from '@dinghy/shared/api/errors'
+import { Pods } from '@dinghy/shared/api/resources'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import type { Reader } from '../../registry/reader.ts'
+import { locateService } from '../../registry/service-endpoints.ts'
 import type { Exchange } from '../exchange.ts'
 import { pipeHttp, pipeUpgrade } from '../pipe.ts'
 import type { Reply } from '../reply.ts'
@@ -56,31 +57,10 @@ function locate(reader: Reader, plural: string, namespace: string, { name, port 
     const kubelet = kubeletOf(reader, name)
     return port ? { host: kubelet.host, port: Number(port) } : kubelet
   }
-  if (plural === 'services') return endpointOf(reader, namespace, name, port)
+  if (plural === 'services') return locateService(reader, namespace, name, port)
   const pod = reader.get(Pods, namespace, name)
   if (!pod) throw notFound('', 'pods', name)
   if (!pod.status.podIP) throw badRequest(`address not allowed: pod ${name} has no IP yet`)
   const first = pod.spec.containers.flatMap((container) => container.ports ?? [])[0]
   return { host: pod.status.podIP, port: port ? Number(port) : (first?.containerPort ?? 80) }
-}
-
-function endpointOf(reader: Reader, namespace: string, name: string, wanted: string): KubeletAddress {
-  const service = reader.get(ServicesResource, namespace, name)
-  if (!service) throw notFound('', 'services', name)
-  const port = (service.spec.ports ?? []).find(
-    (one) => wanted === '' || one.name === wanted || String(one.port) === wanted,
-  )
-  if (!port)
-    throw serviceUnavailable(`no service port ${JSON.stringify(wanted)} found for service ${JSON.stringify(name)}`)
-  const slices = reader
-    .list(EndpointSlices, namespace)
-    .filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name)
-  const candidates = slices.flatMap((slice) => {
-    const target = slice.ports?.find((one) => (one.name ?? '') === (port.name ?? ''))?.port
-    const ready = slice.endpoints.filter((endpoint) => endpoint.conditions?.ready !== false)
-    return target ? ready.flatMap((endpoint) => endpoint.addresses.map((host) => ({ host, port: target }))) : []
-  })
-  const chosen = candidates[Math.floor(Math.random() * candidates.length)]
-  if (!chosen) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`)
-  return chosen
 }
