@@ -3,7 +3,8 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
-import { type Listening, parseHostPort } from '@dinghy/shared/http/listen-address'
+import type { ClientTls } from '@dinghy/shared/http/client'
+import { type Listening, parseHostPort, type ServerTls } from '@dinghy/shared/http/listen-address'
 import type { Health } from '@dinghy/shared/process/health'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
@@ -16,17 +17,25 @@ import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { persistentVolumeClaimResize } from './admission/persistent-volume-claim-resize.ts'
 import { priority } from './admission/priority.ts'
+import { rbacEscalation } from './admission/rbac-escalation.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
 import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.ts'
 import { validatingAdmissionWebhook } from './admission/webhook/validating-webhook.ts'
-import { bearerTokens, loopbackAdmin } from './auth/authenticate.ts'
-import { alwaysAllow } from './auth/authorize.ts'
-import { verifyServiceAccountToken } from './auth/service-account-tokens.ts'
+import { Aggregator } from './aggregation/aggregator.ts'
+import { MetricsApi, summaryReader } from './aggregation/metrics-api.ts'
+import { adminSocket } from './auth/admin-socket.ts'
+import { anonymous } from './auth/anonymous.ts'
+import { loopbackAdmin } from './auth/authenticate.ts'
+import { Authorization, type AuthorizationMode } from './auth/authorization.ts'
+import { bearerTokens, firstVerifier } from './auth/bearer-tokens.ts'
+import { bootstrapTokens } from './auth/bootstrap-tokens.ts'
+import { clientCertificates } from './auth/client-certificates.ts'
+import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
-import { bootstrap } from './bootstrap.ts'
+import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { FlowControl } from './http/flow-control.ts'
@@ -35,6 +44,7 @@ import { openApiRoutes } from './http/openapi-routes.ts'
 import { pathRoutes } from './http/path-routes.ts'
 import { createApiServer } from './http/pipeline.ts'
 import { requestMetrics } from './http/request-metrics.ts'
+import { endpointOf } from './http/service-endpoint.ts'
 import type { Services } from './http/services.ts'
 import { builtinDefinitions } from './registry/definitions.ts'
 import { parseIpv4Range } from './registry/ipv4-range.ts'
@@ -42,7 +52,6 @@ import { Reader } from './registry/reader.ts'
 import { Reservations } from './registry/reservations.ts'
 import { Resources } from './registry/resources.ts'
 import { parsePortRange, ServiceAllocator } from './registry/service-allocators.ts'
-import { locateService } from './registry/service-endpoints.ts'
 import { Store } from './registry/store.ts'
 import type { Storage } from './storage/storage.ts'
 import { WebhookClient } from './webhooks/webhook-client.ts'
@@ -58,6 +67,26 @@ export interface ServerOptions {
   defaultTolerationSeconds: number
   /** The PEM of the key that signs service account tokens. */
   signingKey: string
+  /** Without it the server speaks plain HTTP, and whoever reaches it is its administrator. */
+  tls?: ServerIdentity | undefined
+  /** A unix socket for the administrator. */
+  adminSocket?: string | undefined
+  /** Whether requests without credentials may see health and version. */
+  anonymousAuth?: boolean
+  /** Who decides what a user may do. */
+  authorizationModes?: AuthorizationMode[]
+  /** How this server speaks with kubelets; without it, in plain HTTP. */
+  kubeletTls?: ClientTls | undefined
+  /** The longest that a service account token may live. */
+  maxTokenSeconds?: number | undefined
+}
+
+/** All three as PEM. */
+export interface ServerIdentity {
+  certificate: string
+  key: string
+  /** Who signs the certificates of clients. */
+  clientAuthority: string
 }
 
 export interface ServerParts {
@@ -83,15 +112,18 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const { storage, clock, log, health, metrics } = parts
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
-  const { resources } = services
+  const { resources, reader, store } = services
+  const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
+  const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
   const http = createApiServer({
     services,
     log,
+    extensionFor: (path) => aggregator.find(path),
     flowControl: new FlowControl(),
     metrics: requestMetrics(metrics, clock),
     paths: {
       ...pathRoutes({ health, metrics }),
-      ...discoveryRoutes(resources),
+      ...discoveryRoutes(resources, aggregator),
       ...openApiRoutes(resources, clock),
       ...debugRoutes(storage, resources),
       ...openIdRoutes(services.tokens),
@@ -103,21 +135,34 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
-  const listening = await http.listen(parseHostPort(options.listen))
+  const stop = new AbortController()
+  const following = services.authorization.follow(stop.signal)
+  await bootstrapCluster(services)
+  const listening = await http.listen({
+    ...parseHostPort(options.listen),
+    tls: options.tls && listenerTls(options.tls),
+  })
+  if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
-  await bootstrap({ store: services.store, resources, host, port, serviceRange })
-  return { ...listening, services, close: () => http.close(closeGraceMs) }
+  await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
+  const aggregating = aggregator.run(stop.signal)
+  const close = async () => {
+    await http.close(closeGraceMs)
+    stop.abort()
+    await Promise.all([following, aggregating])
+  }
+  return { ...listening, services, close }
 }
 
 function wire(options: ServerOptions, { schema, storage, clock, log }: ServerParts): Services {
   const reader = new Reader(storage)
   const resources = new Resources(builtinDefinitions(schema))
-  const authorizer = alwaysAllow
+  const authorization = new Authorization(options.authorizationModes ?? ['AlwaysAllow'], storage)
   const webhooks = new WebhookClient({
     clock,
-    locateService: (namespace, name, port) => locateService(reader, namespace, name, String(port)),
+    locateService: (namespace, name, port) => endpointOf(reader, namespace, name, String(port)),
   })
-  const dynamic = { reader, resources, authorizer, client: webhooks, log }
+  const dynamic = { reader, resources, authorizer: authorization.authorize, client: webhooks, log }
   // In upstream's order.
   const admission = new AdmissionChain([
     namespaceLifecycle(reader),
@@ -134,11 +179,13 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     mutatingAdmissionWebhook(dynamic),
     validatingAdmissionWebhook(dynamic),
     resourceQuota(reader),
+    rbacEscalation(authorization),
   ])
   const ports = parsePortRange(options.nodePortRange)
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)
   const reservations = new Reservations([allocator])
   const tokens = new TokenIssuer(options.signingKey, clock)
+  const verifyToken = firstVerifier([serviceAccountTokens(tokens, reader, clock), bootstrapTokens(reader, clock)])
   return {
     clock,
     types: schema,
@@ -147,9 +194,23 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     store: new Store({ storage, resources, admission, reservations, clock }),
     reader,
     admission,
-    authenticators: [bearerTokens((token) => verifyServiceAccountToken(tokens, reader, token)?.user), loopbackAdmin],
-    authorizer,
+    authenticators: [
+      adminSocket,
+      clientCertificates(clock),
+      bearerTokens(verifyToken, tokens.defaultAudiences),
+      ...(options.tls ? [] : [loopbackAdmin]),
+      ...(options.anonymousAuth ? [anonymous] : []),
+    ],
+    authorization,
     tokens,
+    verifyToken,
+    kubeletTls: options.kubeletTls,
+    maxTokenSeconds: options.maxTokenSeconds,
     webhooks,
   }
+}
+
+/** Clients are asked for a certificate, and not turned away for want of one: they may have a token. */
+function listenerTls({ certificate, key, clientAuthority }: ServerIdentity): ServerTls {
+  return { cert: certificate, key, ca: clientAuthority, requestCert: true, rejectUnauthorized: false }
 }

@@ -51,9 +51,9 @@ export async function createObject(
   const metadata = sentMetadata(object)
   fillForCreate(definition, object, parts.clock.now())
   if (definition.subresources.status) delete (object as { status?: unknown }).status
-  const generated = !metadata.name && Boolean(metadata.generateName)
+  const stem = metadata.name ? undefined : metadata.generateName
   const prepare = () => {
-    if (generated) metadata.name = generateName(metadata.generateName!)
+    if (stem) metadata.name = generateName(stem)
     definition.strategy.prepareForCreate?.(object) // a Job writes its own name into its template
     fillAlwaysWritten(object, definition.type, definition.types)
   }
@@ -71,7 +71,7 @@ export async function createObject(
       const entry = await insert(parts.storage, key, object, context).finally(settle)
       if (entry) return entry
       const { group, plural } = definition
-      if (!generated) throw alreadyExists(group, plural, object.metadata.name)
+      if (!stem) throw alreadyExists(group, plural, object.metadata.name)
       if (attempt === generateNameAttempts) throw generateNameConflict(group, plural, object.metadata.name)
     }
   } finally {

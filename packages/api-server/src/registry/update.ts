@@ -25,15 +25,13 @@ import { rulesFor } from './subresource-rules.ts'
 import { requireValidUpdate } from './validation.ts'
 import type { WriteContext } from './write-context.ts'
 
-/**
- * Makes the next state. `current` belongs to the callee, in the version of the definition; undefined if there is none.
- */
-export type Change = (current: KubernetesObject | undefined) => KubernetesObject | Promise<KubernetesObject>
+/** Makes the next state. `current` belongs to the callee, in the version of the definition. */
+export type Change = (current: KubernetesObject) => KubernetesObject | Promise<KubernetesObject>
 
 export interface UpdateOptions {
   subresource?: string | undefined
-  /** Write although the object does not exist (PUT of some kinds, server-side apply). */
-  createIfMissing?: boolean
+  /** Makes the object that does not exist yet (PUT of some kinds, server-side apply). */
+  createIfMissing?: (() => KubernetesObject) | undefined
 }
 
 const attempts = 10
@@ -53,7 +51,7 @@ export async function updateObject(
     const current = parts.storage.get(key)
     if (!current) {
       if (!options.createIfMissing) throw notFound(group, plural, ref.name)
-      const object = await change(undefined)
+      const object = options.createIfMissing()
       applyScope(requested, object, ref)
       return { entry: await createObject(parts, requested, ref.namespace, object, context), created: true }
     }

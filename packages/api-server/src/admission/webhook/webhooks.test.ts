@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { alwaysAllow } from '../../auth/authorize.ts'
-import { locateService } from '../../registry/service-endpoints.ts'
+import { endpointOf } from '../../http/service-endpoint.ts'
 import { pod, storeFixture } from '../../testing/store-fixture.ts'
 import { type Answer, patchAnswer, webhookFixture } from '../../testing/webhook-fixture.ts'
 import { WebhookClient } from '../../webhooks/webhook-client.ts'
@@ -15,7 +15,7 @@ beforeEach(async () => {
   fixture = storeFixture((reader, { resources, clock }) => {
     const client = new WebhookClient({
       clock,
-      locateService: (namespace, name, port) => locateService(reader, namespace, name, String(port)),
+      locateService: (namespace, name, port) => endpointOf(reader, namespace, name, String(port)),
     })
     const log = createLogger({ name: 'test', level: 'error', clock, write: () => {} })
     const deps = { reader, resources, authorizer: alwaysAllow, client, log }
@@ -131,7 +131,7 @@ describe('a mutating webhook', () => {
     await configure('mutating', 'a')
     const { store, definition, context } = fixture
     const ref = { namespace: 'default', name: 'web' }
-    const { entry } = await store.update(definition('pods'), ref, (current) => current as never, context)
+    const { entry } = await store.update(definition('pods'), ref, (current) => current, context)
     expect(entry.object).toMatchObject({ metadata: { labels: { a: 'x' } }, status: { phase: 'Pending' } })
   })
 })
