@@ -56,7 +56,8 @@ function startAgent(): void {
   setMaxListeners(0, stop.signal) // as runMain does
   running = runNodeAgent(
     {
-      server: api.url,
+      credentials: { server: api.url },
+      tls: undefined,
       node: 'node-1',
       address: '127.0.0.1',
       podCidr: '127.0.0.0/24',

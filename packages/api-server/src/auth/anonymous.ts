@@ -3,7 +3,7 @@
  * has it, `anonymous: { enabled: true, conditions: [{ path }] }`.
  */
 
-import { showsCertificate } from './client-certificates.ts'
+import { showsCertificate } from '@dinghy/shared/pki/peer'
 import type { AuthenticationRequest } from './authenticate.ts'
 import type { UserInfo } from './user.ts'
 

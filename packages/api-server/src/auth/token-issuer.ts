@@ -6,18 +6,11 @@
  * times, issuer, and that the account (and what the token is bound to) still exists as the same object.
  */
 
-import {
-  createPrivateKey,
-  createPublicKey,
-  createHash,
-  generateKeyPairSync,
-  randomUUID,
-  sign,
-  verify,
-} from 'node:crypto'
+import { createPrivateKey, createPublicKey, createHash, randomUUID, sign, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
+import { newSigningKey } from '@dinghy/shared/pki/signing-key'
 
 export interface TokenSubject {
   namespace: string
@@ -138,11 +131,6 @@ export function loadSigningKey(path: string): string {
     writeFileSync(path, pem, { mode: 0o600 })
     return pem
   }
-}
-
-export function newSigningKey(): string {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
 }
 
 function encode(value: object): string {

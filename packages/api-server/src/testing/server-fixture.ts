@@ -10,7 +10,7 @@ import { Health } from '@dinghy/shared/process/health'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { Metrics } from '@dinghy/shared/process/metrics'
 import { loadSchema } from '@dinghy/shared/schema/schema'
-import { newSigningKey } from '../auth/token-issuer.ts'
+import { newSigningKey } from '@dinghy/shared/pki/signing-key'
 import { type ServerOptions, startServer } from '../server.ts'
 import { SqliteStorage } from '../storage/sqlite.ts'
 

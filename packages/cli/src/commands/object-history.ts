@@ -47,8 +47,9 @@ export async function askAbout<T>(
 }
 
 export async function clientOf(options: ClusterOptions): Promise<ApiClient> {
-  const { server } = await statusOfRunning(stateOf(options))
-  return new ApiClient({ server, userAgent: 'dinghy-why' })
+  const state = stateOf(options)
+  await statusOfRunning(state)
+  return new ApiClient({ server: state.adminUrl, userAgent: 'dinghy-why' })
 }
 
 /** The time of day, UTC, as logs have it. */

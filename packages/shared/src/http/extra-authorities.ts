@@ -10,7 +10,7 @@
 
 import { readFileSync } from 'node:fs'
 import type { SecureContext } from 'node:tls'
-import type { ClientTls } from './client.ts'
+import type { ClientTls } from './client-tls.ts'
 
 const nodesVariable = 'NODE_EXTRA_CA_CERTS'
 const ourVariable = 'DINGHY_EXTRA_CA_CERTS'

@@ -17,12 +17,16 @@ export function readPair(directory: string, name: string): KeyPair | undefined {
 /** The key comes first: a certificate without one would look like a pair that somebody has damaged. */
 export function writePair(directory: string, name: string, { certificate, key }: KeyPair): void {
   writeSecret(join(directory, `${name}.key`), key)
-  writeWhole(join(directory, `${name}.crt`), certificate, 0o644)
+  writePublic(join(directory, `${name}.crt`), certificate)
 }
 
 /** Makes the directory, too. */
 export function writeSecret(path: string, text: string): void {
   writeWhole(path, text, 0o600)
+}
+
+export function writePublic(path: string, text: string): void {
+  writeWhole(path, text, 0o644)
 }
 
 export function readIfPresent(path: string): string | undefined {
