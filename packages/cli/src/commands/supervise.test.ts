@@ -48,7 +48,7 @@ test('starts, says so to whoever waits, answers, and ends when it is asked to', 
   const running = up()
   await vi.waitFor(() => expect(host.sent).toEqual(['ready']), 20_000)
   expect(await askStatus(state)).toMatchObject({ cluster: 'two', ready: true })
-  expect(readFileSync(state.kubeconfig, 'utf8')).toContain(`http://127.0.0.1:${state.readConfig()?.apiPort}`)
+  expect(readFileSync(state.kubeconfig, 'utf8')).toContain(`https://127.0.0.1:${state.readConfig()?.apiPort}`)
   expect(Number(readFileSync(state.supervisorPid, 'utf8'))).toBe(process.pid)
   await stopCluster(state, { graceMs: 0 })
   expect(await running).toBe(0)

@@ -7,8 +7,9 @@ import type { EventEmitter } from 'node:events'
 import { rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Clock, systemClock } from '@dinghy/shared/api/clock'
-import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig-file'
 import { diskTrouble } from '../cluster/disk.ts'
+import { ensurePki, kubeconfigFor } from '../cluster/pki.ts'
 import { freeApiPort, isPortFree } from '../cluster/ports.ts'
 import { holdSlot, preferredSlot } from '../cluster/slot.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
@@ -52,7 +53,9 @@ export async function supervise(
   const { slot, hold } = await holdSlot(before?.slot, preferredSlot(isOrdinary(state) ? undefined : state.root))
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
-  writeKubeconfig(state.kubeconfig, { cluster: config.cluster, server: apiServerUrl(config) })
+  const url = apiServerUrl(config)
+  ensurePki(config, state, url, clock.now())
+  await writeKubeconfig(state.kubeconfig, kubeconfigFor(config, state, url))
 
   // What nobody can read (a closed pipe, a terminal that is gone, a full disk) is lost; the cluster goes on.
   process.stdout.on('error', () => undefined)

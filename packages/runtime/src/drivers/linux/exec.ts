@@ -7,8 +7,8 @@
  *              is root    privileges     namespace     root and user
  *
  * Whoever is in the container may look into the processes that appear there as soon as these have no more rights than
- * itself. So from nsenter on the root directory is the toolbox, the environment is empty but for PATH, and no file is
- * open but the streams.
+ * itself. So from nsenter on the root directory is the toolbox, the environment is PATH and what the program itself
+ * will have (environment.ts), and no file is open but the streams.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,7 +19,8 @@ import { exitCodeOf } from '../exit-code.ts'
 import { descendantsOf, isAlive } from '../process-table.ts'
 import { onTerminal, quote, resizeTerminal } from '../terminal.ts'
 import type { Entrances } from './cgroups.ts'
-import { writesOf } from './launch.ts'
+import { newKeyring } from '../keyring.ts'
+import { writesOf, type Command } from './launch.ts'
 import { onTerminalOf } from './terminals.ts'
 import { toolEnvironment } from '../../tool-environment.ts'
 
@@ -42,17 +43,20 @@ const asChild = ['sh', '-c', '(exec "$@" 2>&3 3>&-); exit $?', 'sh']
 const asJob = ['sh', '-c', 'exec 2>&3 3>&-; set -m; "$@"; exit $?', 'sh']
 
 /**
- * Shell lines: the toolbox, read-only, where nobody else sees it, and gone with what follows; the terminal, if it is on
- * one, given to the user of the program; and into the cgroups, so that nothing of the container runs outside.
+ * Shell lines: a session keyring of its own; the toolbox, read-only, where nobody else sees it, and gone with what
+ * follows; the terminal, if it is on one, given to the user of the program; and into the cgroups, so that nothing of
+ * the container runs outside.
  */
 function preparation({ tools, toolsOptions, cgroups, tty, mayTakeTerminal, uid }: Options, isForked: boolean): string {
   const { tasks, procs } = cgroups
   return [
     ...(procs.length > 0 ? [`(${writesOf('$$', procs)}) & joining=$!`] : []),
+    `${newKeyring} & keyring=$!`,
     `mount -n -o ${quote(toolsOptions)} ${quote(tools)} ${quote(tools)} || exit 126`,
     ...(tty && mayTakeTerminal ? [`chown ${uid} /proc/self/fd/0 || exit 126`] : []),
     ...(tasks.length > 0 ? [writesOf(0, tasks)] : []),
     ...(procs.length > 0 ? ['wait $joining || exit 126'] : []),
+    'wait $keyring',
     `exec "$@"${isForked ? ' 3>&2 2>/dev/null' : ''}`,
   ].join('\n')
 }
@@ -80,6 +84,8 @@ interface ExecOptions {
   clock: Clock
   /** Whose terminal it is that gets resized, of these processes, parents first; by default the first that has one. */
   onTerminal?: (pids: number[]) => number[]
+  /** In the environment of the command, beside what every tool has. */
+  variables?: Record<string, string>
 }
 
 /**
@@ -88,7 +94,7 @@ interface ExecOptions {
  */
 export async function execIn(
   running: Running,
-  commandOf: (afterDrop: string[]) => string[],
+  commandOf: (afterDrop: string[]) => Command,
   options: Options,
 ): Promise<ExecProcess> {
   const { pid } = running
@@ -110,8 +116,10 @@ export async function execIn(
     `--wd=/proc/${pid}/root`,
     '--',
   ]
-  return spawnExec([...prepared, ...enter, ...(inSession ? inOwnSession : []), ...commandOf(afterDrop)], {
+  const { words, variables } = commandOf(afterDrop)
+  return spawnExec([...prepared, ...enter, ...(inSession ? inOwnSession : []), ...words], {
     ...options,
+    variables,
     ...(mayTakeTerminal ? { makeTerminal: (program, size) => onTerminalOf(pid, options.scratch, program, size) } : {}),
   })
 }
@@ -135,7 +143,7 @@ export async function spawnExec(command: string[], options: ExecOptions): Promis
   const hasInput = options.stdin || options.tty
   const child = spawn(program, args, {
     cwd: '/',
-    env: toolEnvironment,
+    env: { ...toolEnvironment, ...options.variables },
     stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   })
   await once(child, 'spawn')

@@ -6,13 +6,14 @@
 import { posix } from 'node:path'
 import { linkLines } from '../../networks/bridge/links.ts'
 import type { Mount } from '../../snapshots/mount.ts'
-import { enclosing } from '../../snapshots/overlay/mount-points.ts'
-import { line, octal, rootLines, type RootPlan } from '../../snapshots/overlay/root-fstab.ts'
+import { line, rootLines, type RootPlan } from '../../snapshots/overlay/root-fstab.ts'
 import { startError } from '../../start-error.ts'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
+import { environmentCommand, handedDown } from '../environment.ts'
 import { quote } from '../terminal.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import type { Entrances } from './cgroups.ts'
+import { placesOf } from './mount-places.ts'
 import { systemMounts, type NestedMounts } from './system-mounts.ts'
 import type { Identity } from './user.ts'
 
@@ -35,6 +36,8 @@ export const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys',
 
 export interface MountPlan extends RootPlan {
   mounts: Mount[]
+  /** A path at which nothing is; directories are made there. */
+  scratch: string
   privileged: boolean
   shmSizeBytes: number
   /** Whether the program runs on a terminal, whose devpts is then at /dev/pts already. */
@@ -76,26 +79,18 @@ export function fstabOf(plan: MountPlan): string {
   }
   for (const { source, target } of plan.devices) lines.push(line(source, inside(target), 'none', 'bind'))
   const listens = plan.mounts.some(({ propagation }) => propagation !== undefined)
-  for (const mount of plan.mounts) {
-    // What a tmpfs will hold cannot be prepared.
-    const mkdir = enclosing(mount.target, plan.mounts)?.type === 'tmpfs' ? ',X-mount.mkdir' : ''
+  const { places, moves } = placesOf(plan.mounts, base.rootfs, plan.scratch)
+  for (const [index, mount] of plan.mounts.entries()) {
+    const { at = '', isMade = false } = places[index] ?? {}
+    const mkdir = isMade ? ',X-mount.mkdir' : ''
     // One that wants this machine's later mounts lets them into the whole namespace (namespaces.ts); not into the
     // others.
     const extra = listens && mount.propagation === undefined && mount.type === 'bind' ? `${mkdir},rprivate` : mkdir
     const options = mount.readOnly ? `,ro${mount.type === 'bind' ? kept(mount.source) : ''}` : ''
-    lines.push(mountLine(mount, inside(mount.target), options + extra))
+    lines.push(mountLine(mount, at, options + extra))
   }
+  for (const { from, to } of moves) lines.push(line(from, to, 'none', 'rbind'))
   return `${lines.join('\n')}\n`
-}
-
-/**
- * Where mounts are made inside of other mounts, as /proc/self/mountinfo names these places. What is mounted there may
- * be a volume, and other containers can put a link in the place of a directory of it; so init.sh looks whether the
- * mount is where it should be.
- */
-export function nestedMountsIn({ base, mounts }: Pick<MountPlan, 'base' | 'mounts'>): string {
-  const nested = mounts.filter((mount, index) => enclosing(mount.target, mounts.slice(0, index))?.type === 'bind')
-  return nested.map(({ target }) => `${octal(posix.join(base.rootfs, target))}\n`).join('')
 }
 
 function mountLine(mount: Mount, target: string, more: string): string {
@@ -109,7 +104,7 @@ function mountLine(mount: Mount, target: string, more: string): string {
  */
 export function preludeOf(
   spec: ContainerSpec,
-  command: string[],
+  command: Command,
   lowerLinks: string,
   { tasks, procs }: Entrances,
   nested = false,
@@ -133,7 +128,8 @@ export function preludeOf(
   for (const [name, value] of Object.entries(spec.sysctls ?? {})) {
     lines.push(`echo ${quote(value)} >${quote(`/proc/sys/${name.replaceAll('.', '/')}`)}`)
   }
-  lines.push('umask 0022', `set -- ${command.map(quote).join(' ')}`)
+  for (const [name, value] of Object.entries(command.variables)) lines.push(`export ${name}=${quote(value)}`)
+  lines.push('umask 0022', `set -- ${command.words.map(quote).join(' ')}`)
   return `${lines.join('\n')}\n`
 }
 
@@ -164,6 +160,8 @@ export function limitCommand(ulimits: ContainerSpec['ulimits'] = []): string[] {
 export interface Tools {
   setpriv: string
   env: string
+  /** See canSplit() of environment.ts. */
+  envSplits: boolean
   nsenter: string
   /** All that the toolbox holds. */
   last: string[]
@@ -176,6 +174,12 @@ export interface Tools {
 const loaderVariable =
   /^(?:LD_|GLIBC_TUNABLES=|GCONV_PATH=|GETCONF_DIR=|HOSTALIASES=|LOCALDOMAIN=|LOCPATH=|MALLOC_|NIS_PATH=|NLSPATH=|RESOLV_HOST_CONF=|RES_OPTIONS=|TZDIR=)/
 
+export interface Command {
+  words: string[]
+  /** What the first process finds in its environment, beside what every tool has; see environment.ts. */
+  variables: Record<string, string>
+}
+
 /**
  * The command that turns a privileged process, whose working directory is the container's root, into the program.
  * `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env. `afterDrop` runs the
@@ -185,18 +189,19 @@ export function dropCommand(
   spec: ProcessSpec,
   identity: Identity,
   executable: string,
-  tools: Pick<Tools, 'setpriv' | 'env' | 'nsenter'>,
+  tools: Omit<Tools, 'last'>,
   hasEnv: boolean,
   canSetGroups = true,
   afterDrop: string[] = [],
-): string[] {
+): Command {
   const own = spec.env.filter((entry) => loaderVariable.test(entry))
+  const others = spec.env.filter((entry) => !loaderVariable.test(entry))
   if (own.length > 0 && !hasEnv) {
     throw startError(
       `the variables ${own.map((entry) => entry.split('=')[0]).join(', ')} need an /usr/bin/env in the image`,
     )
   }
-  return [
+  const words = [
     tools.setpriv,
     ...capabilityFlags(spec, identity, tools.setpriv),
     `--regid=${identity.gid}`,
@@ -204,9 +209,7 @@ export function dropCommand(
     ...(spec.noNewPrivileges ? ['--no-new-privs'] : []),
     '--',
     ...afterDrop,
-    tools.env,
-    '-i',
-    ...spec.env.filter((entry) => !loaderVariable.test(entry)),
+    ...environmentCommand(others.length, tools.env, tools.envSplits),
     tools.nsenter,
     '--root=.',
     `--wdns=${spec.cwd}`,
@@ -217,6 +220,7 @@ export function dropCommand(
     spec.env.some((entry) => entry.startsWith('PATH=')) ? (spec.args[0] ?? '') : executable,
     ...spec.args.slice(1),
   ]
+  return { words, variables: handedDown(others) }
 }
 
 function groupsFlag({ groups }: Identity, canSetGroups: boolean): string {

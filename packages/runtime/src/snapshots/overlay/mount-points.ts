@@ -5,20 +5,20 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Mount } from '../mount.ts'
+import type { LayerView } from '@dinghy/images/layers/layer-view'
 import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import { startError } from '../../start-error.ts'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { HeldDirectory, makeDirectoriesIn } from '../held-directory.ts'
-import type { LayeredView } from '../layered-view.ts'
 
 /**
  * The target's real path inside the container, links resolved there and not on the machine. `earlier` are the mounts,
  * targets resolved, that will lie under this one; `view` shows them too, because a link in a volume must not lead
  * mount(8) out of the root.
  */
-export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Mount, earlier: Mount[] = []): string {
-  const { path, found } = view.resolve(mount.target)
-  if (found !== undefined) return path
+export function prepareMountPoint(view: LayerView, rootfs: Rootfs, mount: Mount, earlier: Mount[] = []): string {
+  const path = view.realPath(mount.target)
+  if (view.lookup(path) !== undefined) return path
   const around = enclosing(path, earlier)
   // Empty when it is mounted: mount(8) makes the directory in it, see fstabOf().
   if (around?.type === 'tmpfs') return path
@@ -29,7 +29,8 @@ export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Moun
   if (around === undefined) copyUpDirectories(view, join(rootfs.dir, 'upper'), dirname(path))
   const [base, below] =
     around === undefined ? [join(rootfs.dir, 'upper'), path] : [around.source, path.slice(around.target.length)]
-  makeBelow(base, below.split('/').filter(Boolean), wantsFile)
+  const directory = around?.real ? HeldDirectory.openReal(base) : HeldDirectory.open(base)
+  makeBelow(directory, below.split('/').filter(Boolean), wantsFile)
   return path
 }
 
@@ -37,8 +38,8 @@ export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Moun
  * Follows no link: other containers may write to a volume, and could put a link to somewhere else on this machine in
  * the place of a directory that was there a moment ago.
  */
-function makeBelow(base: string, parts: string[], lastIsFile: boolean): void {
-  const directory = makeDirectoriesIn(HeldDirectory.open(base), lastIsFile ? parts.slice(0, -1) : parts)
+function makeBelow(base: HeldDirectory, parts: string[], lastIsFile: boolean): void {
+  const directory = makeDirectoriesIn(base, lastIsFile ? parts.slice(0, -1) : parts)
   try {
     if (lastIsFile) writeFileSync(directory.at(parts.at(-1) ?? ''), '', { flag: 'wx' })
   } finally {
@@ -54,13 +55,13 @@ export function enclosing(path: string, mounts: Mount[]): Mount | undefined {
 }
 
 /** Makes sure that `directory` (a real path of the view) exists in the upper layer. */
-export function copyUpDirectories(view: LayeredView, upper: string, directory: string): void {
+function copyUpDirectories(view: LayerView, upper: string, directory: string): void {
   const parts = directory.split('/').filter(Boolean)
   for (const [index] of parts.entries()) {
     const path = `/${parts.slice(0, index + 1).join('/')}`
     const inUpper = join(upper, path)
     if (lstatSync(inUpper, { throwIfNoEntry: false }) !== undefined) continue
-    const original = view.find(path)?.stat
+    const original = view.lookup(path)?.stat
     mkdirSync(inUpper)
     chmodSync(inUpper, (original?.mode ?? 0o755) & 0o7777)
     if (original !== undefined) chownAsFarAsPossible(inUpper, original)
