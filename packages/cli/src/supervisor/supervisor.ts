@@ -8,6 +8,7 @@
  */
 
 import { rmSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
 import { Component, type ComponentDeps, type ComponentStatus, type Ending } from './component.ts'
@@ -50,6 +51,8 @@ export class Supervisor {
   readonly #deps: SupervisorDeps
   readonly #components: Component[]
   #waitingFor: string[] = []
+  /** Before, all components but the runtime look like those of a node that is switched off. */
+  #isStarted = false
 
   constructor(deps: SupervisorDeps) {
     const { config, state, clock, onChange, startProcess, askHealth } = deps
@@ -61,7 +64,15 @@ export class Supervisor {
     })
   }
 
+  /** The runtime alone, ahead of the others. Resolves when its process is there. */
+  async startRuntime(): Promise<void> {
+    this.#components.find(({ spec }) => spec.name === 'runtime')?.start()
+    // A component starts its process in a turn of its own.
+    await setImmediate()
+  }
+
   start(): void {
+    this.#isStarted = true
     const stopped = new Set(this.config.nodes.filter((node) => node.stopped).map((node) => node.name))
     const wanted = this.#components.filter(({ spec }) => !spec.node || !stopped.has(spec.node))
     // First those that all others wait for.
@@ -79,7 +90,7 @@ export class Supervisor {
 
   /** Everything that is wanted up is up. */
   ready(): boolean {
-    return this.statuses().every((status) => status.ready || status.stopped)
+    return this.#isStarted && this.statuses().every((status) => status.ready || status.stopped)
   }
 
   /** While it stops: the names of what has not ended yet. */
