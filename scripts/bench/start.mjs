@@ -1,8 +1,8 @@
 /**
  * How soon a built cluster is up, beside its floor: as many bare Node processes, all started at once, that each listen.
  * Both are measured in turns in this one run, because what counts on a busy or a slow machine is the ratio. Where
- * NODE_EXTRA_CA_CERTS is set each bare process of Node 20 reads certificates for 37 ms, and none of the cluster does, so
- * the ratio is smaller there; the result says when it is set.
+ * NODE_EXTRA_CA_CERTS is set, each bare process of Node 20 reads certificates for 37 ms, and none of the cluster does:
+ * there the ratio is smaller, and the result says so.
  *
  * `npm run bench -- start --trace` prints the waterfall of one start: for each process when the kernel made it, when
  * its code was loaded and it listened, when it had its first complete lists, when it served, when its node was there.
