@@ -91,6 +91,10 @@ const house: Record<string, Plan> = {
     uses: ['shared'],
     floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'start-proxy', 'main'],
   },
+  dns: {
+    uses: ['shared'],
+    floors: ['reply resolv-conf stub-domains zone', 'cluster-view forwarder', 'resolver', 'server', 'main'],
+  },
   clients: { uses: ['shared'], floors: ['command-line', 'docker kubectl'] },
   compose: {
     uses: ['clients', 'shared'],

@@ -34,6 +34,13 @@ export interface Bootstrap extends Cluster {
   host: string
   port: number
   serviceRange: Ipv4Range
+  dns?: ClusterDns | undefined
+}
+
+export interface ClusterDns {
+  /** Of the Service. */
+  address: string
+  endpoint: { host: string; port: number }
 }
 
 const systemNamespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system']
@@ -69,7 +76,39 @@ export async function bootstrapCluster(cluster: Cluster): Promise<void> {
 
 /** What lives in those namespaces, and the address at which this server listens by now. */
 export async function bootstrapNamespaces(cluster: Bootstrap): Promise<void> {
-  await Promise.all([ensureRbacDefaults(cluster.store, namespacedPolicy()), kubernetesService(cluster)])
+  const { dns } = cluster
+  await Promise.all([
+    ensureRbacDefaults(cluster.store, namespacedPolicy()),
+    kubernetesService(cluster),
+    ...(dns ? [dnsService(cluster, dns)] : []),
+  ])
+}
+
+/** kubeadm's Service of this name. Its DNS server is no pod, so its endpoint is written, not selected. */
+async function dnsService(cluster: Bootstrap, { address, endpoint }: ClusterDns): Promise<void> {
+  const metadata = { name: 'kube-dns', namespace: 'kube-system' }
+  const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' }
+  const names = [
+    { name: 'dns', protocol: 'UDP' },
+    { name: 'dns-tcp', protocol: 'TCP' },
+  ]
+  const { host, port } = endpoint
+  await ensure(cluster, Services, {
+    metadata: { ...metadata, labels },
+    spec: {
+      clusterIP: address,
+      ports: names.map((one) => ({ ...one, port: 53, targetPort: port })),
+      sessionAffinity: 'None',
+      type: 'ClusterIP',
+    },
+  })
+  const slice = {
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kube-dns' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [host], conditions: { ready: true } }],
+    ports: names.map((one) => ({ ...one, port })),
+  }
+  await ensure(cluster, EndpointSlices, slice, ['endpoints'], ['ports'])
 }
 
 /** As upstream, the first address of the range, port 443; its endpoint is this server. */

@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { ClientTls } from '@dinghy/shared/http/client'
 import { FlagError } from '@dinghy/shared/process/flags'
+import { parseHostPort } from '@dinghy/shared/http/listen-address'
 import { runMain } from '@dinghy/shared/process/main'
 import { loadSchema } from '@dinghy/shared/schema/schema'
 import { type AuthorizationMode, authorizationModes } from './auth/authorization.ts'
@@ -45,6 +46,8 @@ runMain({
       default: true,
       help: 'let requests without credentials see /healthz, /livez, /readyz and /version',
     },
+    'cluster-dns': { type: 'string', help: 'address of the Service kube-dns; without it there is no such Service' },
+    'cluster-dns-endpoint': { type: 'string', help: 'where the DNS server behind it listens, host:port' },
     'authorization-mode': {
       type: 'list',
       default: ['AlwaysAllow'],
@@ -98,6 +101,10 @@ runMain({
         tls: serverIdentity(flags),
         adminSocket: flags.adminSocket,
         anonymousAuth: flags.anonymousAuth,
+        dns:
+          flags.clusterDns && flags.clusterDnsEndpoint
+            ? { address: flags.clusterDns, endpoint: parseHostPort(flags.clusterDnsEndpoint) }
+            : undefined,
         authorizationModes: flags.authorizationMode.map(authorizationMode),
         kubeletTls: kubeletTls(flags),
         ...(flags.serviceAccountMaxTokenExpiration

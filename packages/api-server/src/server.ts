@@ -36,7 +36,7 @@ import { bootstrapTokens } from './auth/bootstrap-tokens.ts'
 import { clientCertificates } from './auth/client-certificates.ts'
 import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
-import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
+import { bootstrapCluster, bootstrapNamespaces, type ClusterDns } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { FlowControl } from './http/flow-control.ts'
@@ -64,6 +64,8 @@ export interface ServerOptions {
   serviceCidr: string
   /** "30000-32767" */
   nodePortRange: string
+  /** The Service kube-dns, and where the server behind it listens. */
+  dns?: ClusterDns | undefined
   /** How long pods stay on a node that went away, unless they say otherwise. */
   defaultTolerationSeconds: number
   /** The PEM of the key that signs service account tokens. */
@@ -145,7 +147,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   })
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
-  await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
+  await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange, dns: options.dns })
   const aggregating = aggregator.run(stop.signal)
   const close = async () => {
     await http.close(closeGraceMs)
