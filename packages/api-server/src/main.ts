@@ -11,6 +11,7 @@ import { runEventTtl } from './registry/event-ttl.ts'
 import { startServer } from './server.ts'
 import { runCompaction } from './storage/compaction.ts'
 import { acceptDataLoss } from './storage/data-loss.ts'
+import { Encryption, type EncryptionProvider } from './storage/encryption.ts'
 import { SqliteStorage } from './storage/sqlite.ts'
 
 runMain({
@@ -25,7 +26,7 @@ runMain({
     database: {
       type: 'string',
       required: true,
-      help: 'file of the database; the signing key of tokens lies beside it',
+      help: 'file of the database; the keys that sign tokens and encrypt Secrets lie beside it',
     },
     'service-cidr': {
       type: 'string',
@@ -33,6 +34,12 @@ runMain({
       help: 'network that Services get their addresses from',
     },
     'node-port-range': { type: 'string', default: '30000-32767', help: 'ports that Services of type NodePort get' },
+    'encryption-provider': {
+      type: 'string',
+      default: 'aesgcm',
+      oneOf: ['aesgcm', 'identity'],
+      help: 'how Secrets that are written from now on lie in the database',
+    },
     'history-bytes': {
       type: 'number',
       default: 64 << 20,
@@ -46,7 +53,9 @@ runMain({
   },
   async run({ flags, log, clock, signal, health, metrics, announce }) {
     mkdirSync(dirname(flags.database), { recursive: true })
-    const database = { path: flags.database }
+    const encryptionKey = join(dirname(flags.database), 'encryption.key')
+    const encryption = new Encryption(flags.encryptionProvider as EncryptionProvider, encryptionKey)
+    const database = { path: flags.database, encryption }
     if (flags.acceptDataLoss) {
       process.stdout.write(`${acceptDataLoss(database)}\n`)
       return

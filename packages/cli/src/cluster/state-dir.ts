@@ -178,6 +178,7 @@ const names = [
   'kubeconfig',
   'state.db',
   'service-account.key',
+  'encryption.key',
   'docker.sock',
   'supervisor.sock',
   'supervisor.pid',
