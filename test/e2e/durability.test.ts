@@ -110,9 +110,10 @@ test('the api-server, killed under writers and a watcher, loses nothing and tell
   const writers = Array.from({ length: 8 }, (_, index) => new Writer(`writer-${index}`))
   const follower = new Follower(from)
   const following = follower.follow(server)
-  let [isOver, acknowledged] = [false, 0]
+  const over = new AbortController()
+  let acknowledged = 0
   const writing = writers.map(async (writer) => {
-    while (!isOver) if (await writer.write(server)) acknowledged++
+    while (!over.signal.aborted) if (await writer.write(server)) acknowledged++
   })
   for (let kill = 0; kill < 6; kill++) {
     // At a moment that nobody chose: some write is always on its way.
@@ -121,7 +122,7 @@ test('the api-server, killed under writers and a watcher, loses nothing and tell
     await server.end('SIGKILL')
     await server.start()
   }
-  isOver = true
+  over.abort()
   await Promise.all(writing)
   const newest = Math.max(...writers.flatMap((writer) => [...writer.acknowledged.keys()]))
   await until('the last event', () => follower.revision >= newest)
