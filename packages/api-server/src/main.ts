@@ -15,6 +15,7 @@ import { runEventTtl } from './registry/event-ttl.ts'
 import { type ServerIdentity, startServer } from './server.ts'
 import { runCompaction } from './storage/compaction.ts'
 import { acceptDataLoss } from './storage/data-loss.ts'
+import { Encryption, type EncryptionProvider } from './storage/encryption.ts'
 import { SqliteStorage } from './storage/sqlite.ts'
 
 runMain({
@@ -29,7 +30,7 @@ runMain({
     database: {
       type: 'string',
       required: true,
-      help: 'file of the database',
+      help: 'file of the database; the key that encrypts Secrets lies beside it',
     },
     'tls-cert-file': {
       type: 'string',
@@ -67,6 +68,12 @@ runMain({
       help: 'network that Services get their addresses from',
     },
     'node-port-range': { type: 'string', default: '30000-32767', help: 'ports that Services of type NodePort get' },
+    'encryption-provider': {
+      type: 'string',
+      default: 'aesgcm',
+      oneOf: ['aesgcm', 'identity'],
+      help: 'how Secrets that are written from now on lie in the database',
+    },
     'history-bytes': {
       type: 'number',
       default: 64 << 20,
@@ -80,7 +87,9 @@ runMain({
   },
   async run({ flags, log, clock, signal, health, metrics, announce }) {
     mkdirSync(dirname(flags.database), { recursive: true })
-    const database = { path: flags.database }
+    const encryptionKey = join(dirname(flags.database), 'encryption.key')
+    const encryption = new Encryption(flags.encryptionProvider as EncryptionProvider, encryptionKey)
+    const database = { path: flags.database, encryption }
     if (flags.acceptDataLoss) {
       process.stdout.write(`${acceptDataLoss(database)}\n`)
       return

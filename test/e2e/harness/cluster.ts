@@ -24,6 +24,7 @@ export interface Output {
 export interface Status {
   cluster: string
   ready: boolean
+  slot: number
   components: { name: string; pid: number; ready: boolean }[]
   kubeconfig: string
   dockerHost: string

@@ -205,6 +205,7 @@ const names = [
   'kubeconfig',
   'state.db',
   'service-account.key',
+  'encryption.key',
   'docker.sock',
   'kubernetes-admin.sock',
   'supervisor.sock',
