@@ -232,6 +232,11 @@ describe('what is refused', () => {
     ],
     [
       'cronjobs',
+      { spec: { schedule: '@daily', timeZone: 'Local', jobTemplate } },
+      'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones',
+    ],
+    [
+      'cronjobs',
       { metadata: { name: 'x'.repeat(53) }, spec: { schedule: '@daily', jobTemplate } },
       'must be no more than 52 characters',
     ],
