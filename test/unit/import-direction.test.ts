@@ -26,7 +26,7 @@ const house: Record<string, Plan> = {
   'api-server': {
     uses: ['shared'],
     floors: [
-      'storage shape cel',
+      'storage shape cel webhooks',
       'auth',
       'patch',
       'registry',
