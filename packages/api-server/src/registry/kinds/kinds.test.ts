@@ -362,7 +362,22 @@ describe('what is refused', () => {
     [
       'services',
       { spec: { ports: [{ port: 80 }], loadBalancerSourceRanges: ['10.0.0.0/8'] } },
-      "spec.loadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+      "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+    ],
+    [
+      'services',
+      { spec: { type: 'LoadBalancer', ports: [{ port: 80 }], loadBalancerSourceRanges: [' 10.0.0.0/8', '10.0.0.0'] } },
+      'spec.LoadBalancerSourceRanges[1]: Invalid value: "10.0.0.0": must be a valid CIDR value',
+    ],
+    [
+      'services',
+      { spec: { type: 'LoadBalancer', ports: [{ port: 10250 }] } },
+      'spec.ports[0]: Invalid value: 10250: may not expose port 10250 externally since it is used by kubelet',
+    ],
+    [
+      'services',
+      { spec: { type: 'ExternalName', externalName: 'a.example.com.', ipFamilies: ['IPv4'] } },
+      'spec.ipFamilies: Forbidden: may not be set for ExternalName services',
     ],
     ['services', { spec: { ports: [{ port: 80, appProtocol: 'a b' }] } }, 'spec.ports[0].appProtocol: Invalid value'],
     [
