@@ -240,6 +240,7 @@ describe('what is refused', () => {
       { metadata: { name: 'x'.repeat(53) }, spec: { schedule: '@daily', jobTemplate } },
       'must be no more than 52 characters',
     ],
+    ['controllerrevisions', { revision: 1 }, 'data: Required value: data is mandatory'],
     ['services', { spec: {} }, 'spec.ports: Required value'],
     ['services', { spec: { ports: [{ port: 80 }, { port: 81 }] } }, 'spec.ports[0].name: Required value'],
     [
