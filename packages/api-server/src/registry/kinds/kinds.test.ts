@@ -287,7 +287,7 @@ describe('what is refused', () => {
     [
       'configmaps',
       { data: { a: 'x' }, binaryData: { a: 'eA==' } },
-      'binaryData[a]: Invalid value: "a": duplicate of key present in data',
+      'data[a]: Invalid value: "a": duplicate of key present in binaryData',
     ],
     ['configmaps', { data: { a: 'x'.repeat(1048577) } }, 'Too long: may not be more than 1048576 bytes'],
     ['secrets', { type: 'kubernetes.io/tls', data: {} }, 'data[tls.crt]: Required value'],
