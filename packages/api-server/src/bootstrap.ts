@@ -19,7 +19,7 @@ import { clusterPolicy, namespacedPolicy } from './auth/rbac/bootstrap-policy.ts
 import { ensureRbacDefaults } from './bootstrap/rbac-defaults.ts'
 import type { Ipv4Range } from './registry/ipv4-range.ts'
 import { numberToIp } from './registry/ipv4-range.ts'
-import { setAt, valueAt } from './registry/field-path.ts'
+import { setNestedField, nestedField } from './registry/nested-field.ts'
 import type { Resources } from './registry/resources.ts'
 import type { Store } from './registry/store.ts'
 import { serverContext } from './registry/write-context.ts'
@@ -162,7 +162,7 @@ async function ensure(
     definition,
     { namespace, name },
     (current) => {
-      for (const path of paths) setAt(current, path, valueAt(object, path))
+      for (const path of paths) setNestedField(current, path, nestedField(object, path))
       return current
     },
     serverContext,

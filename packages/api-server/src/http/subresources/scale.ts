@@ -12,7 +12,7 @@ import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { applyPatch } from '../../patch/patch.ts'
 import type { ResourceDefinition, ScalePaths } from '../../registry/resource-definition.ts'
 import { scaleColumns } from '../../registry/columns/workloads.ts'
-import { setAt, valueAt } from '../../registry/field-path.ts'
+import { setNestedField, nestedField } from '../../registry/nested-field.ts'
 import { objectOf } from '../../registry/resources.ts'
 import { decodeRequest } from '../decode-request.ts'
 import type { Exchange } from '../exchange.ts'
@@ -89,7 +89,7 @@ async function writeScale(
       const scale = change(scaleOf(definition, current))
       requireValid(scale, ref.name)
       requireSameObject(definition, scale, current)
-      setAt(current, pathsOf(definition).specReplicas, scale.spec?.replicas ?? 0)
+      setNestedField(current, pathsOf(definition).specReplicas, scale.spec?.replicas ?? 0)
       return current
     },
     exchange.writeContext(dryRun),
@@ -101,13 +101,13 @@ async function writeScale(
 function scaleOf(definition: ResourceDefinition, object: KubernetesObject): Scale {
   const { specReplicas, statusReplicas, selector } = pathsOf(definition)
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
-  const selected = selector && selectorText(valueAt(object, selector))
+  const selected = selector && selectorText(nestedField(object, selector))
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
-    spec: { replicas: Number(valueAt(object, specReplicas) ?? 0) },
-    status: { replicas: Number(valueAt(object, statusReplicas) ?? 0), ...(selected ? { selector: selected } : {}) },
+    spec: { replicas: Number(nestedField(object, specReplicas) ?? 0) },
+    status: { replicas: Number(nestedField(object, statusReplicas) ?? 0), ...(selected ? { selector: selected } : {}) },
   }
 }
 
