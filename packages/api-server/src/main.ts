@@ -11,7 +11,7 @@ import { loadSchema } from '@dinghy/shared/schema/schema'
 import { type AuthorizationMode, authorizationModes } from './auth/authorization.ts'
 import { loadSigningKey } from './auth/token-issuer.ts'
 import { runEventTtl } from './registry/event-ttl.ts'
-import { type ServerIdentity, startServer } from './server.ts'
+import { type FrontProxy, type ServerIdentity, startServer } from './server.ts'
 import { runCompaction } from './storage/compaction.ts'
 import { acceptDataLoss } from './storage/data-loss.ts'
 import { SqliteStorage } from './storage/sqlite.ts'
@@ -58,6 +58,12 @@ runMain({
     'kubelet-certificate-authority': { type: 'string', help: 'the authority that signs the certificates of kubelets' },
     'kubelet-client-certificate': { type: 'string', help: 'how this server shows itself to kubelets' },
     'kubelet-client-key': { type: 'string', help: 'the key of that certificate' },
+    'requestheader-client-ca-file': {
+      type: 'string',
+      help: 'the authority that signs the certificate below, for extension servers to know',
+    },
+    'proxy-client-cert-file': { type: 'string', help: 'how this server shows itself to extension servers' },
+    'proxy-client-key-file': { type: 'string', help: 'the key of that certificate' },
     'service-cidr': {
       type: 'string',
       default: '127.96.0.0/16',
@@ -100,6 +106,7 @@ runMain({
         anonymousAuth: flags.anonymousAuth,
         authorizationModes: flags.authorizationMode.map(authorizationMode),
         kubeletTls: kubeletTls(flags),
+        frontProxy: frontProxy(flags),
         ...(flags.serviceAccountMaxTokenExpiration
           ? { maxTokenSeconds: flags.serviceAccountMaxTokenExpiration / 1000 }
           : {}),
@@ -153,6 +160,21 @@ function kubeletTls(flags: KubeletFlags): ClientTls | undefined {
   if (key === undefined) throw new FlagError('--kubelet-client-certificate needs --kubelet-client-key')
   // As upstream: without an authority to ask, any kubelet is believed.
   return { cert: read(cert), key: read(key), ...(ca === undefined ? { rejectUnauthorized: false } : { ca: read(ca) }) }
+}
+
+interface FrontProxyFlags {
+  requestheaderClientCaFile?: string | undefined
+  proxyClientCertFile?: string | undefined
+  proxyClientKeyFile?: string | undefined
+}
+
+function frontProxy(flags: FrontProxyFlags): FrontProxy | undefined {
+  const { requestheaderClientCaFile: authority, proxyClientCertFile: certificate, proxyClientKeyFile: key } = flags
+  if (certificate === undefined) return undefined
+  if (authority === undefined || key === undefined) {
+    throw new FlagError('--proxy-client-cert-file needs --proxy-client-key-file and --requestheader-client-ca-file')
+  }
+  return { authority: read(authority), certificate: read(certificate), key: read(key) }
 }
 
 function read(path: string): string {

@@ -78,8 +78,18 @@ export interface ServerOptions {
   authorizationModes?: AuthorizationMode[]
   /** How this server speaks with kubelets; without it, in plain HTTP. */
   kubeletTls?: ClientTls | undefined
+  /** How this server shows itself to extension servers. */
+  frontProxy?: FrontProxy | undefined
   /** The longest that a service account token may live. */
   maxTokenSeconds?: number | undefined
+}
+
+/** Extension servers believe whoever shows this certificate, whomever it says that it asks for. PEM. */
+export interface FrontProxy {
+  certificate: string
+  key: string
+  /** Who signed it. */
+  authority: string
 }
 
 /** All three as PEM. */
@@ -113,9 +123,19 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const { storage, clock, log, health, metrics } = parts
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
+  const { frontProxy, tls } = options
   const { resources, reader, store } = services
   const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
-  const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
+  const aggregator = new Aggregator({
+    storage,
+    reader,
+    resources,
+    store,
+    clock,
+    log,
+    builtIn: [metricsApi],
+    identity: frontProxy && { cert: frontProxy.certificate, key: frontProxy.key },
+  })
   const http = createApiServer({
     services,
     log,
@@ -141,11 +161,12 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   await bootstrapCluster(services)
   const listening = await http.listen({
     ...parseHostPort(options.listen),
-    tls: options.tls && listenerTls(options.tls),
+    tls: tls && listenerTls(tls),
   })
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
-  await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
+  const authorities = { clients: tls?.clientAuthority, frontProxies: frontProxy?.authority }
+  await bootstrapNamespaces({ store, resources, host, port, serviceRange, authorities })
   const aggregating = aggregator.run(stop.signal)
   const close = async () => {
     await http.close(closeGraceMs)
