@@ -27,6 +27,9 @@ import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.t
 import { validatingAdmissionWebhook } from './admission/webhook/validating-webhook.ts'
 import { Aggregator } from './aggregation/aggregator.ts'
 import { MetricsApi, summaryReader } from './aggregation/metrics-api.ts'
+import type { AuditLog } from './audit/audit-log.ts'
+import { Auditor } from './audit/auditor.ts'
+import type { AuditPolicy } from './audit/policy.ts'
 import { adminSocket } from './auth/admin-socket.ts'
 import { anonymous } from './auth/anonymous.ts'
 import { loopbackAdmin } from './auth/authenticate.ts'
@@ -80,6 +83,8 @@ export interface ServerOptions {
   kubeletTls?: ClientTls | undefined
   /** How this server shows itself to extension servers. */
   frontProxy?: FrontProxy | undefined
+  /** Who did what is written into this log, as far as the policy says. */
+  audit?: { policy: AuditPolicy; log: AuditLog } | undefined
   /** The longest that a service account token may live. */
   maxTokenSeconds?: number | undefined
 }
@@ -139,6 +144,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const http = createApiServer({
     services,
     log,
+    auditor: options.audit && new Auditor({ ...options.audit, clock }),
     extensionFor: (path) => aggregator.find(path),
     flowControl: new FlowControl(),
     metrics: requestMetrics(metrics, clock),
