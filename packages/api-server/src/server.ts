@@ -10,7 +10,9 @@ import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
 import type { Schema } from '@dinghy/shared/schema/schema'
 import { AdmissionChain } from './registry/admission.ts'
+import { certificateApproval, certificateSigning } from './admission/certificate-approval.ts'
 import { certificateRequester } from './admission/certificate-requester.ts'
+import { certificateSubjectRestriction } from './admission/certificate-subject-restriction.ts'
 import { defaultIngressClass, defaultStorageClass } from './admission/default-classes.ts'
 import { defaultTolerationSeconds } from './admission/default-toleration-seconds.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
@@ -166,6 +168,9 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     persistentVolumeClaimResize(reader),
     runtimeClass(reader),
     certificateRequester(),
+    certificateApproval(authorization.authorize),
+    certificateSigning(authorization.authorize),
+    certificateSubjectRestriction(),
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     resourceQuota(reader),

@@ -82,6 +82,8 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       {
         ...identityOf('controller-manager'),
         'root-ca-file': authority,
+        'cluster-signing-cert-file': authority,
+        'cluster-signing-key-file': join(state.pki, 'ca.key'),
         'volume-root': join(state.root, 'volumes'),
       },
       elected('controller'),
