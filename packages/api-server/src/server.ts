@@ -25,6 +25,8 @@ import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
+import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.ts'
+import { validatingAdmissionWebhook } from './admission/webhook/validating-webhook.ts'
 import { Aggregator } from './aggregation/aggregator.ts'
 import { MetricsApi, summaryReader } from './aggregation/metrics-api.ts'
 import { adminSocket } from './auth/admin-socket.ts'
@@ -45,6 +47,7 @@ import { openApiRoutes } from './http/openapi-routes.ts'
 import { pathRoutes } from './http/path-routes.ts'
 import { createApiServer } from './http/pipeline.ts'
 import { requestMetrics } from './http/request-metrics.ts'
+import { endpointOf } from './http/service-endpoint.ts'
 import type { Services } from './http/services.ts'
 import { builtinDefinitions } from './registry/definitions.ts'
 import { parseIpv4Range } from './registry/ipv4-range.ts'
@@ -54,6 +57,7 @@ import { Resources } from './registry/resources.ts'
 import { parsePortRange, ServiceAllocator } from './registry/service-allocators.ts'
 import { Store } from './registry/store.ts'
 import type { Storage } from './storage/storage.ts'
+import { WebhookClient } from './webhooks/webhook-client.ts'
 
 export interface ServerOptions {
   /** host:port; port 0 takes any. */
@@ -153,10 +157,15 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   return { ...listening, services, close }
 }
 
-function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): Services {
+function wire(options: ServerOptions, { schema, storage, clock, log }: ServerParts): Services {
   const reader = new Reader(storage)
   const resources = new Resources(builtinDefinitions(schema))
   const authorization = new Authorization(options.authorizationModes ?? ['AlwaysAllow'], storage, reader)
+  const webhooks = new WebhookClient({
+    clock,
+    locateService: (namespace, name, port) => endpointOf(reader, namespace, name, String(port)),
+  })
+  const dynamic = { reader, resources, authorizer: authorization.authorize, client: webhooks, log }
   // In upstream's order.
   const admission = new AdmissionChain([
     namespaceLifecycle(reader),
@@ -173,6 +182,8 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     certificateSubjectRestriction(),
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
+    mutatingAdmissionWebhook(dynamic),
+    validatingAdmissionWebhook(dynamic),
     resourceQuota(reader),
     nodeRestriction(reader),
     rbacEscalation(authorization),
@@ -202,6 +213,7 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     verifyToken,
     kubeletTls: options.kubeletTls,
     maxTokenSeconds: options.maxTokenSeconds,
+    webhooks,
   }
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createRequest } from '@dinghy/shared/pki/authority'
+import { createRequest } from '@dinghy/shared/pki/certificate-request'
 import { serverFixture } from '../testing/server-fixture.ts'
 
 const path = '/apis/certificates.k8s.io/v1/certificatesigningrequests'

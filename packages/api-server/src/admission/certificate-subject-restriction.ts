@@ -5,6 +5,7 @@
 
 import { forbidden } from '@dinghy/shared/api/errors'
 import type { CertificateSigningRequest } from '@dinghy/shared/api/types'
+import { readRequest } from '@dinghy/shared/pki/authority'
 import { superuserGroup } from '../auth/authorize.ts'
 import type { AdmissionPlugin } from '../registry/admission.ts'
 import { isAbout } from '../registry/admission.ts'
@@ -20,8 +21,6 @@ export function certificateSubjectRestriction(): AdmissionPlugin {
       const { spec } = object as CertificateSigningRequest
       if (spec.signerName !== clientSigner) return
       const refused = (message: string) => forbidden(definition.group, definition.plural, name, message)
-      // Loading what reads requests takes longer than all the rest, and few clusters ever see one.
-      const { readRequest } = await import('@dinghy/shared/pki/authority')
       const pem = Buffer.from(spec.request, 'base64').toString()
       const { subject } = await readRequest(pem).catch((error: unknown) => {
         if (error instanceof TypeError) throw refused(`failed to parse CSR: ${error.message}`)

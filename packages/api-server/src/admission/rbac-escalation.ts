@@ -7,7 +7,7 @@
 
 import { forbidden, notFound } from '@dinghy/shared/api/errors'
 import { sameJson } from '@dinghy/shared/api/same-json'
-import type { ClusterRole, ClusterRoleBinding, KubernetesObject, RoleBinding } from '@dinghy/shared/api/types'
+import type { ClusterRole, ClusterRoleBinding, KubernetesObject, Role, RoleBinding } from '@dinghy/shared/api/types'
 import type { PolicyRule } from 'kubernetes-types/rbac/v1.js'
 import type { Authorization } from '../auth/authorization.ts'
 import { mayDo, superuserGroup } from '../auth/authorize.ts'
@@ -33,14 +33,12 @@ export function rbacEscalation(authorization: Authorization): AdmissionPlugin {
   }
 }
 
+type AnyRole = Role & Pick<ClusterRole, 'aggregationRule'>
 type Binding = RoleBinding | ClusterRoleBinding
 
-function validateRole(
-  request: AdmissionRequest,
-  role: Partial<ClusterRole> & KubernetesObject,
-  authorization: Authorization,
-): void {
-  const { definition, namespace, previous, operation, context } = request
+function validateRole(request: AdmissionRequest, role: AnyRole, authorization: Authorization): void {
+  const { definition, namespace, operation, context } = request
+  const previous: Partial<AnyRole> = request.previous ?? {}
   const { plural } = definition
   const name = operation === 'UPDATE' ? role.metadata.name : undefined // a create names nothing yet
   const what = { verb: 'escalate', group: rbacGroup, resource: plural, namespace, name }
@@ -48,7 +46,7 @@ function validateRole(
   const problem = escalation(request, role.rules ?? [], authorization)
   if (problem) throw forbidden(rbacGroup, plural, role.metadata.name, problem)
   // An aggregated role gathers whatever others make.
-  if (!role.aggregationRule && !(previous as Partial<ClusterRole> | undefined)?.aggregationRule) return
+  if (!role.aggregationRule && !previous.aggregationRule) return
   if (escalation(request, everything, authorization)) {
     const message = 'must have cluster-admin privileges to use the aggregationRule'
     throw forbidden(rbacGroup, plural, role.metadata.name, message)

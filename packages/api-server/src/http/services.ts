@@ -14,6 +14,7 @@ import type { Reader } from '../registry/reader.ts'
 import type { Resources } from '../registry/resources.ts'
 import type { Store } from '../registry/store.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { WebhookClient } from '../webhooks/webhook-client.ts'
 
 export interface Services {
   clock: Clock
@@ -27,6 +28,7 @@ export interface Services {
   /** Who may do what, and why. */
   authorization: Authorization
   tokens: TokenIssuer
+  webhooks: WebhookClient
   /** All kinds of bearer tokens, as the authenticators have them: for reviews. */
   verifyToken: TokenVerifier
   /** How this server shows itself to kubelets and knows them. Undefined: they speak plain HTTP. */

@@ -32,19 +32,23 @@ export async function createObject(
 ): Promise<Entry> {
   applyScope(requested, sent, { namespace })
   const definition = parts.resources.stored(requested)
-  const object = defaultAndConvert(requested, definition, sent)
-  const metadata = sentMetadata(object)
+  const converted = defaultAndConvert(requested, definition, sent)
   const request: AdmissionRequest = {
     operation: 'CREATE',
     definition,
+    requested,
     subresource: undefined,
     namespace,
-    name: metadata.name ?? '',
-    object,
+    name: sentMetadata(converted).name ?? '',
+    object: converted,
     previous: undefined,
     context,
   }
   await parts.admission.admit(request)
+  // A webhook puts another object in the place of what was sent.
+  const object = request.object ?? converted
+  applyScope(definition, object, { namespace })
+  const metadata = sentMetadata(object)
   fillForCreate(definition, object, parts.clock.now())
   if (definition.subresources.status) delete (object as { status?: unknown }).status
   const stem = metadata.name ? undefined : metadata.generateName
@@ -60,7 +64,8 @@ export async function createObject(
     for (let attempt = 1; ; attempt++) {
       if (attempt > 1) prepare()
       requireValidCreate(definition, object, context)
-      const settle = await parts.admission.validate({ ...request, name: metadata.name ?? '' })
+      request.name = metadata.name ?? ''
+      const settle = await parts.admission.validate(request)
       recordOwners(definition, object, undefined, undefined, context, parts.clock.now())
       const key = objectKey(definition.storage, namespace, object.metadata.name)
       const entry = await insert(parts.storage, key, object, context).finally(settle)

@@ -77,18 +77,24 @@ async function attemptUpdate(
   applyScope(requested, sent, ref)
   requireSameRevision(requested, sent, current)
   const rules = rulesFor(definition, subresource)
-  const next = rules.select(defaultAndConvert(requested, definition, sent), previous)
+  const selected = rules.select(defaultAndConvert(requested, definition, sent), previous)
   const request: AdmissionRequest = {
     operation: 'UPDATE',
     definition,
+    requested,
     subresource,
     namespace: ref.namespace,
     name: ref.name,
-    object: next,
+    object: selected,
     previous,
     context,
   }
   await parts.admission.admit(request)
+  // A webhook puts another object in the place of what was sent, and may not change more than the client.
+  const admitted = request.object ?? selected
+  if (admitted !== selected) applyScope(definition, admitted, ref)
+  const next = admitted === selected ? selected : rules.select(admitted, previous)
+  request.object = next
   carryOver(definition, next, previous)
   rules.prepare(next, previous)
   const release = parts.reservations.reserve(definition, next, previous)

@@ -10,6 +10,7 @@ import { rfc3339 } from '@dinghy/shared/api/time'
 import type { CertificateSigningRequest, Draft, KubernetesObject } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import type { Informer } from '@dinghy/shared/client/informer'
+import { readRequest } from '@dinghy/shared/pki/authority'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import type { Controller, ControllerDeps } from '../deps.ts'
 import { kubeletClient, kubeletClientProblem } from './signers.ts'
@@ -53,7 +54,6 @@ export class CertificateApprovingController implements Controller {
     const request = this.#requests.lister.get(name)
     if (!request || request.spec.signerName !== kubeletClient || request.status.certificate) return
     if (has(request, 'Approved') || has(request, 'Denied')) return
-    const { readRequest } = await import('@dinghy/shared/pki/authority')
     const asked = await readRequest(Buffer.from(request.spec.request, 'base64').toString())
     if (kubeletClientProblem(asked, request.spec.usages ?? []) !== undefined) return
     const isSelf = request.spec.username === asked.subject.user

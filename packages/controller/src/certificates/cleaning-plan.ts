@@ -1,7 +1,7 @@
 /**
  * When a request for a certificate may go. Pure; the times are those of upstream's cleaner
- * (pkg/controller/certificates/cleaner): an hour after it was approved, denied or failed, a day if nobody ever decided, at once when the certificate
- * in it has run out.
+ * (pkg/controller/certificates/cleaner): an hour after it was approved, denied or failed, a day if nobody ever decided,
+ * at once when the certificate in it has run out.
  */
 
 import { X509Certificate } from 'node:crypto'

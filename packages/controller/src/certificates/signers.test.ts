@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { CertificateSigningRequest } from '@dinghy/shared/api/types'
-import type { CertificateRequest } from '@dinghy/shared/pki/authority'
+import type { CertificateRequest } from '@dinghy/shared/pki/certificate-request'
 import { isOwnSigner, signingProblem } from './signers.ts'
 
 const node: CertificateRequest = {

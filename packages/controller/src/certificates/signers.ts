@@ -4,7 +4,7 @@
  */
 
 import type { CertificateSigningRequest } from '@dinghy/shared/api/types'
-import type { CertificateRequest } from '@dinghy/shared/pki/authority'
+import type { CertificateRequest } from '@dinghy/shared/pki/certificate-request'
 
 export const kubeletClient = 'kubernetes.io/kube-apiserver-client-kubelet'
 

@@ -2,7 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { CertificateSigningRequests } from '@dinghy/shared/api/resources'
 import { rfc3339 } from '@dinghy/shared/api/time'
-import { createAuthority, createRequest, type KeyPair } from '@dinghy/shared/pki/authority'
+import { createAuthority, type KeyPair } from '@dinghy/shared/pki/authority'
+import { createRequest } from '@dinghy/shared/pki/certificate-request'
 import { LoopTest } from '../testing/loop.ts'
 import { CertificateCleaningController } from './cleaning-controller.ts'
 import { CertificateSigningController } from './signing-controller.ts'
@@ -12,7 +13,7 @@ let authority: KeyPair
 
 beforeEach(async () => {
   loop = await LoopTest.create()
-  authority = await createAuthority('kubernetes', { now: loop.clock.now(), expiresInSeconds: 10 * 365 * 86_400 })
+  authority = createAuthority('kubernetes', { now: loop.clock.now(), expiresInSeconds: 10 * 365 * 86_400 })
   loop.flags = { signingAuthority: authority, signingDurationSeconds: 3600 }
 })
 afterEach(() => loop.end())

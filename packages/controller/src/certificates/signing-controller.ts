@@ -10,6 +10,7 @@ import { CertificateSigningRequests } from '@dinghy/shared/api/resources'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { CertificateSigningRequest } from '@dinghy/shared/api/types'
 import type { Informer } from '@dinghy/shared/client/informer'
+import { readRequest, signRequest } from '@dinghy/shared/pki/authority'
 import { runController, type ReconcileContext } from '@dinghy/shared/reconcile/controller'
 import type { Controller, ControllerDeps } from '../deps.ts'
 import { isOwnSigner, signingProblem } from './signers.ts'
@@ -46,8 +47,6 @@ export class CertificateSigningController implements Controller {
     if (!request || !flags.signingAuthority || !isOwnSigner(request.spec.signerName)) return
     if (!has(request, 'Approved') || has(request, 'Denied') || has(request, 'Failed')) return
     if (request.status.certificate) return
-    // Loading what signs takes 50 ms of processor time, and few clusters ever sign anything.
-    const { readRequest, signRequest } = await import('@dinghy/shared/pki/authority')
     const pem = Buffer.from(request.spec.request, 'base64').toString()
     const problem = signingProblem(request, await readRequest(pem))
     const write = { subresource: 'status' }
