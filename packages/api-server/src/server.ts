@@ -18,6 +18,7 @@ import { defaultTolerationSeconds } from './admission/default-toleration-seconds
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { persistentVolumeClaimResize } from './admission/persistent-volume-claim-resize.ts'
+import { podSecurity } from './admission/pod-security.ts'
 import { priority } from './admission/priority.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
 import { rbacEscalation } from './admission/rbac-escalation.ts'
@@ -176,6 +177,7 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     storageObjectInUseProtection(),
     persistentVolumeClaimResize(reader),
     runtimeClass(reader),
+    podSecurity(reader),
     certificateRequester(),
     certificateApproval(authorization.authorize),
     certificateSigning(authorization.authorize),
