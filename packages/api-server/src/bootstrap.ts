@@ -1,6 +1,7 @@
 /**
  * What a cluster has from the first moment on: its own namespaces, the roles and bindings of RBAC, the two priority
- * classes of the system, and the Service "kubernetes", by which programs in pods find this server.
+ * classes of the system, the Service "kubernetes", by which programs in pods find this server, and what extension
+ * servers have to know to believe it.
  *
  * Level-triggered: each start makes what is missing and corrects what has moved.
  */
@@ -8,6 +9,7 @@
 import type { Resource } from '@dinghy/shared/api/resources'
 import {
   apiVersionOf,
+  ConfigMaps,
   EndpointSlices,
   EndpointsResource,
   Namespaces,
@@ -34,6 +36,8 @@ export interface Bootstrap extends Cluster {
   host: string
   port: number
   serviceRange: Ipv4Range
+  /** Who signs the certificates of clients, and of this server where it asks for others. PEM. */
+  authorities: { clients?: string | undefined; frontProxies?: string | undefined }
 }
 
 const systemNamespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system']
@@ -69,7 +73,32 @@ export async function bootstrapCluster(cluster: Cluster): Promise<void> {
 
 /** What lives in those namespaces, and the address at which this server listens by now. */
 export async function bootstrapNamespaces(cluster: Bootstrap): Promise<void> {
-  await Promise.all([ensureRbacDefaults(cluster.store, namespacedPolicy()), kubernetesService(cluster)])
+  await Promise.all([
+    ensureRbacDefaults(cluster.store, namespacedPolicy()),
+    kubernetesService(cluster),
+    authenticationConfig(cluster),
+  ])
+}
+
+/** Where extension servers learn whom to believe: upstream's cluster authentication trust controller writes it. */
+async function authenticationConfig(cluster: Bootstrap): Promise<void> {
+  const { clients, frontProxies } = cluster.authorities
+  if (clients === undefined && frontProxies === undefined) return
+  const data = {
+    ...(clients === undefined ? {} : { 'client-ca-file': clients }),
+    ...(frontProxies === undefined ? {} : { ...requestHeaders, 'requestheader-client-ca-file': frontProxies }),
+  }
+  const metadata = { name: 'extension-apiserver-authentication', namespace: 'kube-system' }
+  await ensure(cluster, ConfigMaps, { metadata, data }, ['data'])
+}
+
+/** Lists in JSON. */
+const requestHeaders = {
+  'requestheader-allowed-names': '["front-proxy-client"]',
+  'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+  'requestheader-group-headers': '["X-Remote-Group"]',
+  'requestheader-uid-headers': '["X-Remote-Uid"]',
+  'requestheader-username-headers': '["X-Remote-User"]',
 }
 
 /** As upstream, the first address of the range, port 443; its endpoint is this server. */

@@ -30,6 +30,9 @@ import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.t
 import { validatingAdmissionWebhook } from './admission/webhook/validating-webhook.ts'
 import { Aggregator } from './aggregation/aggregator.ts'
 import { MetricsApi, summaryReader } from './aggregation/metrics-api.ts'
+import type { AuditLog } from './audit/audit-log.ts'
+import { Auditor } from './audit/auditor.ts'
+import type { AuditPolicy } from './audit/policy.ts'
 import { adminSocket } from './auth/admin-socket.ts'
 import { anonymous } from './auth/anonymous.ts'
 import { loopbackAdmin } from './auth/authenticate.ts'
@@ -81,8 +84,20 @@ export interface ServerOptions {
   authorizationModes?: AuthorizationMode[]
   /** How this server speaks with kubelets; without it, in plain HTTP. */
   kubeletTls?: ClientTls | undefined
+  /** How this server shows itself to extension servers. */
+  frontProxy?: FrontProxy | undefined
+  /** Who did what is written into this log, as far as the policy says. */
+  audit?: { policy: AuditPolicy; log: AuditLog } | undefined
   /** The longest that a service account token may live. */
   maxTokenSeconds?: number | undefined
+}
+
+/** Extension servers believe whoever shows this certificate, whomever it says that it asks for. PEM. */
+export interface FrontProxy {
+  certificate: string
+  key: string
+  /** Who signed it. */
+  authority: string
 }
 
 /** All three as PEM. */
@@ -116,12 +131,23 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const { storage, clock, log, health, metrics } = parts
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
+  const { frontProxy, tls } = options
   const { resources, reader, store } = services
   const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
-  const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
+  const aggregator = new Aggregator({
+    storage,
+    reader,
+    resources,
+    store,
+    clock,
+    log,
+    builtIn: [metricsApi],
+    identity: frontProxy && { cert: frontProxy.certificate, key: frontProxy.key },
+  })
   const http = createApiServer({
     services,
     log,
+    auditor: options.audit && new Auditor({ ...options.audit, clock }),
     extensionFor: (path) => aggregator.find(path),
     flowControl: new FlowControl(),
     metrics: requestMetrics(metrics, clock),
@@ -144,11 +170,12 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   await bootstrapCluster(services)
   const listening = await http.listen({
     ...parseHostPort(options.listen),
-    tls: options.tls && listenerTls(options.tls),
+    tls: tls && listenerTls(tls),
   })
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
-  await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
+  const authorities = { clients: tls?.clientAuthority, frontProxies: frontProxy?.authority }
+  await bootstrapNamespaces({ store, resources, host, port, serviceRange, authorities })
   const aggregating = aggregator.run(stop.signal)
   const close = async () => {
     await http.close(closeGraceMs)

@@ -71,6 +71,9 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         'kubelet-certificate-authority': authority,
         'kubelet-client-certificate': join(state.pki, 'apiserver-kubelet-client.crt'),
         'kubelet-client-key': join(state.pki, 'apiserver-kubelet-client.key'),
+        'requestheader-client-ca-file': join(state.pki, 'front-proxy-ca.crt'),
+        'proxy-client-cert-file': join(state.pki, 'front-proxy-client.crt'),
+        'proxy-client-key-file': join(state.pki, 'front-proxy-client.key'),
       },
       // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
       { 'default-toleration-seconds': '10' },
