@@ -78,6 +78,15 @@ test('a stricter level tells of the pods that are there', async () => {
   expect(fixture.warnings).toHaveLength(2)
 })
 
+test('the audit log is told what would violate its level', async () => {
+  await namespace({ [`${prefix}/audit`]: 'baseline' })
+  const told: Record<string, string> = {}
+  const context = { ...fixture.context, annotate: (key: string, value: string) => void (told[key] = value) }
+  const pod = { metadata: { name: 'p' }, spec: { containers: privileged } }
+  await fixture.store.create(fixture.definition('pods'), 'default', pod as never, context)
+  expect(told).toEqual({ [`${prefix}/audit-violations`]: `would violate PodSecurity "baseline:latest": ${why}` })
+})
+
 test('labels must make sense', async () => {
   await expect(namespace({ [`${prefix}/enforce`]: 'tight' })).rejects.toThrow(
     `Namespace "default" is invalid: metadata.labels[${prefix}/enforce]: Invalid value: "tight": must be one of privileged, baseline, restricted`,

@@ -1,9 +1,10 @@
 /**
  * PodSecurity: pods must keep to the level of the Pod Security Standards that their namespace's labels ask for. Pods
- * are refused (enforce); pods and what makes pods are warned of (warn). A namespace that gets a stricter level is told
- * which of its pods do not keep to it. Follows pod-security-admission/admission.
+ * are refused (enforce); of pods, and of what makes pods, the client is warned (warn) and the audit log told (audit). A
+ * namespace that gets a stricter level is told which of its pods do not keep to it. Follows
+ * pod-security-admission/admission.
  *
- * Where it differs: `audit` is read and checked, and noted nowhere, since there is no audit log; nothing is exempt.
+ * Where it differs: nothing is exempt.
  */
 
 import { forbidden, invalid } from '@dinghy/shared/api/errors'
@@ -21,6 +22,8 @@ import {
   policyOf,
   violations,
 } from './pod-security/policy.ts'
+
+const domain = 'pod-security.kubernetes.io'
 
 /** Subresources of pods that cannot change what a pod may do. */
 const harmless = ['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status']
@@ -45,11 +48,12 @@ export function podSecurity(reader: Reader): AdmissionPlugin {
 }
 
 function validatePod(request: AdmissionRequest, reader: Reader): void {
-  const { name, object, previous, namespace, definition } = request
+  const { name, object, previous, namespace, definition, context } = request
   const [pod, before] = [object as Pod, previous as Pod | undefined]
   if (before && !isSignificant(pod, before)) return
   const checked = { annotations: pod.metadata.annotations ?? {}, spec: pod.spec }
   const { enforce } = policyOf(labelsOf(reader, namespace)).policy
+  if (enforce.level !== 'privileged') context.annotate?.(`${domain}/enforce-policy`, nameOf(enforce))
   const found = violations(enforce, checked)
   if (found.length === 0) return warn(request, checked, reader)
   const message = `violates PodSecurity ${JSON.stringify(nameOf(enforce))}: ${describeViolations(found)}`
@@ -57,10 +61,14 @@ function validatePod(request: AdmissionRequest, reader: Reader): void {
 }
 
 function warn({ namespace, context }: AdmissionRequest, pod: CheckedPod, reader: Reader): void {
-  const level = policyOf(labelsOf(reader, namespace)).policy.warn
-  const found = violations(level, pod)
-  if (found.length === 0) return
-  context.warn(`would violate PodSecurity ${JSON.stringify(nameOf(level))}: ${describeViolations(found)}`)
+  const { policy } = policyOf(labelsOf(reader, namespace))
+  const would = (level: LevelVersion, tell: (text: string) => void) => {
+    const found = violations(level, pod)
+    const text = `would violate PodSecurity ${JSON.stringify(nameOf(level))}: ${describeViolations(found)}`
+    if (found.length > 0) tell(text)
+  }
+  would(policy.audit, (text) => context.annotate?.(`${domain}/audit-violations`, text))
+  would(policy.warn, (text) => context.warn(text))
 }
 
 function labelsOf(reader: Reader, namespace: string | undefined): Record<string, string> | undefined {
