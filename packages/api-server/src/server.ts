@@ -18,6 +18,7 @@ import { defaultTolerationSeconds } from './admission/default-toleration-seconds
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { persistentVolumeClaimResize } from './admission/persistent-volume-claim-resize.ts'
+import { ownerReferencesPermission, ownerReferencesPermissionName } from './admission/owner-references-permission.ts'
 import { podSecurity } from './admission/pod-security.ts'
 import { priority } from './admission/priority.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
@@ -82,6 +83,8 @@ export interface ServerOptions {
   anonymousAuth?: boolean
   /** Who decides what a user may do. */
   authorizationModes?: AuthorizationMode[]
+  /** Those that are not always there. */
+  admissionPlugins?: string[]
   /** How this server speaks with kubelets; without it, in plain HTTP. */
   kubeletTls?: ClientTls | undefined
   /** How this server shows itself to extension servers. */
@@ -216,6 +219,9 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     resourceQuota(reader),
     nodeRestriction(reader),
     rbacEscalation(authorization),
+    ...(options.admissionPlugins?.includes(ownerReferencesPermissionName)
+      ? [ownerReferencesPermission(authorization.authorize, resources)]
+      : []),
   ])
   const ports = parsePortRange(options.nodePortRange)
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)
