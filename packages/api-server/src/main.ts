@@ -11,6 +11,7 @@ import { parseHostPort } from '@dinghy/shared/http/listen-address'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { runMain } from '@dinghy/shared/process/main'
 import { loadSchema } from '@dinghy/shared/schema/schema'
+import { ownerReferencesPermissionName } from './admission/owner-references-permission.ts'
 import { type AuthorizationMode, authorizationModes } from './auth/authorization.ts'
 import { loadSigningKey } from './auth/token-issuer.ts'
 import { runEventTtl } from './registry/event-ttl.ts'
@@ -55,6 +56,11 @@ runMain({
       type: 'list',
       default: ['AlwaysAllow'],
       help: `who decides what a user may do: ${authorizationModes.join(', ')}`,
+    },
+    'enable-admission-plugins': {
+      type: 'list',
+      default: [],
+      help: `plugins besides those that are always there: ${ownerReferencesPermissionName}`,
     },
     'service-account-signing-key-file': {
       type: 'string',
@@ -127,6 +133,7 @@ runMain({
           flags.clusterDns && flags.clusterDnsEndpoint
             ? { address: flags.clusterDns, endpoint: parseHostPort(flags.clusterDnsEndpoint) }
             : undefined,
+        admissionPlugins: flags.enableAdmissionPlugins.map(admissionPlugin),
         authorizationModes: flags.authorizationMode.map(authorizationMode),
         kubeletTls: kubeletTls(flags),
         frontProxy: frontProxy(flags),
@@ -152,6 +159,11 @@ runMain({
     }
   },
 })
+
+function admissionPlugin(name: string): string {
+  if (name === ownerReferencesPermissionName) return name
+  throw new FlagError(`--enable-admission-plugins ${name} is none of ${ownerReferencesPermissionName}`)
+}
 
 function authorizationMode(name: string): AuthorizationMode {
   const mode = authorizationModes.find((known) => known === name)

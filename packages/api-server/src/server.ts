@@ -10,12 +10,16 @@ import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
 import type { Schema } from '@dinghy/shared/schema/schema'
 import { AdmissionChain } from './registry/admission.ts'
+import { certificateApproval, certificateSigning } from './admission/certificate-approval.ts'
 import { certificateRequester } from './admission/certificate-requester.ts'
+import { certificateSubjectRestriction } from './admission/certificate-subject-restriction.ts'
 import { defaultIngressClass, defaultStorageClass } from './admission/default-classes.ts'
 import { defaultTolerationSeconds } from './admission/default-toleration-seconds.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { persistentVolumeClaimResize } from './admission/persistent-volume-claim-resize.ts'
+import { ownerReferencesPermission, ownerReferencesPermissionName } from './admission/owner-references-permission.ts'
+import { podSecurity } from './admission/pod-security.ts'
 import { priority } from './admission/priority.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
 import { rbacEscalation } from './admission/rbac-escalation.ts'
@@ -81,6 +85,8 @@ export interface ServerOptions {
   anonymousAuth?: boolean
   /** Who decides what a user may do. */
   authorizationModes?: AuthorizationMode[]
+  /** Those that are not always there. */
+  admissionPlugins?: string[]
   /** How this server speaks with kubelets; without it, in plain HTTP. */
   kubeletTls?: ClientTls | undefined
   /** How this server shows itself to extension servers. */
@@ -204,7 +210,11 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     storageObjectInUseProtection(),
     persistentVolumeClaimResize(reader),
     runtimeClass(reader),
+    podSecurity(reader),
     certificateRequester(),
+    certificateApproval(authorization.authorize),
+    certificateSigning(authorization.authorize),
+    certificateSubjectRestriction(),
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     mutatingAdmissionWebhook(dynamic),
@@ -212,6 +222,9 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     resourceQuota(reader),
     nodeRestriction(reader),
     rbacEscalation(authorization),
+    ...(options.admissionPlugins?.includes(ownerReferencesPermissionName)
+      ? [ownerReferencesPermission(authorization.authorize, resources)]
+      : []),
   ])
   const ports = parsePortRange(options.nodePortRange)
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)

@@ -87,6 +87,7 @@ export class Exchange {
       dryRun,
       fieldManager,
       warn: (message) => this.warnings.push(message),
+      annotate: (key, value) => this.audit?.annotate(key, value),
     }
   }
 }

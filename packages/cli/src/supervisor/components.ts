@@ -78,8 +78,12 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         'proxy-client-cert-file': join(state.pki, 'front-proxy-client.crt'),
         'proxy-client-key-file': join(state.pki, 'front-proxy-client.key'),
       },
-      // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
-      { 'default-toleration-seconds': '10' },
+      {
+        // As kubeadm's clusters.
+        'authorization-mode': 'Node,RBAC',
+        // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
+        'default-toleration-seconds': '10',
+      },
     ),
     component('scheduler', 'scheduler', identityOf('scheduler'), elected('scheduler')),
     component(
@@ -88,6 +92,8 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       {
         ...identityOf('controller-manager'),
         'root-ca-file': authority,
+        'cluster-signing-cert-file': authority,
+        'cluster-signing-key-file': join(state.pki, 'ca.key'),
         'volume-root': join(state.root, 'volumes'),
       },
       elected('controller'),
