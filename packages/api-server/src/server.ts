@@ -22,6 +22,8 @@ import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
+import { runPolicyStatus } from './admission/policy/policy-status.ts'
+import { validatingAdmissionPolicy } from './admission/policy/validating-admission-policy.ts'
 import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.ts'
 import { validatingAdmissionWebhook } from './admission/webhook/validating-webhook.ts'
 import { Aggregator } from './aggregation/aggregator.ts'
@@ -136,7 +138,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
   const stop = new AbortController()
-  const following = services.authorization.follow(stop.signal)
+  const following = [services.authorization.follow(stop.signal), runPolicyStatus(services, stop.signal)]
   await bootstrapCluster(services)
   const listening = await http.listen({
     ...parseHostPort(options.listen),
@@ -149,7 +151,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const close = async () => {
     await http.close(closeGraceMs)
     stop.abort()
-    await Promise.all([following, aggregating])
+    await Promise.all([...following, aggregating])
   }
   return { ...listening, services, close }
 }
@@ -177,6 +179,7 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     mutatingAdmissionWebhook(dynamic),
+    validatingAdmissionPolicy(dynamic),
     validatingAdmissionWebhook(dynamic),
     resourceQuota(reader),
     rbacEscalation(authorization),
