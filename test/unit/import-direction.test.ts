@@ -30,7 +30,7 @@ const house: Record<string, Plan> = {
       'auth',
       'patch',
       'registry',
-      'admission openapi discovery bootstrap',
+      'admission flow-control openapi discovery bootstrap',
       'http',
       'debug aggregation',
       'server',

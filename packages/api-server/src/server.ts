@@ -41,7 +41,9 @@ import { TokenIssuer } from './auth/token-issuer.ts'
 import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
-import { FlowControl } from './http/flow-control.ts'
+import { ensureFlowControlDefaults } from './flow-control/ensure-defaults.ts'
+import { FlowController } from './flow-control/flow-controller.ts'
+import { flowControlRoutes } from './http/flow-control-routes.ts'
 import { openIdRoutes } from './http/openid-routes.ts'
 import { openApiRoutes } from './http/openapi-routes.ts'
 import { pathRoutes } from './http/path-routes.ts'
@@ -118,17 +120,19 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const { resources, reader, store } = services
   const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
   const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
+  const flowControl = new FlowController(storage, clock)
   const http = createApiServer({
     services,
     log,
     extensionFor: (path) => aggregator.find(path),
-    flowControl: new FlowControl(),
+    flowControl,
     metrics: requestMetrics(metrics, clock),
     paths: {
       ...pathRoutes({ health, metrics }),
       ...discoveryRoutes(resources, aggregator),
       ...openApiRoutes(resources, clock),
       ...debugRoutes(storage, resources),
+      ...flowControlRoutes(flowControl),
       ...openIdRoutes(services.tokens),
     },
   })
@@ -139,8 +143,13 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
   const stop = new AbortController()
-  const following = [services.authorization.follow(stop.signal), runPolicyStatus(services, stop.signal)]
-  await bootstrapCluster(services)
+  const following = [
+    services.authorization.follow(stop.signal),
+    runPolicyStatus(services, stop.signal),
+    flowControl.follow(stop.signal),
+  ]
+  await Promise.all([bootstrapCluster(services), ensureFlowControlDefaults(services.store.parts)])
+  flowControl.load()
   const listening = await http.listen({
     ...parseHostPort(options.listen),
     tls: options.tls && listenerTls(options.tls),
