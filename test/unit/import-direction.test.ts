@@ -30,7 +30,7 @@ const house: Record<string, Plan> = {
       'auth',
       'patch',
       'registry',
-      'admission audit openapi discovery bootstrap',
+      'admission audit flow-control openapi discovery bootstrap',
       'http',
       'debug aggregation',
       'server',
