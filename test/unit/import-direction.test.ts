@@ -22,16 +22,17 @@ interface Plan {
 }
 
 const house: Record<string, Plan> = {
-  shared: { uses: [], floors: ['api', 'schema http', 'docker', 'client', 'reconcile', 'process'] },
+  shared: { uses: [], floors: ['api', 'schema pki', 'http', 'docker', 'client', 'reconcile', 'process'] },
   'api-server': {
     uses: ['shared'],
     floors: [
-      'storage shape auth',
+      'storage shape cel webhooks',
+      'auth',
       'patch',
       'registry',
       'admission openapi discovery bootstrap',
       'http',
-      'debug',
+      'debug aggregation',
       'server',
       'main',
     ],
@@ -56,7 +57,7 @@ const house: Record<string, Plan> = {
       'deps',
       'children',
       'history service-account',
-      'daemon-set deployment disruption endpoint-slice garbage-collector job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
+      'cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
       'cron-job endpoints replication-controller',
       'main',
     ],

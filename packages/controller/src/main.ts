@@ -9,12 +9,16 @@
  */
 
 import { setMaxListeners } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
 import { runWithLease } from '@dinghy/shared/client/leader-election'
+import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import { kubeconfigFlag } from '@dinghy/shared/process/kubeconfig-flag'
 import { leaseFlags, leaseIdentity } from '@dinghy/shared/process/lease-flags'
 import { runMain } from '@dinghy/shared/process/main'
+import { ClusterRoleAggregationController } from './cluster-role-aggregation/cluster-role-aggregation-controller.ts'
 import { CronJobController } from './cron-job/cron-job-controller.ts'
 import { DaemonSetController } from './daemon-set/daemon-set-controller.ts'
 import { DeploymentController } from './deployment/deployment-controller.ts'
@@ -24,6 +28,7 @@ import { EndpointSliceController } from './endpoint-slice/endpoint-slice-control
 import { EndpointSliceMirroringController } from './endpoint-slice/mirroring-controller.ts'
 import { EndpointsController } from './endpoints/endpoints-controller.ts'
 import { GarbageCollector } from './garbage-collector/garbage-collector.ts'
+import { HorizontalPodAutoscalerController } from './horizontal-pod-autoscaler/horizontal-pod-autoscaler-controller.ts'
 import { JobController } from './job/job-controller.ts'
 import { TtlAfterFinishedController } from './job/ttl-after-finished.ts'
 import { NamespaceController } from './namespace/namespace-controller.ts'
@@ -56,6 +61,8 @@ const controllers: ControllerClass[] = [
   JobController,
   TtlAfterFinishedController,
   CronJobController,
+  // How many replicas the load asks for.
+  HorizontalPodAutoscalerController,
   // How Services find their pods.
   EndpointSliceController,
   EndpointsController,
@@ -79,6 +86,8 @@ const controllers: ControllerClass[] = [
   ResourceQuotaController,
   NamespaceController,
   PodGcController,
+  // Who may do what.
+  ClusterRoleAggregationController,
 ]
 
 /**
@@ -93,7 +102,7 @@ async function collectGarbage(deps: ControllerDeps, signal: AbortSignal): Promis
 runMain({
   name: 'controller',
   flags: {
-    server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'the address of the api-server' },
+    ...kubeconfigFlag,
     ...leaseFlags,
     'node-monitor-period': { type: 'duration', default: '2s', help: 'how often every node is looked at' },
     'node-monitor-grace-period': { type: 'duration', default: '10s', help: 'silence after which a node is Unknown' },
@@ -102,17 +111,43 @@ runMain({
       default: 12_500,
       help: 'how many finished pods may stay around; 0 means all',
     },
+    'horizontal-pod-autoscaler-sync-period': {
+      type: 'duration',
+      default: '15s',
+      help: 'how often each autoscaler looks at its metrics',
+    },
+    'horizontal-pod-autoscaler-downscale-stabilization': {
+      type: 'duration',
+      default: '5m',
+      help: 'how long the highest number of replicas that was proposed keeps one from scaling down',
+    },
+    'horizontal-pod-autoscaler-tolerance': {
+      type: 'number',
+      default: 0.1,
+      help: 'how far from its target a metric may be without a change',
+    },
+    'horizontal-pod-autoscaler-cpu-initialization-period': {
+      type: 'duration',
+      default: '5m',
+      help: 'how long the CPU that a pod uses to start says nothing of its load',
+    },
+    'horizontal-pod-autoscaler-initial-readiness-delay': {
+      type: 'duration',
+      default: '30s',
+      help: 'how long after its start a pod that is not ready may be one that never was',
+    },
+    'root-ca-file': { type: 'string', help: 'the authority of the cluster, which every pod is given to trust' },
     'volume-root': {
       type: 'string',
       help: 'where dinghy.io/host-path makes its volumes; without it there is neither that provisioner nor its class',
     },
   },
   async run({ flags, log, clock, signal, health }) {
-    const client = new ApiClient({ server: flags.server, userAgent: 'controller' })
     let isWorking = false
     // A candidate that waits for its turn is as ready as it can be.
     let isWaiting = false
     health.addCheck('caches', () => isWorking || isWaiting)
+    const client = new ApiClient({ ...(await readKubeconfig(flags.kubeconfig)), userAgent: 'controller' })
 
     async function work(signal: AbortSignal): Promise<void> {
       const informers = new Informers(client, { clock, log })
@@ -125,6 +160,14 @@ runMain({
           nodeMonitorPeriodMs: flags.nodeMonitorPeriod,
           nodeMonitorGracePeriodMs: flags.nodeMonitorGracePeriod,
           terminatedPodGcThreshold: flags.terminatedPodGcThreshold,
+          autoscalerSyncPeriodMs: flags.horizontalPodAutoscalerSyncPeriod,
+          autoscalerDownscaleStabilizationMs: flags.horizontalPodAutoscalerDownscaleStabilization,
+          autoscalerTuning: {
+            tolerance: flags.horizontalPodAutoscalerTolerance,
+            cpuInitializationPeriodMs: flags.horizontalPodAutoscalerCpuInitializationPeriod,
+            initialReadinessDelayMs: flags.horizontalPodAutoscalerInitialReadinessDelay,
+          },
+          rootCa: flags.rootCaFile === undefined ? undefined : readFileSync(flags.rootCaFile, 'utf8'),
           volumeRoot: flags.volumeRoot ? resolve(flags.volumeRoot) : undefined,
         },
       }

@@ -39,7 +39,7 @@ export interface Decoded {
   warnings: string[]
 }
 
-export const acceptedMediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+const acceptedMediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 
 export function decodeBody(
   body: Buffer,
@@ -111,7 +111,8 @@ function readYaml(text: string): Pick<Parsed, 'value' | 'problems'> {
   const { parseDocument, LineCounter, visit, isScalar } = createRequire(import.meta.url)('yaml') as typeof Yaml
   const lines = new LineCounter()
   const document = parseDocument(text, {
-    version: '1.1', // as Go's YAML: yes, no, on and off are booleans, 0777 is octal – but no dates and no base-60 numbers
+    // As Go's YAML: yes, no, on and off are booleans, 0777 is octal; but there are no dates and no base-60 numbers.
+    version: '1.1',
     merge: true,
     uniqueKeys: false,
     lineCounter: lines,

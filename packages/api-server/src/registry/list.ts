@@ -72,9 +72,10 @@ function selectedPage(
   const shown = revision ?? storage.revision
   const candidates = pinned(storage, definition, request, revision) ?? storage.list(prefix, { revision, after }).entries
   const matching = candidates.filter((entry) => matches(selection, definition, entry))
-  if (!limit || matching.length <= limit) return { revision: shown, entries: matching }
+  const last = limit ? matching[limit - 1] : undefined
+  if (!last || matching.length === limit) return { revision: shown, entries: matching }
   const entries = matching.slice(0, limit)
-  return { revision: shown, entries, continue: encodeContinue({ revision: shown, after: entries.at(-1)!.key }, prefix) }
+  return { revision: shown, entries, continue: encodeContinue({ revision: shown, after: last.key }, prefix) }
 }
 
 /** A list by name in a known place is a get: kubectl's `get NAME -w` and `wait` ask this way. */

@@ -103,7 +103,7 @@ export interface Strategy<T extends KubernetesObject = KubernetesObject> {
   defaults?(object: T): void
   prepareForCreate?(object: T): void
   prepareForUpdate?(next: T, previous: T): void
-  prepareForStatusUpdate?(next: T, previous: T): void
+  prepareForStatusUpdate?(next: T, previous: T, now: string): void
   validate?(object: T): FieldError[]
   /** What only a new object must not have; the store calls `validate(object)` as well. */
   validateCreate?(object: T): FieldError[]

@@ -6,7 +6,7 @@
  */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
-import { apiVersionOf } from '@dinghy/shared/api/resources'
+import { apiVersionOf, type Resource } from '@dinghy/shared/api/resources'
 import type { Entry } from '../storage/storage.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
 
@@ -37,12 +37,15 @@ export class Resources {
     return this.#definitions.get(id(group, version, plural))
   }
 
-  all(): ResourceDefinition[] {
-    return [...this.#definitions.values()]
+  /** Of a resource that is always served. */
+  definitionOf({ group, version, plural }: Resource): ResourceDefinition {
+    const definition = this.get(group, version, plural)
+    if (!definition) throw new Error(`${plural} of ${group}/${version} are not served`)
+    return definition
   }
 
-  hasGroupVersion(group: string, version: string): boolean {
-    return this.all().some((definition) => definition.group === group && definition.version === version)
+  all(): ResourceDefinition[] {
+    return [...this.#definitions.values()]
   }
 
   /** The definition in whose version objects of this one are kept: itself, unless versions share a location. */

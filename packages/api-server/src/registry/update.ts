@@ -8,6 +8,7 @@
 
 import { conflict, invalid, notFound } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
+import { rfc3339 } from '@dinghy/shared/api/time'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { AdmissionRequest } from './admission.ts'
 import type { Entry } from '../storage/storage.ts'
@@ -25,15 +26,13 @@ import { rulesFor } from './subresource-rules.ts'
 import { requireValidUpdate } from './validation.ts'
 import type { WriteContext } from './write-context.ts'
 
-/**
- * Makes the next state. `current` belongs to the callee, in the version of the definition; undefined if there is none.
- */
-export type Change = (current: KubernetesObject | undefined) => KubernetesObject | Promise<KubernetesObject>
+/** Makes the next state. `current` belongs to the callee, in the version of the definition. */
+export type Change = (current: KubernetesObject) => KubernetesObject | Promise<KubernetesObject>
 
 export interface UpdateOptions {
   subresource?: string | undefined
-  /** Write although the object does not exist (PUT of some kinds, server-side apply). */
-  createIfMissing?: boolean
+  /** Makes the object that does not exist yet (PUT of some kinds, server-side apply). */
+  createIfMissing?: (() => KubernetesObject) | undefined
 }
 
 const attempts = 10
@@ -53,7 +52,7 @@ export async function updateObject(
     const current = parts.storage.get(key)
     if (!current) {
       if (!options.createIfMissing) throw notFound(group, plural, ref.name)
-      const object = await change(undefined)
+      const object = options.createIfMissing()
       applyScope(requested, object, ref)
       return { entry: await createObject(parts, requested, ref.namespace, object, context), created: true }
     }
@@ -79,20 +78,26 @@ async function attemptUpdate(
   applyScope(requested, sent, ref)
   requireSameRevision(requested, sent, current)
   const rules = rulesFor(definition, subresource)
-  const next = rules.select(defaultAndConvert(requested, definition, sent), previous)
+  const selected = rules.select(defaultAndConvert(requested, definition, sent), previous)
   const request: AdmissionRequest = {
     operation: 'UPDATE',
     definition,
+    requested,
     subresource,
     namespace: ref.namespace,
     name: ref.name,
-    object: next,
+    object: selected,
     previous,
     context,
   }
   await parts.admission.admit(request)
+  // A webhook puts another object in the place of what was sent, and may not change more than the client.
+  const admitted = request.object ?? selected
+  if (admitted !== selected) applyScope(definition, admitted, ref)
+  const next = admitted === selected ? selected : rules.select(admitted, previous)
+  request.object = next
   carryOver(definition, next, previous)
-  rules.prepare(next, previous)
+  rules.prepare(next, previous, rfc3339(parts.clock.now()))
   const release = parts.reservations.reserve(definition, next, previous)
   try {
     if (rules.isAuthored) bumpGeneration(definition, next, previous)

@@ -10,8 +10,8 @@ import { Health } from '@dinghy/shared/process/health'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { Metrics } from '@dinghy/shared/process/metrics'
 import { loadSchema } from '@dinghy/shared/schema/schema'
-import { newSigningKey } from '../auth/token-issuer.ts'
-import { startServer } from '../server.ts'
+import { newSigningKey } from '@dinghy/shared/pki/signing-key'
+import { type ServerOptions, startServer } from '../server.ts'
 import { SqliteStorage } from '../storage/sqlite.ts'
 
 export interface Answer {
@@ -25,7 +25,8 @@ export interface Answer {
 /** Any JSON, for looking into. */
 export type Json = { [key: string]: Json } & { [index: number]: Json } & { length?: number }
 
-export async function serverFixture() {
+/** Plain HTTP, where everybody is the administrator, unless the options say otherwise. */
+export async function serverFixture(options: Partial<ServerOptions> = {}) {
   const clock = new FakeClock('2025-01-01T00:00:00Z')
   const storage = new SqliteStorage({ path: ':memory:', clock })
   const log: string[] = []
@@ -36,6 +37,7 @@ export async function serverFixture() {
       nodePortRange: '30000-32767',
       defaultTolerationSeconds: 300,
       signingKey: newSigningKey(),
+      ...options,
     },
     {
       schema: loadSchema(),

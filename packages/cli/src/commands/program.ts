@@ -39,8 +39,8 @@ const entries: Record<string, Entry> = {
     load: async () => (await import('./env.ts')).env(),
   },
   kubeconfig: {
-    summary: "print the path of a cluster's kubeconfig",
-    load: async () => (await import('./env.ts')).kubeconfig(),
+    summary: "a cluster's kubeconfig: its path, one for another user, or merged",
+    load: async () => (await import('./kubeconfig.ts')).kubeconfig(),
   },
   logs: {
     summary: "the log of one of the cluster's processes, or of all",
@@ -53,6 +53,14 @@ const entries: Record<string, Entry> = {
   history: {
     summary: 'every revision of an object: who wrote what, when, why',
     load: async () => (await import('./history.ts')).history(),
+  },
+  who: {
+    summary: 'who set a field of an object, and who owns it now',
+    load: async () => (await import('./who.ts')).who(),
+  },
+  diff: {
+    summary: 'what differs in the cluster between two revisions',
+    load: async () => (await import('./diff.ts')).diff(),
   },
   pause: {
     summary: 'hold the control loops of a component',

@@ -39,7 +39,11 @@ test.each<[string, Partial<VolumeMount>, object]>([
 
 test('the runtime is told which mounts are parts of volumes', () => {
   const whole = { name: 'data', mountPath: '/whole' }
-  const volumeMounts = [whole, { ...whole, mountPath: '/a', subPath: 'x' }, { ...whole, mountPath: 'b', subPathExpr: 'y' }]
+  const volumeMounts = [
+    whole,
+    { ...whole, mountPath: '/a', subPath: 'x' },
+    { ...whole, mountPath: 'b', subPathExpr: 'y' },
+  ]
   expect(mountLabels(container({ volumeMounts }))).toEqual({
     'annotation.io.dinghy.container.partsOfVolumes': '/a:/b',
   })

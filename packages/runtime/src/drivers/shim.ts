@@ -31,9 +31,6 @@ import { isAlive, isSameProcess } from './process-table.ts'
 import { hasEnded, type SpareShell } from './spare-shell.ts'
 import { quote } from './terminal.ts'
 
-/** What the program's stdin is; see shim.sh. */
-export type StdinMode = 'null' | 'once' | 'keep'
-
 /** The path of a script in this folder. */
 export function scriptPath(name: string): string {
   return new URL(name, import.meta.url).pathname

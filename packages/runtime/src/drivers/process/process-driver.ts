@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { LayerView } from '@dinghy/images/layers/layer-view'
 import type {
   ContainerSpec,
   Driver,
@@ -25,7 +26,6 @@ import { findExecutable, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import type { CopySnapshotter } from '../../snapshots/copy/copy-snapshotter.ts'
-import { LayeredView } from '../../snapshots/layered-view.ts'
 import { descendantsOf, isAlive, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { scriptPath, readShimPid } from '../shim.ts'
@@ -162,19 +162,17 @@ export class ProcessDriver extends ShimDriver implements Driver {
     const root = this.#snapshots.rootOf(spec.rootfs)
     const mounts = this.#snapshots.placesOf(spec.rootfs, spec.mounts)
     const places: Places = { root, mounts, exists: (path) => existsSync(path) }
-    const view = new LayeredView([
-      ...mounts.map(({ source, target }) => ({ dir: source, at: target })),
-      { dir: root, at: '/' },
-    ])
+    const mounted = mounts.map(({ source, target }) => ({ directory: source, at: target }))
+    const view = new LayerView([{ directory: root }, ...mounted.toReversed()])
     // The container's own file, else this machine's: every image stands on its programs here.
     const lookup: Lookup = (path) => {
-      const hostPath = view.find(path)?.hostPath ?? path
+      const hostPath = view.lookup(path)?.hostPath ?? path
       const stat = statSync(hostPath, { throwIfNoEntry: false })
       return stat && { path: hostPath, hostPath, mode: stat.mode, isFile: stat.isFile() }
     }
     const found = findExecutable(program, lookup)
     const executable = lookup(found)?.hostPath ?? found
-    const cwd = view.find(program.cwd)?.hostPath ?? join(root, program.cwd)
+    const cwd = view.lookup(program.cwd)?.hostPath ?? join(root, program.cwd)
     const args = program.args.slice(1).map((argument) => translateArgument(argument, places))
     const env = program.env.map((entry) => translateVariable(entry, places))
     this.#envSplits ??= canSplit('env')
