@@ -70,7 +70,7 @@ const house: Record<string, Plan> = {
   runtime: {
     uses: ['builder', 'images', 'shared'],
     floors: [
-      'events filters start-error tool-environment inherited-descriptors',
+      'events filters start-error tool-environment inherited-descriptors timestamps precise-clock',
       'networks',
       'snapshots',
       'drivers',
