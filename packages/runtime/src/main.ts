@@ -10,6 +10,7 @@
  */
 import { mkdirSync, realpathSync } from 'node:fs'
 import { aborted } from '@dinghy/shared/api/aborted'
+import { atStart } from '@dinghy/shared/api/at-start'
 import { runMain } from '@dinghy/shared/process/main'
 import { listenAddressesOf, readTlsFiles } from './docker/listen-address.ts'
 import type { Wanted } from './drivers/choose.ts'
@@ -17,7 +18,7 @@ import { closeInheritedDescriptors } from './inherited-descriptors.ts'
 import { preciseClock } from './precise-clock.ts'
 import { startRuntime } from './runtime.ts'
 
-closeInheritedDescriptors()
+atStart(closeInheritedDescriptors)
 
 runMain({
   name: 'runtime',

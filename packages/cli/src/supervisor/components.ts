@@ -1,8 +1,8 @@
 /**
  * Which processes make up a cluster, and with which arguments: pure, from the cluster's configuration.
  *
- * This table is the answer to "what runs here?". The order is the one in which they are started and shown; nothing
- * depends on it, because every component retries until the ones it needs are there.
+ * This table is the answer to "what runs here?". The order is the one in which they are shown; nothing depends on
+ * it, because every component retries until the ones it needs are there.
  */
 
 import { createRequire } from 'node:module'
