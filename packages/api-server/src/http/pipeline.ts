@@ -27,12 +27,15 @@ import type { ErrorAnswer } from '@dinghy/shared/http/http-error'
 import { HttpServer } from '@dinghy/shared/http/server'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { authenticate } from '../auth/authenticate.ts'
+import type { Auditor } from '../audit/auditor.ts'
 import type { Authorizer } from '../auth/authorize.ts'
 import { notAuthorized } from '../auth/forbidden.ts'
 import { impersonate } from '../auth/impersonation.ts'
 import { requireLocal } from '../auth/loopback.ts'
+import type { FlowController } from '../flow-control/flow-controller.ts'
 import { Exchange, maxBodyBytes } from './exchange.ts'
-import type { FlowControl } from './flow-control.ts'
+import { beginAudit, watchAnswers } from './audit-hooks.ts'
+import { seatsOf, takeSeat } from './flow-control.ts'
 import { attributesOf } from './access-attributes.ts'
 import { addPathRoutes, type PathRoutes } from './path-routes.ts'
 import { answer, encode, type Reply, statusAnswer } from './reply.ts'
@@ -43,10 +46,12 @@ import type { Services } from './services.ts'
 
 export interface Pipeline {
   services: Services
-  flowControl: FlowControl
+  flowControl: FlowController
   paths: PathRoutes
   metrics: RequestMetrics
   log: Logger
+  /** Writes down who did what. */
+  auditor?: Auditor | undefined
   /** Another server that answers for this path (../aggregation/), if there is one. */
   extensionFor(path: string): Extension | undefined
 }
@@ -60,7 +65,7 @@ export interface Extension {
 }
 
 export function createApiServer(pipeline: Pipeline): HttpServer {
-  const { services, log } = pipeline
+  const { services, log, auditor } = pipeline
   const server = new HttpServer({
     errorHandler: (error, request) => answerError(error, request, log),
     notFound: () => {
@@ -84,19 +89,29 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
   })
   app.addHook('onRequest', function authenticateRequest({ exchange, headers, raw }, _reply, done) {
     const { path } = exchange.info
-    exchange.user = authenticate(services.authenticators, { headers, path, socket: raw.socket })
+    try {
+      exchange.user = authenticate(services.authenticators, { headers, path, socket: raw.socket })
+    } catch (error) {
+      if (auditor) beginAudit(auditor, exchange, undefined)
+      throw error
+    }
+    if (auditor) beginAudit(auditor, exchange, exchange.user)
     // Credentials are for this server: nobody whom the request is handed on to shall see them.
     delete headers.authorization
     done()
   })
   app.addHook('onRequest', function impersonateUser({ exchange, headers, raw }, _reply, done) {
-    exchange.user = impersonate(exchange.user, raw.rawHeaders, services.authorization.authorize)
+    const asked = exchange.user
+    exchange.user = impersonate(asked, raw.rawHeaders, services.authorization.authorize)
+    if (exchange.user !== asked) exchange.audit?.impersonated(exchange.user)
     for (const name in headers) if (name.startsWith('impersonate-')) delete headers[name]
     done()
   })
   app.addHook('onRequest', function flowControl({ exchange }, _reply, done) {
-    onceOver(exchange, pipeline.flowControl.enter(exchange.info))
-    done()
+    const seated = takeSeat(exchange, pipeline.flowControl, seatsOf(exchange.info, services))
+    onceOver(exchange, () => exchange.ticket?.release())
+    if (seated) void seated.then(() => done(), done)
+    else done()
   })
   app.addHook('onRequest', function authorizeRequest({ exchange }, _reply, done) {
     authorize(exchange, services.authorization.authorize)
@@ -108,6 +123,12 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
     // Nothing after this hook is called for what another server answers, unless it is a refusal.
     void extension.answer(exchange).then((made) => made && answer(reply, made), done)
   })
+  app.addHook('onSend', function watchBegins({ exchange }, _reply, payload, done) {
+    // From now on it costs nothing but what happens.
+    if (exchange.info.verb === 'watch') exchange.ticket?.release()
+    done(null, payload)
+  })
+  if (auditor) watchAnswers(app)
   app.addHook('onSend', encode)
 
   addPathRoutes(app, pipeline.paths)
@@ -137,9 +158,10 @@ function onceOver({ upgrade, reply }: Exchange, act: () => void): void {
   connection.once('close', act)
 }
 
-function authorize({ user, info, query }: Exchange, authorizer: Authorizer): void {
+function authorize({ user, info, query, audit }: Exchange, authorizer: Authorizer): void {
   const attributes = attributesOf(user, info, query)
   const decision = authorizer(attributes)
+  audit?.decided(decision)
   if (!decision.allowed) throw notAuthorized(attributes, decision.reason)
 }
 
