@@ -29,6 +29,7 @@ test('wires the components together by the addresses of the slot', () => {
     '--requestheader-client-ca-file=/s/pki/front-proxy-ca.crt',
     '--proxy-client-cert-file=/s/pki/front-proxy-client.crt',
     '--proxy-client-key-file=/s/pki/front-proxy-client.key',
+    '--authorization-mode=Node,RBAC',
     '--default-toleration-seconds=10',
     '--exit-with-parent',
     '--run-file',

@@ -75,8 +75,12 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         'proxy-client-cert-file': join(state.pki, 'front-proxy-client.crt'),
         'proxy-client-key-file': join(state.pki, 'front-proxy-client.key'),
       },
-      // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
-      { 'default-toleration-seconds': '10' },
+      {
+        // As kubeadm's.
+        'authorization-mode': 'Node,RBAC',
+        // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
+        'default-toleration-seconds': '10',
+      },
     ),
     component('scheduler', 'scheduler', identityOf('scheduler'), elected('scheduler')),
     component(
