@@ -7,15 +7,18 @@ import { dirname, join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClientTls } from '@dinghy/shared/http/client'
 import { FlagError } from '@dinghy/shared/process/flags'
+import { parseHostPort } from '@dinghy/shared/http/listen-address'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { runMain } from '@dinghy/shared/process/main'
 import { loadSchema } from '@dinghy/shared/schema/schema'
+import { ownerReferencesPermissionName } from './admission/owner-references-permission.ts'
 import { type AuthorizationMode, authorizationModes } from './auth/authorization.ts'
 import { loadSigningKey } from './auth/token-issuer.ts'
 import { runEventTtl } from './registry/event-ttl.ts'
 import { type FrontProxy, type ServerIdentity, type ServerOptions, startServer } from './server.ts'
 import { runCompaction } from './storage/compaction.ts'
 import { acceptDataLoss } from './storage/data-loss.ts'
+import { Encryption, type EncryptionProvider } from './storage/encryption.ts'
 import { SqliteStorage } from './storage/sqlite.ts'
 
 runMain({
@@ -30,7 +33,7 @@ runMain({
     database: {
       type: 'string',
       required: true,
-      help: 'file of the database',
+      help: 'file of the database; the key that encrypts Secrets lies beside it',
     },
     'tls-cert-file': {
       type: 'string',
@@ -47,10 +50,17 @@ runMain({
       default: true,
       help: 'let requests without credentials see /healthz, /livez, /readyz and /version',
     },
+    'cluster-dns': { type: 'string', help: 'address of the Service kube-dns; without it there is no such Service' },
+    'cluster-dns-endpoint': { type: 'string', help: 'where the DNS server behind it listens, host:port' },
     'authorization-mode': {
       type: 'list',
       default: ['AlwaysAllow'],
       help: `who decides what a user may do: ${authorizationModes.join(', ')}`,
+    },
+    'enable-admission-plugins': {
+      type: 'list',
+      default: [],
+      help: `plugins besides those that are always there: ${ownerReferencesPermissionName}`,
     },
     'service-account-signing-key-file': {
       type: 'string',
@@ -76,6 +86,12 @@ runMain({
       help: 'network that Services get their addresses from',
     },
     'node-port-range': { type: 'string', default: '30000-32767', help: 'ports that Services of type NodePort get' },
+    'encryption-provider': {
+      type: 'string',
+      default: 'aesgcm',
+      oneOf: ['aesgcm', 'identity'],
+      help: 'how Secrets that are written from now on lie in the database',
+    },
     'history-bytes': {
       type: 'number',
       default: 64 << 20,
@@ -89,7 +105,9 @@ runMain({
   },
   async run({ flags, log, clock, signal, health, metrics, announce }) {
     mkdirSync(dirname(flags.database), { recursive: true })
-    const database = { path: flags.database }
+    const encryptionKey = join(dirname(flags.database), 'encryption.key')
+    const encryption = new Encryption(flags.encryptionProvider as EncryptionProvider, encryptionKey)
+    const database = { path: flags.database, encryption }
     if (flags.acceptDataLoss) {
       process.stdout.write(`${acceptDataLoss(database)}\n`)
       return
@@ -111,6 +129,11 @@ runMain({
         tls: serverIdentity(flags),
         adminSocket: flags.adminSocket,
         anonymousAuth: flags.anonymousAuth,
+        dns:
+          flags.clusterDns && flags.clusterDnsEndpoint
+            ? { address: flags.clusterDns, endpoint: parseHostPort(flags.clusterDnsEndpoint) }
+            : undefined,
+        admissionPlugins: flags.enableAdmissionPlugins.map(admissionPlugin),
         authorizationModes: flags.authorizationMode.map(authorizationMode),
         kubeletTls: kubeletTls(flags),
         frontProxy: frontProxy(flags),
@@ -136,6 +159,11 @@ runMain({
     }
   },
 })
+
+function admissionPlugin(name: string): string {
+  if (name === ownerReferencesPermissionName) return name
+  throw new FlagError(`--enable-admission-plugins ${name} is none of ${ownerReferencesPermissionName}`)
+}
 
 function authorizationMode(name: string): AuthorizationMode {
   const mode = authorizationModes.find((known) => known === name)

@@ -88,6 +88,11 @@ export class Audit {
     this.#annotations['authorization.k8s.io/reason'] = reason
   }
 
+  /** What admission wants to have written down. */
+  annotate(key: string, value: string): void {
+    this.#annotations[key] = value
+  }
+
   /** The object that came with the request. It is copied: what follows changes it. */
   received(object: unknown): void {
     if (this.wants('Request')) this.#event['requestObject'] = this.#shown(object)
