@@ -30,7 +30,7 @@ const house: Record<string, Plan> = {
       'auth',
       'patch',
       'registry',
-      'admission audit openapi discovery bootstrap',
+      'admission audit flow-control openapi discovery bootstrap',
       'http',
       'debug aggregation',
       'server',
@@ -70,7 +70,7 @@ const house: Record<string, Plan> = {
   runtime: {
     uses: ['builder', 'images', 'shared'],
     floors: [
-      'events filters start-error tool-environment inherited-descriptors',
+      'events filters start-error tool-environment inherited-descriptors timestamps precise-clock',
       'networks',
       'snapshots',
       'drivers',
@@ -90,6 +90,10 @@ const house: Record<string, Plan> = {
   proxy: {
     uses: ['shared'],
     floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'start-proxy', 'main'],
+  },
+  dns: {
+    uses: ['shared'],
+    floors: ['reply resolv-conf stub-domains zone', 'cluster-view forwarder', 'resolver', 'server', 'main'],
   },
   clients: { uses: ['shared'], floors: ['command-line', 'docker kubectl'] },
   compose: {

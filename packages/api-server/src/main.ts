@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClientTls } from '@dinghy/shared/http/client'
 import { FlagError } from '@dinghy/shared/process/flags'
+import { parseHostPort } from '@dinghy/shared/http/listen-address'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { runMain } from '@dinghy/shared/process/main'
 import { loadSchema } from '@dinghy/shared/schema/schema'
@@ -17,6 +18,7 @@ import { runEventTtl } from './registry/event-ttl.ts'
 import { type FrontProxy, type ServerIdentity, type ServerOptions, startServer } from './server.ts'
 import { runCompaction } from './storage/compaction.ts'
 import { acceptDataLoss } from './storage/data-loss.ts'
+import { Encryption, type EncryptionProvider } from './storage/encryption.ts'
 import { SqliteStorage } from './storage/sqlite.ts'
 
 runMain({
@@ -31,7 +33,7 @@ runMain({
     database: {
       type: 'string',
       required: true,
-      help: 'file of the database',
+      help: 'file of the database; the key that encrypts Secrets lies beside it',
     },
     'tls-cert-file': {
       type: 'string',
@@ -48,6 +50,8 @@ runMain({
       default: true,
       help: 'let requests without credentials see /healthz, /livez, /readyz and /version',
     },
+    'cluster-dns': { type: 'string', help: 'address of the Service kube-dns; without it there is no such Service' },
+    'cluster-dns-endpoint': { type: 'string', help: 'where the DNS server behind it listens, host:port' },
     'authorization-mode': {
       type: 'list',
       default: ['AlwaysAllow'],
@@ -82,6 +86,12 @@ runMain({
       help: 'network that Services get their addresses from',
     },
     'node-port-range': { type: 'string', default: '30000-32767', help: 'ports that Services of type NodePort get' },
+    'encryption-provider': {
+      type: 'string',
+      default: 'aesgcm',
+      oneOf: ['aesgcm', 'identity'],
+      help: 'how Secrets that are written from now on lie in the database',
+    },
     'history-bytes': {
       type: 'number',
       default: 64 << 20,
@@ -95,7 +105,9 @@ runMain({
   },
   async run({ flags, log, clock, signal, health, metrics, announce }) {
     mkdirSync(dirname(flags.database), { recursive: true })
-    const database = { path: flags.database }
+    const encryptionKey = join(dirname(flags.database), 'encryption.key')
+    const encryption = new Encryption(flags.encryptionProvider as EncryptionProvider, encryptionKey)
+    const database = { path: flags.database, encryption }
     if (flags.acceptDataLoss) {
       process.stdout.write(`${acceptDataLoss(database)}\n`)
       return
@@ -117,6 +129,10 @@ runMain({
         tls: serverIdentity(flags),
         adminSocket: flags.adminSocket,
         anonymousAuth: flags.anonymousAuth,
+        dns:
+          flags.clusterDns && flags.clusterDnsEndpoint
+            ? { address: flags.clusterDns, endpoint: parseHostPort(flags.clusterDnsEndpoint) }
+            : undefined,
         admissionPlugins: flags.enableAdmissionPlugins.map(admissionPlugin),
         authorizationModes: flags.authorizationMode.map(authorizationMode),
         kubeletTls: kubeletTls(flags),

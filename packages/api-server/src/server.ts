@@ -27,6 +27,8 @@ import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
+import { runPolicyStatus } from './admission/policy/policy-status.ts'
+import { validatingAdmissionPolicy } from './admission/policy/validating-admission-policy.ts'
 import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.ts'
 import { validatingAdmissionWebhook } from './admission/webhook/validating-webhook.ts'
 import { Aggregator } from './aggregation/aggregator.ts'
@@ -43,10 +45,12 @@ import { bootstrapTokens } from './auth/bootstrap-tokens.ts'
 import { clientCertificates } from './auth/client-certificates.ts'
 import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
-import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
+import { bootstrapCluster, bootstrapNamespaces, type ClusterDns } from './bootstrap.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
-import { FlowControl } from './http/flow-control.ts'
+import { ensureFlowControlDefaults } from './flow-control/ensure-defaults.ts'
+import { FlowController } from './flow-control/flow-controller.ts'
+import { flowControlRoutes } from './http/flow-control-routes.ts'
 import { openIdRoutes } from './http/openid-routes.ts'
 import { openApiRoutes } from './http/openapi-routes.ts'
 import { pathRoutes } from './http/path-routes.ts'
@@ -71,6 +75,8 @@ export interface ServerOptions {
   serviceCidr: string
   /** "30000-32767" */
   nodePortRange: string
+  /** The Service kube-dns, and where the server behind it listens. */
+  dns?: ClusterDns | undefined
   /** How long pods stay on a node that went away, unless they say otherwise. */
   defaultTolerationSeconds: number
   /** The PEM of the key that signs service account tokens. */
@@ -147,18 +153,20 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     builtIn: [metricsApi],
     identity: frontProxy && { cert: frontProxy.certificate, key: frontProxy.key },
   })
+  const flowControl = new FlowController(storage, clock)
   const http = createApiServer({
     services,
     log,
     auditor: options.audit && new Auditor({ ...options.audit, clock }),
     extensionFor: (path) => aggregator.find(path),
-    flowControl: new FlowControl(),
+    flowControl,
     metrics: requestMetrics(metrics, clock),
     paths: {
       ...pathRoutes({ health, metrics }),
       ...discoveryRoutes(resources, aggregator),
       ...openApiRoutes(resources, clock),
       ...debugRoutes(storage, resources),
+      ...flowControlRoutes(flowControl),
       ...openIdRoutes(services.tokens),
     },
   })
@@ -169,8 +177,13 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
   const stop = new AbortController()
-  const following = services.authorization.follow(stop.signal)
-  await bootstrapCluster(services)
+  const following = [
+    services.authorization.follow(stop.signal),
+    runPolicyStatus(services, stop.signal),
+    flowControl.follow(stop.signal),
+  ]
+  await Promise.all([bootstrapCluster(services), ensureFlowControlDefaults(services.store.parts)])
+  flowControl.load()
   const listening = await http.listen({
     ...parseHostPort(options.listen),
     tls: tls && listenerTls(tls),
@@ -178,12 +191,13 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
   const authorities = { clients: tls?.clientAuthority, frontProxies: frontProxy?.authority }
-  await bootstrapNamespaces({ store, resources, host, port, serviceRange, authorities })
+  const { dns } = options
+  await bootstrapNamespaces({ store, resources, host, port, serviceRange, authorities, dns })
   const aggregating = aggregator.run(stop.signal)
   const close = async () => {
     await http.close(closeGraceMs)
     stop.abort()
-    await Promise.all([following, aggregating])
+    await Promise.all([...following, aggregating])
   }
   return { ...listening, services, close }
 }
@@ -215,6 +229,7 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     mutatingAdmissionWebhook(dynamic),
+    validatingAdmissionPolicy(dynamic),
     validatingAdmissionWebhook(dynamic),
     resourceQuota(reader),
     nodeRestriction(reader),

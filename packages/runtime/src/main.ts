@@ -14,6 +14,7 @@ import { runMain } from '@dinghy/shared/process/main'
 import { listenAddressesOf, readTlsFiles } from './docker/listen-address.ts'
 import type { Wanted } from './drivers/choose.ts'
 import { closeInheritedDescriptors } from './inherited-descriptors.ts'
+import { preciseClock } from './precise-clock.ts'
 import { startRuntime } from './runtime.ts'
 
 closeInheritedDescriptors()
@@ -59,7 +60,7 @@ runMain({
       ociRuntime: flags.ociRuntime,
       network: flags.network as 'auto' | 'bridge' | 'loopback',
       log,
-      clock,
+      clock: preciseClock(clock),
       signal,
     })
     isReady = true

@@ -59,6 +59,7 @@ export async function createObject(
   }
   prepare()
 
+  if (definition.strategy.load) await definition.strategy.load()
   const release = parts.reservations.reserve(definition, object)
   try {
     for (let attempt = 1; ; attempt++) {

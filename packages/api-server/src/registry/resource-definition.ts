@@ -119,6 +119,9 @@ export interface Strategy<T extends KubernetesObject = KubernetesObject> {
   /** The grace period of a delete: 0 removes the object at once. Kinds without it are always removed at once. */
   gracefulDelete?(object: T, requestedSeconds: number | undefined): number
 
+  /** Fetches what the rules need and the server's start can do without; the store waits for it before it asks them. */
+  load?(): Promise<void>
+
   /** PUT to a name that does not exist creates it. */
   allowCreateOnUpdate?: boolean
   /** An update must carry metadata.resourceVersion. */

@@ -96,6 +96,7 @@ async function attemptUpdate(
   if (admitted !== selected) applyScope(definition, admitted, ref)
   const next = admitted === selected ? selected : rules.select(admitted, previous)
   request.object = next
+  if (definition.strategy.load) await definition.strategy.load()
   carryOver(definition, next, previous)
   rules.prepare(next, previous, rfc3339(parts.clock.now()))
   const release = parts.reservations.reserve(definition, next, previous)

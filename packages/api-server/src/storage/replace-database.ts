@@ -18,14 +18,21 @@ export interface Content {
   compactions: Iterable<{ prefix: string; revision: number }>
 }
 
+/** From a value as it is served to the one that is stored. */
+export type Encode = (key: string, value: Buffer) => Buffer
+
 /** Brings the database up to this version, and closes it. */
-export function replaceDatabase(path: string, old: Database): void {
-  const rows = old.prepare(sql.all).iterate() as Iterable<PlainRow>
+export function replaceDatabase(path: string, old: Database, encode: Encode): void {
+  const rows = encoded(old.prepare(sql.all).iterate() as Iterable<PlainRow>, encode)
   const compactions = old.prepare(sql.compactions).all() as { prefix: string; revision: number }[]
   writeDatabase(`${path}.new`, { rows, compactions })
   // Without the old file's log, which would be taken for the new one's.
   old.close()
   putInPlace(`${path}.new`, path)
+}
+
+function* encoded(rows: Iterable<PlainRow>, encode: Encode): Generator<PlainRow> {
+  for (const row of rows) yield { ...row, value: encode(row.key, row.value) }
 }
 
 /** Resolves nothing, waits for nothing: when it returns, the file is on the disk. */

@@ -50,12 +50,14 @@ const server = ['digital signature', 'key encipherment', 'server auth']
 const client = ['digital signature', 'key encipherment', 'client auth']
 
 /** Who is who, by the names that upstream's roles are bound to. Pure. */
-export function identitiesOf({ nodes }: Pick<ClusterConfig, 'nodes'>): Record<string, Subject> {
+export function identitiesOf({ nodes, dns }: Pick<ClusterConfig, 'nodes' | 'dns'>): Record<string, Subject> {
   return {
     admin: { user: 'kubernetes-admin', groups: ['kubeadm:cluster-admins'] },
     'controller-manager': { user: 'system:kube-controller-manager', groups: [] },
     scheduler: { user: 'system:kube-scheduler', groups: [] },
     proxy: { user: 'system:kube-proxy', groups: [] },
+    // kubeadm's CoreDNS runs as a pod, by this account.
+    ...(dns ? { dns: { user: 'system:serviceaccount:kube-system:coredns', groups: ['system:serviceaccounts'] } } : {}),
     ...Object.fromEntries(
       nodes.map(({ name }) => [`kubelet-${name}`, { user: `system:node:${name}`, groups: ['system:nodes'] }]),
     ),

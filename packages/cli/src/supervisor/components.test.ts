@@ -77,3 +77,13 @@ test('the drivers that need no user namespace need no launcher', () => {
   expect(runtimeLauncher('/r', 'process')).toEqual([])
   expect(runtimeLauncher('/r', 'oci')).toEqual([])
 })
+
+test('with DNS there is a server behind the tenth address of the Services, and pods ask it', () => {
+  const [service, listen] = ['127.127.0.10', '127.95.0.53:5353']
+  expect(flagsOf('dns', { dns: true })).toContain(`--listen=${listen}`)
+  expect(flagsOf('api-server', { dns: true })).toEqual(
+    expect.arrayContaining([`--cluster-dns=${service}`, `--cluster-dns-endpoint=${listen}`]),
+  )
+  expect(flagsOf('node-agent-node-1', { dns: true })).toContain(`--cluster-dns=${service}`)
+  expect(flagsOf('dns')).toEqual([])
+})

@@ -12,9 +12,10 @@ import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { applyPatch } from '../../patch/patch.ts'
 import type { ResourceDefinition, ScalePaths } from '../../registry/resource-definition.ts'
 import { scaleColumns } from '../../registry/columns/workloads.ts'
-import { setAt, valueAt } from '../../registry/field-path.ts'
+import { setNestedField, nestedField } from '../../registry/nested-field.ts'
 import { objectOf } from '../../registry/resources.ts'
 import { decodeRequest } from '../decode-request.ts'
+import { admit, admittedContext } from '../admit.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { negotiate } from '../negotiation.ts'
@@ -82,17 +83,21 @@ async function writeScale(
   change: (current: Scale) => Scale,
 ): Promise<Reply> {
   const ref = refOf(exchange, definition)
+  const context = exchange.writeContext(dryRun)
+  const kind = { group: 'autoscaling', version: 'v1', kind: 'Scale' }
   const { entry } = await services.store.update(
     definition,
     ref,
-    (current) => {
-      const scale = change(scaleOf(definition, current))
+    async (current) => {
+      const [previous, object] = [scaleOf(definition, current), change(scaleOf(definition, current))]
+      const sent = { operation: 'UPDATE', definition, kind, object, previous, context } as const
+      const scale = await admit(exchange, services, sent)
       requireValid(scale, ref.name)
       requireSameObject(definition, scale, current)
-      setAt(current, pathsOf(definition).specReplicas, scale.spec?.replicas ?? 0)
+      setNestedField(current, pathsOf(definition).specReplicas, scale.spec?.replicas ?? 0)
       return current
     },
-    exchange.writeContext(dryRun),
+    admittedContext(context),
     { subresource: 'scale' },
   )
   return jsonReply(scaleOf(definition, objectOf(definition, entry)))
@@ -101,13 +106,13 @@ async function writeScale(
 function scaleOf(definition: ResourceDefinition, object: KubernetesObject): Scale {
   const { specReplicas, statusReplicas, selector } = pathsOf(definition)
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
-  const selected = selector && selectorText(valueAt(object, selector))
+  const selected = selector && selectorText(nestedField(object, selector))
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
-    spec: { replicas: Number(valueAt(object, specReplicas) ?? 0) },
-    status: { replicas: Number(valueAt(object, statusReplicas) ?? 0), ...(selected ? { selector: selected } : {}) },
+    spec: { replicas: Number(nestedField(object, specReplicas) ?? 0) },
+    status: { replicas: Number(nestedField(object, statusReplicas) ?? 0), ...(selected ? { selector: selected } : {}) },
   }
 }
 

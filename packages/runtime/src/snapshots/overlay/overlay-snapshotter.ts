@@ -60,7 +60,7 @@ export class OverlaySnapshotter implements LiveSnapshotter {
     this.#makeDirectories(rootfs)
   }
 
-  /** For a container that shall see this machine's devices below a /dev of its own; see plan(). */
+  /** For a container that sees this machine's devices below a /dev of its own; see plan(). */
   prepareDevices(rootfs: Rootfs): void {
     makeOverlayDirectories(rootfs, 'dev')
   }
