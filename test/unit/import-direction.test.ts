@@ -27,9 +27,10 @@ const house: Record<string, Plan> = {
     uses: ['shared'],
     floors: [
       'storage shape auth',
-      'patch',
+      'patch structural',
       'registry',
       'admission openapi discovery bootstrap',
+      'custom-resources',
       'http',
       'debug',
       'server',

@@ -8,7 +8,8 @@
 import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { JSONSchemaProps } from 'kubernetes-types/apiextensions/v1.js'
 import { oneOf } from './checks.ts'
-import { validateStructure, type ResourceSchema } from './structural-schema.ts'
+import type { ResourceSchema } from '../../structural/resource-schema.ts'
+import { validateStructure } from './structural-schema.ts'
 
 export function validateResourceSchema(sent: JSONSchemaProps, path: string, hasStatus: boolean): FieldError[] {
   const schema = sent as ResourceSchema
