@@ -4,6 +4,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { aborted } from '@dinghy/shared/api/aborted'
 import { runMain } from '@dinghy/shared/process/main'
 import { loadSchema } from '@dinghy/shared/schema/schema'
 import { loadSigningKey } from './auth/token-issuer.ts'
@@ -53,7 +54,11 @@ runMain({
     announce({ server: server.url })
     log.info({ server: server.url, revision: storage.revision }, 'serving')
     try {
-      await Promise.all([runCompaction(storage, clock, log, signal), runEventTtl(storage, clock, signal)])
+      await Promise.all([
+        runCompaction(storage, clock, log, signal),
+        runEventTtl(storage, clock, signal),
+        Promise.race([server.following, aborted(signal)]),
+      ])
     } finally {
       await server.close()
       storage.close()

@@ -25,6 +25,7 @@ import { alwaysAllow } from './auth/authorize.ts'
 import { verifyServiceAccountToken } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
 import { bootstrap } from './bootstrap.ts'
+import { serveCustomResources } from './custom-resources/serve-custom-resources.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { FlowControl } from './http/flow-control.ts'
@@ -67,6 +68,8 @@ export interface ServerParts {
 
 export interface ApiServer extends Listening {
   services: Services
+  /** Rejects if custom resources are no longer followed although the server is not closed. */
+  following: Promise<void>
   /** Ends what is being served, lasting requests included, and stops listening. */
   close(): Promise<void>
 }
@@ -80,6 +83,9 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
   const { resources } = services
+  const stopping = new AbortController()
+  const { store, reader, types } = services
+  const customResources = await serveCustomResources({ store, resources, reader, types, log }, stopping.signal)
   const http = createApiServer({
     services,
     log,
@@ -102,7 +108,16 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const listening = await http.listen(parseHostPort(options.listen))
   const { host, port } = listening
   await bootstrap({ store: services.store, resources, host, port, serviceRange })
-  return { ...listening, services, close: () => http.close(closeGraceMs) }
+  return {
+    ...listening,
+    services,
+    following: customResources.finished,
+    async close() {
+      stopping.abort()
+      await http.close(closeGraceMs)
+      await customResources.finished
+    },
+  }
 }
 
 function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): Services {

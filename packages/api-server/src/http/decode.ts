@@ -16,7 +16,7 @@ import { badRequest, invalid, unsupportedMediaType, type StatusError } from '@di
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
-import { conform, ShapeError } from '../shape/conform.ts'
+import { conform, type Conformed, ShapeError } from '../shape/conform.ts'
 import { isObject, requireShallow, tooDeep } from '../shape/json.ts'
 import { duplicateFields } from './duplicate-fields.ts'
 import { decodeEnvelope, decodeMessage } from './protobuf.ts'
@@ -30,6 +30,7 @@ export interface DecodeTarget {
   kind: string
   type: string
   types: TypeSource
+  conform?(value: unknown): Conformed
   /** DeleteOptions and the like come with the apiVersion of whatever they are sent to. */
   anyVersion?: boolean
 }
@@ -161,7 +162,7 @@ function finish(
   const mismatch = mismatchMessage(parsed, target)
   if (mismatch !== undefined) throw badRequest(mismatch)
   try {
-    const { object, unknownFields } = conform(parsed.value, target.type, target.types)
+    const { object, unknownFields } = target.conform?.(parsed.value) ?? conform(parsed.value, target.type, target.types)
     const problems = validation === 'Ignore' ? [] : [...parsed.problems, ...unknownFields]
     if (validation === 'Strict' && problems.length > 0) {
       throw refuse(`strict decoding error: ${problems.join(', ')}`)

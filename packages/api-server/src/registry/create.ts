@@ -63,7 +63,7 @@ export async function createObject(
       const settle = await parts.admission.validate({ ...request, name: metadata.name ?? '' })
       recordOwners(definition, object, undefined, undefined, context, parts.clock.now())
       const key = objectKey(definition.storage, namespace, object.metadata.name)
-      const entry = await insert(parts.storage, key, object, context).finally(settle)
+      const entry = await insertEncoded(parts, definition, key, object, context).finally(settle)
       if (entry) return entry
       const { group, plural } = definition
       if (!generated) throw alreadyExists(group, plural, object.metadata.name)
@@ -72,4 +72,14 @@ export async function createObject(
   } finally {
     release()
   }
+}
+
+async function insertEncoded(
+  { storage }: StoreParts,
+  { storage: { encode } }: ResourceDefinition,
+  key: string,
+  object: KubernetesObject,
+  context: WriteContext,
+): Promise<Entry | undefined> {
+  return insert(storage, key, encode ? await encode(object) : object, context)
 }

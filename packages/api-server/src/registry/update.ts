@@ -18,7 +18,7 @@ import { applyScope, bumpGeneration, carryOver, sentMetadata } from './object-me
 import { objectKey } from './object-key.ts'
 import { recordOwners } from './ownership.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
-import { defaultAndConvert, inVersionOf } from './resources.ts'
+import { copyOf, defaultAndConvert, objectOf, prepare } from './resources.ts'
 import { sameJson } from '@dinghy/shared/api/same-json'
 import type { ObjectRef, StoreParts } from './store-parts.ts'
 import { rulesFor } from './subresource-rules.ts'
@@ -74,8 +74,9 @@ async function attemptUpdate(
   subresource: string | undefined,
 ): Promise<Entry | undefined> {
   const definition = parts.resources.stored(requested)
-  const previous = current.object
-  const sent = await change(inVersionOf(requested, current.copy()))
+  await prepare(requested, [current])
+  const previous = objectOf(definition, current)
+  const sent = await change(copyOf(requested, current))
   applyScope(requested, sent, ref)
   requireSameRevision(requested, sent, current)
   const rules = rulesFor(definition, subresource)
@@ -102,8 +103,9 @@ async function attemptUpdate(
     const deleted = isReadyToGo(next, previous)
     const settle = await parts.admission.validate(request)
     try {
-      if (!deleted && sameJson(next, previous)) return current
-      return await replace(parts.storage, current, next, deleted, context)
+      const stored = definition.storage.encode ? await definition.storage.encode(next) : next
+      if (!deleted && sameJson(stored, current.object)) return current
+      return await replace(parts.storage, current, stored, deleted, context)
     } finally {
       settle()
     }

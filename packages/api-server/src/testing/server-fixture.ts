@@ -25,9 +25,10 @@ export interface Answer {
 /** Any JSON, for looking into. */
 export type Json = { [key: string]: Json } & { [index: number]: Json } & { length?: number }
 
-export async function serverFixture() {
-  const clock = new FakeClock('2025-01-01T00:00:00Z')
-  const storage = new SqliteStorage({ path: ':memory:', clock })
+/** On a database of its own, unless that of a server before it is given. */
+export async function serverFixture(database?: { clock: FakeClock; storage: SqliteStorage }) {
+  const clock = database?.clock ?? new FakeClock('2025-01-01T00:00:00Z')
+  const storage = database?.storage ?? new SqliteStorage({ path: ':memory:', clock })
   const log: string[] = []
   const server = await startServer(
     {
@@ -92,6 +93,11 @@ export async function serverFixture() {
           return done ? undefined : (JSON.parse(value) as Json)
         },
       }
+    },
+    /** Ends this server and starts another on the same database. */
+    async restart() {
+      await server.close()
+      return serverFixture({ clock, storage })
     },
     async close() {
       await server.close()

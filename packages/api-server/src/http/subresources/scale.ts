@@ -4,7 +4,7 @@
  * A Scale is a view: reading takes three numbers out of the object, writing puts one back and leaves the rest alone.
  */
 
-import { badRequest, conflict, invalid } from '@dinghy/shared/api/errors'
+import { badRequest, conflict, internalError, invalid } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import { labelSelectorFrom, labelSelectorFromMap, selectorToString } from '@dinghy/shared/api/selectors'
 import type { KubernetesObject, LabelSelector } from '@dinghy/shared/api/types'
@@ -12,7 +12,7 @@ import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { applyPatch } from '../../patch/patch.ts'
 import type { ResourceDefinition, ScalePaths } from '../../registry/resource-definition.ts'
 import { scaleColumns } from '../../registry/columns/workloads.ts'
-import { objectOf } from '../../registry/resources.ts'
+import { objectOf, prepare } from '../../registry/resources.ts'
 import { decodeRequest } from '../decode-request.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
@@ -29,8 +29,9 @@ interface Scale extends KubernetesObject {
   status?: { replicas: number; selector?: string }
 }
 
-export function getScale(exchange: Exchange, definition: ResourceDefinition, services: Services): Reply {
+export async function getScale(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const entry = services.store.get(definition, refOf(exchange, definition))
+  await prepare(definition, [entry])
   const scale = scaleOf(definition, objectOf(definition, entry))
   const format = negotiate(exchange.request.headers.accept)
   if (format.transform?.kind !== 'Table') return encoded(format, encode(scale))
@@ -67,6 +68,7 @@ export async function patchScale(
       original: current,
       type: target.type,
       types: services.types,
+      accepts: definition.patchTypes,
     })
     return conformPatched(exchange, patched, target, validation)
   })
@@ -93,18 +95,24 @@ async function writeScale(
     exchange.writeContext(dryRun),
     { subresource: 'scale' },
   )
+  await prepare(definition, [entry])
   return jsonReply(scaleOf(definition, objectOf(definition, entry)))
 }
 
 export function scaleOf(definition: ResourceDefinition, object: KubernetesObject): Scale {
   const { specReplicas, statusReplicas, selector } = pathsOf(definition)
+  const replicas = valueAt(object, specReplicas)
+  if (replicas === undefined) {
+    const path = JSON.stringify(`.${specReplicas.join('.')}`)
+    throw internalError(new Error(`the spec replicas field ${path} does not exist`))
+  }
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
   const selected = selector && selectorText(valueAt(object, selector))
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
-    spec: { replicas: Number(valueAt(object, specReplicas) ?? 0) },
+    spec: { replicas: Number(replicas) },
     status: { replicas: Number(valueAt(object, statusReplicas) ?? 0), ...(selected ? { selector: selected } : {}) },
   }
 }

@@ -1,13 +1,13 @@
 /**
- * CustomResourceDefinitions: new kinds. They are checked and kept; the kinds are not served (docs/limits.md).
- * Follows apiextensions-apiserver's pkg/apis/apiextensions/validation.
+ * CustomResourceDefinitions: new kinds. Here they are checked and kept; custom-resources/ serves them. Follows
+ * apiextensions-apiserver's pkg/apis/apiextensions/validation.
  *
  * What all versions say alike, upstream moves to the spec before it validates; its errors name that place
  * ("spec.validation.openAPIV3Schema"), and so do ours.
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import { isConditionTrue } from '@dinghy/shared/api/conditions'
+import { isConditionTrue, setCondition } from '@dinghy/shared/api/conditions'
 import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1035Label, isDns1123Subdomain } from '@dinghy/shared/api/names'
 import type { CustomResourceDefinition } from '@dinghy/shared/api/types'
@@ -44,6 +44,7 @@ export const customResourceDefinitions: KindRules<CustomResourceDefinition> = {
     validateCreate: (definition) => [...validateApproval(definition), ...validatePreserving(definition.spec)],
     validateUpdate,
     requiresResourceVersion: true,
+    prepareForDelete,
   },
 }
 
@@ -63,6 +64,22 @@ function recordStorageVersion(definition: CustomResourceDefinition): void {
   const status = (definition.status ??= {})
   if (stored === undefined || status.storedVersions?.includes(stored)) return
   status.storedVersions = [...(status.storedVersions ?? []), stored]
+}
+
+export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
+
+/** Its instances go first; custom-resources/custom-resource-controller.ts sees to that. */
+function prepareForDelete(definition: CustomResourceDefinition, now: string): void {
+  const { metadata } = definition
+  metadata.finalizers = [...new Set([...(metadata.finalizers ?? []), cleanupFinalizer])]
+  const condition = {
+    type: 'Terminating',
+    status: 'True',
+    reason: 'InstanceDeletionPending',
+    message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  }
+  const status = (definition.status ??= {})
+  status.conditions = setCondition(status.conditions, condition, now)
 }
 
 function validateName(name: string, { names, group }: CustomResourceDefinitionSpec): FieldError[] {
