@@ -26,7 +26,7 @@ const house: Record<string, Plan> = {
   'api-server': {
     uses: ['shared'],
     floors: [
-      'storage shape auth',
+      'storage shape auth cel',
       'patch structural',
       'registry',
       'admission openapi discovery bootstrap',

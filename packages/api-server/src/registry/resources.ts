@@ -69,7 +69,7 @@ export class Resources {
   }
 }
 
-/** Before `objectOf`, `copyOf` and `bytesOf` of entries that have just been read: a webhook may have to convert them. */
+/** Before `objectOf`, `copyOf` and `bytesOf` of entries that have just been read: a webhook may convert them. */
 export async function prepare({ storage: { view } }: ResourceDefinition, entries: readonly Entry[]): Promise<void> {
   if (view?.prepare) await view.prepare(entries)
 }

@@ -17,9 +17,9 @@ import {
   typeInvalid,
   type FieldError,
 } from '@dinghy/shared/api/field-errors'
+import { matchesRegex } from '../cel/linear-regex.ts'
 import { isObject } from '../shape/json.ts'
 import { hasFormat } from './formats.ts'
-import { goPattern } from './go-pattern.ts'
 import { itemsOf, memberOf, type ResourceSchema } from './resource-schema.ts'
 
 /** The value before an update; undefined where it had none that corresponds. */
@@ -105,7 +105,7 @@ function checkString(value: string, schema: ResourceSchema, path: string): Field
       return [invalid(path, value, `${inBody(path)} should be at least ${minLength} chars long`)]
     }
   }
-  if (!pattern || goPattern(pattern)?.test(value)) return []
+  if (!pattern || matchesRegex(value, pattern)) return []
   return [invalid(path, value, `${inBody(path)} should match '${pattern}'`)]
 }
 
