@@ -36,6 +36,8 @@ export interface ControllerParts extends Omit<DefinitionParts, 'converter'> {
   resources: Resources
   reader: Reader
   log: Logger
+  /** Fetches what the rules of a definition need. */
+  loadRules(definition: CustomResourceDefinition): Promise<void>
   /** How the versions of this definition are converted. */
   converterFor(definition: CustomResourceDefinition): Converter
 }
@@ -61,9 +63,9 @@ export class CustomResourceController {
   }
 
   /** Serves what was established before this process was. */
-  start(): void {
+  async start(): Promise<void> {
     for (const definition of this.#all()) {
-      if (isEstablished(definition)) this.#serve(definition)
+      if (isEstablished(definition)) await this.#serve(definition)
       this.#queue.add(definition.metadata.name)
     }
   }
@@ -114,7 +116,7 @@ export class CustomResourceController {
       status === definition.status
         ? definition
         : await this.#writeStatus(name, (now) => ({ ...now, ...status }), context)
-    if (isEstablished(current)) this.#serve(current)
+    if (isEstablished(current)) await this.#serve(current)
     if (current.metadata.deletionTimestamp && current.metadata.finalizers?.includes(cleanupFinalizer)) {
       await this.#empty(current, context)
     }
@@ -137,7 +139,7 @@ export class CustomResourceController {
 
   // ---- serving
 
-  #serve(definition: CustomResourceDefinition): void {
+  async #serve(definition: CustomResourceDefinition): Promise<void> {
     const { resources } = this.#parts
     const { name } = definition.metadata
     const { spec, status } = definition
@@ -145,6 +147,7 @@ export class CustomResourceController {
     const madeOf = { spec, names: status?.acceptedNames, isGoing }
     const before = this.#served.get(name)
     if (before && sameJson(before.madeOf, madeOf)) return
+    await this.#parts.loadRules(definition)
     const versions = definitionsOf(definition, { ...this.#parts, converter: this.#parts.converterFor(definition) })
     this.#served.set(name, { madeOf, versions })
     const served = versions.filter(({ isServed }) => isServed).map((version) => version.definition)

@@ -291,6 +291,33 @@ describe('an object of it', () => {
   })
 })
 
+test('an object that breaks a rule in CEL is refused, also when the status breaks it', async () => {
+  const rules = [
+    {
+      rule: '!has(self.status) || !has(self.status.sails) || self.status.sails <= self.spec.sails',
+      message: 'more sails than wanted',
+    },
+  ]
+  const spec = {
+    ...schema.properties.spec,
+    'x-kubernetes-validations': [{ rule: 'self.sails >= oldSelf.sails', message: 'sails are never taken down' }],
+  }
+  const ruled = { ...schema, properties: { ...schema.properties, spec }, 'x-kubernetes-validations': rules }
+  await define(definition({}, [{ ...version, schema: { openAPIV3Schema: ruled } }]))
+  expect((await ask('POST', boats, boat('a', { sails: 3 }))).code).toBe(201)
+  const fewer = await ask('PATCH', `${boats}/a`, { spec: { sails: 2 } }, mergePatch)
+  expect([fewer.code, fewer.json['message']]).toEqual([
+    422,
+    'Boat.example.com "a" is invalid: spec: Invalid value: "object": sails are never taken down',
+  ])
+  const many = await ask('PATCH', `${boats}/a/status`, { status: { sails: 9 } }, mergePatch)
+  expect(many.json['message']).toContain('<nil>: Invalid value: "object": more sails than wanted')
+  const wrong = await ask('PATCH', `${boats}/a`, { spec: { sails: 'x' } }, mergePatch)
+  expect(wrong.json['message']).toContain(
+    '<nil>: Invalid value: "null": some validation rules were not checked because the object was invalid',
+  )
+})
+
 describe('when the definition changes', () => {
   beforeEach(() => define())
 

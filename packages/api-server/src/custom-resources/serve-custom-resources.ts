@@ -31,7 +31,7 @@ export async function serveCustomResources(
   const from = storage.revision
   if (storage.count(prefix) > 0) {
     const controller = await load(parts)
-    controller.start()
+    await controller.start()
     return { finished: controller.run(from, signal) }
   }
   const follow = async () => {
@@ -45,13 +45,10 @@ export async function serveCustomResources(
 }
 
 async function load(parts: CustomResourceParts) {
-  const [{ CustomResourceController }, { noConversion }] = await Promise.all([
+  const [{ CustomResourceController }, { noConversion }, { loadRules, rulesOf }] = await Promise.all([
     import('./custom-resource-controller.ts'),
     import('./conversion.ts'),
+    import('./resource-rules.ts'),
   ])
-  return new CustomResourceController({
-    ...parts,
-    rulesOf: () => undefined,
-    converterFor: () => noConversion,
-  })
+  return new CustomResourceController({ ...parts, loadRules, rulesOf, converterFor: () => noConversion })
 }

@@ -45,6 +45,7 @@ export async function createObject(
     context,
   }
   await parts.admission.admit(request)
+  if (definition.strategy.load) await definition.strategy.load(object)
   fillForCreate(definition, object, parts.clock.now())
   if (definition.subresources.status) delete (object as { status?: unknown }).status
   const generated = !metadata.name && Boolean(metadata.generateName)

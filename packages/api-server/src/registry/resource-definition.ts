@@ -145,7 +145,7 @@ export interface Strategy<T extends KubernetesObject = KubernetesObject> {
   /** What the first delete of an object notes down in it, besides the time: who must clean up before it goes. */
   prepareForDelete?(object: T, now: string): void
   /** Fetches what the rules need and the server's start can do without; the store waits for it before it asks them. */
-  load?(): Promise<void>
+  load?(object: T): Promise<void>
 
   /** PUT to a name that does not exist creates it. */
   allowCreateOnUpdate?: boolean

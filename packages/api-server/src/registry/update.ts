@@ -92,6 +92,7 @@ async function attemptUpdate(
     context,
   }
   await parts.admission.admit(request)
+  if (definition.strategy.load) await definition.strategy.load(next)
   carryOver(definition, next, previous)
   rules.prepare(next, previous)
   const release = parts.reservations.reserve(definition, next, previous)

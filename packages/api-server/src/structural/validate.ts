@@ -151,7 +151,7 @@ function judgeList(list: unknown[], schema: ResourceSchema, path: string, previo
 }
 
 /** Which item an item was: by its keys in a map, by its place in an ordinary list; a set has only itself. */
-function previousItems(
+export function previousItems(
   list: unknown[],
   schema: ResourceSchema,
   previous: Previous | undefined,
