@@ -86,6 +86,7 @@ function whenBundled(name, outdir) {
  */
 async function removeSuperseded(outdir, current) {
   const record = join(outdir, 'superseded.json')
+  // The first build has none, and without it each old chunk is merely kept for another week.
   const before = JSON.parse(await readFile(record, 'utf8').catch(() => '{}'))
   const superseded = {}
   for (const file of await readdir(outdir)) {

@@ -7,12 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cluster, isInstalled } from './harness/cluster.ts'
 
 const cluster = new Cluster(1)
-let server = ''
 
-beforeAll(() => {
-  cluster.up()
-  server = cluster.server
-})
+beforeAll(() => cluster.up())
 afterAll(() => cluster.destroy())
 
 interface Status {
@@ -43,7 +39,7 @@ function pod(changes: object = {}, spec: object = {}) {
 }
 
 async function send({ method = 'POST', path, body, type = 'application/json' }: Request): Promise<Status> {
-  const response = await fetch(server + path, {
+  const response = await cluster.fetch(path, {
     method,
     ...(body !== undefined ? { body, headers: { 'content-type': type } } : {}),
   })
@@ -54,7 +50,7 @@ async function send({ method = 'POST', path, body, type = 'application/json' }: 
 }
 
 async function revision(): Promise<string> {
-  const response = await fetch(`${server}${pods}`)
+  const response = await cluster.fetch(pods)
   const list = (await response.json()) as { items: unknown[] }
   return JSON.stringify(list.items)
 }
@@ -245,7 +241,7 @@ describe('over HTTP', () => {
   })
 
   test('a web page of another origin is turned away', async () => {
-    const response = await fetch(`${server}${pods}`, { headers: { origin: 'https://evil.example' } })
+    const response = await cluster.fetch(pods, { headers: { origin: 'https://evil.example' } })
     expect(response.status).toBe(403)
   })
 })

@@ -474,7 +474,8 @@ function namespacesInUse(): Set<string> {
         try {
           return readlinkSync(`/proc/${pid}/ns/net`)
         } catch {
-          return [] // it has just ended
+          // It has just ended.
+          return []
         }
       }),
   )

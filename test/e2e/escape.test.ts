@@ -86,7 +86,7 @@ until (-e '/tmp/stop') {
     $seen{$pid} = 1;
     my $at = "/proc/$pid";
     for my $way (@ways) { $found{"$way leads to the machine"} = 1 if -e "$at/$way$secret" }
-    if (open my $file, '<', "$at/environ") { local $/; my $all = <$file> // ''; $found{'environ'} = 1 if $all =~ /$marker/ }
+    if (open my $file, '<', "$at/environ") { local $/; my $all = <$file>; $found{'environ'} = 1 if ($all || '') =~ /$marker/ }
     if (open my $file, '>>', "$at/exe") { $found{'a tool can be written to'} = 1 if readlink("$at/root") ne '/' }
     next unless opendir my $fds, "$at/fd";
     for my $fd (readdir $fds) {

@@ -37,7 +37,7 @@ function exec(pod: string, script: string, input?: string): Output {
 }
 
 async function get<T>(path: string): Promise<T> {
-  const response = await fetch(`${cluster.server}${path}`)
+  const response = await cluster.fetch(path)
   if (!response.ok) throw new Error(`${path} answered ${response.status}`)
   return (await response.json()) as T
 }
@@ -315,7 +315,7 @@ test('a pod finds the token of its service account, which says who it is', async
   await untilReady('caller')
   expect(exec('caller', 'cat $ACCOUNT/namespace').stdout).toBe('default')
   const token = exec('caller', 'cat $ACCOUNT/token').stdout
-  const response = await fetch(`${cluster.server}/apis/authentication.k8s.io/v1/selfsubjectreviews`, {
+  const response = await cluster.fetch('/apis/authentication.k8s.io/v1/selfsubjectreviews', {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: '{}',

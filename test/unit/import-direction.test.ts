@@ -22,17 +22,18 @@ interface Plan {
 }
 
 const house: Record<string, Plan> = {
-  shared: { uses: [], floors: ['api', 'schema http', 'docker', 'client', 'reconcile', 'process'] },
+  shared: { uses: [], floors: ['api', 'schema pki', 'http', 'docker', 'client', 'reconcile', 'process'] },
   'api-server': {
     uses: ['shared'],
     floors: [
-      'storage shape auth cel',
+      'storage shape cel webhooks',
+      'auth',
       'patch structural',
       'registry',
       'admission openapi discovery bootstrap',
       'custom-resources',
       'http',
-      'debug',
+      'debug aggregation',
       'server',
       'main',
     ],
@@ -57,7 +58,7 @@ const house: Record<string, Plan> = {
       'deps',
       'children',
       'history service-account',
-      'daemon-set deployment disruption endpoint-slice garbage-collector job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
+      'cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
       'cron-job endpoints replication-controller',
       'main',
     ],

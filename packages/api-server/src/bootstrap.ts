@@ -1,6 +1,6 @@
 /**
- * What a cluster has from the first moment on: its own namespaces, the two priority classes of the system, and the
- * Service "kubernetes", by which programs in pods find this server.
+ * What a cluster has from the first moment on: its own namespaces, the roles and bindings of RBAC, the two priority
+ * classes of the system, and the Service "kubernetes", by which programs in pods find this server.
  *
  * Level-triggered: each start makes what is missing and corrects what has moved.
  */
@@ -15,15 +15,21 @@ import {
   Services,
 } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
+import { clusterPolicy, namespacedPolicy } from './auth/rbac/bootstrap-policy.ts'
+import { ensureRbacDefaults } from './bootstrap/rbac-defaults.ts'
 import type { Ipv4Range } from './registry/ipv4-range.ts'
 import { numberToIp } from './registry/ipv4-range.ts'
+import { setAt, valueAt } from './registry/field-path.ts'
 import type { Resources } from './registry/resources.ts'
 import type { Store } from './registry/store.ts'
 import { serverContext } from './registry/write-context.ts'
 
-export interface Bootstrap {
+interface Cluster {
   store: Store
   resources: Resources
+}
+
+export interface Bootstrap extends Cluster {
   /** Where this server listens. */
   host: string
   port: number
@@ -50,18 +56,23 @@ type Content = { metadata: { name: string; namespace?: string; labels?: Record<s
   unknown
 >
 
-export async function bootstrap(cluster: Bootstrap): Promise<void> {
-  // Namespaces first: the rest lives in them. Otherwise together, so that they share one commit.
-  await Promise.all(systemNamespaces.map((name) => ensure(cluster, Namespaces, { metadata: { name } })))
+/** What must be there before the first request: without roles it would be refused. One commit. */
+export async function bootstrapCluster(cluster: Cluster): Promise<void> {
   await Promise.all([
+    ...systemNamespaces.map((name) => ensure(cluster, Namespaces, { metadata: { name } })),
     ...systemPriorityClasses.map(({ name, value, for: description }) =>
       ensure(cluster, PriorityClasses, { metadata: { name }, value, description }),
     ),
-    kubernetesService(cluster),
+    ensureRbacDefaults(cluster.store, clusterPolicy()),
   ])
 }
 
-/** As upstream, the first address of the range, port 443; its endpoint is this server, which speaks plain HTTP. */
+/** What lives in those namespaces, and the address at which this server listens by now. */
+export async function bootstrapNamespaces(cluster: Bootstrap): Promise<void> {
+  await Promise.all([ensureRbacDefaults(cluster.store, namespacedPolicy()), kubernetesService(cluster)])
+}
+
+/** As upstream, the first address of the range, port 443; its endpoint is this server. */
 async function kubernetesService(cluster: Bootstrap): Promise<void> {
   const { host, port, serviceRange } = cluster
   const metadata = { name: 'kubernetes', namespace: 'default' }
@@ -100,32 +111,22 @@ async function kubernetesService(cluster: Bootstrap): Promise<void> {
 
 /** Creates the object; if it is there, only what stands at `paths` is brought up to date. */
 async function ensure(
-  { store, resources }: Bootstrap,
+  { store, resources }: Cluster,
   resource: Resource,
   content: Content,
   ...paths: string[][]
 ): Promise<void> {
-  const definition = resources.get(resource.group, resource.version, resource.plural)!
+  const definition = resources.definitionOf(resource)
   const { name, namespace } = content.metadata
   const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, ...content } as unknown as KubernetesObject
   await store.update(
     definition,
     { namespace, name },
     (current) => {
-      if (!current) return object
       for (const path of paths) setAt(current, path, valueAt(object, path))
       return current
     },
     serverContext,
-    { createIfMissing: true },
+    { createIfMissing: () => object },
   )
-}
-
-function valueAt(object: object, path: string[]): unknown {
-  return path.reduce<unknown>((value, field) => (value as Record<string, unknown>)[field], object)
-}
-
-function setAt(object: object, path: string[], value: unknown): void {
-  const parent = valueAt(object, path.slice(0, -1)) as Record<string, unknown>
-  parent[path.at(-1)!] = value
 }

@@ -4,12 +4,13 @@ import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, compareVe
 import { builtinDefinitions } from './registry/definitions.ts'
 
 const definitions = builtinDefinitions(loadSchema())
+const served = { definitions, extensions: [] }
 
 describe('aggregated discovery', () => {
   test('/api has the core group, /apis all others', () => {
-    const core = aggregatedDiscovery(definitions, 'api', 'v2')
+    const core = aggregatedDiscovery(served, 'api', 'v2')
     expect(core).toMatchObject({ apiVersion: 'apidiscovery.k8s.io/v2', items: [{ versions: [{ version: 'v1' }] }] })
-    const names = aggregatedDiscovery(definitions, 'apis', 'v2beta1').items.map(
+    const names = aggregatedDiscovery(served, 'apis', 'v2beta1').items.map(
       (item) => (item as { metadata: { name: string } }).metadata.name,
     )
     expect(names).toContain('apps')
@@ -17,7 +18,7 @@ describe('aggregated discovery', () => {
   })
 
   test('a resource with its subresources', () => {
-    const { items } = aggregatedDiscovery(definitions, 'apis', 'v2')
+    const { items } = aggregatedDiscovery(served, 'apis', 'v2')
     const apps = items.find((item) => (item as { metadata: { name: string } }).metadata.name === 'apps')
     expect(apps).toMatchObject({
       versions: [
@@ -53,6 +54,13 @@ describe('aggregated discovery', () => {
 })
 
 describe('legacy discovery', () => {
+  test('a resource that is kept tells in which version, by the hash that a real cluster shows', () => {
+    const { resources } = apiResourceList(definitions, '', 'v1') as { resources: Record<string, unknown>[] }
+    const hashOf = (name: string) => resources.find((resource) => resource['name'] === name)?.['storageVersionHash']
+    expect(hashOf('pods')).toBe('xPOwRZ+Yhw8=')
+    expect(hashOf('bindings')).toBeUndefined()
+  })
+
   test('pods/eviction names the group that drain looks for', () => {
     expect(apiResourceList(definitions, '', 'v1')).toMatchObject({
       resources: expect.arrayContaining([
@@ -70,7 +78,7 @@ describe('legacy discovery', () => {
   })
 
   test('a group prefers its best version', () => {
-    expect(apiGroup(definitions, 'autoscaling')).toEqual({
+    expect(apiGroup(served, 'autoscaling')).toEqual({
       kind: 'APIGroup',
       apiVersion: 'v1',
       name: 'autoscaling',
@@ -80,13 +88,13 @@ describe('legacy discovery', () => {
       ],
       preferredVersion: { groupVersion: 'autoscaling/v2', version: 'v2' },
     })
-    expect(apiGroupList(definitions)).toMatchObject({
+    expect(apiGroupList(served)).toMatchObject({
       groups: expect.arrayContaining([expect.objectContaining({ name: 'apps' })]),
     })
   })
 
   test('what is not served is undefined', () => {
-    expect(apiGroup(definitions, 'nope')).toBeUndefined()
+    expect(apiGroup(served, 'nope')).toBeUndefined()
     expect(apiResourceList(definitions, 'apps', 'v2')).toBeUndefined()
   })
 })

@@ -6,8 +6,35 @@
  * (/api/v1, /apis, /apis/<group>, /apis/<group>/<version>). Negotiation is http/'s business.
  */
 
+import { createHash } from 'node:crypto'
 import type { ResourceDefinition } from './registry/resource-definition.ts'
 import type { SubresourceShape } from '@dinghy/shared/schema/schema'
+
+/** A group and version that another server answers for, as it describes itself. */
+export interface ExtensionVersion {
+  group: string
+  version: string
+  resources: APIResource[]
+}
+
+/** All that a server answers for. */
+export interface Served {
+  definitions: readonly ResourceDefinition[]
+  extensions: readonly ExtensionVersion[]
+}
+
+/** A line of an APIResourceList; "pods/log" is a subresource of "pods". */
+export interface APIResource {
+  name: string
+  singularName: string
+  namespaced: boolean
+  group?: string
+  version?: string
+  kind: string
+  verbs: string[]
+  shortNames?: string[]
+  categories?: string[]
+}
 
 // ---- the aggregated form
 
@@ -20,22 +47,54 @@ export interface APIGroupDiscoveryList {
 
 /** For /api with `group` core, for /apis with the rest. */
 export function aggregatedDiscovery(
-  definitions: readonly ResourceDefinition[],
+  served: Served,
   root: 'api' | 'apis',
   version: 'v2' | 'v2beta1',
 ): APIGroupDiscoveryList {
-  const items = groupsOf(definitions)
+  const items = groupsOf(served)
     .filter(({ group }) => (root === 'api') === (group === ''))
     .map(({ group, versions }) => ({
       // The core group has no name; upstream writes neither "" nor creationTimestamp away.
       metadata: group === '' ? { creationTimestamp: null } : { name: group, creationTimestamp: null },
-      versions: versions.map(({ version, members }) => ({
+      versions: versions.map(({ version, members, extension }) => ({
         version,
-        resources: members.map(aggregatedResource),
+        resources: extension ? aggregatedExtension(extension) : members.map(aggregatedResource),
         freshness: 'Current',
       })),
     }))
   return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
+}
+
+function aggregatedExtension({ group, version, resources }: ExtensionVersion): object[] {
+  const kindOf = (resource: APIResource) => ({
+    group: resource.group ?? group,
+    version: resource.version ?? version,
+    kind: resource.kind,
+  })
+  return resources
+    .filter(({ name }) => !name.includes('/'))
+    .map((resource) => {
+      const { name, singularName, namespaced, verbs, shortNames = [], categories = [] } = resource
+      const subresources = resources.filter((other) => other.name.startsWith(`${name}/`))
+      return {
+        resource: name,
+        responseKind: kindOf(resource),
+        scope: namespaced ? 'Namespaced' : 'Cluster',
+        singularResource: singularName,
+        verbs,
+        ...(shortNames.length > 0 ? { shortNames } : {}),
+        ...(categories.length > 0 ? { categories } : {}),
+        ...(subresources.length > 0
+          ? {
+              subresources: subresources.map((sub) => ({
+                subresource: sub.name.slice(name.length + 1),
+                responseKind: kindOf(sub),
+                verbs: sub.verbs,
+              })),
+            }
+          : {}),
+      }
+    })
 }
 
 function aggregatedResource(definition: ResourceDefinition): object {
@@ -72,14 +131,14 @@ export function apiVersions(serverAddress: string): object {
 }
 
 /** GET /apis */
-export function apiGroupList(definitions: readonly ResourceDefinition[]): object {
-  const groups = groupsOf(definitions).filter(({ group }) => group !== '')
+export function apiGroupList(served: Served): object {
+  const groups = groupsOf(served).filter(({ group }) => group !== '')
   return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(apiGroupEntry) }
 }
 
 /** GET /apis/<group>; undefined if there is no such group. */
-export function apiGroup(definitions: readonly ResourceDefinition[], name: string): object | undefined {
-  const group = groupsOf(definitions).find((candidate) => candidate.group === name)
+export function apiGroup(served: Served, name: string): object | undefined {
+  const group = groupsOf(served).find((candidate) => candidate.group === name)
   return group === undefined || name === ''
     ? undefined
     : { kind: 'APIGroup', apiVersion: 'v1', ...apiGroupEntry(group) }
@@ -110,15 +169,8 @@ export function apiResourceList(
   }
 }
 
-function legacyResource({
-  plural,
-  singular,
-  namespaced,
-  kind,
-  verbs,
-  shortNames,
-  categories,
-}: ResourceDefinition): object {
+function legacyResource(definition: ResourceDefinition): object {
+  const { plural, singular, namespaced, kind, verbs, shortNames, categories } = definition
   return {
     name: plural,
     singularName: singular,
@@ -127,7 +179,13 @@ function legacyResource({
     verbs,
     ...(shortNames.length > 0 ? { shortNames } : {}),
     ...(categories.length > 0 ? { categories } : {}),
+    ...(verbs.includes('get') ? { storageVersionHash: storageVersionHash(definition) } : {}),
   }
+}
+
+/** Tells a client, such as a storage version migrator, that the version which objects are stored in has changed. */
+function storageVersionHash({ kind, storage: { group, version } }: ResourceDefinition): string {
+  return createHash('sha256').update(`${group}/${version}/${kind}`).digest().subarray(0, 8).toString('base64')
 }
 
 /** A subresource of another group says so: `drain` looks for pods/eviction with group policy, version v1. */
@@ -147,21 +205,36 @@ function legacySubresource(parent: ResourceDefinition, sub: SubresourceShape): o
 
 interface Group {
   group: string
-  versions: { version: string; members: ResourceDefinition[] }[]
+  versions: Version[]
+}
+
+interface Version {
+  version: string
+  members: ResourceDefinition[]
+  /** Set if another server answers for this version; there are no members then. */
+  extension?: ExtensionVersion
 }
 
 /** Groups in the order of their definitions, versions best first, resources by name. */
-function groupsOf(definitions: readonly ResourceDefinition[]): Group[] {
-  const groups = new Map<string, Map<string, ResourceDefinition[]>>()
+function groupsOf({ definitions, extensions }: Served): Group[] {
+  const groups = new Map<string, Map<string, Version>>()
+  const versionsOf = (group: string) => {
+    const versions = groups.get(group) ?? new Map<string, Version>()
+    groups.set(group, versions)
+    return versions
+  }
   for (const definition of definitions) {
-    const versions = groups.get(definition.group) ?? new Map<string, ResourceDefinition[]>()
-    groups.set(definition.group, versions)
-    versions.set(definition.version, [...(versions.get(definition.version) ?? []), definition])
+    const { group, version } = definition
+    const members = versionsOf(group).get(version)?.members ?? []
+    versionsOf(group).set(version, { version, members: [...members, definition] })
+  }
+  for (const extension of extensions) {
+    versionsOf(extension.group).set(extension.version, { version: extension.version, members: [], extension })
   }
   return [...groups].map(([group, versions]) => ({
     group,
-    versions: [...versions]
-      .map(([version, members]) => ({ version, members: members.sort((a, b) => (a.plural < b.plural ? -1 : 1)) }))
+    versions: [...versions.values()]
+      .map((one) => ({ ...one, members: one.members.sort((a, b) => (a.plural < b.plural ? -1 : 1)) }))
       .sort((a, b) => compareVersions(a.version, b.version)),
   }))
 }

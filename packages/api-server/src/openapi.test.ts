@@ -1,6 +1,6 @@
 import { loadSchema } from '@dinghy/shared/schema/schema'
 import { describe, expect, test } from 'vitest'
-import { OpenApiDocuments, openApiV2 } from './openapi.ts'
+import { emptyOpenApiV2, OpenApiDocuments } from './openapi.ts'
 import { builtinDefinitions } from './registry/definitions.ts'
 
 const definitions = builtinDefinitions(loadSchema())
@@ -110,5 +110,38 @@ describe('paths', () => {
 })
 
 test('the v2 document is a protobuf message that says nothing', () => {
-  expect(openApiV2().toString('latin1')).toBe('\n\x032.0\x12\r\n\x06Dinghy\x12\x031.0')
+  expect(emptyOpenApiV2().toString('latin1')).toBe('\n\x032.0\x12\r\n\x06Dinghy\x12\x031.0')
+})
+
+describe('version 2', () => {
+  interface Version2 {
+    paths: Record<string, Record<string, { consumes: string[]; parameters: object[]; responses: object }>>
+    definitions: Record<string, { properties: Record<string, object> }>
+  }
+  const { paths, definitions: types } = JSON.parse(String(documents.version2())) as Version2
+  const patch = paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}']?.['patch']
+
+  test('holds all groups, and refers to nothing that it does not hold', () => {
+    expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/api/v1/nodes', '/apis/batch/v1/jobs']))
+    const references = JSON.stringify({ paths, types }).matchAll(/"\$ref":"([^"]+)"/g)
+    const missing = Array.from(references, ([, target = '']) => target).filter(
+      (target) => !Object.hasOwn(types, target.replace('#/definitions/', '')),
+    )
+    expect(missing).toEqual([])
+  })
+
+  test('says in its own way what a body, an answer and a parameter are', () => {
+    expect(patch?.consumes).toContain('application/apply-patch+yaml')
+    expect(patch?.parameters).toContainEqual({ name: 'force', in: 'query', type: 'boolean', uniqueItems: true })
+    expect(patch?.parameters).toContainEqual({ name: 'body', in: 'body', required: true, schema: { type: 'object' } })
+    expect(patch?.responses).toMatchObject({ 200: { schema: { $ref: '#/definitions/io.k8s.api.apps.v1.Deployment' } } })
+  })
+
+  test('has one type where version 3 has a choice', () => {
+    expect(types['io.k8s.apimachinery.pkg.util.intstr.IntOrString']).toMatchObject({
+      type: 'string',
+      format: 'int-or-string',
+    })
+    expect(types['io.k8s.api.apps.v1.Deployment']?.properties['metadata']).toHaveProperty('$ref')
+  })
 })

@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto'
 import { pathsOf } from './openapi/paths.ts'
 import { SchemaCollection } from './openapi/schemas.ts'
+import { openApiV2, type OpenApiV3 } from './openapi/v2.ts'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import type { ResourceDefinition } from './registry/resource-definition.ts'
 
@@ -42,6 +43,13 @@ export class OpenApiDocuments {
     return { paths: Object.fromEntries(paths) as object }
   }
 
+  /** GET /openapi/v2 in JSON. */
+  version2(): Buffer {
+    const documents = [...this.#members.keys()].flatMap((path) => this.document(path) ?? [])
+    const parsed = documents.map(({ bytes }) => JSON.parse(String(bytes)) as OpenApiV3)
+    return Buffer.from(JSON.stringify(openApiV2(parsed, this.#serverVersion)))
+  }
+
   /** GET /openapi/v3/<path>, with a path as the index has it: "api/v1", "apis/apps/v1". */
   document(path: string): OpenApiDocument | undefined {
     const known = this.#built.get(path)
@@ -71,13 +79,11 @@ function describe(definitions: ResourceDefinition[], version: string): object {
   return { openapi: '3.0.0', info: { title: 'Kubernetes', version }, paths, components: { schemas } }
 }
 
-export const openapiV2MediaType = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
-
 /**
- * GET /openapi/v2 for clients before 1.28, which only need it to parse: the protobuf message
+ * GET /openapi/v2 in protobuf, which clients before 1.28 ask for and only need to parse: the message
  * Document{swagger=1: "2.0", info=2: Info{title=1: "Dinghy", version=2: "1.0"}} with nothing in it.
  */
-export function openApiV2(): Buffer {
+export function emptyOpenApiV2(): Buffer {
   const field = (number: number, content: Buffer) =>
     Buffer.concat([Buffer.from([(number << 3) | 2, content.length]), content])
   const info = Buffer.concat([field(1, Buffer.from('Dinghy')), field(2, Buffer.from('1.0'))])

@@ -3,7 +3,8 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
-import { type Listening, parseHostPort } from '@dinghy/shared/http/listen-address'
+import type { ClientTls } from '@dinghy/shared/http/client'
+import { type Listening, parseHostPort, type ServerTls } from '@dinghy/shared/http/listen-address'
 import type { Health } from '@dinghy/shared/process/health'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
@@ -16,15 +17,25 @@ import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { persistentVolumeClaimResize } from './admission/persistent-volume-claim-resize.ts'
 import { priority } from './admission/priority.ts'
+import { rbacEscalation } from './admission/rbac-escalation.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
-import { bearerTokens, loopbackAdmin } from './auth/authenticate.ts'
-import { alwaysAllow } from './auth/authorize.ts'
-import { verifyServiceAccountToken } from './auth/service-account-tokens.ts'
+import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.ts'
+import { validatingAdmissionWebhook } from './admission/webhook/validating-webhook.ts'
+import { Aggregator } from './aggregation/aggregator.ts'
+import { MetricsApi, summaryReader } from './aggregation/metrics-api.ts'
+import { adminSocket } from './auth/admin-socket.ts'
+import { anonymous } from './auth/anonymous.ts'
+import { loopbackAdmin } from './auth/authenticate.ts'
+import { Authorization, type AuthorizationMode } from './auth/authorization.ts'
+import { bearerTokens, firstVerifier } from './auth/bearer-tokens.ts'
+import { bootstrapTokens } from './auth/bootstrap-tokens.ts'
+import { clientCertificates } from './auth/client-certificates.ts'
+import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
-import { bootstrap } from './bootstrap.ts'
+import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
 import { serveCustomResources } from './custom-resources/serve-custom-resources.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
@@ -34,6 +45,7 @@ import { openApiRoutes } from './http/openapi-routes.ts'
 import { pathRoutes } from './http/path-routes.ts'
 import { createApiServer } from './http/pipeline.ts'
 import { requestMetrics } from './http/request-metrics.ts'
+import { endpointOf } from './http/service-endpoint.ts'
 import type { Services } from './http/services.ts'
 import { builtinDefinitions } from './registry/definitions.ts'
 import { parseIpv4Range } from './registry/ipv4-range.ts'
@@ -43,6 +55,7 @@ import { Resources } from './registry/resources.ts'
 import { parsePortRange, ServiceAllocator } from './registry/service-allocators.ts'
 import { Store } from './registry/store.ts'
 import type { Storage } from './storage/storage.ts'
+import { WebhookClient } from './webhooks/webhook-client.ts'
 
 export interface ServerOptions {
   /** host:port; port 0 takes any. */
@@ -55,6 +68,26 @@ export interface ServerOptions {
   defaultTolerationSeconds: number
   /** The PEM of the key that signs service account tokens. */
   signingKey: string
+  /** Without it the server speaks plain HTTP, and whoever reaches it is its administrator. */
+  tls?: ServerIdentity | undefined
+  /** A unix socket for the administrator. */
+  adminSocket?: string | undefined
+  /** Whether requests without credentials may see health and version. */
+  anonymousAuth?: boolean
+  /** Who decides what a user may do. */
+  authorizationModes?: AuthorizationMode[]
+  /** How this server speaks with kubelets; without it, in plain HTTP. */
+  kubeletTls?: ClientTls | undefined
+  /** The longest that a service account token may live. */
+  maxTokenSeconds?: number | undefined
+}
+
+/** All three as PEM. */
+export interface ServerIdentity {
+  certificate: string
+  key: string
+  /** Who signs the certificates of clients. */
+  clientAuthority: string
 }
 
 export interface ServerParts {
@@ -68,8 +101,6 @@ export interface ServerParts {
 
 export interface ApiServer extends Listening {
   services: Services
-  /** Rejects if custom resources are no longer followed although the server is not closed. */
-  following: Promise<void>
   /** Ends what is being served, lasting requests included, and stops listening. */
   close(): Promise<void>
 }
@@ -82,18 +113,20 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const { storage, clock, log, health, metrics } = parts
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
-  const { resources } = services
-  const stopping = new AbortController()
-  const { store, reader, types } = services
-  const customResources = await serveCustomResources({ store, resources, reader, types, log }, stopping.signal)
+  const { resources, reader, store, types } = services
+  const stop = new AbortController()
+  const customResources = await serveCustomResources({ store, resources, reader, types, log }, stop.signal)
+  const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
+  const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
   const http = createApiServer({
     services,
     log,
+    extensionFor: (path) => aggregator.find(path),
     flowControl: new FlowControl(),
     metrics: requestMetrics(metrics, clock),
     paths: {
       ...pathRoutes({ health, metrics }),
-      ...discoveryRoutes(resources),
+      ...discoveryRoutes(resources, aggregator),
       ...openApiRoutes(resources, clock),
       ...debugRoutes(storage, resources),
       ...openIdRoutes(services.tokens),
@@ -105,24 +138,33 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
-  const listening = await http.listen(parseHostPort(options.listen))
+  const following = services.authorization.follow(stop.signal)
+  await bootstrapCluster(services)
+  const listening = await http.listen({
+    ...parseHostPort(options.listen),
+    tls: options.tls && listenerTls(options.tls),
+  })
+  if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
-  await bootstrap({ store: services.store, resources, host, port, serviceRange })
-  return {
-    ...listening,
-    services,
-    following: customResources.finished,
-    async close() {
-      stopping.abort()
-      await http.close(closeGraceMs)
-      await customResources.finished
-    },
+  await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
+  const aggregating = aggregator.run(stop.signal)
+  const close = async () => {
+    await http.close(closeGraceMs)
+    stop.abort()
+    await Promise.all([following, aggregating, customResources.finished])
   }
+  return { ...listening, services, close }
 }
 
-function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): Services {
+function wire(options: ServerOptions, { schema, storage, clock, log }: ServerParts): Services {
   const reader = new Reader(storage)
   const resources = new Resources(builtinDefinitions(schema))
+  const authorization = new Authorization(options.authorizationModes ?? ['AlwaysAllow'], storage)
+  const webhooks = new WebhookClient({
+    clock,
+    locateService: (namespace, name, port) => endpointOf(reader, namespace, name, String(port)),
+  })
+  const dynamic = { reader, resources, authorizer: authorization.authorize, client: webhooks, log }
   // In upstream's order.
   const admission = new AdmissionChain([
     namespaceLifecycle(reader),
@@ -136,12 +178,16 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     certificateRequester(),
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
+    mutatingAdmissionWebhook(dynamic),
+    validatingAdmissionWebhook(dynamic),
     resourceQuota(reader),
+    rbacEscalation(authorization),
   ])
   const ports = parsePortRange(options.nodePortRange)
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)
   const reservations = new Reservations([allocator])
   const tokens = new TokenIssuer(options.signingKey, clock)
+  const verifyToken = firstVerifier([serviceAccountTokens(tokens, reader, clock), bootstrapTokens(reader, clock)])
   return {
     clock,
     types: schema,
@@ -150,8 +196,23 @@ function wire(options: ServerOptions, { schema, storage, clock }: ServerParts): 
     store: new Store({ storage, resources, admission, reservations, clock }),
     reader,
     admission,
-    authenticators: [bearerTokens((token) => verifyServiceAccountToken(tokens, reader, token)?.user), loopbackAdmin],
-    authorizer: alwaysAllow,
+    authenticators: [
+      adminSocket,
+      clientCertificates(clock),
+      bearerTokens(verifyToken, tokens.defaultAudiences),
+      ...(options.tls ? [] : [loopbackAdmin]),
+      ...(options.anonymousAuth ? [anonymous] : []),
+    ],
+    authorization,
     tokens,
+    verifyToken,
+    kubeletTls: options.kubeletTls,
+    maxTokenSeconds: options.maxTokenSeconds,
+    webhooks,
   }
+}
+
+/** Clients are asked for a certificate, and not turned away for want of one: they may have a token. */
+function listenerTls({ certificate, key, clientAuthority }: ServerIdentity): ServerTls {
+  return { cert: certificate, key, ca: clientAuthority, requestCert: true, rejectUnauthorized: false }
 }

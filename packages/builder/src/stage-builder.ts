@@ -5,10 +5,10 @@
  * of its own whose parent is the image before. So a later build can start at any step, and `docker history` shows
  * them all.
  */
-import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { randomHex } from '@dinghy/shared/api/ids'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Rootfs, Snapshotter } from '@dinghy/images/layers/snapshotter'
 import type { BuildArgs } from './dockerfile/build-args.ts'
@@ -287,7 +287,7 @@ class StageBuilder {
   async #readText(path: string, view: LayerView): Promise<string | undefined> {
     if (!this.#image?.hostBase) return view.readFile(path)?.toString()
     const { snapshotter, directory } = this.#services
-    const dir = join(directory, 'run', randomBytes(16).toString('hex'))
+    const dir = join(directory, 'run', randomHex(32))
     const rootfs: Rootfs = { layers: this.#image.layers, hostBase: true, dir, isTemporary: true }
     try {
       await snapshotter.prepare(rootfs)

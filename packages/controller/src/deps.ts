@@ -40,6 +40,8 @@ export interface ControllerFlags {
   nodeMonitorGracePeriodMs: number
   /** Finished pods beyond this number are deleted, oldest first; 0 never deletes. */
   terminatedPodGcThreshold: number
+  /** The PEM of the cluster's authority, for kube-root-ca.crt; without it there are no such ConfigMaps. */
+  rootCa?: string | undefined
   /** Below it stand the volumes of the provisioner dinghy.io/host-path; without it there is no such provisioner. */
   volumeRoot?: string | undefined
 }

@@ -9,12 +9,16 @@
  */
 
 import { setMaxListeners } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informers } from '@dinghy/shared/client/informer'
 import { runWithLease } from '@dinghy/shared/client/leader-election'
+import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import { kubeconfigFlag } from '@dinghy/shared/process/kubeconfig-flag'
 import { leaseFlags, leaseIdentity } from '@dinghy/shared/process/lease-flags'
 import { runMain } from '@dinghy/shared/process/main'
+import { ClusterRoleAggregationController } from './cluster-role-aggregation/cluster-role-aggregation-controller.ts'
 import { CronJobController } from './cron-job/cron-job-controller.ts'
 import { DaemonSetController } from './daemon-set/daemon-set-controller.ts'
 import { DeploymentController } from './deployment/deployment-controller.ts'
@@ -79,6 +83,8 @@ const controllers: ControllerClass[] = [
   ResourceQuotaController,
   NamespaceController,
   PodGcController,
+  // Who may do what.
+  ClusterRoleAggregationController,
 ]
 
 /**
@@ -93,7 +99,7 @@ async function collectGarbage(deps: ControllerDeps, signal: AbortSignal): Promis
 runMain({
   name: 'controller',
   flags: {
-    server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'the address of the api-server' },
+    ...kubeconfigFlag,
     ...leaseFlags,
     'node-monitor-period': { type: 'duration', default: '2s', help: 'how often every node is looked at' },
     'node-monitor-grace-period': { type: 'duration', default: '10s', help: 'silence after which a node is Unknown' },
@@ -102,17 +108,18 @@ runMain({
       default: 12_500,
       help: 'how many finished pods may stay around; 0 means all',
     },
+    'root-ca-file': { type: 'string', help: 'the authority of the cluster, which every pod is given to trust' },
     'volume-root': {
       type: 'string',
       help: 'where dinghy.io/host-path makes its volumes; without it there is neither that provisioner nor its class',
     },
   },
   async run({ flags, log, clock, signal, health }) {
-    const client = new ApiClient({ server: flags.server, userAgent: 'controller' })
     let isWorking = false
     // A candidate that waits for its turn is as ready as it can be.
     let isWaiting = false
     health.addCheck('caches', () => isWorking || isWaiting)
+    const client = new ApiClient({ ...(await readKubeconfig(flags.kubeconfig)), userAgent: 'controller' })
 
     async function work(signal: AbortSignal): Promise<void> {
       const informers = new Informers(client, { clock, log })
@@ -125,6 +132,7 @@ runMain({
           nodeMonitorPeriodMs: flags.nodeMonitorPeriod,
           nodeMonitorGracePeriodMs: flags.nodeMonitorGracePeriod,
           terminatedPodGcThreshold: flags.terminatedPodGcThreshold,
+          rootCa: flags.rootCaFile === undefined ? undefined : readFileSync(flags.rootCaFile, 'utf8'),
           volumeRoot: flags.volumeRoot ? resolve(flags.volumeRoot) : undefined,
         },
       }

@@ -3,6 +3,11 @@
  * When it is told to stop it stops alone: the containers of its node run on, and the next agent finds them.
  */
 
+import { readFileSync } from 'node:fs'
+import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import type { ServerTls } from '@dinghy/shared/http/listen-address'
+import { FlagError } from '@dinghy/shared/process/flags'
+import { kubeconfigFlag } from '@dinghy/shared/process/kubeconfig-flag'
 import { runMain } from '@dinghy/shared/process/main'
 import { runNodeAgent } from './node-agent.ts'
 import { upstreamCrashLoop } from './containers/crash-loop.ts'
@@ -10,7 +15,13 @@ import { upstreamCrashLoop } from './containers/crash-loop.ts'
 runMain({
   name: 'node-agent',
   flags: {
-    server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'the address of the api-server' },
+    ...kubeconfigFlag,
+    'tls-cert-file': {
+      type: 'string',
+      help: 'the certificate of the kubelet server; without one it speaks plain HTTP and asks nobody who they are',
+    },
+    'tls-private-key-file': { type: 'string', help: 'the key of that certificate' },
+    'client-ca-file': { type: 'string', help: 'the authority that signs the certificates of clients' },
     'node-name': { type: 'string', required: true, help: 'the name of the Node object' },
     'node-address': {
       type: 'string',
@@ -61,7 +72,8 @@ runMain({
     health.addCheck('node', () => isReady())
     await runNodeAgent(
       {
-        server: flags.server,
+        credentials: await readKubeconfig(flags.kubeconfig),
+        tls: serverTls(flags),
         node: flags.nodeName,
         address: flags.nodeAddress,
         podCidr: flags.podCidr,
@@ -85,3 +97,19 @@ runMain({
     )
   },
 })
+
+interface TlsFlags {
+  tlsCertFile?: string | undefined
+  tlsPrivateKeyFile?: string | undefined
+  clientCaFile?: string | undefined
+}
+
+/** Clients are not turned away for want of a certificate: they may have a token. */
+function serverTls({ tlsCertFile, tlsPrivateKeyFile, clientCaFile }: TlsFlags): ServerTls | undefined {
+  if (tlsCertFile === undefined) return undefined
+  if (tlsPrivateKeyFile === undefined || clientCaFile === undefined) {
+    throw new FlagError('--tls-cert-file needs --tls-private-key-file and --client-ca-file')
+  }
+  const [cert, key, ca] = [tlsCertFile, tlsPrivateKeyFile, clientCaFile].map((path) => readFileSync(path, 'utf8'))
+  return { cert, key, ca, requestCert: true, rejectUnauthorized: false }
+}

@@ -19,6 +19,7 @@ import {
   Pods,
 } from '@dinghy/shared/api/resources'
 import type { Pod, PodSpec } from '@dinghy/shared/api/types'
+import { defined } from '@dinghy/testing/defined'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { runNodeAgent } from './node-agent.ts'
@@ -55,7 +56,8 @@ function startAgent(): void {
   setMaxListeners(0, stop.signal) // as runMain does
   running = runNodeAgent(
     {
-      server: api.url,
+      credentials: { server: api.url },
+      tls: undefined,
       node: 'node-1',
       address: '127.0.0.1',
       podCidr: '127.0.0.0/24',
@@ -73,11 +75,14 @@ function startAgent(): void {
       runtimeTimeoutMs: 10_000,
       clock: systemClock,
       log: createLogger({ name: 'test', clock: systemClock, write: () => undefined }),
-      onStarting: () => undefined,
+      onStarting: (check) => (hasStarted = check),
     },
     stop.signal,
   )
 }
+
+/** What the process' readiness says. */
+let hasStarted: () => boolean
 
 async function restartAgent({ graceMs }: { graceMs: number }): Promise<void> {
   await stopAgent()
@@ -123,13 +128,18 @@ function isReady() {
 function reasons() {
   return api.all(Events).map(({ reason }) => reason)
 }
+/** Where the machine keeps what the container sees at `target`. */
+function mountedAt(target: string): string {
+  const { Mounts = [] } = defined(engine.find('app')).body.HostConfig
+  return defined(Mounts.find(({ Target }) => Target === target)?.Source)
+}
 function eventText(reason: string) {
   return api.all(Events).find((event) => event.reason === reason)?.message
 }
 
 /** As the api-server does it for a pod: the object stays until the node lets it go. */
 function remove(graceSeconds: number): void {
-  const object = current()!
+  const object = defined(current())
   const deletionTimestamp = new Date(Date.now() + graceSeconds * 1000).toISOString()
   const metadata = { ...object.metadata, deletionTimestamp, deletionGracePeriodSeconds: graceSeconds }
   api.put(Pods, { ...object, metadata })
@@ -138,7 +148,7 @@ function remove(graceSeconds: number): void {
 describe('a node', () => {
   test('registers, reports Ready, renews its lease and makes its network', async () => {
     await until(() => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')?.status === 'True')
-    const node = api.read(Nodes, 'node-1')!
+    const node = defined(api.read(Nodes, 'node-1'))
     expect(node.status.nodeInfo?.containerRuntimeVersion).toBe('docker://0.0.1-fake')
     expect(node.spec.podCIDR).toBe('127.0.0.0/24')
     await until(() => api.read(Leases, 'node-1', 'kube-node-lease'))
@@ -184,9 +194,24 @@ describe('a node', () => {
     await until(isReady)
   })
 
+  test('is Ready before its agent counts as ready', async () => {
+    const ready = () => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')?.status
+    await until(hasStarted)
+    expect(ready()).toBe('True')
+    await stopAgent()
+    engine.hang()
+    runtimeGraceMs = 50
+    startAgent()
+    await until(() => ready() === 'False')
+    expect(hasStarted()).toBe(false)
+    engine.resume()
+    await until(hasStarted)
+    expect(ready()).toBe('True')
+  })
+
   test('becomes and stays one that others have written to, and takes pods by what it says now', async () => {
     await until(() => getCondition(api.read(Nodes, 'node-1')?.status.conditions, 'Ready')?.status === 'True')
-    const node = api.read(Nodes, 'node-1')!
+    const node = defined(api.read(Nodes, 'node-1'))
     api.put(Nodes, {
       ...node,
       metadata: { ...node.metadata, labels: { ...node.metadata.labels, disk: 'ssd' } },
@@ -246,7 +271,7 @@ describe('a pod', () => {
     await until(isReady)
     expect(status()).toMatchObject({ phase: 'Running', hostIP: '127.0.0.1' })
     expect(first()).toMatchObject({ ready: true, started: true, restartCount: 0 })
-    expect(first()?.containerID).toBe(`docker://${engine.find('app')!.id}`)
+    expect(first()?.containerID).toBe(`docker://${defined(engine.find('app')).id}`)
     await until(() => reasons().includes('Started'))
     expect(reasons().filter((reason) => !reason?.startsWith('Node'))).toEqual([
       'Starting',
@@ -254,7 +279,7 @@ describe('a pod', () => {
       'Created',
       'Started',
     ])
-    expect(engine.find('app')!.body.HostConfig.NetworkMode).toBe(`container:${engine.find('POD')!.id}`)
+    expect(defined(engine.find('app')).body.HostConfig.NetworkMode).toBe(`container:${defined(engine.find('POD')).id}`)
     const writes = api.requests.filter(({ method, path }) => method === 'PUT' && path.endsWith('/pods/web/status'))
     expect(writes.length).toBeLessThanOrEqual(3)
   })
@@ -320,7 +345,7 @@ describe('a pod', () => {
     expect(engine.find('app')).toBeUndefined()
     api.put(ConfigMaps, configMap('settings', { color: 'blue' }))
     await until(isReady)
-    const source = engine.find('app')!.body.HostConfig.Mounts!.find(({ Target }) => Target === '/cfg')!.Source!
+    const source = mountedAt('/cfg')
     expect(await readFile(join(source, 'color'), 'utf8')).toBe('blue')
     api.put(ConfigMaps, configMap('settings', { color: 'red' }))
     for (let text = ''; text !== 'red';) text = await readFile(join(source, 'color'), 'utf8')
@@ -354,14 +379,14 @@ describe('a pod', () => {
     expect(first()?.state?.waiting?.message).toBe('configmap "settings" not found')
     api.put(ConfigMaps, configMap('settings', { color: 'blue' }))
     await until(isReady)
-    expect(engine.find('app')!.body.Env).toContain('COLOR=blue')
+    expect(defined(engine.find('app')).body.Env).toContain('COLOR=blue')
   })
 
   test('whose image is changed in place gets a new container', async () => {
     const created = create({ containers: [serving()] })
     await until(isReady)
     engine.images.add('busybox:2')
-    api.put(Pods, { ...current()!, spec: { ...created.spec, containers: [serving({ image: 'busybox:2' })] } })
+    api.put(Pods, { ...defined(current()), spec: { ...created.spec, containers: [serving({ image: 'busybox:2' })] } })
     await until(() => first()?.image === 'busybox:2' && first()?.ready)
     expect(first()?.restartCount).toBe(1)
     await until(() => eventText('Killing'))
@@ -415,7 +440,7 @@ describe('a pod', () => {
     api.put(ConfigMaps, configMap('settings', { COLOR: 'blue', 'A=B': 'x' }))
     create({ containers: [serving({ envFrom: [{ configMapRef: { name: 'settings' } }] })] })
     await until(isReady)
-    expect(engine.find('app')!.body.Env).toContain('COLOR=blue')
+    expect(defined(engine.find('app')).body.Env).toContain('COLOR=blue')
     await until(() => reasons().includes('InvalidEnvironmentVariableNames'))
     expect(eventText('InvalidEnvironmentVariableNames')).toBe(
       'Keys [A=B] from the EnvFrom configMap default/settings were skipped since they are considered invalid environment ' +
@@ -454,7 +479,7 @@ describe('the end of a pod', () => {
   test('leaves nothing behind: no object, no container, no file', async () => {
     create({ volumes: [{ name: 'tmp', emptyDir: {} }], containers: [serving()] })
     await until(isReady)
-    const app = engine.find('app')!
+    const app = defined(engine.find('app'))
     remove(30)
     await until(() => !current())
     expect(app.signals).toEqual(['TERM'])
@@ -495,20 +520,20 @@ describe('an agent that is killed and started again', () => {
   test('goes on: nothing is lost, nothing doubled, nothing restarted', async () => {
     create({ containers: [serving()] })
     await until(isReady)
-    const before = { ids: [...engine.containers.keys()], revision: current()!.metadata.resourceVersion }
+    const before = { ids: [...engine.containers.keys()], revision: current()?.metadata.resourceVersion }
     await stopAgent()
     engine.requests.length = 0
     startAgent()
     await until(() => engine.requests.filter((request) => request === 'GET /containers/json').length >= 5)
     expect([...engine.containers.keys()]).toEqual(before.ids)
-    expect(current()!.metadata.resourceVersion).toBe(before.revision)
+    expect(current()?.metadata.resourceVersion).toBe(before.revision)
   })
 
   test('restarts what ended meanwhile, and counts on', async () => {
     create({ containers: [serving()] })
     await until(isReady)
     await stopAgent()
-    engine.end(engine.find('app')!, 1)
+    engine.end(defined(engine.find('app')), 1)
     startAgent()
     await until(() => first()?.restartCount === 1 && first()?.ready)
     expect(engine.all('app')).toHaveLength(2)

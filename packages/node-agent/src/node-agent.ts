@@ -16,10 +16,12 @@ import { aborted } from '@dinghy/shared/api/aborted'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Nodes, Pods, Services } from '@dinghy/shared/api/resources'
 import { ApiClient } from '@dinghy/shared/client/api-client'
+import type { Credentials } from '@dinghy/shared/client/kubeconfig'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { Informers } from '@dinghy/shared/client/informer'
 import type { Pod } from '@dinghy/shared/api/types'
 import type { Logger } from '@dinghy/shared/client/logger'
+import type { ServerTls } from '@dinghy/shared/http/listen-address'
 import { ImagePuller } from './containers/image-puller.ts'
 import type { DnsSettings } from './containers/pod-dns.ts'
 import { DockerClient } from './docker/docker-client.ts'
@@ -43,6 +45,7 @@ import { StatusWriter } from './pods/status-writer.ts'
 import { SyncLoop } from './pods/sync-loop.ts'
 import { Probes } from './probes/probes.ts'
 import { ContainerLookup } from './server/container-lookup.ts'
+import { KubeletAccess } from './server/kubelet-access.ts'
 import { KubeletServer } from './server/kubelet-server.ts'
 import { StatsSummary } from './server/stats-summary.ts'
 import { PodVolumes } from './volumes/pod-volumes.ts'
@@ -50,7 +53,10 @@ import { ReferencedObjects } from './volumes/referenced-objects.ts'
 import { ServiceAccountTokens } from './volumes/service-account-tokens.ts'
 
 export interface NodeAgentOptions {
-  server: string
+  /** Where the API server is, and who this agent is there. */
+  credentials: Credentials
+  /** How the kubelet server shows itself, and whose clients it knows. Without it: plain HTTP, for everybody. */
+  tls: ServerTls | undefined
   node: string
   address: string
   podCidr: string
@@ -71,7 +77,7 @@ export interface NodeAgentOptions {
   runtimeTimeoutMs: number
   clock: Clock
   log: Logger
-  /** Called with a check that says whether the node is registered and its server listens. */
+  /** Called with a check that says whether the node has become Ready and its server listens. */
   onStarting: (isReady: () => boolean) => void
 }
 
@@ -79,10 +85,10 @@ export interface NodeAgentOptions {
 export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, node, address, root, crashLoop, dockerSocket, dns, sandboxImage } = options
   let isListening = false
-  options.onStarting(() => isListening && registration.isRegistered)
+  options.onStarting(() => isListening && registration.hasBeenReady)
   await mkdir(root, { recursive: true })
   const machine = await readMachine(root)
-  const client = new ApiClient({ server: options.server, userAgent: `kubelet/${node}` })
+  const client = new ApiClient({ ...options.credentials, userAgent: `kubelet/${node}` })
   const docker = new DockerClient(dockerSocket, { clock, timeoutMs: options.runtimeTimeoutMs })
   const events = new EventRecorder(client, { component: 'kubelet', host: node, clock, log })
   const health = new RuntimeHealth(clock, options.runtimeGraceMs)
@@ -173,9 +179,11 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
   const lease = new NodeLease({ client, clock, log, node, periodMs: options.leasePeriodMs })
   const stats = new StatsSummary({ docker, observer, clock, node })
   const lookup = new ContainerLookup(pods.lister, observer)
-  const server = new KubeletServer({ docker, lookup, stats, logDirectory: options.logDirectory, clock, log })
+  const { tls, logDirectory } = options
+  const access = tls && new KubeletAccess({ client, clock, node })
+  const server = new KubeletServer({ docker, lookup, stats, logDirectory, access, clock, log })
 
-  await server.listen(address, options.kubeletPort)
+  await server.listen(address, options.kubeletPort, tls)
   isListening = true
   log.info({ node, address, port: options.kubeletPort }, 'serving logs and exec')
   informers.start(signal)

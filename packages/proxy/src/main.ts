@@ -5,19 +5,21 @@
  */
 
 import { ApiClient } from '@dinghy/shared/client/api-client'
+import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import { kubeconfigFlag } from '@dinghy/shared/process/kubeconfig-flag'
 import { runMain } from '@dinghy/shared/process/main'
 import { proxyName, startProxy } from './start-proxy.ts'
 
 runMain({
   name: 'proxy',
   flags: {
-    server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'the API server' },
+    ...kubeconfigFlag,
     'node-name': { type: 'string', required: true, help: 'the node that this proxy serves' },
     'node-address': { type: 'string', required: true, help: 'the address where its NodePorts are served' },
   },
   run: async ({ flags, log, clock, signal, health, metrics, debug }) => {
     const node = { name: flags.nodeName, address: flags.nodeAddress }
-    const client = new ApiClient({ server: flags.server, userAgent: proxyName(node.name) })
+    const client = new ApiClient({ ...(await readKubeconfig(flags.kubeconfig)), userAgent: proxyName(node.name) })
     await startProxy({ client, clock, log, health, metrics, debug, node }, signal)
   },
 })

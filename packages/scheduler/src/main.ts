@@ -9,6 +9,8 @@
  */
 
 import { ApiClient } from '@dinghy/shared/client/api-client'
+import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import { kubeconfigFlag } from '@dinghy/shared/process/kubeconfig-flag'
 import { leaseFlags, leaseIdentity } from '@dinghy/shared/process/lease-flags'
 import { runMain } from '@dinghy/shared/process/main'
 import { schedulerName } from './event-handlers.ts'
@@ -17,11 +19,11 @@ import { startScheduler } from './start-scheduler.ts'
 runMain({
   name: 'scheduler',
   flags: {
-    server: { type: 'string', default: 'http://127.0.0.1:6443', help: 'URL of the API server' },
+    ...kubeconfigFlag,
     ...leaseFlags,
   },
   run: async ({ flags, log, clock, signal, health, metrics }) => {
-    const client = new ApiClient({ server: flags.server, userAgent: schedulerName })
+    const client = new ApiClient({ ...(await readKubeconfig(flags.kubeconfig)), userAgent: schedulerName })
     const identity = leaseIdentity(flags.leaderElectIdentity)
     const lease = flags.leaderElect ? { client, clock, name: 'kube-scheduler', identity, log } : undefined
     await startScheduler({ client, clock, log, health, metrics, random: Math.random, lease }, signal)

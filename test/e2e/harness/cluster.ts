@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { CoreV1Api, AppsV1Api, KubeConfig } from '@kubernetes/client-node'
 import Docker from 'dockerode'
+import { Agent, fetch, type RequestInit, type Response } from 'undici'
 import type { User } from './runtime.ts'
 
 export const root = resolve(import.meta.dirname, '../../..')
@@ -93,8 +94,19 @@ export class Cluster {
     return this.#kubeConfig().makeApiClient(AppsV1Api)
   }
 
-  get server(): string {
-    return this.#kubeConfig().getCurrentCluster()?.server ?? ''
+  /** Any request to the API server, as the administrator unless it brings a token, or nothing at all. */
+  async fetch(
+    path: string,
+    { as = 'admin', ...init }: RequestInit & { as?: 'admin' | 'nobody' } = {},
+  ): Promise<Response> {
+    const config = this.#kubeConfig()
+    const decode = (data = '') => Buffer.from(data, 'base64').toString()
+    const { server = '', caData } = config.getCurrentCluster() ?? {}
+    const { certData, keyData } = config.getCurrentUser() ?? {}
+    const hasToken = new Headers(init.headers as Record<string, string>).has('authorization')
+    const identity = hasToken || as === 'nobody' ? {} : { cert: decode(certData), key: decode(keyData) }
+    const dispatcher = new Agent({ connect: { ca: decode(caData), ...identity } })
+    return await fetch(server + path, { ...init, dispatcher })
   }
 
   /** An independent Docker client. */

@@ -42,7 +42,7 @@ describe('NamespaceLifecycle', () => {
     await store.update(
       definition('namespaces'),
       { name: 'default' },
-      (current) => ({ ...current!, metadata: { ...current!.metadata, finalizers: ['example.com/x'] } }),
+      (current) => ({ ...current, metadata: { ...current.metadata, finalizers: ['example.com/x'] } }),
       context,
     )
     await fixture.create('namespaces', { metadata: { name: 'other', finalizers: ['example.com/x'] } })
@@ -116,7 +116,7 @@ describe('the token of a service account', () => {
 
   test('is mounted into every container', async () => {
     const { spec } = await made({ initContainers: [container('first')], containers: [container('c'), container('d')] })
-    const [volume, ...others] = spec.volumes!
+    const [volume, ...others] = spec.volumes ?? []
     expect(others).toEqual([])
     expect(volume).toEqual({
       name: expect.stringMatching(/^kube-api-access-[a-z0-9]{5}$/),
@@ -134,7 +134,8 @@ describe('the token of a service account', () => {
       },
     })
     const mount = { name: volume?.name, readOnly: true, mountPath }
-    for (const { volumeMounts } of [...spec.initContainers!, ...spec.containers]) expect(volumeMounts).toEqual([mount])
+    for (const { volumeMounts } of [...(spec.initContainers ?? []), ...spec.containers])
+      expect(volumeMounts).toEqual([mount])
   })
 
   test('into nothing, if there is nothing to mount it into', async () => {

@@ -35,16 +35,17 @@ export function limitRanger(reader: Reader): AdmissionPlugin {
           claimProblems(request.object as PersistentVolumeClaim, range),
         ),
       ]
-      if (problems.length === 0) return
+      const [problem, ...others] = problems
+      if (problem === undefined) return
       const { group, plural } = request.definition
-      const message = problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`
+      const message = others.length === 0 ? problem : `[${problems.join(', ')}]`
       throw forbidden(group, plural, request.name, message)
     },
   }
 }
 
 /** Sets what the containers leave open, and notes in an annotation who did it. Changes `pod` in place. */
-export function applyDefaults(pod: Pod, { spec }: LimitRange): void {
+function applyDefaults(pod: Pod, { spec }: LimitRange): void {
   const limit = limitsOf(spec).find(({ type }) => type === 'Container')
   if (!limit) return
   const notes: string[] = []
@@ -81,7 +82,7 @@ function fill(
   return missing.map(([name]) => name).sort()
 }
 
-export function podProblems(pod: Pod, { spec }: LimitRange): string[] {
+function podProblems(pod: Pod, { spec }: LimitRange): string[] {
   const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]
   return limitsOf(spec).flatMap((limit) => {
     if (limit.type === 'Container') {

@@ -15,6 +15,8 @@ export function namespaceLifecycle(reader: Reader): AdmissionPlugin {
   const requireAliveNamespace = (request: AdmissionRequest) => {
     const { operation, definition, namespace } = request
     if (operation !== 'CREATE' || !definition.namespaced || namespace === undefined) return
+    // What one may do somewhere can be asked anywhere.
+    if (definition.group === 'authorization.k8s.io') return
     const found = reader.get(Namespaces, undefined, namespace)
     if (!found) throw notFound('', 'namespaces', namespace)
     if (found.metadata.deletionTimestamp || found.status?.phase === 'Terminating') throw terminating(request, namespace)

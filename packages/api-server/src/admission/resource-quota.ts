@@ -92,10 +92,13 @@ function usedOf(
 }
 
 /** "requested: pods=1, used: pods=2, limited: pods=2" of what does not fit; undefined if all fits. */
-export function exceededBy({ spec }: ResourceQuota, used: Quantities, delta: Quantities): string | undefined {
+function exceededBy({ spec }: ResourceQuota, used: Quantities, delta: Quantities): string | undefined {
   const hard = spec.hard ?? {}
-  const over = Object.keys(delta)
-    .filter((name) => compareQuantities(addQuantities(used[name] ?? '0', delta[name]!), hard[name]!) > 0)
+  const exceeds = ([name, more]: [string, string]) =>
+    hard[name] !== undefined && compareQuantities(addQuantities(used[name] ?? '0', more), hard[name]) > 0
+  const over = Object.entries(delta)
+    .filter(exceeds)
+    .map(([name]) => name)
     .sort()
   if (over.length === 0) return undefined
   const show = (quantities: Quantities) =>
@@ -127,6 +130,6 @@ function unspecifiedResources(
 }
 
 function specifies({ resources }: Container, name: string): boolean {
-  const [kind, resource] = name.includes('.') ? name.split('.') : ['requests', name]
-  return (kind === 'limits' ? resources?.limits : resources?.requests)?.[resource!] !== undefined
+  const [kind, resource = name] = name.split('.')
+  return (kind === 'limits' ? resources?.limits : resources?.requests)?.[resource] !== undefined
 }

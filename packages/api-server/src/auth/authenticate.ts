@@ -1,46 +1,37 @@
 /**
  * Authentication: a chain of authenticators, the first that knows the credentials wins (upstream's union request
- * handler).
+ * handler). What no link knows is 401; credentials that are wrong are known to none, so they never make somebody
+ * anonymous.
  *
- * Today there are two: bearer tokens of service accounts, which this server signs itself, and the loopback connection
- * without credentials, which is the administrator's. Client certificates or OIDC would be further links of the chain.
- * An administrator may act as somebody else (kubectl --as), as upstream's impersonation filter allows.
+ *   admin socket ─► client certificate ─► bearer token (service account, bootstrap) ─► anonymous, for a few paths
  */
 
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Socket } from 'node:net'
 import { unauthorized } from '@dinghy/shared/api/errors'
 import type { UserInfo } from './user.ts'
 import { admin } from './user.ts'
 
-/** Undefined: these are not credentials of my kind. Throws Unauthorized if they are, but not valid. */
-export type Authenticator = (headers: IncomingHttpHeaders) => UserInfo | undefined
+/** What an authenticator may look at. */
+export interface AuthenticationRequest {
+  headers: IncomingHttpHeaders
+  path: string
+  /** What it came by, which may know a client certificate. */
+  socket: Socket
+}
 
-export function authenticate(authenticators: Authenticator[], headers: IncomingHttpHeaders): UserInfo {
+/** Undefined: these are not credentials of my kind, or they are not valid. */
+export type Authenticator = (request: AuthenticationRequest) => UserInfo | undefined
+
+export function authenticate(authenticators: Authenticator[], request: AuthenticationRequest): UserInfo {
   for (const authenticator of authenticators) {
-    const user = authenticator(headers)
-    if (user) return impersonated(user, headers)
+    const user = authenticator(request)
+    if (user) return user
   }
   throw unauthorized('Unauthorized')
 }
 
-export function loopbackAdmin(headers: IncomingHttpHeaders): UserInfo | undefined {
+/** For a server on plain HTTP, which only tests and tools start: whoever reaches it is its administrator. */
+export function loopbackAdmin({ headers }: AuthenticationRequest): UserInfo | undefined {
   return headers.authorization ? undefined : admin
-}
-
-export function bearerTokens(verify: (token: string) => UserInfo | undefined): Authenticator {
-  return ({ authorization }) => {
-    const match = /^bearer +(\S+)$/i.exec(authorization ?? '')
-    return match ? verify(match[1]!) : undefined
-  }
-}
-
-function impersonated(user: UserInfo, headers: IncomingHttpHeaders): UserInfo {
-  const username = headers['impersonate-user']
-  if (typeof username !== 'string' || !user.groups.includes('system:masters')) return user
-  const groups = String(headers['impersonate-group'] ?? '')
-    .split(',')
-    .map((group) => group.trim())
-    .filter(Boolean)
-  const uid = headers['impersonate-uid']
-  return { username, ...(typeof uid === 'string' ? { uid } : {}), groups: [...groups, 'system:authenticated'] }
 }

@@ -25,7 +25,7 @@ const inClusterNames = new Set([
   'kubernetes.default.svc.cluster.local',
 ])
 
-export function isLoopbackAuthority(authority: string): boolean {
+function isLoopbackAuthority(authority: string): boolean {
   const host = authority.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
   if (host === 'localhost' || host.endsWith('.localhost') || host === '::1') return true
   if (inClusterNames.has(host)) return true
@@ -33,8 +33,8 @@ export function isLoopbackAuthority(authority: string): boolean {
 }
 
 function isLoopbackOrigin(origin: string): boolean {
-  const match = /^https?:\/\/([^/]+)$/.exec(origin)
-  return match !== null && isLoopbackAuthority(match[1]!)
+  const authority = /^https?:\/\/([^/]+)$/.exec(origin)?.[1]
+  return authority !== undefined && isLoopbackAuthority(authority)
 }
 
 function refused(why: string): StatusError {

@@ -6,18 +6,11 @@
  * times, issuer, and that the account (and what the token is bound to) still exists as the same object.
  */
 
-import {
-  createPrivateKey,
-  createPublicKey,
-  createHash,
-  generateKeyPairSync,
-  randomUUID,
-  sign,
-  verify,
-} from 'node:crypto'
+import { createPrivateKey, createPublicKey, createHash, randomUUID, sign, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
+import { newSigningKey } from '@dinghy/shared/pki/signing-key'
 
 export interface TokenSubject {
   namespace: string
@@ -25,7 +18,10 @@ export interface TokenSubject {
   uid: string
   audiences: string[]
   expirationSeconds: number
-  bound?: { kind: string; name: string; uid: string } | undefined
+  /** What the token lives and dies with. */
+  bound?: { kind: 'Pod' | 'Secret' | 'Node'; name: string; uid: string } | undefined
+  /** Where the pod runs that it is bound to. */
+  node?: { name: string; uid: string } | undefined
 }
 
 export interface Claims {
@@ -41,8 +37,12 @@ export interface Claims {
     serviceaccount: { name: string; uid: string }
     pod?: { name: string; uid: string }
     secret?: { name: string; uid: string }
+    node?: { name: string; uid: string }
   }
 }
+
+/** Signatures of that many tokens are remembered: checking one costs more than a small request. */
+const rememberedTokens = 1_000
 
 const issuer = 'https://kubernetes.default.svc.cluster.local'
 
@@ -52,6 +52,8 @@ export class TokenIssuer {
   readonly #privateKey: KeyObject
   readonly #publicKey: KeyObject
   readonly #keyId: string
+  /** By the whole token, whose signature was right. */
+  readonly #signed = new Map<string, Claims>()
 
   constructor(privateKeyPem: string, clock: Clock) {
     this.#clock = clock
@@ -61,7 +63,7 @@ export class TokenIssuer {
     this.#keyId = createHash('sha256').update(der).digest('base64url')
   }
 
-  issue({ namespace, name, uid, audiences, expirationSeconds, bound }: TokenSubject): string {
+  issue({ namespace, name, uid, audiences, expirationSeconds, bound, node }: TokenSubject): string {
     const now = Math.floor(this.#clock.now() / 1000)
     const claims: Claims = {
       aud: audiences,
@@ -71,6 +73,7 @@ export class TokenIssuer {
       jti: randomUUID(),
       'kubernetes.io': {
         namespace,
+        ...(node ? { node } : {}),
         ...(bound ? { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } } : {}),
         serviceaccount: { name, uid },
       },
@@ -99,14 +102,22 @@ export class TokenIssuer {
 
   /** The claims of a token that this cluster signed and that is valid now; undefined for any other text. */
   verify(token: string): Claims | undefined {
+    const claims = this.#signed.get(token) ?? this.#signedClaims(token)
+    const now = this.#clock.now() / 1000
+    return claims?.iss === issuer && claims.nbf <= now && now < claims.exp ? claims : undefined
+  }
+
+  #signedClaims(token: string): Claims | undefined {
     const [header, payload, signature, ...rest] = token.split('.')
     if (!header || !payload || !signature || rest.length > 0) return undefined
     const key = { key: this.#publicKey, dsaEncoding: 'ieee-p1363' } as const
     if (!verify('sha256', Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url')))
       return undefined
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Claims
-    const now = this.#clock.now() / 1000
-    return claims.iss === issuer && claims.nbf <= now && now < claims.exp ? claims : undefined
+    const [oldest] = this.#signed.keys()
+    if (oldest !== undefined && this.#signed.size >= rememberedTokens) this.#signed.delete(oldest)
+    this.#signed.set(token, claims)
+    return claims
   }
 }
 
@@ -120,11 +131,6 @@ export function loadSigningKey(path: string): string {
     writeFileSync(path, pem, { mode: 0o600 })
     return pem
   }
-}
-
-export function newSigningKey(): string {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
 }
 
 function encode(value: object): string {

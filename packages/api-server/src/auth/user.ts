@@ -9,7 +9,7 @@ export interface UserInfo {
   extra?: Record<string, string[]>
 }
 
-/** The one who may do everything: what a loopback connection without credentials is taken for. */
+/** The one who may do everything, whatever roles say: who comes by the admin socket. */
 export const admin: UserInfo = {
   username: 'kubernetes-admin',
   groups: ['system:masters', 'system:authenticated'],
@@ -26,4 +26,11 @@ export function serviceAccountUser(namespace: string, name: string, uid?: string
     ...(uid ? { uid } : {}),
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
   }
+}
+
+/** The service account that a user name stands for; undefined for all others. */
+export function serviceAccountOf(username: string): { namespace: string; name: string } | undefined {
+  if (!username.startsWith(serviceAccountPrefix)) return undefined
+  const [namespace, name, ...more] = username.slice(serviceAccountPrefix.length).split(':')
+  return namespace && name && more.length === 0 ? { namespace, name } : undefined
 }

@@ -76,7 +76,8 @@ export class Cel {
       try {
         return toDuration({ text }) as unknown
       } catch {
-        return text // Formats are validated elsewhere.
+        // Formats are validated elsewhere.
+        return text
       }
     }
   }

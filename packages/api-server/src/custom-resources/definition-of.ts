@@ -128,10 +128,12 @@ function storageOf(
     group,
     plural: names.plural,
     version: version.name,
-    view:
-      converter === noConversion
-        ? plainView(apiVersion, noConversion, complete)
-        : convertedView(apiVersion, converter, complete),
+    ...(converter === noConversion
+      ? {
+          view: plainView(apiVersion, noConversion, complete),
+          convert: (object, version) => ({ ...object, apiVersion: version }),
+        }
+      : { view: convertedView(apiVersion, converter, complete) }),
     ...(storedIn === version.name
       ? {}
       : {

@@ -7,6 +7,7 @@ import { invalid, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isQualifiedName } from '@dinghy/shared/api/names'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
+import { valueAt } from '../registry/field-path.ts'
 import { validateObjectMeta } from '../registry/kinds/object-meta.ts'
 import type { ScalePaths, Strategy } from '../registry/resource-definition.ts'
 import { conform } from '../shape/conform.ts'
@@ -135,10 +136,6 @@ function validateScaleStatus(object: KubernetesObject, { statusReplicas, selecto
   const at = `.${(selector ?? []).join('.')}`
   const detail = `${at} accessor error: ${JSON.stringify(text)} is of the type ${typeof text}, expected string`
   return [...errors, invalid(at, '', detail)]
-}
-
-function valueAt(object: object, path: string[]): unknown {
-  return path.reduce<unknown>((value, field) => (value as JsonObject | null | undefined)?.[field], object)
 }
 
 // ---- metadata

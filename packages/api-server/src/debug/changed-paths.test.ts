@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { changedPaths } from './changed-paths.ts'
+import { changes } from './changed-paths.ts'
 
 const cases: [what: string, before: unknown, after: unknown, paths: string[]][] = [
   ['nothing', { a: 1 }, { a: 1 }, []],
@@ -18,4 +18,6 @@ const cases: [what: string, before: unknown, after: unknown, paths: string[]][] 
   ['plain lists', { args: ['a', 'b'] }, { args: ['a', 'c', 'd'] }, ['/args/1', '/args/2']],
 ]
 
-test.each(cases)('finds %s', (_what, before, after, paths) => expect(changedPaths(before, after)).toEqual(paths))
+test.each(cases)('finds %s', (_what, before, after, paths) =>
+  expect(changes(before, after).map(({ path }) => path)).toEqual(paths),
+)

@@ -18,10 +18,6 @@ export interface Change {
   after?: unknown
 }
 
-export function changedPaths(before: unknown, after: unknown): string[] {
-  return changes(before, after).map(({ path }) => path)
-}
-
 /** With both values. An item that went is named by its place in the list before. */
 export function changes(before: unknown, after: unknown): Change[] {
   const found: Change[] = []

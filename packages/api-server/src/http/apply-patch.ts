@@ -6,12 +6,12 @@ import { invalid } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import { apiVersionOf } from '@dinghy/shared/api/resources'
 import { rfc3339 } from '@dinghy/shared/api/time'
+import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { serverSideApply } from '../patch/apply.ts'
 import { FieldSet } from '../patch/field-set.ts'
 import { applyPatchType, mediaTypeOf } from '../patch/patch.ts'
 import { managerName } from '../registry/ownership.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
-import type { Change } from '../registry/update.ts'
 import type { WriteContext } from '../registry/write-context.ts'
 import { decodeBody, type FieldValidation } from './decode.ts'
 import type { Exchange } from './exchange.ts'
@@ -41,7 +41,7 @@ export function applyChange(
   fieldValidation: FieldValidation,
   context: WriteContext,
   nowMs: number,
-): Change {
+): (live: KubernetesObject | undefined) => KubernetesObject {
   // YAML includes JSON, but JSON is what kubectl sends, and is read a lot faster.
   const isJson = body.subarray(0, 64).toString().trimStart().startsWith('{')
   const mediaType = isJson ? 'application/json' : 'application/yaml'

@@ -3,15 +3,14 @@
  */
 
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
-import type { Handler } from './handler.ts'
 import {
   localSubjectAccessReview,
   selfSubjectAccessReview,
-  selfSubjectReview,
   selfSubjectRulesReview,
   subjectAccessReview,
-  tokenReview,
-} from './reviews.ts'
+} from './access-reviews.ts'
+import type { Handler } from './handler.ts'
+import { selfSubjectReview, tokenReview } from './reviews.ts'
 import { createBinding } from './subresources/binding.ts'
 
 const handlers: Record<string, Handler> = {

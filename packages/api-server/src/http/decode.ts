@@ -15,8 +15,8 @@ import type * as Yaml from 'yaml'
 import { badRequest, invalid, unsupportedMediaType, type StatusError } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
-import type { TypeSource } from '@dinghy/shared/schema/type-shape'
-import { conform, type Conformed, ShapeError } from '../shape/conform.ts'
+import { type ConformTarget, conformTo } from '../registry/resources.ts'
+import { ShapeError } from '../shape/conform.ts'
 import { isObject, requireShallow, tooDeep } from '../shape/json.ts'
 import { duplicateFields } from './duplicate-fields.ts'
 import { decodeEnvelope, decodeMessage } from './protobuf.ts'
@@ -24,13 +24,10 @@ import { decodeEnvelope, decodeMessage } from './protobuf.ts'
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore'
 
 /** What the body must be; a ResourceDefinition is one. */
-export interface DecodeTarget {
+export interface DecodeTarget extends ConformTarget {
   group: string
   version: string
   kind: string
-  type: string
-  types: TypeSource
-  conform?(value: unknown): Conformed
   /** DeleteOptions and the like come with the apiVersion of whatever they are sent to. */
   anyVersion?: boolean
 }
@@ -40,7 +37,7 @@ export interface Decoded {
   warnings: string[]
 }
 
-export const acceptedMediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+const acceptedMediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 
 export function decodeBody(
   body: Buffer,
@@ -112,7 +109,8 @@ function readYaml(text: string): Pick<Parsed, 'value' | 'problems'> {
   const { parseDocument, LineCounter, visit, isScalar } = createRequire(import.meta.url)('yaml') as typeof Yaml
   const lines = new LineCounter()
   const document = parseDocument(text, {
-    version: '1.1', // as Go's YAML: yes, no, on and off are booleans, 0777 is octal – but no dates and no base-60 numbers
+    // As Go's YAML: yes, no, on and off are booleans, 0777 is octal; but there are no dates and no base-60 numbers.
+    version: '1.1',
     merge: true,
     uniqueKeys: false,
     lineCounter: lines,
@@ -162,7 +160,7 @@ function finish(
   const mismatch = mismatchMessage(parsed, target)
   if (mismatch !== undefined) throw badRequest(mismatch)
   try {
-    const { object, unknownFields } = target.conform?.(parsed.value) ?? conform(parsed.value, target.type, target.types)
+    const { object, unknownFields } = conformTo(target, parsed.value)
     const problems = validation === 'Ignore' ? [] : [...parsed.problems, ...unknownFields]
     if (validation === 'Strict' && problems.length > 0) {
       throw refuse(`strict decoding error: ${problems.join(', ')}`)

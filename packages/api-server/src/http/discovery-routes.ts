@@ -3,7 +3,15 @@
  * discovery.ts.
  */
 
-import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from '../discovery.ts'
+import {
+  aggregatedDiscovery,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+  type ExtensionVersion,
+  type Served,
+} from '../discovery.ts'
 import type { Resources } from '../registry/resources.ts'
 import { documentReply, perGeneration } from './document.ts'
 import type { Exchange } from './exchange.ts'
@@ -11,8 +19,21 @@ import { parseAccept } from './negotiation.ts'
 import type { PathRoutes } from './path-routes.ts'
 import type { Reply } from './reply.ts'
 
-export function discoveryRoutes(resources: Resources): PathRoutes {
-  const bodies = perGeneration(resources, () => new Map<string, string>())
+/** What other servers answer for, beside this one's resources. */
+export interface Extensions {
+  readonly generation: number
+  extensions(): ExtensionVersion[]
+}
+
+export function discoveryRoutes(resources: Resources, others: Extensions): PathRoutes {
+  const either = {
+    // Both only grow, so their sum changes whenever one of them does.
+    get generation() {
+      return resources.generation + others.generation
+    },
+  }
+  const served = () => ({ definitions: resources.all(), extensions: others.extensions() })
+  const bodies = perGeneration(either, () => new Map<string, string>())
   const remember = (key: string, make: () => object | undefined): string | undefined => {
     const known = bodies().get(key)
     if (known !== undefined) return known
@@ -29,13 +50,13 @@ export function discoveryRoutes(resources: Resources): PathRoutes {
     return body === undefined ? undefined : documentReply(exchange, body, 'application/json')
   }
   const root = (root: 'api' | 'apis') => (exchange: Exchange) =>
-    rootReply(exchange, root, (key, make) => remember(key, make) ?? '', resources)
+    rootReply(exchange, root, (key, make) => remember(key, make) ?? '', served)
   const resourceList = listOf((group, version) => apiResourceList(resources.all(), group, version))
   return {
     '/api': root('api'),
     '/api/:version': resourceList,
     '/apis': root('apis'),
-    '/apis/:group': listOf((group) => apiGroup(resources.all(), group)),
+    '/apis/:group': listOf((group) => apiGroup(served(), group)),
     '/apis/:group/:version': resourceList,
   }
 }
@@ -44,11 +65,11 @@ function rootReply(
   exchange: Exchange,
   root: 'api' | 'apis',
   remember: (key: string, make: () => object) => string,
-  resources: Resources,
+  served: () => Served,
 ): Reply {
   const aggregated = aggregatedVersion(exchange.request.headers.accept)
   if (aggregated) {
-    const body = remember(`${root} ${aggregated}`, () => aggregatedDiscovery(resources.all(), root, aggregated))
+    const body = remember(`${root} ${aggregated}`, () => aggregatedDiscovery(served(), root, aggregated))
     const contentType = `application/json;g=apidiscovery.k8s.io;v=${aggregated};as=APIGroupDiscoveryList`
     return documentReply(exchange, body, contentType)
   }
@@ -56,7 +77,7 @@ function rootReply(
   if (root === 'api') return documentReply(exchange, JSON.stringify(apiVersions(host)), 'application/json')
   return documentReply(
     exchange,
-    remember('apis', () => apiGroupList(resources.all())),
+    remember('apis', () => apiGroupList(served())),
     'application/json',
   )
 }

@@ -4,15 +4,14 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { Resources } from '../registry/resources.ts'
 import type { Exchange } from './exchange.ts'
 import type { Reply } from './reply.ts'
 
-/** Remembers what `make` returned until the set of resources changes. */
-export function perGeneration<T>(resources: Resources, make: () => T): () => T {
+/** Remembers what `make` returned until the set that it was made of changes. */
+export function perGeneration<T>(of: { readonly generation: number }, make: () => T): () => T {
   let made: { generation: number; value: T } | undefined
   return () => {
-    if (made?.generation !== resources.generation) made = { generation: resources.generation, value: make() }
+    if (made?.generation !== of.generation) made = { generation: of.generation, value: make() }
     return made.value
   }
 }

@@ -18,7 +18,7 @@ export interface Transform {
   apiVersion: string
 }
 
-export const jsonFormat: Format = { mediaType: 'application/json', transform: undefined }
+const jsonFormat: Format = { mediaType: 'application/json', transform: undefined }
 
 const accepted = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 const jsonTypes = new Set(['application/json', 'application/*', '*/*', 'application/vnd.kubernetes.protobuf'])

@@ -59,8 +59,11 @@ describe('OpenAPI', () => {
     expect((await ask('GET', '/openapi/v3/apis/apps/v1')).headers['cache-control']).toBe('no-cache, private')
   })
 
-  test('the older form is protobuf', async () => {
-    expect((await ask('GET', '/openapi/v2')).headers['content-type']).toContain('protobuf')
+  test('the older form is JSON, unless protobuf is asked for', async () => {
+    const protobuf = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
+    expect((await ask('GET', '/openapi/v2')).json['swagger']).toBe('2.0')
+    const old = await ask('GET', '/openapi/v2', undefined, { accept: protobuf })
+    expect(old.headers['content-type']).toContain('protobuf')
   })
 })
 

@@ -7,18 +7,22 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { serviceUnavailable } from '@dinghy/shared/api/errors'
-import { type HttpResponse, httpRequest } from '@dinghy/shared/http/client'
+import { type ClientTls, type HttpResponse, httpRequest } from '@dinghy/shared/http/client'
 import { httpUpgrade } from '@dinghy/shared/http/client-upgrade'
 import { takeConnection } from '@dinghy/shared/http/upgrade'
 import type { Exchange } from './exchange.ts'
 import type { Reply } from './reply.ts'
 
 export interface Target {
-  scheme?: 'http' | 'https'
+  scheme: 'http' | 'https'
   host: string
   port: number
+  /** Whom it is trusted by, and how this server shows itself. Nothing: any certificate will do. */
+  tls?: ClientTls | undefined
   /** With the query string. */
   path: string
+  /** Sent besides what the client sent. */
+  headers?: Record<string, string | string[]>
 }
 
 const hopByHop = new Set([
@@ -47,7 +51,7 @@ export async function pipeHttp(exchange: Exchange, target: Target, refusal?: Ref
     {
       method: request.method,
       url: { origin: originOf(target), path: target.path },
-      tls: anyCertificate,
+      tls: target.tls ?? anyCertificate,
       headers: forwarded(request.headers, target),
       body: hasBody ? request.raw : undefined,
       // A program in a pod may think as long as it likes: its client knows when to give up.
@@ -66,7 +70,7 @@ export async function pipeUpgrade(exchange: Exchange, target: Target, refusal?: 
     {
       method: request.method,
       url: { origin: originOf(target), path: target.path },
-      tls: anyCertificate,
+      tls: target.tls ?? anyCertificate,
       protocol: request.headers.upgrade ?? '',
       headers: forwarded(request.headers, target),
     },
@@ -113,7 +117,13 @@ function head(status: number, headers: IncomingHttpHeaders): string {
 }
 
 function forwarded(headers: IncomingHttpHeaders, target: Target): IncomingHttpHeaders {
-  return { ...withoutHopByHop(headers), host: authority(target) }
+  const passed = Object.entries(withoutHopByHop(headers)).filter(([name]) => !isForThisServer(name))
+  return { ...Object.fromEntries(passed), ...target.headers, host: authority(target) }
+}
+
+/** What proved to this server who asks; whoever it hands the request on to must not be able to use it. */
+function isForThisServer(name: string): boolean {
+  return name === 'authorization' || name.startsWith('impersonate-') || name.startsWith('x-remote-')
 }
 
 function withoutHopByHop(headers: IncomingHttpHeaders): Record<string, string> & { 'content-type'?: string } {
@@ -126,7 +136,7 @@ function withoutHopByHop(headers: IncomingHttpHeaders): Record<string, string> &
 const anyCertificate = { rejectUnauthorized: false }
 
 function originOf(target: Target): string {
-  return `${target.scheme ?? 'http'}://${authority(target)}`
+  return `${target.scheme}://${authority(target)}`
 }
 
 function authority({ host, port }: Target): string {

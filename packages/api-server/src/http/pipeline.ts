@@ -1,9 +1,11 @@
 /**
- * The way of a request, one line a stage, by Kubernetes' own names for them. The first five are Fastify's onRequest
+ * The way of a request, one line a stage, by Kubernetes' own names for them. The first six are Fastify's onRequest
  * hooks, in this order; `encode` is its onSend hook; upgrades (exec, attach, port-forward) take the same way.
  *
- *   request ─► request info ─► is local ─► authenticate ─► flow control ─► authorize ─► handler ─► encode ─► answer
- *                                403           401             429             403         │
+ *   request ─► request info ─► is local ─► authenticate ─► impersonate ─► flow control ─► authorize
+ *                                403           401             403             429            403
+ *           ─► aggregate ─► handler ─► encode ─► answer     (aggregate: another server may answer)
+ *                              │
  *      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
  *     400 413 415             any                   422           403 …               409 404
  *
@@ -15,7 +17,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import {
   badRequest,
-  forbidden,
   requestEntityTooLarge,
   type Status,
   StatusError,
@@ -27,11 +28,14 @@ import { HttpServer } from '@dinghy/shared/http/server'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { authenticate } from '../auth/authenticate.ts'
 import type { Authorizer } from '../auth/authorize.ts'
+import { notAuthorized } from '../auth/forbidden.ts'
+import { impersonate } from '../auth/impersonation.ts'
 import { requireLocal } from '../auth/loopback.ts'
 import { Exchange, maxBodyBytes } from './exchange.ts'
 import type { FlowControl } from './flow-control.ts'
+import { attributesOf } from './access-attributes.ts'
 import { addPathRoutes, type PathRoutes } from './path-routes.ts'
-import { answer, encode, statusAnswer } from './reply.ts'
+import { answer, encode, type Reply, statusAnswer } from './reply.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import { findHandler } from './resource-routes.ts'
 import { addResourceRoutes } from './routes.ts'
@@ -43,6 +47,16 @@ export interface Pipeline {
   paths: PathRoutes
   metrics: RequestMetrics
   log: Logger
+  /** Another server that answers for this path (../aggregation/), if there is one. */
+  extensionFor(path: string): Extension | undefined
+}
+
+/** A group and version that somebody else answers for. */
+export interface Extension {
+  group: string
+  version: string
+  /** A refusal is thrown. Undefined: the connection has been taken. */
+  answer(exchange: Exchange): Promise<Reply | undefined>
 }
 
 export function createApiServer(pipeline: Pipeline): HttpServer {
@@ -68,8 +82,16 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
     requireLocal(request.headers)
     done()
   })
-  app.addHook('onRequest', function authenticateRequest({ exchange, headers }, _reply, done) {
-    exchange.user = authenticate(services.authenticators, headers)
+  app.addHook('onRequest', function authenticateRequest({ exchange, headers, raw }, _reply, done) {
+    const { path } = exchange.info
+    exchange.user = authenticate(services.authenticators, { headers, path, socket: raw.socket })
+    // Credentials are for this server: nobody whom the request is handed on to shall see them.
+    delete headers.authorization
+    done()
+  })
+  app.addHook('onRequest', function impersonateUser({ exchange, headers, raw }, _reply, done) {
+    exchange.user = impersonate(exchange.user, raw.rawHeaders, services.authorization.authorize)
+    for (const name in headers) if (name.startsWith('impersonate-')) delete headers[name]
     done()
   })
   app.addHook('onRequest', function flowControl({ exchange }, _reply, done) {
@@ -77,8 +99,14 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
     done()
   })
   app.addHook('onRequest', function authorizeRequest({ exchange }, _reply, done) {
-    authorize(exchange, services.authorizer)
+    authorize(exchange, services.authorization.authorize)
     done()
+  })
+  app.addHook('onRequest', function aggregate({ exchange }, reply, done) {
+    const extension = pipeline.extensionFor(exchange.info.path)
+    if (!extension) return done()
+    // Nothing after this hook is called for what another server answers, unless it is a refusal.
+    void extension.answer(exchange).then((made) => made && answer(reply, made), done)
   })
   app.addHook('onSend', encode)
 
@@ -109,15 +137,10 @@ function onceOver({ upgrade, reply }: Exchange, act: () => void): void {
   connection.once('close', act)
 }
 
-function authorize({ user, info }: Exchange, authorizer: Authorizer): void {
-  const { verb, group, version, resource, subresource, namespace, name } = info
-  const path = info.isResource ? undefined : info.path
-  const decision = authorizer({ user, verb, group, version, resource, subresource, namespace, name, path })
-  if (decision.allowed) return
-  const what = info.isResource
-    ? `User ${JSON.stringify(user.username)} cannot ${verb} resource ${JSON.stringify(subresource ? `${resource}/${subresource}` : resource)} in API group ${JSON.stringify(group)} ${namespace ? `in the namespace ${JSON.stringify(namespace)}` : 'at the cluster scope'}`
-    : `User ${JSON.stringify(user.username)} cannot ${verb} path ${JSON.stringify(path)}`
-  throw forbidden(group, resource, name ?? '', decision.reason ? `${what}: ${decision.reason}` : what)
+function authorize({ user, info, query }: Exchange, authorizer: Authorizer): void {
+  const attributes = attributesOf(user, info, query)
+  const decision = authorizer(attributes)
+  if (!decision.allowed) throw notAuthorized(attributes, decision.reason)
 }
 
 function answerError(error: unknown, request: FastifyRequest, log: Logger): ErrorAnswer {

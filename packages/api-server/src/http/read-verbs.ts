@@ -6,6 +6,7 @@ import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import { prepare } from '../registry/resources.ts'
 import type { Exchange } from './exchange.ts'
 import { negotiate } from './negotiation.ts'
+import { refOf } from './object-ref.ts'
 import type { Reply } from './reply.ts'
 import { encoded } from './reply.ts'
 import type { TableOptions } from './represent.ts'
@@ -17,15 +18,10 @@ import { watchReply } from './watch-stream.ts'
 /** With resourceVersionMatch=Exact this is time travel: the object as it was at that revision. */
 export async function get(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const format = negotiate(exchange.request.headers.accept)
-  const { namespace, name } = exchange.info
-  const entry = services.store.get(
-    definition,
-    { namespace: definition.namespaced ? namespace : undefined, name: name! },
-    {
-      resourceVersion: exchange.parameter('resourceVersion'),
-      resourceVersionMatch: exchange.parameter('resourceVersionMatch'),
-    },
-  )
+  const entry = services.store.get(definition, refOf(exchange, definition), {
+    resourceVersion: exchange.parameter('resourceVersion'),
+    resourceVersionMatch: exchange.parameter('resourceVersionMatch'),
+  })
   await prepare(definition, [entry])
   return encoded(format, representObject(format, definition, entry, tableOptions(exchange, services)))
 }

@@ -2,13 +2,12 @@
  * create, update, patch, delete: from the bytes of a request to the store and back.
  */
 
-import { badRequest, invalid, success } from '@dinghy/shared/api/errors'
+import { invalid, success } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { applyPatch } from '../patch/patch.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import { prepare } from '../registry/resources.ts'
-import type { ObjectRef } from '../registry/store-parts.ts'
 import type { Change } from '../registry/update.ts'
 import type { WriteContext } from '../registry/write-context.ts'
 import type { Entry } from '../storage/storage.ts'
@@ -18,6 +17,7 @@ import { decodeObject } from './decode.ts'
 import { decodeRequest } from './decode-request.ts'
 import type { Exchange } from './exchange.ts'
 import { negotiate } from './negotiation.ts'
+import { refOf, scopeOf } from './object-ref.ts'
 import { tableOptions } from './read-verbs.ts'
 import type { Reply } from './reply.ts'
 import { encoded, jsonReply } from './reply.ts'
@@ -35,8 +35,15 @@ export async function create(exchange: Exchange, definition: ResourceDefinition,
 export async function update(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const context = exchange.writeContext(isDryRun(exchange, 'UpdateOptions'))
   const object = await decodeRequest(exchange, definition, 'UpdateOptions')
-  const createIfMissing = definition.strategy.allowCreateOnUpdate ?? false
-  return change(exchange, definition, services, () => structuredClone(object), context, createIfMissing)
+  const make = () => structuredClone(object)
+  return change(
+    exchange,
+    definition,
+    services,
+    make,
+    context,
+    definition.strategy.allowCreateOnUpdate ? make : undefined,
+  )
 }
 
 export async function patch(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
@@ -46,20 +53,20 @@ export async function patch(exchange: Exchange, definition: ResourceDefinition, 
   const validation = fieldValidation(exchange, 'PatchOptions')
   if (isApply(exchange)) {
     const make = applyChange(exchange, body, definition, validation, context, services.clock.now())
-    return change(exchange, definition, services, make, { ...context, isApply: true }, true)
+    return change(exchange, definition, services, make, { ...context, isApply: true }, () => make(undefined))
   }
   const patched: Change = (current) => {
     const result = applyPatch({
       contentType: exchange.request.headers['content-type'],
       patch: body,
-      original: current!,
+      original: current,
       type: definition.type,
       types: definition.types,
       accepts: definition.patchTypes,
     })
     return named(definition, conformPatched(exchange, result, definition, validation))
   }
-  return change(exchange, definition, services, patched, context, false)
+  return change(exchange, definition, services, patched, context)
 }
 
 /** A patch can take everything away; what is left must still be an object. */
@@ -87,10 +94,10 @@ async function change(
   services: Services,
   make: Change,
   context: WriteContext,
-  createIfMissing: boolean,
+  createIfMissing?: () => KubernetesObject,
 ): Promise<Reply> {
   const { subresource } = exchange.info
-  const options = { subresource, createIfMissing: createIfMissing && subresource === undefined }
+  const options = { subresource, createIfMissing: subresource === undefined ? createIfMissing : undefined }
   const { entry, created } = await services.store.update(
     definition,
     refOf(exchange, definition),
@@ -151,15 +158,4 @@ async function shown(
   await prepare(definition, [entry])
   const format = negotiate(exchange.request.headers.accept)
   return encoded(format, representObject(format, definition, entry, tableOptions(exchange, services)), code)
-}
-
-/** The namespace an object is created in. */
-function scopeOf({ info }: Exchange, definition: ResourceDefinition): string | undefined {
-  if (!definition.namespaced) return undefined
-  if (info.namespace === undefined) throw badRequest('an empty namespace may not be set during creation')
-  return info.namespace
-}
-
-export function refOf({ info }: Exchange, definition: ResourceDefinition): ObjectRef {
-  return { namespace: definition.namespaced ? info.namespace : undefined, name: info.name! }
 }

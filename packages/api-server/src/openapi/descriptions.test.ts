@@ -10,7 +10,11 @@ test('every sentence is about a field there is', () => {
 })
 
 test('a field says what its type says of it, or what it means everywhere', () => {
-  const of = (type: string, field: string) => describeField(schema.type(type)!, field)
+  const of = (name: string, field: string) => {
+    const type = schema.type(name)
+    return type && describeField(type, field)
+  }
+  expect(schema.type('core.v1.PodSpec')).toBeDefined()
   expect(describeType('core.v1.Pod')).toContain('Containers that live and die together')
   expect(of('core.v1.PodSpec', 'nodeName')).toBe('The node it runs on; set by the scheduler.')
   expect(of('flowcontrol.v1.FlowSchema', 'spec')).toBe('What is wanted; written by people.')

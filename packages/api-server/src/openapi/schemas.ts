@@ -156,7 +156,7 @@ const namedScalars: Partial<Record<Scalar, { name: string; schema: OpenApiSchema
 }
 
 /** "core.v1.Pod" → "io.k8s.api.core.v1.Pod"; the type of a custom resource is published under its own name. */
-export function publishedName(typeName: string): string {
+function publishedName(typeName: string): string {
   const [group = '', version, kind, ...rest] = typeName.split('.')
   if (rest.length > 0) return typeName
   const prefix = prefixes[group] ?? `io.k8s.api.${group}`

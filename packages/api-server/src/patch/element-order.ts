@@ -18,11 +18,13 @@ export function orderLike(
   const inPatch = positions(patchOrder, identity)
   const onServer = positions(serverOrder, identity)
   const at = (places: Map<unknown, number>, item: unknown) => places.get(identity(item))
+  const by = (places: Map<unknown, number>) => (a: unknown, b: unknown) =>
+    (at(places, a) ?? Infinity) - (at(places, b) ?? Infinity)
 
   const named = merged.filter((item) => at(inPatch, item) !== undefined)
   const others = merged.filter((item) => at(inPatch, item) === undefined)
-  named.sort((a, b) => at(inPatch, a)! - at(inPatch, b)!)
-  others.sort((a, b) => (at(onServer, a) ?? Infinity) - (at(onServer, b) ?? Infinity))
+  named.sort(by(inPatch))
+  others.sort(by(onServer))
 
   const zipped: unknown[] = []
   while (named.length > 0 && others.length > 0) {

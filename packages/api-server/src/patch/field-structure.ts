@@ -60,7 +60,7 @@ function placeOfField({ type }: Place, key: string, types: TypeSource): Place {
 /** Keys that authors may leave out because the schema has a default for them. */
 const keyDefaults: JsonObject = { protocol: 'TCP' }
 
-export function itemElement(item: unknown, field: FieldShape | undefined): string {
+function itemElement(item: unknown, field: FieldShape | undefined): string {
   if (field?.listType !== 'map') return valueElement(item)
   const keys = field.listMapKeys.toSorted().map((key) => {
     const value = (isObject(item) ? item[key] : undefined) ?? (field.listMapKeyDefaults ?? keyDefaults)[key]

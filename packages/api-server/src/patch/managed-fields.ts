@@ -35,10 +35,7 @@ export function readOwners(managedFields: readonly ManagedFieldsEntry[] | undefi
 export function writeOwners(owners: readonly Owner[]): ManagedFieldsEntry[] {
   return owners
     .filter(({ fields }) => !fields.isEmpty)
-    .toSorted((a, b) => {
-      const [left, right] = [a, b].map((o) => `${o.operation} ${o.time ?? ''} ${o.name} ${o.subresource ?? ''}`)
-      return left! < right! ? -1 : 1
-    })
+    .toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))
     .map(({ name, operation, apiVersion, time, subresource, fields }) => ({
       manager: name,
       operation,
@@ -48,6 +45,10 @@ export function writeOwners(owners: readonly Owner[]): ManagedFieldsEntry[] {
       fieldsV1: fields.toFieldsV1(),
       ...(subresource ? { subresource } : {}),
     }))
+}
+
+function rank({ operation, time = '', name, subresource = '' }: Owner): string {
+  return `${operation} ${time} ${name} ${subresource}`
 }
 
 export function isSameManager(a: Manager, b: Manager): boolean {

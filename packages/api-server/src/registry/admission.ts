@@ -3,7 +3,8 @@
  * This is the seam; the plugins are in ../admission/.
  *
  * Plugins run in the order of the chain; first every admit, then, when the object is final and valid, every validate.
- * A refusal is a thrown StatusError, usually Forbidden.
+ * If a webhook changed the object, every admit runs once more, so that what others filled in still fits. A refusal is a
+ * thrown StatusError, usually Forbidden.
  */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
@@ -12,26 +13,45 @@ import type { WriteContext } from './write-context.ts'
 
 export interface AdmissionRequest {
   operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
+  /** In whose version the objects are: the stored one. */
   definition: ResourceDefinition
+  /** In which version the client asked; the stored one unless said otherwise. */
+  requested?: ResourceDefinition
+  /**
+   * What `object` is, where a subresource speaks another kind than its resource: a Scale, a Binding, PodExecOptions.
+   */
+  kind?: GroupVersionKind
   subresource: string | undefined
   namespace: string | undefined
   /** Empty while a generated name has not been chosen yet. */
   name: string
-  /** The new state; `admit` may change it in place. Undefined for DELETE and CONNECT. */
+  /** The new state; `admit` may change it in place, or put another in its place. Undefined for DELETE. */
   object: KubernetesObject | undefined
-  /** The state before. Undefined for CREATE. */
+  /** The state before. Undefined for CREATE and CONNECT. */
   previous: KubernetesObject | undefined
+  /** CreateOptions and the like, as far as the request said more than its context. */
+  options?: object
+  /** Set when the admit stage runs for the second time. */
+  isReinvocation?: boolean
   context: WriteContext
+}
+
+export interface GroupVersionKind {
+  group: string
+  version: string
+  kind: string
 }
 
 export interface AdmissionPlugin {
   /** Upstream's plugin name. */
   name: string
-  admit?(request: AdmissionRequest): void | Promise<void>
+  /** Asks for the second run by returning 'reinvoke'. */
+  admit?(request: AdmissionRequest): Admitted | Promise<Admitted>
   /** May hold something until the write is over, by returning how to let go of it. */
   validate?(request: AdmissionRequest): Release | undefined | void | Promise<Release | undefined | void>
 }
 
+export type Admitted = 'reinvoke' | undefined | void
 export type Release = () => void
 
 export class AdmissionChain {
@@ -42,12 +62,19 @@ export class AdmissionChain {
   }
 
   async admit(request: AdmissionRequest): Promise<void> {
+    if (request.context.isAdmitted) return
+    let again = false
+    for (const plugin of this.#plugins) if ((await plugin.admit?.(request)) === 'reinvoke') again = true
+    if (!again) return
+    request.isReinvocation = true
     for (const plugin of this.#plugins) await plugin.admit?.(request)
+    delete request.isReinvocation
   }
 
   /** Call the returned function when the write is over. */
   async validate(request: AdmissionRequest): Promise<Release> {
     const held: Release[] = []
+    if (request.context.isAdmitted) return () => {}
     const release = () => held.forEach((letGo) => letGo())
     try {
       for (const plugin of this.#plugins) {
@@ -59,6 +86,13 @@ export class AdmissionChain {
       throw error
     }
     return release
+  }
+
+  /** Both, for what is not stored as it was sent: subresources, reviews, connections. */
+  async run(request: AdmissionRequest): Promise<void> {
+    await this.admit(request)
+    const settle = await this.validate(request)
+    settle()
   }
 }
 

@@ -22,8 +22,8 @@ export function encodeContinue(bookmark: Bookmark, prefix: string): string {
 
 export function decodeContinue(text: string, prefix: string): Bookmark {
   const json = Buffer.from(text, 'base64url').toString()
-  const match = /^\{"v":"meta\.k8s\.io\/v1","rv":(-1|\d+),"start":("[^"\\]+")\}$/.exec(json)
-  if (!match) throw badRequest(`continue key is not valid: ${text}`)
-  const revision = Number(match[1])
-  return { revision: revision === present ? undefined : revision, after: prefix + (JSON.parse(match[2]!) as string) }
+  const [, rv, start] = /^\{"v":"meta\.k8s\.io\/v1","rv":(-1|\d+),"start":"([^"\\]+)"\}$/.exec(json) ?? []
+  if (start === undefined) throw badRequest(`continue key is not valid: ${text}`)
+  const revision = Number(rv)
+  return { revision: revision === present ? undefined : revision, after: prefix + start }
 }

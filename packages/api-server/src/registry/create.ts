@@ -32,25 +32,29 @@ export async function createObject(
 ): Promise<Entry> {
   applyScope(requested, sent, { namespace })
   const definition = parts.resources.stored(requested)
-  const object = defaultAndConvert(requested, definition, sent)
-  const metadata = sentMetadata(object)
+  const converted = defaultAndConvert(requested, definition, sent)
   const request: AdmissionRequest = {
     operation: 'CREATE',
     definition,
+    requested,
     subresource: undefined,
     namespace,
-    name: metadata.name ?? '',
-    object,
+    name: sentMetadata(converted).name ?? '',
+    object: converted,
     previous: undefined,
     context,
   }
   await parts.admission.admit(request)
+  // A webhook puts another object in the place of what was sent.
+  const object = request.object ?? converted
+  applyScope(definition, object, { namespace })
+  const metadata = sentMetadata(object)
   if (definition.strategy.load) await definition.strategy.load(object)
   fillForCreate(definition, object, parts.clock.now())
   if (definition.subresources.status) delete (object as { status?: unknown }).status
-  const generated = !metadata.name && Boolean(metadata.generateName)
+  const stem = metadata.name ? undefined : metadata.generateName
   const prepare = () => {
-    if (generated) metadata.name = generateName(metadata.generateName!)
+    if (stem) metadata.name = generateName(stem)
     definition.strategy.prepareForCreate?.(object) // a Job writes its own name into its template
     fillAlwaysWritten(object, definition.type, definition.types)
   }
@@ -61,13 +65,14 @@ export async function createObject(
     for (let attempt = 1; ; attempt++) {
       if (attempt > 1) prepare()
       requireValidCreate(definition, object, context)
-      const settle = await parts.admission.validate({ ...request, name: metadata.name ?? '' })
+      request.name = metadata.name ?? ''
+      const settle = await parts.admission.validate(request)
       recordOwners(definition, object, undefined, undefined, context, parts.clock.now())
       const key = objectKey(definition.storage, namespace, object.metadata.name)
       const entry = await insertEncoded(parts, definition, key, object, context).finally(settle)
       if (entry) return entry
       const { group, plural } = definition
-      if (!generated) throw alreadyExists(group, plural, object.metadata.name)
+      if (!stem) throw alreadyExists(group, plural, object.metadata.name)
       if (attempt === generateNameAttempts) throw generateNameConflict(group, plural, object.metadata.name)
     }
   } finally {

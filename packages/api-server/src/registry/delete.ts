@@ -5,6 +5,7 @@
 import { conflict, hasReason, notFound } from '@dinghy/shared/api/errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { Entry } from '../storage/storage.ts'
+import type { AdmissionRequest } from './admission.ts'
 import { replace } from './compare-and-swap.ts'
 import type { DeleteOptions } from './deletion-plan.ts'
 import { planDeletion } from './deletion-plan.ts'
@@ -51,16 +52,20 @@ async function attemptDelete(
   const definition = parts.resources.stored(requested)
   await prepare(definition, [current])
   const plan = planDeletion(definition, current.copy(), options, parts.clock.now())
-  const settle = await parts.admission.validate({
+  const request: AdmissionRequest = {
     operation: 'DELETE',
     definition,
+    requested,
     subresource: undefined,
     namespace: ref.namespace,
     name: ref.name,
     object: undefined,
     previous: objectOf(definition, current),
+    options: shownOptions(options),
     context,
-  })
+  }
+  await parts.admission.admit(request)
+  const settle = await parts.admission.validate(request)
   try {
     if (plan.action === 'wait') {
       requireNamespaceNotTerminating(requested, ref.name)
@@ -72,6 +77,21 @@ async function attemptDelete(
     return entry && { entry, removed }
   } finally {
     settle()
+  }
+}
+
+/** As DeleteOptions have them, for those who are asked. */
+function shownOptions({
+  gracePeriodSeconds,
+  propagationPolicy,
+  orphanDependents,
+  preconditions,
+}: DeleteOptions): object {
+  return {
+    ...(gracePeriodSeconds !== undefined ? { gracePeriodSeconds } : {}),
+    ...(preconditions ? { preconditions } : {}),
+    ...(orphanDependents !== undefined ? { orphanDependents } : {}),
+    ...(propagationPolicy !== undefined ? { propagationPolicy } : {}),
   }
 }
 

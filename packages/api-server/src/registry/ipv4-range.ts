@@ -27,7 +27,7 @@ export function contains({ first, last }: Ipv4Range, address: string): boolean {
   return number >= first && number <= last
 }
 
-export function ipToNumber(address: string): number {
+function ipToNumber(address: string): number {
   return address.split('.').reduce((number, octet) => number * 256 + Number(octet), 0)
 }
 

@@ -87,9 +87,10 @@ function selectedPage(
 ): ListPage {
   const { revision } = candidates
   const matching = candidates.entries.filter((entry) => matches(selection, definition, entry))
-  if (!limit || matching.length <= limit) return { revision, entries: matching }
+  const last = limit ? matching[limit - 1] : undefined
+  if (!last || matching.length === limit) return { revision, entries: matching }
   const entries = matching.slice(0, limit)
-  return { revision, entries, continue: encodeContinue({ revision, after: entries.at(-1)!.key }, prefix) }
+  return { revision, entries, continue: encodeContinue({ revision, after: last.key }, prefix) }
 }
 
 /** A list by name in a known place is a get: kubectl's `get NAME -w` and `wait` ask this way. */

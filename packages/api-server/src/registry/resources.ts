@@ -6,7 +6,8 @@
  */
 
 import type { KubernetesObject } from '@dinghy/shared/api/types'
-import { apiVersionOf } from '@dinghy/shared/api/resources'
+import { apiVersionOf, type Resource } from '@dinghy/shared/api/resources'
+import { conform, type Conformed } from '../shape/conform.ts'
 import type { Entry } from '../storage/storage.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
 
@@ -54,12 +55,15 @@ export class Resources {
     return this.#definitions.get(id(group, version, plural))
   }
 
-  all(): ResourceDefinition[] {
-    return [...this.#definitions.values()]
+  /** Of a resource that is always served. */
+  definitionOf({ group, version, plural }: Resource): ResourceDefinition {
+    const definition = this.get(group, version, plural)
+    if (!definition) throw new Error(`${plural} of ${group}/${version} are not served`)
+    return definition
   }
 
-  hasGroupVersion(group: string, version: string): boolean {
-    return this.all().some((definition) => definition.group === group && definition.version === version)
+  all(): ResourceDefinition[] {
+    return [...this.#definitions.values()]
   }
 
   /** The definition in whose version objects of this one are kept: itself, unless versions share a location. */
@@ -91,6 +95,13 @@ export function bytesOf(definition: ResourceDefinition, entry: Entry): Buffer {
   const object = objectOf(definition, entry)
   return object === entry.object ? entry.value : Buffer.from(JSON.stringify(object))
 }
+
+/** What a client or a webhook sent, in the form of its type. Throws ShapeError. */
+export function conformTo(target: ConformTarget, value: unknown): Conformed {
+  return target.conform?.(value) ?? conform(value, target.type, target.types)
+}
+
+export type ConformTarget = Pick<ResourceDefinition, 'type' | 'types' | 'conform'>
 
 export function inVersionOf(definition: ResourceDefinition, object: KubernetesObject): KubernetesObject {
   const apiVersion = apiVersionOf(definition)

@@ -18,9 +18,9 @@ async function create(name: string, spec?: object) {
 }
 async function change(name: string, edit: (service: Service) => void) {
   const { store, definition, context } = fixture
-  const make = (current: KubernetesObject | undefined) => {
+  const make = (current: KubernetesObject) => {
     edit(current as Service)
-    return current!
+    return current
   }
   const { entry } = await store.update(definition('services'), { namespace: 'default', name }, make, context)
   return entry.object as Service

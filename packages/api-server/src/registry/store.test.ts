@@ -107,8 +107,8 @@ describe('create', () => {
 describe('update', () => {
   const set =
     (value: string, more: object = {}) =>
-    (current: KubernetesObject | undefined) =>
-      ({ ...current!, metadata: { ...current!.metadata, ...more }, data: { key: value } }) as KubernetesObject
+    (current: KubernetesObject) =>
+      ({ ...current, metadata: { ...current.metadata, ...more }, data: { key: value } }) as KubernetesObject
 
   test('keeps what the server owns', async () => {
     const created = await fixture.create('configmaps', configMap('a'))
@@ -125,9 +125,9 @@ describe('update', () => {
   test('without a resourceVersion is made again when somebody else was faster', async () => {
     await fixture.create('configmaps', configMap('a', { count: '0' }))
     const { store, definition, context } = fixture
-    const increment = (current: KubernetesObject | undefined) => {
+    const increment = (current: KubernetesObject) => {
       const { data } = current as unknown as { data: { count: string } }
-      const { resourceVersion: _, ...metadata } = current!.metadata
+      const { resourceVersion: _, ...metadata } = current.metadata
       return { ...current, metadata, data: { count: String(Number(data.count) + 1) } } as unknown as KubernetesObject
     }
     await Promise.all([1, 2, 3, 4].map(() => store.update(definition('configmaps'), ref('a'), increment, context)))
@@ -166,7 +166,7 @@ describe('update', () => {
     const make = () => configMap('a') as unknown as KubernetesObject
     const error = await failure(store.update(definition('configmaps'), ref('a'), make, context))
     expect(error.message).toBe('configmaps "a" not found')
-    const { created } = await store.update(definition('configmaps'), ref('a'), make, context, { createIfMissing: true })
+    const { created } = await store.update(definition('configmaps'), ref('a'), make, context, { createIfMissing: make })
     expect(created).toBe(true)
   })
 
@@ -174,7 +174,7 @@ describe('update', () => {
     await fixture.create('pods', pod('a'))
     const { store, definition, context } = fixture
     const pods = definition('pods')
-    const change = (image: string) => (current: KubernetesObject | undefined) =>
+    const change = (image: string) => (current: KubernetesObject) =>
       ({ ...current, spec: { containers: [{ name: 'c', image }] }, status: { message: 'hello' } }) as unknown as Pod
     const { entry: main } = await store.update(pods, ref('a'), change('other'), context)
     expect(main.object).toMatchObject({ spec: { containers: [{ image: 'other' }] } })
@@ -200,9 +200,9 @@ describe('delete', () => {
     const { entry, removed } = await store.delete(definition('configmaps'), ref('a'), {}, context)
     expect(removed).toBe(false)
     expect(entry.object.metadata.deletionTimestamp).toBe('2025-01-01T00:00:00Z')
-    const release = (current: KubernetesObject | undefined) => {
-      delete current!.metadata.finalizers
-      return current!
+    const release = (current: KubernetesObject) => {
+      delete current.metadata.finalizers
+      return current
     }
     await store.update(definition('configmaps'), ref('a'), release, context)
     expect(() => store.get(definition('configmaps'), ref('a'))).toThrow('not found')

@@ -25,15 +25,13 @@ import { rulesFor } from './subresource-rules.ts'
 import { requireValidUpdate } from './validation.ts'
 import type { WriteContext } from './write-context.ts'
 
-/**
- * Makes the next state. `current` belongs to the callee, in the version of the definition; undefined if there is none.
- */
-export type Change = (current: KubernetesObject | undefined) => KubernetesObject | Promise<KubernetesObject>
+/** Makes the next state. `current` belongs to the callee, in the version of the definition. */
+export type Change = (current: KubernetesObject) => KubernetesObject | Promise<KubernetesObject>
 
 export interface UpdateOptions {
   subresource?: string | undefined
-  /** Write although the object does not exist (PUT of some kinds, server-side apply). */
-  createIfMissing?: boolean
+  /** Makes the object that does not exist yet (PUT of some kinds, server-side apply). */
+  createIfMissing?: (() => KubernetesObject) | undefined
 }
 
 const attempts = 10
@@ -53,7 +51,7 @@ export async function updateObject(
     const current = parts.storage.get(key)
     if (!current) {
       if (!options.createIfMissing) throw notFound(group, plural, ref.name)
-      const object = await change(undefined)
+      const object = options.createIfMissing()
       applyScope(requested, object, ref)
       return { entry: await createObject(parts, requested, ref.namespace, object, context), created: true }
     }
@@ -80,18 +78,24 @@ async function attemptUpdate(
   applyScope(requested, sent, ref)
   requireSameRevision(requested, sent, current)
   const rules = rulesFor(definition, subresource)
-  const next = rules.select(defaultAndConvert(requested, definition, sent), previous)
+  const selected = rules.select(defaultAndConvert(requested, definition, sent), previous)
   const request: AdmissionRequest = {
     operation: 'UPDATE',
     definition,
+    requested,
     subresource,
     namespace: ref.namespace,
     name: ref.name,
-    object: next,
+    object: selected,
     previous,
     context,
   }
   await parts.admission.admit(request)
+  // A webhook puts another object in the place of what was sent, and may not change more than the client.
+  const admitted = request.object ?? selected
+  if (admitted !== selected) applyScope(definition, admitted, ref)
+  const next = admitted === selected ? selected : rules.select(admitted, previous)
+  request.object = next
   if (definition.strategy.load) await definition.strategy.load(next)
   carryOver(definition, next, previous)
   rules.prepare(next, previous)

@@ -81,10 +81,11 @@ async function* events(
 export function transition(event: ChangeEvent, matches: (entry: Entry) => boolean): ObjectEvent | undefined {
   const { type, revision, entry, previous } = event
   const is = type !== 'DELETED' && matches(entry)
-  const was = type === 'DELETED' ? matches(entry) : previous !== undefined && matches(previous)
+  const before = type === 'DELETED' ? entry : previous
+  const was = before && matches(before) ? before : undefined
   if (is) return { type: was ? 'MODIFIED' : 'ADDED', revision, entry }
   if (!was) return undefined
-  return { type: 'DELETED', revision, entry: type === 'DELETED' ? entry : atRevision(previous!, revision) }
+  return { type: 'DELETED', revision, entry: was === entry ? entry : atRevision(was, revision) }
 }
 
 /** The last state that matched, with the number of the change that ended it: a client resumes from there. */

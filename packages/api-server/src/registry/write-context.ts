@@ -16,9 +16,22 @@ export interface WriteContext {
   fieldManager?: string | undefined
   /** A server-side apply, which has settled who owns which field itself. */
   isApply?: boolean
+  /** Admission has spoken already, of what the client sent: a Scale, a Binding, an Eviction. */
+  isAdmitted?: boolean
   /** Shown to the client as a Warning header. */
   warn(message: string): void
+  /** Notes something down for the audit log, if there is one. */
+  annotate?(key: string, value: string): void
 }
 
-/** The context of what the API server writes on its own account. */
-export const serverContext: WriteContext = { user: apiServerUser, actor: 'api-server', dryRun: false, warn: () => {} }
+/**
+ * The context of what the API server writes on its own account. Nobody is asked about that: a webhook whose pod does
+ * not run yet must not keep the server from starting.
+ */
+export const serverContext: WriteContext = {
+  user: apiServerUser,
+  actor: 'api-server',
+  dryRun: false,
+  isAdmitted: true,
+  warn: () => {},
+}

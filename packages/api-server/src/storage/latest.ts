@@ -34,8 +34,7 @@ export class Latest {
   list(prefix: string, after = '', limit = Infinity): { entries: Entry[]; remaining: number } {
     const { start, end } = this.#range(prefix, after)
     const stop = Math.min(end, start + limit)
-    const entries: Entry[] = []
-    for (let i = start; i < stop; i++) entries.push(this.#entries.get(this.#keys[i]!)!)
+    const entries = this.#keys.slice(start, stop).flatMap((key) => this.#entries.get(key) ?? [])
     return { entries, remaining: end - stop }
   }
 
@@ -56,7 +55,8 @@ export class Latest {
     let high = this.#keys.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#keys[middle]! < key) low = middle + 1
+      const found = this.#keys[middle]
+      if (found !== undefined && found < key) low = middle + 1
       else high = middle
     }
     return low

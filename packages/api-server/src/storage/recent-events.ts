@@ -31,10 +31,11 @@ export class RecentEvents {
     return revision >= this.#oldest - 1
   }
 
-  /** The events after `from` up to and including `to`, of keys under `prefix`. */
+  /** The events after `from`, which must still be here, up to and including `to`, of keys under `prefix`. */
   *between(from: number, to: number, prefix: string): Generator<ChangeEvent> {
     for (let revision = from + 1; revision <= Math.min(to, this.#newest); revision++) {
-      const event = this.#events[revision % this.#events.length]!
+      const event = this.#events[revision % this.#events.length]
+      if (!event) throw new Error(`the event of revision ${revision} is not kept any more`)
       if (event.entry.key.startsWith(prefix)) yield event
     }
   }

@@ -230,8 +230,9 @@ export class SqliteStorage implements Storage {
       this.#requireReadable(prefix, seen)
       const rows = this.#statements.after.all(seen, to, prefix, prefixEnd(prefix), pageSize) as RevisionRow[]
       for (const row of rows) yield this.#eventOf(row)
-      if (rows.length < pageSize) return
-      seen = rows.at(-1)!.revision
+      const last = rows.at(-1)
+      if (!last || rows.length < pageSize) return
+      seen = last.revision
     }
   }
 

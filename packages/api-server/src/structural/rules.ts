@@ -11,7 +11,7 @@ import type { Cel, CelEnvironment, CelProgram } from '../cel/cel.ts'
 import { CelError } from '../cel/cel-error.ts'
 import { dyn, type CelType } from '../cel/cel-type.ts'
 import { celTypeOf, isEmbedded } from './cel-types.ts'
-import { resolveFieldPath } from './field-path.ts'
+import { resolveFieldPath } from './schema-path.ts'
 import { itemsOf, type ResourceSchema, type ValidationRule } from './resource-schema.ts'
 
 export interface RuleNode {

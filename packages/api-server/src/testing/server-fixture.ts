@@ -10,8 +10,8 @@ import { Health } from '@dinghy/shared/process/health'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { Metrics } from '@dinghy/shared/process/metrics'
 import { loadSchema } from '@dinghy/shared/schema/schema'
-import { newSigningKey } from '../auth/token-issuer.ts'
-import { startServer } from '../server.ts'
+import { newSigningKey } from '@dinghy/shared/pki/signing-key'
+import { type ServerOptions, startServer } from '../server.ts'
 import { SqliteStorage } from '../storage/sqlite.ts'
 
 export interface Answer {
@@ -25,8 +25,14 @@ export interface Answer {
 /** Any JSON, for looking into. */
 export type Json = { [key: string]: Json } & { [index: number]: Json } & { length?: number }
 
-/** On a database of its own, unless that of a server before it is given. */
-export async function serverFixture(database?: { clock: FakeClock; storage: SqliteStorage }) {
+/**
+ * Plain HTTP, where everybody is the administrator, unless the options say otherwise; on a database of its own, unless
+ * that of a server before it is given.
+ */
+export async function serverFixture(
+  options: Partial<ServerOptions> = {},
+  database?: { clock: FakeClock; storage: SqliteStorage },
+) {
   const clock = database?.clock ?? new FakeClock('2025-01-01T00:00:00Z')
   const storage = database?.storage ?? new SqliteStorage({ path: ':memory:', clock })
   const log: string[] = []
@@ -37,6 +43,7 @@ export async function serverFixture(database?: { clock: FakeClock; storage: Sqli
       nodePortRange: '30000-32767',
       defaultTolerationSeconds: 300,
       signingKey: newSigningKey(),
+      ...options,
     },
     {
       schema: loadSchema(),
@@ -97,7 +104,7 @@ export async function serverFixture(database?: { clock: FakeClock; storage: Sqli
     /** Ends this server and starts another on the same database. */
     async restart() {
       await server.close()
-      return serverFixture({ clock, storage })
+      return serverFixture(options, { clock, storage })
     },
     async close() {
       await server.close()

@@ -18,12 +18,14 @@ import { ServiceAllocator } from '../registry/service-allocators.ts'
 import { Store } from '../registry/store.ts'
 import type { WriteContext } from '../registry/write-context.ts'
 
-export function storeFixture(plugins: (reader: Reader) => AdmissionPlugin[] = () => []) {
+export function storeFixture(
+  plugins: (reader: Reader, parts: { resources: Resources; clock: FakeClock }) => AdmissionPlugin[] = () => [],
+) {
   const clock = new FakeClock('2025-01-01T00:00:00Z')
   const storage = new SqliteStorage({ path: ':memory:', clock })
   const reader = new Reader(storage)
   const resources = new Resources(builtinDefinitions(loadSchema()))
-  const admission = new AdmissionChain(plugins(reader))
+  const admission = new AdmissionChain(plugins(reader, { resources, clock }))
   const allocator = new ServiceAllocator(reader, parseIpv4Range('10.96.0.0/24'), { first: 30000, last: 30009 })
   const reservations = new Reservations([allocator])
   const store = new Store({ storage, resources, admission, reservations, clock })

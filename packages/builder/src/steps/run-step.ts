@@ -4,9 +4,10 @@
  * The command must never change the machine outside that file system; whoever runs it sees to it or refuses, and its
  * refusal is the error of the build. What `--mount` brings in is not part of the layer.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
+import { randomHex } from '@dinghy/shared/api/ids'
 import type { Change, Rootfs, Snapshotter } from '@dinghy/images/layers/snapshotter'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { heredocText, parseHeredoc } from '../dockerfile/heredoc.ts'
@@ -64,7 +65,7 @@ const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 const scriptDirectory = '/run/heredoc'
 
 export async function runStep(step: RunStep, services: RunServices, signal?: AbortSignal): Promise<Layer> {
-  const id = randomBytes(32).toString('hex')
+  const id = randomHex(64)
   const dir = join(services.directory, 'run', id)
   const rootfs: Rootfs = { layers: step.layers, hostBase: step.hostBase, dir: join(dir, 'rootfs'), isTemporary: true }
   const { snapshotter } = services

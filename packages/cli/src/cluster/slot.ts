@@ -26,6 +26,11 @@ export function serviceCidr(slot: number): string {
   return `127.${96 + slot}.0.0/16`
 }
 
+/** Of the Service "kubernetes": the first of the range, as upstream has it. */
+export function serviceAddress(slot: number): string {
+  return `127.${96 + slot}.0.1`
+}
+
 /**
  * Where a new cluster looks first: the ordinary one at the beginning, as documentation expects, any other at a place of
  * its own, so that a cluster which is stopped today rarely finds its addresses taken tomorrow.

@@ -66,11 +66,34 @@ export class StateDir {
   get database(): string {
     return join(this.root, 'state.db')
   }
+  /** Certificates and keys of the whole cluster; pki.ts says which. */
+  get pki(): string {
+    return join(this.root, 'pki')
+  }
+  kubeletPki(node: string): string {
+    return join(this.nodeRoot(node), 'pki')
+  }
+  /** The kubeconfig of a component: where it finds the API server, and who it is there. */
+  identity(name: string): string {
+    return join(this.root, 'identities', `${name}.conf`)
+  }
+  /** Where clusters of earlier versions have the key that now is pki/sa.key. */
+  get formerSigningKey(): string {
+    return join(this.root, 'service-account.key')
+  }
   get runtimeRoot(): string {
     return join(this.root, 'runtime')
   }
   get dockerSocket(): string {
     return this.#socket('docker.sock')
+  }
+  /** The API server, for whoever may open this file: its administrator. */
+  get adminSocket(): string {
+    return this.#socket('kubernetes-admin.sock')
+  }
+  /** The same for an ApiClient. */
+  get adminUrl(): string {
+    return `unix://${this.adminSocket}`
   }
   get supervisorSocket(): string {
     return this.#socket('supervisor.sock')
@@ -174,11 +197,14 @@ const names = [
   marker,
   ...directories,
   'volumes',
+  'pki',
+  'identities',
   'cluster.json',
   'kubeconfig',
   'state.db',
   'service-account.key',
   'docker.sock',
+  'kubernetes-admin.sock',
   'supervisor.sock',
   'supervisor.pid',
 ]

@@ -247,9 +247,9 @@ test('why and history ask the API server about the object that was named', async
     asked.push(url)
     return { revisions: [write] }
   })
-  const { port } = await server.listen({ host: '127.0.0.1', port: 0 })
+  const { here, state } = await running()
+  await server.listen({ socketPath: state.adminSocket })
   onTestFinished(() => server.close(0))
-  const { here } = await running(undefined, port)
   expect((await run('why', 'po/web', '-n', 'shop', ...here)).stdout).toContain('pod/web created by you  r3')
   expect(JSON.parse((await run('why', 'pod', 'web', '-o', 'json', ...here)).stdout)).toEqual([write])
   expect((await run('history', 'node/web', '--diff', ...here)).stdout).toContain('create by you')

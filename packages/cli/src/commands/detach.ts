@@ -7,14 +7,21 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fstatSync, openSync, readFileSync } from 'node:fs'
 import { systemClock } from '@dinghy/shared/api/clock'
+import { withLateAuthorities } from '@dinghy/shared/http/extra-authorities'
 import { diskTrouble } from '../cluster/disk.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
+import { apiServerUrl } from '../supervisor/components.ts'
 import { askStatus } from '../supervisor/control-client.ts'
 import type { ClusterStatus } from '../supervisor/control-server.ts'
 import { lastWords } from '../supervisor/last-words.ts'
 import { dinghyWord } from './env.ts'
 import { showWhile } from '@dinghy/clients/command-line/status-line'
 import type { Plan } from './plan.ts'
+
+/** The supervisor has other things to do than to answer how it goes. */
+const patienceMs = 2_000
+/** A start that takes so long is late, even if nothing has gone wrong that we know of. */
+const lateMs = 8_000
 
 export async function detach({ cluster }: Plan, state: StateDir, same: string): Promise<number> {
   const log = openSync(state.log('supervisor'), 'a', 0o600)
@@ -23,10 +30,15 @@ export async function detach({ cluster }: Plan, state: StateDir, same: string): 
   const child = spawn(process.execPath, [process.argv[1] ?? '', ...args], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
+    env: withLateAuthorities(process.env),
   })
   const failed = once(child, 'exit').then(() => 'failed' as const)
   const ready = once(child, 'message').then(() => 'ready' as const)
-  const describe = async () => missingText(await askStatus(state), state)
+  const startedAt = performance.now()
+  const describe = async () => {
+    const waitedMs = performance.now() - startedAt
+    return waitedMs < patienceMs ? undefined : missingText(await askStatus(state), state, waitedMs)
+  }
   const outcome = await showWhile(Promise.race([ready, failed]), describe, { clock: systemClock })
   if (outcome === 'failed') {
     // What the child printed, its own error last.
@@ -35,8 +47,10 @@ export async function detach({ cluster }: Plan, state: StateDir, same: string): 
   }
   child.disconnect()
   child.unref()
-  const status = await askStatus(state)
-  console.log(`cluster "${cluster}" is ready at ${status?.server}\n\n  eval "$(${dinghyWord()} env${same})"`)
+  const config = state.readConfig()
+  console.log(
+    `cluster "${cluster}" is ready at ${config && apiServerUrl(config)}\n\n  eval "$(${dinghyWord()} env${same})"`,
+  )
   return 0
 }
 
@@ -46,17 +60,18 @@ export function reasonIn(output: string): string | undefined {
   return last?.slice('dinghy: '.length)
 }
 
-/** Which component is waited for, and why it takes so long. */
+/** Which component is waited for, and why it takes so long. Nothing while there is nothing unusual to tell. */
 export function missingText(
   status: Pick<ClusterStatus, 'components'> | undefined,
   state: StateDir,
+  waitedMs: number,
   disk: (directory: string) => string | undefined = diskTrouble,
 ): string | undefined {
   const trouble = disk(state.root)
   const missing = status?.components.find(({ ready, stopped }) => !ready && !stopped)
-  if (!status || (!missing && trouble === undefined)) return trouble ?? 'still waiting for the nodes to become Ready'
   if (!missing) return trouble
   const { name, restarts } = missing
+  if (trouble === undefined && restarts === 0 && waitedMs < lateMs) return undefined
   const said = trouble ?? (restarts > 0 ? lastWords(state.log(name)) : undefined)
   const again = restarts > 0 ? `, restarted ${restarts}\u00d7` : ''
   return `still waiting for ${name}${again}${said === undefined ? '' : ` (${said})`}; see ${state.log(name)}`

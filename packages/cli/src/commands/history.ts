@@ -11,6 +11,13 @@ interface HistoryOptions extends ObjectOptions {
   diff?: boolean
 }
 
+/** One field, with its value before and after; absent where there was nothing. */
+export interface ChangeSeen {
+  path: string
+  before?: unknown
+  after?: unknown
+}
+
 export interface RevisionSeen {
   revision: number
   actor: string
@@ -20,7 +27,7 @@ export interface RevisionSeen {
   facts: string[]
   changed: string[]
   /** With --diff. */
-  changes?: { path: string; before?: unknown; after?: unknown }[]
+  changes?: ChangeSeen[]
 }
 
 export function history(): Command {
@@ -49,18 +56,18 @@ export function renderHistory(revisions: RevisionSeen[], columns = Infinity): st
   return [dim('newest first'), ...entries].join('\n')
 }
 
-function renderChange(
-  { path, before, after }: { path: string; before?: unknown; after?: unknown },
-  columns: number,
-): string {
+/** Two lines below the field's path, each cut to the terminal's width. Pure. */
+export function renderChange({ path, before, after }: ChangeSeen, columns: number): string {
   // The empty path is the whole object, which its creation and deletion say already.
-  if (path === '') return ''
+  return path === '' ? '' : `\n       ${path}${renderValues({ before, after }, columns)}`
+}
+
+export function renderValues({ before, after }: Omit<ChangeSeen, 'path'>, columns: number): string {
   const line = (mark: string, value: unknown) => {
     const text = `         ${mark} ${JSON.stringify(value)}`
     return text.length > columns ? `${text.slice(0, columns - 1)}\u2026` : text
   }
   return [
-    `\n       ${path}`,
     ...(before === undefined ? [] : [`\n${red(line('-', before))}`]),
     ...(after === undefined ? [] : [`\n${green(line('+', after))}`]),
   ].join('')

@@ -1,6 +1,7 @@
 /**
- * What `dinghy why` and `dinghy history` ask of the API server: the chain of causes of an object, and its revisions.
- * Every write in the store knows who made it and which earlier write caused it (see ARCHITECTURE.md, "Causality").
+ * What `dinghy why`, `history`, `who` and `diff` ask of the API server: the chain of causes of an object, its
+ * revisions, who set a field. Every write in the store knows who made it and which earlier write caused it (see
+ * ARCHITECTURE.md, "Causality").
  */
 
 import { ApiClient } from '@dinghy/shared/client/api-client'
@@ -31,19 +32,24 @@ export function objectCommand(
 }
 
 export async function askAbout<T>(
-  path: '/debug/why' | '/debug/history',
+  path: '/debug/why' | '/debug/history' | '/debug/who',
   options: ObjectOptions,
   words: string[],
   query: Record<string, string> = {},
 ): Promise<T> {
   const [kind, name] = words.length === 2 ? words : (words[0]?.split('/') ?? [])
   if (!kind || !name) throw new UsageError('name an object as KIND/NAME, for instance pod/web-7f9c-x2x4q')
-  const { server } = await statusOfRunning(stateOf(options))
-  const client = new ApiClient({ server, userAgent: 'dinghy-why' })
+  const client = await clientOf(options)
   const resource = await resolveResource(client, kind)
   const asked = new URLSearchParams({ group: resource.group, resource: resource.plural, name, ...query })
   if (resource.namespaced) asked.set('namespace', options.namespace)
   return readJson<T>(await client.raw('GET', `${path}?${asked}`))
+}
+
+export async function clientOf(options: ClusterOptions): Promise<ApiClient> {
+  const state = stateOf(options)
+  await statusOfRunning(state)
+  return new ApiClient({ server: state.adminUrl, userAgent: 'dinghy-why' })
 }
 
 /** The time of day, UTC, as logs have it. */

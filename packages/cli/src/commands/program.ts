@@ -54,6 +54,14 @@ const entries: Record<string, Entry> = {
     summary: 'every revision of an object: who wrote what, when, why',
     load: async () => (await import('./history.ts')).history(),
   },
+  who: {
+    summary: 'who set a field of an object, and who owns it now',
+    load: async () => (await import('./who.ts')).who(),
+  },
+  diff: {
+    summary: 'what differs in the cluster between two revisions',
+    load: async () => (await import('./diff.ts')).diff(),
+  },
   pause: {
     summary: 'hold the control loops of a component',
     load: async () => (await import('./gates.ts')).pause(),

@@ -5,10 +5,12 @@ import { StateDir } from '../cluster/state-dir.ts'
 import { temporaryState } from '../testing/temporary-state.ts'
 import { sameCluster, stateOf } from './cluster-command.ts'
 import { missingText, reasonIn } from './detach.ts'
+import { renderDiff } from './diff.ts'
 import { dinghyWord, envLines } from './env.ts'
 import { renderGates } from './gates.ts'
 import { renderHistory } from './history.ts'
 import { flagLines } from './settings.ts'
+import { renderField } from './who.ts'
 import { fold, renderChain, type Write } from './why.ts'
 
 const at = '2026-01-01T10:20:30.400Z'
@@ -170,15 +172,60 @@ test('up --detach: what is missing, and why it failed', () => {
     paused: [],
   }
   const room = () => undefined
-  expect(missingText({ components: [component] }, state, room)).toBe(
+  const [soon, late] = [3_000, 9_000]
+  expect(missingText({ components: [component] }, state, soon, room)).toBeUndefined()
+  expect(missingText({ components: [component] }, state, late, room)).toBe(
     `still waiting for runtime; see ${state.log('runtime')}`,
   )
   writeFileSync(state.log('runtime'), '{"level":60,"msg":"no root"}\n')
-  expect(missingText({ components: [{ ...component, restarts: 2 }] }, state, room)).toContain(
+  expect(missingText({ components: [{ ...component, restarts: 2 }] }, state, soon, room)).toContain(
     'runtime, restarted 2\u00d7 (no root)',
   )
-  expect(missingText({ components: [] }, state, room)).toBe('still waiting for the nodes to become Ready')
-  expect(missingText({ components: [] }, state, () => 'full')).toBe('full')
+  expect(missingText({ components: [] }, state, late, room)).toBeUndefined()
+  expect(missingText({ components: [component] }, state, soon, () => 'full')).toContain('runtime (full)')
+  expect(missingText({ components: [] }, state, soon, () => 'full')).toBe('full')
   expect(reasonIn('  line\ndinghy: the cluster did not start: no\n')).toBe('the cluster did not start: no')
   expect(reasonIn('')).toBeUndefined()
+})
+
+test('who: the value, its owners, and each write that changed it', () => {
+  const owners = [{ manager: 'kubectl-scale', operation: 'Update', subresource: 'scale' }]
+  const writes = [
+    { revision: 9, actor: 'kubectl-scale', at, verb: 'update', before: 1, after: 3 },
+    { revision: 7, actor: 'job', cause: 6, at, verb: 'create', after: 1 },
+  ]
+  expect(renderField('.spec.replicas', { value: 3, owners, writes })).toBe(
+    [
+      '.spec.replicas is 3',
+      'owned by kubectl-scale (Update, through scale)',
+      'newest first',
+      'r9     10:20:30.400 update by kubectl-scale',
+      '         - 1',
+      '         + 3',
+      'r7     10:20:30.400 create by job because of r6',
+      '         + 1',
+    ].join('\n'),
+  )
+  expect(renderField('.spec.paused', { owners: [], writes: [] })).toBe(
+    '.spec.paused is not set\nno write that is still known changed it',
+  )
+})
+
+test('diff: one line an object, and below it the fields that differ', () => {
+  const objects = [
+    { kind: 'Pod', namespace: 'shop', name: 'web', what: 'created' as const, revision: 8, changes: [] },
+    { kind: 'Node', name: 'one', what: 'changed' as const, revision: 9, changes: [{ path: '/spec/a', after: true }] },
+    { kind: 'Pod', namespace: 'shop', name: 'old', what: 'deleted' as const, changes: [] },
+  ]
+  expect(renderDiff({ from: 7, to: 9, objects })).toBe(
+    [
+      'from r7 to r9',
+      'created  pod/web in shop  r8',
+      'changed  node/one  r9',
+      '       /spec/a',
+      '         + true',
+      'deleted  pod/old in shop',
+    ].join('\n'),
+  )
+  expect(renderDiff({ from: 7, to: 7, objects: [] })).toBe('nothing differs between r7 and r7, Leases and Events aside')
 })

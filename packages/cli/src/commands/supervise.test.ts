@@ -31,16 +31,24 @@ beforeEach(() => {
   onTestFinished(() => spy.mockRestore())
 })
 
-function up(nodesReady: () => Promise<boolean> = () => Promise.resolve(true), clock = systemClock): Promise<number> {
+function up(clock = systemClock): Promise<number> {
   const { startProcess, askHealth } = processes
-  return supervise(someConfig, state, ' --state-dir X', { clock, nodesReady, host, startProcess, askHealth })
+  return supervise(someConfig, state, ' --state-dir X', { clock, host, startProcess, askHealth })
+}
+
+/** One whose nodes never become Ready. */
+function upForEver(): Promise<number> {
+  processes.onStart = (process) => {
+    if (process.name.startsWith('node-agent-')) process.health = 'not ready'
+  }
+  return up()
 }
 
 test('starts, says so to whoever waits, answers, and ends when it is asked to', async () => {
   const running = up()
   await vi.waitFor(() => expect(host.sent).toEqual(['ready']), 20_000)
   expect(await askStatus(state)).toMatchObject({ cluster: 'two', ready: true })
-  expect(readFileSync(state.kubeconfig, 'utf8')).toContain(`http://127.0.0.1:${state.readConfig()?.apiPort}`)
+  expect(readFileSync(state.kubeconfig, 'utf8')).toContain(`https://127.0.0.1:${state.readConfig()?.apiPort}`)
   expect(Number(readFileSync(state.supervisorPid, 'utf8'))).toBe(process.pid)
   await stopCluster(state, { graceMs: 0 })
   expect(await running).toBe(0)
@@ -50,7 +58,7 @@ test('starts, says so to whoever waits, answers, and ends when it is asked to', 
 
 test('Ctrl-C stops it, also before it is ready', async () => {
   host.send = undefined
-  const running = up(() => new Promise(() => undefined))
+  const running = upForEver()
   await vi.waitFor(() => expect(processes.started).toHaveLength(8), 20_000)
   host.emit('SIGINT')
   host.emit('SIGINT')
@@ -59,7 +67,7 @@ test('Ctrl-C stops it, also before it is ready', async () => {
 })
 
 test('gives up when whoever asked for it has given up before it was ready', async () => {
-  const running = up(() => new Promise(() => undefined))
+  const running = upForEver()
   await vi.waitFor(() => expect(processes.started).toHaveLength(8), 20_000)
   host.emit('disconnect')
   expect(await running).toBe(0)
@@ -73,7 +81,7 @@ test('a start that fails for good ends, and says why', async () => {
     process.health = 'starting'
     process.die()
   }
-  await expect(up(() => new Promise(() => undefined), hurried)).rejects.toThrow(
+  await expect(up(hurried)).rejects.toThrow(
     /the cluster did not start: api-server ended 6 times \((the port is taken|the disk of .*)\)/,
   )
   expect(await askStatus(state)).toBeUndefined()

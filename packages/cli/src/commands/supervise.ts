@@ -7,8 +7,9 @@ import type { EventEmitter } from 'node:events'
 import { rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Clock, systemClock } from '@dinghy/shared/api/clock'
-import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig-file'
 import { diskTrouble } from '../cluster/disk.ts'
+import { ensurePki, kubeconfigFor } from '../cluster/pki.ts'
 import { freeApiPort, isPortFree } from '../cluster/ports.ts'
 import { holdSlot, preferredSlot } from '../cluster/slot.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
@@ -17,7 +18,6 @@ import { writeSupervisorPid } from '../supervisor/control-client.ts'
 import type { serveControl } from '../supervisor/control-server.ts'
 import { waitForLeftovers } from '../supervisor/leftovers.ts'
 import { rotateLogs } from '../supervisor/log-rotation.ts'
-import type { untilNodesReady } from '../supervisor/nodes-ready.ts'
 import { Progress } from '../supervisor/progress.ts'
 import { startFailure } from '../supervisor/start-failure.ts'
 import { type StopOptions, type StopReport, Supervisor, type SupervisorDeps } from '../supervisor/supervisor.ts'
@@ -35,7 +35,6 @@ const closeWithinMs = 1_000
 /** What `up` needs of the world around it; tests bring their own. */
 export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth'> {
   clock: Clock
-  nodesReady: typeof untilNodesReady
   /** Gives us signals, and leads to whoever typed `up --detach`. */
   host: EventEmitter & { send?: ((message: string) => unknown) | undefined }
 }
@@ -45,7 +44,7 @@ export async function supervise(
   plan: Plan,
   state: StateDir,
   same: string,
-  deps: SuperviseDeps = { clock: systemClock, nodesReady, host: process },
+  deps: SuperviseDeps = { clock: systemClock, host: process },
 ): Promise<number> {
   const { clock, host } = deps
   const startedAt = performance.now()
@@ -54,7 +53,9 @@ export async function supervise(
   const { slot, hold } = await holdSlot(before?.slot, preferredSlot(isOrdinary(state) ? undefined : state.root))
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
-  writeKubeconfig(state.kubeconfig, { cluster: config.cluster, server: apiServerUrl(config) })
+  const url = apiServerUrl(config)
+  await ensurePki(config, state, url, clock.now())
+  await writeKubeconfig(state.kubeconfig, await kubeconfigFor(config, state, url))
 
   // What nobody can read (a closed pipe, a terminal that is gone, a full disk) is lost; the cluster goes on.
   process.stdout.on('error', () => undefined)
@@ -66,7 +67,8 @@ export async function supervise(
   let fail: (reason: string) => void = () => undefined
   const failed = new Promise<string>((resolve) => (fail = resolve))
   let componentsAreReady = () => {}
-  const componentsReady = new Promise<void>((resolve) => (componentsAreReady = resolve))
+  // A node agent is ready when its node is Ready, so this is what people mean by "the cluster is up".
+  const componentsReady = new Promise<undefined>((resolve) => (componentsAreReady = () => resolve(undefined)))
   const supervisor = new Supervisor({
     ...deps,
     config,
@@ -107,9 +109,8 @@ export async function supervise(
     // Loaded when the components are on their way: what they do takes longer.
     const controlServer = await import('../supervisor/control-server.ts')
     control = await controlServer.serveControl({ supervisor, state, stop })
-    const ready = Promise.all([deps.nodesReady(config, stopping.signal), componentsReady]).then(() => undefined)
     const waiting = AbortSignal.any([stopping.signal, started.signal])
-    const settled = Promise.race([ready, failed, untilFull(state, clock, waiting), aborted])
+    const settled = Promise.race([componentsReady, failed, untilFull(state, clock, waiting), aborted])
     failure = await showWhile(settled, () => progress.missing(), { clock, output: process.stdout })
     started.abort()
     if (failure === undefined && !stopping.signal.aborted) {
@@ -130,11 +131,6 @@ export async function supervise(
   if (failure !== undefined) throw new Error(`the cluster did not start: ${failure}`)
   progress.stopped()
   return 0
-}
-
-/** Loaded late, like the control server. */
-async function nodesReady(...asked: Parameters<typeof untilNodesReady>): Promise<boolean> {
-  return (await import('../supervisor/nodes-ready.ts')).untilNodesReady(...asked)
 }
 
 /** Why a start on a full disk has no end; nothing, for as long as there is room. */

@@ -18,6 +18,14 @@ test('wires the components together by the addresses of the slot', () => {
     '--listen=127.0.0.1:6474',
     '--database=/s/state.db',
     '--service-cidr=127.127.0.0/16',
+    '--tls-cert-file=/s/pki/apiserver.crt',
+    '--tls-private-key-file=/s/pki/apiserver.key',
+    '--client-ca-file=/s/pki/ca.crt',
+    '--admin-socket=/s/kubernetes-admin.sock',
+    '--service-account-signing-key-file=/s/pki/sa.key',
+    '--kubelet-certificate-authority=/s/pki/ca.crt',
+    '--kubelet-client-certificate=/s/pki/apiserver-kubelet-client.crt',
+    '--kubelet-client-key=/s/pki/apiserver-kubelet-client.key',
     '--default-toleration-seconds=10',
     '--exit-with-parent',
     '--run-file',
@@ -25,6 +33,18 @@ test('wires the components together by the addresses of the slot', () => {
   ])
   expect(flagsOf('node-agent-node-2')).toContain('--node-address=127.95.2.1')
   expect(flagsOf('scheduler')).toContain('--leader-elect=true')
+})
+
+test('each component has an identity of its own', () => {
+  const kubeconfigs = ['scheduler', 'controller', 'node-agent-node-2', 'proxy-node-2'].map((name) =>
+    flagsOf(name).find((flag) => flag.startsWith('--kubeconfig=')),
+  )
+  expect(kubeconfigs).toEqual([
+    '--kubeconfig=/s/identities/scheduler.conf',
+    '--kubeconfig=/s/identities/controller-manager.conf',
+    '--kubeconfig=/s/identities/kubelet-node-2.conf',
+    '--kubeconfig=/s/identities/proxy.conf',
+  ])
 })
 
 test('settings count more than defaults, those of one process more than those of its kind', () => {

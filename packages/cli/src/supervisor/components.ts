@@ -28,11 +28,12 @@ export interface ComponentSpec {
 type FlagValues = Record<string, string>
 
 export function apiServerUrl(config: Pick<ClusterConfig, 'apiPort'>): string {
-  return `http://127.0.0.1:${config.apiPort}`
+  return `https://127.0.0.1:${config.apiPort}`
 }
 
 export function componentsOf(config: ClusterConfig, state: StateDir): ComponentSpec[] {
-  const server = apiServerUrl(config)
+  const authority = join(state.pki, 'ca.crt')
+  const identityOf = (name: string) => ({ kubeconfig: state.identity(name) })
   const component = (name: string, kind: string, wiring: FlagValues, defaults: FlagValues = {}): ComponentSpec => {
     const level: FlagValues = config.logLevel === undefined ? {} : { 'log-level': config.logLevel }
     const fixed = ['exit-with-parent', 'run-file', 'check-flags', ...Object.keys(wiring)]
@@ -58,15 +59,31 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
     component(
       'api-server',
       'api-server',
-      { listen: `127.0.0.1:${config.apiPort}`, database: state.database, 'service-cidr': serviceCidr(config.slot) },
+      {
+        listen: `127.0.0.1:${config.apiPort}`,
+        database: state.database,
+        'service-cidr': serviceCidr(config.slot),
+        'tls-cert-file': join(state.pki, 'apiserver.crt'),
+        'tls-private-key-file': join(state.pki, 'apiserver.key'),
+        'client-ca-file': authority,
+        'admin-socket': state.adminSocket,
+        'service-account-signing-key-file': join(state.pki, 'sa.key'),
+        'kubelet-certificate-authority': authority,
+        'kubelet-client-certificate': join(state.pki, 'apiserver-kubelet-client.crt'),
+        'kubelet-client-key': join(state.pki, 'apiserver-kubelet-client.key'),
+      },
       // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
       { 'default-toleration-seconds': '10' },
     ),
-    component('scheduler', 'scheduler', { server }, elected('scheduler')),
+    component('scheduler', 'scheduler', identityOf('scheduler'), elected('scheduler')),
     component(
       'controller',
       'controller',
-      { server, 'volume-root': join(state.root, 'volumes') },
+      {
+        ...identityOf('controller-manager'),
+        'root-ca-file': authority,
+        'volume-root': join(state.root, 'volumes'),
+      },
       elected('controller'),
     ),
     {
@@ -81,15 +98,19 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
     },
   ]
   const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {
-    const identity = { server, 'node-name': name, 'node-address': nodeAddress(config.slot, index + 1) }
+    const node = { 'node-name': name, 'node-address': nodeAddress(config.slot, index + 1) }
     const agent = component(`node-agent-${name}`, 'node-agent', {
-      ...identity,
+      ...node,
+      ...identityOf(`kubelet-${name}`),
+      'tls-cert-file': join(state.kubeletPki(name), 'kubelet.crt'),
+      'tls-private-key-file': join(state.kubeletPki(name), 'kubelet.key'),
+      'client-ca-file': authority,
       'pod-cidr': podCidr(config.slot, index + 1),
       'docker-socket': state.dockerSocket,
       root: state.nodeRoot(name),
       'log-directory': dirname(state.log(name)),
     })
-    const proxy = component(`proxy-${name}`, 'proxy', identity)
+    const proxy = component(`proxy-${name}`, 'proxy', { ...node, ...identityOf('proxy') })
     return [
       { ...agent, node: name },
       { ...proxy, node: name },

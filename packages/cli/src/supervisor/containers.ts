@@ -8,7 +8,7 @@
 import { send } from './http.ts'
 
 /** The labels that node-agents put on everything they create. */
-export const nodeLabel = 'io.dinghy.node'
+const nodeLabel = 'io.dinghy.node'
 const graceLabel = 'annotation.io.kubernetes.pod.terminationGracePeriod'
 const podLabel = 'io.kubernetes.pod.name'
 

@@ -3,7 +3,7 @@
  * hangs, or was stopped by SIGSTOP, is told from one that is not there.
  */
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { StateDir } from '../cluster/state-dir.ts'
 import type { ClusterStatus } from './control-server.ts'
 import { type Answer, NoAnswer, type Question, send } from './http.ts'
@@ -52,6 +52,8 @@ async function command(state: StateDir, url: string, timeoutMs: number, body?: o
 }
 
 async function ask(state: StateDir, question: Question): Promise<Answer> {
+  // The ordinary case of `up`, which shall not load what it would ask with.
+  if (!existsSync(state.supervisorSocket)) return { status: 0, text: '' }
   try {
     return await send({ ...question, socketPath: state.supervisorSocket })
   } catch (error) {

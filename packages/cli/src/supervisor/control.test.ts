@@ -44,7 +44,7 @@ test('tells what runs, where, and what waits', async () => {
   const state = temporaryState()
   await serving(state)
   const status = await statusOfRunning(state)
-  expect(status).toMatchObject({ cluster: 'two', ready: true, slot: 31, server: 'http://127.0.0.1:6474' })
+  expect(status).toMatchObject({ cluster: 'two', ready: true, slot: 31, server: 'https://127.0.0.1:6474' })
   expect(status.components[0]).toMatchObject({ name: 'api-server', pid: 1_000, ready: true, paused: [] })
   expect(status.pid).toBe(process.pid)
   expect(await askWaiting(state)).toEqual([])

@@ -9,8 +9,6 @@
  * answers with, which takes 120 ms of CPU, more than all else that `dinghy status` does.
  */
 
-import { request } from 'node:http'
-
 export interface Answer {
   status: number
   text: string
@@ -33,7 +31,9 @@ export class NoAnswer extends Error {
   }
 }
 
-export function send({ method, url, socketPath, body, timeoutMs }: Question): Promise<Answer> {
+export async function send({ method, url, socketPath, body, timeoutMs }: Question): Promise<Answer> {
+  // Loaded when somebody asks: a supervisor has its components on their way by then.
+  const { request } = await import('node:http')
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs)
     const sent = request(socketPath === undefined ? url : `http://localhost${url}`, {

@@ -11,7 +11,7 @@ import { copyFileSync, readdirSync, rmSync, statSync, truncateSync } from 'node:
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 
-export const logLimitBytes = 10 << 20
+const logLimitBytes = 10 << 20
 const checkEveryMs = 15_000
 
 /** Runs until the signal aborts. */

@@ -9,6 +9,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
+import { withLateAuthorities } from '@dinghy/shared/http/extra-authorities'
 import type { ComponentSpec } from './components.ts'
 
 export interface RunningProcess {
@@ -25,7 +26,11 @@ export function startProcess(spec: ComponentSpec, paths: { log: string; runFile:
   const [program = '', ...args] = [...(spec.launcher ?? []), process.execPath, ...spec.args]
   // Not a process group of its own would mean that Ctrl-C in the terminal hits every component at once, before the
   // supervisor can stop them in order.
-  const child = spawn(program, args, { stdio: ['pipe', log, log], detached: true })
+  const child = spawn(program, args, {
+    stdio: ['pipe', log, log],
+    detached: true,
+    env: withLateAuthorities(process.env),
+  })
   closeSync(log)
   child.stdin?.on('error', ignoreBrokenPipe)
   return { pid: child.pid, exited: once(child, 'exit'), kill: (signal) => void child.kill(signal) }

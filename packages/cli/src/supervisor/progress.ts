@@ -63,7 +63,7 @@ export class Progress {
   missing(): string | undefined {
     if (performance.now() - this.#changedAt < patienceMs) return undefined
     const missing = [...this.#before.values()].filter(({ ready, stopped }) => !ready && !stopped)
-    if (missing.length === 0) return '  waiting for the nodes to become Ready'
+    if (missing.length === 0) return undefined
     return `  waiting for ${missing.map(({ name }) => name).join(', ')}`
   }
 

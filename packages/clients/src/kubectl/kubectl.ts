@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { StatusError } from '@dinghy/shared/api/errors'
 import { ApiClient } from '@dinghy/shared/client/api-client'
-import { loadKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
 import { clusterFlags, type ClusterPaths, namesCluster } from '../command-line/cluster-flags.ts'
 import { UsageError } from '../command-line/command.ts'
 import { type Flags, type FlagTable, verbsCommand } from '../command-line/verbs.ts'
@@ -45,7 +45,7 @@ export function kubectl(pathsOf: ClusterPaths, words: string[] | 'all'): Promise
     flags: commonFlags,
   }
   async function run(verb: Verb, flags: Flags, typed: string[]): Promise<number> {
-    const context = contextOf(flags, pathsOf)
+    const context = await contextOf(flags, pathsOf)
     const args = typed.slice(0, typed.length - rest.length)
     try {
       return await verb.run({ ...context, args, rest })
@@ -58,14 +58,15 @@ export function kubectl(pathsOf: ClusterPaths, words: string[] | 'all'): Promise
   return verbsCommand<Verb>({ ...options, run }, words)
 }
 
-function contextOf(flags: Flags, pathsOf: ClusterPaths): Omit<KubectlContext, 'args' | 'rest'> {
+async function contextOf(flags: Flags, pathsOf: ClusterPaths): Promise<Omit<KubectlContext, 'args' | 'rest'>> {
   const path = (flags['kubeconfig'] as string | undefined) ?? kubeconfigOf(flags, pathsOf)
   if (!existsSync(path)) throw new UsageError(`there is no kubeconfig at ${path}; \`dinghy up\` makes one`)
   const interrupted = new AbortController()
   process.once('SIGINT', () => interrupted.abort())
+  const credentials = await readKubeconfig(path)
   return {
-    client: new ApiClient({ server: loadKubeconfig(path).server, userAgent: 'dinghy-kubectl' }),
-    namespace: (flags['namespace'] as string | undefined) ?? 'default',
+    client: new ApiClient({ ...credentials, userAgent: 'dinghy-kubectl' }),
+    namespace: (flags['namespace'] as string | undefined) ?? credentials.namespace ?? 'default',
     allNamespaces: Boolean(flags['all-namespaces']),
     flags,
     signal: interrupted.signal,

@@ -2,7 +2,7 @@
  * `compose run`: a one-off container of a service, with another command; its dependencies are brought up first.
  */
 
-import { randomBytes } from 'node:crypto'
+import { randomHex } from '@dinghy/shared/api/ids'
 import { UsageError } from '@dinghy/clients/command-line/command'
 import { several } from '@dinghy/clients/command-line/verbs'
 import { startInForeground } from '@dinghy/clients/docker/foreground'
@@ -54,8 +54,7 @@ export const run: ComposeVerb = {
     await ensureVolumes(context, { [name]: service })
     const detached = flags['detach'] === true
     const tty = !detached && !flags['no-TTY'] && process.stdin.isTTY && process.stdout.isTTY
-    const container =
-      (flags['name'] as string | undefined) ?? `${project.name}-${name}-run-${randomBytes(6).toString('hex')}`
+    const container = (flags['name'] as string | undefined) ?? `${project.name}-${name}-run-${randomHex(12)}`
     const remove = flags['rm'] === true
     const id = await createContainer(context, service, container, {
       number: 1,

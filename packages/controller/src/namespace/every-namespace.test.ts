@@ -20,6 +20,7 @@ beforeEach(async () => {
   loop = await LoopTest.create()
   server = loop.server
   server.put(Namespaces, { metadata: { name: 'shop' } })
+  loop.flags = { rootCa: 'the authority\n' }
   loop.start(ServiceAccountController, RootCaController)
   await loop.until(() => account() !== undefined && bundle() !== undefined)
 })
@@ -35,7 +36,7 @@ function bundle(namespace = 'shop') {
 test('a new namespace gets both', async () => {
   server.put(Namespaces, { metadata: { name: 'other' } })
   await loop.until(() => account('other') !== undefined && bundle('other') !== undefined)
-  expect(Object.keys(bundle('other')?.data ?? {})).toEqual(['ca.crt'])
+  expect(bundle('other')?.data).toEqual({ 'ca.crt': 'the authority\n' })
 })
 
 test('deleted, they come back', async () => {

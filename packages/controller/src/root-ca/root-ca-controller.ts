@@ -1,9 +1,7 @@
 /**
  * The root CA publisher: every namespace has a ConfigMap "kube-root-ca.crt", which the volume of every ServiceAccount
- * token mounts beside the token. Changed or deleted, it is put right.
- *
- * Our API server speaks plain HTTP on loopback, so there is no certificate to publish. The file is there all the same,
- * because pods mount it, and says so in the comment that PEM files may carry.
+ * token mounts beside the token, so that a program in a pod can tell the API server from an impostor. Changed or
+ * deleted, it is put right. As upstream, it does nothing where no authority was named (--root-ca-file).
  */
 
 import { makeKey } from '@dinghy/shared/api/keys'
@@ -15,8 +13,11 @@ import type { Controller, ControllerDeps } from '../deps.ts'
 import { isActive, isSettled } from '../children/active-namespace.ts'
 
 const configMapName = 'kube-root-ca.crt'
-const bundle = '# The API server of this cluster speaks plain HTTP on loopback: there is no certificate to verify.\n'
-const annotations = { 'kubernetes.io/description': 'The CA bundle that verifies the API server of this cluster.' }
+const description =
+  'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the ' +
+  'internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes ' +
+  'clusters.'
+const annotations = { 'kubernetes.io/description': description }
 
 export class RootCaController implements Controller {
   readonly #deps: ControllerDeps
@@ -45,6 +46,8 @@ export class RootCaController implements Controller {
   async reconcile(namespace: string, { client, signal }: ReconcileContext): Promise<void> {
     if (!isActive(this.#namespaces.lister.get(namespace))) return
     const present = this.#configMaps.lister.get(makeKey(namespace, configMapName))
+    const bundle = this.#deps.flags.rootCa
+    if (bundle === undefined) return
     const data = { 'ca.crt': bundle }
     try {
       if (!present) {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Nodes, PersistentVolumeClaims, PersistentVolumes, Pods, StorageClasses } from '@dinghy/shared/api/resources'
 import type { ObjectMeta } from '@dinghy/shared/api/types'
+import { defined } from '@dinghy/testing/defined'
 import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { at, makeNode } from '../testing/objects.ts'
@@ -63,7 +64,7 @@ function put(metadata: Partial<ObjectMeta> = {}, spec = {}) {
 }
 /** As the api-server would: what has finalizers is marked. */
 function markDeleted() {
-  const present = claim()!
+  const present = defined(claim())
   const metadata = { ...present.metadata, deletionTimestamp: at(9) }
   server.put(PersistentVolumeClaims, { ...present, metadata })
 }
@@ -78,7 +79,7 @@ test('a claim gets a class, a directory and a volume once its node is known, and
   await loop.pass(1_000)
   expect(server.all(PersistentVolumes)).toEqual([])
 
-  const waiting = claim()!
+  const waiting = defined(claim())
   server.put(PersistentVolumeClaims, { ...waiting, metadata: { ...waiting.metadata, ...chosen } })
   await loop.until(() => claim()?.status.phase === 'Bound' && volume()?.status.phase === 'Bound')
   expect(claim()?.spec.volumeName).toBe('pvc-claim-1')
@@ -113,7 +114,7 @@ test('a volume deleted before its claim waits for it, and still takes its direct
   put()
   startAll()
   await loop.until(() => volume()?.status.phase === 'Bound' && volume()?.metadata.finalizers?.length === 2)
-  const present = volume()!
+  const present = defined(volume())
   const metadata = { ...present.metadata, deletionTimestamp: at(9) }
   server.put(PersistentVolumes, { ...present, metadata })
   await loop.pass(2_000)

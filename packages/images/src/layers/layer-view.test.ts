@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -80,5 +80,39 @@ test('a layer may show only some of its paths', () => {
   ])
   expect(view.readdir('/')).toEqual(['app', 'usr'])
   expect(view.lookup('/root/secret')).toBeUndefined()
-  expect(readFileSync(view.lookup('/usr/bin/node')!.hostPath, 'utf8')).toBe('x')
+  expect(view.readFile('/usr/bin/node')?.toString()).toBe('x')
+})
+
+test('a layer may show only a part of the view, even where nothing else leads to it', () => {
+  const { directory } = layer('host', { 'bin/sh': '' })
+  const view = new LayerView([{ directory, at: '/opt/usr' }, layer('1', { app: '1' })])
+  expect(view.lookup('/opt/usr/bin/sh')?.hostPath).toBe(join(directory, 'bin/sh'))
+  expect(view.lookup('/bin/sh')).toBeUndefined()
+  expect(view.lookup('/opt')).toBeUndefined()
+})
+
+test('a mount hides what lies below, and is empty before it has a directory', () => {
+  const image = layer('1', { 'data/link': '-> /elsewhere', 'tmp/x': '1' })
+  const { directory } = layer('volume', { 'new/deep': '' })
+  const view = new LayerView([
+    image,
+    { directory, at: '/data', covers: true },
+    { directory: '', at: '/tmp', covers: true },
+    { directory, at: '/tmp/inner', covers: true },
+  ])
+  expect(view.readdir('/data')).toEqual(['new'])
+  expect(view.realPath('/data/link/x')).toBe('/data/link/x')
+  expect(view.lookup('/tmp/x')).toBeUndefined()
+  expect(view.lookup('/tmp/inner/new/deep')?.path).toBe('/tmp/inner/new/deep')
+})
+
+test('an opaque directory hides what lies below at any depth', () => {
+  const view = new LayerView([
+    layer('1', { 'a/b/two': '', 'a/three': '', four: '' }),
+    layer('2', { 'a/b/one': '' }, ['a']),
+    layer('3', { 'a/new': '' }),
+  ])
+  const found = ['/a/new', '/a/b/one', '/a/b/two', '/a/three', '/four'].filter((path) => view.lookup(path))
+  expect(found).toEqual(['/a/new', '/a/b/one', '/four'])
+  expect(view.readdir('/a')).toEqual(['b', 'new'])
 })

@@ -1,20 +1,29 @@
 /**
- * A read-only look at stacked layers as the one tree a container would see, without mounting anything.
+ * A read-only look at directories that lie over one another as the one tree a container would see, without mounting
+ * anything: the layers of an image, a container's writable directory over them, mounts over that.
  *
- * Builds need it (where does `COPY x .` land, is there a directory already, who is `--chown=node`), and so does every
- * place that reads from an image. Links are followed inside the tree only. Answers hold as long as the layers do not
- * change, and unpacked layers never change.
+ * Builds need it (where does `COPY x .` land, is there a directory already, who is `--chown=node`), and so do starts
+ * (the executable, whether a mount point exists) and every place that reads from an image. Links are followed inside
+ * the tree only. Whiteouts of both spellings hide what lies below, and so does a directory that is opaque: the layers
+ * of an image say which of theirs are. Of a writable layer only the kernel knows, and what is hidden by that alone
+ * still shows up here; the snapshotter's `pathIn` mounts, and is exact.
+ *
+ * A view is made for one purpose and shows what was there when it was first asked.
  */
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import { PathEscapeError } from '../files/scoped-path.ts'
-import { isOverlayWhiteout, opaqueMarker, whiteoutPrefix } from './whiteout.ts'
+import { isOverlayWhiteout, whiteoutPrefix } from './whiteout.ts'
 
 export interface ViewLayer {
   directory: string
-  /** Directories (relative) that hide all lower layers' content; see whiteout.ts. */
-  opaque: ReadonlySet<string>
+  /** The path in the view that has its content: `/`, unless it is a mount or shows a part of this machine. */
+  at?: string
+  /** Directories (relative) that hide all lower layers' content, of a layer at `/`; see whiteout.ts. */
+  opaque?: ReadonlySet<string>
+  /** A mount: below `at` there is this and nothing else, whatever lower layers have there. */
+  covers?: boolean
   /** Limits a layer to some of its paths (relative): the files of this machine that a host base shows. */
   shows?: (path: string) => boolean
 }
@@ -22,29 +31,45 @@ export interface ViewLayer {
 export interface ViewEntry {
   /** Absolute in the view, free of links. */
   path: string
-  /** Where the bytes are. */
+  /** Where the bytes are: in the topmost of the layers that have it. */
   hostPath: string
   stat: Stats
 }
 
 const maxLinks = 40
 
-/** One directory of the view: the directories of the layers that together are it, topmost first. */
+/** One path of the view. */
 interface Place {
   path: string
-  sources: { layer: ViewLayer; directory: string }[]
+  /** Absent of a mount point that has still to be made. */
+  entry?: ViewEntry
+  /** If it is a directory: the layers whose directories together are it, topmost first. */
+  sources: Map<ViewLayer, string>
+  /** Those below it that somebody has asked for. */
+  known: Map<string, Place | undefined>
 }
 
 export class LayerView {
+  /** Topmost first. */
+  readonly #layers: readonly ViewLayer[]
   readonly #root: Place
 
   /** Layers lowest first. */
   constructor(layers: readonly ViewLayer[]) {
-    const topmostFirst = [...layers].reverse()
-    this.#root = { path: '/', sources: topmostFirst.map((layer) => ({ layer, directory: layer.directory })) }
+    this.#layers = layers.toReversed()
+    const sources = new Map<ViewLayer, string>()
+    for (const layer of this.#layers) {
+      if (placeOf(layer) === '/' && isDirectory(layer.directory)) sources.set(layer, layer.directory)
+    }
+    // `scratch` has no layer at all, yet its root exists.
+    const [hostPath = '/'] = sources.values()
+    this.#root = { path: '/', entry: { path: '/', hostPath, stat: statSync(hostPath) }, sources, known: new Map() }
   }
 
-  /** What is at `path`; links on the way are followed, one at the end too unless `leaf` is 'keep'. */
+  /**
+   * What is at `path`; links on the way are followed, one at the end too unless `leaf` is 'keep'. Throws
+   * PathEscapeError for links that lead in circles.
+   */
   lookup(path: string, leaf: 'follow' | 'keep' = 'follow'): ViewEntry | undefined {
     const { found, missing } = this.#walkTo(path, leaf)
     return missing.length > 0 ? undefined : found.entry
@@ -53,13 +78,13 @@ export class LayerView {
   /** `path` free of links; what does not exist is taken literally. */
   realPath(path: string): string {
     const { found, missing } = this.#walkTo(path, 'follow')
-    return join(found.entry.path, ...missing)
+    return join(found.path, ...missing)
   }
 
   /** Names in the directory, sorted; [] if there is none. */
   readdir(path: string): string[] {
     const { found, missing } = this.#walkTo(path, 'follow')
-    return missing.length > 0 || !found.place ? [] : namesIn(found.place)
+    return missing.length > 0 ? [] : this.#namesIn(found)
   }
 
   readFile(path: string): Buffer | undefined {
@@ -70,83 +95,90 @@ export class LayerView {
   /** The entry at `path` and everything below it, parents first, names in order. Links are not followed below. */
   *walk(path: string): Generator<ViewEntry, void, undefined> {
     const { found, missing } = this.#walkTo(path, 'follow')
-    if (missing.length === 0) yield* walkFrom(found)
+    if (missing.length === 0) yield* this.#walkFrom(found)
   }
 
-  #walkTo(path: string, leaf: 'follow' | 'keep'): { found: Found; missing: string[] } {
+  #walkTo(path: string, leaf: 'follow' | 'keep'): { found: Place; missing: string[] } {
     const pending = path.split('/').filter(Boolean).reverse()
-    const trail: Found[] = [{ entry: rootEntry(this.#root), place: this.#root }]
+    const above: Place[] = []
+    let here = this.#root
     for (let links = 0; pending.length > 0;) {
       const name = pending.pop() ?? ''
       if (name === '.') continue
       if (name === '..') {
-        if (trail.length > 1) trail.pop()
+        here = above.pop() ?? this.#root
         continue
       }
-      const here = trail.at(-1)!
-      const next = here.place && step(here.place, name)
+      if (!here.known.has(name)) here.known.set(name, this.#step(here, name))
+      const next = here.known.get(name)
       if (!next) return { found: here, missing: literal([name, ...pending.reverse()]) }
       const isFinal = pending.length === 0
-      if (next.entry.stat.isSymbolicLink() && !(isFinal && leaf === 'keep')) {
+      if (next.entry?.stat.isSymbolicLink() && !(isFinal && leaf === 'keep')) {
         if (++links > maxLinks) throw new PathEscapeError(`too many levels of symbolic links at ${path}`)
         const target = readlinkSync(next.entry.hostPath)
-        if (target.startsWith('/')) trail.length = 1
+        if (target.startsWith('/')) {
+          above.length = 0
+          here = this.#root
+        }
         pending.push(...target.split('/').filter(Boolean).reverse())
-      } else trail.push(next)
-    }
-    return { found: trail.at(-1)!, missing: [] }
-  }
-}
-
-interface Found {
-  entry: ViewEntry
-  /** Only of directories. */
-  place?: Place
-}
-
-/** Looks `name` up from the topmost layer down: the first word on it counts, only directories add up. */
-function step(place: Place, name: string): Found | undefined {
-  const path = join(place.path, name)
-  const sources: Place['sources'] = []
-  let top: ViewEntry | undefined
-  for (const { layer, directory } of place.sources) {
-    const hostPath = join(directory, name)
-    if (layer.shows && !layer.shows(path.slice(1))) continue
-    const stat = lstatSync(hostPath, { throwIfNoEntry: false })
-    if (stat && !isOverlayWhiteout(stat)) {
-      if (!stat.isDirectory()) {
-        if (!top) return { entry: { path, hostPath, stat } }
-        break
+      } else {
+        above.push(here)
+        here = next
       }
-      top ??= { path, hostPath, stat }
-      sources.push({ layer, directory: hostPath })
-      if (layer.opaque.has(path.slice(1))) break
-    } else if (stat || lstatSync(join(directory, whiteoutPrefix + name), { throwIfNoEntry: false })) break
+    }
+    return { found: here, missing: [] }
   }
-  return top && { entry: top, place: { path, sources } }
-}
 
-function* walkFrom(found: Found): Generator<ViewEntry, void, undefined> {
-  yield found.entry
-  if (!found.place) return
-  for (const name of namesIn(found.place)) {
-    const child = step(found.place, name)
-    if (child) yield* walkFrom(child)
+  /** Looks `name` up from the topmost layer down: the first word on it counts, only directories add up. */
+  #step(place: Place, name: string): Place | undefined {
+    const path = join(place.path, name)
+    const next: Place = { path, sources: new Map(), known: new Map() }
+    for (const layer of this.#layers) {
+      if (layer.shows && !layer.shows(path.slice(1))) continue
+      const isItself = placeOf(layer) === path
+      const directory = isItself ? undefined : place.sources.get(layer)
+      if (!isItself && directory === undefined) continue
+      const hostPath = directory === undefined ? layer.directory : join(directory, name)
+      // What is mounted may be named by a link, as /proc/PID/root is one.
+      const stat = (isItself ? statSync : lstatSync)(hostPath, { throwIfNoEntry: false })
+      if (stat && !isOverlayWhiteout(stat)) {
+        next.entry ??= { path, hostPath, stat }
+        if (!stat.isDirectory()) break
+        next.sources.set(layer, hostPath)
+        if (layer.opaque?.has(path.slice(1))) break
+      } else if (stat || (directory !== undefined && isWhitedOut(directory, name))) break
+      if (isItself && layer.covers) break
+    }
+    const isMountPoint = this.#layers.some((layer) => `${placeOf(layer)}/`.startsWith(`${path}/`))
+    return next.entry || isMountPoint ? next : undefined
+  }
+
+  *#walkFrom(place: Place): Generator<ViewEntry, void, undefined> {
+    if (place.entry) yield place.entry
+    for (const name of this.#namesIn(place)) {
+      const child = this.#step(place, name)
+      if (child) yield* this.#walkFrom(child)
+    }
+  }
+
+  #namesIn(place: Place): string[] {
+    const names = new Set([...place.sources.values()].flatMap((directory) => readdirSync(directory)))
+    return [...names]
+      .filter((name) => !name.startsWith(whiteoutPrefix) && this.#step(place, name)?.entry !== undefined)
+      .sort()
   }
 }
 
-function namesIn(place: Place): string[] {
-  const names = new Set<string>()
-  for (const { directory } of place.sources) for (const name of readdirSync(directory)) names.add(name)
-  return [...names]
-    .filter((name) => name !== opaqueMarker && !name.startsWith(whiteoutPrefix) && step(place, name) !== undefined)
-    .sort()
+function placeOf({ at = '/' }: ViewLayer): string {
+  return at
 }
 
-function rootEntry(root: Place): ViewEntry {
-  // `scratch` has no layer at all, yet its root exists.
-  const hostPath = root.sources[0]?.directory ?? '/'
-  return { path: '/', hostPath, stat: lstatSync(hostPath) }
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+function isWhitedOut(directory: string, name: string): boolean {
+  return lstatSync(join(directory, whiteoutPrefix + name), { throwIfNoEntry: false }) !== undefined
 }
 
 /** Missing components cannot be links, so `..` among them is plain arithmetic. */

@@ -29,8 +29,8 @@ function environment(overrides: Partial<Container>): Record<string, string> {
   return Object.fromEntries([...variables].filter(([name]) => !sources.serviceEnv.has(name)))
 }
 
-function from(valueFrom: EnvVar['valueFrom']): Partial<Container> {
-  return { env: [{ name: 'X', valueFrom: valueFrom! }] }
+function from(valueFrom: NonNullable<EnvVar['valueFrom']>): Partial<Container> {
+  return { env: [{ name: 'X', valueFrom }] }
 }
 function field(fieldPath: string) {
   return from({ fieldRef: { fieldPath } })

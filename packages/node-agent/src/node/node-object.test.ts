@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { getCondition } from '@dinghy/shared/api/conditions'
 import type { NodeStatus } from '@dinghy/shared/api/types'
+import { defined } from '@dinghy/testing/defined'
 import { startOfTime } from '../testing/objects.ts'
 import type { Machine } from './machine.ts'
 import { isSameNodeStatus, nodeDraft, nodeStatus, type NodeStatusFacts } from './node-object.ts'
@@ -69,7 +71,7 @@ describe('conditions', () => {
     ],
     ['no disk', { pressure: tight }, 'DiskPressure', 'True KubeletHasDiskPressure kubelet has disk pressure'],
   ])('%s', (_name, facts, type, expected) => {
-    const { status, reason, message } = statusOf(facts).conditions!.find((one) => one.type === type)!
+    const { status, reason, message } = defined(getCondition(statusOf(facts).conditions, type))
     expect(`${status} ${reason} ${message}`).toBe(expected)
   })
 
@@ -77,7 +79,7 @@ describe('conditions', () => {
     const before = statusOf({}, { conditions: [{ type: 'NetworkUnavailable', status: 'False' }] })
     const after = statusOf({ runtimeDown: 'container runtime is down', nowMs: startOfTime + 60_000 }, before)
     const times = Object.fromEntries(
-      after.conditions!.map(({ type, lastTransitionTime }) => [type, lastTransitionTime]),
+      defined(after.conditions).map(({ type, lastTransitionTime }) => [type, lastTransitionTime]),
     )
     expect(times).toMatchObject({ Ready: '2025-01-01T00:01:00Z', DiskPressure: '2025-01-01T00:00:00Z' })
     expect(after.conditions?.[0]?.type).toBe('NetworkUnavailable')

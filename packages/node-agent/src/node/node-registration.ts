@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
-import { getCondition } from '@dinghy/shared/api/conditions'
+import { getCondition, isConditionTrue } from '@dinghy/shared/api/conditions'
 import { hasReason } from '@dinghy/shared/api/errors'
 import { Nodes } from '@dinghy/shared/api/resources'
 import type { Node, NodeStatus } from '@dinghy/shared/api/types'
@@ -41,6 +41,7 @@ const longestSilenceMs = 300_000
 export class NodeRegistration {
   readonly #deps: NodeRegistrationDeps
   #isRegistered = false
+  #hasBeenReady = false
   #writtenAt = 0
   #images: ImageSummary[] = []
   /** Ends the pause between two looks. */
@@ -51,17 +52,19 @@ export class NodeRegistration {
     deps.health.onChange(() => this.#wake.abort())
   }
 
-  get isRegistered(): boolean {
-    return this.#isRegistered
+  /** Since this agent started: what is the matter with a node later is told by its conditions. */
+  get hasBeenReady(): boolean {
+    return this.#hasBeenReady
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, periodMs } = this.#deps
+    const { clock, log, live, periodMs } = this.#deps
     const backoff = new Backoff(clock)
     while (!signal.aborted) {
       this.#wake = new AbortController()
       try {
         await this.#update(signal)
+        this.#hasBeenReady ||= isConditionTrue(live.object?.status.conditions ?? [], 'Ready')
         backoff.reset()
         await this.#pause(clock, periodMs, signal)
       } catch (error) {

@@ -35,8 +35,8 @@ export function podConditions(facts: ConditionFacts, previous: readonly PodCondi
 /** The time of a condition is when its status last changed, not when its message did. */
 function stamped(next: PodCondition, previous: readonly PodCondition[], now: string): PodCondition {
   const before = getCondition(previous, next.type)
-  const unchanged = before?.status === next.status && before.lastTransitionTime !== undefined
-  return { ...next, lastTransitionTime: unchanged ? before.lastTransitionTime! : now }
+  const since = before?.status === next.status ? before.lastTransitionTime : undefined
+  return { ...next, lastTransitionTime: since ?? now }
 }
 
 export function isTerminal(phase: string | undefined): boolean {

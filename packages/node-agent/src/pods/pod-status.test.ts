@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Pod, PodSpec, PodStatus } from '@dinghy/shared/api/types'
+import { defined } from '@dinghy/testing/defined'
 import { container, containerStatus, pod, podUid, startOfTime } from '../testing/objects.ts'
 import { exited, running, sandbox, seen } from '../testing/observed.ts'
 import type { WaitingReason } from './container-status.ts'
@@ -137,7 +138,7 @@ describe('conditions', () => {
     ])
     const later = statusOf(pod({}, first), { observed: seen([running()]), nowMs: startOfTime + 120_000 })
     const times = Object.fromEntries(
-      later.conditions!.map(({ type, lastTransitionTime }) => [type, lastTransitionTime]),
+      defined(later.conditions).map(({ type, lastTransitionTime }) => [type, lastTransitionTime]),
     )
     expect(times['Initialized']).toBe('2025-01-01T00:01:00Z')
     expect(times['Ready']).toBe('2025-01-01T00:02:00Z')
@@ -187,8 +188,8 @@ describe('a container', () => {
     ['Completed', exited('app', 0), 0],
     ['Error', exited('app', 7), 7],
     ['OOMKilled', exited('app', 137, { oomKilled: true }), 137],
-    ['StartError', exited('app', 127, { startError: 'exec: "nope": not found', startedAt: undefined! }), 127],
-    ['StartError', exited('app', 0, { startError: 'cannot mount', startedAt: undefined! }), 128],
+    ['StartError', exited('app', 127, { startError: 'exec: "nope": not found', startedAt: undefined }), 127],
+    ['StartError', exited('app', 0, { startError: 'cannot mount', startedAt: undefined }), 128],
   ])('that ended: %s', (reason, ended, exitCode) => {
     const terminated = first(statusOf(pod(), { observed: seen([ended]) }))?.state?.terminated
     expect(terminated).toMatchObject({ reason, exitCode, finishedAt: '2025-01-01T00:00:01Z' })

@@ -31,7 +31,7 @@ describe('graceSeconds', () => {
     pod({}, {}, { deletionTimestamp: new Date(startOfTime + grace * 1000).toISOString() })
   test.each([
     ['the spec’s, when nobody deletes the pod', pod({ terminationGracePeriodSeconds: 7 }), 0, 7],
-    ['thirty by default', pod({ terminationGracePeriodSeconds: undefined! }), 0, 30],
+    ['thirty by default', pod({ terminationGracePeriodSeconds: undefined }), 0, 30],
     ['all of it at once', deleted(30), 0, 30],
     ['what is left of it later', deleted(30), 20, 10],
     ['a second at least', deleted(30), 60, 1],

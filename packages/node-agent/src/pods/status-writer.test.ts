@@ -4,6 +4,7 @@ import { serviceUnavailable } from '@dinghy/shared/api/errors'
 import { Pods } from '@dinghy/shared/api/resources'
 import type { Pod } from '@dinghy/shared/api/types'
 import { ApiClient } from '@dinghy/shared/client/api-client'
+import { defined } from '@dinghy/testing/defined'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { pod } from '../testing/objects.ts'
@@ -39,7 +40,7 @@ test('writes what differs, and nothing else', async () => {
   await writer.flush(seen.metadata.uid)
   expect(writes().map(({ path }) => path)).toEqual(['/api/v1/namespaces/default/pods/web/status'])
   expect(stored()).toEqual({ phase: 'Running', podIP: '10.244.1.7', conditions: [] })
-  expect(writer.isOurs(api.read(Pods, 'web', 'default')!)).toBe(true)
+  expect(writer.isOurs(defined(api.read(Pods, 'web', 'default')))).toBe(true)
 })
 
 test('during a write only the newest status waits', async () => {

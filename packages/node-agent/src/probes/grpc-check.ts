@@ -99,11 +99,11 @@ function readAnswer(stream: ClientHttp2Stream): Promise<Answer> {
   })
 }
 
-/** Percent-encoded, if the server keeps to the rules. */
 function decoded(message: string): string {
   try {
     return decodeURIComponent(message)
   } catch {
+    // Percent-encoded only if the server keeps to the rules.
     return message
   }
 }

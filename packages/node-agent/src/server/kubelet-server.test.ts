@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Pod } from '@dinghy/shared/api/types'
+import { defined } from '@dinghy/testing/defined'
 import type { FakeEngine } from '../testing/fake-engine.ts'
 import { TestKubelet } from '../testing/kubelet.ts'
 import { container, pod } from '../testing/objects.ts'
@@ -37,9 +38,9 @@ describe('logs', () => {
   test('a follower is connected before the first word, and hears the rest as it comes', async () => {
     const response = await fetch(`http://${base}/containerLogs/default/web/app?follow=true`)
     expect(response.headers.get('content-type')).toBe('text/plain')
-    const running = engine.all('app').at(-1)!
+    const running = defined(engine.all('app').at(-1))
     engine.say(running, 'hello')
-    const reader = response.body!.getReader()
+    const reader = defined(response.body).getReader()
     expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe('hello')
     engine.end(running, 0)
     expect((await reader.read()).done).toBe(true)
@@ -95,7 +96,7 @@ describe('exec', () => {
   test.each(['v5.channel.k8s.io', 'v4.channel.k8s.io'])('%s: output, exit code, close', async (protocol) => {
     const { channels, closeCode } = await open(`${exec}&command=exit&command=3&command=bye`, protocol, [])
     expect(channels.get(1)).toBe('bye')
-    expect(JSON.parse(channels.get(3)!)).toMatchObject({
+    expect(JSON.parse(channels.get(3) ?? '')).toMatchObject({
       status: 'Failure',
       reason: 'NonZeroExitCode',
       details: { causes: [{ reason: 'ExitCode', message: '3' }] },
@@ -107,7 +108,7 @@ describe('exec', () => {
     const messages = [Buffer.from('\0hello '), Buffer.from('\0world'), Buffer.from([255, 0])]
     const { channels } = await open(`${exec}&stdin=true&command=cat`, 'v5.channel.k8s.io', messages)
     expect(channels.get(1)).toBe('hello world')
-    expect(JSON.parse(channels.get(3)!)).toEqual({ metadata: {}, status: 'Success' })
+    expect(JSON.parse(channels.get(3) ?? '')).toEqual({ metadata: {}, status: 'Success' })
   })
 
   const refused: [string, number, string][] = [
@@ -118,7 +119,7 @@ describe('exec', () => {
   ]
   test.each(refused)('%s is refused on the error channel of a WebSocket', async (path, _code, message) => {
     const { channels, closeCode } = await open(path, 'v5.channel.k8s.io', [])
-    expect(JSON.parse(channels.get(3)!)).toMatchObject({
+    expect(JSON.parse(channels.get(3) ?? '')).toMatchObject({
       status: 'Failure',
       message: `Internal error occurred: unable to upgrade connection: ${message}`,
     })
@@ -211,7 +212,7 @@ describe('attach', () => {
   test.each([true, false])('the one session of a stdinOnce container gets every byte once (tty: %s)', async (Tty) => {
     await kubelet.run(['serve'], 2, { Tty })
     kubelet.pods.set(pod({ containers: [container({ stdin: true, stdinOnce: true, tty: Tty })] }))
-    const running = engine.all('app').at(-1)!
+    const running = defined(engine.all('app').at(-1))
     engine.say(running, 'said before, ')
     const channels = new Map<number, string>()
     const session = open(`${path}&tty=${Tty}`, 'v5.channel.k8s.io', [], channels)
@@ -220,13 +221,13 @@ describe('attach', () => {
     engine.end(running, 0)
     await session
     expect(channels.get(1)).toBe('said before, said now')
-    expect(JSON.parse(channels.get(3)!)).toEqual({ metadata: {}, status: 'Success' })
+    expect(JSON.parse(channels.get(3) ?? '')).toEqual({ metadata: {}, status: 'Success' })
   })
 
   test('whoever comes later hears what is said from then on', async () => {
     await kubelet.run(['serve'], 2)
     kubelet.pods.set(pod({ containers: [container({ stdin: true, stdinOnce: true })] }))
-    const running = engine.all('app').at(-1)!
+    const running = defined(engine.all('app').at(-1))
     engine.say(running, 'old')
     const [first, second] = [new Map<number, string>(), new Map<number, string>()]
     const sessions = [open(path, 'v5.channel.k8s.io', [], first)]
@@ -268,7 +269,7 @@ describe('node logs', () => {
 test('attaching to a container that ends meanwhile ends, too', async () => {
   await kubelet.run(['endsEarly'], 2)
   const { channels, closeCode } = await open('/attach/default/web/app?stdout=true', 'v5.channel.k8s.io', [])
-  expect(JSON.parse(channels.get(3)!)).toMatchObject({
+  expect(JSON.parse(channels.get(3) ?? '')).toMatchObject({
     status: 'Failure',
     message: expect.stringMatching(
       /^Internal error occurred: error attaching to container: .* is not running$/,

@@ -1,11 +1,10 @@
 /**
  * The kubelet's own HTTP server, on the node's address, port 10250. The API server comes here for logs, exec, attach
- * and port forwarding; nobody else should, and since there is no TLS, the address is one that only this machine can
- * reach.
+ * and port forwarding, and others if the API server says that they may (kubelet-access.ts).
  *
- *   guard (no web pages) ─► route ─► handler ──► text, JSON, a stream
- *                             │         └──────► upgrade.ts ─► WebSocket or SPDY ─► remote-command.ts, port-forward.ts
- *                             └─ whatever is thrown ─► one error handler: upstream's plain text
+ *   guard (no web pages) ─► access ─► route ─► handler ──► text, JSON, a stream
+ *                                       │         └──► upgrade.ts ─► WebSocket or SPDY ─► remote-command.ts, …
+ *                                       └─ whatever is thrown ─► one error handler: upstream's plain text
  *
  * The API server makes a Status of those errors that it does not hand on as they are.
  *
@@ -20,11 +19,13 @@ import { badRequest, forbidden, toStatus } from '@dinghy/shared/api/errors'
 import type { Logger } from '@dinghy/shared/client/logger'
 import { plainTextError, type ErrorAnswer } from '@dinghy/shared/http/http-error'
 import { isLocalRequest } from '@dinghy/shared/http/local-request'
+import type { ServerTls } from '@dinghy/shared/http/listen-address'
 import { HttpServer } from '@dinghy/shared/http/server'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { portForwardProtocols, readerProtocols, remoteCommandProtocols } from './channels.ts'
 import { containerLog, sendLog, type ContainerRef } from './container-logs.ts'
 import type { ContainerLookup } from './container-lookup.ts'
+import type { KubeletAccess } from './kubelet-access.ts'
 import { nodeLog } from './node-logs.ts'
 import { serveChannelPortForward, serveSpdyPortForward, spdyTunnelProtocol } from './port-forward.ts'
 import { portsOf, streamsOf } from './query.ts'
@@ -47,6 +48,8 @@ export interface KubeletServerDeps {
   stats: StatsSummary
   /** Where the node's components log; without it there are no node logs. */
   logDirectory: string | undefined
+  /** Who may ask. Without it everybody who reaches this server, which is for tests. */
+  access?: KubeletAccess | undefined
   clock: Clock
   log: Logger
 }
@@ -65,6 +68,14 @@ export class KubeletServer {
     this.#server = new HttpServer({ errorHandler: plainText, guard: refuseWebPages, clock: deps.clock })
     const { lookup, stats, logDirectory } = deps
     const { app } = this.#server
+    const { access } = deps
+    if (access) {
+      app.addHook('onRequest', async ({ raw }) => {
+        const { authorization } = raw.headers
+        const { method = '', url = '/', socket } = raw
+        await access.check({ method, path: url.split('?')[0] ?? '', authorization, socket })
+      })
+    }
     app.get('/healthz', () => 'ok')
     app.get('/pods', () => ({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: lookup.pods() }))
     app.get('/stats/summary', () => stats.read(lookup.pods()))
@@ -93,8 +104,8 @@ export class KubeletServer {
   }
 
   /** Resolves to the port, which is another one only if 0 was asked for. */
-  async listen(host: string, port: number): Promise<number> {
-    return (await this.#server.listen({ host, port })).port
+  async listen(host: string, port: number, tls?: ServerTls): Promise<number> {
+    return (await this.#server.listen({ host, port, tls })).port
   }
 
   /** Whoever follows a log or sits in a shell is cut off: the containers run on without this server. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { PodSpec, Volume } from '@dinghy/shared/api/types'
+import { defined } from '@dinghy/testing/defined'
 import { configMap, container, pod, secret } from '../testing/objects.ts'
 import { volumePayload, type PayloadSources } from './payload.ts'
 
@@ -22,7 +23,7 @@ const thePod = pod(
 function files(volume: Omit<Volume, 'name'>): Record<string, string> {
   const payload = volumePayload(thePod, { name: 'v', ...volume }, sources)
   return Object.fromEntries(
-    [...payload!].map(([path, { data, mode }]) => [path, `${mode.toString(8)} ${data.toString('latin1')}`]),
+    [...defined(payload)].map(([path, { data, mode }]) => [path, `${mode.toString(8)} ${data.toString('latin1')}`]),
   )
 }
 

@@ -49,7 +49,7 @@ function checkSupported({ IPAMConfig, DriverOpts }: Partial<Endpoint>): void {
   if (option !== undefined) throw badParameter(`invalid endpoint settings: the option ${option} is not supported`)
 }
 
-export function dnsNames(record: Pick<ContainerRecord, 'id' | 'name' | 'config'>, aliases: string[]): string[] {
+function dnsNames(record: Pick<ContainerRecord, 'id' | 'name' | 'config'>, aliases: string[]): string[] {
   const shortId = record.id.slice(0, 12)
   return [...new Set([record.name, ...aliases, shortId, record.config.Hostname])]
 }

@@ -1,7 +1,7 @@
 /**
  * `docker exec`: processes added to a running container. Kept in memory only; they end with the runtime's pipes.
  */
-import { randomBytes } from 'node:crypto'
+import { randomHex } from '@dinghy/shared/api/ids'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { badParameter, conflict, DockerError, notFound } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
@@ -63,7 +63,7 @@ export class Execs {
     const command = request.Cmd ?? []
     if (command.length === 0) throw badParameter('No exec command specified')
     const exec: Exec = {
-      id: randomBytes(32).toString('hex'),
+      id: randomHex(64),
       container,
       request,
       command,

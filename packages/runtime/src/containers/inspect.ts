@@ -77,7 +77,7 @@ function stateJson(state: State, hasHealth: boolean): Json {
   }
 }
 
-export function mountJson(mount: MountPoint): Json {
+function mountJson(mount: MountPoint): Json {
   return {
     Type: mount.type,
     ...(mount.volume !== undefined ? { Name: mount.volume } : {}),

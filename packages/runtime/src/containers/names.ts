@@ -1,7 +1,7 @@
 /**
  * Names and ids of containers.
  */
-import { randomBytes } from 'node:crypto'
+import { randomHex } from '@dinghy/shared/api/ids'
 import { badParameter } from '@dinghy/shared/docker/errors'
 
 const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
@@ -9,7 +9,7 @@ const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 /** 64 hex digits whose first twelve are not all decimal, so that a short id is never mistaken for a number. */
 export function newId(): string {
   for (;;) {
-    const id = randomBytes(32).toString('hex')
+    const id = randomHex(64)
     if (!/^\d+$/.test(id.slice(0, 12))) return id
   }
 }

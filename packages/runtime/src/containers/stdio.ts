@@ -4,7 +4,7 @@
  * process.
  */
 import { EventEmitter } from 'node:events'
-import { closeSync, constants, openSync, readSync } from 'node:fs'
+import { constants, openSync, readSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { acknowledge } from '../drivers/shim.ts'
@@ -74,16 +74,6 @@ export class Stdio {
     acknowledge(this.#runDir)
     this.#emitter.removeAllListeners()
   }
-}
-
-/** What a run left unread that ended while no runtime was there. */
-export function drainEndedRun(runDir: string, listener: OutputListener): void {
-  for (const stream of ['stdout', 'stderr'] as const) {
-    const fd = openSync(join(runDir, stream), constants.O_RDONLY | constants.O_NONBLOCK)
-    for (const chunk of remaining(fd)) listener(stream, chunk)
-    closeSync(fd)
-  }
-  acknowledge(runDir)
 }
 
 function* remaining(fd: number): Generator<Buffer> {

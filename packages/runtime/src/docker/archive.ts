@@ -103,7 +103,7 @@ function statHeader(name: string, entry: HeldEntry): string {
   return Buffer.from(JSON.stringify(json)).toString('base64')
 }
 
-export function goFileMode(stat: Pick<Stats, 'mode' | 'isDirectory' | 'isSymbolicLink'>): number {
+function goFileMode(stat: Pick<Stats, 'mode' | 'isDirectory' | 'isSymbolicLink'>): number {
   let mode = stat.mode & 0o777
   // 2 ** n instead of shifts: bit 31 is the sign in JavaScript's.
   if (stat.isDirectory()) mode += 2 ** 31

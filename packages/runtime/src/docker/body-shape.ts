@@ -5,7 +5,7 @@
  * As there, null is as good as missing (in a list it is the empty value: an empty text, an object without fields), a
  * field's name may be written in any case, and fields that are not listed pass.
  */
-import { badParameter } from '@dinghy/shared/docker/errors'
+import { badParameter, DockerError } from '@dinghy/shared/docker/errors'
 
 export type Shape =
   | 'string'
@@ -98,8 +98,9 @@ function fits(value: unknown, shape: Shape): boolean {
   try {
     checkShape(value, shape)
     return true
-  } catch {
-    return false
+  } catch (error) {
+    if (error instanceof DockerError) return false
+    throw error
   }
 }
 

@@ -139,7 +139,8 @@ function sendLogs(deps: Deps, container: Container, request: DockerRequest, repl
   if (!isFollowing) return
   log.follow(
     (appended) => {
-      if (response.destroyed || response.writableEnded || waitIfFull()) return // it is in the log, and will be read from there
+      // What is not sent now is in the log, and will be read from there.
+      if (response.destroyed || response.writableEnded || waitIfFull()) return
       const bytes = reader.take(appended)
       if (bytes !== undefined) response.write(bytes)
       else catchUp()

@@ -124,7 +124,7 @@ export function imageRoutes(router: Router, deps: ImageRouteDeps): void {
 }
 
 /** Containers as far as the life of images depends on them. */
-export function imageUsers({ containers }: Pick<ImageRouteDeps, 'containers'>): ImageUser[] {
+function imageUsers({ containers }: Pick<ImageRouteDeps, 'containers'>): ImageUser[] {
   return containers.list().map(({ id, record, state }) => ({
     id,
     imageId: record.imageId,

@@ -4,17 +4,24 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
-import type { LayeredView } from '../snapshots/layered-view.ts'
+import { PathEscapeError } from '@dinghy/images/files/scoped-path'
+import type { LayerView } from '@dinghy/images/layers/layer-view'
 import { startError } from '../start-error.ts'
 import type { ProcessSpec } from './driver.ts'
 
 /** Looks a path up in the container: its real path inside and where its bytes can be read. */
 export type Lookup = (path: string) => { path: string; hostPath: string; mode: number; isFile: boolean } | undefined
 
-export function lookupThrough(view: LayeredView): Lookup {
+export function lookupThrough(view: LayerView): Lookup {
   return (path) => {
-    const found = view.find(path)
-    return found && { path: found.path, hostPath: found.hostPath, mode: found.stat.mode, isFile: found.stat.isFile() }
+    try {
+      const found = view.lookup(path)
+      return found && { path: found.path, hostPath: found.hostPath, mode: found.stat.mode, isFile: found.stat.isFile() }
+    } catch (error) {
+      // Links that lead in circles lead to no program; there may be one further along the PATH.
+      if (error instanceof PathEscapeError) return undefined
+      throw error
+    }
   }
 }
 

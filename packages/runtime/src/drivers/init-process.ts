@@ -9,7 +9,7 @@ import { startError } from '../start-error.ts'
 const forwarded = ['HUP', 'INT', 'QUIT', 'USR1', 'USR2', 'TERM', 'CONT']
 
 /** `wait` returns early for every signal that was passed on; only the end of the child ends the loop. */
-export const initScript = [
+const initScript = [
   // What a shell says about its children's deaths is nobody's output.
   'exec 3>&2 2>/dev/null',
   '"$@" <&0 2>&3 3>&- &',

@@ -8,7 +8,7 @@ import type { ContainerSpec, Running } from './driver.ts'
 import { endRun } from './end-run.ts'
 import type { FifoPool } from './fifo-pool.ts'
 import { isSameProcess } from './process-table.ts'
-import { createRunDir, launch, waitForExit } from './shim.ts'
+import { createRunDir, launch, waitForExit, type LaunchOptions } from './shim.ts'
 import type { SpareShell } from './spare-shell.ts'
 
 export interface ShimDriverOptions {
@@ -54,10 +54,10 @@ export abstract class ShimDriver {
   async launch(
     run: Pick<ContainerSpec, 'id' | 'runDir' | 'stdin'>,
     command: string[],
-    prepare?: () => Promise<void>,
+    options?: LaunchOptions,
   ): Promise<Running> {
     try {
-      return await launch(this.clock, this.#shells, run, command, prepare)
+      return await launch(this.clock, this.#shells, run, command, options)
     } catch (error) {
       await this.endRun(run.id, run.runDir)
       throw error

@@ -23,7 +23,8 @@ once) input=$run/stdin ;;
 keep) input=$run/stdin && exec 6<>"$run/stdin" ;;
 esac
 
-# In a subshell, so that what this shell says of a program that a signal ended (`Killed`) stays out of the program's output.
+# In a subshell, so that what this shell says of a program that a signal ended (`Killed`) stays out of the program's
+# output.
 (exec "$@" <"$input" >"$run/stdout" 2>"$run/stderr" 3>&- 4>&- 5>&- 6>&-)
 code=$?
 

@@ -31,9 +31,6 @@ import { isAlive, isSameProcess } from './process-table.ts'
 import { hasEnded, type SpareShell } from './spare-shell.ts'
 import { quote } from './terminal.ts'
 
-/** What the program's stdin is; see shim.sh. */
-export type StdinMode = 'null' | 'once' | 'keep'
-
 /** The path of a script in this folder. */
 export function scriptPath(name: string): string {
   return new URL(name, import.meta.url).pathname
@@ -49,6 +46,12 @@ export async function createRunDir(fifos: FifoPool, runDir: string): Promise<voi
   await fifos.take(['stdin', 'stdout', 'stderr', 'ack'].map((name) => join(runDir, name)))
 }
 
+export interface LaunchOptions {
+  prepare?: () => Promise<void>
+  /** What is in the environment of the shim and the command. */
+  variables?: Record<string, string>
+}
+
 /**
  * Starts `command` under a shim and resolves when the program runs. Rejects with the text of the `error` file when it
  * ended before that. With stdin 'once' the caller holds the FIFO open already, or the shim would wait for it.
@@ -62,12 +65,14 @@ export async function launch(
   shells: SpareShell,
   { id, runDir, stdin }: Pick<ContainerSpec, 'id' | 'runDir' | 'stdin'>,
   command: string[],
-  prepare?: () => Promise<void>,
+  { prepare, variables = {} }: LaunchOptions = {},
 ): Promise<Running> {
   const shim = ['/bin/sh', scriptPath('shim.sh'), runDir, stdin, ...command].map(quote).join(' ')
   const file = join(runDir, 'command')
   const errors = quote(join(runDir, 'error'))
-  writeFileSync(file, `exec ${prepare ? '7<&0 ' : ''}</dev/null 2>>${errors}\nexec ${shim}\n`, { mode: 0o600 })
+  const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}\n`)
+  const redirections = `${prepare ? '7<&0 ' : ''}</dev/null 2>>${errors}`
+  writeFileSync(file, `exec ${redirections}\n${exports.join('')}exec ${shim}\n`, { mode: 0o600 })
   const shell = shells.take()
   shell.stdin.write(`${file}\n`)
   let failure: unknown

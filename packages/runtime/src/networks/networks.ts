@@ -4,8 +4,8 @@
  * A dynamic address belongs to a container while it runs, as in Docker: attach() at the start, detach() at the end.
  * Endpoints of containers that no longer run are forgotten when the runtime starts.
  */
-import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { randomHex } from '@dinghy/shared/api/ids'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { badParameter, conflict, DockerError, notFound } from '@dinghy/shared/docker/errors'
 import type { EventBus } from '../events.ts'
@@ -53,7 +53,7 @@ function withNewFields(network: Network): Network {
 }
 
 function newId(): string {
-  return randomBytes(32).toString('hex')
+  return randomHex(64)
 }
 
 export class Networks {

@@ -1,12 +1,14 @@
-// Loaded into every Node program of a container in loopback mode (NODE_OPTIONS=--require). All containers share
-// this machine's network there, and each has an address of its own, DINGHY_IP. This pins the program to it:
-//
-//   listening on all addresses   → listening on the container's address
-//   connecting within 127/8      → coming from the container's address, so that peers see who calls
-//   connecting to localhost      → to the container's address, if something of the container listens there
-//
-// Explicit addresses are left alone. It works below net, http, cluster and dgram, where every Node server and client
-// ends up: at the libuv handles. Programs in other languages are not touched, and need not be.
+/**
+ * Loaded into every Node program of a container in loopback mode (NODE_OPTIONS=--require). All containers share
+ * this machine's network there, and each has an address of its own, DINGHY_IP. This pins the program to it:
+ *
+ *   listening on all addresses   → listening on the container's address
+ *   connecting within 127/8      → coming from the container's address, so that peers see who calls
+ *   connecting to localhost      → to the container's address, if something of the container listens there
+ *
+ * Explicit addresses are left alone. It works below net, http, cluster and dgram, where every Node server and client
+ * ends up: at the libuv handles. Programs in other languages are not touched, and need not be.
+ */
 'use strict'
 
 const address = process.env.DINGHY_IP
@@ -53,7 +55,7 @@ if (address) {
   const octets = address.split('.').map(Number)
   if (require('node:os').endianness() === 'LE') octets.reverse()
   const hex = Buffer.from(octets).toString('hex').toUpperCase()
-  const LISTEN = '0A'
+  const listening = '0A'
 
   /** Whether something listens on the container's own address; false where there is no /proc to ask. */
   function listens(port) {
@@ -67,7 +69,7 @@ if (address) {
     }
     return table.split('\n').some((line) => {
       const [, local, , state] = line.trim().split(/\s+/)
-      return local === wanted && state === LISTEN
+      return local === wanted && state === listening
     })
   }
 }

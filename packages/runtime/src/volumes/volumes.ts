@@ -1,9 +1,9 @@
 /**
  * Named volumes: directories under `<root>/volumes/<name>/_data`, as Docker's `local` driver keeps them.
  */
-import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { randomHex } from '@dinghy/shared/api/ids'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { badParameter, conflict, notFound } from '@dinghy/shared/docker/errors'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
@@ -71,7 +71,7 @@ export class Volumes {
       throw notFound(`error looking up volume plugin ${Driver}: plugin "${Driver}" not found`)
     }
     if (request.ClusterVolumeSpec) throw badParameter('cluster volumes are not supported: there is no swarm')
-    const name = given === '' ? randomBytes(32).toString('hex') : given
+    const name = given === '' ? randomHex(64) : given
     checkVolumeName(name)
     const existing = this.#volumes.get(name)
     if (existing !== undefined) return existing
@@ -105,7 +105,7 @@ export class Volumes {
     if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`)
     this.#volumes.delete(name)
     // Under a name that no volume can have, for while that takes there may be another one of this name.
-    const doomed = join(this.#root, `.${randomBytes(8).toString('hex')}`)
+    const doomed = join(this.#root, `.${randomHex(16)}`)
     renameSync(join(this.#root, name), doomed)
     await removeTree(doomed)
     this.#events.publish('volume', 'destroy', name, { driver: 'local' })

@@ -44,7 +44,6 @@ describe('messages, codes and details', () => {
     [errors.expired('too old resource version'), 410, 'Expired', 'too old resource version', undefined],
     [errors.tooManyRequests('slow down', 3), 429, 'TooManyRequests', 'slow down', { retryAfterSeconds: 3 }],
     [errors.tooManyRequests('no', 0), 429, 'TooManyRequests', 'no', {}],
-    [errors.gatewayTimeout('late'), 504, 'Timeout', 'Timeout: late', { retryAfterSeconds: 0 }],
     [
       errors.serverTimeout('', 'pods', 'list', 2),
       500,

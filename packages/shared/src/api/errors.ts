@@ -190,10 +190,6 @@ export function serviceUnavailable(message: string, options?: ErrorOptions): Sta
   return new StatusError(failure(503, 'ServiceUnavailable', message).status, options)
 }
 
-export function gatewayTimeout(message: string, retryAfterSeconds = 0): StatusError {
-  return failure(504, 'Timeout', `Timeout: ${message}`, { retryAfterSeconds })
-}
-
 function failure(code: number, reason: string, message: string, details?: StatusDetails): StatusError {
   return new StatusError({
     kind: 'Status',
@@ -230,7 +226,8 @@ function parseStatus(body: string): Status | undefined {
       ? (value as Status)
       : undefined
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined // cut short or not JSON at all: the caller falls back to the code
+    // Cut short or not JSON at all: the caller falls back to the code.
+    if (error instanceof SyntaxError) return undefined
     throw error
   }
 }

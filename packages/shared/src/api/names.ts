@@ -12,8 +12,6 @@ const label1035 = '[a-z]([-a-z0-9]*[a-z0-9])?'
 const qualifiedPart = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
 const labelValue = `(${qualifiedPart})?`
 const configMapKey = '[-._a-zA-Z0-9]+'
-const envVarName = '[-._a-zA-Z][-._a-zA-Z0-9]*'
-const cIdentifier = '[A-Za-z_][A-Za-z0-9_]*'
 const wildcardSubdomain = `\\*\\.${subdomain}`
 
 const alphanumericEnds = 'and must start and end with an alphanumeric character'
@@ -80,19 +78,6 @@ export function isEnvVarName(value: string): string[] {
   return /^[ -<>-~]+$/.test(value)
     ? []
     : ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
-}
-
-/** What a key must look like to become a variable through envFrom on stricter clusters. */
-export function isStrictEnvVarName(value: string): string[] {
-  const words =
-    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit"
-  return [...matches(value, envVarName, words, 'my.env-name', 'MY_ENV.NAME', 'MyEnvName1'), ...notDots(value)]
-}
-
-export function isCIdentifier(value: string): string[] {
-  const words =
-    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'"
-  return matches(value, cIdentifier, words, 'my_name', 'MY_NAME', 'MyName')
 }
 
 /** A named container port: an IANA service name. */

@@ -18,6 +18,7 @@ import type {
   EndpointSlice,
   Endpoints,
   Event,
+  FlowSchema,
   HorizontalPodAutoscaler,
   Ingress,
   IngressClass,
@@ -25,6 +26,7 @@ import type {
   KubernetesObject,
   Lease,
   LimitRange,
+  MutatingWebhookConfiguration,
   Namespace,
   NetworkPolicy,
   Node,
@@ -34,6 +36,7 @@ import type {
   PodDisruptionBudget,
   PodTemplate,
   PriorityClass,
+  PriorityLevelConfiguration,
   ReplicaSet,
   ReplicationController,
   ResourceQuota,
@@ -45,6 +48,9 @@ import type {
   ServiceAccount,
   StatefulSet,
   StorageClass,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+  ValidatingWebhookConfiguration,
   VolumeAttachment,
 } from './types.ts'
 
@@ -191,5 +197,45 @@ export const CustomResourceDefinitions = define<CustomResourceDefinition>(
   'v1',
   'CustomResourceDefinition',
   'customresourcedefinitions',
+  'cluster',
+)
+
+const admissionGroup = 'admissionregistration.k8s.io'
+export const MutatingWebhookConfigurations = define<MutatingWebhookConfiguration>(
+  admissionGroup,
+  'v1',
+  'MutatingWebhookConfiguration',
+  'mutatingwebhookconfigurations',
+  'cluster',
+)
+export const ValidatingWebhookConfigurations = define<ValidatingWebhookConfiguration>(
+  admissionGroup,
+  'v1',
+  'ValidatingWebhookConfiguration',
+  'validatingwebhookconfigurations',
+  'cluster',
+)
+export const ValidatingAdmissionPolicies = define<ValidatingAdmissionPolicy>(
+  admissionGroup,
+  'v1',
+  'ValidatingAdmissionPolicy',
+  'validatingadmissionpolicies',
+  'cluster',
+)
+export const ValidatingAdmissionPolicyBindings = define<ValidatingAdmissionPolicyBinding>(
+  admissionGroup,
+  'v1',
+  'ValidatingAdmissionPolicyBinding',
+  'validatingadmissionpolicybindings',
+  'cluster',
+)
+
+const flowControlGroup = 'flowcontrol.apiserver.k8s.io'
+export const FlowSchemas = define<FlowSchema>(flowControlGroup, 'v1', 'FlowSchema', 'flowschemas', 'cluster')
+export const PriorityLevelConfigurations = define<PriorityLevelConfiguration>(
+  flowControlGroup,
+  'v1',
+  'PriorityLevelConfiguration',
+  'prioritylevelconfigurations',
   'cluster',
 )

@@ -79,23 +79,34 @@ const patchContentTypes: Record<Patch['type'], string> = {
   apply: 'application/apply-patch+yaml',
 }
 
+/** Who asks whom: readKubeconfig() gives all but the user agent. */
+export interface ApiClientOptions {
+  server: string
+  userAgent: string
+  /** One object for all clients of a process: connections and sessions are kept by its identity. */
+  tls?: ClientTls | undefined
+  token?: string | undefined
+}
+
 export class ApiClient {
-  /** `http://host:port` or https, without a slash at the end. */
+  /** `https://host:port` or `unix:///path/of/a/socket`, without a slash at the end. */
   readonly server: string
   /** The actor as history will show it: "deployment-controller", "kubelet/node-1". */
   readonly userAgent: string
 
   readonly #tls: ClientTls | undefined
+  readonly #token: string | undefined
 
-  constructor(options: { server: string; userAgent: string; tls?: ClientTls | undefined }) {
+  constructor(options: ApiClientOptions) {
     this.server = options.server.replace(/\/+$/, '')
     this.userAgent = options.userAgent
     this.#tls = options.tls
+    this.#token = options.token
   }
 
   /** The same server, another actor. */
   as(userAgent: string): ApiClient {
-    return new ApiClient({ server: this.server, userAgent, tls: this.#tls })
+    return new ApiClient({ server: this.server, userAgent, tls: this.#tls, token: this.#token })
   }
 
   async get<T extends KubernetesObject>(
@@ -239,12 +250,15 @@ export class ApiClient {
     const allHeaders = {
       'User-Agent': this.userAgent,
       Accept: 'application/json',
+      ...(this.#token === undefined ? {} : { Authorization: `Bearer ${this.#token}` }),
       ...(encoded === undefined ? {} : { 'Content-Type': 'application/json' }),
       ...(cause === undefined ? {} : { [causeHeader]: cause }),
       ...headers,
     }
     try {
-      const url = this.server + path
+      const url = this.server.startsWith(unixScheme)
+        ? { socketPath: this.server.slice(unixScheme.length), path }
+        : this.server + path
       const request = { method, url, headers: allHeaders, body: encoded, tls: this.#tls }
       const response = await httpRequest(request, signal)
       if (response.status < 400) return response
@@ -270,6 +284,8 @@ export class ApiClient {
     }
   }
 }
+
+const unixScheme = 'unix://'
 
 function objectPath(resource: Resource, ref: ObjectReference, subresource?: string): string {
   return resourcePath(resource, resource.namespaced ? ref.namespace : undefined, ref.name, subresource)

@@ -1,63 +1,93 @@
 /**
- * kubeconfig: how kubectl, Helm and client libraries find the cluster.
+ * kubeconfig, reading: how a client finds a cluster's API server, and shows who it is.
  *
- * Callers may rely on: writing keeps whatever else is in the file (other clusters, users, contexts), replaces our own
- * entries, makes ours the current context, and never leaves half a file behind.
- * The entries are named dinghy-<cluster>.
+ * Callers may rely on: paths in the file count from its directory, as with kubectl; what is asked for and not done here
+ * (exec plugins, auth providers, passwords) is an error and not an anonymous client. kubeconfig-file.ts writes.
  */
 
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { parse, stringify } from 'yaml'
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { ClientTls } from '../http/client.ts'
 
-type Entry<K extends string, V> = { name: string } & Partial<Record<K, V>>
+export type NamedEntry<K extends string, V> = { name: string } & Partial<Record<K, V>>
 
-interface Kubeconfig {
+export interface KubeconfigCluster {
+  server?: string
+  'certificate-authority'?: string
+  'certificate-authority-data'?: string
+  'insecure-skip-tls-verify'?: boolean
+  'tls-server-name'?: string
+  [field: string]: unknown
+}
+
+export interface KubeconfigUser {
+  'client-certificate'?: string
+  'client-certificate-data'?: string
+  'client-key'?: string
+  'client-key-data'?: string
+  token?: string
+  tokenFile?: string
+  [field: string]: unknown
+}
+
+export interface Kubeconfig {
   apiVersion: 'v1'
   kind: 'Config'
-  clusters?: Entry<'cluster', { server?: string; [field: string]: unknown }>[]
-  users?: Entry<'user', Record<string, unknown>>[]
-  contexts?: Entry<'context', { cluster?: string; user?: string; namespace?: string }>[]
+  clusters?: NamedEntry<'cluster', KubeconfigCluster>[]
+  users?: NamedEntry<'user', KubeconfigUser>[]
+  contexts?: NamedEntry<'context', { cluster?: string; user?: string; namespace?: string }>[]
   'current-context'?: string
   [field: string]: unknown
 }
 
-/** The server of the current context. Throws when the file does not say. */
-export function loadKubeconfig(path: string): { server: string } {
-  const config = parse(readFileSync(path, 'utf8')) as Kubeconfig
+/** What an ApiClient needs to know. */
+export interface Credentials {
+  server: string
+  tls?: ClientTls
+  token?: string
+  /** Of the context, if it names one. */
+  namespace?: string
+}
+
+/** The current context of a file. Throws when it leads nowhere. */
+export async function readKubeconfig(path: string): Promise<Credentials> {
+  return credentialsOf(await parseKubeconfig(readFileSync(path, 'utf8')), path)
+}
+
+/** JSON is YAML, too, and what components are given: they need not load a reader of YAML. */
+export async function parseKubeconfig(text: string): Promise<Partial<Kubeconfig>> {
+  if (text.trimStart().startsWith('{')) return JSON.parse(text) as Kubeconfig
+  const { parse } = await import('yaml')
+  return (parse(text) as Kubeconfig | null) ?? {}
+}
+
+function credentialsOf(config: Partial<Kubeconfig>, path: string): Credentials {
   const name = config['current-context']
   const context = config.contexts?.find((entry) => entry.name === name)?.context
-  const server = config.clusters?.find((entry) => entry.name === context?.cluster)?.cluster?.server
-  if (!server) throw new Error(`${path}: the current context${name ? ` "${name}"` : ''} names no server`)
-  return { server }
-}
-
-export function writeKubeconfig(path: string, { cluster, server }: { cluster: string; server: string }): void {
-  const name = `dinghy-${cluster}`
-  const config: Kubeconfig = { apiVersion: 'v1', kind: 'Config', ...readIfPresent(path) }
-  // client-node refuses plain http:// unless it is told that it may be insecure; kubectl does not mind.
-  const clusterEntry = { name, cluster: { server, 'insecure-skip-tls-verify': true } }
-  const contextEntry = { name, context: { cluster: name, user: name, namespace: 'default' } }
-  config.clusters = withEntry(config.clusters, clusterEntry)
-  config.users = withEntry(config.users, { name, user: {} })
-  config.contexts = withEntry(config.contexts, contextEntry)
-  config['current-context'] = name
-
-  mkdirSync(dirname(path), { recursive: true })
-  const temporary = `${path}.${process.pid}.tmp`
-  writeFileSync(temporary, stringify(config), { mode: 0o600 })
-  renameSync(temporary, path)
-}
-
-function withEntry<E extends { name: string }>(entries: E[] | undefined, entry: E): E[] {
-  return [...(entries ?? []).filter((other) => other.name !== entry.name), entry]
-}
-
-function readIfPresent(path: string): Partial<Kubeconfig> {
-  try {
-    return (parse(readFileSync(path, 'utf8')) as Kubeconfig | null) ?? {}
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {}
-    throw error
+  const cluster = config.clusters?.find((entry) => entry.name === context?.cluster)?.cluster
+  const user = config.users?.find((entry) => entry.name === context?.user)?.user ?? {}
+  if (!cluster?.server) throw new Error(`${path}: the current context${name ? ` "${name}"` : ''} names no server`)
+  const unknown = ['exec', 'auth-provider', 'username'].find((field) => user[field] !== undefined)
+  if (unknown !== undefined) throw new Error(`${path}: users with "${unknown}" are not supported`)
+  const read = (file: string) => readFileSync(resolve(dirname(path), file), 'utf8')
+  const pem = (data: string | undefined, file: string | undefined) =>
+    data ? Buffer.from(data, 'base64').toString() : file && read(file)
+  const ca = pem(cluster['certificate-authority-data'], cluster['certificate-authority'])
+  const cert = pem(user['client-certificate-data'], user['client-certificate'])
+  const key = pem(user['client-key-data'], user['client-key'])
+  const servername = cluster['tls-server-name']
+  const token = user.token ?? (user.tokenFile && read(user.tokenFile).trim())
+  const tls = {
+    ...(ca ? { ca } : {}),
+    ...(cert ? { cert } : {}),
+    ...(key ? { key } : {}),
+    ...(servername ? { servername } : {}),
+    ...(cluster['insecure-skip-tls-verify'] ? { rejectUnauthorized: false } : {}),
+  }
+  return {
+    server: cluster.server,
+    ...(cluster.server.startsWith('https:') ? { tls } : {}),
+    ...(token ? { token } : {}),
+    ...(context?.namespace ? { namespace: context.namespace } : {}),
   }
 }

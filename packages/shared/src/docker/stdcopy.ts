@@ -7,7 +7,7 @@
 
 import type { Readable } from 'node:stream'
 
-export const streamCodes = { stdin: 0, stdout: 1, stderr: 2 } as const
+const streamCodes = { stdin: 0, stdout: 1, stderr: 2 } as const
 export const frameHeaderBytes = 8
 
 export function frame(stream: keyof typeof streamCodes, payload: Uint8Array): Buffer {

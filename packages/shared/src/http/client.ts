@@ -16,8 +16,9 @@ import { StringDecoder } from 'node:string_decoder'
 import { setFlagsFromString } from 'node:v8'
 import type { Pool as PoolType } from 'undici'
 import send from 'undici/lib/api/api-request.js'
-import buildConnector from 'undici/lib/core/connect.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
+import type { ClientTls } from './client-tls.ts'
+import { connector } from './connector.ts'
 
 // undici's parser is one large WebAssembly function. V8 would optimize it in the background as soon as the first answer
 // is read, which takes a process 100 ms of processor time while its cluster starts; the baseline code is fast enough
@@ -27,14 +28,7 @@ setFlagsFromString('--liftoff-only')
 /** Where a request goes: a URL, or a path as it shall appear on the wire, at an origin or behind a unix socket. */
 export type Target = string | URL | { origin: string; path: string } | { socketPath: string; path: string }
 
-/** One object a peer, made once: connections are kept by its identity. */
-export interface ClientTls {
-  ca?: string | Buffer
-  cert?: string | Buffer
-  key?: string | Buffer
-  servername?: string
-  rejectUnauthorized?: boolean
-}
+export type { ClientTls }
 
 export interface ConnectionOptions {
   url: Target
@@ -131,7 +125,7 @@ export function resolveTarget(url: Target): { origin: string; path: string; sock
 }
 
 export function createPool(origin: string, socketPath: string | undefined, tls: ClientTls | undefined): PoolType {
-  const connectTo = buildConnector({ ...tls, ...(socketPath === undefined ? {} : { socketPath }) })
+  const connectTo = connector(origin, socketPath, tls)
   return new Pool(origin, {
     connect: (options, callback) => {
       // undici answers with the socket that it has just begun to connect, too.

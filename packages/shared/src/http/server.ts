@@ -154,9 +154,10 @@ export class HttpServer {
 
   async #createListener(tls: ServerTls | undefined): Promise<Server> {
     const timing = { keepAliveTimeout: this.#keepAliveTimeoutMs, requestTimeout: 0, headersTimeout: headersTimeoutMs }
+    // https is loaded when it is needed. A client that has sent all its input still wants to read, which TLS does not
+    // expect.
     const listener = tls
-      ? // Loaded when it is needed. A client that has sent all its input still wants to read, which TLS does not expect.
-        (await import('node:https')).createServer({ minVersion: 'TLSv1.2', ...timing, ...tls, allowHalfOpen: true })
+      ? (await import('node:https')).createServer({ minVersion: 'TLSv1.2', ...timing, ...tls, allowHalfOpen: true })
       : createServer(timing)
     listener.on('request', (request, response) => this.app.routing(request, response))
     listener.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
@@ -164,6 +165,8 @@ export class HttpServer {
     })
     listener.on('clientError', refuseGarbage)
     listener.on('connection', (socket: Socket) => {
+      // What a socket says of itself does not tell: once it is closed, a TCP connection has no address either.
+      if (typeof listener.address() === 'string') ofUnixSockets.add(socket)
       this.#connections.add(socket)
       socket.once('close', () => this.#connections.delete(socket))
     })
@@ -173,6 +176,13 @@ export class HttpServer {
   #closeIdle(): void {
     for (const listener of this.#listeners) listener.closeIdleConnections()
   }
+}
+
+const ofUnixSockets = new WeakSet<Socket>()
+
+/** Whether the connection of a request was made by way of the file system, whose modes have said who may. */
+export function isFromUnixSocket(socket: Socket): boolean {
+  return ofUnixSockets.has(socket)
 }
 
 const bodyMethods = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT']

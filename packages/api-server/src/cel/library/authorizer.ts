@@ -7,7 +7,7 @@
 import { isDns1123Label, isDns1123Subdomain } from '@dinghy/shared/api/names'
 import { CelError } from '../cel-error.ts'
 import { authorizationCheckCost, spend } from '../cost-budget.ts'
-import { type Library, registerFunctions } from './library.ts'
+import { type Library, registerClass, registerFunctions } from './library.ts'
 
 export interface ResourceAttributes {
   verb: string
@@ -30,14 +30,16 @@ export interface Checks {
 
 export class CelAuthorizer {
   readonly checks: Checks
+  /** `authorizer.requestResource`: a check of what the request itself is about. */
+  readonly requestResource: ResourceCheck | undefined
 
-  constructor(checks: Checks) {
+  constructor(checks: Checks, requestResource?: ResourceAttributes) {
     this.checks = checks
+    this.requestResource = requestResource && new ResourceCheck(checks, requestResource)
   }
 }
 
-/** `authorizer.requestResource` is one that is made already. */
-export class ResourceCheck {
+class ResourceCheck {
   readonly checks: Checks
   readonly attributes: ResourceAttributes
 
@@ -91,12 +93,11 @@ const [authorizer, group, resource, path, decision] = [
 ].map((name) => prefix + name)
 
 export function registerAuthorizer(library: Library): void {
-  const { environment } = library
-  environment.registerType(`${prefix}Authorizer`, CelAuthorizer)
-  environment.registerType(`${prefix}GroupCheck`, GroupCheck)
-  environment.registerType(`${prefix}ResourceCheck`, ResourceCheck)
-  environment.registerType(`${prefix}PathCheck`, PathCheck)
-  environment.registerType(`${prefix}Decision`, CelDecision)
+  registerClass(library, `${prefix}GroupCheck`, GroupCheck)
+  registerClass(library, `${prefix}ResourceCheck`, ResourceCheck)
+  registerClass(library, `${prefix}PathCheck`, PathCheck)
+  registerClass(library, `${prefix}Decision`, CelDecision)
+  registerClass(library, `${prefix}Authorizer`, CelAuthorizer, { requestResource: `${prefix}ResourceCheck` })
   registerFunctions(library, {
     [`${authorizer}.path(string): ${path}`]: ({ checks }: CelAuthorizer, text: string) => {
       if (text.trim() === '') throw new CelError('path must not be empty')

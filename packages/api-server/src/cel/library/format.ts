@@ -10,7 +10,7 @@ import {
   isLabelValue,
   isQualifiedName,
 } from '@dinghy/shared/api/names'
-import { type Library, registerFunctions, registerNamespace } from './library.ts'
+import { type Library, registerClass, registerFunctions, registerNamespace } from './library.ts'
 import { parseUrl } from './network.ts'
 
 type Validate = (value: string) => string[]
@@ -45,9 +45,9 @@ const formats: Record<string, Validate> = {
 }
 
 export function registerFormats(library: Library): void {
-  const { environment, Optional } = library
+  const { Optional } = library
   const made = new Map(Object.entries(formats).map(([name, validate]) => [name, new Format(validate)]))
-  environment.registerType('kubernetes.NamedFormat', Format)
+  registerClass(library, 'kubernetes.NamedFormat', Format)
   registerNamespace(library, 'format', {
     'named(string): optional<kubernetes.NamedFormat>': (name: string) => {
       const format = made.get(name)

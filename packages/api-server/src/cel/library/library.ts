@@ -21,6 +21,16 @@ export function registerFunctions({ environment }: Library, functions: FunctionT
   }
 }
 
+/** A type of values that functions make. Expressions see no fields of it but these. */
+export function registerClass(
+  { environment }: Library,
+  name: string,
+  constructor: new (...values: never[]) => unknown,
+  fields: Record<string, string> = {},
+): void {
+  environment.registerType(name, { ctor: constructor, fields })
+}
+
 /** A prefix of functions, as in `ip.isCanonical()`: a constant that has them as methods. */
 export function registerNamespace(library: Library, name: string, functions: FunctionTable): void {
   const type = `${name}Functions`
@@ -28,7 +38,7 @@ export function registerNamespace(library: Library, name: string, functions: Fun
   const Namespace = class {
     readonly prefix = name
   }
-  library.environment.registerType(type, Namespace)
+  registerClass(library, type, Namespace)
   library.environment.registerConstant(name, type, new Namespace())
   registerFunctions(
     library,

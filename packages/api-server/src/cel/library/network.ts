@@ -6,7 +6,7 @@
 
 import { isIP } from 'node:net'
 import { CelError } from '../cel-error.ts'
-import { type Library, registerFunctions, registerNamespace } from './library.ts'
+import { type Library, registerClass, registerFunctions, registerNamespace } from './library.ts'
 
 class CelUrl {
   readonly text: string
@@ -193,7 +193,7 @@ export function registerNetwork(library: Library): void {
     ['net.IP', CelIp],
     ['net.CIDR', CelCidr],
   ] as const) {
-    environment.registerType(name, type)
+    registerClass(library, name, type)
     environment.registerOperator(`${name} == ${name}`, (a: CelUrl | CelIp | CelCidr, b: unknown) => a.equals(b))
   }
   registerUrls(library)

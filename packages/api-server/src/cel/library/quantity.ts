@@ -4,7 +4,7 @@
 
 import { formatQuantity, isQuantity, parseQuantity, type Quantity } from '@dinghy/shared/api/quantity'
 import { CelError } from '../cel-error.ts'
-import { type Library, registerFunctions } from './library.ts'
+import { type Library, registerClass, registerFunctions } from './library.ts'
 
 const one = 1_000_000_000n
 const [minInt, maxInt] = [-(2n ** 63n), 2n ** 63n - 1n]
@@ -42,7 +42,7 @@ class CelQuantity {
 }
 
 export function registerQuantity(library: Library): void {
-  library.environment.registerType('kubernetes.Quantity', CelQuantity)
+  registerClass(library, 'kubernetes.Quantity', CelQuantity)
   library.environment.registerOperator('kubernetes.Quantity == kubernetes.Quantity', (a: CelQuantity, b: CelQuantity) =>
     a.equals(b),
   )

@@ -3,7 +3,7 @@
  */
 
 import { CelError } from '../cel-error.ts'
-import { type Library, registerFunctions } from './library.ts'
+import { type Library, registerClass, registerFunctions } from './library.ts'
 
 const pattern =
   /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/
@@ -47,7 +47,7 @@ function compareIdentifiers(a: string, b: string): number {
 }
 
 export function registerSemver(library: Library): void {
-  library.environment.registerType('kubernetes.Semver', Semver)
+  registerClass(library, 'kubernetes.Semver', Semver)
   library.environment.registerOperator('kubernetes.Semver == kubernetes.Semver', (a: Semver, b: Semver) => a.equals(b))
   registerFunctions(library, {
     'semver(string): kubernetes.Semver': (value: string) => required(value),

@@ -5,6 +5,7 @@
 import { badRequest, conflict, invalid, success } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import { setCondition } from '@dinghy/shared/api/conditions'
+import { Pods } from '@dinghy/shared/api/resources'
 import { nowRfc3339 } from '@dinghy/shared/api/time'
 import type { Binding, KubernetesObject, Pod } from '@dinghy/shared/api/types'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
@@ -26,7 +27,7 @@ export async function createBinding(
   const binding = await decodeRequest<Binding & KubernetesObject>(exchange, target, 'CreateOptions')
   const name = exchange.info.name ?? binding.metadata.name
   requireValid(binding, name)
-  const pods = services.resources.get('', 'v1', 'pods')!
+  const pods = services.resources.definitionOf(Pods)
   const ref = { namespace: exchange.info.namespace, name }
   await services.store.update(
     pods,
@@ -59,7 +60,7 @@ export function bind(
   if (pod.metadata.deletionTimestamp) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`)
   if (pod.spec.nodeName) throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`)
   if (pod.spec.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`)
-  pod.spec.nodeName = target.name!
+  pod.spec.nodeName = target.name
   pod.metadata.annotations = { ...pod.metadata.annotations, ...metadata.annotations }
   if (Object.keys(pod.metadata.annotations).length === 0) delete pod.metadata.annotations
   pod.status.conditions = setCondition(pod.status.conditions, { type: 'PodScheduled', status: 'True' }, now)

@@ -16,8 +16,9 @@ import { chooseContainer, kubeletOf } from './pod-location.ts'
 export async function connectToContainer(
   exchange: Exchange,
   definition: ResourceDefinition,
-  { reader, admission }: Services,
+  services: Services,
 ): Promise<Reply | undefined> {
+  const { reader, admission } = services
   const { namespace = '', name = '', subresource } = exchange.info
   const pod = reader.get(Pods, namespace, name)
   if (!pod) throw notFound('', 'pods', name)
@@ -35,7 +36,7 @@ export async function connectToContainer(
   })
   settle()
   if (!pod.spec.nodeName) throw badRequest(`pod ${name} does not have a host assigned`)
-  const target = { ...kubeletOf(reader, pod.spec.nodeName), path }
+  const target = { ...kubeletOf(services, pod.spec.nodeName), path }
   return await (exchange.upgrade ? pipeUpgrade(exchange, target) : pipeHttp(exchange, target))
 }
 

@@ -21,7 +21,7 @@ import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
 import { isDryRun } from '../request-options.ts'
 import type { Services } from '../services.ts'
-import { refOf } from '../write-verbs.ts'
+import { refOf } from '../object-ref.ts'
 
 interface Eviction extends KubernetesObject {
   deleteOptions?: DeleteOptions & { dryRun?: string[] }
@@ -80,7 +80,7 @@ function disrupted(
 }
 
 /** What serves nobody any more may always go. */
-export function ignoresBudgets({ metadata, status }: Pod): boolean {
+function ignoresBudgets({ metadata, status }: Pod): boolean {
   return Boolean(metadata.deletionTimestamp) || ['Succeeded', 'Failed', 'Pending'].includes(status.phase ?? '')
 }
 
@@ -102,7 +102,7 @@ async function spend(
   pod: Pod,
   context: WriteContext,
 ) {
-  const definition = resources.get('policy', 'v1', 'poddisruptionbudgets')!
+  const definition = resources.definitionOf(PodDisruptionBudgets)
   await store.update(
     definition,
     { namespace: budget.metadata.namespace, name: budget.metadata.name },
@@ -113,7 +113,7 @@ async function spend(
 }
 
 /** The budget with one disruption less. Throws TooManyRequests if there is none left. Changes `budget` in place. */
-export function spendOne(budget: PodDisruptionBudget, pod: Pod, now: string): PodDisruptionBudget {
+function spendOne(budget: PodDisruptionBudget, pod: Pod, now: string): PodDisruptionBudget {
   const { metadata, spec, status } = budget
   const name = metadata.name
   const healthy = isConditionTrue(pod.status.conditions, 'Ready')

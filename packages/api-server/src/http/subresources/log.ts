@@ -12,13 +12,9 @@ import { textReply } from '../reply.ts'
 import type { Services } from '../services.ts'
 import { chooseContainer, kubeletOf } from './pod-location.ts'
 
-export async function podLog(
-  exchange: Exchange,
-  _definition: ResourceDefinition,
-  { reader }: Services,
-): Promise<Reply> {
+export async function podLog(exchange: Exchange, _definition: ResourceDefinition, services: Services): Promise<Reply> {
   const { namespace = '', name = '' } = exchange.info
-  const pod = reader.get(Pods, namespace, name)
+  const pod = services.reader.get(Pods, namespace, name)
   if (!pod) throw notFound('', 'pods', name)
   const container = chooseContainer(pod, exchange.parameter('container'))
   // No node, no containers, no output: as upstream, an empty log rather than an error.
@@ -26,7 +22,7 @@ export async function podLog(
   const query = new URLSearchParams(exchange.query)
   query.delete('container')
   const path = `/containerLogs/${namespace}/${name}/${container}?${query}`
-  return await pipeHttp(exchange, { ...kubeletOf(reader, pod.spec.nodeName), path }, refusalOf(name))
+  return await pipeHttp(exchange, { ...kubeletOf(services, pod.spec.nodeName), path }, refusalOf(name))
 }
 
 /** A kubelet says in plain text why there is no log. Follows upstream's GenericHttpResponseChecker. */

@@ -5,18 +5,26 @@
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import { Nodes } from '@dinghy/shared/api/resources'
 import type { Node, Pod } from '@dinghy/shared/api/types'
-import type { Reader } from '../../registry/reader.ts'
+import type { ClientTls } from '@dinghy/shared/http/client'
+import type { Services } from '../services.ts'
 
-export interface KubeletAddress {
+/** Where something listens, and how it is spoken to there. */
+export interface Location {
+  scheme: 'http' | 'https'
   host: string
   port: number
+  tls?: ClientTls | undefined
 }
 
 /** Throws NotFound if the node is gone. */
-export function kubeletOf(reader: Reader, nodeName: string): KubeletAddress {
-  const node = reader.get(Nodes, undefined, nodeName)
-  if (!node) throw notFound('', 'nodes', nodeName)
-  return { host: addressOf(node), port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || 10250 }
+export function kubeletOf(
+  { reader, kubeletTls: tls }: Pick<Services, 'reader' | 'kubeletTls'>,
+  name: string,
+): Location {
+  const node = reader.get(Nodes, undefined, name)
+  if (!node) throw notFound('', 'nodes', name)
+  const port = node.status?.daemonEndpoints?.kubeletEndpoint?.Port || 10250
+  return { scheme: tls ? 'https' : 'http', host: addressOf(node), port, tls }
 }
 
 /**
@@ -42,7 +50,8 @@ export function chooseContainer(pod: Pod, wanted: string | undefined): string {
     if ([...regular, ...init, ...ephemeral].includes(wanted)) return wanted
     throw badRequest(`container ${wanted} is not valid for pod ${name}`)
   }
-  if (regular.length === 1) return regular[0]!
+  const [only, ...more] = regular
+  if (only !== undefined && more.length === 0) return only
   const others = init.length > 0 ? ` or one of the init containers: [${init.join(' ')}]` : ''
   throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${regular.join(' ')}]${others}`)
 }

@@ -4,26 +4,26 @@
  * NAME may be NAME:port or scheme:NAME:port, port being a number or, for a Service, a port's name.
  */
 
-import { badRequest, notFound, serviceUnavailable } from '@dinghy/shared/api/errors'
-import { EndpointSlices, Pods, Services as ServicesResource } from '@dinghy/shared/api/resources'
+import { badRequest, notFound } from '@dinghy/shared/api/errors'
+import { Pods } from '@dinghy/shared/api/resources'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
-import type { Reader } from '../../registry/reader.ts'
 import type { Exchange } from '../exchange.ts'
 import { pipeHttp, pipeUpgrade } from '../pipe.ts'
 import type { Reply } from '../reply.ts'
 import { textReply } from '../reply.ts'
+import { endpointOf } from '../service-endpoint.ts'
 import type { Services } from '../services.ts'
-import type { KubeletAddress } from './pod-location.ts'
+import type { Location } from './pod-location.ts'
 import { kubeletOf } from './pod-location.ts'
 
 export async function proxy(
   exchange: Exchange,
   { plural }: ResourceDefinition,
-  { reader }: Services,
+  services: Services,
 ): Promise<Reply | undefined> {
   const { namespace = '', name = '', rest } = exchange.info
   const wanted = parseTarget(name)
-  const { host, port } = locate(reader, plural, namespace, wanted)
+  const location = locate(services, plural, namespace, wanted)
   const { url } = exchange.request
   const search = url.includes('?') ? url.slice(url.indexOf('?')) : ''
   const { upgrade, info } = exchange
@@ -31,56 +31,41 @@ export async function proxy(
   if (rest === '' && info.verb === 'get' && !upgrade) {
     return { ...textReply('', 301), headers: { location: `${info.path}/${search}` } }
   }
-  const target = { scheme: wanted.scheme, host, port, path: `${rest || '/'}${search}` }
+  const target = { ...location, path: `${rest || '/'}${search}` }
   return await (exchange.upgrade ? pipeUpgrade(exchange, target) : pipeHttp(exchange, target))
 }
 
 interface Wanted {
-  scheme: 'http' | 'https'
+  /** Undefined, if nothing was said: pods and Services are spoken to by HTTP, kubelets as they serve. */
+  scheme: 'http' | 'https' | undefined
   name: string
   port: string
 }
 
-export function parseTarget(text: string): Wanted {
+function parseTarget(text: string): Wanted {
   const parts = text.split(':')
   const [scheme, name, port] = parts.length === 3 ? parts : ['', parts[0], parts[1]]
   if (parts.length > 3 || !name) throw badRequest(`invalid proxy target ${JSON.stringify(text)}`)
   if (scheme !== '' && scheme !== 'http' && scheme !== 'https') {
     throw badRequest(`invalid proxy target ${JSON.stringify(text)}`)
   }
-  return { scheme: scheme || 'http', name, port: port ?? '' }
+  return { scheme: scheme || undefined, name, port: port ?? '' }
 }
 
-function locate(reader: Reader, plural: string, namespace: string, { name, port }: Wanted): KubeletAddress {
+function locate(services: Services, plural: string, namespace: string, wanted: Wanted): Location {
+  const { reader } = services
+  const { scheme = 'http', name, port } = wanted
   if (plural === 'nodes') {
-    const kubelet = kubeletOf(reader, name)
-    return port ? { host: kubelet.host, port: Number(port) } : kubelet
+    const kubelet = kubeletOf(services, name)
+    const isKubelet = port === '' || Number(port) === kubelet.port
+    if (isKubelet) return kubelet
+    // Whatever else listens on a node is not to be shown this server's certificate.
+    return { scheme, host: kubelet.host, port: Number(port) }
   }
-  if (plural === 'services') return endpointOf(reader, namespace, name, port)
+  if (plural === 'services') return { scheme, ...endpointOf(reader, namespace, name, port) }
   const pod = reader.get(Pods, namespace, name)
   if (!pod) throw notFound('', 'pods', name)
   if (!pod.status.podIP) throw badRequest(`address not allowed: pod ${name} has no IP yet`)
   const first = pod.spec.containers.flatMap((container) => container.ports ?? [])[0]
-  return { host: pod.status.podIP, port: port ? Number(port) : (first?.containerPort ?? 80) }
-}
-
-function endpointOf(reader: Reader, namespace: string, name: string, wanted: string): KubeletAddress {
-  const service = reader.get(ServicesResource, namespace, name)
-  if (!service) throw notFound('', 'services', name)
-  const port = (service.spec.ports ?? []).find(
-    (one) => wanted === '' || one.name === wanted || String(one.port) === wanted,
-  )
-  if (!port)
-    throw serviceUnavailable(`no service port ${JSON.stringify(wanted)} found for service ${JSON.stringify(name)}`)
-  const slices = reader
-    .list(EndpointSlices, namespace)
-    .filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name)
-  const candidates = slices.flatMap((slice) => {
-    const target = slice.ports?.find((one) => (one.name ?? '') === (port.name ?? ''))?.port
-    const ready = slice.endpoints.filter((endpoint) => endpoint.conditions?.ready !== false)
-    return target ? ready.flatMap((endpoint) => endpoint.addresses.map((host) => ({ host, port: target }))) : []
-  })
-  const chosen = candidates[Math.floor(Math.random() * candidates.length)]
-  if (!chosen) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`)
-  return chosen
+  return { scheme, host: pod.status.podIP, port: port ? Number(port) : (first?.containerPort ?? 80) }
 }

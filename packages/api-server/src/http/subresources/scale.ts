@@ -12,6 +12,7 @@ import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { applyPatch } from '../../patch/patch.ts'
 import type { ResourceDefinition, ScalePaths } from '../../registry/resource-definition.ts'
 import { scaleColumns } from '../../registry/columns/workloads.ts'
+import { setAt, valueAt } from '../../registry/field-path.ts'
 import { objectOf, prepare } from '../../registry/resources.ts'
 import { decodeRequest } from '../decode-request.ts'
 import type { Exchange } from '../exchange.ts'
@@ -22,7 +23,8 @@ import { encoded, jsonReply } from '../reply.ts'
 import { encode, tableOf } from '../represent.ts'
 import { fieldValidation, isDryRun } from '../request-options.ts'
 import type { Services } from '../services.ts'
-import { conformPatched, refOf } from '../write-verbs.ts'
+import { refOf } from '../object-ref.ts'
+import { conformPatched } from '../write-verbs.ts'
 
 interface Scale extends KubernetesObject {
   spec?: { replicas?: number }
@@ -86,11 +88,11 @@ async function writeScale(
     definition,
     ref,
     (current) => {
-      const scale = change(scaleOf(definition, current!))
+      const scale = change(scaleOf(definition, current))
       requireValid(scale, ref.name)
-      requireSameObject(definition, scale, current!)
-      setAt(current!, pathsOf(definition).specReplicas, scale.spec?.replicas ?? 0)
-      return current!
+      requireSameObject(definition, scale, current)
+      setAt(current, pathsOf(definition).specReplicas, scale.spec?.replicas ?? 0)
+      return current
     },
     exchange.writeContext(dryRun),
     { subresource: 'scale' },
@@ -99,7 +101,7 @@ async function writeScale(
   return jsonReply(scaleOf(definition, objectOf(definition, entry)))
 }
 
-export function scaleOf(definition: ResourceDefinition, object: KubernetesObject): Scale {
+function scaleOf(definition: ResourceDefinition, object: KubernetesObject): Scale {
   const { specReplicas, statusReplicas, selector } = pathsOf(definition)
   const replicas = valueAt(object, specReplicas)
   if (replicas === undefined) {
@@ -159,18 +161,4 @@ function pathsOf({ plural, subresources }: ResourceDefinition): ScalePaths {
 
 function scaleTarget(types: TypeSource) {
   return { group: 'autoscaling', version: 'v1', kind: 'Scale', type: 'autoscaling.v1.Scale', types }
-}
-
-function valueAt(object: object, path: string[]): unknown {
-  return path.reduce<unknown>((value, field) => (value as Record<string, unknown> | undefined)?.[field], object)
-}
-
-function setAt(object: object, path: string[], value: unknown): void {
-  const parent = path.slice(0, -1).reduce<Record<string, unknown>>(
-    (parent, field) => {
-      return (parent[field] ??= {}) as Record<string, unknown>
-    },
-    object as Record<string, unknown>,
-  )
-  parent[path.at(-1)!] = value
 }

@@ -1,6 +1,6 @@
 /**
- * APIServices: which server answers for a group and version. They are checked and kept; there is no aggregation
- * (docs/limits.md). Follows kube-aggregator's pkg/apis/apiregistration/validation.
+ * APIServices: which server answers for a group and version (../../aggregation/). Follows kube-aggregator's
+ * pkg/apis/apiregistration/validation.
  */
 
 import { invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'

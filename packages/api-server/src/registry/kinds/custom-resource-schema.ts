@@ -6,7 +6,7 @@
 
 import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { oneOf } from './checks.ts'
-import { resolveFieldPath } from '../../structural/field-path.ts'
+import { resolveFieldPath } from '../../structural/schema-path.ts'
 import type { ResourceSchema } from '../../structural/resource-schema.ts'
 import { validateStructure } from './structural-schema.ts'
 

@@ -8,7 +8,7 @@ import type {
   CustomResourceSubresources,
   SelectableField,
 } from 'kubernetes-types/apiextensions/v1.js'
-import { resolveFieldPath } from '../../structural/field-path.ts'
+import { resolveFieldPath } from '../../structural/schema-path.ts'
 import type { ResourceSchema } from '../../structural/resource-schema.ts'
 import { requiredText } from './checks.ts'
 

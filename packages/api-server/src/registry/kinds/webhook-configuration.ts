@@ -1,6 +1,6 @@
 /**
- * ValidatingWebhookConfigurations and MutatingWebhookConfigurations: whom to ask before an object is stored. They are
- * checked and kept; nobody here calls the webhooks (docs/limits.md).
+ * ValidatingWebhookConfigurations and MutatingWebhookConfigurations: whom to ask before an object is stored. Here are
+ * their rules; who asks is admission/webhook/.
  */
 
 import { duplicate, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'

@@ -7,8 +7,8 @@
  *              is root    privileges     namespace     root and user
  *
  * Whoever is in the container may look into the processes that appear there as soon as these have no more rights than
- * itself. So from nsenter on the root directory is the toolbox, the environment is empty but for PATH, and no file is
- * open but the streams.
+ * itself. So from nsenter on the root directory is the toolbox, the environment is PATH and what the program itself
+ * will have (environment.ts), and no file is open but the streams.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,7 +19,7 @@ import { exitCodeOf } from '../exit-code.ts'
 import { descendantsOf, isAlive } from '../process-table.ts'
 import { onTerminal, quote, resizeTerminal } from '../terminal.ts'
 import type { Entrances } from './cgroups.ts'
-import { writesOf } from './launch.ts'
+import { writesOf, type Command } from './launch.ts'
 import { onTerminalOf } from './terminals.ts'
 import { toolEnvironment } from '../../tool-environment.ts'
 
@@ -80,6 +80,8 @@ interface ExecOptions {
   clock: Clock
   /** Whose terminal it is that gets resized, of these processes, parents first; by default the first that has one. */
   onTerminal?: (pids: number[]) => number[]
+  /** In the environment of the command, beside what every tool has. */
+  variables?: Record<string, string>
 }
 
 /**
@@ -88,7 +90,7 @@ interface ExecOptions {
  */
 export async function execIn(
   running: Running,
-  commandOf: (afterDrop: string[]) => string[],
+  commandOf: (afterDrop: string[]) => Command,
   options: Options,
 ): Promise<ExecProcess> {
   const { pid } = running
@@ -110,8 +112,10 @@ export async function execIn(
     `--wd=/proc/${pid}/root`,
     '--',
   ]
-  return spawnExec([...prepared, ...enter, ...(inSession ? inOwnSession : []), ...commandOf(afterDrop)], {
+  const { words, variables } = commandOf(afterDrop)
+  return spawnExec([...prepared, ...enter, ...(inSession ? inOwnSession : []), ...words], {
     ...options,
+    variables,
     ...(mayTakeTerminal ? { makeTerminal: (program, size) => onTerminalOf(pid, options.scratch, program, size) } : {}),
   })
 }
@@ -135,7 +139,7 @@ export async function spawnExec(command: string[], options: ExecOptions): Promis
   const hasInput = options.stdin || options.tty
   const child = spawn(program, args, {
     cwd: '/',
-    env: toolEnvironment,
+    env: { ...toolEnvironment, ...options.variables },
     stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   })
   await once(child, 'spawn')

@@ -132,9 +132,9 @@ test('later mounts of this machine come into the binds that ask for them, and in
 
 test('a program on a terminal keeps the devpts that the terminal comes from', () => {
   expect(lines({ tty: true })).toContain(`/dev/pts ${rootDirectory}/dev/pts none bind 0 0`)
-  expect(preludeOf({ ...spec, process: { ...spec.process, tty: true } }, [], '/c', noCgroups, false, 7)).toContain(
-    'owner=7\n',
-  )
+  expect(
+    preludeOf({ ...spec, process: { ...spec.process, tty: true } }, noCommand, '/c', noCgroups, false, 7),
+  ).toContain('owner=7\n')
 })
 
 const spec: ContainerSpec = {
@@ -147,13 +147,14 @@ const spec: ContainerSpec = {
   stdin: 'null',
 }
 
+const noCommand = { words: [], variables: {} }
 const noCgroups = { tasks: [], procs: [] }
 
 test('the prelude', () => {
   expect(
     preludeOf(
       { ...spec, domainname: 'example.org', oomScoreAdj: 500, sysctls: { 'kernel.msgmax': '9000' } },
-      ['setpriv', "it's"],
+      { words: ['setpriv', "it's"], variables: { given1: "A='" } },
       '/d/lowers/l1',
       { tasks: ['/v1/a', '/v1/b'], procs: ['/v2/c'] },
     ),
@@ -166,6 +167,7 @@ echo 'it'\\''s' >/proc/sys/kernel/hostname
 echo 'example.org' >/proc/sys/kernel/domainname
 echo 500 >"/proc/$pid/oom_score_adj"
 echo '9000' >'/proc/sys/kernel/msgmax'
+export given1='A='\\'''
 umask 0022
 set -- 'setpriv' 'it'\\''s'
 `,
@@ -174,22 +176,28 @@ set -- 'setpriv' 'it'\\''s'
 
 test('who shares a pid namespace joins the cgroups by itself', () => {
   const cgroups = { tasks: [], procs: ['/v2/c'] }
-  expect(preludeOf({ ...spec, namespaces: { pid: 'host' } }, [], '/d/lowers/l1', cgroups)).toContain(
+  expect(preludeOf({ ...spec, namespaces: { pid: 'host' } }, noCommand, '/d/lowers/l1', cgroups)).toContain(
     'do echo 0 >"$file" || exit 1; done\n',
   )
 })
 
 test('names in a user namespace take programs, and who may not lower oom_score_adj goes without', () => {
-  const lines = preludeOf({ ...spec, domainname: 'example.org', oomScoreAdj: -5 }, [], '/d/lowers/l1', noCgroups, true)
+  const lines = preludeOf(
+    { ...spec, domainname: 'example.org', oomScoreAdj: -5 },
+    noCommand,
+    '/d/lowers/l1',
+    noCgroups,
+    true,
+  )
   expect(lines).toContain("hostname 'it'\\''s'\ndomainname 'example.org'\n")
   expect(lines).toContain('echo -5 >"/proc/$pid/oom_score_adj" || :\n')
 })
 
 test('a network namespace of its own has a loopback device that is up', () => {
-  expect(preludeOf({ ...spec, namespaces: { network: 'private' } }, [], '/c/rootfs', noCgroups)).toContain(
+  expect(preludeOf({ ...spec, namespaces: { network: 'private' } }, noCommand, '/c/rootfs', noCgroups)).toContain(
     'ip link set lo up',
   )
-  expect(preludeOf({ ...spec, namespaces: { network: { pid: 7 } } }, [], '/c/rootfs', noCgroups)).not.toContain(
+  expect(preludeOf({ ...spec, namespaces: { network: { pid: 7 } } }, noCommand, '/c/rootfs', noCgroups)).not.toContain(
     'ip link',
   )
 })
@@ -205,7 +213,7 @@ test('one that is plugged in is set up while it mounts', () => {
   }
   const prelude = preludeOf(
     { ...spec, namespaces: { network: 'private' }, interfaces: [eth0] },
-    [],
+    noCommand,
     '/c/rootfs',
     noCgroups,
   )
@@ -218,7 +226,7 @@ test('ulimits', () => {
   expect(limitCommand([{ name: 'nofile', soft: 10, hard: -1 }])).toEqual(['prlimit', '--nofile=10:unlimited', '--'])
 })
 
-const tools = { setpriv: '/bin/setpriv', env: '/bin/env', nsenter: '/bin/nsenter' }
+const tools = { setpriv: '/bin/setpriv', env: '/bin/env', envSplits: true, nsenter: '/bin/nsenter' }
 const identity = { uid: 1000, gid: 100, groups: [7, 8], home: '/' }
 function drop(change: Partial<ProcessSpec>, hasEnv = true) {
   return dropCommand(
@@ -231,7 +239,7 @@ function drop(change: Partial<ProcessSpec>, hasEnv = true) {
 }
 
 test('privileges are shed first, then comes the environment, then the root directory and the user', () => {
-  expect(drop({ capDrop: ['ALL'], capAdd: ['CHOWN'], noNewPrivileges: true })).toEqual([
+  expect(drop({ capDrop: ['ALL'], capAdd: ['CHOWN'], noNewPrivileges: true }).words).toEqual([
     '/bin/setpriv',
     '--inh-caps=-all,+sys_chroot,+setuid',
     '--',
@@ -245,8 +253,8 @@ test('privileges are shed first, then comes the environment, then the root direc
     '--',
     '/bin/env',
     '-i',
-    'PATH=/bin',
-    'A=1',
+    '-S',
+    '-- ${given1} ${given2}',
     '/bin/nsenter',
     '--root=.',
     '--wdns=/app',
@@ -257,15 +265,22 @@ test('privileges are shed first, then comes the environment, then the root direc
   ])
 })
 
+test('the values of variables are no words of the command', () => {
+  const { words, variables } = drop({ env: ['PATH=/bin', 'PASSWORD=secret'] })
+  expect(words.join(' ')).not.toContain('secret')
+  expect(variables).toEqual({ given1: 'PATH=/bin', given2: 'PASSWORD=secret' })
+})
+
 test('variables of the dynamic loader reach the program only', () => {
-  const command = drop({ env: ['LD_PRELOAD=/x.so', 'PATH=/bin'] })
+  const { words: command, variables } = drop({ env: ['LD_PRELOAD=/x.so', 'PATH=/bin'] })
+  expect(variables).toEqual({ given1: 'PATH=/bin' })
   expect(command.indexOf('LD_PRELOAD=/x.so')).toBe(command.indexOf('/usr/bin/env') + 1)
   expect(command.indexOf('/usr/bin/env')).toBeGreaterThan(command.indexOf('/bin/nsenter'))
   expect(() => drop({ env: ['LD_PRELOAD=/x.so'] }, false)).toThrow('need an /usr/bin/env in the image')
 })
 
 test('an ordinary user with the usual capabilities, and root with none, need no detour', () => {
-  const flags = drop({}).slice(0, 3)
+  const flags = drop({}).words.slice(0, 3)
   expect(flags[1]).toMatch(/^--bounding-set=-all,.*\+setuid,.*\+sys_chroot,/)
   expect(flags[2]).toBe('--inh-caps=-all')
   const root = dropCommand(
@@ -275,15 +290,16 @@ test('an ordinary user with the usual capabilities, and root with none, need no 
     tools,
     true,
   )
-  expect(root.slice(0, 3)).toEqual(['/bin/setpriv', '--bounding-set=-all,+sys_chroot', '--inh-caps=-all'])
+  expect(root.words.slice(0, 3)).toEqual(['/bin/setpriv', '--bounding-set=-all,+sys_chroot', '--inh-caps=-all'])
 })
 
 test('a privileged container keeps its capabilities', () => {
-  expect(drop({ privileged: true }).join(' ')).not.toContain('--bounding-set')
+  expect(drop({ privileged: true }).words.join(' ')).not.toContain('--bounding-set')
 })
 
 test('without the right to choose groups they are kept', () => {
-  const command = dropCommand({ args: ['x'], env: [], cwd: '/', user: '' }, identity, '/bin/x', tools, true, false)
+  const program = { args: ['x'], env: [], cwd: '/', user: '' }
+  const command = dropCommand(program, identity, '/bin/x', tools, true, false).words
   expect(command).toContain('--keep-groups')
   expect(command.join(' ')).not.toContain('--groups=')
 })

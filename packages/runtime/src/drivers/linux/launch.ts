@@ -10,6 +10,7 @@ import { enclosing } from '../../snapshots/overlay/mount-points.ts'
 import { line, octal, rootLines, type RootPlan } from '../../snapshots/overlay/root-fstab.ts'
 import { startError } from '../../start-error.ts'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
+import { environmentCommand, handedDown } from '../environment.ts'
 import { quote } from '../terminal.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import type { Entrances } from './cgroups.ts'
@@ -109,7 +110,7 @@ function mountLine(mount: Mount, target: string, more: string): string {
  */
 export function preludeOf(
   spec: ContainerSpec,
-  command: string[],
+  command: Command,
   lowerLinks: string,
   { tasks, procs }: Entrances,
   nested = false,
@@ -133,7 +134,8 @@ export function preludeOf(
   for (const [name, value] of Object.entries(spec.sysctls ?? {})) {
     lines.push(`echo ${quote(value)} >${quote(`/proc/sys/${name.replaceAll('.', '/')}`)}`)
   }
-  lines.push('umask 0022', `set -- ${command.map(quote).join(' ')}`)
+  for (const [name, value] of Object.entries(command.variables)) lines.push(`export ${name}=${quote(value)}`)
+  lines.push('umask 0022', `set -- ${command.words.map(quote).join(' ')}`)
   return `${lines.join('\n')}\n`
 }
 
@@ -164,6 +166,8 @@ export function limitCommand(ulimits: ContainerSpec['ulimits'] = []): string[] {
 export interface Tools {
   setpriv: string
   env: string
+  /** See canSplit() of environment.ts. */
+  envSplits: boolean
   nsenter: string
   /** All that the toolbox holds. */
   last: string[]
@@ -176,6 +180,12 @@ export interface Tools {
 const loaderVariable =
   /^(?:LD_|GLIBC_TUNABLES=|GCONV_PATH=|GETCONF_DIR=|HOSTALIASES=|LOCALDOMAIN=|LOCPATH=|MALLOC_|NIS_PATH=|NLSPATH=|RESOLV_HOST_CONF=|RES_OPTIONS=|TZDIR=)/
 
+export interface Command {
+  words: string[]
+  /** What the first process finds in its environment, beside what every tool has; see environment.ts. */
+  variables: Record<string, string>
+}
+
 /**
  * The command that turns a privileged process, whose working directory is the container's root, into the program.
  * `executable` is where the program was found; `hasEnv` whether the container has an /usr/bin/env. `afterDrop` runs the
@@ -185,18 +195,19 @@ export function dropCommand(
   spec: ProcessSpec,
   identity: Identity,
   executable: string,
-  tools: Pick<Tools, 'setpriv' | 'env' | 'nsenter'>,
+  tools: Omit<Tools, 'last'>,
   hasEnv: boolean,
   canSetGroups = true,
   afterDrop: string[] = [],
-): string[] {
+): Command {
   const own = spec.env.filter((entry) => loaderVariable.test(entry))
+  const others = spec.env.filter((entry) => !loaderVariable.test(entry))
   if (own.length > 0 && !hasEnv) {
     throw startError(
       `the variables ${own.map((entry) => entry.split('=')[0]).join(', ')} need an /usr/bin/env in the image`,
     )
   }
-  return [
+  const words = [
     tools.setpriv,
     ...capabilityFlags(spec, identity, tools.setpriv),
     `--regid=${identity.gid}`,
@@ -204,9 +215,7 @@ export function dropCommand(
     ...(spec.noNewPrivileges ? ['--no-new-privs'] : []),
     '--',
     ...afterDrop,
-    tools.env,
-    '-i',
-    ...spec.env.filter((entry) => !loaderVariable.test(entry)),
+    ...environmentCommand(others.length, tools.env, tools.envSplits),
     tools.nsenter,
     '--root=.',
     `--wdns=${spec.cwd}`,
@@ -217,6 +226,7 @@ export function dropCommand(
     spec.env.some((entry) => entry.startsWith('PATH=')) ? (spec.args[0] ?? '') : executable,
     ...spec.args.slice(1),
   ]
+  return { words, variables: handedDown(others) }
 }
 
 function groupsFlag({ groups }: Identity, canSetGroups: boolean): string {

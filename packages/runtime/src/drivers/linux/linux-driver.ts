@@ -43,6 +43,7 @@ import {
   maskedPaths,
   preludeOf,
   readonlyPaths,
+  type Command,
   type MountPlan,
   type Tools,
 } from './launch.ts'
@@ -114,7 +115,7 @@ export class LinuxDriver extends ShimDriver implements Driver {
     // In a user namespace the terminals are the machine's.
     const onOne = this.#users.isNested ? onTerminal : onNewTerminals
     const whole = spec.process.tty ? onOne(inNamespaces, spec.process.consoleSize) : inNamespaces
-    return this.launch(spec, whole, () => this.#prepareStart(spec))
+    return this.launch(spec, whole, { prepare: () => this.#prepareStart(spec) })
   }
 
   /** Everything that init.sh will find: cgroups, what is mounted on, the fstab, the prelude. */
@@ -128,7 +129,7 @@ export class LinuxDriver extends ShimDriver implements Driver {
     const process = spec.init ? underInit(spec.process, lookup) : spec.process
     this.#snapshots.makeDirectory(rootfs, spec.process.cwd)
     const identity = identityIn(process, lookup)
-    const command = [...limitCommand(spec.ulimits), ...this.#programCommand(process, identity, lookup)]
+    const command = this.#programCommand(spec, process, identity, lookup)
     if (!spec.process.privileged) this.#cgroups.restrictDevices(spec.id, (spec.devices ?? []).map(deviceRule))
     const devices = [...(spec.devices ?? []), ...this.#devicesOfTheMachine(spec)].map(({ source, target }) => {
       const mount = { type: 'bind', source, target, readOnly: false } as const
@@ -186,10 +187,7 @@ export class LinuxDriver extends ShimDriver implements Driver {
       throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
     const identity = identityIn(process, lookup)
     const { tools, rootfs } = this.#snapshots.base
-    const commandOf = (afterDrop: string[]): string[] => [
-      ...limitCommand(spec.ulimits),
-      ...this.#programCommand(process, identity, lookup, afterDrop),
-    ]
+    const commandOf = (afterDrop: string[]) => this.#programCommand(spec, process, identity, lookup, afterDrop)
     return execIn(running, commandOf, {
       tools,
       toolsOptions: `bind,ro${nestedMountsOf(this.#users)?.kept(tools) ?? ''}`,
@@ -258,13 +256,19 @@ export class LinuxDriver extends ShimDriver implements Driver {
     return openableDevices().map((path) => ({ source: path, target: path }))
   }
 
-  /** Privileges, environment, root directory and program, in this order; see launch.ts. */
-  #programCommand(spec: ProcessSpec, identity: Identity, lookup: Lookup, afterDrop: string[] = []): string[] {
+  /** Limits, privileges, environment, root directory and program, in this order; see launch.ts. */
+  #programCommand(
+    { ulimits }: ContainerSpec,
+    spec: ProcessSpec,
+    identity: Identity,
+    lookup: Lookup,
+    afterDrop: string[] = [],
+  ): Command {
     checkIdentity(identity, spec, this.#users)
     const env = spec.env.some((entry) => entry.startsWith('HOME=')) ? spec.env : [...spec.env, `HOME=${identity.home}`]
     const capDrop = this.#mayMakeDevices ? spec.capDrop : [...(spec.capDrop ?? []), 'MKNOD']
     const executable = findExecutable({ ...spec, env }, lookup)
-    return dropCommand(
+    const { words, variables } = dropCommand(
       { ...spec, env, capDrop },
       identity,
       executable,
@@ -273,6 +277,7 @@ export class LinuxDriver extends ShimDriver implements Driver {
       this.#users.canSetGroups,
       afterDrop,
     )
+    return { words: [...limitCommand(ulimits), ...words], variables }
   }
 
   #plan(spec: ContainerSpec): Omit<MountPlan, 'mounts' | 'devices'> {

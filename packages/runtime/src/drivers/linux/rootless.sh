@@ -1,13 +1,15 @@
 #!/bin/sh
-# For an ordinary user: becomes COMMAND as root of a user namespace, in which the linux driver works as it does for root.
+# For an ordinary user: becomes COMMAND as root of a user namespace, in which the linux driver works as it does for
+# root.
 #
 #   rootless.sh ROOT COMMAND…
 #
-# It is always this process that becomes COMMAND. Where the kernel allows no such namespace COMMAND runs as the user, and
-# finds the reason in the variable DINGHY_NOT_ROOTLESS. ROOT is the runtime's --root.
+# It is always this process that becomes COMMAND. Where the kernel allows no such namespace COMMAND runs as the user,
+# and finds the reason in the variable DINGHY_NOT_ROOTLESS. ROOT is the runtime's --root.
 #
-# Root of the namespace is this user, for the kernel and on disk. Further users need a range of ids that the administrator
-# gave (/etc/subuid, /etc/subgid) and the set-uid programs that hand it out (newuidmap, newgidmap; package uidmap).
+# Root of the namespace is this user, for the kernel and on disk. Further users need a range of ids that the
+# administrator gave (/etc/subuid, /etc/subgid) and the set-uid programs that hand it out (newuidmap, newgidmap; package
+# uidmap).
 root=$1
 shift
 PATH=$PATH:/usr/sbin:/sbin

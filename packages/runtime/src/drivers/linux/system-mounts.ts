@@ -8,7 +8,7 @@
  */
 import { devices } from '../../snapshots/overlay/base-root.ts'
 
-export type MountEntry = [source: string, target: string, type: string, options: string]
+type MountEntry = [source: string, target: string, type: string, options: string]
 
 /** What is different for mounts in a user namespace. */
 export interface NestedMounts {

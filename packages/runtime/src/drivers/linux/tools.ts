@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { serverError } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
+import { canSplit } from '../environment.ts'
 import type { Tools } from './launch.ts'
 import { toolsPath } from '../../tool-environment.ts'
 
@@ -21,7 +22,14 @@ export function findTools(): Tools {
   const missing = required.filter((name) => paths.get(name) === undefined)
   if (missing.length > 0) throw serverError(`the linux driver needs these programs: ${missing.join(', ')}`)
   const path = (name: string): string => paths.get(name) ?? ''
-  return { setpriv: path('setpriv'), env: path('env'), nsenter: path('nsenter'), last: lastTools.map(path) }
+  const env = path('env')
+  return {
+    setpriv: path('setpriv'),
+    env,
+    envSplits: canSplit(env),
+    nsenter: path('nsenter'),
+    last: lastTools.map(path),
+  }
 }
 
 /** Where a program of this machine is, whatever our own PATH says. */

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Mounts the root of a container where nobody else sees it, and becomes the OCI runtime: run by `unshare --mount`, as a child of
-# shim.sh. With the last process in the mount namespace the mounts are gone.
+# Mounts the root of a container where nobody else sees it, and becomes the OCI runtime: run by `unshare --mount`, as a
+# child of shim.sh. With the last process in the mount namespace the mounts are gone.
 #
 #   run.sh RUN_DIR LOWERS COMMAND…
 #
-# RUN_DIR/fstab lists the mounts of the root; LOWERS is the directory that its names are relative to (overlay-snapshotter.ts).
+# RUN_DIR/fstab lists the mounts of the root; LOWERS is the directory that its names are relative to
+# (overlay-snapshotter.ts).
 run=$1 lowers=$2
 shift 2
 exec 9>&2 2>>"$run/error"

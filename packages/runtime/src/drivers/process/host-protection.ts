@@ -38,7 +38,7 @@ function linuxCommand(command: string[], directories: string[]): string[] {
 }
 
 /** In the language of macOS' sandbox. */
-export function sandboxProfile(directories: string[]): string {
+function sandboxProfile(directories: string[]): string {
   const allowed = directories.map((directory) => `(subpath ${JSON.stringify(directory)})`).join(' ')
   return `(version 1)(allow default)(deny file-write*)(allow file-write* (subpath "/dev") (subpath "/private/tmp") (subpath "/private/var/folders") ${allowed})`
 }

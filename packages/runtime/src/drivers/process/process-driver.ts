@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { LayerView } from '@dinghy/images/layers/layer-view'
 import type {
   ContainerSpec,
   Driver,
@@ -20,11 +21,11 @@ import type {
   Running,
   Usage,
 } from '../driver.ts'
+import { canSplit, environmentCommand, handedDown } from '../environment.ts'
 import { findExecutable, type Lookup } from '../executable.ts'
 import { underInit } from '../init-process.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import type { CopySnapshotter } from '../../snapshots/copy/copy-snapshotter.ts'
-import { LayeredView } from '../../snapshots/layered-view.ts'
 import { descendantsOf, isAlive, rowsOf } from '../process-table.ts'
 import { usageOf } from '../process-usage.ts'
 import { scriptPath, readShimPid } from '../shim.ts'
@@ -39,6 +40,7 @@ export class ProcessDriver extends ShimDriver implements Driver {
   readonly name = 'process'
   readonly enforcesSeccomp = false
   readonly #snapshots: CopySnapshotter
+  #envSplits: boolean | undefined
 
   constructor(options: ShimDriverOptions & { snapshots: CopySnapshotter }) {
     super(options)
@@ -72,9 +74,8 @@ export class ProcessDriver extends ShimDriver implements Driver {
     await this.#snapshots.prepare(spec.rootfs)
     const mounts = this.#snapshots.linkMounts(spec.rootfs, spec.mounts)
     const program = spec.init ? underInit(spec.process, hostLookup) : spec.process
-    const { command, cwd, env } = this.#programCommand(spec, program)
+    const { command: cleaned, cwd, variables } = this.#programCommand(spec, program)
     mkdirSync(cwd, { recursive: true })
-    const cleaned = ['env', '-i', ...env, ...command]
     const guarded = spec.protectHost
       ? protectedCommand(cleaned, [
           spec.rootfs.dir,
@@ -84,7 +85,7 @@ export class ProcessDriver extends ShimDriver implements Driver {
       : cleaned
     const init = ['sh', scriptPath('process/init.sh'), spec.runDir, cwd, ...guarded]
     const whole = spec.process.tty ? onTerminal(init, spec.process.consoleSize) : init
-    return this.launch(spec, whole)
+    return this.launch(spec, whole, { variables })
   }
 
   async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
@@ -107,13 +108,12 @@ export class ProcessDriver extends ShimDriver implements Driver {
   }
 
   async exec(_running: Running, spec: ContainerSpec, program: ProcessSpec, stdin: boolean): Promise<ExecProcess> {
-    const { command, cwd, env } = this.#programCommand(spec, program)
-    const whole = ['env', '-i', ...env, ...command]
-    const [tool = '', ...args] = program.tty ? onTerminal(whole, program.consoleSize) : whole
+    const { command, cwd, variables } = this.#programCommand(spec, program)
+    const [tool = '', ...args] = program.tty ? onTerminal(command, program.consoleSize) : command
     const child = spawn(tool, args, {
       cwd,
       detached: true,
-      env: toolEnvironment,
+      env: { ...toolEnvironment, ...variables },
       stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     })
     await once(child, 'spawn')
@@ -154,27 +154,32 @@ export class ProcessDriver extends ShimDriver implements Driver {
     return []
   }
 
-  #programCommand(spec: ContainerSpec, program: ProcessSpec): { command: string[]; cwd: string; env: string[] } {
+  /** The command becomes the program if `variables` are in its environment. */
+  #programCommand(
+    spec: ContainerSpec,
+    program: ProcessSpec,
+  ): { command: string[]; cwd: string; variables: Record<string, string> } {
     const root = this.#snapshots.rootOf(spec.rootfs)
     const mounts = this.#snapshots.placesOf(spec.rootfs, spec.mounts)
     const places: Places = { root, mounts, exists: (path) => existsSync(path) }
-    const view = new LayeredView([
-      ...mounts.map(({ source, target }) => ({ dir: source, at: target })),
-      { dir: root, at: '/' },
-    ])
+    const mounted = mounts.map(({ source, target }) => ({ directory: source, at: target }))
+    const view = new LayerView([{ directory: root }, ...mounted.toReversed()])
     // The container's own file, else this machine's: every image stands on its programs here.
     const lookup: Lookup = (path) => {
-      const hostPath = view.find(path)?.hostPath ?? path
+      const hostPath = view.lookup(path)?.hostPath ?? path
       const stat = statSync(hostPath, { throwIfNoEntry: false })
       return stat && { path: hostPath, hostPath, mode: stat.mode, isFile: stat.isFile() }
     }
     const found = findExecutable(program, lookup)
     const executable = lookup(found)?.hostPath ?? found
-    const cwd = view.find(program.cwd)?.hostPath ?? join(root, program.cwd)
+    const cwd = view.lookup(program.cwd)?.hostPath ?? join(root, program.cwd)
+    const args = program.args.slice(1).map((argument) => translateArgument(argument, places))
+    const env = program.env.map((entry) => translateVariable(entry, places))
+    this.#envSplits ??= canSplit('env')
     return {
-      command: [executable, ...program.args.slice(1).map((argument) => translateArgument(argument, places))],
+      command: [...environmentCommand(env.length, 'env', this.#envSplits), executable, ...args],
       cwd,
-      env: program.env.map((entry) => translateVariable(entry, places)),
+      variables: handedDown(env),
     }
   }
 

@@ -8,10 +8,10 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, wr
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
+import { LayerView, type ViewLayer } from '@dinghy/images/layers/layer-view'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
 import { toolEnvironment } from '../../tool-environment.ts'
 import { HeldDirectory, HeldEntry } from '../held-directory.ts'
-import { LayeredView, type Branch } from '../layered-view.ts'
 import type { Mount } from '../mount.ts'
 import type { LiveSnapshotter } from '../snapshotter.ts'
 import { changesSince, flatten, writeManifest } from './flatten.ts'
@@ -72,7 +72,7 @@ export class CopySnapshotter implements LiveSnapshotter {
   }
 
   async pathIn(rootfs: Rootfs, path: string): Promise<string> {
-    const found = this.#view(rootfs).find(path)
+    const found = this.#view(rootfs).lookup(path)
     if (found === undefined) throw notThere(path)
     return found.hostPath
   }
@@ -86,13 +86,13 @@ export class CopySnapshotter implements LiveSnapshotter {
     const names = path.split('/').filter((name) => name !== '' && name !== '.')
     const last = names.at(-1) ?? ''
     if (last !== '' && last !== '..') {
-      const parent = view.find(names.slice(0, -1).join('/'))
-      const entry = parent && view.entry(join(parent.path, last))
+      const parent = view.lookup(names.slice(0, -1).join('/'))
+      const entry = parent && view.lookup(join(parent.path, last), 'keep')
       if (parent !== undefined && !(followLast && entry?.stat.isSymbolicLink())) {
         return new HeldEntry(HeldDirectory.open(dirname(entry?.hostPath ?? join(parent.hostPath, last))), last)
       }
     }
-    const found = view.find(path)
+    const found = view.lookup(path)
     if (found === undefined) throw notThere(path)
     if (found.stat.isDirectory()) return new HeldEntry(HeldDirectory.open(found.hostPath), '')
     return new HeldEntry(
@@ -102,7 +102,7 @@ export class CopySnapshotter implements LiveSnapshotter {
   }
 
   async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
-    const found = new LayeredView([{ dir: this.rootOf(rootfs), at: '/' }]).find(path)
+    const found = new LayerView([{ directory: this.rootOf(rootfs) }]).lookup(path)
     if (found?.stat.isDirectory())
       await promisify(execFile)('cp', ['-a', `${found.hostPath}/.`, destination], { env: toolEnvironment })
   }
@@ -113,8 +113,8 @@ export class CopySnapshotter implements LiveSnapshotter {
 
   async close(): Promise<void> {}
 
-  #view(rootfs: Rootfs): LayeredView {
-    return new LayeredView([{ dir: this.rootOf(rootfs), at: '/' }, ...hostBranches(rootfs)])
+  #view(rootfs: Rootfs): LayerView {
+    return new LayerView([...hostLayers(rootfs), { directory: this.rootOf(rootfs) }])
   }
 }
 
@@ -130,10 +130,10 @@ function manifestOf({ dir }: Rootfs): string {
 }
 
 /** A host base shows this machine's programs. */
-function hostBranches({ hostBase }: Rootfs): Branch[] {
+function hostLayers({ hostBase }: Rootfs): ViewLayer[] {
   if (!hostBase) return []
   const directories = ['/usr', '/bin', '/sbin', '/lib', '/lib64'].filter((dir) => existsSync(dir))
-  return directories.map((dir) => ({ dir, at: dir }))
+  return directories.map((directory) => ({ directory, at: directory }))
 }
 
 function madeForMounts(rootfs: Rootfs): string[] {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Mount } from '../mount.ts'
-import { LayeredView } from '../layered-view.ts'
+import { LayerView } from '@dinghy/images/layers/layer-view'
 import { prepareMountPoint } from './mount-points.ts'
 
 let dir: string
@@ -26,8 +26,8 @@ function tmpfs(target: string): Mount {
 }
 
 function prepare(target: string, earlier: Mount[] = []): string {
-  const mounted = earlier.map((mount) => ({ dir: mount.source, at: mount.target, covers: true }))
-  const view = new LayeredView([...mounted.toReversed(), { dir: join(dir, 'rootfs/upper'), at: '/' }])
+  const mounted = earlier.map((mount) => ({ directory: mount.source, at: mount.target, covers: true }))
+  const view = new LayerView([{ directory: join(dir, 'rootfs/upper') }, ...mounted])
   const rootfs = { layers: [], hostBase: false, dir: join(dir, 'rootfs') }
   return prepareMountPoint(view, rootfs, bind('file-parent', target), earlier)
 }
@@ -55,9 +55,9 @@ test('who puts a link in the place of a directory in a volume gets nothing made 
   mkdirSync(join(stale, 'sub'), { recursive: true })
   mkdirSync(join(dir, 'machine'))
   symlinkSync(join(dir, 'machine'), join(dir, 'volume/sub'))
-  const view = new LayeredView([
-    { dir: stale, at: '/data', covers: true },
-    { dir: join(dir, 'rootfs/upper'), at: '/' },
+  const view = new LayerView([
+    { directory: join(dir, 'rootfs/upper') },
+    { directory: stale, at: '/data', covers: true },
   ])
   const rootfs = { layers: [], hostBase: false, dir: join(dir, 'rootfs') }
   const mount = bind('file-parent', '/data/sub/new')

@@ -5,20 +5,20 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Mount } from '../mount.ts'
+import type { LayerView } from '@dinghy/images/layers/layer-view'
 import type { Rootfs } from '@dinghy/images/layers/snapshotter'
 import { startError } from '../../start-error.ts'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { HeldDirectory, makeDirectoriesIn } from '../held-directory.ts'
-import type { LayeredView } from '../layered-view.ts'
 
 /**
  * The target's real path inside the container, links resolved there and not on the machine. `earlier` are the mounts,
  * targets resolved, that will lie under this one; `view` shows them too, because a link in a volume must not lead
  * mount(8) out of the root.
  */
-export function prepareMountPoint(view: LayeredView, rootfs: Rootfs, mount: Mount, earlier: Mount[] = []): string {
-  const { path, found } = view.resolve(mount.target)
-  if (found !== undefined) return path
+export function prepareMountPoint(view: LayerView, rootfs: Rootfs, mount: Mount, earlier: Mount[] = []): string {
+  const path = view.realPath(mount.target)
+  if (view.lookup(path) !== undefined) return path
   const around = enclosing(path, earlier)
   // Empty when it is mounted: mount(8) makes the directory in it, see fstabOf().
   if (around?.type === 'tmpfs') return path
@@ -54,13 +54,13 @@ export function enclosing(path: string, mounts: Mount[]): Mount | undefined {
 }
 
 /** Makes sure that `directory` (a real path of the view) exists in the upper layer. */
-export function copyUpDirectories(view: LayeredView, upper: string, directory: string): void {
+function copyUpDirectories(view: LayerView, upper: string, directory: string): void {
   const parts = directory.split('/').filter(Boolean)
   for (const [index] of parts.entries()) {
     const path = `/${parts.slice(0, index + 1).join('/')}`
     const inUpper = join(upper, path)
     if (lstatSync(inUpper, { throwIfNoEntry: false }) !== undefined) continue
-    const original = view.find(path)?.stat
+    const original = view.lookup(path)?.stat
     mkdirSync(inUpper)
     chmodSync(inUpper, (original?.mode ?? 0o755) & 0o7777)
     if (original !== undefined) chownAsFarAsPossible(inUpper, original)

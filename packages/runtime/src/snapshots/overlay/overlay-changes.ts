@@ -3,8 +3,8 @@
  */
 import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
+import type { LayerView } from '@dinghy/images/layers/layer-view'
 import type { Change } from '@dinghy/images/layers/snapshotter'
-import type { LayeredView } from '../layered-view.ts'
 
 /** Mounted over in every container, so never a change. */
 const driverDirectories = new Set(['/dev', '/proc', '/sys'])
@@ -14,7 +14,7 @@ const ownFiles = new Set(['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.
 /** Parents before children, names in order. `merged` gives the mounted view, asked for only if it is needed. */
 export async function changesOf(
   upper: string,
-  lower: LayeredView,
+  lower: LayerView,
   /** Made by the driver for overlays of their own, such as `/usr`. */
   ownDirectories: ReadonlySet<string>,
   merged: () => Promise<string>,
@@ -30,7 +30,7 @@ export async function changesOf(
       const path = join(directory, name)
       if (driverDirectories.has(path) || ownFiles.has(path)) continue
       const stat = lstatSync(join(upper, path))
-      const below = lower.resolve(directory).path === directory ? entryBelow(lower, directory, name) : undefined
+      const below = lower.realPath(directory) === directory ? lower.lookup(path, 'keep')?.stat : undefined
       if (isWhiteout(stat)) {
         if (below !== undefined) changes.push({ path, kind: 'delete' })
         changed = true
@@ -57,15 +57,11 @@ export async function changesOf(
   /** What an opaque directory hides without a whiteout for each name. */
   async function hiddenIn(directory: string): Promise<string[]> {
     const own = new Set(readdirSync(join(upper, directory)))
-    const below = lower.names(directory).filter((name) => !own.has(name))
+    const below = lower.readdir(directory).filter((name) => !own.has(name))
     if (below.length === 0) return []
     const shown = new Set(readdirSync(join(await merged(), directory)))
     return below.filter((name) => !shown.has(name)).map((name) => join(directory, name))
   }
-}
-
-function entryBelow(lower: LayeredView, directory: string, name: string): Stats | undefined {
-  return lower.entry(join(directory, name))?.stat
 }
 
 function isWhiteout(stat: Stats): boolean {

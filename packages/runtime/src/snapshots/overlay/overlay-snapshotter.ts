@@ -16,9 +16,9 @@ import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
 import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import { viewLayer } from '@dinghy/images/layers/layer-store'
+import { LayerView, type ViewLayer } from '@dinghy/images/layers/layer-view'
 import { toolEnvironment } from '../../tool-environment.ts'
 import { HeldDirectory, walkIn, type HeldEntry } from '../held-directory.ts'
-import { LayeredView, type Branch } from '../layered-view.ts'
 import type { Mount } from '../mount.ts'
 import type { Live, LiveSnapshotter } from '../snapshotter.ts'
 import { prepareBaseRoot, type BaseRoot } from './base-root.ts'
@@ -40,7 +40,7 @@ export class OverlaySnapshotter implements LiveSnapshotter {
   /** Names in `lowers/` that are complete. */
   readonly #linked = new Set<string>()
   /** Layers never change: what is opaque in them is read once. */
-  readonly #opaque = new Map<string, ReadonlySet<string>>()
+  readonly #layers = new Map<string, ViewLayer>()
 
   /** `root` is a directory of its own; it should lie on the same file system as the containers. */
   constructor(root: string, clock: Clock) {
@@ -124,13 +124,13 @@ export class OverlaySnapshotter implements LiveSnapshotter {
   }
 
   /** `mounts` in the order in which they are mounted; a tmpfs has no source, and is empty. */
-  view(rootfs: Rootfs, mounts: Pick<Mount, 'source' | 'target'>[] = []): LayeredView {
-    const mounted = mounts.map(({ source, target }) => ({ dir: source, at: target, covers: true }))
-    return new LayeredView([...mounted.toReversed(), ...this.#branches(rootfs)])
+  view(rootfs: Rootfs, mounts: Pick<Mount, 'source' | 'target'>[] = []): LayerView {
+    const mounted = mounts.map(({ source, target }) => ({ directory: source, at: target, covers: true }))
+    return new LayerView([...this.#viewLayers(rootfs), ...mounted])
   }
 
   async changes(rootfs: Rootfs, live?: Live): Promise<Change[]> {
-    const lower = new LayeredView(this.#branches(rootfs).slice(1))
+    const lower = new LayerView(this.#viewLayers(rootfs).slice(0, -1))
     const own = new Set(this.base.hostDirectories.map((name) => `/${name}`))
     return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#merged(rootfs, live))
   }
@@ -141,7 +141,7 @@ export class OverlaySnapshotter implements LiveSnapshotter {
   }
 
   async pathIn(rootfs: Rootfs, path: string, live?: Live): Promise<string> {
-    const found = new LayeredView([{ dir: await this.#merged(rootfs, live), at: '/' }]).find(path)
+    const found = new LayerView([{ directory: await this.#merged(rootfs, live) }]).lookup(path)
     if (found === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: 'ENOENT' })
     return found.hostPath
   }
@@ -152,7 +152,7 @@ export class OverlaySnapshotter implements LiveSnapshotter {
   }
 
   async copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void> {
-    if (!this.view(rootfs).find(path)?.stat.isDirectory()) return
+    if (!this.view(rootfs).lookup(path)?.stat.isDirectory()) return
     const source = await this.pathIn(rootfs, path)
     // In a user namespace this machine's own files belong to users who do not exist.
     const users = userNamespace()
@@ -163,8 +163,8 @@ export class OverlaySnapshotter implements LiveSnapshotter {
   }
 
   /** What a running container sees, its mounts included. */
-  async viewOf(live: Live): Promise<LayeredView> {
-    return new LayeredView([{ dir: await this.#rootOf(live), at: '/' }])
+  async viewOf(live: Live): Promise<LayerView> {
+    return new LayerView([{ directory: await this.#rootOf(live) }])
   }
 
   async cleanup(rootfs: Rootfs): Promise<void> {
@@ -217,21 +217,22 @@ export class OverlaySnapshotter implements LiveSnapshotter {
     return [this.base.init, ...layers, ...(rootfs.hostBase ? [this.base.host] : [])]
   }
 
-  #branches(rootfs: Rootfs): Branch[] {
+  /** Lowest first; the last one is the container's own. */
+  #viewLayers(rootfs: Rootfs): ViewLayer[] {
     const ofImage = new Set(rootfs.layers)
-    const branches = [join(rootfs.dir, 'upper'), ...this.#lowers(rootfs)].map((dir): Branch => {
-      return ofImage.has(dir) ? { dir, at: '/', opaque: this.#opaqueOf(dir) } : { dir, at: '/' }
-    })
-    if (!rootfs.hostBase) return branches
-    const { hostDirectories, nodePrefix } = this.base
-    const own = [...hostDirectories.map((name) => `/${name}`), ...(nodePrefix === undefined ? [] : [nodePrefix])]
-    return [...branches, ...own.map((dir) => ({ dir, at: dir }))]
+    const lowers = this.#lowers(rootfs).map((directory) =>
+      ofImage.has(directory) ? this.#viewLayer(directory) : { directory },
+    )
+    const { hostDirectories, nodePrefix = [] } = this.base
+    const shown = rootfs.hostBase ? hostDirectories.map((name) => `/${name}`).concat(nodePrefix) : []
+    const ofTheMachine = shown.map((directory) => ({ directory, at: directory }))
+    return [...ofTheMachine, ...lowers.toReversed(), { directory: join(rootfs.dir, 'upper') }]
   }
 
-  #opaqueOf(layer: string): ReadonlySet<string> {
-    const opaque = this.#opaque.get(layer) ?? viewLayer(layer).opaque
-    this.#opaque.set(layer, opaque)
-    return opaque
+  #viewLayer(directory: string): ViewLayer {
+    const layer = this.#layers.get(directory) ?? viewLayer(directory)
+    this.#layers.set(directory, layer)
+    return layer
   }
 }
 

@@ -21,7 +21,7 @@ export function defaultPodTemplate(template: PodTemplateSpec | undefined): void 
   if (template.spec) defaultPodSpec(template.spec)
 }
 
-export function defaultPodSpec(spec: PodSpec): void {
+function defaultPodSpec(spec: PodSpec): void {
   spec.restartPolicy ||= 'Always'
   spec.terminationGracePeriodSeconds ??= 30
   spec.dnsPolicy ||= 'ClusterFirst'
@@ -94,7 +94,7 @@ function defaultHandler(handler: LifecycleHandler | Probe | undefined): void {
 
 const fileMode = 0o644
 
-export function defaultVolume(volume: Volume): void {
+function defaultVolume(volume: Volume): void {
   if (Object.keys(without(volume, 'name')).length === 0) volume.emptyDir = {}
   if (volume.hostPath) volume.hostPath.type ??= ''
   if (volume.secret) volume.secret.defaultMode ??= fileMode

@@ -47,7 +47,6 @@ function isStandard(resource: string): boolean {
 
 /** A node may promise more CPU than it has, but not more GPUs. */
 function isOvercommitable(resource: string): boolean {
-  return (
-    !resource.startsWith('hugepages-') && (!resource.includes('/') || resource.split('/')[0]!.endsWith('kubernetes.io'))
-  )
+  const [domain = '', name] = resource.split('/')
+  return !resource.startsWith('hugepages-') && (name === undefined || domain.endsWith('kubernetes.io'))
 }

@@ -1,0 +1,171 @@
+/**
+ * The cluster's certificates, laid out as kubeadm lays them out: one authority, and for every process an identity of
+ * its own.
+ *
+ *   pki/ca                         signs all others                               (as in /etc/kubernetes/pki)
+ *   pki/apiserver                  what the API server shows to its clients
+ *   pki/apiserver-kubelet-client   what it shows to kubelets
+ *   pki/sa.key, sa.pub             sign and check the tokens of service accounts
+ *   nodes/NODE/pki/kubelet         what the kubelet server of a node shows        (as in /var/lib/kubelet/pki)
+ *   identities/NAME.conf           kubeconfig of a component, or of the administrator
+ *
+ * All of it is made at the first start. Later starts only look whether it still serves, which takes no library: a
+ * certificate is made again when it is about to expire, when addresses have changed, or when its authority has.
+ */
+
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { existsSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { identityIn, kubeconfigOf, writeComponentKubeconfig } from '@dinghy/shared/client/kubeconfig-file'
+import type { Kubeconfig } from '@dinghy/shared/client/kubeconfig'
+import type { KeyPair } from '@dinghy/shared/pki/authority'
+import { readIfPresent, readPair, writePair, writePublic, writeSecret } from '@dinghy/shared/pki/pair-files'
+import { expiresSoon, whyRenew } from '@dinghy/shared/pki/renewal'
+import { newSigningKey } from '@dinghy/shared/pki/signing-key'
+import type { Subject } from '@dinghy/shared/pki/subject'
+import { nodeAddress, serviceAddress } from './slot.ts'
+import type { ClusterConfig, StateDir } from './state-dir.ts'
+
+const daySeconds = 86_400
+/** As kubeadm's: ten years, and one. */
+const authoritySeconds = 3650 * daySeconds
+const certificateSeconds = 365 * daySeconds
+
+/** A certificate that is kept as a pair of files. */
+interface WantedPair {
+  directory: string
+  name: string
+  subject: Subject
+  usages: string[]
+  names: string[]
+}
+
+const server = ['digital signature', 'key encipherment', 'server auth']
+const client = ['digital signature', 'key encipherment', 'client auth']
+
+/** Who is who, by the names that upstream's roles are bound to. Pure. */
+export function identitiesOf({ nodes }: Pick<ClusterConfig, 'nodes'>): Record<string, Subject> {
+  return {
+    admin: { user: 'kubernetes-admin', groups: ['kubeadm:cluster-admins'] },
+    'controller-manager': { user: 'system:kube-controller-manager', groups: [] },
+    scheduler: { user: 'system:kube-scheduler', groups: [] },
+    proxy: { user: 'system:kube-proxy', groups: [] },
+    ...Object.fromEntries(
+      nodes.map(({ name }) => [`kubelet-${name}`, { user: `system:node:${name}`, groups: ['system:nodes'] }]),
+    ),
+  }
+}
+
+/** How people, components and pods may call the API server. Pure. */
+export function apiServerNames({ slot }: Pick<ClusterConfig, 'slot'>): string[] {
+  return [
+    'kubernetes',
+    'kubernetes.default',
+    'kubernetes.default.svc',
+    'kubernetes.default.svc.cluster.local',
+    'localhost',
+    '127.0.0.1',
+    // Where it may listen for nodes that have networks of their own.
+    nodeAddress(slot, 0),
+    serviceAddress(slot),
+    // Upstream's ordinary range of Services, which manifests and habits expect.
+    '10.96.0.1',
+  ]
+}
+
+function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
+  const { slot, nodes } = config
+  return [
+    {
+      directory: state.pki,
+      name: 'apiserver',
+      subject: { user: 'kube-apiserver', groups: [] },
+      usages: server,
+      names: apiServerNames(config),
+    },
+    {
+      directory: state.pki,
+      name: 'apiserver-kubelet-client',
+      subject: { user: 'kube-apiserver-kubelet-client', groups: ['kubeadm:cluster-admins'] },
+      usages: client,
+      names: [],
+    },
+    ...nodes.map(({ name }, index) => ({
+      directory: state.kubeletPki(name),
+      name: 'kubelet',
+      subject: { user: `system:node:${name}`, groups: ['system:nodes'] },
+      usages: server,
+      names: [name, nodeAddress(slot, index + 1)],
+    })),
+  ]
+}
+
+/** Resolves when everything is there. `url` is how components reach the API server. */
+export async function ensurePki(config: ClusterConfig, state: StateDir, url: string, now: number): Promise<void> {
+  const authority = await ensureAuthority(state, now)
+  ensureSigningKey(state)
+  const expected = { authority: authority.certificate, now }
+  const issue = async (subject: Subject, usages: string[], names: string[]): Promise<KeyPair> => {
+    const { issueCertificate } = await import('@dinghy/shared/pki/authority')
+    return await issueCertificate(authority, { subject, usages, names, now, expiresInSeconds: certificateSeconds })
+  }
+  for (const { directory, name, subject, usages, names } of pairsOf(config, state)) {
+    const present = readPair(directory, name)
+    const serves = present && whyRenew(present, { ...expected, subject, names }) === undefined
+    if (!serves) writePair(directory, name, await issue(subject, usages, names))
+  }
+  for (const [name, subject] of Object.entries(identitiesOf(config))) {
+    const path = state.identity(name)
+    const present = identityIn(JSON.parse(readIfPresent(path) ?? '{}') as Partial<Kubeconfig>)
+    const serves = present && whyRenew(present, { ...expected, subject }) === undefined
+    const identity = serves ? present : await issue(subject, client, [])
+    const access = { name: clusterEntry(config), user: subject.user, server: url, authority: authority.certificate }
+    writeComponentKubeconfig(path, kubeconfigOf({ ...access, identity }))
+  }
+}
+
+/** The administrator's own kubeconfig, or a new person's, whose certificate is made for it. */
+export async function kubeconfigFor(
+  config: ClusterConfig,
+  state: StateDir,
+  url: string,
+  person?: { subject: Subject; now: number; expiresInSeconds: number },
+): Promise<Kubeconfig> {
+  const authority = readPair(state.pki, 'ca')
+  if (!authority) throw new Error(`there is no authority in ${state.pki}; \`dinghy up\` makes it`)
+  const access = { name: clusterEntry(config), server: url, authority: authority.certificate }
+  if (person) {
+    const { issueCertificate } = await import('@dinghy/shared/pki/authority')
+    const identity = await issueCertificate(authority, { ...person, usages: client })
+    return kubeconfigOf({ ...access, user: person.subject.user, identity })
+  }
+  const identity = identityIn(JSON.parse(readIfPresent(state.identity('admin')) ?? '{}') as Partial<Kubeconfig>)
+  if (!identity) throw new Error(`${state.identity('admin')} holds no certificate; \`dinghy up\` makes it`)
+  return kubeconfigOf({ ...access, identity })
+}
+
+/** How the cluster is called in kubeconfig files: as kind does it. */
+function clusterEntry({ cluster }: Pick<ClusterConfig, 'cluster'>): string {
+  return `dinghy-${cluster}`
+}
+
+async function ensureAuthority(state: StateDir, now: number): Promise<KeyPair> {
+  const present = readPair(state.pki, 'ca')
+  if (present && !expiresSoon(new X509Certificate(present.certificate), now)) return present
+  const { createAuthority } = await import('@dinghy/shared/pki/authority')
+  const made = await createAuthority('kubernetes', { now, expiresInSeconds: authoritySeconds })
+  writePair(state.pki, 'ca', made)
+  return made
+}
+
+function ensureSigningKey(state: StateDir): void {
+  const path = join(state.pki, 'sa.key')
+  // Where clusters had it before they had certificates. Tokens that are out must stay good.
+  if (!existsSync(path) && existsSync(state.formerSigningKey)) renameSync(state.formerSigningKey, path)
+  const present = readIfPresent(path)
+  if (present === undefined) writeSecret(path, newSigningKey())
+  const publicPath = join(state.pki, 'sa.pub')
+  if (existsSync(publicPath)) return
+  const publicKey = createPublicKey(readIfPresent(path) ?? '')
+  writePublic(publicPath, publicKey.export({ type: 'spki', format: 'pem' }) as string)
+}
