@@ -140,6 +140,7 @@ describe.skipIf(!hasKubectl)(`controllers${hasKubectl ? '' : ' (skipped: there i
       kubectl(['label', 'node', 'node-2', 'disk=ssd'])
       await until('its pod', () => nodesOf('picky').join() === 'node-2')
       expect(status()?.desiredNumberScheduled).toBe(1)
+      await until('it to be ready', () => status()?.numberReady === 1)
       kubectl(['label', 'node', 'node-2', 'disk-'])
       await until('it to go', () => podsOf('picky').length === 0)
     })

@@ -457,6 +457,6 @@ async function gather(stream: NodeJS.ReadableStream): Promise<{ stdout: string; 
 }
 
 test('nothing is left of the containers', async () => {
-  expect(await docker.listContainers({ all: true })).toEqual([])
+  await eventually(async () => (await docker.listContainers({ all: true })).length === 0)
   await eventually(() => runtime.leftovers().length === 0)
 })

@@ -289,8 +289,8 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
     await container.start()
     expect(runtime.leftovers()).not.toEqual([])
     await container.kill()
+    await eventually(async () => (await docker.listContainers({ all: true })).length === 0)
     await eventually(() => runtime.leftovers().length === 0)
-    expect(await docker.listContainers({ all: true })).toEqual([])
   })
 
   const run = async (Cmd: string[], options: object = {}): Promise<{ code: number; out: string; oom: boolean }> => {

@@ -58,7 +58,7 @@ const house: Record<string, Plan> = {
       'deps',
       'children',
       'history service-account',
-      'cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
+      'cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
       'cron-job endpoints replication-controller',
       'main',
     ],

@@ -13,6 +13,7 @@ import { loadSigningKey } from './auth/token-issuer.ts'
 import { runEventTtl } from './registry/event-ttl.ts'
 import { type ServerIdentity, startServer } from './server.ts'
 import { runCompaction } from './storage/compaction.ts'
+import { acceptDataLoss } from './storage/data-loss.ts'
 import { SqliteStorage } from './storage/sqlite.ts'
 
 runMain({
@@ -63,13 +64,28 @@ runMain({
       help: 'network that Services get their addresses from',
     },
     'node-port-range': { type: 'string', default: '30000-32767', help: 'ports that Services of type NodePort get' },
+    'history-bytes': {
+      type: 'number',
+      default: 64 << 20,
+      help: 'how much of the past to keep; at most a quarter of it is what people wrote',
+    },
+    'accept-data-loss': {
+      type: 'boolean',
+      help: 'do not serve: replace a damaged database by what can be read of it, and say what is lost',
+    },
     'default-toleration-seconds': { type: 'number', default: 300, help: 'how long pods stay on a node that went away' },
   },
   async run({ flags, log, clock, signal, health, metrics, announce }) {
+    mkdirSync(dirname(flags.database), { recursive: true })
+    const database = { path: flags.database }
+    if (flags.acceptDataLoss) {
+      process.stdout.write(`${acceptDataLoss(database)}\n`)
+      return
+    }
     let isReady = false
     health.addCheck('bootstrap', () => isReady)
-    mkdirSync(dirname(flags.database), { recursive: true })
-    const storage = new SqliteStorage({ path: flags.database, clock })
+    const storage = new SqliteStorage({ ...database, clock })
+    health.addCheck('storage', () => storage.check())
     const server = await startServer(
       {
         listen: flags.listen,
@@ -94,7 +110,10 @@ runMain({
     announce({ server: server.url })
     log.info({ server: server.url, revision: storage.revision }, 'serving')
     try {
-      await Promise.all([runCompaction(storage, clock, log, signal), runEventTtl(storage, clock, signal)])
+      await Promise.all([
+        runCompaction({ storage, historyBytes: flags.historyBytes, clock, log }, signal),
+        runEventTtl(storage, clock, signal),
+      ])
     } finally {
       await server.close()
       storage.close()

@@ -17,6 +17,7 @@ import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { persistentVolumeClaimResize } from './admission/persistent-volume-claim-resize.ts'
 import { priority } from './admission/priority.ts'
+import { nodeRestriction } from './admission/node-restriction.ts'
 import { rbacEscalation } from './admission/rbac-escalation.ts'
 import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
@@ -159,7 +160,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
 function wire(options: ServerOptions, { schema, storage, clock, log }: ServerParts): Services {
   const reader = new Reader(storage)
   const resources = new Resources(builtinDefinitions(schema))
-  const authorization = new Authorization(options.authorizationModes ?? ['AlwaysAllow'], storage)
+  const authorization = new Authorization(options.authorizationModes ?? ['AlwaysAllow'], storage, reader)
   const webhooks = new WebhookClient({
     clock,
     locateService: (namespace, name, port) => endpointOf(reader, namespace, name, String(port)),
@@ -181,6 +182,7 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     mutatingAdmissionWebhook(dynamic),
     validatingAdmissionWebhook(dynamic),
     resourceQuota(reader),
+    nodeRestriction(reader),
     rbacEscalation(authorization),
   ])
   const ports = parsePortRange(options.nodePortRange)

@@ -40,6 +40,18 @@ export interface ControllerFlags {
   nodeMonitorGracePeriodMs: number
   /** Finished pods beyond this number are deleted, oldest first; 0 never deletes. */
   terminatedPodGcThreshold: number
+  /** How often each HorizontalPodAutoscaler is looked at. */
+  autoscalerSyncPeriodMs: number
+  /** For how long the highest proposal keeps an autoscaler from scaling down. */
+  autoscalerDownscaleStabilizationMs: number
+  autoscalerTuning: {
+    /** How far from its target a metric may be without a change: 0.1 is ten percent. */
+    tolerance: number
+    /** How long the CPU that a pod uses to start says nothing of its load. */
+    cpuInitializationPeriodMs: number
+    /** How long after its start a pod that is not ready may be one that never was. */
+    initialReadinessDelayMs: number
+  }
   /** The PEM of the cluster's authority, for kube-root-ca.crt; without it there are no such ConfigMaps. */
   rootCa?: string | undefined
   /** Below it stand the volumes of the provisioner dinghy.io/host-path; without it there is no such provisioner. */

@@ -28,6 +28,7 @@ import { EndpointSliceController } from './endpoint-slice/endpoint-slice-control
 import { EndpointSliceMirroringController } from './endpoint-slice/mirroring-controller.ts'
 import { EndpointsController } from './endpoints/endpoints-controller.ts'
 import { GarbageCollector } from './garbage-collector/garbage-collector.ts'
+import { HorizontalPodAutoscalerController } from './horizontal-pod-autoscaler/horizontal-pod-autoscaler-controller.ts'
 import { JobController } from './job/job-controller.ts'
 import { TtlAfterFinishedController } from './job/ttl-after-finished.ts'
 import { NamespaceController } from './namespace/namespace-controller.ts'
@@ -60,6 +61,8 @@ const controllers: ControllerClass[] = [
   JobController,
   TtlAfterFinishedController,
   CronJobController,
+  // How many replicas the load asks for.
+  HorizontalPodAutoscalerController,
   // How Services find their pods.
   EndpointSliceController,
   EndpointsController,
@@ -108,6 +111,31 @@ runMain({
       default: 12_500,
       help: 'how many finished pods may stay around; 0 means all',
     },
+    'horizontal-pod-autoscaler-sync-period': {
+      type: 'duration',
+      default: '15s',
+      help: 'how often each autoscaler looks at its metrics',
+    },
+    'horizontal-pod-autoscaler-downscale-stabilization': {
+      type: 'duration',
+      default: '5m',
+      help: 'how long the highest number of replicas that was proposed keeps one from scaling down',
+    },
+    'horizontal-pod-autoscaler-tolerance': {
+      type: 'number',
+      default: 0.1,
+      help: 'how far from its target a metric may be without a change',
+    },
+    'horizontal-pod-autoscaler-cpu-initialization-period': {
+      type: 'duration',
+      default: '5m',
+      help: 'how long the CPU that a pod uses to start says nothing of its load',
+    },
+    'horizontal-pod-autoscaler-initial-readiness-delay': {
+      type: 'duration',
+      default: '30s',
+      help: 'how long after its start a pod that is not ready may be one that never was',
+    },
     'root-ca-file': { type: 'string', help: 'the authority of the cluster, which every pod is given to trust' },
     'volume-root': {
       type: 'string',
@@ -132,6 +160,13 @@ runMain({
           nodeMonitorPeriodMs: flags.nodeMonitorPeriod,
           nodeMonitorGracePeriodMs: flags.nodeMonitorGracePeriod,
           terminatedPodGcThreshold: flags.terminatedPodGcThreshold,
+          autoscalerSyncPeriodMs: flags.horizontalPodAutoscalerSyncPeriod,
+          autoscalerDownscaleStabilizationMs: flags.horizontalPodAutoscalerDownscaleStabilization,
+          autoscalerTuning: {
+            tolerance: flags.horizontalPodAutoscalerTolerance,
+            cpuInitializationPeriodMs: flags.horizontalPodAutoscalerCpuInitializationPeriod,
+            initialReadinessDelayMs: flags.horizontalPodAutoscalerInitialReadinessDelay,
+          },
           rootCa: flags.rootCaFile === undefined ? undefined : readFileSync(flags.rootCaFile, 'utf8'),
           volumeRoot: flags.volumeRoot ? resolve(flags.volumeRoot) : undefined,
         },

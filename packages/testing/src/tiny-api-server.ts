@@ -54,6 +54,8 @@ export class TinyApiServer {
   readonly requests: SeenRequest[] = []
   /** Answers the next requests for which it returns an error. */
   failNext: ((request: SeenRequest) => StatusError | undefined) | undefined
+  /** Answers in the store's place what it returns something for: subresources, metrics. */
+  answerFor: ((request: SeenRequest) => object | undefined) | undefined
   /** What discovery tells of; requests for others are answered all the same. */
   resources: Resource[] = []
   revision = 0
@@ -143,6 +145,8 @@ export class TinyApiServer {
     this.requests.push(seen)
     const failure = this.failNext?.(seen)
     if (failure) throw failure
+    const made = this.answerFor?.(seen)
+    if (made) return sendJson(response, 200, made)
     const target = parsePath(url.pathname)
     if (method === 'GET' && url.searchParams.has('watch')) return this.#watch(target, url.searchParams, response)
     const isStrategic = request.headers['content-type']?.includes('strategic-merge-patch') === true

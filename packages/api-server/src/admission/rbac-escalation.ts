@@ -37,7 +37,8 @@ type AnyRole = Role & Pick<ClusterRole, 'aggregationRule'>
 type Binding = RoleBinding | ClusterRoleBinding
 
 function validateRole(request: AdmissionRequest, role: AnyRole, authorization: Authorization): void {
-  const { definition, namespace, previous, operation, context } = request
+  const { definition, namespace, operation, context } = request
+  const previous: Partial<AnyRole> = request.previous ?? {}
   const { plural } = definition
   const name = operation === 'UPDATE' ? role.metadata.name : undefined // a create names nothing yet
   const what = { verb: 'escalate', group: rbacGroup, resource: plural, namespace, name }
@@ -45,7 +46,7 @@ function validateRole(request: AdmissionRequest, role: AnyRole, authorization: A
   const problem = escalation(request, role.rules ?? [], authorization)
   if (problem) throw forbidden(rbacGroup, plural, role.metadata.name, problem)
   // An aggregated role gathers whatever others make.
-  if (!role.aggregationRule && !(previous as AnyRole | undefined)?.aggregationRule) return
+  if (!role.aggregationRule && !previous.aggregationRule) return
   if (escalation(request, everything, authorization)) {
     const message = 'must have cluster-admin privileges to use the aggregationRule'
     throw forbidden(rbacGroup, plural, role.metadata.name, message)

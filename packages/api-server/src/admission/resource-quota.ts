@@ -28,7 +28,8 @@ export function resourceQuota(reader: Reader): AdmissionPlugin {
     name: 'ResourceQuota',
     validate({ operation, definition, subresource, namespace, object, previous, context }) {
       const counts =
-        operation === 'CREATE' || (operation === 'UPDATE' && (subresource === undefined || subresource === 'resize'))
+        (operation === 'CREATE' && subresource === undefined) ||
+        (operation === 'UPDATE' && (subresource === undefined || subresource === 'resize'))
       if (!counts || namespace === undefined || !object) return undefined
       const charges: InFlight[] = []
       for (const quota of reader.list(ResourceQuotas, namespace)) {

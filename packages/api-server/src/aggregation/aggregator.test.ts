@@ -18,8 +18,8 @@ const apiServices = '/apis/apiregistration.k8s.io/v1/apiservices'
 
 beforeAll(async () => {
   const validity = { now: Date.now(), expiresInSeconds: 3600 }
-  authority = await createAuthority('wardle-ca', validity)
-  const { certificate, key } = await issueCertificate(authority, {
+  authority = createAuthority('wardle-ca', validity)
+  const { certificate, key } = issueCertificate(authority, {
     ...validity,
     subject: { user: 'wardle', groups: [] },
     names: ['wardle.default.svc'],

@@ -49,11 +49,9 @@ test('what was taken away or turned aside comes back at the next start', async (
   const [roles, bindings] = [definition('clusterroles'), definition('clusterrolebindings')]
   await store.delete(roles, { name: 'view' }, {}, context)
   await store.update(roles, { name: 'system:node' }, (role) => ({ ...role, rules: [] }) as never, context)
-  const bound = reader.get(ClusterRoleBindings, undefined, 'system:discovery')
-  if (!bound) throw new Error('there is no binding system:discovery')
-  const { metadata, ...rest } = structuredClone(bound)
   await store.delete(bindings, { name: 'system:discovery' }, {}, context)
-  const turned = { ...rest, metadata: { name: metadata.name }, roleRef: { ...rest.roleRef, name: 'cluster-admin' } }
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' }
+  const turned = { metadata: { name: 'system:discovery' }, roleRef, subjects: [] }
   await store.create(bindings, undefined, turned as never, context)
   await start()
   expect(reader.get(ClusterRoles, undefined, 'view')?.aggregationRule).toBeDefined()

@@ -9,7 +9,7 @@
  *      decode ─► default ─► mutating admission ─► validate ─► validating admission ─► storage
  *     400 413 415             any                   422           403 …               409 404
  *
- * The second line is the handler's: decode in decode-request.ts, the rest in registry/create.ts and update.ts, where
+ * The last line is the handler's: decode in decode-request.ts, the rest in registry/create.ts and update.ts, where
  * all of it is done again if somebody else writes in between. Whatever a stage throws becomes a Status in one place,
  * `statusOf`.
  */

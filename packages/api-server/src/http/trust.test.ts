@@ -26,8 +26,8 @@ let jane: KeyPair
 let fixture: Awaited<ReturnType<typeof serverFixture>>
 
 beforeAll(async () => {
-  authority = await createAuthority('kubernetes', validity)
-  const server = await issueCertificate(authority, {
+  authority = createAuthority('kubernetes', validity)
+  const server = issueCertificate(authority, {
     ...validity,
     subject: { user: 'kube-apiserver', groups: [] },
     usages: ['digital signature', 'server auth'],
@@ -43,7 +43,7 @@ afterAll(async () => {
 })
 
 async function clientOf(issuer: KeyPair, user: string, groups: string[], usages = client): Promise<KeyPair> {
-  return await issueCertificate(issuer, { ...validity, subject: { user, groups }, usages })
+  return issueCertificate(issuer, { ...validity, subject: { user, groups }, usages })
 }
 
 interface Asked {
@@ -113,14 +113,14 @@ describe('client certificates', () => {
   })
 
   test.each<[string, () => Promise<KeyPair>]>([
-    ['of another authority', async () => await clientOf(await createAuthority('kubernetes', validity), 'jane', [])],
+    ['of another authority', async () => await clientOf(createAuthority('kubernetes', validity), 'jane', [])],
     ['for servers', async () => await clientOf(authority, 'jane', [], ['digital signature', 'server auth'])],
     ['of a client, used as an authority', async () => await clientOf(jane, 'root', ['system:masters'])],
     [
       'that has expired',
       async () => {
         const subject = { user: 'jane', groups: [] }
-        return await issueCertificate(authority, { now, expiresInSeconds: 60, subject, usages: client })
+        return issueCertificate(authority, { now, expiresInSeconds: 60, subject, usages: client })
       },
     ],
   ])('%s are refused, even where nobody needs one', async (_what, issue) => {
@@ -130,7 +130,7 @@ describe('client certificates', () => {
   })
 
   test('go on with a resumed session, and one that was refused stays refused', async () => {
-    const stranger = await clientOf(await createAuthority('kubernetes', validity), 'jane', [])
+    const stranger = await clientOf(createAuthority('kubernetes', validity), 'jane', [])
     for (const [as, code] of [
       [jane, 201],
       [stranger, 401],
@@ -148,7 +148,7 @@ describe('client certificates', () => {
   test('are no good any more when their time is over, on a connection that is open, too', async () => {
     const subject = { user: 'brief', groups: [] }
     const expiresInSeconds = 40 * 365 * 86_400
-    const as = await issueCertificate(authority, { now, expiresInSeconds, subject, usages: client })
+    const as = issueCertificate(authority, { now, expiresInSeconds, subject, usages: client })
     const options = { agent: new Agent({ keepAlive: true, maxSockets: 1 }) }
     expect(await whoAmI({ as, options })).toMatchObject({ username: 'brief' })
     const before = fixture.clock.now()

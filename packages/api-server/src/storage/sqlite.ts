@@ -8,20 +8,22 @@
  * - A conflict fails only the write it concerns, and takes no revision number: the numbers have no gaps.
  * - The present is served from memory (latest.ts), loaded at start; the past comes from the table.
  * - Watchers are fed here, after the commit, in revision order. They never query for new events.
+ * - Damage is told: at the start if it concerns what is alive (database-file.ts), else to whoever reads the past.
  *
- * Unlike etcd this is one process on one machine. The file is locked exclusively, so a second server on the same
- * database fails at start instead of corrupting the first one's idea of the present.
+ * Unlike etcd this is one process on one machine. The database is locked, so a second server on it fails at start
+ * instead of corrupting the first one's idea of the present.
  */
 
-import type { Database, Statement } from 'better-sqlite3'
+import type { Statement } from 'better-sqlite3'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
+import { checksumOf, tallyAfter, verified } from './checksum.ts'
+import { type DatabaseFile, type DatabaseOptions, openDatabase } from './database-file.ts'
+import { type Cut, forget, giveRoomBack, type HistoryRow, historyRows } from './history-table.ts'
 import { Latest } from './latest.ts'
 import type { ChangeEvent } from './recent-events.ts'
 import { RecentEvents } from './recent-events.ts'
-import type { RevisionRow } from './schema.ts'
-import { migrate, sql } from './schema.ts'
-import { sqliteLibrary } from './sqlite-library.ts'
+import { type RevisionRow, sql } from './schema.ts'
 import type { ListOptions, ListResult, Mutation, Revision, Storage, StorageWatch } from './storage.ts'
 import { Entry, prefixEnd, RevisionCompacted, RevisionConflict, RevisionInFuture } from './storage.ts'
 import { Watcher } from './watcher.ts'
@@ -36,18 +38,14 @@ interface QueuedWrite {
   reject: (error: unknown) => void
 }
 
-export interface SqliteOptions {
-  /** A file, or ':memory:'. */
-  path: string
+export interface SqliteOptions extends DatabaseOptions {
   clock: Clock
   /** A watcher that leaves more events than this unread is cut off. */
   maxUnreadEvents?: number
-  /** How long to wait for a dying predecessor to let go of the file. */
-  lockTimeoutMs?: number
 }
 
 export class SqliteStorage implements Storage {
-  readonly #database: Database
+  readonly #file: Omit<DatabaseFile, 'rows' | 'revision' | 'tally'>
   readonly #clock: Clock
   readonly #maxUnreadEvents: number
   readonly #statements: Record<keyof typeof sql, Statement>
@@ -56,16 +54,21 @@ export class SqliteStorage implements Storage {
   readonly #watchers = new Set<Watcher>()
   readonly #compactions = new Map<string, number>()
   #revision: number
+  #tally: number
+  #trouble: unknown
+  #bytesWritten = 0
   #queue: QueuedWrite[] = []
 
-  constructor({ path, clock, maxUnreadEvents = 10_000, lockTimeoutMs = 2000 }: SqliteOptions) {
-    this.#database = open(path, lockTimeoutMs)
+  constructor({ clock, maxUnreadEvents = 10_000, ...options }: SqliteOptions) {
+    const { rows, revision, tally, ...file } = openDatabase(options)
+    this.#file = file
     this.#clock = clock
     this.#maxUnreadEvents = maxUnreadEvents
-    this.#statements = prepare(this.#database)
-    this.#revision = (this.#statements.newest.get() as { revision: number | null }).revision ?? 0
+    this.#statements = prepare(this.#file)
+    this.#revision = revision
+    this.#tally = tally
     this.#recent = new RecentEvents(recentEvents, this.#revision)
-    this.#latest.load((this.#statements.load.all() as RevisionRow[]).map(entryOf))
+    this.#latest.load(rows.map(checkedEntryOf))
     for (const row of this.#statements.compactions.iterate()) {
       const { prefix, revision } = row as { prefix: string; revision: number }
       this.#compactions.set(prefix, revision)
@@ -140,24 +143,40 @@ export class SqliteStorage implements Storage {
   }
 
   compact(revision: number, prefix = ''): void {
-    if (revision <= (this.#compactions.get(prefix) ?? 0)) return
-    if (revision > this.#revision) throw new RevisionInFuture(revision, this.#revision)
-    this.#database.transaction(() => {
-      this.#statements.compact.run({ revision, start: prefix, end: prefixEnd(prefix) })
-      this.#statements.setCompaction.run(prefix, revision)
-    })()
-    this.#compactions.set(prefix, revision)
+    for (const _ of this.forget({ revision, prefix, keepsPeoples: false })) continue
   }
 
-  /** The oldest of the newest `count` revisions under `prefix`; undefined if there are not that many. */
-  oldestOfNewest(count: number, prefix = ''): number | undefined {
-    const row = this.#statements.oldestOfNewest.get(prefix, prefixEnd(prefix), count - 1)
-    return (row as { revision: number } | undefined)?.revision
+  /** The same in steps, for those who can wait in between. */
+  *forget(cut: Cut): Generator<void> {
+    const { revision, prefix } = cut
+    if (revision > this.#revision) throw new RevisionInFuture(revision, this.#revision)
+    if (revision < (this.#compactions.get(prefix) ?? 0)) return
+    this.#compactions.set(prefix, revision)
+    yield* forget(this.#file.database, cut)
+  }
+
+  /** What is not the present, newest first. */
+  historyRows(): Generator<HistoryRow> {
+    return historyRows(this.#file.database, (key, revision) => this.#latest.get(key)?.revision === revision)
+  }
+
+  giveRoomBack(): Generator<void> {
+    return giveRoomBack(this.#file.database)
+  }
+
+  /** Since the start. */
+  get bytesWritten(): number {
+    return this.#bytesWritten
+  }
+
+  /** Throws what the last write failed with, as long as none has succeeded since. */
+  check(): void {
+    if (this.#trouble !== undefined) throw this.#trouble
   }
 
   close(): void {
     this.#commit()
-    this.#database.close()
+    this.#file.close()
   }
 
   /** One transaction for everything that was queued in this turn. */
@@ -171,8 +190,9 @@ export class SqliteStorage implements Storage {
     // What this transaction has written so far; `latest` must not see it before it is on disk.
     const pending = new Map<string, Entry | undefined>()
     const current = (key: string) => (pending.has(key) ? pending.get(key) : this.#latest.get(key))
+    let tally = this.#tally
     try {
-      this.#database.transaction(() => {
+      this.#file.database.transaction(() => {
         let revision = this.#revision
         for (const write of queue) {
           const conflict = findConflict(write.batch, current)
@@ -182,7 +202,10 @@ export class SqliteStorage implements Storage {
           }
           const entries = write.batch.map((mutation) => {
             const previous = current(mutation.key)
-            const entry = this.#insert(++revision, mutation, previous)
+            revision++
+            const now = mutation.deleted ? undefined : revision
+            tally = tallyAfter(tally, mutation.key, previous?.revision, now)
+            const entry = this.#insert(revision, mutation, previous, tally)
             pending.set(mutation.key, mutation.deleted ? undefined : entry)
             events.push({ type: eventType(mutation, previous), revision, entry, previous })
             return entry
@@ -192,30 +215,43 @@ export class SqliteStorage implements Storage {
       })()
     } catch (error) {
       // Disk full, I/O error: nothing was written, and nobody may believe otherwise.
+      this.#trouble = error
       for (const { reject } of queue) reject(error)
       return
     }
+    this.#trouble = undefined
+    if (events.length > 0) this.#file.record(this.#revision + events.length)
     for (const [key, entry] of pending) {
       if (entry) this.#latest.set(entry)
       else this.#latest.delete(key)
     }
     this.#revision += events.length
+    this.#tally = tally
     for (const event of events) this.#recent.push(event)
     for (const watcher of this.#watchers) watcher.push(events, this.#revision)
     for (const { write, entries } of outcomes) write.resolve(entries)
     for (const { write, conflict } of conflicts) write.reject(conflict)
   }
 
-  #insert(revision: number, mutation: Mutation, previous: Entry | undefined): Entry {
-    const { key, object, deleted = false, actor, cause } = mutation
+  #insert(revision: number, mutation: Mutation, previous: Entry | undefined, tally: number): Entry {
+    const { key, object, deleted = false, actor, cause = null } = mutation
     object.metadata.resourceVersion = String(revision)
     const value = Buffer.from(JSON.stringify(object))
-    // A key that was deleted still has its tombstone in the table: that is the predecessor of the new creation.
-    const predecessor = previous?.revision ?? this.newestOf(key)
-    const created = previous?.createRevision ?? revision
-    const now = this.#clock.now()
-    this.#statements.insert.run(revision, key, created, predecessor, Number(deleted), value, actor, cause ?? null, now)
-    return new Entry(key, revision, created, value)
+    const row = {
+      revision,
+      key,
+      create_revision: previous?.createRevision ?? revision,
+      // A key that was deleted still has its tombstone in the table: that is the predecessor of the new creation.
+      prev_revision: previous?.revision ?? this.newestOf(key),
+      deleted: Number(deleted),
+      actor,
+      cause,
+      at: this.#clock.now(),
+      value,
+    }
+    this.#bytesWritten += value.length
+    this.#statements.insert.run({ ...row, checksum: checksumOf(row), tally })
+    return new Entry(key, revision, row.create_revision, value)
   }
 
   /** The events after `from` up to `to`: from memory if it reaches back that far, else page by page from the table. */
@@ -252,23 +288,6 @@ export class SqliteStorage implements Storage {
   }
 }
 
-function open(path: string, lockTimeoutMs: number): Database {
-  const BetterSqlite = sqliteLibrary()
-  const database = new BetterSqlite(path, { timeout: lockTimeoutMs })
-  try {
-    database.pragma('locking_mode = EXCLUSIVE')
-    database.pragma('journal_mode = WAL')
-    database.pragma('synchronous = FULL')
-    database.pragma('wal_autocheckpoint = 10000')
-    migrate(database)
-  } catch (error) {
-    database.close()
-    const isLocked = error instanceof BetterSqlite.SqliteError && error.code === 'SQLITE_BUSY'
-    throw isLocked ? new Error(`${path} is locked: another server is using it`, { cause: error }) : error
-  }
-  return database
-}
-
 function findConflict(batch: Mutation[], current: (key: string) => Entry | undefined): RevisionConflict | undefined {
   for (const { key, expected } of batch) {
     const actual = current(key)?.revision ?? 0
@@ -281,7 +300,7 @@ function eventType(mutation: Mutation, previous: Entry | undefined): ChangeEvent
   return mutation.deleted ? 'DELETED' : previous ? 'MODIFIED' : 'ADDED'
 }
 
-function prepare(database: Database): Record<keyof typeof sql, Statement> {
+function prepare({ database }: Pick<DatabaseFile, 'database'>): Record<keyof typeof sql, Statement> {
   const names = Object.keys(sql) as (keyof typeof sql)[]
   return Object.fromEntries(names.map((name) => [name, database.prepare(sql[name])])) as Record<
     keyof typeof sql,
@@ -290,6 +309,10 @@ function prepare(database: Database): Record<keyof typeof sql, Statement> {
 }
 
 function entryOf(row: RevisionRow): Entry {
+  return checkedEntryOf(verified(row))
+}
+
+function checkedEntryOf(row: RevisionRow): Entry {
   return new Entry(row.key, row.revision, row.create_revision, row.value)
 }
 
@@ -301,6 +324,7 @@ function listResult(revision: number, entries: Entry[], remaining: number): List
 }
 
 function revisionOf(row: RevisionRow): Revision {
+  verified(row)
   return {
     revision: row.revision,
     key: row.key,

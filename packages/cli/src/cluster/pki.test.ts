@@ -30,7 +30,7 @@ function certificateOf(state: StateDir, file: string): X509Certificate {
 
 test('a first start makes all of it, and the next one nothing', async () => {
   const state = temporaryState()
-  await ensurePki(someConfig, state, url, now)
+  ensurePki(someConfig, state, url, now)
   const files = filesOf(state)
   expect([...files.keys()]).toEqual([
     'identities/admin.conf',
@@ -54,13 +54,13 @@ test('a first start makes all of it, and the next one nothing', async () => {
   ])
   const open = [...files.keys()].filter((file) => (statSync(join(state.root, file)).mode & 0o077) !== 0)
   expect(open.every((file) => /\.(crt|pub)$/.test(file))).toBe(true)
-  await ensurePki(someConfig, state, url, now + 300 * dayMs)
+  ensurePki(someConfig, state, url, now + 300 * dayMs)
   expect(changed(files, filesOf(state))).toEqual([])
 })
 
 test('the API server is who people, components and pods call', async () => {
   const state = temporaryState()
-  await ensurePki(someConfig, state, url, now)
+  ensurePki(someConfig, state, url, now)
   const certificate = certificateOf(state, 'pki/apiserver.crt')
   for (const host of ['localhost', 'kubernetes', 'kubernetes.default.svc.cluster.local', 'kubernetes.default.svc']) {
     expect(certificate.checkHost(host)).toBe(host)
@@ -71,7 +71,7 @@ test('the API server is who people, components and pods call', async () => {
 
 test('everybody is who the roles of Kubernetes name', async () => {
   const state = temporaryState()
-  await ensurePki(someConfig, state, url, now)
+  ensurePki(someConfig, state, url, now)
   for (const [name, subject] of Object.entries(identitiesOf(someConfig))) {
     const { server, tls } = await readKubeconfig(state.identity(name))
     expect(server).toBe(url)
@@ -82,17 +82,17 @@ test('everybody is who the roles of Kubernetes name', async () => {
 
 test('what expires, misses a name or is new is made, and nothing else', async () => {
   const state = temporaryState()
-  await ensurePki(someConfig, state, url, now)
+  ensurePki(someConfig, state, url, now)
   const first = filesOf(state)
   const nodes = [...someConfig.nodes, { name: 'node-3' }]
-  await ensurePki({ ...someConfig, nodes }, state, url, now)
+  ensurePki({ ...someConfig, nodes }, state, url, now)
   const second = filesOf(state)
   expect(changed(first, second)).toEqual([
     'identities/kubelet-node-3.conf',
     'nodes/node-3/pki/kubelet.crt',
     'nodes/node-3/pki/kubelet.key',
   ])
-  await ensurePki({ ...someConfig, nodes, slot: 30 }, state, url, now)
+  ensurePki({ ...someConfig, nodes, slot: 30 }, state, url, now)
   const third = filesOf(state)
   expect(changed(second, third).filter((file) => file.endsWith('.crt'))).toEqual([
     'nodes/node-1/pki/kubelet.crt',
@@ -100,7 +100,7 @@ test('what expires, misses a name or is new is made, and nothing else', async ()
     'nodes/node-3/pki/kubelet.crt',
     'pki/apiserver.crt',
   ])
-  await ensurePki({ ...someConfig, nodes, slot: 30 }, state, url, now + 350 * dayMs)
+  ensurePki({ ...someConfig, nodes, slot: 30 }, state, url, now + 350 * dayMs)
   const renewed = changed(third, filesOf(state))
   expect(renewed).toHaveLength(third.size - 4)
   expect(renewed.some((file) => /pki\/(ca|sa)\./.test(file))).toBe(false)
@@ -108,9 +108,9 @@ test('what expires, misses a name or is new is made, and nothing else', async ()
 
 test('another port is written into the kubeconfigs, which keep their certificates', async () => {
   const state = temporaryState()
-  await ensurePki(someConfig, state, url, now)
+  ensurePki(someConfig, state, url, now)
   const before = await readKubeconfig(state.identity('scheduler'))
-  await ensurePki(someConfig, state, 'https://127.0.0.1:7777', now)
+  ensurePki(someConfig, state, 'https://127.0.0.1:7777', now)
   expect(await readKubeconfig(state.identity('scheduler'))).toEqual({ ...before, server: 'https://127.0.0.1:7777' })
 })
 
@@ -118,7 +118,7 @@ test('a cluster from before there were certificates keeps its signing key', asyn
   const state = temporaryState()
   const key = newSigningKey()
   writeFileSync(state.formerSigningKey, key)
-  await ensurePki(someConfig, state, url, now)
+  ensurePki(someConfig, state, url, now)
   expect(readFileSync(join(state.pki, 'sa.key'), 'utf8')).toBe(key)
   const publicKey = createPublicKey(readFileSync(join(state.pki, 'sa.pub'), 'utf8'))
   expect(publicKey.equals(createPublicKey(createPrivateKey(key)))).toBe(true)
@@ -127,13 +127,13 @@ test('a cluster from before there were certificates keeps its signing key', asyn
 test('a person gets a certificate of their own', async () => {
   const state = temporaryState()
   const person = { subject: { user: 'jane', groups: ['dev'] }, now, expiresInSeconds: 3600 }
-  await expect(kubeconfigFor(someConfig, state, url, person)).rejects.toThrow('`dinghy up` makes it')
-  await ensurePki(someConfig, state, url, now)
-  const config = await kubeconfigFor(someConfig, state, url, person)
+  expect(() => kubeconfigFor(someConfig, state, url, person)).toThrow('`dinghy up` makes it')
+  ensurePki(someConfig, state, url, now)
+  const config = kubeconfigFor(someConfig, state, url, person)
   expect(config['current-context']).toBe('jane@dinghy-two')
   const data = config.users?.[0]?.user?.['client-certificate-data'] ?? ''
   const certificate = new X509Certificate(Buffer.from(data, 'base64'))
   expect(certificate.subject.split('\n')).toEqual(['O=dev', 'CN=jane'])
   expect(Date.parse(certificate.validTo)).toBe(now + 3_600_000)
-  expect((await kubeconfigFor(someConfig, state, url))['current-context']).toBe('dinghy-two')
+  expect(kubeconfigFor(someConfig, state, url)['current-context']).toBe('dinghy-two')
 })

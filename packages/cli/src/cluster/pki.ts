@@ -9,8 +9,8 @@
  *   nodes/NODE/pki/kubelet         what the kubelet server of a node shows        (as in /var/lib/kubelet/pki)
  *   identities/NAME.conf           kubeconfig of a component, or of the administrator
  *
- * All of it is made at the first start. Later starts only look whether it still serves, which takes no library: a
- * certificate is made again when it is about to expire, when addresses have changed, or when its authority has.
+ * All of it is made at the first start. Later starts only look whether it still serves: a certificate is made again
+ * when it is about to expire, when addresses have changed, or when its authority has.
  */
 
 import { createPublicKey, X509Certificate } from 'node:crypto'
@@ -18,7 +18,7 @@ import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { identityIn, kubeconfigOf, writeComponentKubeconfig } from '@dinghy/shared/client/kubeconfig-file'
 import type { Kubeconfig } from '@dinghy/shared/client/kubeconfig'
-import type { KeyPair } from '@dinghy/shared/pki/authority'
+import { createAuthority, issueCertificate, type KeyPair } from '@dinghy/shared/pki/authority'
 import { readIfPresent, readPair, writePair, writePublic, writeSecret } from '@dinghy/shared/pki/pair-files'
 import { expiresSoon, whyRenew } from '@dinghy/shared/pki/renewal'
 import { newSigningKey } from '@dinghy/shared/pki/signing-key'
@@ -100,43 +100,40 @@ function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
   ]
 }
 
-/** Resolves when everything is there. `url` is how components reach the API server. */
-export async function ensurePki(config: ClusterConfig, state: StateDir, url: string, now: number): Promise<void> {
-  const authority = await ensureAuthority(state, now)
+/** Makes what is not there, or does not serve any more. `url` is how components reach the API server. */
+export function ensurePki(config: ClusterConfig, state: StateDir, url: string, now: number): void {
+  const authority = ensureAuthority(state, now)
   ensureSigningKey(state)
   const expected = { authority: authority.certificate, now }
-  const issue = async (subject: Subject, usages: string[], names: string[]): Promise<KeyPair> => {
-    const { issueCertificate } = await import('@dinghy/shared/pki/authority')
-    return await issueCertificate(authority, { subject, usages, names, now, expiresInSeconds: certificateSeconds })
-  }
+  const issue = (subject: Subject, usages: string[], names: string[]): KeyPair =>
+    issueCertificate(authority, { subject, usages, names, now, expiresInSeconds: certificateSeconds })
   for (const { directory, name, subject, usages, names } of pairsOf(config, state)) {
     const present = readPair(directory, name)
     const serves = present && whyRenew(present, { ...expected, subject, names }) === undefined
-    if (!serves) writePair(directory, name, await issue(subject, usages, names))
+    if (!serves) writePair(directory, name, issue(subject, usages, names))
   }
   for (const [name, subject] of Object.entries(identitiesOf(config))) {
     const path = state.identity(name)
     const present = identityIn(JSON.parse(readIfPresent(path) ?? '{}') as Partial<Kubeconfig>)
     const serves = present && whyRenew(present, { ...expected, subject }) === undefined
-    const identity = serves ? present : await issue(subject, client, [])
+    const identity = serves ? present : issue(subject, client, [])
     const access = { name: clusterEntry(config), user: subject.user, server: url, authority: authority.certificate }
     writeComponentKubeconfig(path, kubeconfigOf({ ...access, identity }))
   }
 }
 
 /** The administrator's own kubeconfig, or a new person's, whose certificate is made for it. */
-export async function kubeconfigFor(
+export function kubeconfigFor(
   config: ClusterConfig,
   state: StateDir,
   url: string,
   person?: { subject: Subject; now: number; expiresInSeconds: number },
-): Promise<Kubeconfig> {
+): Kubeconfig {
   const authority = readPair(state.pki, 'ca')
   if (!authority) throw new Error(`there is no authority in ${state.pki}; \`dinghy up\` makes it`)
   const access = { name: clusterEntry(config), server: url, authority: authority.certificate }
   if (person) {
-    const { issueCertificate } = await import('@dinghy/shared/pki/authority')
-    const identity = await issueCertificate(authority, { ...person, usages: client })
+    const identity = issueCertificate(authority, { ...person, usages: client })
     return kubeconfigOf({ ...access, user: person.subject.user, identity })
   }
   const identity = identityIn(JSON.parse(readIfPresent(state.identity('admin')) ?? '{}') as Partial<Kubeconfig>)
@@ -149,11 +146,10 @@ function clusterEntry({ cluster }: Pick<ClusterConfig, 'cluster'>): string {
   return `dinghy-${cluster}`
 }
 
-async function ensureAuthority(state: StateDir, now: number): Promise<KeyPair> {
+function ensureAuthority(state: StateDir, now: number): KeyPair {
   const present = readPair(state.pki, 'ca')
   if (present && !expiresSoon(new X509Certificate(present.certificate), now)) return present
-  const { createAuthority } = await import('@dinghy/shared/pki/authority')
-  const made = await createAuthority('kubernetes', { now, expiresInSeconds: authoritySeconds })
+  const made = createAuthority('kubernetes', { now, expiresInSeconds: authoritySeconds })
   writePair(state.pki, 'ca', made)
   return made
 }

@@ -1,12 +1,16 @@
 /** The commands as they are typed, against a supervisor whose processes only seem to run. */
-import { writeFileSync, existsSync, mkdirSync, appendFileSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { X509Certificate } from 'node:crypto'
+import { writeFileSync, existsSync, mkdirSync, appendFileSync, readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { parse } from 'yaml'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { HttpServer } from '@dinghy/shared/http/server'
+import { ensurePki } from '../cluster/pki.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
 import { serveControl } from '../supervisor/control-server.ts'
 import { type StopReport, Supervisor } from '../supervisor/supervisor.ts'
+import { ownFile } from './kubeconfig.ts'
 import { programFor } from './program.ts'
 import { run } from '../testing/captured-output.ts'
 import { FakeProcesses } from '../testing/fake-processes.ts'
@@ -19,11 +23,11 @@ interface Running {
 }
 
 /** A running cluster, and the words that lead to it. */
-async function running(report: StopReport = { killed: [], stays: [] }, apiPort = someConfig.apiPort): Promise<Running> {
+async function running(report: StopReport = { killed: [], stays: [] }): Promise<Running> {
   const state = temporaryState()
   const processes = new FakeProcesses()
   const { startProcess, askHealth } = processes
-  const config = { ...structuredClone(someConfig), apiPort }
+  const config = structuredClone(someConfig)
   const hold = { close: () => undefined }
   const supervisor = new Supervisor({ config, state, clock: systemClock, hold, startProcess, askHealth })
   const stop = async () => {
@@ -52,7 +56,7 @@ async function debugServer(state: StateDir, name: string, pid: number, routes: (
 const nowhere = ['--state-dir', '/no/such/dir']
 
 test('status: for people, for programs, and as an exit code', async () => {
-  const { processes, here } = await running()
+  const { processes, state, here } = await running()
   const text = await run('status', ...here)
   expect(text.code).toBe(0)
   expect(text.stdout).toContain('cluster "two"')
@@ -64,6 +68,9 @@ test('status: for people, for programs, and as an exit code', async () => {
   const { components } = JSON.parse(json.stdout) as { components: object[] }
   expect(components[1]).toEqual({ name: 'scheduler', pid: 1001, ready: false, restarts: 0, stopped: false, paused: [] })
   expect((await run('status', ...here)).stdout).toMatch(/scheduler +1001 {2}does not answer/)
+  processes.of('controller').health = 'not ready'
+  writeFileSync(state.log('controller'), '{"level":60,"msg":"no room"}\n')
+  expect((await run('status', ...here)).stdout).toMatch(/controller +\d+ {2}not ready\n {4}no room\n/)
   expect(await run('status', '-o', 'yaml', ...here)).toMatchObject({ code: 2 })
   await expect(run('status', ...nowhere)).rejects.toThrow('no cluster is running in /no/such/dir; start one')
 })
@@ -114,6 +121,36 @@ test('env and kubeconfig point at a cluster that is there', async () => {
       stdout: '',
       stderr: expect.stringContaining('no cluster'),
     })
+})
+
+test('kubeconfig makes files for people, and merges clusters into one', async () => {
+  const state = temporaryState()
+  ensurePki(someConfig, state, 'https://127.0.0.1:6474', Date.now())
+  const here = ['--state-dir', state.root]
+  const jane = parse((await run('kubeconfig', '--user', 'jane', '--group', 'dev', '--group', 'ops', ...here)).stdout)
+  expect(jane['current-context']).toBe('jane@dinghy-two')
+  const certificate = new X509Certificate(Buffer.from(jane.users[0].user['client-certificate-data'], 'base64'))
+  expect(certificate.subject.split('\n')).toEqual(['O=dev', 'O=ops', 'CN=jane'])
+
+  const file = join(state.root, 'config')
+  vi.stubEnv('KUBECONFIG', file)
+  onTestFinished(() => void vi.unstubAllEnvs())
+  expect((await run('kubeconfig', '--merge', ...here)).stdout).toBe(`dinghy-two is the current context of ${file}\n`)
+  state.writeConfig({ ...someConfig, cluster: 'prod' })
+  await run('kubeconfig', '--merge', ...here)
+  await run('kubeconfig', '--merge', '--user', 'jane', ...here)
+  const merged = parse(readFileSync(file, 'utf8'))
+  expect(merged.contexts.map(({ name }: { name: string }) => name)).toEqual([
+    'dinghy-two',
+    'dinghy-prod',
+    'jane@dinghy-prod',
+  ])
+
+  await expect(run('kubeconfig', '--group', 'dev', ...here)).rejects.toThrow('--group is said of a --user')
+  await expect(run('kubeconfig', '--user', 'x', '--expires', 'soon', ...here)).rejects.toThrow('--expires takes')
+  expect(ownFile(state, { KUBECONFIG: `${state.kubeconfig}:/x` }, '/home/me')).toBe('/home/me/.kube/config')
+  expect(ownFile(state, { KUBECONFIG: '/x:/y' }, '/home/me')).toBe('/x')
+  expect(ownFile(state, {}, '/home/me')).toBe('/home/me/.kube/config')
 })
 
 test('up refuses what cannot be, before anything is made, and a cluster that runs says how to reach it', async () => {

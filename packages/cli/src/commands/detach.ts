@@ -22,11 +22,13 @@ import type { Plan } from './plan.ts'
 const patienceMs = 2_000
 /** A start that takes so long is late, even if nothing has gone wrong that we know of. */
 const lateMs = 8_000
+/** What this process has seen to. */
+const done = ['--detach', '-d', '--accept-data-loss']
 
 export async function detach({ cluster }: Plan, state: StateDir, same: string): Promise<number> {
   const log = openSync(state.log('supervisor'), 'a', 0o600)
   const { size: alreadyThere } = fstatSync(log)
-  const args = process.argv.slice(2).filter((arg) => arg !== '--detach' && arg !== '-d')
+  const args = process.argv.slice(2).filter((arg) => !done.includes(arg))
   const child = spawn(process.execPath, [process.argv[1] ?? '', ...args], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],

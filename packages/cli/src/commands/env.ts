@@ -52,20 +52,7 @@ export function dinghyWord(path = process.env['PATH'] ?? ''): string {
   return path.split(delimiter).includes(binDirectory) ? 'dinghy' : quote(`${binDirectory}/dinghy`)
 }
 
-export function kubeconfig(): Command {
-  return clusterCommand('kubeconfig', ['KUBECONFIG=$(dinghy kubeconfig) kubectl get nodes'])
-    .description("Print the path of a cluster's kubeconfig.")
-    .action(exitWith(runKubeconfig))
-}
-
-function runKubeconfig(options: ClusterOptions): number {
-  const state = stateOf(options)
-  if (!existsSync(state.config)) return noCluster(state)
-  console.log(state.kubeconfig)
-  return 0
-}
-
-function noCluster(state: StateDir): number {
+export function noCluster(state: StateDir): number {
   console.error(`dinghy: there is no cluster in ${state.root}; \`dinghy up\` makes it`)
   return 1
 }

@@ -15,6 +15,7 @@ export interface UpOptions extends ClusterOptions {
   config?: string
   set?: string[]
   logLevel?: string
+  acceptDataLoss?: boolean
 }
 
 export type Plan = Pick<ClusterConfig, 'cluster' | 'nodes' | 'driver' | 'settings' | 'logLevel'>

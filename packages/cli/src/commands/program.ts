@@ -39,8 +39,8 @@ const entries: Record<string, Entry> = {
     load: async () => (await import('./env.ts')).env(),
   },
   kubeconfig: {
-    summary: "print the path of a cluster's kubeconfig",
-    load: async () => (await import('./env.ts')).kubeconfig(),
+    summary: "a cluster's kubeconfig: its path, one for another user, or merged",
+    load: async () => (await import('./kubeconfig.ts')).kubeconfig(),
   },
   logs: {
     summary: "the log of one of the cluster's processes, or of all",

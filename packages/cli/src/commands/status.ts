@@ -28,8 +28,8 @@ async function run(options: StatusOptions): Promise<number> {
 }
 
 function forPrograms({ cluster, ready, components, kubeconfig, dockerHost, slot, trouble }: ClusterStatus): object {
-  const listed = components.map(({ name, pid, ready, restarts, stopped, paused }) => {
-    return { name, pid: pid ?? null, ready, restarts, stopped, paused }
+  const listed = components.map(({ name, pid, ready, restarts, stopped, paused, reason }) => {
+    return { name, pid: pid ?? null, ready, restarts, stopped, paused, ...(reason === undefined ? {} : { reason }) }
   })
   return { cluster, ready, components: listed, kubeconfig, dockerHost, slot, ...(trouble ? { trouble } : {}) }
 }
@@ -40,7 +40,7 @@ export function render({ cluster, components, server, kubeconfig, dockerHost, sl
   const rows = components.map((component) => {
     const { name, pid, restarts } = component
     const again = restarts > 0 ? dim(` restarted ${restarts}\u00d7`) : ''
-    return `  ${name.padEnd(width)} ${String(pid ?? '-').padStart(7)}  ${stateText(component)}${again}${pausedText(component)}`
+    return `  ${name.padEnd(width)} ${String(pid ?? '-').padStart(7)}  ${stateText(component)}${again}${pausedText(component)}${reasonText(component)}`
   })
   return [
     bold(`cluster "${cluster}"`),
@@ -59,6 +59,11 @@ function stateText({ ready, stopped, silent, pid }: ClusterStatus['components'][
   if (stopped) return yellow('stopped')
   if (silent) return red('does not answer')
   return red(pid === undefined ? 'ended, starts again' : 'not ready')
+}
+
+/** On a line of its own: it is a sentence. */
+function reasonText({ reason }: ClusterStatus['components'][number]): string {
+  return reason === undefined ? '' : `\n    ${red(reason)}`
 }
 
 function pausedText({ name, paused }: ClusterStatus['components'][number]): string {

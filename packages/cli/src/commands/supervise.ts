@@ -54,8 +54,8 @@ export async function supervise(
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
   const url = apiServerUrl(config)
-  await ensurePki(config, state, url, clock.now())
-  await writeKubeconfig(state.kubeconfig, await kubeconfigFor(config, state, url))
+  ensurePki(config, state, url, clock.now())
+  await writeKubeconfig(state.kubeconfig, kubeconfigFor(config, state, url))
 
   // What nobody can read (a closed pipe, a terminal that is gone, a full disk) is lost; the cluster goes on.
   process.stdout.on('error', () => undefined)

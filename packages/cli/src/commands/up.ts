@@ -7,6 +7,7 @@
 import type { Command } from 'commander'
 import { readClusterFile } from '../cluster/cluster-file.ts'
 import { diskTrouble } from '../cluster/disk.ts'
+import { acceptDataLoss } from '../supervisor/accept-data-loss.ts'
 import { checkSettings } from '../supervisor/check-settings.ts'
 import { componentsOf } from '../supervisor/components.ts'
 import { askStatus } from '../supervisor/control-client.ts'
@@ -29,6 +30,7 @@ export function up(): Command {
     .option('--config <file>', 'read nodes, driver, logLevel and settings from a file such as dinghy.yaml')
     .option('--set <component.flag=value>', "a component's flag, kept for later starts; `settings` lists them", collect)
     .option('--log-level <level>', 'of all components: trace, debug, info, warn, error (default: $LOG_LEVEL, info)')
+    .option('--accept-data-loss', 'go on with what can still be read of a damaged database, and say what is lost')
     .action(exitWith(run))
 }
 
@@ -48,6 +50,7 @@ async function run(options: UpOptions): Promise<number> {
   state.create()
   const trouble = diskTrouble(state.root)
   if (trouble !== undefined) throw new Error(`the cluster was not started: ${trouble}`)
+  if (options.acceptDataLoss) console.log(await acceptDataLoss(specs))
   if (options.detach) return (await import('./detach.ts')).detach(planned, state, sameCluster(options))
   return (await import('./supervise.ts')).supervise(planned, state, sameCluster(options))
 }

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
 import { HttpServer } from '@dinghy/shared/http/server'
 import { temporaryState } from '../testing/temporary-state.ts'
+import { complaintOf } from './complaint.ts'
 import { askGates, pausedQueues } from './gates.ts'
 import { askHealth, readRunFile } from './health.ts'
 import { NoAnswer, send } from './http.ts'
@@ -52,6 +53,31 @@ test('the health of a component by its run file', async () => {
   expect(await askHealth(file, 7, 30)).toBe('silent')
   writeFileSync(file, '{')
   expect(() => readRunFile(file)).toThrow(SyntaxError)
+})
+
+test('a component that is not ready says why: in its last words, or by its checks', async () => {
+  const state = temporaryState()
+  const scheduler = {
+    name: 'scheduler',
+    pid: 7,
+    ready: false,
+    restarts: 1,
+    stopped: false,
+    silent: false,
+    settled: false,
+  }
+  expect(await complaintOf(scheduler, state)).toBeUndefined()
+  const checks =
+    '[+]ping ok\n[-]bootstrap failed: not yet\n[-]storage failed: database or disk is full\nreadyz check failed\n'
+  const debug = await listening(({ app }) => void app.get('/readyz', (_request, reply) => reply.code(500).send(checks)))
+  writeFileSync(state.runFile('scheduler'), JSON.stringify({ pid: 7, debug }))
+  expect(await complaintOf(scheduler, state)).toBe('database or disk is full')
+  expect(await complaintOf({ ...scheduler, pid: undefined }, state)).toBeUndefined()
+  expect(await complaintOf({ ...scheduler, ready: true }, state)).toBeUndefined()
+  writeFileSync(state.runFile('scheduler'), JSON.stringify({ pid: 7, debug: await silent() }))
+  expect(await complaintOf(scheduler, state)).toBeUndefined()
+  writeFileSync(state.log('scheduler'), '{"level":60,"msg":"the database is damaged"}\n')
+  expect(await complaintOf(scheduler, state)).toBe('the database is damaged')
 })
 
 test('moves the gates of one loop or of all, and says what a component refuses', async () => {

@@ -36,7 +36,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
   const identityOf = (name: string) => ({ kubeconfig: state.identity(name) })
   const component = (name: string, kind: string, wiring: FlagValues, defaults: FlagValues = {}): ComponentSpec => {
     const level: FlagValues = config.logLevel === undefined ? {} : { 'log-level': config.logLevel }
-    const fixed = ['exit-with-parent', 'run-file', 'check-flags', ...Object.keys(wiring)]
+    const fixed = ['exit-with-parent', 'run-file', 'check-flags', 'accept-data-loss', ...Object.keys(wiring)]
     const settings = settingsFor(config.settings ?? {}, kind, name)
     const refused = fixed.find((flag) => Object.hasOwn(settings, flag))
     if (refused !== undefined) throw new UsageError(`${name}.${refused} cannot be set: \`dinghy up\` decides it`)

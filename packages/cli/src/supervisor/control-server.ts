@@ -15,6 +15,7 @@ import { diskTrouble } from '../cluster/disk.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from './components.ts'
 import type { ComponentStatus } from './component.ts'
+import { complaintOf } from './complaint.ts'
 import { pausedQueues } from './gates.ts'
 import { type StopOptions, type StopReport, type Supervisor, UnknownNode } from './supervisor.ts'
 
@@ -24,7 +25,8 @@ export interface ClusterStatus {
   pid: number
   /** Which part of 127.0.0.0/8 it has: see slot.ts. */
   slot: number
-  components: (ComponentStatus & { paused: string[] })[]
+  /** `reason`: why it is not ready, if it says so. */
+  components: (ComponentStatus & { paused: string[]; reason?: string })[]
   kubeconfig: string
   dockerHost: string
   server: string
@@ -72,13 +74,18 @@ export async function serveControl(deps: ControlDeps): Promise<HttpServer> {
 export async function statusOf({ supervisor, state }: ControlDeps): Promise<ClusterStatus> {
   const { cluster, slot } = supervisor.config
   const [paused] = await Promise.all([pausedQueues(supervisor.statuses(), state), supervisor.refresh()])
+  const statuses = supervisor.statuses()
+  const reasons = await Promise.all(statuses.map((status) => complaintOf(status, state)))
   const trouble = diskTrouble(state.root)
   return {
     cluster,
     ready: supervisor.ready(),
     pid: process.pid,
     slot,
-    components: supervisor.statuses().map((status) => ({ ...status, paused: paused.get(status.name) ?? [] })),
+    components: statuses.map((status, index) => {
+      const reason = reasons[index]
+      return { ...status, paused: paused.get(status.name) ?? [], ...(reason === undefined ? {} : { reason }) }
+    }),
     kubeconfig: state.kubeconfig,
     dockerHost: `unix://${state.dockerSocket}`,
     server: apiServerUrl(supervisor.config),

@@ -14,7 +14,12 @@ const fatal = 60
  * logger; a process that was killed has said nothing.
  */
 export function lastWords(logPath: string): string | undefined {
-  const lines = tail(logPath).trimEnd().split('\n')
+  return lastWordsIn(tail(logPath))
+}
+
+/** Pure. */
+export function lastWordsIn(log: string): string | undefined {
+  const lines = log.trimEnd().split('\n')
   const { level, msg } = logRecord(lines.at(-1) ?? '') ?? {}
   if (level === fatal) return String(msg)
   // Behind the last line of the logger: what node printed, a stack below the error's own words.

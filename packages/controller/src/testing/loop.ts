@@ -17,6 +17,9 @@ const defaultFlags: ControllerFlags = {
   nodeMonitorPeriodMs: 2_000,
   nodeMonitorGracePeriodMs: 8_000,
   terminatedPodGcThreshold: 0,
+  autoscalerSyncPeriodMs: 15_000,
+  autoscalerDownscaleStabilizationMs: 300_000,
+  autoscalerTuning: { tolerance: 0.1, cpuInitializationPeriodMs: 300_000, initialReadinessDelayMs: 30_000 },
 }
 
 export class LoopTest {

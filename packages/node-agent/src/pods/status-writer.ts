@@ -138,7 +138,8 @@ export class StatusWriter {
       const fresh = await this.#client.get(Pods, { namespace, name }, {}, this.#signal)
       return fresh.metadata.uid === uid ? fresh : undefined
     } catch (error) {
-      if (hasReason(error, 'NotFound')) return undefined
+      // A node may not ask for pods that are none of its own, and one that is gone is nobody's.
+      if (hasReason(error, 'NotFound', 'Forbidden')) return undefined
       throw error
     }
   }

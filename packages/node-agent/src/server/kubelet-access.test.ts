@@ -37,10 +37,10 @@ beforeEach(async () => {
   })
   const { url } = await api.listen({ host: '127.0.0.1', port: 0 })
   const access = new KubeletAccess({ client: new ApiClient({ server: url, userAgent: 'kubelet' }), clock, node: 'n1' })
-  authority = await createAuthority('kubernetes', validity)
+  authority = createAuthority('kubernetes', validity)
   const subject = { user: 'system:node:n1', groups: ['system:nodes'] }
   const usages = ['server auth']
-  const own = await issueCertificate(authority, { ...validity, subject, usages, names: ['127.0.0.1'] })
+  const own = issueCertificate(authority, { ...validity, subject, usages, names: ['127.0.0.1'] })
   kubelet = new HttpServer()
   kubelet.app.addHook('onRequest', async ({ raw }) => {
     const { authorization } = raw.headers
@@ -56,7 +56,7 @@ afterEach(async () => {
 })
 
 async function clientOf(issuer: KeyPair, user: string, groups: string[]): Promise<RequestOptions> {
-  const pair = await issueCertificate(issuer, { ...validity, subject: { user, groups }, usages: ['client auth'] })
+  const pair = issueCertificate(issuer, { ...validity, subject: { user, groups }, usages: ['client auth'] })
   return { cert: pair.certificate, key: pair.key }
 }
 
@@ -86,7 +86,7 @@ test('the API server gets in by its certificate, and is asked about once', async
 })
 
 test('strangers are turned away', async () => {
-  const other = await createAuthority('kubernetes', validity)
+  const other = createAuthority('kubernetes', validity)
   expect(await ask('/pods')).toEqual([401, 'Unauthorized'])
   expect((await ask('/pods', await clientOf(other, 'kube-apiserver', ['kubeadm:cluster-admins'])))[0]).toBe(401)
   expect((await ask('/pods', { headers: { authorization: 'Bearer bad' } }))[0]).toBe(401)

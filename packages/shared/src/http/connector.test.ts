@@ -14,10 +14,10 @@ let client: KeyPair
 let server: Server | undefined
 
 beforeAll(async () => {
-  authority = await createAuthority('kubernetes', validity)
+  authority = createAuthority('kubernetes', validity)
   const subject = { user: 'somebody', groups: [] }
-  identity = await issueCertificate(authority, { ...validity, subject, usages: ['server auth'], names: ['127.0.0.1'] })
-  client = await issueCertificate(authority, { ...validity, subject, usages: ['client auth'] })
+  identity = issueCertificate(authority, { ...validity, subject, usages: ['server auth'], names: ['127.0.0.1'] })
+  client = issueCertificate(authority, { ...validity, subject, usages: ['client auth'] })
 })
 afterEach(() => {
   server?.closeAllConnections()
@@ -91,7 +91,7 @@ test('after a restart of the server the handshake is made again', async () => {
 
 test('a server of another authority is refused, and whoever waits is told, too', async () => {
   const port = await listen()
-  const other = await createAuthority('kubernetes', validity)
+  const other = createAuthority('kubernetes', validity)
   const tls = { ca: other.certificate }
   const answers = await Promise.allSettled([ask(port, tls), ask(port, tls)])
   expect(

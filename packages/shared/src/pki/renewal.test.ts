@@ -11,10 +11,10 @@ let pair: KeyPair
 let expected: Expected
 
 beforeAll(async () => {
-  authority = await createAuthority('kubernetes', { now, expiresInSeconds: 3650 * 86_400 })
-  other = await createAuthority('kubernetes', { now, expiresInSeconds: 3650 * 86_400 })
+  authority = createAuthority('kubernetes', { now, expiresInSeconds: 3650 * 86_400 })
+  other = createAuthority('kubernetes', { now, expiresInSeconds: 3650 * 86_400 })
   const names = ['localhost', '127.0.0.1']
-  pair = await issueCertificate(authority, { ...year, subject, usages: ['server auth'], names })
+  pair = issueCertificate(authority, { ...year, subject, usages: ['server auth'], names })
   expected = { authority: authority.certificate, subject, names, now }
 })
 

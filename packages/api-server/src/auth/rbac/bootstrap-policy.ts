@@ -5,7 +5,7 @@
  */
 
 import type { PolicyRule, RoleRef, Subject } from 'kubernetes-types/rbac/v1.js'
-import { controllerRules } from './controller-roles.ts'
+import { controllerRules, ownControllerRules } from './controller-roles.ts'
 import { clusterBindings, kubeadmBindings, namespacedBindings } from './default-bindings.ts'
 import { aggregatedInto, clusterRoleRules, namespacedRules } from './default-roles.ts'
 import { parseRule, parseSubject, rbacGroup, splitOnce } from './policy-line.ts'
@@ -31,20 +31,33 @@ export interface BootstrapBinding {
   isKubeadms?: boolean
 }
 
+/**
+ * Upstream's controllers each act as a service account of their own. Ours share the identity of their process, so it is
+ * allowed what they are allowed together, and what only ours do.
+ */
+const ownControllers = 'dinghy:controllers'
+
 /** Those of the whole cluster. All of these are made anew by each call, so that a caller may keep what it gets. */
 export function clusterPolicy(): { roles: BootstrapRole[]; bindings: BootstrapBinding[] } {
   const controllers = Object.entries(controllerRules)
   const roles: BootstrapRole[] = [
     ...Object.entries(clusterRoleRules).map(([name, rules]) => cluster(name, rules)),
     ...controllers.map(([name, rules]) => cluster(`system:controller:${name}`, rules)),
+    cluster(ownControllers, [...new Set([...controllers.flatMap(([, rules]) => rules), ...ownControllerRules])]),
     { name: 'kubeadm:get-nodes', rules: [parseRule('get core nodes')], isKubeadms: true },
   ]
   const bindings = [
     ...Object.entries(clusterBindings).map(([name, subjects]) => binding(name, subjects)),
     ...controllers.map(([name]) => binding(`system:controller:${name}`, [`ServiceAccount kube-system/${name}`])),
+    binding(ownControllers, ['User system:kube-controller-manager']),
     ...Object.entries(kubeadmBindings).map(([name, subjects]) => ({ ...binding(name, subjects), isKubeadms: true })),
   ]
   return { roles: withAggregated(roles), bindings }
+}
+
+/** What the Node authorizer goes by: the rules of system:node. */
+export function nodeRules(): PolicyRule[] {
+  return (clusterRoleRules['system:node'] ?? []).map(parseRule)
 }
 
 /** Those of single namespaces, which are the system's. */

@@ -196,3 +196,6 @@ export const controllerRules: Record<string, readonly string[]> = {
     'read storage.k8s.io csidrivers',
   ],
 }
+
+/** What our controllers do besides: the default StorageClass is made by one of them. */
+export const ownControllerRules: readonly string[] = ['create storage.k8s.io storageclasses']

@@ -40,6 +40,6 @@ export function rulesFor(
 }
 
 /** Several errors as Go's aggregate prints them. */
-function aggregated(problems: readonly string[]): string {
+export function aggregated(problems: readonly string[]): string {
   return problems.length > 1 ? `[${problems.join(', ')}]` : (problems[0] ?? '')
 }

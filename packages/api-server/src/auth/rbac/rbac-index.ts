@@ -9,8 +9,9 @@
 
 import type { ClusterRole, ClusterRoleBinding, KubernetesObject, Role, RoleBinding } from '@dinghy/shared/api/types'
 import type { PolicyRule, Subject } from 'kubernetes-types/rbac/v1.js'
+import { follow } from '../../storage/follow.ts'
+import type { ChangeEvent } from '../../storage/recent-events.ts'
 import type { Storage } from '../../storage/storage.ts'
-import { RevisionCompacted, SlowWatcher } from '../../storage/storage.ts'
 import type { UserInfo } from '../user.ts'
 
 /** One way in which a user comes to rules. */
@@ -35,7 +36,8 @@ const rememberedUsers = 2_000
 
 export class RbacIndex {
   readonly #storage: Storage
-  #revision = 0
+  /** What the first load has shown. */
+  readonly #revision: number
   #roles = new Map<string, readonly PolicyRule[]>()
   /** Cluster-wide bindings, and those of each namespace, by subject. */
   #bindings = new Map<string, Map<string, Map<string, Binding>>>()
@@ -44,25 +46,22 @@ export class RbacIndex {
 
   constructor(storage: Storage) {
     this.#storage = storage
-    this.#load()
+    this.#revision = this.#load()
   }
 
   /** Keeps up with storage until the signal aborts. */
   async follow(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        for await (const event of this.#storage.watch(prefix, this.#revision, signal)) {
-          if (event.type === 'PROGRESS') continue
-          const { key, object } = event.entry
-          this.#remembered.clear()
-          if (event.previous) this.#remove(key, event.previous.object)
-          if (event.type !== 'DELETED') this.#add(key, object)
-        }
-      } catch (error) {
-        if (!(error instanceof SlowWatcher || error instanceof RevisionCompacted)) throw error
-        this.#load()
-      }
+    const picture = {
+      prefix,
+      from: this.#revision,
+      reload: () => this.#load(),
+      apply: ({ type, entry: { key, object }, previous }: ChangeEvent) => {
+        this.#remembered.clear()
+        if (previous) this.#remove(key, previous.object)
+        if (type !== 'DELETED') this.#add(key, object)
+      },
     }
+    await follow(this.#storage, picture, signal)
   }
 
   /** What holds for this user everywhere and, if a namespace is given, in it. In the order in which it is tried. */
@@ -82,13 +81,13 @@ export class RbacIndex {
     return this.#roles.get(kind === 'ClusterRole' ? name : `${namespace}/${name}`)
   }
 
-  #load(): void {
+  #load(): number {
     const { revision, entries } = this.#storage.list(prefix)
-    this.#revision = revision
     this.#roles.clear()
     this.#bindings.clear()
     this.#remembered.clear()
     for (const { key, object } of entries) this.#add(key, object)
+    return revision
   }
 
   #add(key: string, object: KubernetesObject): void {

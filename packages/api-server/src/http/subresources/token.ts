@@ -62,6 +62,17 @@ export async function createToken(
     exchange.warnings.push(`requested expiration of ${wanted} seconds shortened to ${seconds} seconds`)
   }
   const audiences = spec.audiences?.length ? spec.audiences : services.tokens.defaultAudiences
+  const settle = await services.admission.validate({
+    operation: 'CREATE',
+    definition,
+    subresource: 'token',
+    namespace: ref.namespace,
+    name: ref.name,
+    object: { ...request, spec } as KubernetesObject,
+    previous: undefined,
+    context: exchange.writeContext(false),
+  })
+  settle()
   const binding = spec.boundObjectRef ? bindingOf(services, ref, spec.boundObjectRef) : {}
   const token = services.tokens.issue({
     namespace,
