@@ -114,9 +114,9 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const { storage, clock, log, health, metrics } = parts
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
-  const { resources, reader, store, types } = services
+  const { resources, reader, store, types, webhooks } = services
   const stop = new AbortController()
-  const customResources = await serveCustomResources({ store, resources, reader, types, log }, stop.signal)
+  const customResources = await serveCustomResources({ store, resources, reader, types, webhooks, log }, stop.signal)
   const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
   const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
   const http = createApiServer({

@@ -9,12 +9,14 @@ import { keyPrefix } from '../registry/object-key.ts'
 import type { Reader } from '../registry/reader.ts'
 import type { Resources } from '../registry/resources.ts'
 import type { Store } from '../registry/store.ts'
+import type { WebhookClient } from '../webhooks/webhook-client.ts'
 
 export interface CustomResourceParts {
   store: Store
   resources: Resources
   reader: Reader
   types: TypeSource
+  webhooks: WebhookClient
   log: Logger
 }
 
@@ -45,10 +47,18 @@ export async function serveCustomResources(
 }
 
 async function load(parts: CustomResourceParts) {
-  const [{ CustomResourceController }, { noConversion }, { loadRules, rulesOf }] = await Promise.all([
-    import('./custom-resource-controller.ts'),
-    import('./conversion.ts'),
-    import('./resource-rules.ts'),
-  ])
-  return new CustomResourceController({ ...parts, loadRules, rulesOf, converterFor: () => noConversion })
+  const [{ CustomResourceController }, { noConversion }, { webhookConverter }, { loadRules, rulesOf }] =
+    await Promise.all([
+      import('./custom-resource-controller.ts'),
+      import('./conversion.ts'),
+      import('./webhook-conversion.ts'),
+      import('./resource-rules.ts'),
+    ])
+  return new CustomResourceController({
+    ...parts,
+    loadRules,
+    rulesOf,
+    converterFor: (definition) =>
+      definition.spec.conversion?.strategy === 'Webhook' ? webhookConverter(definition, parts.webhooks) : noConversion,
+  })
 }
