@@ -11,9 +11,16 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { context } from 'esbuild'
 import { root } from './bootstrap.mjs'
+import { makeSnapshot, snapshotFiles } from './snapshot.mjs'
 
 /** Each has a main; the other packages are libraries and become part of these. */
 const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'registry', 'node-agent', 'proxy', 'cli']
+
+/**
+ * Those that wake from a snapshot. The runtime does not: while it loads it looks up what it knows of the machine and
+ * of its user. The others are started one at a time, and seldom.
+ */
+const withSnapshot = new Set(['api-server', 'scheduler', 'controller', 'node-agent', 'proxy'])
 
 /**
  * What our libraries ask for and never use here: Fastify's two compilers of schemas (we have none, see
@@ -46,34 +53,44 @@ const isWatching = process.argv.includes('--watch')
 
 async function bundle(name) {
   const outdir = join(root, 'packages', name, 'dist', 'bundle')
-  const bundling = await context({
-    metafile: true,
+  const options = {
     entryPoints: [join(root, 'packages', name, 'src', 'main.ts')],
-    outdir,
     bundle: true,
-    splitting: true,
-    format: 'esm',
     platform: 'node',
     target: 'node20',
     logLevel: 'warning',
+  }
+  const plugins = [leaveOutWhatIsNeverUsed, keepOwnUrls(outdir), leaveLazyPackagesOut]
+  const bundling = await context({
+    ...options,
+    metafile: true,
+    outdir,
+    splitting: true,
+    format: 'esm',
     // CommonJS dependencies ask for node's modules by `require`.
     banner: {
       js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",
     },
-    plugins: [leaveOutWhatIsNeverUsed, keepOwnUrls(outdir), leaveLazyPackagesOut, whenBundled(name, outdir)],
+    plugins: [
+      ...plugins,
+      whenBundled(name, outdir, async () => {
+        if (withSnapshot.has(name)) await makeSnapshot({ ...options, plugins, outdir })
+      }),
+    ],
   })
   if (isWatching) return bundling.watch()
   await bundling.rebuild()
   await bundling.dispose()
 }
 
-function whenBundled(name, outdir) {
+function whenBundled(name, outdir, then) {
   return {
     name: 'when-bundled',
     setup({ onEnd }) {
       onEnd(async ({ metafile }) => {
         if (!metafile) return // esbuild has said what is wrong
         await removeSuperseded(outdir, new Set(Object.keys(metafile.outputs).map((path) => basename(path))))
+        await then()
         if (isWatching) console.log(`${new Date().toLocaleTimeString()} bundled ${name}`)
       })
     },
@@ -90,7 +107,7 @@ async function removeSuperseded(outdir, current) {
   const before = JSON.parse(await readFile(record, 'utf8').catch(() => '{}'))
   const superseded = {}
   for (const file of await readdir(outdir)) {
-    if (current.has(file) || file === basename(record)) continue
+    if (current.has(file) || notChunks.has(file)) continue
     const since = before[file] ?? Date.now()
     if (Date.now() - since > weekMs) await rm(join(outdir, file))
     else superseded[file] = since
@@ -98,6 +115,7 @@ async function removeSuperseded(outdir, current) {
   await writeFile(record, JSON.stringify(superseded))
 }
 
+const notChunks = new Set(['superseded.json', ...snapshotFiles])
 const weekMs = 7 * 86_400_000
 
 /**

@@ -20,7 +20,7 @@
  * Origin of the file that is there: the types of Kubernetes 1.33 as its API server published them, and the field
  * numbers of k8s.io/api v0.33. It was written down before this script existed, on a machine that reaches no release
  * archive. From documents of the published form with the same content this script makes that file byte for byte, but
- * for nine fields marked `always`, which were looked up in Go one by one. What has not been tried is the archive
+ * for ten fields marked `always`, which were looked up in Go one by one. What has not been tried is the archive
  * itself: it will bring protobuf numbers and pointers of apiextensions and apiregistration ("-" today) and perhaps
  * more `always`. docs/kubernetes-types.md tells the same to a reader.
  */

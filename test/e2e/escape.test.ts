@@ -8,7 +8,7 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -19,6 +19,7 @@ import { eventually, rootlessLauncher, RuntimeProcess } from './harness/runtime.
 
 const isLinuxRoot = process.platform === 'linux' && process.getuid?.() === 0
 const hasPerl = isInstalled('perl') && isInstalled('bash')
+const hasKeys = isInstalled('e4crypt') && existsSync('/proc/keys') && ['x64', 'arm64'].includes(process.arch)
 const marker = 'known-to-the-machine-only'
 
 interface Attacked {
@@ -182,6 +183,21 @@ while (<$list>) {
 }
 `
 
+/** System calls by their numbers, which Perl has no names for: add_key, request_key, keyctl. */
+const keyCalls = ({ x64: [248, 249, 250], arm64: [217, 218, 219] } as Record<string, number[]>)[process.arch]
+
+/** Becomes a command in a session whose keyring holds a key. */
+const withKey = `
+syscall(${keyCalls?.[2]}, 1, 0) >= 0 or die "no keyring: $!";
+syscall(${keyCalls?.[0]}, my $type = 'user', my $name = 'key-of-the-machine', my $value = 'x', 1, -3) >= 0 or die "no key: $!";
+exec @ARGV;
+`
+const findKey = `
+print syscall(${keyCalls?.[1]}, my $type = 'user', my $name = 'key-of-the-machine', 0, 0) >= 0 ? "found\n" : "not found\n";
+`
+
+const inside = { '/v/sub': '', '/v/sub/deep': '' }
+
 describe.each(attacked)('$title', ({ title, can, make }) => {
   describe.skipIf(!can || !hasPerl)('keeps its containers in', () => {
     let runtime: RuntimeProcess
@@ -197,6 +213,7 @@ describe.each(attacked)('$title', ({ title, can, make }) => {
       writeFileSync(secret, `${marker}\n`, { mode: 0o644 })
       runtime = make()
       runtime.startedBy = ['bash', '-c', 'exec 9<"$0" 63<"$0" && exec "$@"', secret, 'env', `SECRET=${marker}`]
+      if (hasKeys) runtime.startedBy.push('perl', '-e', withKey)
       docker = runtime.docker
       await runtime.start()
       const pulled = await docker.pull('busybox')
@@ -329,6 +346,17 @@ describe.each(attacked)('$title', ({ title, can, make }) => {
       await victim.remove({ force: true })
     })
 
+    test.skipIf(!hasKeys)('no key of the session in which the runtime was started is found', async () => {
+      expect(await attack(findKey)).toEqual(['not found'])
+      const container = await create('sleep 60')
+      await container.start()
+      for (const Tty of [false, true]) {
+        const exec = await container.exec({ Cmd: ['perl', '-e', findKey], AttachStdout: true, Tty })
+        expect(await text(await exec.start({ Tty }))).toMatch(/not found\r?\n$/)
+      }
+      await container.remove({ force: true })
+    })
+
     test('who mounts cgroups in a user namespace finds nothing of the machine, and not its own limits', async () => {
       const container = await create(mountCgroups, isRootless ? {} : { Memory: 64 * 2 ** 20, PidsLimit: 50 }, {
         Cmd: ['perl', '-e', mountCgroups, secret, marker, mountCgroups],
@@ -350,6 +378,37 @@ describe.each(attacked)('$title', ({ title, can, make }) => {
       expect(lines).toEqual(['done'])
       expect(existsSync(join(directory, 'deep'))).toBe(false)
       await docker.getVolume('links').remove()
+    })
+
+    test('a link that takes the place of a directory at a start leads nowhere else', async () => {
+      const swapping = `
+        mkdir '/v/sub'; mkdir '/v/sub/own'; symlink '${directory}', '/v/link'; syswrite STDOUT, "swapping\n";
+        for (;;) {
+          select undef, undef, undef, rand 0.02;
+          rename '/v/sub', '/v/dir'; rename '/v/link', '/v/sub';
+          select undef, undef, undef, 0.001;
+          rename '/v/sub', '/v/link'; rename '/v/dir', '/v/sub';
+        }`
+      const swapper = await create(swapping, { Binds: ['swapped:/v'] })
+      await swapper.start()
+      await eventually(async () => (await swapper.logs({ stdout: true })).includes('swapping'))
+      const part = { Type: 'volume' as const, Source: 'swapped', Target: '/p', VolumeOptions: { Subpath: 'sub' } }
+      // @ts-expect-error The types are of an API without Subpath.
+      const starts: Docker.HostConfig[] = [{ Mounts: [part] }, { Binds: ['swapped:/v'], Tmpfs: inside }]
+      const outcomes = new Set<string>()
+      for (let round = 0; round < 30; round++) {
+        for (const config of starts) {
+          const look = 'print -e "/p/secret" ? "reached\n" : -e "/p/own" || -e "/v/sub/deep" ? "own\n" : "nothing\n"'
+          outcomes.add(await attack(look, config).then(String, () => 'refused'))
+        }
+      }
+      await swapper.remove({ force: true })
+      for (const { Id } of await docker.listContainers({ all: true })) await docker.getContainer(Id).remove()
+      await docker.getVolume('swapped').remove()
+      // The link may also be there while the container looks; then it leads to nothing inside.
+      expect([...outcomes].filter((outcome) => !['own', 'nothing', 'refused'].includes(outcome))).toEqual([])
+      expect(outcomes).toContain('own')
+      expect(readdirSync(directory)).toEqual(['secret'])
     })
 
     test('files are copied out of the container, whatever its links say', async () => {

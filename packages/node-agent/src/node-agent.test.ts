@@ -33,6 +33,8 @@ let engine: FakeEngine
 let stop: AbortController
 let running: Promise<void>
 let runtimeGraceMs: number
+/** What the process' readiness says. */
+let hasStarted: () => boolean
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'node-agent-'))
@@ -80,9 +82,6 @@ function startAgent(): void {
     stop.signal,
   )
 }
-
-/** What the process' readiness says. */
-let hasStarted: () => boolean
 
 async function restartAgent({ graceMs }: { graceMs: number }): Promise<void> {
   await stopAgent()

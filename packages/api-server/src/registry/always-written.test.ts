@@ -27,6 +27,12 @@ test('a created object has a complete status', async () => {
   })
 })
 
+test('so has a StatefulSet, whose optional number of available replicas has no omitempty', async () => {
+  const { store, context, definition } = storeFixture()
+  const { object } = await store.create(definition('statefulsets'), 'default', structuredClone(sent), context)
+  expect(object).toMatchObject({ status: { replicas: 0, availableReplicas: 0 } })
+})
+
 test('leaving out what is filled in is no change', async () => {
   const { store, context, replicaSet } = replicaSets()
   const created = await store.create(replicaSet, 'default', structuredClone(sent), context)

@@ -124,7 +124,7 @@ export interface Strategy<T extends KubernetesObject = KubernetesObject> {
   defaults?(object: T): void
   prepareForCreate?(object: T): void
   prepareForUpdate?(next: T, previous: T): void
-  prepareForStatusUpdate?(next: T, previous: T): void
+  prepareForStatusUpdate?(next: T, previous: T, now: string): void
   /** The whole object after an update of /status: unless told, the old one with the new status, labels, annotations. */
   selectStatus?(next: T, previous: T): T
   validate?(object: T): FieldError[]

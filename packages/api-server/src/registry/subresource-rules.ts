@@ -10,7 +10,7 @@ import type { ResourceDefinition } from './resource-definition.ts'
 export interface SubresourceRules {
   /** The part of what was sent that this way of writing may change; everything else stays as it was. */
   select(next: KubernetesObject, previous: KubernetesObject): KubernetesObject
-  prepare(next: KubernetesObject, previous: KubernetesObject): void
+  prepare(next: KubernetesObject, previous: KubernetesObject, now: string): void
   /** Besides the rules of metadata. */
   validate(next: KubernetesObject, previous: KubernetesObject): FieldError[]
   /** Whether a change counts as a new wish of the author's, and is worth a warning. */
@@ -23,7 +23,7 @@ export function rulesFor(definition: ResourceDefinition, subresource: string | u
     case 'status':
       return {
         select: (next, previous) => strategy.selectStatus?.(next, previous) ?? selectStatus(next, previous),
-        prepare: (next, previous) => strategy.prepareForStatusUpdate?.(next, previous),
+        prepare: (next, previous, now) => strategy.prepareForStatusUpdate?.(next, previous, now),
         validate: (next, previous) => strategy.validateStatusUpdate?.(next, previous) ?? [],
         // What a controller notes down about an object is no new wish: a Deployment's revision annotation comes this
         // way.

@@ -8,6 +8,7 @@
 
 import { conflict, invalid, notFound } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
+import { rfc3339 } from '@dinghy/shared/api/time'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { AdmissionRequest } from './admission.ts'
 import type { Entry } from '../storage/storage.ts'
@@ -98,7 +99,7 @@ async function attemptUpdate(
   request.object = next
   if (definition.strategy.load) await definition.strategy.load(next)
   carryOver(definition, next, previous)
-  rules.prepare(next, previous)
+  rules.prepare(next, previous, rfc3339(parts.clock.now()))
   const release = parts.reservations.reserve(definition, next, previous)
   try {
     if (rules.isAuthored) bumpGeneration(definition, next, previous)

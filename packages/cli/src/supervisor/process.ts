@@ -11,6 +11,7 @@ import { closeSync, openSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
 import { withLateAuthorities } from '@dinghy/shared/http/extra-authorities'
 import type { ComponentSpec } from './components.ts'
+import { snapshotFlags } from './snapshot.ts'
 
 export interface RunningProcess {
   readonly pid: number | undefined
@@ -23,7 +24,8 @@ export type StartProcess = typeof startProcess
 export function startProcess(spec: ComponentSpec, paths: { log: string; runFile: string }): RunningProcess {
   rmSync(paths.runFile, { force: true })
   const log = openSync(paths.log, 'a', 0o600)
-  const [program = '', ...args] = [...(spec.launcher ?? []), process.execPath, ...spec.args]
+  const [entry = ''] = spec.args
+  const [program = '', ...args] = [...(spec.launcher ?? []), process.execPath, ...snapshotFlags(entry), ...spec.args]
   // Not a process group of its own would mean that Ctrl-C in the terminal hits every component at once, before the
   // supervisor can stop them in order.
   const child = spawn(program, args, {

@@ -9,6 +9,7 @@
  */
 
 import { fnv1a } from '@dinghy/shared/api/hash'
+import { podUidLabel } from '@dinghy/shared/docker/labels'
 import type { Container, Pod } from '@dinghy/shared/api/types'
 
 export const label = {
@@ -16,7 +17,7 @@ export const label = {
   type: 'io.kubernetes.docker.type',
   podName: 'io.kubernetes.pod.name',
   podNamespace: 'io.kubernetes.pod.namespace',
-  podUid: 'io.kubernetes.pod.uid',
+  podUid: podUidLabel,
   containerName: 'io.kubernetes.container.name',
   sandboxId: 'io.kubernetes.sandbox.id',
   hash: 'annotation.io.kubernetes.container.hash',

@@ -21,7 +21,7 @@ import { serviceEnv } from '../containers/service-env.ts'
 import { StartError } from '../containers/start-error.ts'
 import { createMessageFile, messageFile } from '../containers/termination-message.ts'
 import type { ContainerCreate, DockerMount } from '@dinghy/shared/docker/types'
-import { containerMounts } from '../volumes/mounts.ts'
+import { containerMounts, mountLabels } from '../volumes/mounts.ts'
 import type { MountedVolumes } from '../volumes/pod-volumes.ts'
 import type { ReferencedObjects } from '../volumes/referenced-objects.ts'
 import type { ContainerStart } from './container-actions.ts'
@@ -75,7 +75,7 @@ export class ContainerDefinitions {
         hostname,
         variables,
         mounts,
-        labels,
+        labels: { ...labels, ...mountLabels(container) },
         imageUser,
         ...(targetId ? { targetId } : {}),
       })

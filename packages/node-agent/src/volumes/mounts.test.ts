@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { VolumeMount } from '@dinghy/shared/api/types'
 import { container } from '../testing/objects.ts'
-import { containerMounts } from './mounts.ts'
+import { containerMounts, mountLabels } from './mounts.ts'
 
 let volume: string
 beforeEach(async () => {
@@ -35,6 +35,19 @@ test.each<[string, Partial<VolumeMount>, object]>([
   ['propagation', { mountPropagation: 'HostToContainer' }, { BindOptions: { Propagation: 'rslave' } }],
 ])('%s', async (_name, mount, expected) => {
   expect(await mounted(mount)).toMatchObject(expected)
+})
+
+test('the runtime is told which mounts are parts of volumes', () => {
+  const whole = { name: 'data', mountPath: '/whole' }
+  const volumeMounts = [
+    whole,
+    { ...whole, mountPath: '/a', subPath: 'x' },
+    { ...whole, mountPath: 'b', subPathExpr: 'y' },
+  ]
+  expect(mountLabels(container({ volumeMounts }))).toEqual({
+    'annotation.io.dinghy.container.partsOfVolumes': '/a:/b',
+  })
+  expect(mountLabels(container({ volumeMounts: [whole] }))).toEqual({})
 })
 
 test('a subPath that is not there becomes a directory', async () => {

@@ -1,8 +1,8 @@
 /**
  * From a container's volumeMounts to bind mounts: which path of this machine appears where, also below a subPath.
  * A subPath must not lead out of its volume, whatever links a container has planted there: it is resolved, then
- * checked. (Upstream holds the path open by file descriptors as well; between our check and the engine's mount a
- * container that runs already could still swap a directory for a link.)
+ * checked. Upstream holds the path open by file descriptors as well; here the runtime is told by a label which mounts
+ * are such parts of volumes, and refuses a start in whose way a container has put a link meanwhile.
  */
 
 import { mkdir, realpath } from 'node:fs/promises'
@@ -10,6 +10,7 @@ import { dirname, isAbsolute, join, sep } from 'node:path'
 import type { Container, EphemeralContainer, VolumeMount } from '@dinghy/shared/api/types'
 import { ConfigError } from '../containers/security.ts'
 import { expand } from '../containers/expansion.ts'
+import { partOfVolumeLabel } from '@dinghy/shared/docker/labels'
 import type { DockerMount } from '@dinghy/shared/docker/types'
 
 export async function containerMounts(
@@ -27,12 +28,22 @@ export async function containerMounts(
     mounts.push({
       Type: 'bind',
       Source: subPath === '' ? volume : await resolveSubPath(volume, subPath),
-      Target: isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
+      Target: targetOf(mount),
       ...(mount.readOnly ? { ReadOnly: true } : {}),
       ...(propagation ? { BindOptions: { Propagation: propagation } } : {}),
     })
   }
   return mounts
+}
+
+/** The label that tells the runtime which mounts are parts of volumes. */
+export function mountLabels({ volumeMounts = [] }: Container | EphemeralContainer): Record<string, string> {
+  const targets = volumeMounts.filter(({ subPath, subPathExpr }) => subPath || subPathExpr).map(targetOf)
+  return targets.length > 0 ? { [partOfVolumeLabel]: targets.join(':') } : {}
+}
+
+function targetOf({ mountPath }: VolumeMount): string {
+  return isAbsolute(mountPath) ? mountPath : `/${mountPath}`
 }
 
 /** "None" is what Docker does anyway. */

@@ -87,5 +87,6 @@ function openMounted({ record }: Container, path: string, followLast: boolean): 
   if (!statSync(source).isDirectory()) {
     return new HeldEntry(HeldDirectory.open(dirname(source)), basename(source))
   }
-  return walkIn(HeldDirectory.open(source), path.slice(mount.target.length), { followLast })
+  const directory = mount.subpath === undefined ? HeldDirectory.open(source) : HeldDirectory.openReal(source)
+  return walkIn(directory, path.slice(mount.target.length), { followLast })
 }

@@ -15,6 +15,7 @@ import type { Image, ImageStore } from '@dinghy/images/store/image-store'
 import { checkPlatform } from '@dinghy/images/distribution/platform'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
+import { HeldDirectory } from '../snapshots/held-directory.ts'
 import { mountPointsOf, requestFor } from '../volumes/binds.ts'
 import { resolveSubpath } from '../volumes/subpath.ts'
 import type { Volumes } from '../volumes/volumes.ts'
@@ -208,7 +209,8 @@ export class Containers {
 
   #make(id: string, name: string, body: CreateBody, image: Image): Container {
     const isAlone = body.NetworkDisabled === true
-    const hostConfig = completeHostConfig({ ...body.HostConfig, ...(isAlone ? { NetworkMode: 'none' } : {}) })
+    const options = { ...body.HostConfig, ...(isAlone ? { NetworkMode: 'none' } : {}) }
+    const hostConfig = completeHostConfig(options, body.Labels ?? {})
     checkSupported(hostConfig, { cpus: availableParallelism(), seccomp: this.driver.enforcesSeccomp })
     // Who shares the machine's network goes by its name.
     const Hostname = body.Hostname || (hostConfig.NetworkMode === 'host' ? hostname() : '')
@@ -235,7 +237,7 @@ export class Containers {
       driver: this.driver.name,
       hostConfig,
       networks: this.#endpoints(draft, hostConfig, body),
-      mounts: mountPointsOf(hostConfig, Object.keys(config.Volumes ?? {}), inherited),
+      mounts: mountPointsOf(hostConfig, Object.keys(config.Volumes ?? {}), inherited, config.Labels),
       state: { status: 'created', exitCode: 0, error: '', oomKilled: false, startedAt: never, finishedAt: never },
       restartCount: 0,
       stoppedByUser: false,
@@ -307,9 +309,15 @@ export class Containers {
   async #seed(container: Container, { source, subpath, target }: MountPoint): Promise<void> {
     // Without its part of the volume the container will not start, which is then told.
     if (subpath !== undefined && !existsSync(join(source, subpath))) return
-    const directory = subpath === undefined ? source : resolveSubpath(source, subpath)
-    if (!statSync(directory).isDirectory() || readdirSync(directory).length > 0) return
-    await this.snapshotter.copyOut(container.rootfs, target, directory)
+    const path = subpath === undefined ? source : resolveSubpath(source, subpath)
+    if (!statSync(path).isDirectory()) return
+    const held = subpath === undefined ? HeldDirectory.open(path) : HeldDirectory.openReal(path)
+    try {
+      if (readdirSync(held.path).length > 0) return
+      await this.snapshotter.copyOut(container.rootfs, target, held.pathForOthers)
+    } finally {
+      held.close()
+    }
   }
 
   async #removeAnonymousVolumes(container: Container): Promise<void> {

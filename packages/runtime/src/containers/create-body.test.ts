@@ -62,8 +62,13 @@ test.each([
   expect(completeHostConfig({ NetworkMode }).NetworkMode).toBe(expected)
 })
 
+test("a pod's container may have any limit of memory", () => {
+  const Memory = 4 * 1024 * 1024
+  expect(completeHostConfig({ Memory }, { 'io.kubernetes.pod.uid': 'u' }).Memory).toBe(Memory)
+})
+
 test.each([
-  ['Minimum memory limit allowed is 6MB', { Memory: 1024 }],
+  ['Minimum memory limit allowed is 6MB', { Memory: 4 * 1024 * 1024 }],
   ['Minimum memoryswap limit should be larger than memory limit', { Memory: 2 ** 25, MemorySwap: 2 ** 24 }],
   ['You should always set the Memory limit when using Memoryswap limit', { MemorySwap: 2 ** 24 }],
   ['Conflicting options: Nano CPUs and CPU Period cannot both be set', { NanoCpus: 1e9, CpuPeriod: 1000 }],

@@ -2,6 +2,7 @@
  * The body of POST /containers/create: checked, and completed from the image. Pure.
  */
 import { badParameter } from '@dinghy/shared/docker/errors'
+import { podUidLabel } from '@dinghy/shared/docker/labels'
 import { maskedPaths, readonlyPaths } from '../drivers/linux/launch.ts'
 import { signalNumber } from '../drivers/exit-code.ts'
 import { defaultPath } from '../drivers/executable.ts'
@@ -128,7 +129,7 @@ function asList(value: string[] | string | null | undefined): string[] | null {
   return typeof value === 'string' ? [value] : value
 }
 
-export function completeHostConfig(body: Partial<HostConfig> = {}): HostConfig {
+export function completeHostConfig(body: Partial<HostConfig> = {}, labels: Record<string, string> = {}): HostConfig {
   const hostConfig: HostConfig = {
     ...body,
     Binds: body.Binds ?? null,
@@ -173,7 +174,7 @@ export function completeHostConfig(body: Partial<HostConfig> = {}): HostConfig {
     PidsLimit: body.PidsLimit ?? null,
     ...shownDefaults(body),
   }
-  checkHostConfig(hostConfig)
+  checkHostConfig(hostConfig, labels)
   return hostConfig
 }
 
@@ -190,9 +191,11 @@ function shownDefaults(body: Partial<HostConfig>): Partial<HostConfig> {
   }
 }
 
-export function checkHostConfig(hostConfig: HostConfig): void {
+/** `labels` are the container's: the kubelet asks the CRI for any limit, dockerd's least one is for `docker run`. */
+export function checkHostConfig(hostConfig: HostConfig, labels: Record<string, string> = {}): void {
   const { Memory, MemorySwap, NanoCpus, LogConfig, PortBindings, NetworkMode } = hostConfig
-  if (Memory !== 0 && Memory < minMemoryBytes) throw badParameter('Minimum memory limit allowed is 6MB')
+  const isOfPod = Object.hasOwn(labels, podUidLabel)
+  if (Memory !== 0 && Memory < minMemoryBytes && !isOfPod) throw badParameter('Minimum memory limit allowed is 6MB')
   if (MemorySwap > 0 && Memory > 0 && MemorySwap < Memory) {
     throw badParameter('Minimum memoryswap limit should be larger than memory limit, see usage')
   }

@@ -195,7 +195,7 @@ async function update(deps: Deps, container: Container, body: Partial<HostConfig
       'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',
     )
   }
-  checkHostConfig(hostConfig)
+  checkHostConfig(hostConfig, record.config.Labels)
   const { running } = container.state
   if (running !== undefined && container.spec !== undefined) {
     const spec = { ...container.spec, resources: resourcesOf(hostConfig) }

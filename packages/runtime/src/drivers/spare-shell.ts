@@ -3,12 +3,13 @@
  * milliseconds, in which nothing else happens here; so that is done when a start is over, for the next one. That saves
  * 3.8 of 32.6 ms; fifo-pool.ts says how it was measured.
  *
- * Callers may rely on: the shell leads a session of its own, and is gone when this process is, however it ends: it
- * reads end-of-file then.
+ * Callers may rely on: the shell leads a session of its own, has a session keyring of its own where that can be had
+ * (keyring.ts), and is gone when this process is, however it ends: it reads end-of-file then.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Writable } from 'node:stream'
 import { toolEnvironment } from '../tool-environment.ts'
+import { newKeyring } from './keyring.ts'
 
 export interface Shell {
   process: ChildProcess
@@ -24,7 +25,7 @@ export function hasEnded({ process: { pid, exitCode, signalCode } }: Shell): boo
  * Takes the name of a file in a line, and does what is in there. The mask is Docker's; ours changes while a socket is
  * made.
  */
-const wait = 'umask 022; IFS= read -r file && . "$file"'
+const wait = `umask 022; ${newKeyring}; IFS= read -r file && . "$file"`
 
 export class SpareShell {
   #spare: Shell | undefined

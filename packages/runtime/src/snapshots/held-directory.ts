@@ -40,6 +40,14 @@ export class HeldDirectory {
     return new HeldDirectory(openSync(path, O_RDONLY | O_DIRECTORY), hasDescriptorPaths ? path : realpathSync(path))
   }
 
+  /** `path` was free of links when it was found. Throws ELOOP when it no longer is: somebody has moved things since. */
+  static openReal(path: string): HeldDirectory {
+    const held = HeldDirectory.open(path)
+    if (realpathSync(held.path) === path) return held
+    held.close()
+    throw failure('ELOOP', path)
+  }
+
   /**
    * A directory in it. Throws ENOTDIR or ELOOP (`code`) when the name is that of something else, a link for example.
    */
@@ -52,6 +60,11 @@ export class HeldDirectory {
   at(name: string): string {
     if (name.includes('/') || name === '..') throw new Error(`not the name of an entry: ${name}`)
     return name === '' || name === '.' ? this.path : join(this.path, name)
+  }
+
+  /** A path that leads to it in other processes of this machine, too. */
+  get pathForOthers(): string {
+    return hasDescriptorPaths ? `/proc/${process.pid}/fd/${this.#fd}` : this.path
   }
 
   /** Another one of the same directory. */

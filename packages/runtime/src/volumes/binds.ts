@@ -4,6 +4,7 @@
 import { posix } from 'node:path'
 import type { MountOptions, MountPoint, MountRequest } from './mount-point.ts'
 import { badParameter } from '@dinghy/shared/docker/errors'
+import { partOfVolumeLabel } from '@dinghy/shared/docker/labels'
 import { isLocalPath } from './subpath.ts'
 
 const volumeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
@@ -13,8 +14,14 @@ const propagationModes = new Set(['rprivate', 'private', 'rslave', 'slave', 'rsh
 
 /**
  * The mounts of a container, later ones of the same target replacing earlier: volumes-from, image volumes, -v, --mount.
+ * `labels` are the container's.
  */
-export function mountPointsOf(hostConfig: MountOptions, volumes: string[], inherited: MountPoint[] = []): MountPoint[] {
+export function mountPointsOf(
+  hostConfig: MountOptions,
+  volumes: string[],
+  inherited: MountPoint[] = [],
+  labels: Record<string, string> = {},
+): MountPoint[] {
   const byTarget = new Map<string, MountPoint>()
   const explicit = [
     ...(hostConfig.Binds ?? []).map(parseBind),
@@ -27,6 +34,10 @@ export function mountPointsOf(hostConfig: MountOptions, volumes: string[], inher
     if (seen.has(mount.target)) throw badParameter(`Duplicate mount point: ${mount.target}`)
     seen.add(mount.target)
     byTarget.set(mount.target, mount)
+  }
+  for (const target of labels[partOfVolumeLabel]?.split(':') ?? []) {
+    const mount = byTarget.get(cleanTarget(target))
+    if (mount?.type === 'bind') mount.real = true
   }
   for (const target of volumes.map(cleanTarget)) {
     if (!byTarget.has(target)) byTarget.set(target, anonymousVolume(target))

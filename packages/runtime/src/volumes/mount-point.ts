@@ -38,6 +38,8 @@ export interface MountPoint {
   source: string
   target: string
   readOnly: boolean
+  /** As in Mount of snapshots/mount.ts. */
+  real?: boolean
   /** Set for volumes. */
   volume?: string
   /** What of the volume is mounted, unless it is all of it. */

@@ -2,9 +2,9 @@
  * `--mount type=volume,volume-subpath=…`: a part of a volume as the source of a mount.
  *
  * What is in a volume was written by containers, so links in it are followed only as long as they stay in it; one to
- * an absolute path never does. As in Docker this is looked at anew at every start. What Docker does besides is to hold
- * what it has found until it is mounted: here a container that writes to the same volume at that very moment could
- * still put a link in the way (docs/limits.md).
+ * an absolute path never does. As in Docker this is looked at anew at every start. Docker then holds what it has found
+ * until it is mounted; here what has been mounted is compared with what was found (linux/expected-mounts.ts), and a
+ * start in whose way a link was put meanwhile fails.
  */
 import { realpathSync } from 'node:fs'
 import { isAbsolute, join, posix, sep } from 'node:path'

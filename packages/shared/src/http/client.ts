@@ -17,13 +17,14 @@ import { setFlagsFromString } from 'node:v8'
 import type { Pool as PoolType } from 'undici'
 import send from 'undici/lib/api/api-request.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
+import { atStart } from '../api/at-start.ts'
 import type { ClientTls } from './client-tls.ts'
 import { connector } from './connector.ts'
 
 // undici's parser is one large WebAssembly function. V8 would optimize it in the background as soon as the first answer
 // is read, which takes a process 100 ms of processor time while its cluster starts; the baseline code is fast enough
 // for us.
-setFlagsFromString('--liftoff-only')
+atStart(() => setFlagsFromString('--liftoff-only'))
 
 /** Where a request goes: a URL, or a path as it shall appear on the wire, at an origin or behind a unix socket. */
 export type Target = string | URL | { origin: string; path: string } | { socketPath: string; path: string }

@@ -9,8 +9,7 @@
  */
 
 import { readFileSync } from 'node:fs'
-import type { SecureContext } from 'node:tls'
-import type { ClientTls } from './client-tls.ts'
+import type { SecureContext, SecureContextOptions } from 'node:tls'
 
 const nodesVariable = 'NODE_EXTRA_CA_CERTS'
 const ourVariable = 'DINGHY_EXTRA_CA_CERTS'
@@ -23,7 +22,7 @@ export function withLateAuthorities(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 /** What such a connection is made with; undefined where Node's own authorities, or the caller's, are all there are. */
 export function contextWithExtraAuthorities(
-  tls: ClientTls = {},
+  tls: SecureContextOptions & { rejectUnauthorized?: boolean } = {},
   env: NodeJS.ProcessEnv = process.env,
 ): SecureContext | undefined {
   const file = env[ourVariable]

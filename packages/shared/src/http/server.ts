@@ -14,6 +14,7 @@
  * grace, cut what is left.
  */
 
+import { EventEmitter } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
@@ -78,6 +79,8 @@ export class HttpServer {
           : {}),
       },
       return503OnClosing: false,
+      // Fastify's own server would never listen: those of #createListener do.
+      serverFactory: () => new EventEmitter() as Server,
       schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
       frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
       ...(options.rewriteUrl ? { rewriteUrl: options.rewriteUrl } : {}),

@@ -65,9 +65,8 @@ export function writeLine(fd: number, line: string): void {
       // The reader of our log has gone, or the disk is full: that is no reason to stop working.
       if (code === 'EPIPE' || code === 'ENOSPC' || code === 'EDQUOT') return
       if (code !== 'EAGAIN') throw error
-      Atomics.wait(pause, 0, 0, 1) // a full pipe: give its reader a millisecond
+      // A full pipe: give its reader a millisecond.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
     }
   }
 }
-
-const pause = new Int32Array(new SharedArrayBuffer(4))

@@ -11,6 +11,7 @@
  */
 
 import { setMaxListeners } from 'node:events'
+import { begin } from '../api/at-start.ts'
 import { systemClock, type Clock } from '../api/clock.ts'
 import { debugQueues } from '../reconcile/gate.ts'
 import { startDebugServer, type DebugServer } from './debug-server.ts'
@@ -20,6 +21,7 @@ import { createLogger, isLevel, levels, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
 import { addProcessMetrics } from './process-metrics.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
+import { warmUp } from './warm-up.ts'
 
 export interface Context<S extends FlagSpec> {
   flags: Flags<S & typeof commonFlags>
@@ -73,6 +75,10 @@ const commonFlags = {
 } as const satisfies FlagSpec
 
 export function runMain<const S extends FlagSpec>(main: Main<S>, host: Host = process): void {
+  begin(() => start(main, host), warmUp)
+}
+
+function start<S extends FlagSpec>(main: Main<S>, host: Host): void {
   const flags = readFlags(main, host)
   if (flags === undefined) return
   if (flags.checkFlags) return host.exit(0)

@@ -25,7 +25,14 @@ export const persistentVolumes: KindRules<PersistentVolume> = {
       }
     },
     prepareForCreate(volume) {
-      volume.status = { phase: 'Pending' }
+      volume.status = { phase: 'Pending', lastPhaseTransitionTime: volume.metadata.creationTimestamp }
+    },
+    /** The time follows the phase, unless whoever writes the status says another one. */
+    prepareForStatusUpdate({ status }, { status: before }, now) {
+      if (status.phase === before.phase) status.lastPhaseTransitionTime ??= before.lastPhaseTransitionTime
+      else if ((status.lastPhaseTransitionTime ?? before.lastPhaseTransitionTime) === before.lastPhaseTransitionTime) {
+        status.lastPhaseTransitionTime = now
+      }
     },
     validate: ({ spec }) => validateSpec(spec),
     validateUpdate(next, previous) {

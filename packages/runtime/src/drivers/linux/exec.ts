@@ -19,6 +19,7 @@ import { exitCodeOf } from '../exit-code.ts'
 import { descendantsOf, isAlive } from '../process-table.ts'
 import { onTerminal, quote, resizeTerminal } from '../terminal.ts'
 import type { Entrances } from './cgroups.ts'
+import { newKeyring } from '../keyring.ts'
 import { writesOf, type Command } from './launch.ts'
 import { onTerminalOf } from './terminals.ts'
 import { toolEnvironment } from '../../tool-environment.ts'
@@ -42,17 +43,20 @@ const asChild = ['sh', '-c', '(exec "$@" 2>&3 3>&-); exit $?', 'sh']
 const asJob = ['sh', '-c', 'exec 2>&3 3>&-; set -m; "$@"; exit $?', 'sh']
 
 /**
- * Shell lines: the toolbox, read-only, where nobody else sees it, and gone with what follows; the terminal, if it is on
- * one, given to the user of the program; and into the cgroups, so that nothing of the container runs outside.
+ * Shell lines: a session keyring of its own; the toolbox, read-only, where nobody else sees it, and gone with what
+ * follows; the terminal, if it is on one, given to the user of the program; and into the cgroups, so that nothing of
+ * the container runs outside.
  */
 function preparation({ tools, toolsOptions, cgroups, tty, mayTakeTerminal, uid }: Options, isForked: boolean): string {
   const { tasks, procs } = cgroups
   return [
     ...(procs.length > 0 ? [`(${writesOf('$$', procs)}) & joining=$!`] : []),
+    `${newKeyring} & keyring=$!`,
     `mount -n -o ${quote(toolsOptions)} ${quote(tools)} ${quote(tools)} || exit 126`,
     ...(tty && mayTakeTerminal ? [`chown ${uid} /proc/self/fd/0 || exit 126`] : []),
     ...(tasks.length > 0 ? [writesOf(0, tasks)] : []),
     ...(procs.length > 0 ? ['wait $joining || exit 126'] : []),
+    'wait $keyring',
     `exec "$@"${isForked ? ' 3>&2 2>/dev/null' : ''}`,
   ].join('\n')
 }

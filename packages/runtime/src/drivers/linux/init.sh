@@ -40,10 +40,10 @@ exec 9>&2 2>/dev/null
   . "$run/prelude"
   exec 8>"$run/pid"
   mount -n -a -T "$run/fstab"
-  if [ -e "$run/nested-mounts" ]; then
-    while IFS= read -r place; do
-      grep -qF " $place " /proc/self/mountinfo || { echo "a link has taken the place of $place" >&2; exit 1; }
-    done <"$run/nested-mounts"
+  if [ -e "$run/expected-mounts" ]; then
+    while IFS= read -r mount; do
+      grep -qF "$mount" /proc/self/mountinfo || { echo "a link has taken the place of${mount% }" >&2; exit 1; }
+    done <"$run/expected-mounts"
   fi
   # A terminal belongs to the program's user where it can, and is also the container's /dev/console.
   if [ -t 0 ]; then

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
 import { rootFstabOf } from '../../snapshots/overlay/root-fstab.ts'
-import { dropCommand, fstabOf, limitCommand, nestedMountsIn, preludeOf, type MountPlan } from './launch.ts'
+import { dropCommand, fstabOf, limitCommand, preludeOf, type MountPlan } from './launch.ts'
 
 const base = {
   rootfs: '/d/rootfs',
@@ -19,6 +19,7 @@ const plan: MountPlan = {
   lowerCount: 2,
   hostOverlays: [],
   mounts: [],
+  scratch: '/c/run/tmpfs',
   readOnlyRoot: false,
   isVolatile: false,
   privileged: false,
@@ -107,15 +108,31 @@ test('mounts come last and in order, with blanks escaped', () => {
   ])
 })
 
-test('mounts inside of volumes are looked at again, under the names that the kernel gives them', () => {
+test('what lies in a tmpfs gets a directory there, which nobody else can have replaced', () => {
   const bind = { type: 'bind' as const, readOnly: false }
+  const tmpfs = { type: 'tmpfs' as const, source: '', readOnly: false, options: 'mode=755' }
   const mounts = [
-    { ...bind, source: '/v', target: '/data' },
-    { ...bind, source: '/w', target: '/data/a b' },
-    { type: 'tmpfs' as const, source: '', target: '/tmp', readOnly: false },
-    { ...bind, source: '/x', target: '/tmp/x' },
+    { ...bind, source: '/v', target: '/v' },
+    { ...tmpfs, target: '/t' },
+    { ...bind, source: '/x', target: '/t/x' },
+    { ...tmpfs, target: '/v/alone' },
+    { ...tmpfs, target: '/v/t' },
+    { ...bind, source: '/w', target: '/v/t/w' },
+    { ...tmpfs, target: '/v/t/w/t' },
+    { ...tmpfs, target: '/v/t/w/t/deep' },
   ]
-  expect(nestedMountsIn({ base, mounts })).toBe('/d/rootfs/data/a\\040b\n')
+  expect(lines({ mounts }).slice(-10)).toEqual([
+    `/v ${rootDirectory}/v none rbind 0 0`,
+    `tmpfs ${rootDirectory}/t tmpfs mode=755 0 0`,
+    `/x ${rootDirectory}/t/x none rbind,X-mount.mkdir 0 0`,
+    `tmpfs ${rootDirectory}/v/alone tmpfs mode=755 0 0`,
+    'tmpfs /c/run/tmpfs/4 tmpfs mode=755,X-mount.mkdir 0 0',
+    '/w /c/run/tmpfs/4/w none rbind,X-mount.mkdir 0 0',
+    'tmpfs /c/run/tmpfs/6 tmpfs mode=755,X-mount.mkdir 0 0',
+    'tmpfs /c/run/tmpfs/6/deep tmpfs mode=755,X-mount.mkdir 0 0',
+    '/c/run/tmpfs/6 /c/run/tmpfs/4/w/t none rbind 0 0',
+    `/c/run/tmpfs/4 ${rootDirectory}/v/t none rbind 0 0`,
+  ])
 })
 
 test('later mounts of this machine come into the binds that ask for them, and into no others', () => {

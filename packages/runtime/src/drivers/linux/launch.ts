@@ -6,14 +6,14 @@
 import { posix } from 'node:path'
 import { linkLines } from '../../networks/bridge/links.ts'
 import type { Mount } from '../../snapshots/mount.ts'
-import { enclosing } from '../../snapshots/overlay/mount-points.ts'
-import { line, octal, rootLines, type RootPlan } from '../../snapshots/overlay/root-fstab.ts'
+import { line, rootLines, type RootPlan } from '../../snapshots/overlay/root-fstab.ts'
 import { startError } from '../../start-error.ts'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
 import { environmentCommand, handedDown } from '../environment.ts'
 import { quote } from '../terminal.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import type { Entrances } from './cgroups.ts'
+import { placesOf } from './mount-places.ts'
 import { systemMounts, type NestedMounts } from './system-mounts.ts'
 import type { Identity } from './user.ts'
 
@@ -36,6 +36,8 @@ export const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys',
 
 export interface MountPlan extends RootPlan {
   mounts: Mount[]
+  /** A path at which nothing is; directories are made there. */
+  scratch: string
   privileged: boolean
   shmSizeBytes: number
   /** Whether the program runs on a terminal, whose devpts is then at /dev/pts already. */
@@ -77,26 +79,18 @@ export function fstabOf(plan: MountPlan): string {
   }
   for (const { source, target } of plan.devices) lines.push(line(source, inside(target), 'none', 'bind'))
   const listens = plan.mounts.some(({ propagation }) => propagation !== undefined)
-  for (const mount of plan.mounts) {
-    // What a tmpfs will hold cannot be prepared.
-    const mkdir = enclosing(mount.target, plan.mounts)?.type === 'tmpfs' ? ',X-mount.mkdir' : ''
+  const { places, moves } = placesOf(plan.mounts, base.rootfs, plan.scratch)
+  for (const [index, mount] of plan.mounts.entries()) {
+    const { at = '', isMade = false } = places[index] ?? {}
+    const mkdir = isMade ? ',X-mount.mkdir' : ''
     // One that wants this machine's later mounts lets them into the whole namespace (namespaces.ts); not into the
     // others.
     const extra = listens && mount.propagation === undefined && mount.type === 'bind' ? `${mkdir},rprivate` : mkdir
     const options = mount.readOnly ? `,ro${mount.type === 'bind' ? kept(mount.source) : ''}` : ''
-    lines.push(mountLine(mount, inside(mount.target), options + extra))
+    lines.push(mountLine(mount, at, options + extra))
   }
+  for (const { from, to } of moves) lines.push(line(from, to, 'none', 'rbind'))
   return `${lines.join('\n')}\n`
-}
-
-/**
- * Where mounts are made inside of other mounts, as /proc/self/mountinfo names these places. What is mounted there may
- * be a volume, and other containers can put a link in the place of a directory of it; so init.sh looks whether the
- * mount is where it should be.
- */
-export function nestedMountsIn({ base, mounts }: Pick<MountPlan, 'base' | 'mounts'>): string {
-  const nested = mounts.filter((mount, index) => enclosing(mount.target, mounts.slice(0, index))?.type === 'bind')
-  return nested.map(({ target }) => `${octal(posix.join(base.rootfs, target))}\n`).join('')
 }
 
 function mountLine(mount: Mount, target: string, more: string): string {

@@ -39,7 +39,6 @@ import {
   dropCommand,
   fstabOf,
   limitCommand,
-  nestedMountsIn,
   maskedPaths,
   preludeOf,
   readonlyPaths,
@@ -49,6 +48,7 @@ import {
 } from './launch.ts'
 import { continueMembers, inMountNamespace, membersOf, mountNamespaceOf, stopMembers } from './members.ts'
 import { execIn } from './exec.ts'
+import { expectedMounts } from './expected-mounts.ts'
 import { mayBeTraced, namespaceCommand } from './namespaces.ts'
 import { checkPropagation } from './propagation.ts'
 import { checkIdentity, checkNothingIsMountedIn, nestedMountsOf, openableDevices, rootlessFacts } from './rootless.ts'
@@ -140,8 +140,8 @@ export class LinuxDriver extends ShimDriver implements Driver {
     const prelude = preludeOf(spec, command, lowers, entrances, this.#users.isNested, identity.uid)
     const plan = { ...this.#plan(spec), mounts, devices }
     writeFileSync(join(spec.runDir, 'fstab'), fstabOf(plan))
-    const nested = nestedMountsIn(plan)
-    if (nested !== '') writeFileSync(join(spec.runDir, 'nested-mounts'), nested)
+    const expected = expectedMounts(mounts, ({ target }) => join(plan.base.rootfs, target))
+    if (expected !== '') writeFileSync(join(spec.runDir, 'expected-mounts'), expected)
     writeFileSync(join(spec.runDir, 'prelude'), prelude)
   }
 
@@ -283,6 +283,7 @@ export class LinuxDriver extends ShimDriver implements Driver {
   #plan(spec: ContainerSpec): Omit<MountPlan, 'mounts' | 'devices'> {
     return {
       ...this.#snapshots.plan(spec.rootfs, this.#hasDevicesOverlay(spec)),
+      scratch: join(spec.runDir, 'tmpfs'),
       readOnlyRoot: spec.readOnlyRoot ?? false,
       privileged: spec.process.privileged ?? false,
       shmSizeBytes: spec.shmSizeBytes || defaultShmBytes,

@@ -7,7 +7,7 @@
  * also for privileged containers, terminals that have a name inside. It costs time at every start.
  */
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { arch, release } from 'node:os'
 import { dirname, join } from 'node:path'
 import { messageOf } from '@dinghy/shared/api/message-of'
@@ -18,10 +18,12 @@ import { findExecutable, lookupThrough } from '../executable.ts'
 import { startError } from '../../start-error.ts'
 import { underInit } from '../init-process.ts'
 import type { OverlaySnapshotter } from '../../snapshots/overlay/overlay-snapshotter.ts'
+import { line } from '../../snapshots/overlay/root-fstab.ts'
 import { capabilitiesOf, type Capability } from '../linux/capabilities.ts'
 import { removeParentsEverywhere } from '../linux/cgroup-hierarchies.ts'
 import type { Cgroups } from '../linux/cgroups.ts'
 import { spawnExec } from '../linux/exec.ts'
+import { expectedMounts } from '../linux/expected-mounts.ts'
 import { samePidNamespace } from '../linux/namespaces.ts'
 import { identityIn } from '../linux/user.ts'
 import { linkScript } from '../../networks/bridge/links.ts'
@@ -88,12 +90,13 @@ export class OciDriver extends ShimDriver implements Driver {
     findExecutable(process, lookup)
     const { privileged, capAdd, capDrop } = process
     const capabilities = capabilitiesOf(capAdd, capDrop, privileged)
+    const parts = makePlaces(mounts, join(runDir, 'parts'))
     const config = ociConfigOf(
       { ...spec, process },
       {
         root: this.#snapshots.base.rootfs,
         identity: identityIn(process, lookup),
-        mounts,
+        mounts: mounts.map((mount) => ({ ...mount, source: parts.get(mount)?.target ?? mount.source })),
         devices: privileged ? machineDevices() : (spec.devices ?? []).map(deviceNode),
         cgroupsPath: `/${this.#cgroupParent}/${id}`,
         cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
@@ -104,7 +107,10 @@ export class OciDriver extends ShimDriver implements Driver {
       },
     )
     writeFileSync(join(runDir, 'config.json'), ociJson(config), { mode: 0o600 })
-    writeFileSync(join(runDir, 'fstab'), this.#snapshots.fstab(rootfs, spec.readOnlyRoot ?? false))
+    const bound = [...parts.values()].map(({ source, target }) => `${line(source, target, 'none', 'rbind')}\n`).join('')
+    writeFileSync(join(runDir, 'fstab'), this.#snapshots.fstab(rootfs, spec.readOnlyRoot ?? false) + bound)
+    const expected = expectedMounts([...parts.values()], ({ target }) => target)
+    if (expected !== '') writeFileSync(join(runDir, 'expected-mounts'), expected)
     const log = join(runDir, 'oci.log')
     const alone = ['unshare', '--mount', '--propagation', 'private']
     const mounted = ['sh', scriptPath('oci/run.sh'), runDir, this.#snapshots.linkLowers(rootfs)]
@@ -233,6 +239,23 @@ export class OciDriver extends ShimDriver implements Driver {
     const dev: Mount = { type: 'tmpfs', source: '', target: '/dev', readOnly: false }
     return this.#snapshots.prepareMounts(rootfs, wanted, [dev])
   }
+}
+
+/**
+ * An OCI runtime mounts what it finds at a path. What must be a real path is therefore mounted by run.sh before, which
+ * looks whether it is that, and the runtime takes it from there. Makes what it is mounted on, below `directory`.
+ */
+function makePlaces(mounts: Mount[], directory: string): Map<Mount, Mount> {
+  const real = mounts.filter((mount) => mount.real)
+  if (real.length > 0) mkdirSync(directory)
+  return new Map(
+    real.map((mount, index) => {
+      const target = join(directory, String(index))
+      if (statSync(mount.source).isDirectory()) mkdirSync(target)
+      else writeFileSync(target, '')
+      return [mount, { ...mount, target }]
+    }),
+  )
 }
 
 function hook(args: string[]): OciHook {

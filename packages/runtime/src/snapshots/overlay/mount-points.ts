@@ -29,7 +29,8 @@ export function prepareMountPoint(view: LayerView, rootfs: Rootfs, mount: Mount,
   if (around === undefined) copyUpDirectories(view, join(rootfs.dir, 'upper'), dirname(path))
   const [base, below] =
     around === undefined ? [join(rootfs.dir, 'upper'), path] : [around.source, path.slice(around.target.length)]
-  makeBelow(base, below.split('/').filter(Boolean), wantsFile)
+  const directory = around?.real ? HeldDirectory.openReal(base) : HeldDirectory.open(base)
+  makeBelow(directory, below.split('/').filter(Boolean), wantsFile)
   return path
 }
 
@@ -37,8 +38,8 @@ export function prepareMountPoint(view: LayerView, rootfs: Rootfs, mount: Mount,
  * Follows no link: other containers may write to a volume, and could put a link to somewhere else on this machine in
  * the place of a directory that was there a moment ago.
  */
-function makeBelow(base: string, parts: string[], lastIsFile: boolean): void {
-  const directory = makeDirectoriesIn(HeldDirectory.open(base), lastIsFile ? parts.slice(0, -1) : parts)
+function makeBelow(base: HeldDirectory, parts: string[], lastIsFile: boolean): void {
+  const directory = makeDirectoriesIn(base, lastIsFile ? parts.slice(0, -1) : parts)
   try {
     if (lastIsFile) writeFileSync(directory.at(parts.at(-1) ?? ''), '', { flag: 'wx' })
   } finally {
