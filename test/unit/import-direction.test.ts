@@ -30,7 +30,7 @@ const house: Record<string, Plan> = {
       'auth',
       'patch structural',
       'registry',
-      'admission openapi discovery bootstrap',
+      'admission flow-control openapi discovery bootstrap',
       'custom-resources',
       'http',
       'debug aggregation',

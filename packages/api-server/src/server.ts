@@ -23,6 +23,8 @@ import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
+import { runPolicyStatus } from './admission/policy/policy-status.ts'
+import { validatingAdmissionPolicy } from './admission/policy/validating-admission-policy.ts'
 import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.ts'
 import { validatingAdmissionWebhook } from './admission/webhook/validating-webhook.ts'
 import { Aggregator } from './aggregation/aggregator.ts'
@@ -40,7 +42,9 @@ import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
 import { serveCustomResources } from './custom-resources/serve-custom-resources.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
-import { FlowControl } from './http/flow-control.ts'
+import { ensureFlowControlDefaults } from './flow-control/ensure-defaults.ts'
+import { FlowController } from './flow-control/flow-controller.ts'
+import { flowControlRoutes } from './http/flow-control-routes.ts'
 import { openIdRoutes } from './http/openid-routes.ts'
 import { openApiRoutes } from './http/openapi-routes.ts'
 import { pathRoutes } from './http/path-routes.ts'
@@ -119,17 +123,19 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const customResources = await serveCustomResources({ store, resources, reader, types, webhooks, log }, stop.signal)
   const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
   const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
+  const flowControl = new FlowController(storage, clock)
   const http = createApiServer({
     services,
     log,
     extensionFor: (path) => aggregator.find(path),
-    flowControl: new FlowControl(),
+    flowControl,
     metrics: requestMetrics(metrics, clock),
     paths: {
       ...pathRoutes({ health, metrics }),
       ...discoveryRoutes(resources, aggregator),
       ...openApiRoutes(resources, clock),
       ...debugRoutes(storage, resources),
+      ...flowControlRoutes(flowControl),
       ...openIdRoutes(services.tokens),
     },
   })
@@ -139,8 +145,13 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
-  const following = services.authorization.follow(stop.signal)
-  await bootstrapCluster(services)
+  const following = [
+    services.authorization.follow(stop.signal),
+    runPolicyStatus(services, stop.signal),
+    flowControl.follow(stop.signal),
+  ]
+  await Promise.all([bootstrapCluster(services), ensureFlowControlDefaults(services.store.parts)])
+  flowControl.load()
   const listening = await http.listen({
     ...parseHostPort(options.listen),
     tls: options.tls && listenerTls(options.tls),
@@ -152,7 +163,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const close = async () => {
     await http.close(closeGraceMs)
     stop.abort()
-    await Promise.all([following, aggregating, customResources.finished])
+    await Promise.all([...following, aggregating, customResources.finished])
   }
   return { ...listening, services, close }
 }
@@ -180,6 +191,7 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     mutatingAdmissionWebhook(dynamic),
+    validatingAdmissionPolicy(dynamic),
     validatingAdmissionWebhook(dynamic),
     resourceQuota(reader),
     nodeRestriction(reader),

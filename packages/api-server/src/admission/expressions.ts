@@ -1,43 +1,17 @@
 /**
- * The variables of expressions in match conditions and policies, and their values for one request. Follows
+ * The values of the variables that expressions in match conditions and policies use, for one request. Follows
  * k8s.io/apiserver/pkg/admission/plugin/cel.
  */
 
 import type { Authorizer } from '../auth/authorize.ts'
 import { serviceAccountUser, type UserInfo } from '../auth/user.ts'
 import type { Cel } from '../cel/cel.ts'
-import { type CelType, dyn, listOf, mapOf, objectOf, text } from '../cel/cel-type.ts'
 import { CelAuthorizer, type Checks, type ResourceAttributes } from '../cel/library/authorizer.ts'
 import type { AdmissionRequest } from '../registry/admission.ts'
+import { requestType } from '../registry/kinds/admission-expressions.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import { describeRequest, objectsIn } from './attributes.ts'
 import { namespaceOf } from './match/selectors.ts'
-
-const groupVersionKind = objectOf({ group: text, version: text, kind: text })
-const groupVersionResource = objectOf({ group: text, version: text, resource: text })
-
-const requestType: CelType = objectOf({
-  kind: groupVersionKind,
-  resource: groupVersionResource,
-  subResource: text,
-  requestKind: groupVersionKind,
-  requestResource: groupVersionResource,
-  requestSubResource: text,
-  name: text,
-  namespace: text,
-  operation: text,
-  userInfo: objectOf({ username: text, uid: text, groups: listOf(text), extra: mapOf(listOf(text)) }),
-  dryRun: { kind: 'bool' },
-  options: dyn,
-})
-
-/** What every expression of admission may use. */
-export const admissionVariables: Record<string, CelType> = {
-  object: dyn,
-  oldObject: dyn,
-  request: requestType,
-  authorizer: { kind: 'kubernetes.authorization.Authorizer' },
-}
 
 /** Values are made of JSON when somebody first asks for them: most requests match nothing. */
 export class RequestVariables {

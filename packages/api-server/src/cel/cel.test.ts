@@ -90,6 +90,7 @@ describe.each<[string, [source: string, value: unknown, object?: unknown][]]>([
       ['object[?"a"].hasValue()', false, {}],
       ['optional.of(2).optMap(x, x * 2).value()', 4],
       ['optional.ofNonZeroValue("").hasValue()', false],
+      ['object.?a == object.?b && object.?a != optional.of(1)', true, {}],
       ['cel.bind(n, size(object.list), n * n)', 9, { list: [1, 2, 3] }],
       ['has(object.a) && !has(object.b)', true, { a: null }],
     ],

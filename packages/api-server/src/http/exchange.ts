@@ -9,6 +9,7 @@ import type { HttpServer } from '@dinghy/shared/http/server'
 import { type Upgrade, upgradeOf } from '@dinghy/shared/http/upgrade'
 import { actorOf } from '../auth/actor.ts'
 import type { UserInfo } from '../auth/user.ts'
+import type { Ticket } from '../flow-control/flow-controller.ts'
 import { admin } from '../auth/user.ts'
 import type { WriteContext } from '../registry/write-context.ts'
 import type { RequestInfo } from './request-info.ts'
@@ -32,6 +33,8 @@ export class Exchange {
   /** Shown to the client as Warning headers. */
   readonly warnings: string[] = []
   readonly auditId: string
+  /** Its seat, while it has one. */
+  ticket: Ticket | undefined
   user: UserInfo = admin
   readonly #server: HttpServer
   #signal: AbortSignal | undefined

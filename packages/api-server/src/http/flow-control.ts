@@ -1,45 +1,44 @@
 /**
- * Flow control: a gate on how many requests are being worked on at once, so that a flood is told to come back later
- * instead of slowing everybody down. Upstream's max-inflight filter; its priority levels and fair queues are not here.
- *
- * Requests that last (watches, logs, exec) do not count: they wait for events, not for us.
+ * The flow control stage: a request gets its seat, waits for it, or is turned away, before anybody looks at what it
+ * wants. Who decides is flow-control/flow-controller.ts.
  */
 
-import { tooManyRequests } from '@dinghy/shared/api/errors'
+import { type FlowController, turnedAway } from '../flow-control/flow-controller.ts'
+import type { Exchange } from './exchange.ts'
+import { keyPrefix } from '../registry/object-key.ts'
 import type { RequestInfo } from './request-info.ts'
-
-export interface Limits {
-  readOnly: number
-  mutating: number
-}
+import type { Services } from './services.ts'
 
 const lastingSubresources = new Set(['log', 'exec', 'attach', 'portforward', 'proxy'])
-const readOnly = new Set(['get', 'list', 'watch', 'head', 'options'])
 
-export class FlowControl {
-  readonly #limits: Limits
-  readonly #inFlight = { readOnly: 0, mutating: 0 }
-
-  constructor(limits: Limits = { readOnly: 800, mutating: 800 }) {
-    this.#limits = limits
-  }
-
-  /** Throws TooManyRequests when full. Call the returned function when the request is over. */
-  enter(info: RequestInfo): () => void {
-    if (isLasting(info)) return () => {}
-    const kind = readOnly.has(info.verb) ? 'readOnly' : 'mutating'
-    if (this.#inFlight[kind] >= this.#limits[kind]) {
-      throw tooManyRequests('Too many requests, please try again later.', 1)
-    }
-    this.#inFlight[kind]++
-    return () => this.#inFlight[kind]--
-  }
-
-  get inFlight(): Readonly<Limits> {
-    return this.#inFlight
-  }
-}
-
+/** It waits for events, not for us. */
 export function isLasting({ verb, subresource }: RequestInfo): boolean {
   return verb === 'watch' || (subresource !== undefined && lastingSubresources.has(subresource))
+}
+
+/**
+ * Throws, or rejects with, TooManyRequests. The ticket must be released when the answer is out; a watch needs it only
+ * until it begins (`exchange.ticket`).
+ */
+export function takeSeat(exchange: Exchange, controller: FlowController, seats: number): Promise<void> | undefined {
+  const { info, user, reply } = exchange
+  if (info.verb !== 'watch' && isLasting(info)) return undefined
+  const { schemaUid, levelUid, ticket, seated } = controller.enter({ ...info, user }, seats)
+  reply.header('x-kubernetes-pf-flowschema-uid', schemaUid)
+  reply.header('x-kubernetes-pf-prioritylevel-uid', levelUid)
+  if (!ticket) throw turnedAway()
+  exchange.ticket = ticket
+  return seated
+}
+
+const objectsPerSeat = 100
+const maxSeats = 10
+
+/** A list of many objects keeps the server busy for as long as many small requests. */
+export function seatsOf({ verb, group, version, resource, namespace }: RequestInfo, services: Services): number {
+  if (verb !== 'list') return 1
+  const definition = services.resources.get(group, version, resource)
+  if (!definition) return 1
+  const count = services.storage.count(keyPrefix(definition.storage, namespace))
+  return Math.min(maxSeats, Math.max(1, Math.ceil(count / objectsPerSeat)))
 }

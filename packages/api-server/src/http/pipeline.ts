@@ -31,8 +31,9 @@ import type { Authorizer } from '../auth/authorize.ts'
 import { notAuthorized } from '../auth/forbidden.ts'
 import { impersonate } from '../auth/impersonation.ts'
 import { requireLocal } from '../auth/loopback.ts'
+import type { FlowController } from '../flow-control/flow-controller.ts'
 import { Exchange, maxBodyBytes } from './exchange.ts'
-import type { FlowControl } from './flow-control.ts'
+import { seatsOf, takeSeat } from './flow-control.ts'
 import { attributesOf } from './access-attributes.ts'
 import { addPathRoutes, type PathRoutes } from './path-routes.ts'
 import { answer, encode, type Reply, statusAnswer } from './reply.ts'
@@ -43,7 +44,7 @@ import type { Services } from './services.ts'
 
 export interface Pipeline {
   services: Services
-  flowControl: FlowControl
+  flowControl: FlowController
   paths: PathRoutes
   metrics: RequestMetrics
   log: Logger
@@ -95,8 +96,10 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
     done()
   })
   app.addHook('onRequest', function flowControl({ exchange }, _reply, done) {
-    onceOver(exchange, pipeline.flowControl.enter(exchange.info))
-    done()
+    const seated = takeSeat(exchange, pipeline.flowControl, seatsOf(exchange.info, services))
+    onceOver(exchange, () => exchange.ticket?.release())
+    if (seated) void seated.then(() => done(), done)
+    else done()
   })
   app.addHook('onRequest', function authorizeRequest({ exchange }, _reply, done) {
     authorize(exchange, services.authorization.authorize)
@@ -107,6 +110,11 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
     if (!extension) return done()
     // Nothing after this hook is called for what another server answers, unless it is a refusal.
     void extension.answer(exchange).then((made) => made && answer(reply, made), done)
+  })
+  app.addHook('onSend', function watchBegins({ exchange }, _reply, payload, done) {
+    // From now on it costs nothing but what happens.
+    if (exchange.info.verb === 'watch') exchange.ticket?.release()
+    done(null, payload)
   })
   app.addHook('onSend', encode)
 

@@ -9,12 +9,14 @@ import { rfc3339 } from '@dinghy/shared/api/time'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { matchingAudiences } from '../auth/bearer-tokens.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
+import { admit } from './admit.ts'
 import { decodeRequest } from './decode-request.ts'
 import type { Exchange } from './exchange.ts'
 import type { Handler } from './handler.ts'
 import { negotiate } from './negotiation.ts'
 import { encoded } from './reply.ts'
 import { encode } from './represent.ts'
+import { isDryRun } from './request-options.ts'
 import type { Services } from './services.ts'
 
 /** What is asked, and of whom. */
@@ -29,7 +31,9 @@ export interface Question<Spec> {
 export function review<Spec>(judge: (question: Question<Spec>) => object): Handler {
   return async (exchange, definition, services) => {
     const format = negotiate(exchange.request.headers.accept)
-    const object = await decodeRequest<KubernetesObject & { spec?: Spec }>(exchange, definition, 'CreateOptions')
+    const sent = await decodeRequest<KubernetesObject & { spec?: Spec }>(exchange, definition, 'CreateOptions')
+    const context = exchange.writeContext(isDryRun(exchange, 'CreateOptions'))
+    const object = await admit(exchange, services, { operation: 'CREATE', definition, object: sent, context })
     const status = judge({ spec: object.spec ?? {}, definition, services, exchange })
     const metadata = { ...object.metadata, creationTimestamp: rfc3339(services.clock.now()) }
     return encoded(format, encode({ ...object, metadata, status }), 201)

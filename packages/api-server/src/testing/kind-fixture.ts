@@ -6,12 +6,15 @@ import { apiVersionOf } from '@dinghy/shared/api/resources'
 import { fieldErrorMessage } from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { loadSchema } from '@dinghy/shared/schema/schema'
+import { loadCel } from '../cel/load-cel.ts'
 import { conform } from '../shape/conform.ts'
 import { builtinDefinitions } from '../registry/definitions.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import { validateObjectMeta } from '../registry/kinds/object-meta.ts'
 
 const definitions = builtinDefinitions(loadSchema())
+// Some rules need it; the store would have waited for it.
+await loadCel()
 
 export interface Loose extends KubernetesObject {
   spec: Record<string, never>

@@ -3,26 +3,21 @@
  * within one as they are written. What is derived from a configuration is kept as long as that is the present one.
  */
 
+import { forbidden } from '@dinghy/shared/api/errors'
 import type { Resource } from '@dinghy/shared/api/resources'
 import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '@dinghy/shared/api/types'
 import type { MutatingWebhook, ValidatingWebhook } from 'kubernetes-types/admissionregistration/v1.js'
-import { perRequestBudget, CostBudget } from '../../cel/cost-budget.ts'
-import type { CelEnvironment } from '../../cel/cel.ts'
+import { CostBudget } from '../../cel/cost-budget.ts'
 import { loadCel } from '../../cel/load-cel.ts'
 import type { Authorizer } from '../../auth/authorize.ts'
 import type { AdmissionRequest } from '../../registry/admission.ts'
+import { type Compiled, compileConditions } from '../../registry/kinds/admission-expressions.ts'
 import type { Reader } from '../../registry/reader.ts'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import type { Resources } from '../../registry/resources.ts'
-import { forbidden } from '@dinghy/shared/api/errors'
 import { versionsOf } from '../attributes.ts'
-import { admissionVariables, RequestVariables } from '../expressions.ts'
-import {
-  type CompiledCondition,
-  compileConditions,
-  matchConditionsBudget,
-  matchesConditions,
-} from '../match/conditions.ts'
+import { RequestVariables } from '../expressions.ts'
+import { matchConditionsBudget, matchesConditions } from '../match/conditions.ts'
 import { matchRules } from '../match/rules.ts'
 import { matchesSelectors, parseSelectors, type Selectors } from '../match/selectors.ts'
 
@@ -34,7 +29,7 @@ export interface Hook {
   webhook: Webhook
   selectors: Selectors
   /** Compiled when they are first needed. */
-  conditions?: CompiledCondition[]
+  conditions?: Compiled[]
 }
 
 type Configuration = MutatingWebhookConfiguration | ValidatingWebhookConfiguration
@@ -43,7 +38,6 @@ export class Hooks {
   readonly #resource: Resource<Configuration>
   readonly #deps: { reader: Reader; resources: Resources; authorizer: Authorizer }
   readonly #parsed = new WeakMap<Configuration, Hook[]>()
-  #environment: CelEnvironment | undefined
 
   constructor(
     resource: Resource<Configuration>,
@@ -72,10 +66,9 @@ export class Hooks {
     if (!version || !matchesSelectors(selectors, request, reader)) return undefined
     if (!webhook.matchConditions?.length) return version
     const cel = await loadCel()
-    this.#environment ??= cel.environment(admissionVariables)
-    hook.conditions ??= compileConditions(this.#environment, webhook.matchConditions)
+    hook.conditions ??= compileConditions(cel, webhook.matchConditions)
     const variables = new RequestVariables(cel, this.#deps.authorizer, request).in(version)
-    const budget = new CostBudget(Math.min(matchConditionsBudget, perRequestBudget))
+    const budget = new CostBudget(matchConditionsBudget)
     const matches = matchesConditions(hook.conditions, variables, budget, webhook.failurePolicy)
     if (typeof matches === 'boolean') return matches ? version : undefined
     throw forbidden(request.definition.group, request.definition.plural, request.name, matches.error)

@@ -8,7 +8,7 @@
  */
 
 import { CelError } from '../cel-error.ts'
-import { entriesOf, isMapLike } from '../cel-values.ts'
+import { celEquals, entriesOf, isMapLike } from '../cel-values.ts'
 import { spend, spendOn } from '../cost-budget.ts'
 import { type Library, registerFunctions } from './library.ts'
 
@@ -194,7 +194,8 @@ function pairs(range: unknown): Iterable<[unknown, unknown]> {
 }
 
 function registerOptionalMacros(library: Library): void {
-  const { Optional } = library
+  const { Optional, environment } = library
+  environment.registerOperator('optional<dyn> == optional<dyn>', celEquals)
   const macro = ({ args, receiver }: Call, isFlat: boolean): object => {
     const name = identifier(args[0])
     const expression = args[1] as Syntax

@@ -10,6 +10,7 @@ import { nowRfc3339 } from '@dinghy/shared/api/time'
 import type { Binding, KubernetesObject, Pod } from '@dinghy/shared/api/types'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import { decodeRequest } from '../decode-request.ts'
+import { admit, admittedContext } from '../admit.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
@@ -19,13 +20,22 @@ import type { Services } from '../services.ts'
 /** Serves pods/NAME/binding, and the older bindings/ of a namespace, where only the body names the pod. */
 export async function createBinding(
   exchange: Exchange,
-  _definition: ResourceDefinition,
+  definition: ResourceDefinition,
   services: Services,
 ): Promise<Reply> {
   const dryRun = isDryRun(exchange, 'CreateOptions')
   const target = { group: '', version: 'v1', kind: 'Binding', type: 'core.v1.Binding', types: services.types }
-  const binding = await decodeRequest<Binding & KubernetesObject>(exchange, target, 'CreateOptions')
-  const name = exchange.info.name ?? binding.metadata.name
+  const sent = await decodeRequest<Binding & KubernetesObject>(exchange, target, 'CreateOptions')
+  const name = exchange.info.name ?? sent.metadata.name
+  const context = exchange.writeContext(dryRun)
+  const binding = await admit(exchange, services, {
+    operation: 'CREATE',
+    definition,
+    kind: { group: '', version: 'v1', kind: 'Binding' },
+    object: sent,
+    name,
+    context,
+  })
   requireValid(binding, name)
   const pods = services.resources.definitionOf(Pods)
   const ref = { namespace: exchange.info.namespace, name }
@@ -33,7 +43,7 @@ export async function createBinding(
     pods,
     ref,
     (current) => bind(pods, current as Pod, binding, nowRfc3339(services.clock)),
-    exchange.writeContext(dryRun),
+    admittedContext(context),
     { subresource: 'binding' },
   )
   return jsonReply(success(), 201)

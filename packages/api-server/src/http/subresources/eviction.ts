@@ -16,6 +16,7 @@ import type { DeleteOptions } from '../../registry/deletion-plan.ts'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import type { WriteContext } from '../../registry/write-context.ts'
 import { decodeRequest } from '../decode-request.ts'
+import { admit, admittedContext } from '../admit.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
@@ -33,11 +34,20 @@ export async function createEviction(
   services: Services,
 ): Promise<Reply> {
   const target = { group: 'policy', version: 'v1', kind: 'Eviction', type: 'policy.v1.Eviction', types: services.types }
-  const { metadata, deleteOptions = {} } = await decodeRequest<Eviction>(exchange, target, 'CreateOptions')
+  const sent = await decodeRequest<Eviction>(exchange, target, 'CreateOptions')
   const ref = refOf(exchange, definition)
-  if (metadata.name && metadata.name !== ref.name)
+  if (sent.metadata.name && sent.metadata.name !== ref.name)
     throw badRequest('name in URL does not match name in Eviction object')
-  const context = exchange.writeContext(isDryRun(exchange, 'CreateOptions', deleteOptions.dryRun))
+  const asked = exchange.writeContext(isDryRun(exchange, 'CreateOptions', sent.deleteOptions?.dryRun))
+  const kind = { group: 'policy', version: 'v1', kind: 'Eviction' }
+  const { deleteOptions = {} } = await admit(exchange, services, {
+    operation: 'CREATE',
+    definition,
+    kind,
+    object: sent,
+    context: asked,
+  })
+  const context = admittedContext(asked)
   const pod = services.reader.get(Pods, ref.namespace, ref.name)
   if (!pod) throw notFound('', 'pods', ref.name)
   const budget = ignoresBudgets(pod) ? undefined : budgetOf(services, pod)

@@ -7,6 +7,7 @@
 import { badRequest, notFound } from '@dinghy/shared/api/errors'
 import { Pods } from '@dinghy/shared/api/resources'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
+import { admitConnection } from '../admit.ts'
 import type { Exchange } from '../exchange.ts'
 import { pipeHttp, pipeUpgrade } from '../pipe.ts'
 import type { Reply } from '../reply.ts'
@@ -18,12 +19,13 @@ import { kubeletOf } from './pod-location.ts'
 
 export async function proxy(
   exchange: Exchange,
-  { plural }: ResourceDefinition,
+  definition: ResourceDefinition,
   services: Services,
 ): Promise<Reply | undefined> {
   const { namespace = '', name = '', rest } = exchange.info
   const wanted = parseTarget(name)
-  const location = locate(services, plural, namespace, wanted)
+  await admitConnection(exchange, services, definition, `${definition.kind}ProxyOptions`, rest ? { path: rest } : {})
+  const location = locate(services, definition.plural, namespace, wanted)
   const { url } = exchange.request
   const search = url.includes('?') ? url.slice(url.indexOf('?')) : ''
   const { upgrade, info } = exchange

@@ -15,6 +15,7 @@ import { scaleColumns } from '../../registry/columns/workloads.ts'
 import { setAt, valueAt } from '../../registry/field-path.ts'
 import { objectOf, prepare } from '../../registry/resources.ts'
 import { decodeRequest } from '../decode-request.ts'
+import { admit, admittedContext } from '../admit.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { negotiate } from '../negotiation.ts'
@@ -84,17 +85,21 @@ async function writeScale(
   change: (current: Scale) => Scale,
 ): Promise<Reply> {
   const ref = refOf(exchange, definition)
+  const context = exchange.writeContext(dryRun)
+  const kind = { group: 'autoscaling', version: 'v1', kind: 'Scale' }
   const { entry } = await services.store.update(
     definition,
     ref,
-    (current) => {
-      const scale = change(scaleOf(definition, current))
+    async (current) => {
+      const [previous, object] = [scaleOf(definition, current), change(scaleOf(definition, current))]
+      const sent = { operation: 'UPDATE', definition, kind, object, previous, context } as const
+      const scale = await admit(exchange, services, sent)
       requireValid(scale, ref.name)
       requireSameObject(definition, scale, current)
       setAt(current, pathsOf(definition).specReplicas, scale.spec?.replicas ?? 0)
       return current
     },
-    exchange.writeContext(dryRun),
+    admittedContext(context),
     { subresource: 'scale' },
   )
   await prepare(definition, [entry])

@@ -13,11 +13,13 @@ import { Nodes, Pods, Secrets } from '@dinghy/shared/api/resources'
 import type { TokenSubject } from '../../auth/token-issuer.ts'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import { decodeRequest } from '../decode-request.ts'
+import { admit } from '../admit.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Reply } from '../reply.ts'
 import { jsonReply } from '../reply.ts'
 import type { Services } from '../services.ts'
 import { namespaceOf, refOf } from '../object-ref.ts'
+import { isDryRun } from '../request-options.ts'
 
 interface ObjectReference {
   kind?: string
@@ -51,9 +53,16 @@ export async function createToken(
     type: 'authentication.v1.TokenRequest',
     types,
   }
-  const { spec = {}, ...request } = await decodeRequest<TokenRequest>(exchange, target, 'CreateOptions')
+  const sent = await decodeRequest<TokenRequest>(exchange, target, 'CreateOptions')
   const namespace = namespaceOf(exchange)
   const ref = refOf(exchange, definition)
+  const { spec = {}, ...request } = await admit(exchange, services, {
+    operation: 'CREATE',
+    definition,
+    kind: target,
+    object: sent,
+    context: exchange.writeContext(isDryRun(exchange, 'CreateOptions')),
+  })
   const account = services.store.get(definition, ref).object
   const wanted = spec.expirationSeconds ?? defaultSeconds
   requireValid(ref.name, wanted)
@@ -62,17 +71,6 @@ export async function createToken(
     exchange.warnings.push(`requested expiration of ${wanted} seconds shortened to ${seconds} seconds`)
   }
   const audiences = spec.audiences?.length ? spec.audiences : services.tokens.defaultAudiences
-  const settle = await services.admission.validate({
-    operation: 'CREATE',
-    definition,
-    subresource: 'token',
-    namespace: ref.namespace,
-    name: ref.name,
-    object: { ...request, spec } as KubernetesObject,
-    previous: undefined,
-    context: exchange.writeContext(false),
-  })
-  settle()
   const binding = spec.boundObjectRef ? bindingOf(services, ref, spec.boundObjectRef) : {}
   const token = services.tokens.issue({
     namespace,

@@ -231,7 +231,7 @@ describe('policies that are refused', () => {
     [
       inPolicy({
         auditAnnotations: [
-          { key: 'k', valueExpression: 'x' },
+          { key: 'k', valueExpression: '"x"' },
           { key: 'k', valueExpression: ' ' },
         ],
       }),

@@ -1,14 +1,13 @@
 /**
  * Which requests an admission webhook or policy is asked about: rules of groups, versions, resources and operations,
  * and match conditions. Follows pkg/apis/admissionregistration/validation.
- *
- * Where it differs: expressions must be there and are not compiled, as nothing here evaluates CEL.
  */
 
 import { duplicate, invalid, required, tooMany, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isPathSegmentName, isQualifiedName } from '@dinghy/shared/api/names'
 import type { LabelSelector } from '@dinghy/shared/api/types'
 import type { MatchCondition } from 'kubernetes-types/admissionregistration/v1.js'
+import { type Compiled, expressionErrors } from './admission-expressions.ts'
 import { labelSelector, named, notBesideWildcard, oneOf, requiredOneOf } from './checks.ts'
 
 export const failurePolicies = ['Fail', 'Ignore']
@@ -123,12 +122,18 @@ function validateResources(resources: string[], path: string): FieldError[] {
 
 const maxMatchConditions = 64
 
-export function validateMatchConditions(conditions: MatchCondition[] | undefined, path: string): FieldError[] {
+/** `compiled` are the conditions' expressions, in their order. */
+export function validateMatchConditions(
+  conditions: MatchCondition[] | undefined,
+  compiled: readonly Compiled[],
+  path: string,
+): FieldError[] {
   const list = conditions ?? []
   const errors = list.length > maxMatchConditions ? [tooMany(path, list.length, maxMatchConditions)] : []
   const names = new Set<string>()
   for (const [i, { name, expression }] of list.entries()) {
     if (!expression?.trim()) errors.push(required(`${path}[${i}].expression`))
+    errors.push(...expressionErrors(`${path}[${i}].expression`, expression, compiled[i]))
     errors.push(...(name ? named(`${path}[${i}].name`, name, isQualifiedName(name)) : [required(`${path}[${i}].name`)]))
     if (names.has(name)) errors.push(duplicate(`${path}[${i}].name`, name))
     else if (name) names.add(name)

@@ -1,6 +1,5 @@
 /**
- * FlowSchemas: which requests belong to which priority level. They are checked and kept; flow control here is one limit
- * for all (http/flow-control.ts, docs/limits.md). Follows pkg/apis/flowcontrol/validation.
+ * FlowSchemas: which requests belong to which priority level (flow-control/). Follows pkg/apis/flowcontrol/validation.
  */
 
 import { isDeepStrictEqual } from 'node:util'

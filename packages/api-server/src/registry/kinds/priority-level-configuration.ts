@@ -1,6 +1,5 @@
 /**
- * PriorityLevelConfigurations: how many requests of one level may run, and what happens to the others. They are checked
- * and kept; flow control here is one limit for all (http/flow-control.ts, docs/limits.md).
+ * PriorityLevelConfigurations: how many requests of one level may run, and what happens to the others (flow-control/).
  */
 
 import { isDeepStrictEqual } from 'node:util'

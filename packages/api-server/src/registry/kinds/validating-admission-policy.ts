@@ -1,6 +1,6 @@
 /**
- * ValidatingAdmissionPolicies and their bindings: rules about objects, written in CEL. They are checked and kept; their
- * expressions are neither compiled nor evaluated (docs/limits.md).
+ * ValidatingAdmissionPolicies and their bindings: rules about objects, written in CEL. Here is what such an object must
+ * be like; who evaluates it is admission/policy/.
  */
 
 import { duplicate, forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
@@ -14,6 +14,8 @@ import type {
   Validation,
   Variable,
 } from 'kubernetes-types/admissionregistration/v1.js'
+import { loadCel, loadedCel } from '../../cel/load-cel.ts'
+import { compilePolicy, expressionErrors } from './admission-expressions.ts'
 import {
   defaultMatchResources,
   failurePolicies,
@@ -33,6 +35,7 @@ export const validatingAdmissionPolicies: KindRules<ValidatingAdmissionPolicy> =
     generationOf: ({ spec }) => spec,
     validate: ({ metadata, spec }) => validateSpec(spec ?? {}, metadata.name),
     requiresResourceVersion: true,
+    load: async () => void (await loadCel()),
   },
 }
 
@@ -61,6 +64,7 @@ const nothingToDo = 'validations or auditAnnotations must contain at least one i
 
 function validateSpec(spec: ValidatingAdmissionPolicySpec, name: string): FieldError[] {
   const { matchConstraints, variables = [], validations = [], auditAnnotations = [] } = spec
+  const compiled = compilePolicy(loadedCel(), spec)
   const errors = requiredOneOf('spec.failurePolicy', spec.failurePolicy, failurePolicies)
   if (spec.paramKind) errors.push(...validateParamKind(spec.paramKind, 'spec.paramKind'))
   if (!matchConstraints) errors.push(required('spec.matchConstraints'))
@@ -68,12 +72,22 @@ function validateSpec(spec: ValidatingAdmissionPolicySpec, name: string): FieldE
     errors.push(...validateMatchResources(matchConstraints, 'spec.matchConstraints'))
     if (!matchConstraints.resourceRules?.length) errors.push(required('spec.matchConstraints.resourceRules'))
   }
-  errors.push(...validateMatchConditions(spec.matchConditions, 'spec.matchConditions'))
-  errors.push(...variables.flatMap((variable, i) => validateVariable(variable, `spec.variables[${i}]`)))
+  errors.push(...validateMatchConditions(spec.matchConditions, compiled.conditions, 'spec.matchConditions'))
+  for (const [i, variable] of variables.entries()) {
+    const path = `spec.variables[${i}]`
+    errors.push(...validateVariable(variable, path))
+    errors.push(...expressionErrors(`${path}.expression`, variable.expression, compiled.variables[i]?.program))
+  }
   if (validations.length + auditAnnotations.length === 0) {
     return [...errors, required('spec.validations', nothingToDo), required('spec.auditAnnotations', nothingToDo)]
   }
-  errors.push(...validations.flatMap((validation, i) => validateValidation(validation, `spec.validations[${i}]`)))
+  for (const [i, validation] of validations.entries()) {
+    const path = `spec.validations[${i}]`
+    const { program, message } = compiled.validations[i] ?? {}
+    errors.push(...validateValidation(validation, path))
+    errors.push(...expressionErrors(`${path}.expression`, validation.expression, program))
+    errors.push(...expressionErrors(`${path}.messageExpression`, validation.messageExpression, message))
+  }
   if (auditAnnotations.length > maxAuditAnnotations) {
     const detail = `must not have more than ${maxAuditAnnotations} auditAnnotations`
     errors.push(invalid('spec.auditAnnotations', auditAnnotations, detail))
@@ -81,7 +95,9 @@ function validateSpec(spec: ValidatingAdmissionPolicySpec, name: string): FieldE
   const keys = auditAnnotations.map(({ key }) => key)
   for (const [i, annotation] of auditAnnotations.entries()) {
     const path = `spec.auditAnnotations[${i}]`
+    const { valueExpression } = annotation
     errors.push(...validateAnnotation(annotation, name, path))
+    errors.push(...expressionErrors(`${path}.valueExpression`, valueExpression, compiled.auditAnnotations[i]?.program))
     if (keys.indexOf(annotation.key) < i) errors.push(duplicate(`${path}.key`, annotation.key))
   }
   return errors

@@ -7,6 +7,8 @@ import { duplicate, invalid, notSupported, required, type FieldError } from '@di
 import { isDns1035Label, isDns1123Subdomain } from '@dinghy/shared/api/names'
 import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '@dinghy/shared/api/types'
 import type { MutatingWebhook, ValidatingWebhook } from 'kubernetes-types/admissionregistration/v1.js'
+import { loadCel, loadedCel } from '../../cel/load-cel.ts'
+import { compileConditions } from './admission-expressions.ts'
 import {
   defaultRules,
   failurePolicies,
@@ -26,6 +28,7 @@ export const validatingWebhookConfigurations: KindRules<ValidatingWebhookConfigu
     generationOf: ({ webhooks }) => webhooks,
     validate: ({ webhooks }) => validateWebhooks(webhooks),
     requiresResourceVersion: true,
+    load: async () => void (await loadCel()),
   },
 }
 
@@ -40,6 +43,7 @@ export const mutatingWebhookConfigurations: KindRules<MutatingWebhookConfigurati
     generationOf: ({ webhooks }) => webhooks,
     validate: ({ webhooks }) => validateWebhooks(webhooks),
     requiresResourceVersion: true,
+    load: async () => void (await loadCel()),
   },
 }
 
@@ -88,7 +92,10 @@ function validateWebhook(webhook: Webhook, path: string): FieldError[] {
   errors.push(...labelSelector(`${path}.objectSelector`, webhook.objectSelector))
   errors.push(...oneOf(`${path}.reinvocationPolicy`, webhook.reinvocationPolicy, ['IfNeeded', 'Never']))
   errors.push(...validateWebhookClient(webhook.clientConfig, `${path}.clientConfig`))
-  return [...errors, ...validateMatchConditions(webhook.matchConditions, `${path}.matchConditions`)]
+  const { matchConditions } = webhook
+  if (!matchConditions?.length) return errors
+  const compiled = compileConditions(loadedCel(), matchConditions)
+  return [...errors, ...validateMatchConditions(matchConditions, compiled, `${path}.matchConditions`)]
 }
 
 /** Names of webhooks are global, so they are domains: "pods.policy.example.com". */
