@@ -2,6 +2,7 @@
  * The API server, put together: storage below, the store on it, admission in its way, HTTP in front.
  */
 
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClientTls } from '@dinghy/shared/http/client'
 import { type Listening, parseHostPort, type ServerTls } from '@dinghy/shared/http/listen-address'
@@ -120,6 +121,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const services = wire(options, parts)
   const { resources, reader, store, types, webhooks } = services
   const stop = new AbortController()
+  setMaxListeners(0, stop.signal) // all that follows the storage listens to it
   const customResources = await serveCustomResources({ store, resources, reader, types, webhooks, log }, stop.signal)
   const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
   const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
