@@ -38,9 +38,9 @@ async function settle<T>(work: Promise<T>): Promise<T> {
 
 const everything = [
   'api-server',
+  'runtime',
   'scheduler',
   'controller',
-  'runtime',
   'node-agent-node-1',
   'proxy-node-1',
   'node-agent-node-2',
