@@ -39,6 +39,7 @@ import { clientCertificates } from './auth/client-certificates.ts'
 import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
 import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
+import { serveCustomResources } from './custom-resources/serve-custom-resources.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { ensureFlowControlDefaults } from './flow-control/ensure-defaults.ts'
@@ -117,7 +118,9 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const { storage, clock, log, health, metrics } = parts
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
-  const { resources, reader, store } = services
+  const { resources, reader, store, types, webhooks } = services
+  const stop = new AbortController()
+  const customResources = await serveCustomResources({ store, resources, reader, types, webhooks, log }, stop.signal)
   const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
   const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
   const flowControl = new FlowController(storage, clock)
@@ -142,7 +145,6 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
-  const stop = new AbortController()
   const following = [
     services.authorization.follow(stop.signal),
     runPolicyStatus(services, stop.signal),
@@ -161,7 +163,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const close = async () => {
     await http.close(closeGraceMs)
     stop.abort()
-    await Promise.all([...following, aggregating])
+    await Promise.all([...following, aggregating, customResources.finished])
   }
   return { ...listening, services, close }
 }
