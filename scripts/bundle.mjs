@@ -14,13 +14,10 @@ import { root } from './bootstrap.mjs'
 import { makeSnapshot, snapshotFiles } from './snapshot.mjs'
 
 /** Each has a main; the other packages are libraries and become part of these. */
-const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'registry', 'node-agent', 'proxy', 'cli']
+const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'registry', 'node-agent', 'proxy', 'dns', 'cli']
 
-/**
- * Those that wake from a snapshot. The runtime does not: while it loads it looks up what it knows of the machine and
- * of its user. The others are started one at a time, and seldom.
- */
-const withSnapshot = new Set(['api-server', 'scheduler', 'controller', 'node-agent', 'proxy'])
+/** Those that a start of a cluster waits for wake from a snapshot; `cli` is the supervisor. */
+const withSnapshot = new Set(['api-server', 'scheduler', 'controller', 'runtime', 'node-agent', 'proxy', 'dns', 'cli'])
 
 /**
  * What our libraries ask for and never use here: Fastify's two compilers of schemas (we have none, see

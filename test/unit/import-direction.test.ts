@@ -30,7 +30,7 @@ const house: Record<string, Plan> = {
       'auth',
       'patch structural',
       'registry',
-      'admission flow-control openapi discovery bootstrap',
+      'admission audit flow-control openapi discovery bootstrap',
       'custom-resources',
       'http',
       'debug aggregation',
@@ -58,7 +58,7 @@ const house: Record<string, Plan> = {
       'deps',
       'children',
       'history service-account',
-      'cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
+      'certificates cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
       'cron-job endpoints replication-controller',
       'main',
     ],
@@ -71,7 +71,7 @@ const house: Record<string, Plan> = {
   runtime: {
     uses: ['builder', 'images', 'shared'],
     floors: [
-      'events filters start-error tool-environment inherited-descriptors',
+      'events filters start-error tool-environment inherited-descriptors timestamps precise-clock',
       'networks',
       'snapshots',
       'drivers',
@@ -91,6 +91,10 @@ const house: Record<string, Plan> = {
   proxy: {
     uses: ['shared'],
     floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'start-proxy', 'main'],
+  },
+  dns: {
+    uses: ['shared'],
+    floors: ['reply resolv-conf stub-domains zone', 'cluster-view forwarder', 'resolver', 'server', 'main'],
   },
   clients: { uses: ['shared'], floors: ['command-line', 'docker kubectl'] },
   compose: {

@@ -1,6 +1,7 @@
 /**
  * What a cluster has from the first moment on: its own namespaces, the roles and bindings of RBAC, the two priority
- * classes of the system, and the Service "kubernetes", by which programs in pods find this server.
+ * classes of the system, the Service "kubernetes", by which programs in pods find this server, and what extension
+ * servers have to know to believe it.
  *
  * Level-triggered: each start makes what is missing and corrects what has moved.
  */
@@ -8,6 +9,7 @@
 import type { Resource } from '@dinghy/shared/api/resources'
 import {
   apiVersionOf,
+  ConfigMaps,
   EndpointSlices,
   EndpointsResource,
   Namespaces,
@@ -19,7 +21,7 @@ import { clusterPolicy, namespacedPolicy } from './auth/rbac/bootstrap-policy.ts
 import { ensureRbacDefaults } from './bootstrap/rbac-defaults.ts'
 import type { Ipv4Range } from './registry/ipv4-range.ts'
 import { numberToIp } from './registry/ipv4-range.ts'
-import { setAt, valueAt } from './registry/field-path.ts'
+import { setNestedField, nestedField } from './registry/nested-field.ts'
 import type { Resources } from './registry/resources.ts'
 import type { Store } from './registry/store.ts'
 import { serverContext } from './registry/write-context.ts'
@@ -34,6 +36,15 @@ export interface Bootstrap extends Cluster {
   host: string
   port: number
   serviceRange: Ipv4Range
+  dns?: ClusterDns | undefined
+  /** Who signs the certificates of clients, and of this server where it asks for others. PEM. */
+  authorities: { clients?: string | undefined; frontProxies?: string | undefined }
+}
+
+export interface ClusterDns {
+  /** Of the Service. */
+  address: string
+  endpoint: { host: string; port: number }
 }
 
 const systemNamespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system']
@@ -69,7 +80,61 @@ export async function bootstrapCluster(cluster: Cluster): Promise<void> {
 
 /** What lives in those namespaces, and the address at which this server listens by now. */
 export async function bootstrapNamespaces(cluster: Bootstrap): Promise<void> {
-  await Promise.all([ensureRbacDefaults(cluster.store, namespacedPolicy()), kubernetesService(cluster)])
+  const { dns } = cluster
+  await Promise.all([
+    ensureRbacDefaults(cluster.store, namespacedPolicy()),
+    kubernetesService(cluster),
+    authenticationConfig(cluster),
+    ...(dns ? [dnsService(cluster, dns)] : []),
+  ])
+}
+
+/** kubeadm's Service of this name. Its DNS server is no pod, so its endpoint is written, not selected. */
+async function dnsService(cluster: Bootstrap, { address, endpoint }: ClusterDns): Promise<void> {
+  const metadata = { name: 'kube-dns', namespace: 'kube-system' }
+  const labels = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' }
+  const names = [
+    { name: 'dns', protocol: 'UDP' },
+    { name: 'dns-tcp', protocol: 'TCP' },
+  ]
+  const { host, port } = endpoint
+  await ensure(cluster, Services, {
+    metadata: { ...metadata, labels },
+    spec: {
+      clusterIP: address,
+      ports: names.map((one) => ({ ...one, port: 53, targetPort: port })),
+      sessionAffinity: 'None',
+      type: 'ClusterIP',
+    },
+  })
+  const slice = {
+    metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kube-dns' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [host], conditions: { ready: true } }],
+    ports: names.map((one) => ({ ...one, port })),
+  }
+  await ensure(cluster, EndpointSlices, slice, ['endpoints'], ['ports'])
+}
+
+/** Where extension servers learn whom to believe: upstream's cluster authentication trust controller writes it. */
+async function authenticationConfig(cluster: Bootstrap): Promise<void> {
+  const { clients, frontProxies } = cluster.authorities
+  if (clients === undefined && frontProxies === undefined) return
+  const data = {
+    ...(clients === undefined ? {} : { 'client-ca-file': clients }),
+    ...(frontProxies === undefined ? {} : { ...requestHeaders, 'requestheader-client-ca-file': frontProxies }),
+  }
+  const metadata = { name: 'extension-apiserver-authentication', namespace: 'kube-system' }
+  await ensure(cluster, ConfigMaps, { metadata, data }, ['data'])
+}
+
+/** Lists in JSON. */
+const requestHeaders = {
+  'requestheader-allowed-names': '["front-proxy-client"]',
+  'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+  'requestheader-group-headers': '["X-Remote-Group"]',
+  'requestheader-uid-headers': '["X-Remote-Uid"]',
+  'requestheader-username-headers': '["X-Remote-User"]',
 }
 
 /** As upstream, the first address of the range, port 443; its endpoint is this server. */
@@ -123,7 +188,7 @@ async function ensure(
     definition,
     { namespace, name },
     (current) => {
-      for (const path of paths) setAt(current, path, valueAt(object, path))
+      for (const path of paths) setNestedField(current, path, nestedField(object, path))
       return current
     },
     serverContext,

@@ -2,6 +2,7 @@
  * The API server, put together: storage below, the store on it, admission in its way, HTTP in front.
  */
 
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClientTls } from '@dinghy/shared/http/client'
 import { type Listening, parseHostPort, type ServerTls } from '@dinghy/shared/http/listen-address'
@@ -10,12 +11,16 @@ import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
 import type { Schema } from '@dinghy/shared/schema/schema'
 import { AdmissionChain } from './registry/admission.ts'
+import { certificateApproval, certificateSigning } from './admission/certificate-approval.ts'
 import { certificateRequester } from './admission/certificate-requester.ts'
+import { certificateSubjectRestriction } from './admission/certificate-subject-restriction.ts'
 import { defaultIngressClass, defaultStorageClass } from './admission/default-classes.ts'
 import { defaultTolerationSeconds } from './admission/default-toleration-seconds.ts'
 import { limitRanger } from './admission/limit-ranger.ts'
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts'
 import { persistentVolumeClaimResize } from './admission/persistent-volume-claim-resize.ts'
+import { ownerReferencesPermission, ownerReferencesPermissionName } from './admission/owner-references-permission.ts'
+import { podSecurity } from './admission/pod-security.ts'
 import { priority } from './admission/priority.ts'
 import { nodeRestriction } from './admission/node-restriction.ts'
 import { rbacEscalation } from './admission/rbac-escalation.ts'
@@ -29,6 +34,9 @@ import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.t
 import { validatingAdmissionWebhook } from './admission/webhook/validating-webhook.ts'
 import { Aggregator } from './aggregation/aggregator.ts'
 import { MetricsApi, summaryReader } from './aggregation/metrics-api.ts'
+import type { AuditLog } from './audit/audit-log.ts'
+import { Auditor } from './audit/auditor.ts'
+import type { AuditPolicy } from './audit/policy.ts'
 import { adminSocket } from './auth/admin-socket.ts'
 import { anonymous } from './auth/anonymous.ts'
 import { loopbackAdmin } from './auth/authenticate.ts'
@@ -38,7 +46,7 @@ import { bootstrapTokens } from './auth/bootstrap-tokens.ts'
 import { clientCertificates } from './auth/client-certificates.ts'
 import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
-import { bootstrapCluster, bootstrapNamespaces } from './bootstrap.ts'
+import { bootstrapCluster, bootstrapNamespaces, type ClusterDns } from './bootstrap.ts'
 import { serveCustomResources } from './custom-resources/serve-custom-resources.ts'
 import { debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
@@ -69,6 +77,8 @@ export interface ServerOptions {
   serviceCidr: string
   /** "30000-32767" */
   nodePortRange: string
+  /** The Service kube-dns, and where the server behind it listens. */
+  dns?: ClusterDns | undefined
   /** How long pods stay on a node that went away, unless they say otherwise. */
   defaultTolerationSeconds: number
   /** The PEM of the key that signs service account tokens. */
@@ -81,10 +91,24 @@ export interface ServerOptions {
   anonymousAuth?: boolean
   /** Who decides what a user may do. */
   authorizationModes?: AuthorizationMode[]
+  /** Those that are not always there. */
+  admissionPlugins?: string[]
   /** How this server speaks with kubelets; without it, in plain HTTP. */
   kubeletTls?: ClientTls | undefined
+  /** How this server shows itself to extension servers. */
+  frontProxy?: FrontProxy | undefined
+  /** Who did what is written into this log, as far as the policy says. */
+  audit?: { policy: AuditPolicy; log: AuditLog } | undefined
   /** The longest that a service account token may live. */
   maxTokenSeconds?: number | undefined
+}
+
+/** Extension servers believe whoever shows this certificate, whomever it says that it asks for. PEM. */
+export interface FrontProxy {
+  certificate: string
+  key: string
+  /** Who signed it. */
+  authority: string
 }
 
 /** All three as PEM. */
@@ -118,15 +142,27 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const { storage, clock, log, health, metrics } = parts
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
+  const { frontProxy, tls } = options
   const { resources, reader, store, types, webhooks } = services
   const stop = new AbortController()
+  setMaxListeners(0, stop.signal) // all that follows the storage listens to it
   const customResources = await serveCustomResources({ store, resources, reader, types, webhooks, log }, stop.signal)
   const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
-  const aggregator = new Aggregator({ storage, reader, resources, store, clock, log, builtIn: [metricsApi] })
+  const aggregator = new Aggregator({
+    storage,
+    reader,
+    resources,
+    store,
+    clock,
+    log,
+    builtIn: [metricsApi],
+    identity: frontProxy && { cert: frontProxy.certificate, key: frontProxy.key },
+  })
   const flowControl = new FlowController(storage, clock)
   const http = createApiServer({
     services,
     log,
+    auditor: options.audit && new Auditor({ ...options.audit, clock }),
     extensionFor: (path) => aggregator.find(path),
     flowControl,
     metrics: requestMetrics(metrics, clock),
@@ -154,11 +190,13 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   flowControl.load()
   const listening = await http.listen({
     ...parseHostPort(options.listen),
-    tls: options.tls && listenerTls(options.tls),
+    tls: tls && listenerTls(tls),
   })
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
   const { host, port } = listening
-  await bootstrapNamespaces({ store: services.store, resources, host, port, serviceRange })
+  const authorities = { clients: tls?.clientAuthority, frontProxies: frontProxy?.authority }
+  const { dns } = options
+  await bootstrapNamespaces({ store, resources, host, port, serviceRange, authorities, dns })
   const aggregating = aggregator.run(stop.signal)
   const close = async () => {
     await http.close(closeGraceMs)
@@ -187,7 +225,11 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     storageObjectInUseProtection(),
     persistentVolumeClaimResize(reader),
     runtimeClass(reader),
+    podSecurity(reader),
     certificateRequester(),
+    certificateApproval(authorization.authorize),
+    certificateSigning(authorization.authorize),
+    certificateSubjectRestriction(),
     defaultIngressClass(reader),
     defaultTolerationSeconds(options.defaultTolerationSeconds),
     mutatingAdmissionWebhook(dynamic),
@@ -196,6 +238,9 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     resourceQuota(reader),
     nodeRestriction(reader),
     rbacEscalation(authorization),
+    ...(options.admissionPlugins?.includes(ownerReferencesPermissionName)
+      ? [ownerReferencesPermission(authorization.authorize, resources)]
+      : []),
   ])
   const ports = parsePortRange(options.nodePortRange)
   const allocator = new ServiceAllocator(reader, parseIpv4Range(options.serviceCidr), ports)

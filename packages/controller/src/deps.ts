@@ -16,6 +16,7 @@
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import type { Informers } from '@dinghy/shared/client/informer'
+import type { KeyPair } from '@dinghy/shared/pki/authority'
 import type { Logger } from '@dinghy/shared/process/logger'
 
 export interface Controller {
@@ -56,4 +57,8 @@ export interface ControllerFlags {
   rootCa?: string | undefined
   /** Below it stand the volumes of the provisioner dinghy.io/host-path; without it there is no such provisioner. */
   volumeRoot?: string | undefined
+  /** Signs the certificates that were approved; without it none is signed. */
+  signingAuthority?: KeyPair | undefined
+  /** The longest that such a certificate is good for. */
+  signingDurationSeconds?: number | undefined
 }

@@ -17,7 +17,11 @@ import { runWithLease } from '@dinghy/shared/client/leader-election'
 import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
 import { kubeconfigFlag } from '@dinghy/shared/process/kubeconfig-flag'
 import { leaseFlags, leaseIdentity } from '@dinghy/shared/process/lease-flags'
+import { FlagError } from '@dinghy/shared/process/flags'
 import { runMain } from '@dinghy/shared/process/main'
+import { CertificateApprovingController } from './certificates/approving-controller.ts'
+import { CertificateCleaningController } from './certificates/cleaning-controller.ts'
+import { CertificateSigningController } from './certificates/signing-controller.ts'
 import { ClusterRoleAggregationController } from './cluster-role-aggregation/cluster-role-aggregation-controller.ts'
 import { CronJobController } from './cron-job/cron-job-controller.ts'
 import { DaemonSetController } from './daemon-set/daemon-set-controller.ts'
@@ -86,8 +90,11 @@ const controllers: ControllerClass[] = [
   ResourceQuotaController,
   NamespaceController,
   PodGcController,
-  // Who may do what.
+  // Who may do what, and how they prove who they are.
   ClusterRoleAggregationController,
+  CertificateApprovingController,
+  CertificateSigningController,
+  CertificateCleaningController,
 ]
 
 /**
@@ -137,6 +144,16 @@ runMain({
       help: 'how long after its start a pod that is not ready may be one that never was',
     },
     'root-ca-file': { type: 'string', help: 'the authority of the cluster, which every pod is given to trust' },
+    'cluster-signing-cert-file': {
+      type: 'string',
+      help: 'the authority that signs approved CertificateSigningRequests; without it none is signed',
+    },
+    'cluster-signing-key-file': { type: 'string', help: 'the key of that authority' },
+    'cluster-signing-duration': {
+      type: 'duration',
+      default: '8760h',
+      help: 'the longest that such a certificate is good for',
+    },
     'volume-root': {
       type: 'string',
       help: 'where dinghy.io/host-path makes its volumes; without it there is neither that provisioner nor its class',
@@ -168,6 +185,8 @@ runMain({
             initialReadinessDelayMs: flags.horizontalPodAutoscalerInitialReadinessDelay,
           },
           rootCa: flags.rootCaFile === undefined ? undefined : readFileSync(flags.rootCaFile, 'utf8'),
+          signingAuthority: signingAuthority(flags),
+          signingDurationSeconds: flags.clusterSigningDuration / 1000,
           volumeRoot: flags.volumeRoot ? resolve(flags.volumeRoot) : undefined,
         },
       }
@@ -187,3 +206,16 @@ runMain({
     await runWithLease({ client, clock, name: 'kube-controller-manager', identity, log, onWaiting }, work, signal)
   },
 })
+
+interface SigningFlags {
+  clusterSigningCertFile?: string | undefined
+  clusterSigningKeyFile?: string | undefined
+}
+
+function signingAuthority({ clusterSigningCertFile: cert, clusterSigningKeyFile: key }: SigningFlags) {
+  if (cert === undefined && key === undefined) return undefined
+  if (cert === undefined || key === undefined) {
+    throw new FlagError('--cluster-signing-cert-file and --cluster-signing-key-file need each other')
+  }
+  return { certificate: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
+}

@@ -41,7 +41,7 @@ export class EventBus {
       Actor: { ID: id, Attributes: attributes },
       scope: 'local',
       time: Math.floor(now / 1000),
-      timeNano: now * 1e6,
+      timeNano: Math.round(now * 1e6),
     }
     this.#recent.push(event)
     if (this.#recent.length > remembered) this.#recent.shift()

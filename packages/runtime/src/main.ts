@@ -10,13 +10,15 @@
  */
 import { mkdirSync, realpathSync } from 'node:fs'
 import { aborted } from '@dinghy/shared/api/aborted'
+import { atStart } from '@dinghy/shared/api/at-start'
 import { runMain } from '@dinghy/shared/process/main'
 import { listenAddressesOf, readTlsFiles } from './docker/listen-address.ts'
 import type { Wanted } from './drivers/choose.ts'
 import { closeInheritedDescriptors } from './inherited-descriptors.ts'
+import { preciseClock } from './precise-clock.ts'
 import { startRuntime } from './runtime.ts'
 
-closeInheritedDescriptors()
+atStart(closeInheritedDescriptors)
 
 runMain({
   name: 'runtime',
@@ -59,7 +61,7 @@ runMain({
       ociRuntime: flags.ociRuntime,
       network: flags.network as 'auto' | 'bridge' | 'loopback',
       log,
-      clock,
+      clock: preciseClock(clock),
       signal,
     })
     isReady = true

@@ -4,13 +4,15 @@
  * into a process.
  */
 
+import { atStart } from '@dinghy/shared/api/at-start'
+
 /** Where the machine's tools are looked up; a container's own PATH comes later. */
 export const toolsPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-/** Some systems have them elsewhere, and say so in the PATH that we were started with. */
-const ownPath = process.env['PATH'] ?? ''
+export const toolEnvironment = { PATH: toolsPath, LC_ALL: 'C' }
 
-export const toolEnvironment: Readonly<Record<string, string>> = {
-  PATH: ownPath === '' ? toolsPath : `${toolsPath}:${ownPath}`,
-  LC_ALL: 'C',
-}
+/** Some systems have them elsewhere, and say so in the PATH that we were started with. */
+atStart(() => {
+  const ownPath = process.env['PATH'] ?? ''
+  if (ownPath !== '') toolEnvironment.PATH = `${toolsPath}:${ownPath}`
+})

@@ -49,11 +49,7 @@ function pods(node: string, request: AdmissionRequest, reader: Reader): string |
   const { operation, subresource, namespace, name, object, previous } = request
   const who = `node ${JSON.stringify(node)}`
   if (subresource === 'status') return podStatus(who, node, object as Pod, previous as Pod)
-  const existing = reader.get(Pods, namespace, name)
-  if (subresource === 'eviction') {
-    if (!existing) throw notFound('', 'pods', name)
-    return existing.spec.nodeName === node ? undefined : `${who} can only evict pods with spec.nodeName set to itself`
-  }
+  if (subresource === 'eviction') return eviction(node, request, reader)
   if (subresource !== undefined) {
     return `unexpected pod subresource ${JSON.stringify(subresource)}, only 'status' and 'eviction' are allowed`
   }
@@ -61,8 +57,17 @@ function pods(node: string, request: AdmissionRequest, reader: Reader): string |
   if (operation !== 'DELETE') {
     return `unexpected operation ${JSON.stringify(operation)}, ${who} can only create and delete mirror pods`
   }
+  const existing = reader.get(Pods, namespace, name)
   if (!existing) throw notFound('', 'pods', name)
   return existing.spec.nodeName === node ? undefined : `${who} can only delete pods with spec.nodeName set to itself`
+}
+
+function eviction(node: string, { namespace, name }: AdmissionRequest, reader: Reader): string | undefined {
+  const existing = reader.get(Pods, namespace, name)
+  if (!existing) throw notFound('', 'pods', name)
+  return existing.spec.nodeName === node
+    ? undefined
+    : `node ${node} can only evict pods with spec.nodeName set to itself`
 }
 
 function podStatus(who: string, node: string, next: Pod, previous: Pod): string | undefined {

@@ -7,7 +7,7 @@ import { invalid, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isQualifiedName } from '@dinghy/shared/api/names'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
-import { valueAt } from '../registry/field-path.ts'
+import { nestedField } from '../registry/nested-field.ts'
 import { validateObjectMeta } from '../registry/kinds/object-meta.ts'
 import type { ScalePaths, Strategy } from '../registry/resource-definition.ts'
 import { conform } from '../shape/conform.ts'
@@ -118,7 +118,7 @@ function validateByRules(
 const maxInt32 = 2 ** 31 - 1
 
 function validateReplicas(object: KubernetesObject, path: string[]): FieldError[] {
-  const value = valueAt(object, path)
+  const value = nestedField(object, path)
   const at = `.${path.join('.')}`
   if (value === undefined) return []
   if (typeof value !== 'number' || !Number.isInteger(value)) {
@@ -131,7 +131,7 @@ function validateReplicas(object: KubernetesObject, path: string[]): FieldError[
 
 function validateScaleStatus(object: KubernetesObject, { statusReplicas, selector }: ScalePaths): FieldError[] {
   const errors = validateReplicas(object, statusReplicas)
-  const text = selector && valueAt(object, selector)
+  const text = selector && nestedField(object, selector)
   if (text === undefined || typeof text === 'string') return errors
   const at = `.${(selector ?? []).join('.')}`
   const detail = `${at} accessor error: ${JSON.stringify(text)} is of the type ${typeof text}, expected string`

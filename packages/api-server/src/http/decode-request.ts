@@ -19,5 +19,6 @@ export async function decodeRequest<T extends KubernetesObject>(
   const contentType = exchange.request.headers['content-type']
   const { object, warnings } = decodeBody(body, contentType, target, { fieldValidation: validation })
   exchange.warnings.push(...warnings)
+  exchange.audit?.received(object)
   return object as T
 }

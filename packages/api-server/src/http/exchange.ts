@@ -4,9 +4,11 @@
 
 import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Status } from '@dinghy/shared/api/errors'
 import { readBody } from '@dinghy/shared/http/body'
 import type { HttpServer } from '@dinghy/shared/http/server'
 import { type Upgrade, upgradeOf } from '@dinghy/shared/http/upgrade'
+import type { Audit } from '../audit/auditor.ts'
 import { actorOf } from '../auth/actor.ts'
 import type { UserInfo } from '../auth/user.ts'
 import type { Ticket } from '../flow-control/flow-controller.ts'
@@ -36,6 +38,10 @@ export class Exchange {
   /** Its seat, while it has one. */
   ticket: Ticket | undefined
   user: UserInfo = admin
+  /** Set if this request is written down. */
+  audit: Audit | undefined
+  /** What a client was told that was refused, as far as the audit needs it. */
+  refusal: Status | undefined
   readonly #server: HttpServer
   #signal: AbortSignal | undefined
 
@@ -67,7 +73,10 @@ export class Exchange {
   }
 
   async body(): Promise<Buffer> {
-    return await readBody(this.request.raw, maxBodyBytes)
+    const body = await readBody(this.request.raw, maxBodyBytes)
+    // Patches and options; whatever is decoded into an object is told as that.
+    if (this.audit?.wants('Request') && body.subarray(0, 1).toString().match(/[{[]/)) this.audit.received(parsed(body))
+    return body
   }
 
   /** What a write by this request carries. */
@@ -81,6 +90,17 @@ export class Exchange {
       dryRun,
       fieldManager,
       warn: (message) => this.warnings.push(message),
+      annotate: (key, value) => this.audit?.annotate(key, value),
     }
+  }
+}
+
+/** Undefined for what is not JSON, about which decoding will have its say. */
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString())
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
   }
 }

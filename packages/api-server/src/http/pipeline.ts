@@ -27,12 +27,14 @@ import type { ErrorAnswer } from '@dinghy/shared/http/http-error'
 import { HttpServer } from '@dinghy/shared/http/server'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { authenticate } from '../auth/authenticate.ts'
+import type { Auditor } from '../audit/auditor.ts'
 import type { Authorizer } from '../auth/authorize.ts'
 import { notAuthorized } from '../auth/forbidden.ts'
 import { impersonate } from '../auth/impersonation.ts'
 import { requireLocal } from '../auth/loopback.ts'
 import type { FlowController } from '../flow-control/flow-controller.ts'
 import { Exchange, maxBodyBytes } from './exchange.ts'
+import { beginAudit, watchAnswers } from './audit-hooks.ts'
 import { seatsOf, takeSeat } from './flow-control.ts'
 import { attributesOf } from './access-attributes.ts'
 import { addPathRoutes, type PathRoutes } from './path-routes.ts'
@@ -48,6 +50,8 @@ export interface Pipeline {
   paths: PathRoutes
   metrics: RequestMetrics
   log: Logger
+  /** Writes down who did what. */
+  auditor?: Auditor | undefined
   /** Another server that answers for this path (../aggregation/), if there is one. */
   extensionFor(path: string): Extension | undefined
 }
@@ -61,7 +65,7 @@ export interface Extension {
 }
 
 export function createApiServer(pipeline: Pipeline): HttpServer {
-  const { services, log } = pipeline
+  const { services, log, auditor } = pipeline
   const server = new HttpServer({
     errorHandler: (error, request) => answerError(error, request, log),
     notFound: () => {
@@ -85,13 +89,21 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
   })
   app.addHook('onRequest', function authenticateRequest({ exchange, headers, raw }, _reply, done) {
     const { path } = exchange.info
-    exchange.user = authenticate(services.authenticators, { headers, path, socket: raw.socket })
+    try {
+      exchange.user = authenticate(services.authenticators, { headers, path, socket: raw.socket })
+    } catch (error) {
+      if (auditor) beginAudit(auditor, exchange, undefined)
+      throw error
+    }
+    if (auditor) beginAudit(auditor, exchange, exchange.user)
     // Credentials are for this server: nobody whom the request is handed on to shall see them.
     delete headers.authorization
     done()
   })
   app.addHook('onRequest', function impersonateUser({ exchange, headers, raw }, _reply, done) {
-    exchange.user = impersonate(exchange.user, raw.rawHeaders, services.authorization.authorize)
+    const asked = exchange.user
+    exchange.user = impersonate(asked, raw.rawHeaders, services.authorization.authorize)
+    if (exchange.user !== asked) exchange.audit?.impersonated(exchange.user)
     for (const name in headers) if (name.startsWith('impersonate-')) delete headers[name]
     done()
   })
@@ -116,6 +128,7 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
     if (exchange.info.verb === 'watch') exchange.ticket?.release()
     done(null, payload)
   })
+  if (auditor) watchAnswers(app)
   app.addHook('onSend', encode)
 
   addPathRoutes(app, pipeline.paths)
@@ -145,9 +158,10 @@ function onceOver({ upgrade, reply }: Exchange, act: () => void): void {
   connection.once('close', act)
 }
 
-function authorize({ user, info, query }: Exchange, authorizer: Authorizer): void {
+function authorize({ user, info, query, audit }: Exchange, authorizer: Authorizer): void {
   const attributes = attributesOf(user, info, query)
   const decision = authorizer(attributes)
+  audit?.decided(decision)
   if (!decision.allowed) throw notAuthorized(attributes, decision.reason)
 }
 

@@ -35,7 +35,8 @@ beforeAll(async () => {
   })
   jane = await clientOf(authority, 'jane', ['dev', 'ops'])
   const tls = { ...server, clientAuthority: authority.certificate }
-  fixture = await serverFixture({ tls, adminSocket: socketPath, anonymousAuth: true, signingKey })
+  const frontProxy = { certificate: '', key: '', authority: 'the other authority' }
+  fixture = await serverFixture({ tls, adminSocket: socketPath, anonymousAuth: true, signingKey, frontProxy })
 })
 afterAll(async () => {
   await fixture.close()
@@ -276,6 +277,16 @@ describe('tokens of service accounts', () => {
       error: expect.stringContaining('["vault" "mail"] is invalid') as string,
     })
     expect(await review('x')).toEqual({ user: {}, error: 'invalid bearer token' })
+  })
+})
+
+test('extension servers can read whom to believe', async () => {
+  const path = '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication'
+  expect((await asAdmin('GET', path))['data']).toMatchObject({
+    'client-ca-file': authority.certificate,
+    'requestheader-client-ca-file': 'the other authority',
+    'requestheader-allowed-names': '["front-proxy-client"]',
+    'requestheader-username-headers': '["X-Remote-User"]',
   })
 })
 

@@ -54,7 +54,7 @@ async function* linesOf(
   options: WatchStreamOptions,
 ): AsyncIterable<Buffer> {
   const { clock, allowBookmarks } = options
-  // Upstream spreads the ends of endless watches over half an hour, lest all clients come back at once.
+  // Upstream spreads the ends of endless watches over half an hour, so that not all clients come back at once.
   const seconds = options.timeoutSeconds ?? minTimeoutSeconds * (1 + Math.random())
   const timeout = clock.setTimeout(stop, seconds * 1000)
   const bookmarks = allowBookmarks ? repeat(clock, bookmarkIntervalMs, options.requestBookmark) : undefined

@@ -14,7 +14,7 @@ describe('what strict clients look for in an object that nobody has touched yet'
   test.each([
     ['apps.v1.Deployment', {}],
     ['apps.v1.ReplicaSet', { replicas: 0 }],
-    ['apps.v1.StatefulSet', { availableReplicas: 0, replicas: 0 }],
+    ['apps.v1.StatefulSet', { replicas: 0, availableReplicas: 0 }],
     [
       'apps.v1.DaemonSet',
       { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 },

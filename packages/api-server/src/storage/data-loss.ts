@@ -13,6 +13,7 @@ import type { Database } from 'better-sqlite3'
 import { verified } from './checksum.ts'
 import { DatabaseDamaged, type DatabaseOptions, isDamage, openDatabase } from './database-file.ts'
 import { lockDatabase } from './database-lock.ts'
+import type { Encryption } from './encryption.ts'
 import { HighWaterMark } from './high-water-mark.ts'
 import { putInPlace, writeDatabase } from './replace-database.ts'
 import { type RevisionRow, sql } from './schema.ts'
@@ -27,11 +28,11 @@ export function acceptDataLoss(options: DatabaseOptions): string {
   } catch (error) {
     if (!(error instanceof DatabaseDamaged)) throw error
   }
-  const { path, lockTimeoutMs = 2_000 } = options
+  const { path, lockTimeoutMs = 2_000, encryption } = options
   const lock = lockDatabase(path, lockTimeoutMs)
   const mark = new HighWaterMark(`${path}-mark`)
   try {
-    const saved = saveRows(path, mark.found)
+    const saved = saveRows(path, mark.found, encryption)
     moveAside(path)
     putInPlace(`${path}.new`, path)
     mark.record(saved.next - 1)
@@ -63,7 +64,7 @@ export function report(path: string, { rows, newest, unreadable, next }: Saved):
 }
 
 /** Writes `path`.new. */
-function saveRows(path: string, mark: number): Saved {
+function saveRows(path: string, mark: number, encryption: Encryption | undefined): Saved {
   const copy = `${path}.copy`
   try {
     copyForReading(path, copy)
@@ -73,7 +74,9 @@ function saveRows(path: string, mark: number): Saved {
       const known = readOr(undefined, () => database.prepare(sql.newest).get()) as { revision: number } | undefined
       const end = Math.max(mark, known?.revision ?? 0, ...compactions.map(({ revision }) => revision))
       const saved: Saved = { rows: 0, newest: 0, unreadable: 0, next: end + 1 }
-      const rows = readableRows(database, end, saved)
+      // Where the key is lost, what was encrypted with it is, too.
+      encryption?.ensureKey()
+      const rows = readableRows(database, end, saved, encryption)
       writeDatabase(`${path}.new`, { rows, compactions: [...compactions, { prefix: '', revision: end }] })
       return saved
     } finally {
@@ -105,7 +108,7 @@ function copyForReading(path: string, copy: string): void {
 const chunkSize = 1_000
 
 /** One by one where a whole chunk cannot be read: damage hides its neighbours, not the others. */
-function* readableRows(database: Database, end: number, saved: Saved): Generator<RevisionRow> {
+function* readableRows(database: Database, end: number, saved: Saved, encryption?: Encryption): Generator<RevisionRow> {
   const one = readOr(undefined, () => database.prepare(sql.revision))
   const many = readOr(undefined, () => database.prepare(sql.after))
   if (!one || !many) return
@@ -117,7 +120,7 @@ function* readableRows(database: Database, end: number, saved: Saved): Generator
       | undefined
     for (const row of rows ?? numbers.map((revision) => readOr(unreadable, () => one.get(revision)))) {
       if (row === undefined) continue
-      const good = readOr(undefined, () => verified(row as RevisionRow))
+      const good = readOr(undefined, () => decodable(verified(row as RevisionRow), encryption))
       if (good) {
         saved.rows++
         saved.newest = good.revision
@@ -125,6 +128,10 @@ function* readableRows(database: Database, end: number, saved: Saved): Generator
       } else saved.unreadable++
     }
   }
+}
+
+function decodable(row: RevisionRow, encryption: Encryption | undefined): RevisionRow | undefined {
+  return !encryption || encryption.canDecode(row.value) ? row : undefined
 }
 
 /** `otherwise` where the file is damaged. */

@@ -16,10 +16,12 @@ import { constants, copyFileSync, existsSync, readFileSync, rmSync, statSync, wr
 import type { Database } from 'better-sqlite3'
 import { tallyAfter, verified } from './checksum.ts'
 import { type DatabaseLock, lockDatabase } from './database-lock.ts'
+import { encryptedPrefix, type Encryption, secretsPrefix } from './encryption.ts'
 import { HighWaterMark } from './high-water-mark.ts'
 import { replaceDatabase } from './replace-database.ts'
 import { createTables, type RevisionRow, schemaVersion, sql, versionOf } from './schema.ts'
 import { sqliteLibrary } from './sqlite-library.ts'
+import { prefixEnd } from './storage.ts'
 import { examineLog } from './write-ahead-log.ts'
 
 export interface DatabaseFile {
@@ -47,36 +49,39 @@ export interface DatabaseOptions {
   path: string
   /** How long to wait for a dying predecessor to let go of the file. */
   lockTimeoutMs?: number
+  /** Without it everything is stored as it is served. */
+  encryption?: Encryption
 }
 
-export function openDatabase({ path, lockTimeoutMs = 2_000 }: DatabaseOptions): DatabaseFile {
+export function openDatabase({ path, lockTimeoutMs = 2_000, encryption }: DatabaseOptions): DatabaseFile {
   if (path === ':memory:') {
     const database = connect(path)
     return { database, ...load(database), record: () => undefined, close: () => void database.close() }
   }
   const lock = lockDatabase(path, lockTimeoutMs)
   try {
-    return openLocked(path, lock)
+    return openLocked(path, lock, encryption)
   } catch (error) {
     lock.release()
     throw error
   }
 }
 
-function openLocked(path: string, lock: DatabaseLock): DatabaseFile {
+function openLocked(path: string, lock: DatabaseLock, encryption: Encryption | undefined): DatabaseFile {
   const mark = new HighWaterMark(`${path}-mark`)
   try {
     const log = readLog(path)
     const state = examineLog(log)
     if (state !== 'whole') {
-      const { revision } = inspectCopy(path, log)
+      const { revision } = inspectCopy(path, log, encryption)
       if (state === 'damaged' || revision < mark.found) throw cutShort(path, revision, mark.found)
     }
     // SQLite takes an empty file for a new database, and removes the log that lies beside it.
     if (mark.found > 0 && isEmpty(path)) throw cutShort(path, 0, mark.found)
-    const database = connect(path)
+    const database = connect(path, encryption)
     try {
       const loaded = asDamage(path, () => load(database))
+      if (encryption) requireKey(path, database, encryption)
       if (loaded.revision < mark.found) throw cutShort(path, loaded.revision, mark.found)
       mark.record(loaded.revision)
       return {
@@ -100,7 +105,7 @@ function openLocked(path: string, lock: DatabaseLock): DatabaseFile {
 }
 
 /** Opens or makes the file, or makes it new if an older version of this program has written it. */
-export function connect(path: string): Database {
+function connect(path: string, encryption?: Encryption): Database {
   const database = open(path)
   try {
     const version = asDamage(path, () => versionOf(database))
@@ -111,8 +116,9 @@ export function connect(path: string): Database {
     database.close()
     throw error
   }
-  // Version 1 had no checksums and gave no room back.
-  replaceDatabase(path, database)
+  // Version 1 had no checksums, encrypted nothing and gave no room back.
+  encryption?.ensureKey()
+  replaceDatabase(path, database, (key, value) => encryption?.encode(key, value) ?? value)
   return open(path)
 }
 
@@ -152,6 +158,19 @@ class IncompleteDatabase extends Error {
   }
 }
 
+/** A new key is only made where the old one is not missed. */
+function requireKey(path: string, database: Database, encryption: Encryption): void {
+  const asked = {
+    start: secretsPrefix,
+    end: prefixEnd(secretsPrefix),
+    encrypted: Buffer.from(encryptedPrefix),
+    ours: encryption.prefix,
+  }
+  const { count } = database.prepare(sql.foreignSecrets).get(asked) as { count: number }
+  if (count > 0) throw new DatabaseDamaged(`${path} cannot be read: ${encryption.complaint}`)
+  encryption.ensureKey()
+}
+
 function readLog(path: string): Buffer {
   const file = `${path}-wal`
   return existsSync(file) ? readFileSync(file) : Buffer.alloc(0)
@@ -162,12 +181,12 @@ function isEmpty(path: string): boolean {
 }
 
 /** What SQLite would make of this log. */
-function inspectCopy(path: string, log: Buffer): { revision: number } {
+function inspectCopy(path: string, log: Buffer, encryption: Encryption | undefined): { revision: number } {
   const copy = `${path}.copy`
   try {
     if (existsSync(path)) copyFileSync(path, copy, constants.COPYFILE_FICLONE)
     writeFileSync(`${copy}-wal`, log, { mode: 0o600 })
-    const database = connect(copy)
+    const database = connect(copy, encryption)
     try {
       return asDamage(path, () => load(database))
     } finally {

@@ -18,14 +18,21 @@ export interface Content {
   compactions: Iterable<{ prefix: string; revision: number }>
 }
 
+/** From a value as it is served to the one that is stored. */
+export type Encode = (key: string, value: Buffer) => Buffer
+
 /** Brings the database up to this version, and closes it. */
-export function replaceDatabase(path: string, old: Database): void {
-  const rows = old.prepare(sql.all).iterate() as Iterable<PlainRow>
+export function replaceDatabase(path: string, old: Database, encode: Encode): void {
+  const rows = encoded(old.prepare(sql.all).iterate() as Iterable<PlainRow>, encode)
   const compactions = old.prepare(sql.compactions).all() as { prefix: string; revision: number }[]
   writeDatabase(`${path}.new`, { rows, compactions })
   // Without the old file's log, which would be taken for the new one's.
   old.close()
   putInPlace(`${path}.new`, path)
+}
+
+function* encoded(rows: Iterable<PlainRow>, encode: Encode): Generator<PlainRow> {
+  for (const row of rows) yield { ...row, value: encode(row.key, row.value) }
 }
 
 /** Resolves nothing, waits for nothing: when it returns, the file is on the disk. */
@@ -35,8 +42,8 @@ export function writeDatabase(path: string, { rows, compactions }: Content): voi
   const database = new BetterSqlite(path)
   try {
     database.pragma('auto_vacuum = INCREMENTAL')
-    // A file that is not whole is never put in place, so there is nothing to roll back.
-    database.pragma('journal_mode = OFF')
+    // A file that is not whole is never put in place, so nothing has to be rolled back after a crash.
+    database.pragma('journal_mode = MEMORY')
     database.pragma('synchronous = OFF')
     createTables(database)
     const insert = database.prepare(sql.insert)

@@ -95,6 +95,9 @@ export const sql = {
   windowEnd: `SELECT revision FROM revisions WHERE revision > ? ORDER BY revision LIMIT 1 OFFSET ?`,
   sizes: `SELECT revision, key, length(value) AS bytes, ${peoples} AS peoples FROM revisions
           WHERE revision < ? ORDER BY revision DESC LIMIT ?`,
+  foreignSecrets: `SELECT count(*) AS count FROM revisions WHERE key >= :start AND key < :end
+                     AND substr(value, 1, length(:encrypted)) = :encrypted
+                     AND substr(value, 1, length(:ours)) <> :ours`,
   newestCompaction: `SELECT max(revision) AS revision FROM compactions`,
   compactions: `SELECT prefix, revision FROM compactions`,
   setCompaction: `INSERT INTO compactions (prefix, revision) VALUES (?, ?)

@@ -19,6 +19,7 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { checksumOf, tallyAfter, verified } from './checksum.ts'
 import { type DatabaseFile, type DatabaseOptions, openDatabase } from './database-file.ts'
+import type { Encryption } from './encryption.ts'
 import { type Cut, forget, giveRoomBack, type HistoryRow, historyRows } from './history-table.ts'
 import { Latest } from './latest.ts'
 import type { ChangeEvent } from './recent-events.ts'
@@ -46,6 +47,7 @@ export interface SqliteOptions extends DatabaseOptions {
 
 export class SqliteStorage implements Storage {
   readonly #file: Omit<DatabaseFile, 'rows' | 'revision' | 'tally'>
+  readonly #encryption: Encryption | undefined
   readonly #clock: Clock
   readonly #maxUnreadEvents: number
   readonly #statements: Record<keyof typeof sql, Statement>
@@ -62,13 +64,14 @@ export class SqliteStorage implements Storage {
   constructor({ clock, maxUnreadEvents = 10_000, ...options }: SqliteOptions) {
     const { rows, revision, tally, ...file } = openDatabase(options)
     this.#file = file
+    this.#encryption = options.encryption
     this.#clock = clock
     this.#maxUnreadEvents = maxUnreadEvents
     this.#statements = prepare(this.#file)
     this.#revision = revision
     this.#tally = tally
     this.#recent = new RecentEvents(recentEvents, this.#revision)
-    this.#latest.load(rows.map(checkedEntryOf))
+    this.#latest.load(rows.map((row) => this.#checkedEntryOf(row)))
     for (const row of this.#statements.compactions.iterate()) {
       const { prefix, revision } = row as { prefix: string; revision: number }
       this.#compactions.set(prefix, revision)
@@ -83,7 +86,7 @@ export class SqliteStorage implements Storage {
     if (revision === undefined || revision === this.#revision) return this.#latest.get(key)
     this.#requireReadable(key, revision)
     const row = this.#statements.keyAt.get(key, revision) as RevisionRow | undefined
-    return row && !row.deleted ? entryOf(row) : undefined
+    return row && !row.deleted ? this.#entryOf(row) : undefined
   }
 
   list(prefix: string, { revision, limit, after }: ListOptions = {}): ListResult {
@@ -97,7 +100,7 @@ export class SqliteStorage implements Storage {
     const entries: Entry[] = []
     let remaining = 0
     for (const row of this.#statements.listAt.iterate(start, prefixEnd(prefix), revision)) {
-      if (entries.length < wanted) entries.push(entryOf(row as RevisionRow))
+      if (entries.length < wanted) entries.push(this.#entryOf(row as RevisionRow))
       else remaining++
     }
     return listResult(revision, entries, remaining)
@@ -130,7 +133,7 @@ export class SqliteStorage implements Storage {
   }
 
   history(key: string): Revision[] {
-    return (this.#statements.history.all(key) as RevisionRow[]).map(revisionOf)
+    return (this.#statements.history.all(key) as RevisionRow[]).map((row) => this.#revisionOf(row))
   }
 
   newestOf(key: string): number {
@@ -139,7 +142,7 @@ export class SqliteStorage implements Storage {
 
   revisionAt(revision: number): Revision | undefined {
     const row = this.#statements.revision.get(revision) as RevisionRow | undefined
-    return row && revisionOf(row)
+    return row && this.#revisionOf(row)
   }
 
   compact(revision: number, prefix = ''): void {
@@ -247,7 +250,7 @@ export class SqliteStorage implements Storage {
       actor,
       cause,
       at: this.#clock.now(),
-      value,
+      value: this.#encryption?.encode(key, value) ?? value,
     }
     this.#bytesWritten += value.length
     this.#statements.insert.run({ ...row, checksum: checksumOf(row), tally })
@@ -274,9 +277,35 @@ export class SqliteStorage implements Storage {
 
   #eventOf(row: RevisionRow): ChangeEvent {
     const before = this.#statements.revision.get(row.prev_revision) as RevisionRow | undefined
-    const previous = before && !before.deleted ? entryOf(before) : undefined
+    const previous = before && !before.deleted ? this.#entryOf(before) : undefined
     const type = row.deleted ? 'DELETED' : row.create_revision === row.revision ? 'ADDED' : 'MODIFIED'
-    return { type, revision: row.revision, entry: entryOf(row), previous }
+    return { type, revision: row.revision, entry: this.#entryOf(row), previous }
+  }
+
+  #entryOf(row: RevisionRow): Entry {
+    return this.#checkedEntryOf(verified(row))
+  }
+
+  #checkedEntryOf(row: RevisionRow): Entry {
+    return new Entry(row.key, row.revision, row.create_revision, this.#valueOf(row))
+  }
+
+  #valueOf({ key, value }: RevisionRow): Buffer {
+    return this.#encryption?.decode(key, value) ?? value
+  }
+
+  #revisionOf(row: RevisionRow): Revision {
+    verified(row)
+    return {
+      revision: row.revision,
+      key: row.key,
+      previous: row.prev_revision,
+      verb: row.deleted ? 'delete' : row.create_revision === row.revision ? 'create' : 'update',
+      actor: row.actor,
+      cause: row.cause ?? undefined,
+      at: row.at,
+      object: JSON.parse(this.#valueOf(row).toString()) as KubernetesObject,
+    }
   }
 
   #requireReadable(prefix: string, revision: number): void {
@@ -308,31 +337,9 @@ function prepare({ database }: Pick<DatabaseFile, 'database'>): Record<keyof typ
   >
 }
 
-function entryOf(row: RevisionRow): Entry {
-  return checkedEntryOf(verified(row))
-}
-
-function checkedEntryOf(row: RevisionRow): Entry {
-  return new Entry(row.key, row.revision, row.create_revision, row.value)
-}
-
 function listResult(revision: number, entries: Entry[], remaining: number): ListResult {
   const last = entries.at(-1)
   return remaining > 0 && last
     ? { revision, entries, remaining, continue: last.key }
     : { revision, entries, remaining: 0 }
-}
-
-function revisionOf(row: RevisionRow): Revision {
-  verified(row)
-  return {
-    revision: row.revision,
-    key: row.key,
-    previous: row.prev_revision,
-    verb: row.deleted ? 'delete' : row.create_revision === row.revision ? 'create' : 'update',
-    actor: row.actor,
-    cause: row.cause ?? undefined,
-    at: row.at,
-    object: JSON.parse(row.value.toString()) as KubernetesObject,
-  }
 }

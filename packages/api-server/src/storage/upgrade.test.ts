@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { temporaryDatabase, withStorage } from '../testing/database-fixture.ts'
+import { openStorage, temporaryDatabase, withStorage } from '../testing/database-fixture.ts'
+import { Encryption } from './encryption.ts'
 import { sqliteLibrary } from './sqlite-library.ts'
 import { RevisionCompacted } from './storage.ts'
 
@@ -43,6 +44,20 @@ test('a database of the first version is written anew, with everything in it', (
     })
     expect(existsSync(`${path}.new`)).toBe(false)
   }
+})
+
+test('and Secrets in it are encrypted then', () => {
+  const path = temporaryDatabase()
+  firstVersion(path)
+  const database = new (sqliteLibrary())(path)
+  database.exec(`UPDATE revisions SET key = '/core/secrets/a/1' WHERE key = '/a/1'`)
+  database.close()
+  expect(readFileSync(path, 'latin1')).toContain('"resourceVersion":"3"')
+  const encryption = new Encryption('aesgcm', `${path}-key`)
+  const storage = openStorage(path, encryption)
+  expect(storage.get('/core/secrets/a/1')?.object).toMatchObject({ metadata: { resourceVersion: '3' } })
+  storage.close()
+  expect(readFileSync(path, 'latin1')).not.toContain('"resourceVersion":"3"')
 })
 
 test('one of a version that comes after this is refused', () => {

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { FakeClock } from '@dinghy/shared/api/clock'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
+import type { Encryption } from '../storage/encryption.ts'
 import { SqliteStorage } from '../storage/sqlite.ts'
 import type { Mutation } from '../storage/storage.ts'
 
@@ -23,8 +24,8 @@ export function temporaryDatabase(): string {
   return join(directory, 'state.db')
 }
 
-export function openStorage(path: string): SqliteStorage {
-  return new SqliteStorage({ path, clock, lockTimeoutMs: 0 })
+export function openStorage(path: string, encryption?: Encryption): SqliteStorage {
+  return new SqliteStorage({ path, clock, lockTimeoutMs: 0, ...(encryption ? { encryption } : {}) })
 }
 
 /** Opens, looks, and closes. */

@@ -49,6 +49,10 @@ test('a first start makes all of it, and the next one nothing', async () => {
     'pki/apiserver.key',
     'pki/ca.crt',
     'pki/ca.key',
+    'pki/front-proxy-ca.crt',
+    'pki/front-proxy-ca.key',
+    'pki/front-proxy-client.crt',
+    'pki/front-proxy-client.key',
     'pki/sa.key',
     'pki/sa.pub',
   ])
@@ -67,6 +71,14 @@ test('the API server is who people, components and pods call', async () => {
   }
   for (const address of ['127.0.0.1', '127.127.0.1', '10.96.0.1']) expect(certificate.checkIP(address)).toBe(address)
   expect(certificateOf(state, 'nodes/node-2/pki/kubelet.crt').checkIP('127.95.2.1')).toBe('127.95.2.1')
+})
+
+test('extension servers are shown a certificate of an authority of its own', () => {
+  const state = temporaryState()
+  ensurePki(someConfig, state, url, now)
+  const certificate = certificateOf(state, 'pki/front-proxy-client.crt')
+  expect(certificate.verify(certificateOf(state, 'pki/front-proxy-ca.crt').publicKey)).toBe(true)
+  expect(certificate.verify(certificateOf(state, 'pki/ca.crt').publicKey)).toBe(false)
 })
 
 test('everybody is who the roles of Kubernetes name', async () => {
@@ -102,8 +114,8 @@ test('what expires, misses a name or is new is made, and nothing else', async ()
   ])
   ensurePki({ ...someConfig, nodes, slot: 30 }, state, url, now + 350 * dayMs)
   const renewed = changed(third, filesOf(state))
-  expect(renewed).toHaveLength(third.size - 4)
-  expect(renewed.some((file) => /pki\/(ca|sa)\./.test(file))).toBe(false)
+  expect(renewed).toHaveLength(third.size - 6)
+  expect(renewed.some((file) => /pki\/(ca|sa|front-proxy-ca)\./.test(file))).toBe(false)
 })
 
 test('another port is written into the kubeconfigs, which keep their certificates', async () => {

@@ -1,10 +1,12 @@
 /**
- * The cluster's certificates, laid out as kubeadm lays them out: one authority, and for every process an identity of
- * its own.
+ * The cluster's certificates, laid out as kubeadm lays them out: an authority, and for every process an identity of its
+ * own.
  *
- *   pki/ca                         signs all others                               (as in /etc/kubernetes/pki)
+ *   pki/ca                         signs the others                               (as in /etc/kubernetes/pki)
  *   pki/apiserver                  what the API server shows to its clients
  *   pki/apiserver-kubelet-client   what it shows to kubelets
+ *   pki/front-proxy-ca             signs front-proxy-client, which the API server shows to extension servers; an
+ *                                  authority of its own, since they believe it whoever it says is asking
  *   pki/sa.key, sa.pub             sign and check the tokens of service accounts
  *   nodes/NODE/pki/kubelet         what the kubelet server of a node shows        (as in /var/lib/kubelet/pki)
  *   identities/NAME.conf           kubeconfig of a component, or of the administrator
@@ -31,10 +33,14 @@ const daySeconds = 86_400
 const authoritySeconds = 3650 * daySeconds
 const certificateSeconds = 365 * daySeconds
 
+const authorities = { ca: 'kubernetes', 'front-proxy-ca': 'front-proxy-ca' }
+type AuthorityName = keyof typeof authorities
+
 /** A certificate that is kept as a pair of files. */
 interface WantedPair {
   directory: string
   name: string
+  authority: AuthorityName
   subject: Subject
   usages: string[]
   names: string[]
@@ -44,12 +50,14 @@ const server = ['digital signature', 'key encipherment', 'server auth']
 const client = ['digital signature', 'key encipherment', 'client auth']
 
 /** Who is who, by the names that upstream's roles are bound to. Pure. */
-export function identitiesOf({ nodes }: Pick<ClusterConfig, 'nodes'>): Record<string, Subject> {
+export function identitiesOf({ nodes, dns }: Pick<ClusterConfig, 'nodes' | 'dns'>): Record<string, Subject> {
   return {
     admin: { user: 'kubernetes-admin', groups: ['kubeadm:cluster-admins'] },
     'controller-manager': { user: 'system:kube-controller-manager', groups: [] },
     scheduler: { user: 'system:kube-scheduler', groups: [] },
     proxy: { user: 'system:kube-proxy', groups: [] },
+    // kubeadm's CoreDNS runs as a pod, by this account.
+    ...(dns ? { dns: { user: 'system:serviceaccount:kube-system:coredns', groups: ['system:serviceaccounts'] } } : {}),
     ...Object.fromEntries(
       nodes.map(({ name }) => [`kubelet-${name}`, { user: `system:node:${name}`, groups: ['system:nodes'] }]),
     ),
@@ -79,6 +87,7 @@ function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
     {
       directory: state.pki,
       name: 'apiserver',
+      authority: 'ca',
       subject: { user: 'kube-apiserver', groups: [] },
       usages: server,
       names: apiServerNames(config),
@@ -86,13 +95,23 @@ function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
     {
       directory: state.pki,
       name: 'apiserver-kubelet-client',
+      authority: 'ca',
       subject: { user: 'kube-apiserver-kubelet-client', groups: ['kubeadm:cluster-admins'] },
       usages: client,
       names: [],
     },
-    ...nodes.map(({ name }, index) => ({
+    {
+      directory: state.pki,
+      name: 'front-proxy-client',
+      authority: 'front-proxy-ca',
+      subject: { user: 'front-proxy-client', groups: [] },
+      usages: client,
+      names: [],
+    },
+    ...nodes.map(({ name }, index): WantedPair => ({
       directory: state.kubeletPki(name),
       name: 'kubelet',
+      authority: 'ca',
       subject: { user: `system:node:${name}`, groups: ['system:nodes'] },
       usages: server,
       names: [name, nodeAddress(slot, index + 1)],
@@ -102,22 +121,26 @@ function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
 
 /** Makes what is not there, or does not serve any more. `url` is how components reach the API server. */
 export function ensurePki(config: ClusterConfig, state: StateDir, url: string, now: number): void {
-  const authority = ensureAuthority(state, now)
-  ensureSigningKey(state)
-  const expected = { authority: authority.certificate, now }
-  const issue = (subject: Subject, usages: string[], names: string[]): KeyPair =>
-    issueCertificate(authority, { subject, usages, names, now, expiresInSeconds: certificateSeconds })
-  for (const { directory, name, subject, usages, names } of pairsOf(config, state)) {
-    const present = readPair(directory, name)
-    const serves = present && whyRenew(present, { ...expected, subject, names }) === undefined
-    if (!serves) writePair(directory, name, issue(subject, usages, names))
+  const authorityOf = {
+    ca: ensureAuthority('ca', state, now),
+    'front-proxy-ca': ensureAuthority('front-proxy-ca', state, now),
   }
+  ensureSigningKey(state)
+  const validity = { now, expiresInSeconds: certificateSeconds }
+  for (const { directory, name, authority: signer, subject, usages, names } of pairsOf(config, state)) {
+    const authority = authorityOf[signer]
+    const present = readPair(directory, name)
+    const expected = { authority: authority.certificate, subject, names, now }
+    const serves = present && whyRenew(present, expected) === undefined
+    if (!serves) writePair(directory, name, issueCertificate(authority, { subject, usages, names, ...validity }))
+  }
+  const { ca } = authorityOf
   for (const [name, subject] of Object.entries(identitiesOf(config))) {
     const path = state.identity(name)
     const present = identityIn(JSON.parse(readIfPresent(path) ?? '{}') as Partial<Kubeconfig>)
-    const serves = present && whyRenew(present, { ...expected, subject }) === undefined
-    const identity = serves ? present : issue(subject, client, [])
-    const access = { name: clusterEntry(config), user: subject.user, server: url, authority: authority.certificate }
+    const serves = present && whyRenew(present, { authority: ca.certificate, subject, now }) === undefined
+    const identity = serves ? present : issueCertificate(ca, { subject, usages: client, ...validity })
+    const access = { name: clusterEntry(config), user: subject.user, server: url, authority: ca.certificate }
     writeComponentKubeconfig(path, kubeconfigOf({ ...access, identity }))
   }
 }
@@ -146,11 +169,11 @@ function clusterEntry({ cluster }: Pick<ClusterConfig, 'cluster'>): string {
   return `dinghy-${cluster}`
 }
 
-function ensureAuthority(state: StateDir, now: number): KeyPair {
-  const present = readPair(state.pki, 'ca')
+function ensureAuthority(name: AuthorityName, state: StateDir, now: number): KeyPair {
+  const present = readPair(state.pki, name)
   if (present && !expiresSoon(new X509Certificate(present.certificate), now)) return present
-  const made = createAuthority('kubernetes', { now, expiresInSeconds: authoritySeconds })
-  writePair(state.pki, 'ca', made)
+  const made = createAuthority(authorities[name], { now, expiresInSeconds: authoritySeconds })
+  writePair(state.pki, name, made)
   return made
 }
 

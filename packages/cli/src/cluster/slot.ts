@@ -26,6 +26,16 @@ export function serviceCidr(slot: number): string {
   return `127.${96 + slot}.0.0/16`
 }
 
+/** Of the Service "kube-dns": the tenth of the range, as kubeadm has it. */
+export function dnsServiceAddress(slot: number): string {
+  return `127.${96 + slot}.0.10`
+}
+
+/** Where the DNS server itself listens, behind that Service: host:port. */
+export function dnsListenAddress(slot: number): string {
+  return `127.${64 + slot}.0.53:5353`
+}
+
 /** Of the Service "kubernetes": the first of the range, as upstream has it. */
 export function serviceAddress(slot: number): string {
   return `127.${96 + slot}.0.1`

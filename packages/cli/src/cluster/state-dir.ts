@@ -38,6 +38,8 @@ export interface ClusterConfig {
   apiPort: number
   nodes: NodeConfig[]
   driver: string
+  /** Whether there is a DNS server: programs ask port 53, and not everybody may listen there (low-ports.ts). */
+  dns?: boolean
   /** Flags of the components, from `--set` and dinghy.yaml. */
   settings?: Settings
   logLevel?: string
@@ -203,6 +205,7 @@ const names = [
   'kubeconfig',
   'state.db',
   'service-account.key',
+  'encryption.key',
   'docker.sock',
   'kubernetes-admin.sock',
   'supervisor.sock',

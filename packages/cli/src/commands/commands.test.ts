@@ -66,8 +66,8 @@ test('status: for people, for programs, and as an exit code', async () => {
   const json = await run('status', '-o', 'json', ...here)
   expect(json.code).toBe(1)
   const { components } = JSON.parse(json.stdout) as { components: object[] }
-  expect(components[1]).toEqual({ name: 'scheduler', pid: 1001, ready: false, restarts: 0, stopped: false, paused: [] })
-  expect((await run('status', ...here)).stdout).toMatch(/scheduler +1001 {2}does not answer/)
+  expect(components[1]).toEqual({ name: 'scheduler', pid: 1002, ready: false, restarts: 0, stopped: false, paused: [] })
+  expect((await run('status', ...here)).stdout).toMatch(/scheduler +1002 {2}does not answer/)
   processes.of('controller').health = 'not ready'
   writeFileSync(state.log('controller'), '{"level":60,"msg":"no room"}\n')
   expect((await run('status', ...here)).stdout).toMatch(/controller +\d+ {2}not ready\n {4}no room\n/)
@@ -167,7 +167,7 @@ test('up refuses what cannot be, before anything is made, and a cluster that run
 test('pause, queue, step and resume ask the component', async () => {
   const { state, here } = await running()
   const queue = { paused: true, queued: [{ key: 'a/b', cause: '7' }], processing: [], delayed: [], totals: {} }
-  await debugServer(state, 'scheduler', 1_001, ({ app }) => {
+  await debugServer(state, 'scheduler', 1_002, ({ app }) => {
     app.post('/debug/pause', () => ({ queues: { loop: { paused: true, length: 0 } } }))
     app.post('/debug/resume', () => ({ queues: { loop: { paused: false, length: 0 } } }))
     app.post('/debug/step', () => ({ queues: { loop: { stepped: 'a/b', length: 2 } } }))

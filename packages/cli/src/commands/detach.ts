@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fstatSync, openSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { withLateAuthorities } from '@dinghy/shared/http/extra-authorities'
 import { diskTrouble } from '../cluster/disk.ts'
@@ -14,10 +15,12 @@ import { apiServerUrl } from '../supervisor/components.ts'
 import { askStatus } from '../supervisor/control-client.ts'
 import type { ClusterStatus } from '../supervisor/control-server.ts'
 import { lastWords } from '../supervisor/last-words.ts'
+import { snapshotFlags } from '../supervisor/snapshot.ts'
 import { dinghyWord } from './env.ts'
 import { showWhile } from '@dinghy/clients/command-line/status-line'
 import type { Plan } from './plan.ts'
 
+const ownBundle = fileURLToPath(new URL('../../dist/bundle/main.js', import.meta.url))
 /** The supervisor has other things to do than to answer how it goes. */
 const patienceMs = 2_000
 /** A start that takes so long is late, even if nothing has gone wrong that we know of. */
@@ -29,7 +32,7 @@ export async function detach({ cluster }: Plan, state: StateDir, same: string): 
   const log = openSync(state.log('supervisor'), 'a', 0o600)
   const { size: alreadyThere } = fstatSync(log)
   const args = process.argv.slice(2).filter((arg) => !done.includes(arg))
-  const child = spawn(process.execPath, [process.argv[1] ?? '', ...args], {
+  const child = spawn(process.execPath, [...snapshotFlags(ownBundle), process.argv[1] ?? '', ...args], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     env: withLateAuthorities(process.env),

@@ -30,6 +30,7 @@ const anyCluster: ClusterConfig = {
   apiPort: 0,
   driver: 'auto',
   nodes: [{ name: 'node-1' }],
+  dns: true,
 }
 
 async function run(options: ClusterOptions, component?: string): Promise<number> {

@@ -53,9 +53,6 @@ export async function supervise(
   const { slot, hold } = await holdSlot(before?.slot, preferredSlot(isOrdinary(state) ? undefined : state.root))
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
-  const url = apiServerUrl(config)
-  ensurePki(config, state, url, clock.now())
-  await writeKubeconfig(state.kubeconfig, kubeconfigFor(config, state, url))
 
   // What nobody can read (a closed pipe, a terminal that is gone, a full disk) is lost; the cluster goes on.
   process.stdout.on('error', () => undefined)
@@ -105,7 +102,12 @@ export async function supervise(
   let failure: string | undefined
   let control: Awaited<ReturnType<typeof serveControl>> | undefined
   try {
+    // It takes longest until it serves, and needs no certificates.
+    await supervisor.startRuntime()
+    const url = apiServerUrl(config)
+    ensurePki(config, state, url, clock.now())
     supervisor.start()
+    await writeKubeconfig(state.kubeconfig, kubeconfigFor(config, state, url))
     // Loaded when the components are on their way: what they do takes longer.
     const controlServer = await import('../supervisor/control-server.ts')
     control = await controlServer.serveControl({ supervisor, state, stop })

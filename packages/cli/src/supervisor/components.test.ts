@@ -26,6 +26,10 @@ test('wires the components together by the addresses of the slot', () => {
     '--kubelet-certificate-authority=/s/pki/ca.crt',
     '--kubelet-client-certificate=/s/pki/apiserver-kubelet-client.crt',
     '--kubelet-client-key=/s/pki/apiserver-kubelet-client.key',
+    '--requestheader-client-ca-file=/s/pki/front-proxy-ca.crt',
+    '--proxy-client-cert-file=/s/pki/front-proxy-client.crt',
+    '--proxy-client-key-file=/s/pki/front-proxy-client.key',
+    '--authorization-mode=Node,RBAC',
     '--default-toleration-seconds=10',
     '--exit-with-parent',
     '--run-file',
@@ -72,4 +76,14 @@ test.each([
 test('the drivers that need no user namespace need no launcher', () => {
   expect(runtimeLauncher('/r', 'process')).toEqual([])
   expect(runtimeLauncher('/r', 'oci')).toEqual([])
+})
+
+test('with DNS there is a server behind the tenth address of the Services, and pods ask it', () => {
+  const [service, listen] = ['127.127.0.10', '127.95.0.53:5353']
+  expect(flagsOf('dns', { dns: true })).toContain(`--listen=${listen}`)
+  expect(flagsOf('api-server', { dns: true })).toEqual(
+    expect.arrayContaining([`--cluster-dns=${service}`, `--cluster-dns-endpoint=${listen}`]),
+  )
+  expect(flagsOf('node-agent-node-1', { dns: true })).toContain(`--cluster-dns=${service}`)
+  expect(flagsOf('dns')).toEqual([])
 })

@@ -1,15 +1,15 @@
 /**
  * Which processes make up a cluster, and with which arguments: pure, from the cluster's configuration.
  *
- * This table is the answer to "what runs here?". The order is the one in which they are started and shown; nothing
- * depends on it, because every component retries until the ones it needs are there.
+ * This table is the answer to "what runs here?". The order is the one in which they are shown; nothing depends on
+ * it, because every component retries until the ones it needs are there.
  */
 
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
-import { nodeAddress, podCidr, serviceCidr } from '../cluster/slot.ts'
+import { dnsListenAddress, dnsServiceAddress, nodeAddress, podCidr, serviceCidr } from '../cluster/slot.ts'
 import { UsageError } from '@dinghy/clients/command-line/command'
 
 export interface ComponentSpec {
@@ -55,6 +55,8 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
     'leader-elect': 'true',
     'leader-elect-identity': `dinghy_${name}`,
   })
+  const { dns: hasDns = false } = config
+  const dnsAt = dnsListenAddress(config.slot)
   const cluster: ComponentSpec[] = [
     component(
       'api-server',
@@ -71,9 +73,17 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         'kubelet-certificate-authority': authority,
         'kubelet-client-certificate': join(state.pki, 'apiserver-kubelet-client.crt'),
         'kubelet-client-key': join(state.pki, 'apiserver-kubelet-client.key'),
+        ...(hasDns ? { 'cluster-dns': dnsServiceAddress(config.slot), 'cluster-dns-endpoint': dnsAt } : {}),
+        'requestheader-client-ca-file': join(state.pki, 'front-proxy-ca.crt'),
+        'proxy-client-cert-file': join(state.pki, 'front-proxy-client.crt'),
+        'proxy-client-key-file': join(state.pki, 'front-proxy-client.key'),
       },
-      // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
-      { 'default-toleration-seconds': '10' },
+      {
+        // As kubeadm's clusters.
+        'authorization-mode': 'Node,RBAC',
+        // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
+        'default-toleration-seconds': '10',
+      },
     ),
     component('scheduler', 'scheduler', identityOf('scheduler'), elected('scheduler')),
     component(
@@ -82,6 +92,8 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       {
         ...identityOf('controller-manager'),
         'root-ca-file': authority,
+        'cluster-signing-cert-file': authority,
+        'cluster-signing-key-file': join(state.pki, 'ca.key'),
         'volume-root': join(state.root, 'volumes'),
       },
       elected('controller'),
@@ -96,6 +108,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       ),
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
+    ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: dnsAt })] : []),
   ]
   const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {
     const node = { 'node-name': name, 'node-address': nodeAddress(config.slot, index + 1) }
@@ -106,6 +119,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       'tls-private-key-file': join(state.kubeletPki(name), 'kubelet.key'),
       'client-ca-file': authority,
       'pod-cidr': podCidr(config.slot, index + 1),
+      ...(hasDns ? { 'cluster-dns': dnsServiceAddress(config.slot) } : {}),
       'docker-socket': state.dockerSocket,
       root: state.nodeRoot(name),
       'log-directory': dirname(state.log(name)),

@@ -52,7 +52,7 @@ async function command(state: StateDir, url: string, timeoutMs: number, body?: o
 }
 
 async function ask(state: StateDir, question: Question): Promise<Answer> {
-  // The ordinary case of `up`, which shall not load what it would ask with.
+  // The ordinary case of `up`, which does not load what it would ask with.
   if (!existsSync(state.supervisorSocket)) return { status: 0, text: '' }
   try {
     return await send({ ...question, socketPath: state.supervisorSocket })

@@ -17,6 +17,18 @@ test('a process writes into its log, and no run file of an earlier one is left',
   expect(readFileSync(paths.log, 'utf8').split('\n').toSorted()).toEqual(['', 'before', 'err', 'out'])
 })
 
+test.each([
+  ['runtime', false],
+  ['api-server', false],
+  ['proxy', true],
+])('that a %s knows no public authorities is %s', async (kind, isSpared) => {
+  const state = temporaryState()
+  const paths = { log: state.log(kind), runFile: state.runFile(kind) }
+  const told = 'console.log(process.execArgv.includes("--use-openssl-ca"), process.env.SSL_CERT_FILE === "/dev/null")'
+  await startProcess({ name: kind, kind, fixed: [], args: ['-e', told] }, paths).exited
+  expect(readFileSync(paths.log, 'utf8')).toBe(`${isSpared} ${isSpared}\n`)
+})
+
 test('it is started by its launcher, holds a pipe from us, and can be killed', async () => {
   const state = temporaryState()
   const paths = { log: state.log('scheduler'), runFile: state.runFile('scheduler') }

@@ -8,6 +8,7 @@
  */
 
 import { rmSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
 import { Component, type ComponentDeps, type ComponentStatus, type Ending } from './component.ts'
@@ -17,6 +18,9 @@ import { NoAnswer } from './http.ts'
 
 /** How long a stop waits for a runtime that is just being started again: only the runtime can stop containers. */
 const runtimePatienceMs = 10_000
+
+/** On a busy machine one that works may take seconds to answer, and must not be killed for that. */
+const runtimeAnswerMs = 5_000
 
 export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'askHealth'> {
   config: ClusterConfig
@@ -50,6 +54,8 @@ export class Supervisor {
   readonly #deps: SupervisorDeps
   readonly #components: Component[]
   #waitingFor: string[] = []
+  /** Before, all components but the runtime look like those of a node that is switched off. */
+  #isStarted = false
 
   constructor(deps: SupervisorDeps) {
     const { config, state, clock, onChange, startProcess, askHealth } = deps
@@ -61,11 +67,19 @@ export class Supervisor {
     })
   }
 
+  /** The runtime alone, ahead of the others. Resolves when its process is there. */
+  async startRuntime(): Promise<void> {
+    this.#components.find(({ spec }) => spec.name === 'runtime')?.start()
+    // A component starts its process in a turn of its own.
+    await setImmediate()
+  }
+
   start(): void {
+    this.#isStarted = true
     const stopped = new Set(this.config.nodes.filter((node) => node.stopped).map((node) => node.name))
-    for (const component of this.#components) {
-      if (!component.spec.node || !stopped.has(component.spec.node)) component.start()
-    }
+    const wanted = this.#components.filter(({ spec }) => !spec.node || !stopped.has(spec.node))
+    // First those that all others wait for.
+    for (const component of wanted.toSorted((a, b) => Number(isKeeper(b)) - Number(isKeeper(a)))) component.start()
   }
 
   statuses(): ComponentStatus[] {
@@ -79,7 +93,7 @@ export class Supervisor {
 
   /** Everything that is wanted up is up. */
   ready(): boolean {
-    return this.statuses().every((status) => status.ready || status.stopped)
+    return this.#isStarted && this.statuses().every((status) => status.ready || status.stopped)
   }
 
   /** While it stops: the names of what has not ended yet. */
@@ -104,7 +118,6 @@ export class Supervisor {
   async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
     const { state, hold } = this.#deps
     const endings = new Map<string, Ending>()
-    const isKeeper = ({ spec }: Component) => spec.name === 'runtime' || spec.name === 'api-server'
     await this.#stopAll(
       this.#components.filter((component) => !isKeeper(component)),
       atOnce,
@@ -163,7 +176,7 @@ export class Supervisor {
   /** Runs what needs the runtime. One that hangs is replaced, once: its containers outlive it. True: it was. */
   async #askRuntime(act: () => Promise<unknown>): Promise<boolean> {
     const runtime = this.#components.find(({ spec }) => spec.name === 'runtime')
-    await runtime?.refresh()
+    await runtime?.refresh(runtimeAnswerMs)
     const isSilent = runtime?.status().silent ?? false
     if (isSilent) await runtime?.replace()
     await runtime?.readyWithin(runtimePatienceMs)
@@ -193,6 +206,11 @@ export class Supervisor {
       )
     return node
   }
+}
+
+/** What is true of the cluster is theirs. */
+function isKeeper({ spec }: Component): boolean {
+  return spec.name === 'runtime' || spec.name === 'api-server'
 }
 
 export class UnknownNode extends Error {

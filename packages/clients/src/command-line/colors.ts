@@ -2,10 +2,12 @@
  * Terminal colours, only where somebody looks: a terminal that did not ask for none (https://no-color.org).
  */
 
-const enabled = process.stdout.isTTY && !process.env['NO_COLOR']
-
 function paint(code: number) {
-  return (text: string) => (enabled ? `\u001b[${code}m${text}\u001b[0m` : text)
+  return (text: string) => (isColoured() ? `\u001b[${code}m${text}\u001b[0m` : text)
+}
+
+function isColoured(): boolean {
+  return process.stdout.isTTY && !process.env['NO_COLOR']
 }
 
 export const bold = paint(1)

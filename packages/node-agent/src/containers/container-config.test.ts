@@ -58,6 +58,7 @@ test.each<[string, Partial<Container>, Partial<PodSpec>, object]>([
     {},
     { NanoCpus: 5e8, Memory: 67_108_864, CpuShares: 512 },
   ],
+  ['a limit below the least of Docker', { resources: { limits: { memory: '5Mi' } } }, {}, { Memory: 6_291_456 }],
   ['a request', { resources: { requests: { cpu: '1m' } } }, {}, { CpuShares: 2 }],
   ['privileged', { securityContext: { privileged: true } }, {}, { Privileged: true }],
   [

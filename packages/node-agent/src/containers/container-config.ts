@@ -72,6 +72,11 @@ function resourceOptions(
   return {
     ...(limits?.['cpu'] ? { NanoCpus: milliCpu(limits['cpu']) * 1_000_000 } : {}),
     ...(cpuRequest ? { CpuShares: Math.max(2, Math.floor((milliCpu(cpuRequest) * 1024) / 1000)) } : {}),
-    ...(limits?.['memory'] ? { Memory: bytes(limits['memory']) } : {}),
+    ...(limits?.['memory'] ? { Memory: memoryLimit(bytes(limits['memory'])) } : {}),
   }
+}
+
+/** Docker refuses smaller limits, Kubernetes does not; no limit stays none. */
+function memoryLimit(wantedBytes: number): number {
+  return wantedBytes === 0 ? 0 : Math.max(wantedBytes, 6 * 1024 * 1024)
 }

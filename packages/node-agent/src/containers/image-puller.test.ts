@@ -14,6 +14,7 @@ let engine: FakeEngine
 let clock: FakeClock
 let puller: ImagePuller
 let events: string[]
+let lastMessage: string
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'image-puller-'))
@@ -29,7 +30,10 @@ afterEach(async () => {
 })
 
 async function ensure(overrides: Partial<Container>): Promise<string> {
-  const record = (_type: string, reason: string): unknown => events.push(reason)
+  const record = (_type: string, reason: string, message: string): void => {
+    events.push(reason)
+    lastMessage = message
+  }
   try {
     await puller.ensure(pod(), container(overrides), record, new AbortController().signal)
     return 'here'
@@ -76,6 +80,15 @@ test('a pull that fails is tried ever more seldom', async () => {
   expect(engine.pulled).toEqual(['broken:1', 'broken:1'])
   puller.forget(podUid)
   expect(await ensure(broken)).toBe(`ErrImagePull: ${denied}`)
+})
+
+test('an image that is here and asked of the registry all the same is told of', async () => {
+  engine.images.add('broken:1')
+  expect(await ensure({ image: 'broken:1', imagePullPolicy: 'Always' })).toMatch(/^ErrImagePull: [^(]*$/)
+  await clock.advance(10_000)
+  await ensure({ image: 'broken:1', imagePullPolicy: 'Always' })
+  expect(events).toEqual(['Pulling', 'Failed', 'Pulling', 'Failed'])
+  expect(lastMessage).toContain('An image of this name is here')
 })
 
 test('one pull serves all who wait for the image', async () => {

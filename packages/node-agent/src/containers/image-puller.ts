@@ -63,14 +63,23 @@ export class ImagePuller {
       record('Warning', 'ErrImageNeverPull', message)
       throw new StartError('ErrImageNeverPull', message)
     }
-    return await this.#pullOrBackOff(`${pod.metadata.uid}_${image}`, image, record, signal)
+    const hint = present
+      ? ' (An image of this name is here; imagePullPolicy Always asks the registry all the same.)'
+      : ''
+    return await this.#pullOrBackOff(`${pod.metadata.uid}_${image}`, image, hint, record, signal)
   }
 
   forget(podUid: string): void {
     for (const key of this.#failures.keys()) if (key.startsWith(`${podUid}_`)) this.#failures.delete(key)
   }
 
-  async #pullOrBackOff(key: string, image: string, record: RecordEvent, signal: AbortSignal): Promise<ImageInspect> {
+  async #pullOrBackOff(
+    key: string,
+    image: string,
+    hint: string,
+    record: RecordEvent,
+    signal: AbortSignal,
+  ): Promise<ImageInspect> {
     const failure = this.#failures.get(key)
     const retryAt = failure && failure.failedAt + failure.delayMs
     if (retryAt !== undefined && this.#clock.now() < retryAt) {
@@ -92,7 +101,7 @@ export class ImagePuller {
     } catch (error) {
       if (signal.aborted || isUnreachable(error)) throw error
       const { message } = error as Error
-      record('Warning', 'Failed', `Failed to pull image "${image}": ${message}`)
+      record('Warning', 'Failed', `Failed to pull image "${image}": ${message}${hint}`)
       const delayMs = failure ? Math.min(failure.delayMs * 2, longestDelayMs) : firstDelayMs
       const failedAt = this.#clock.now()
       this.#failures.set(key, { delayMs, failedAt, message })

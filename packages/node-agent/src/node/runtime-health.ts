@@ -8,6 +8,7 @@
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'
 import type { Logger } from '@dinghy/shared/client/logger'
+import { isNobodyThere, untilListening } from '@dinghy/shared/http/until-listening'
 import { label } from '../observed/labels.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
 
@@ -86,7 +87,8 @@ export async function prepareRuntime(
     } catch (error) {
       signal.throwIfAborted()
       log.debug({ err: error }, 'waiting for the container runtime')
-      await backoff.wait(signal)
+      if (isNobodyThere(error)) await untilListening({ path: docker.socketPath }, clock, signal)
+      else await backoff.wait(signal)
     }
   }
 }

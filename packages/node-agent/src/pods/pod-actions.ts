@@ -78,7 +78,7 @@ function withNewSandbox(facts: PodFacts, actions: PodActions, attempt: number): 
   return actions
 }
 
-/** Returns how many containers run and shall go on running (or are being stopped, which someone must wait for). */
+/** Returns how many containers run and are to go on running (or are being stopped, which someone must wait for). */
 function appContainerActions(facts: PodFacts, actions: PodActions): number {
   const { pod, observed, probes, stopping } = facts
   let kept = 0

@@ -2,11 +2,11 @@
  * The container runtime, as the node agent's pods need it: everything that is done to sandboxes and containers is
  * done here. Upstream's kuberuntime manager has this place.
  *
- *   observe ─► what there is      createSandbox · startContainer · runHook ─► what there shall be
- *                                 killSandbox · stop · remove             ─► what shall be no more
+ *   observe ─► what there is      createSandbox · startContainer · runHook ─► what there must be
+ *                                 killSandbox · stop · remove             ─► what must be gone
  *
  * Callers may rely on: what is made carries labels (containers/labels.ts) by which any later agent will know it; a
- * container that cannot be had throws StartError with the reason that its pod shall show; ending what has ended is
+ * container that cannot be had throws StartError with the reason that its pod shows; ending what has ended is
  * fine.
  */
 

@@ -19,7 +19,7 @@ import { isSameStatus, withOurPart } from './pod-status.ts'
 interface Entry {
   /** The newest version that the server has told us. */
   server: Pod
-  /** What shall be written, or is being written. */
+  /** What is to be written, or is being written. */
   wanted: PodStatus | undefined
   writing: Promise<void> | undefined
 }

@@ -9,7 +9,7 @@ import { fieldValue, resourceValue, type PlaceFacts } from '../containers/downwa
 export interface PayloadFile {
   data: Buffer
   mode: number
-  /** The user that shall own it; undefined: the node agent's. */
+  /** The user that owns it; undefined: the node agent's. */
   owner?: number
 }
 

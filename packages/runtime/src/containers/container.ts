@@ -87,7 +87,7 @@ export class Container {
     return join(this.dir, 'run')
   }
 
-  /** With `state` in place of the present one: what a new runtime shall believe. */
+  /** With `state` in place of the present one: what a new runtime is to read. */
   save(state = this.state): void {
     mkdirSync(this.dir, { recursive: true, mode: 0o711 })
     const file = join(this.dir, 'config.json')

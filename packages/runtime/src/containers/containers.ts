@@ -33,6 +33,7 @@ import { resourcesOf } from './runtime-spec.ts'
 import { refusal } from './state.ts'
 import { isNetworkSysctl, notSeparate } from './sysctls.ts'
 import { checkSupported, discarded } from './unsupported.ts'
+import { formatMs } from '../timestamps.ts'
 
 export interface ContainersOptions {
   root: string
@@ -230,7 +231,7 @@ export class Containers {
     const draft = { id, name, config }
     const record: ContainerRecord = {
       ...draft,
-      created: new Date(this.#clock.now()).toISOString(),
+      created: formatMs(this.#clock.now()),
       imageId: image.id,
       imageLayers: image.layers,
       hostBase: image.hostBase,

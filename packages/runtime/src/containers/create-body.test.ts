@@ -62,6 +62,13 @@ test.each([
   expect(completeHostConfig({ NetworkMode }).NetworkMode).toBe(expected)
 })
 
+test('what stands for no limit is shown as null', () => {
+  const shown = { PidsLimit: null, MemorySwappiness: null }
+  expect(completeHostConfig({ PidsLimit: 0, MemorySwappiness: -1 })).toMatchObject(shown)
+  expect(completeHostConfig({ PidsLimit: -1 })).toMatchObject(shown)
+  expect(completeHostConfig({ PidsLimit: 7, MemorySwappiness: 0 })).toMatchObject({ PidsLimit: 7, MemorySwappiness: 0 })
+})
+
 test("a pod's container may have any limit of memory", () => {
   const Memory = 4 * 1024 * 1024
   expect(completeHostConfig({ Memory }, { 'io.kubernetes.pod.uid': 'u' }).Memory).toBe(Memory)

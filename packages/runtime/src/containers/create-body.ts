@@ -171,7 +171,8 @@ export function completeHostConfig(body: Partial<HostConfig> = {}, labels: Recor
     CpuQuota: body.CpuQuota ?? 0,
     CpuPeriod: body.CpuPeriod ?? 0,
     CpusetCpus: body.CpusetCpus ?? '',
-    PidsLimit: body.PidsLimit ?? null,
+    // No limit may be said as 0 or -1, too; Docker shows it as null.
+    PidsLimit: (body.PidsLimit ?? 0) > 0 ? (body.PidsLimit ?? null) : null,
     ...shownDefaults(body),
   }
   checkHostConfig(hostConfig, labels)
@@ -184,7 +185,8 @@ function shownDefaults(body: Partial<HostConfig>): Partial<HostConfig> {
   return {
     Runtime: body['Runtime'] || 'runc',
     CgroupnsMode: body['CgroupnsMode'] || 'private',
-    MemorySwappiness: body['MemorySwappiness'] ?? null,
+    // The CLI sends -1 unless told otherwise.
+    MemorySwappiness: body['MemorySwappiness'] === -1 ? null : (body['MemorySwappiness'] ?? null),
     OomKillDisable: body['OomKillDisable'] ?? null,
     MaskedPaths: body.MaskedPaths ?? (isPrivileged ? null : maskedPaths),
     ReadonlyPaths: body.ReadonlyPaths ?? (isPrivileged ? null : readonlyPaths),

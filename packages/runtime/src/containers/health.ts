@@ -9,6 +9,7 @@ import type { Container } from './container.ts'
 import type { Containers } from './containers.ts'
 import type { Health, HealthLogEntry } from './record.ts'
 import { privilegesOf } from './runtime-spec.ts'
+import { formatMs } from '../timestamps.ts'
 
 /** Milliseconds, decided. */
 export interface HealthPlan {
@@ -98,7 +99,7 @@ export class HealthChecks {
   }
 
   async #check(container: Container, plan: HealthPlan): Promise<HealthLogEntry> {
-    const Start = new Date(this.#clock.now()).toISOString()
+    const Start = formatMs(this.#clock.now())
     const { running } = container.state
     const { record, spec } = container
     if (running === undefined || spec === undefined) return { Start, End: Start, ExitCode: -1, Output: 'not running' }
@@ -131,7 +132,7 @@ export class HealthChecks {
     const result = await Promise.race([process.exited, late])
     if (result !== 'late') await Promise.race([read, late])
     controller.abort()
-    const End = new Date(this.#clock.now()).toISOString()
+    const End = formatMs(this.#clock.now())
     if (result === 'late') {
       await process.kill()
       return { Start, End, ExitCode: -1, Output: `Health check exceeded timeout (${plan.timeoutMs / 1000}s)` }

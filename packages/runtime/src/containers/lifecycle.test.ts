@@ -25,7 +25,7 @@ function readLog(container: Container | undefined): string {
 
 test('a container runs from start to stop, and says so', async () => {
   const container = await started(['serve'])
-  expect(container.state).toMatchObject({ status: 'running', startedAt: '2025-01-01T00:00:00.000Z' })
+  expect(container.state).toMatchObject({ status: 'running', startedAt: '2025-01-01T00:00:00.000000000Z' })
   expect(await house.lifecycle.start(container)).toBe(false)
   expect(await house.lifecycle.stop(container)).toBe(true)
   expect(container.state).toMatchObject({ status: 'exited', exitCode: 143 })

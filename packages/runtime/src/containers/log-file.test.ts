@@ -6,7 +6,7 @@ import { FakeClock } from '@dinghy/shared/api/clock'
 import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'
 import { LogFile } from './log-file.ts'
 import { LogReader, type LogQuery } from './log-reader.ts'
-import { parseRfc3339 } from './timestamps.ts'
+import { parseRfc3339 } from '../timestamps.ts'
 
 let directory: string
 let path: string

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { copyText, encodeEntries, visitEntries } from './log-format.ts'
-import { formatNanos } from './timestamps.ts'
+import { formatNanos } from '../timestamps.ts'
 
 /** Numbers in [0, limit), the same ones every time. */
 function sequence(seed: number): (limit: number) => number {

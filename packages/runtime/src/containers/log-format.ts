@@ -7,7 +7,7 @@
  * difference between ten megabytes a second and two hundred. The text is always valid UTF-8.
  */
 import { isUtf8 } from 'node:buffer'
-import { formatNanos } from './timestamps.ts'
+import { formatNanos } from '../timestamps.ts'
 
 export type StreamName = 'stdout' | 'stderr'
 

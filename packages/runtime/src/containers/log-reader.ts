@@ -17,7 +17,7 @@ import {
   type EntryView,
   type StreamName,
 } from './log-format.ts'
-import { formatNanos } from './timestamps.ts'
+import { formatNanos } from '../timestamps.ts'
 
 export interface LogQuery {
   streams: StreamName[]

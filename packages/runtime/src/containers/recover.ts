@@ -12,6 +12,7 @@ import type { Lifecycle } from './lifecycle.ts'
 import type { Runs } from './runs.ts'
 import { startsAtBoot } from './restart-policy.ts'
 import { hasProcess } from './state.ts'
+import { formatMs } from '../timestamps.ts'
 
 export type Finding =
   | { kind: 'adopt'; running: Running }
@@ -85,7 +86,7 @@ export async function recover(options: {
         // this.
         await driver.endRun(container.id, container.runDir)
         await containers.networking.release(container)
-        container.transition('exited', { exitCode: 255, finishedAt: new Date(options.clock.now()).toISOString() })
+        container.transition('exited', { exitCode: 255, finishedAt: formatMs(options.clock.now()) })
         return settle(container, look(container))
       case 'removing':
         await lifecycle.remove(container, { force: true, volumes: container.record.hostConfig.AutoRemove })

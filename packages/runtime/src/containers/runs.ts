@@ -20,6 +20,7 @@ import { restartDelay } from './restart-policy.ts'
 import { containerSpecOf, stdinOf } from './runtime-spec.ts'
 import { after, hasProcess } from './state.ts'
 import { Stdio } from './stdio.ts'
+import { formatMs } from '../timestamps.ts'
 
 export class Runs {
   readonly #containers: Containers
@@ -65,7 +66,7 @@ export class Runs {
         exitCode: 0,
         error: '',
         oomKilled: false,
-        startedAt: new Date(this.#clock.now()).toISOString(),
+        startedAt: formatMs(this.#clock.now()),
         finishedAt: never,
       }
       // From here on a new runtime would look for the process.
@@ -111,7 +112,7 @@ export class Runs {
         running,
         exitCode: 0,
         error: '',
-        startedAt: new Date(this.#clock.now()).toISOString(),
+        startedAt: formatMs(this.#clock.now()),
       })
     } else {
       container.state.running = running
@@ -162,7 +163,7 @@ export class Runs {
       exitCode: exit.code,
       restartCount: record.restartCount,
       stoppedByUser: record.stoppedByUser,
-      ranMs: exit.finishedAt.getTime() - Date.parse(state.startedAt),
+      ranMs: exit.finishedAtMs - Date.parse(state.startedAt),
       previousDelayMs: container.restartDelayMs,
     })
     container.spec = undefined
@@ -172,11 +173,11 @@ export class Runs {
       container.transition(delayMs === undefined ? 'exited' : 'willRestart', {
         exitCode: exit.code,
         oomKilled: exit.oomKilled,
-        finishedAt: exit.finishedAt.toISOString(),
+        finishedAt: formatMs(exit.finishedAtMs),
       }),
     )
     if (exit.oomKilled) this.#containers.publish(container, 'oom')
-    const ranSeconds = Math.floor((exit.finishedAt.getTime() - Date.parse(state.startedAt)) / 1000)
+    const ranSeconds = Math.floor((exit.finishedAtMs - Date.parse(state.startedAt)) / 1000)
     this.#containers.publish(container, 'die', { exitCode: String(exit.code), execDuration: String(ranSeconds) })
     container.attachments.runEnded()
     container.log?.endRun()

@@ -5,6 +5,7 @@ import { cpus, totalmem } from 'node:os'
 import type { Usage } from '../drivers/driver.ts'
 import type { Traffic } from '../networks/bridge/machine-links.ts'
 import type { Container } from './container.ts'
+import { formatMs } from '../timestamps.ts'
 
 export interface Sample {
   usage: Usage | undefined
@@ -28,8 +29,8 @@ export function statsJson(
   return {
     name: `/${container.name}`,
     id: container.id,
-    read: usage === undefined ? neverRead : new Date(current.at).toISOString(),
-    preread: previous?.usage === undefined ? neverRead : new Date(previous.at).toISOString(),
+    read: usage === undefined ? neverRead : formatMs(current.at),
+    preread: previous?.usage === undefined ? neverRead : formatMs(previous.at),
     num_procs: 0,
     storage_stats: {},
     pids_stats:

@@ -13,8 +13,8 @@ import { messageOf } from '@dinghy/shared/api/message-of'
 import { isTrue, sendEmpty, type DockerRequest } from './request.ts'
 import type { Router } from './router.ts'
 
-/** Mounted over in every container, and nobody's files. */
-const notExported = new Set(['dev', 'proc', 'sys'])
+/** Mounted over in every container, and nobody's files; the last is where our own preload is mounted on. */
+const notExported = new Set(['dev', 'proc', 'sys', '.dinghy'])
 
 export function archiveRoutes(router: Router, { containers }: Deps): void {
   const { files } = containers

@@ -180,7 +180,7 @@ export const hostConfigShape: Shape = {
     PortBindings: { mapOf: { listOf: { fields: all('string', 'HostIp HostPort') } } },
     Devices: { listOf: { fields: all('string', 'PathOnHost PathInContainer CgroupPermissions') } },
     DeviceRequests: { listOf: { fields: { Driver: 'string', Capabilities: { listOf: strings } } } },
-    // Listed for their names: what would be refused shall be refused however it is written.
+    // Listed for their names: what would be refused is refused however it is written.
     ...all('anything', 'BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps'),
     ...all('anything', 'BlkioDeviceWriteIOps KernelMemory KernelMemoryTCP CpuCount CpuPercent'),
     Ulimits: { listOf: { fields: { Name: 'string', ...all('integer', 'Soft Hard') } } },

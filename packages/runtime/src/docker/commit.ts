@@ -15,6 +15,7 @@ import { badParameter } from '@dinghy/shared/docker/errors'
 import { referenceOr400 } from './images.ts'
 import type { Router } from './router.ts'
 import { isTrue, sendJson } from './request.ts'
+import { formatMs } from '../timestamps.ts'
 
 export interface CommitDeps {
   images: ImageStore
@@ -39,7 +40,7 @@ export function commitRoutes(router: Router, deps: CommitDeps): void {
     const pause = query.get('pause') === null || isTrue(query.get('pause'))
     const layer = await commitLayer(container, pause, deps, signal)
     const base = await images.resolve(container.record.imageId)
-    const created = new Date(clock.now()).toISOString()
+    const created = formatMs(clock.now())
     const author = query.get('author') ?? ''
     const comment = query.get('comment') ?? ''
     const createdBy = (container.record.config.Cmd ?? []).join(' ')

@@ -16,7 +16,7 @@ export function splitVersion(url: string): { version: ApiVersion; path: string }
   return { version: [Number(match[1]), Number(match[2])], path: match[3] ?? '/' }
 }
 
-/** The URL, query included, as the routes shall see it. */
+/** The URL, query included, as the routes see it. */
 export function routeUrl(method: string, url: string): string {
   const { path: versionless } = splitVersion(url)
   const mark = versionless.indexOf('?')

@@ -1,7 +1,7 @@
 /**
  * GET /events: past events since a moment, then those that come, until another.
  */
-import { parseMoment } from '../containers/timestamps.ts'
+import { parseMoment } from '../timestamps.ts'
 import type { DockerEvent } from '../events.ts'
 import type { Deps } from './deps.ts'
 import { anyOf, labelsMatch, parseFilters, type Filters } from '../filters.ts'

@@ -14,6 +14,7 @@ import { sendJson } from './request.ts'
 import type { Router } from './router.ts'
 import { apiVersion, minApiVersion } from './api-version.ts'
 import { volumeJson } from './volumes.ts'
+import { formatMs } from '../timestamps.ts'
 
 /** What `docker system df` can be asked for; all of it unless it is. */
 const dfTypes = ['container', 'image', 'volume', 'build-cache']
@@ -179,7 +180,7 @@ async function infoJson(deps: Deps): Promise<object> {
     Debug: false,
     NFd: -1,
     NGoroutines: -1,
-    SystemTime: new Date(deps.clock.now()).toISOString(),
+    SystemTime: formatMs(deps.clock.now()),
     LoggingDriver: 'json-file',
     CgroupDriver: isolates ? 'cgroupfs' : 'none',
     ...(isolates ? { CgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1' } : {}),

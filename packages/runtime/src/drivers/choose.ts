@@ -26,7 +26,7 @@ export interface Chosen {
 export type Wanted = 'auto' | Driver['name']
 
 /**
- * `ociRuntime` is the name or path of the program that the oci driver shall use; empty: the first that is installed.
+ * `ociRuntime` is the name or path of the program that the oci driver uses; empty: the first that is installed.
  */
 export async function chooseDriver(wanted: Wanted, root: string, clock: Clock, ociRuntime = ''): Promise<Chosen> {
   if (wanted === 'oci') return ociDriver(root, clock, ociRuntime)

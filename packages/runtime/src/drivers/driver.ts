@@ -94,7 +94,8 @@ export interface Running {
 
 export interface Exit {
   code: number
-  finishedAt: Date
+  /** Since the epoch, with fractions. */
+  finishedAtMs: number
   oomKilled: boolean
 }
 

@@ -68,7 +68,7 @@ export abstract class ShimDriver {
    * waitForExit() of shim.ts. When it comes to its end without a word from the shim, nothing of the run is left
    * either.
    */
-  async waitForExit(running: Running, signal?: AbortSignal): Promise<{ code: number; at: Date }> {
+  async waitForExit(running: Running, signal?: AbortSignal): Promise<{ code: number; at: number }> {
     const { code, at, isLost } = await waitForExit(this.clock, running, signal)
     if (isLost) await endRun(this.clock, running.runDir)
     return { code, at }

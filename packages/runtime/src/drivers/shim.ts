@@ -130,7 +130,7 @@ export async function waitForExit(
   clock: Clock,
   running: Running,
   signal?: AbortSignal,
-): Promise<{ code: number; at: Date; isLost: boolean }> {
+): Promise<{ code: number; at: number; isLost: boolean }> {
   const { runDir } = running
   let deadSince: number | undefined
   const isLost = () => {
@@ -143,8 +143,8 @@ export async function waitForExit(
   await waitForFiles(clock, runDir, () => readExitCode(runDir) !== undefined || isLost(), signal)
   const code = readExitCode(runDir)
   return code === undefined
-    ? { code: 255, at: new Date(clock.now()), isLost: true }
-    : { code, at: statSync(join(runDir, 'exit')).mtime, isLost: false }
+    ? { code: 255, at: clock.now(), isLost: true }
+    : { code, at: statSync(join(runDir, 'exit')).mtimeMs, isLost: false }
 }
 
 function isShimAlive(runDir: string): boolean {

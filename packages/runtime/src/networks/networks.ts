@@ -23,6 +23,7 @@ import type { Subnet } from './ipam.ts'
 import { macOf } from './bridge/links.ts'
 import { checkNetworkOptions, type NetworkRequest } from './network-options.ts'
 import { kindOf, type AddressSpace, type Attachment, type Network } from './network.ts'
+import { formatMs } from '../timestamps.ts'
 
 /** What a container wants of a network, and what it had if it has been running all along. */
 export interface AttachRequest {
@@ -261,7 +262,7 @@ export class Networks {
     }
     const network: Network = {
       id: newId(),
-      createdAt: new Date(this.#clock.now()).toISOString(),
+      createdAt: formatMs(this.#clock.now()),
       internal: false,
       attachable: false,
       enableIPv6: false,

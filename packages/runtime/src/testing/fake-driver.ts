@@ -120,7 +120,7 @@ export class FakeDriver implements Driver {
   end(code: number, oomKilled = false): void {
     const run = this.#newest()
     if (run.exit !== undefined) return
-    const exit = { code, finishedAt: new Date(this.#now()), oomKilled }
+    const exit = { code, finishedAtMs: this.#now(), oomKilled }
     run.exit = exit
     for (const resolve of run.waiting) resolve(exit)
   }
@@ -232,7 +232,7 @@ export class FakeDriver implements Driver {
 
   #end(run: Run, code: number): void {
     if (run.exit !== undefined) return
-    const exit = { code, finishedAt: new Date(this.#now()), oomKilled: false }
+    const exit = { code, finishedAtMs: this.#now(), oomKilled: false }
     run.exit = exit
     for (const resolve of run.waiting) resolve(exit)
   }

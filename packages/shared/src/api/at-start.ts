@@ -13,11 +13,14 @@ export function atStart(act: () => void): void {
 }
 
 /**
- * Runs `main` last: now, or as all that a process does when it wakes from the snapshot that is being made. `warmUp` is
- * run before a snapshot is taken, because the code of functions that have run is kept in it, compiled.
+ * Runs `main` last: now, or as all that a process does when it wakes from the snapshot that is being made. `load` is
+ * run before a snapshot is made, and brings in what would else be loaded when it is needed.
+ *
+ * No timer may be set before a snapshot is made, not even one that is cleared again: Node keeps when the next one is
+ * due, by a clock that starts anew in each process, and a later timer would wait for it in vain.
  */
-export function begin(main: () => void, warmUp: () => unknown = () => undefined): void {
+export function begin(main: () => void, load: () => unknown = () => undefined): void {
   if (!startupSnapshot.isBuildingSnapshot()) return main()
   startupSnapshot.setDeserializeMainFunction(main)
-  warmUp()
+  load()
 }

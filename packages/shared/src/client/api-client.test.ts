@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../api/clock.ts'
 import { StatusError, conflict, forbidden, hasReason } from '../api/errors.ts'
 import { ConfigMaps, Deployments, Nodes, Pods } from '../api/resources.ts'
+import { FakeClock } from '../api/clock.ts'
 import { ApiClient } from './api-client.ts'
+import { Backoff } from './backoff.ts'
 import { withCause } from './causality.ts'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 
@@ -114,6 +117,23 @@ describe('errors', () => {
     expect(hasReason(error, 'ServiceUnavailable')).toBe(true)
     expect((error as StatusError).cause).toMatchObject({ code: 'ECONNREFUSED' })
     await server.listen()
+  })
+
+  test('one that is not there is waited for until it listens, any other failure as the backoff says', async () => {
+    const clock = new FakeClock()
+    const backoff = new Backoff(clock)
+    await server.close()
+    const gone: unknown = await client.list(Pods).catch((error: unknown) => error)
+    const again = client.pauseAfter(gone, backoff, systemClock, never).then(() => client.list(Pods))
+    await server.listen()
+    expect((await again).items).toEqual([])
+    let isOver = false
+    const paused = client.pauseAfter(forbidden('', 'pods', 'web', 'no'), backoff, clock, never)
+    void paused.then(() => (isOver = true))
+    await clock.advance(29)
+    expect(isOver).toBe(false)
+    await clock.advance(30)
+    expect(isOver).toBe(true)
   })
 
   test('an abort rejects with its own reason', async () => {

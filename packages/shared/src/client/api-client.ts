@@ -7,10 +7,13 @@
  * queue.
  */
 
+import type { Clock } from '../api/clock.ts'
 import { apiVersionOf, resourcePath, type Resource } from '../api/resources.ts'
 import { fromResponse, serviceUnavailable, StatusError, type Status } from '../api/errors.ts'
 import type { Draft, KubernetesObject, WatchEvent } from '../api/types.ts'
 import { type ClientTls, httpRequest, type HttpResponse, readBytes, readLines, readText } from '../http/client.ts'
+import { isNobodyThere, untilListening } from '../http/until-listening.ts'
+import type { Backoff } from './backoff.ts'
 import { causeHeader, currentCause } from './causality.ts'
 
 export interface ObjectReference {
@@ -102,6 +105,14 @@ export class ApiClient {
     this.userAgent = options.userAgent
     this.#tls = options.tls
     this.#token = options.token
+  }
+
+  /** The pause after a request has failed: until somebody listens, if nobody did, and else what `backoff` says. */
+  async pauseAfter(error: unknown, backoff: Backoff, clock: Clock, signal: AbortSignal): Promise<void> {
+    if (!isNobodyThere(error)) return await backoff.wait(signal)
+    const { protocol, hostname, port } = new URL(this.server)
+    const host = hostname.replace(/^\[|\]$/g, '')
+    await untilListening({ host, port: Number(port || (protocol === 'https:' ? 443 : 80)) }, clock, signal)
   }
 
   /** The same server, another actor. */

@@ -72,7 +72,7 @@ async function lead(
 }
 
 /** `refused`: another holds it, or the server would not have it. */
-type Attempt = 'held' | 'refused' | 'unreachable'
+type Attempt = 'held' | 'refused' | { unreachable: unknown }
 
 class Candidate {
   readonly log: Logger
@@ -95,6 +95,7 @@ class Candidate {
 
   /** True when we lead, false when the signal aborted first. */
   async acquire(signal: AbortSignal): Promise<boolean> {
+    const { client } = this.#options
     const backoff = new Backoff(this.#clock)
     while (!signal.aborted) {
       const attempt = await this.#tryToHold(signal)
@@ -104,7 +105,8 @@ class Candidate {
       }
       if (attempt === 'refused') this.#options.onWaiting?.()
       // A server that is only starting must not cost its candidates a whole period.
-      await (attempt === 'unreachable' ? backoff.wait(signal).catch(unlessAborted(signal)) : this.#pause(signal))
+      if (attempt === 'refused') await this.#pause(signal)
+      else await client.pauseAfter(attempt.unreachable, backoff, this.#clock, signal).catch(unlessAborted(signal))
     }
     return false
   }
@@ -189,7 +191,7 @@ class Candidate {
   #failed(error: unknown, signal: AbortSignal): Attempt {
     if (!signal.aborted)
       this.log.debug({ lease: this.#options.name, err: error }, 'the lease could not be taken or renewed')
-    return hasReason(error, 'ServiceUnavailable') ? 'unreachable' : 'refused'
+    return hasReason(error, 'ServiceUnavailable') ? { unreachable: error } : 'refused'
   }
 
   async #pause(signal: AbortSignal): Promise<void> {

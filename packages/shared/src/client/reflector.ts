@@ -44,6 +44,7 @@ export class Reflector<T extends KubernetesObject> {
   readonly #selection: Selection
   readonly #sink: ReflectorSink<T>
   readonly #log: Logger
+  readonly #clock: Clock
   readonly #backoff: Backoff
   /** The last revision that the sink has seen; undefined means "list first". */
   #revision: string | undefined
@@ -61,6 +62,7 @@ export class Reflector<T extends KubernetesObject> {
     this.#selection = options.selection
     this.#sink = options.sink
     this.#log = options.log
+    this.#clock = options.clock
     this.#backoff = new Backoff(options.clock)
   }
 
@@ -120,7 +122,7 @@ export class Reflector<T extends KubernetesObject> {
       this.#log.warn({ kind, err: error }, 'list or watch failed: trying again')
     }
     try {
-      await this.#backoff.wait(signal)
+      await this.#client.pauseAfter(error, this.#backoff, this.#clock, signal)
     } catch (interruption) {
       if (!signal.aborted) throw interruption
     }

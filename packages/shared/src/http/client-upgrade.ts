@@ -21,7 +21,7 @@ import {
 
 export interface UpgradeRequest extends ConnectionOptions {
   method: string
-  /** What the connection shall speak: the value of the Upgrade header. */
+  /** What the connection is to speak: the value of the Upgrade header. */
   protocol: string
   body?: Buffer | string | undefined
 }

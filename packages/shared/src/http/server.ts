@@ -31,7 +31,7 @@ export interface HttpServerOptions {
   guard?: (headers: IncomingHttpHeaders) => void
   /** Answers what no route answers. Without it, that is an HttpError of 404. */
   notFound?: (request: FastifyRequest, reply: FastifyReply) => unknown
-  /** The URL as the routes shall see it; request.originalUrl and request.raw.url keep what the client sent. */
+  /** The URL as the routes see it; request.originalUrl and request.raw.url keep what the client sent. */
   rewriteUrl?: (request: IncomingMessage) => string
   /** Makes request.query of the query string; Fastify's own makes an object. */
   querystringParser?: (query: string) => unknown
@@ -101,7 +101,7 @@ export class HttpServer {
       done()
     })
     this.app.addHook('onResponse', (_request, _reply, done) => {
-      // A connection whose request has just finished is idle now; nobody shall wait for it.
+      // A connection whose request has just finished is idle now; nobody has to wait for it.
       if (this.#isClosing) setImmediate(() => this.#closeIdle())
       done()
     })

@@ -40,20 +40,8 @@ export interface DebugServerOptions {
 }
 
 export async function startDebugServer(options: DebugServerOptions): Promise<DebugServer> {
+  const { health, metrics, address, queues = debugQueues, clock = systemClock } = options
   const pages = new Map<string, () => unknown>()
-  const server = debugApplication(options, pages)
-  const { url } = await server.listen(parseHostPort(options.address))
-  // A debug connection must not keep a process alive that has nothing else to do.
-  server.unref()
-  return { url, addPage: (path, page) => void pages.set(path, page), close: () => server.close(0) }
-}
-
-/** All of it but its socket. `pages`: by their path. */
-export function debugApplication(
-  options: Omit<DebugServerOptions, 'address'>,
-  pages: ReadonlyMap<string, () => unknown> = new Map(),
-): HttpServer {
-  const { health, metrics, queues = debugQueues, clock = systemClock } = options
   const server = new HttpServer({
     guard: (headers) => {
       if (!isLocalRequest(headers)) throw new HttpError(403, 'only programs of this machine may ask')
@@ -91,7 +79,10 @@ export function debugApplication(
       throw new HttpError(405, `/debug/${verb} changes something: POST it`)
     })
   }
-  return server
+  const { url } = await server.listen(parseHostPort(address))
+  // A debug connection must not keep a process alive that has nothing else to do.
+  server.unref()
+  return { url, addPage: (path, page) => void pages.set(path, page), close: () => server.close(0) }
 }
 
 /** While somebody waits for the answer. The checks look at variables of this process, so they cost next to nothing. */

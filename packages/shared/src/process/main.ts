@@ -21,7 +21,6 @@ import { createLogger, isLevel, levels, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
 import { addProcessMetrics } from './process-metrics.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
-import { warmUp } from './warm-up.ts'
 
 export interface Context<S extends FlagSpec> {
   flags: Flags<S & typeof commonFlags>
@@ -75,7 +74,7 @@ const commonFlags = {
 } as const satisfies FlagSpec
 
 export function runMain<const S extends FlagSpec>(main: Main<S>, host: Host = process): void {
-  begin(() => start(main, host), warmUp)
+  begin(() => start(main, host))
 }
 
 function start<S extends FlagSpec>(main: Main<S>, host: Host): void {

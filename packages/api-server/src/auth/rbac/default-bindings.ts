@@ -13,6 +13,8 @@ export const clusterBindings: Record<string, readonly string[]> = {
   'system:node-proxier': ['User system:kube-proxy'],
   'system:kube-controller-manager': ['User system:kube-controller-manager'],
   'system:kube-dns': ['ServiceAccount kube-system/kube-dns'],
+  // kubeadm's.
+  'system:coredns': ['ServiceAccount kube-system/coredns'],
   'system:kube-scheduler': ['User system:kube-scheduler'],
   'system:volume-scheduler': ['User system:kube-scheduler'],
   // The Node authorizer has taken its place, and upstream keeps the binding without subjects.

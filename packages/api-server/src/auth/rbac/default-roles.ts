@@ -105,6 +105,10 @@ export const clusterRoleRules: Record<string, readonly string[]> = {
     'create core serviceaccounts/token',
   ],
   'system:kube-dns': ['list,watch core endpoints,services'],
+  'system:coredns': [
+    'list,watch core endpoints,namespaces,pods,services',
+    'list,watch discovery.k8s.io endpointslices',
+  ],
   'system:persistent-volume-provisioner': [
     'create,delete,get,list,watch core persistentvolumes',
     'get,list,update,watch core persistentvolumeclaims',

@@ -12,7 +12,7 @@ import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { applyPatch } from '../../patch/patch.ts'
 import type { ResourceDefinition, ScalePaths } from '../../registry/resource-definition.ts'
 import { scaleColumns } from '../../registry/columns/workloads.ts'
-import { setAt, valueAt } from '../../registry/field-path.ts'
+import { setNestedField, nestedField } from '../../registry/nested-field.ts'
 import { objectOf, prepare } from '../../registry/resources.ts'
 import { decodeRequest } from '../decode-request.ts'
 import { admit, admittedContext } from '../admit.ts'
@@ -96,7 +96,7 @@ async function writeScale(
       const scale = await admit(exchange, services, sent)
       requireValid(scale, ref.name)
       requireSameObject(definition, scale, current)
-      setAt(current, pathsOf(definition).specReplicas, scale.spec?.replicas ?? 0)
+      setNestedField(current, pathsOf(definition).specReplicas, scale.spec?.replicas ?? 0)
       return current
     },
     admittedContext(context),
@@ -108,19 +108,19 @@ async function writeScale(
 
 function scaleOf(definition: ResourceDefinition, object: KubernetesObject): Scale {
   const { specReplicas, statusReplicas, selector } = pathsOf(definition)
-  const replicas = valueAt(object, specReplicas)
+  const replicas = nestedField(object, specReplicas)
   if (replicas === undefined) {
     const path = JSON.stringify(`.${specReplicas.join('.')}`)
     throw internalError(new Error(`the spec replicas field ${path} does not exist`))
   }
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
-  const selected = selector && selectorText(valueAt(object, selector))
+  const selected = selector && selectorText(nestedField(object, selector))
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
     spec: { replicas: Number(replicas) },
-    status: { replicas: Number(valueAt(object, statusReplicas) ?? 0), ...(selected ? { selector: selected } : {}) },
+    status: { replicas: Number(nestedField(object, statusReplicas) ?? 0), ...(selected ? { selector: selected } : {}) },
   }
 }
 

@@ -18,9 +18,9 @@ export const configMaps: KindRules<ConfigMap> = {
   strategy: {
     validate({ data = {}, binaryData = {} }) {
       const errors = [...validKeys(data, 'data'), ...validKeys(binaryData, 'binaryData')]
-      for (const key of Object.keys(binaryData)) {
-        if (Object.hasOwn(data, key))
-          errors.push(invalid(`binaryData[${key}]`, key, 'duplicate of key present in data'))
+      for (const key of Object.keys(data)) {
+        if (Object.hasOwn(binaryData, key))
+          errors.push(invalid(`data[${key}]`, key, 'duplicate of key present in binaryData'))
       }
       const size = textSize(data) + base64Size(binaryData)
       return size > maxSize ? [...errors, tooLong('', maxSize)] : errors

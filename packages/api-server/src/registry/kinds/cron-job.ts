@@ -81,8 +81,15 @@ function validateSchedule({ schedule, timeZone }: CronJobSpec): FieldError[] {
     const fault = scheduleFault(schedule)
     if (fault !== undefined) errors.push(invalid('spec.schedule', schedule, fault))
   }
-  if (timeZone !== undefined && !isTimeZone(timeZone)) {
-    errors.push(invalid('spec.timeZone', timeZone, `unknown time zone ${timeZone}`))
+  return [...errors, ...validateTimeZone('spec.timeZone', timeZone)]
+}
+
+function validateTimeZone(path: string, timeZone: string | undefined): FieldError[] {
+  if (timeZone === undefined) return []
+  if (timeZone === '') return [invalid(path, timeZone, 'timeZone must be nil or non-empty string')]
+  if (timeZone.toLowerCase() === 'local') {
+    const detail = 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones'
+    return [invalid(path, timeZone, detail)]
   }
-  return errors
+  return isTimeZone(timeZone) ? [] : [invalid(path, timeZone, `unknown time zone ${timeZone}`)]
 }

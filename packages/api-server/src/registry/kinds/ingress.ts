@@ -3,17 +3,19 @@
  */
 
 import { isIP } from 'node:net'
-import { invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import { isDns1123Subdomain, isWildcardDns1123Subdomain } from '@dinghy/shared/api/names'
+import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { isDns1035Label, isDns1123Subdomain, isWildcardDns1123Subdomain } from '@dinghy/shared/api/names'
 import type { Ingress, NetworkPolicy } from '@dinghy/shared/api/types'
 import type {
   HTTPIngressPath,
   IngressBackend,
   IngressRule,
+  IPBlock,
   NetworkPolicyPeer,
   NetworkPolicyPort,
 } from 'kubernetes-types/networking/v1.js'
-import { labelSelector, named, oneOf, portNumberOrName, requiredText } from './checks.ts'
+import { labelSelector, named, oneOf, portNumberOrName } from './checks.ts'
+import { isStrictSubset, notCidr, parseCidr } from './cidr.ts'
 import { validateTypedReference } from './ingress-class.ts'
 import type { KindRules } from './kind-rules.ts'
 
@@ -23,56 +25,64 @@ export const ingresses: KindRules<Ingress> = {
   strategy: {
     generationOf: ({ spec }) => spec,
     validate: validateIngress,
+    validateCreate({ metadata, spec: { ingressClassName } }) {
+      const annotation = metadata.annotations?.[classAnnotation]
+      if (ingressClassName === undefined || annotation === undefined || annotation === ingressClassName) return []
+      const detail = 'must match `ingressClassName` when both are specified'
+      return [invalid(`annotations.${classAnnotation}`, annotation, detail)]
+    },
   },
 }
 
-function validateIngress({ spec, metadata }: Ingress): FieldError[] {
+function validateIngress({ spec }: Ingress): FieldError[] {
   const { rules = [], tls = [], defaultBackend, ingressClassName } = spec
-  const errors = rules.flatMap((rule, i) => validateRule(rule, `spec.rules[${i}]`))
+  const errors: FieldError[] = []
   if (rules.length === 0 && !defaultBackend) {
     errors.push(invalid('spec', rules, 'either `defaultBackend` or `rules` must be specified'))
   }
   if (defaultBackend) errors.push(...validateBackend(defaultBackend, 'spec.defaultBackend'))
-  for (const [i, { hosts = [] }] of tls.entries()) {
+  errors.push(...rules.flatMap((rule, i) => validateRule(rule, `spec.rules[${i}]`)))
+  for (const [i, { hosts = [], secretName = '' }] of tls.entries()) {
     for (const [j, host] of hosts.entries()) errors.push(...validateHost(host, `spec.tls[${i}].hosts[${j}]`))
+    if (secretName !== '')
+      errors.push(...named(`spec.tls[${i}].secretName`, secretName, isDns1123Subdomain(secretName)))
   }
-  if (ingressClassName !== undefined) {
-    errors.push(...named('spec.ingressClassName', ingressClassName, isDns1123Subdomain(ingressClassName)))
-    const annotation = metadata.annotations?.[classAnnotation]
-    if (annotation !== undefined && annotation !== ingressClassName) {
-      const detail = 'must match `ingressClassName` when both are specified'
-      errors.push(invalid(`metadata.annotations.${classAnnotation}`, annotation, detail))
-    }
-  }
-  return errors
+  if (ingressClassName === undefined) return errors
+  return [...errors, ...named('spec.ingressClassName', ingressClassName, isDns1123Subdomain(ingressClassName))]
 }
 
 function validateRule({ host, http }: IngressRule, path: string): FieldError[] {
-  const errors = host ? validateHost(host, `${path}.host`) : []
+  const errors: FieldError[] = []
+  if (host && isIP(host) !== 0) errors.push(invalid(`${path}.host`, host, 'must be a DNS name, not an IP address'))
+  if (host) errors.push(...validateHost(host, `${path}.host`))
   if (!http) return errors
   if (!http.paths?.length) return [...errors, required(`${path}.http.paths`)]
   return [...errors, ...http.paths.flatMap((entry, i) => validatePath(entry, `${path}.http.paths[${i}]`))]
 }
 
 function validateHost(host: string, path: string): FieldError[] {
-  if (isIP(host) !== 0) return [invalid(path, host, 'must be a DNS name, not an IP address')]
   return named(path, host, host.includes('*') ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host))
 }
 
 const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix']
 const forbiddenSequences = ['//', '/./', '/../', '%2f', '%2F']
+const forbiddenSuffixes = ['/..', '/.']
 
 function validatePath({ path: text = '', pathType, backend }: HTTPIngressPath, path: string): FieldError[] {
-  const errors: FieldError[] = []
-  if (!pathType) errors.push(required(`${path}.pathType`, 'pathType must be specified'))
-  else if (!pathTypes.includes(pathType)) errors.push(notSupported(`${path}.pathType`, pathType, pathTypes))
-  else if (pathType === 'ImplementationSpecific') {
-    if (text !== '' && !text.startsWith('/')) errors.push(invalid(`${path}.path`, text, 'must be an absolute path'))
-  } else if (!text.startsWith('/')) errors.push(invalid(`${path}.path`, text, 'must be an absolute path'))
-  else {
-    for (const sequence of forbiddenSequences.filter((sequence) => text.includes(sequence))) {
-      errors.push(invalid(`${path}.path`, text, `must not contain '${sequence}'`))
-    }
+  if (!pathType) return [required(`${path}.pathType`, 'pathType must be specified')]
+  const errors = oneOf(`${path}.pathType`, pathType, pathTypes)
+  const isOfImplementation = pathType === 'ImplementationSpecific'
+  if (errors.length === 0 && !text.startsWith('/') && !(isOfImplementation && text === '')) {
+    errors.push(invalid(`${path}.path`, text, 'must be an absolute path'))
+  }
+  if (errors.length === 0 && !isOfImplementation) {
+    const sequences = forbiddenSequences.filter((sequence) => text.includes(sequence))
+    const suffixes = forbiddenSuffixes.filter((suffix) => text.endsWith(suffix))
+    const details = [
+      ...sequences.map((sequence) => `must not contain '${sequence}'`),
+      ...suffixes.map((suffix) => `cannot end with '${suffix}'`),
+    ]
+    errors.push(...named(`${path}.path`, text, details))
   }
   return [...errors, ...validateBackend(backend, `${path}.backend`)]
 }
@@ -80,9 +90,11 @@ function validatePath({ path: text = '', pathType, backend }: HTTPIngressPath, p
 function validateBackend({ service, resource }: IngressBackend, path: string): FieldError[] {
   if (resource && service) return [invalid(path, '', 'cannot set both resource and service backends')]
   if (resource) return validateTypedReference(resource, `${path}.resource`)
-  if (!service) return [required(path, 'resource or service backend is required')]
+  if (!service) return [invalid(path, '', 'resource or service backend is required')]
   const { name, number } = service.port ?? {}
-  const errors = requiredText(`${path}.service.name`, service.name)
+  const errors = service.name
+    ? named(`${path}.service.name`, service.name, isDns1035Label(service.name))
+    : [required(`${path}.service.name`)]
   if (name && number) errors.push(invalid(path, '', 'cannot set both port name & port number'))
   else if (!name && !number) errors.push(required(path, 'port name or number is required'))
   else if (number) errors.push(...portNumberOrName(`${path}.service.port.number`, number))
@@ -112,13 +124,18 @@ export const networkPolicies: KindRules<NetworkPolicy> = {
         ...ports.flatMap((port, j) => validatePolicyPort(port, `spec.egress[${i}].ports[${j}]`)),
         ...to.flatMap((peer, j) => validatePeer(peer, `spec.egress[${i}].to[${j}]`)),
       ]),
-      ...(spec.policyTypes ?? []).flatMap((type, i) => oneOf(`spec.policyTypes[${i}]`, type, ['Egress', 'Ingress'])),
+      ...validatePolicyTypes(spec.policyTypes ?? [], 'spec.policyTypes'),
     ],
   },
 }
 
+function validatePolicyTypes(types: string[], path: string): FieldError[] {
+  if (types.length > 2) return [invalid(path, types, 'may not specify more than two policyTypes')]
+  return types.flatMap((type, i) => oneOf(`${path}[${i}]`, type, ['Ingress', 'Egress']))
+}
+
 function validatePolicyPort({ protocol, port, endPort }: NetworkPolicyPort, path: string): FieldError[] {
-  const errors = oneOf(`${path}.protocol`, protocol, ['SCTP', 'TCP', 'UDP'])
+  const errors = oneOf(`${path}.protocol`, protocol, ['TCP', 'UDP', 'SCTP'])
   if (port !== undefined) errors.push(...portNumberOrName(`${path}.port`, port))
   if (endPort === undefined) return errors
   if (typeof port !== 'number') {
@@ -127,8 +144,11 @@ function validatePolicyPort({ protocol, port, endPort }: NetworkPolicyPort, path
         ? 'may not be specified when `port` is not specified'
         : 'may not be specified when `port` is non-numeric'
     errors.push(invalid(`${path}.endPort`, endPort, detail))
-  } else if (endPort < port) errors.push(invalid(`${path}.endPort`, endPort, 'must be greater than or equal to `port`'))
-  return errors
+    return errors
+  }
+  // Upstream shows the port here, not what is wrong.
+  if (endPort < port) errors.push(invalid(`${path}.endPort`, port, 'must be greater than or equal to `port`'))
+  return [...errors, ...portNumberOrName(`${path}.endPort`, endPort)]
 }
 
 function validatePeer({ podSelector, namespaceSelector, ipBlock }: NetworkPolicyPeer, path: string): FieldError[] {
@@ -138,18 +158,18 @@ function validatePeer({ podSelector, namespaceSelector, ipBlock }: NetworkPolicy
     ...labelSelector(`${path}.namespaceSelector`, namespaceSelector),
   ]
   if (!ipBlock) return errors
-  if (podSelector || namespaceSelector) {
-    errors.push(invalid(path, '', 'may not specify both ipBlock and another peer'))
-  }
-  for (const [field, cidrs] of Object.entries({ cidr: [ipBlock.cidr], except: ipBlock.except ?? [] })) {
-    for (const cidr of cidrs)
-      if (!isCidr(cidr)) errors.push(invalid(`${path}.ipBlock.${field}`, cidr, 'not a valid CIDR'))
-  }
-  return errors
+  errors.push(...validateBlock(ipBlock, `${path}.ipBlock`))
+  if (!podSelector && !namespaceSelector) return errors
+  return [...errors, forbidden(path, 'may not specify both ipBlock and another peer')]
 }
 
-function isCidr(text: string): boolean {
-  const [address = '', bits = '', ...rest] = text.split('/')
-  const version = isIP(address)
-  return rest.length === 0 && version !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)
+function validateBlock({ cidr, except = [] }: IPBlock, path: string): FieldError[] {
+  if (!cidr) return [required(`${path}.cidr`)]
+  const whole = parseCidr(cidr)
+  if (!whole) return [invalid(`${path}.cidr`, cidr, notCidr)]
+  return except.flatMap((text, i) => {
+    const part = parseCidr(text)
+    const detail = !part ? notCidr : isStrictSubset(part, whole) ? undefined : 'must be a strict subset of `cidr`'
+    return detail === undefined ? [] : [invalid(`${path}.except[${i}]`, text, detail)]
+  })
 }

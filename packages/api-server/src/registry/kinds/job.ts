@@ -2,8 +2,9 @@
  * Jobs: pods that run to completion. A Job finds its pods by its own uid, so that no two jobs ever share any.
  */
 
-import { forbidden, invalid, notSupported, required, tooLong, type FieldError } from '@dinghy/shared/api/field-errors'
+import { invalid, notSupported, required, StringMap, tooLong, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1123Label } from '@dinghy/shared/api/names'
+import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
 import type { Job, JobSpec, ObjectMeta } from '@dinghy/shared/api/types'
 import { domainPrefixedPath, labelSelector, nonNegative, oneOf, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
@@ -25,8 +26,8 @@ export const jobs: KindRules<Job> = {
       defaultLabels(job.metadata, job.spec) // there may be some only now
     },
     generationOf: ({ spec }) => spec,
-    validate: ({ metadata, spec }) => [
-      ...validateHostname(metadata.name, spec),
+    validateCreate: (job) => [...validateGenerated(job), ...validateHostname(job.metadata.name, job.spec)],
+    validate: ({ spec }) => [
       ...validateJobSpec(spec, 'spec'),
       ...(spec.selector ? labelSelector('spec.selector', spec.selector) : [required('spec.selector')]),
       ...templateMatches(spec.template, spec.selector),
@@ -57,21 +58,41 @@ function defaultLabels(metadata: ObjectMeta, { template }: JobSpec): void {
   if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels }
 }
 
+const uidLabel = 'batch.kubernetes.io/controller-uid'
+
+/** Each fact by two labels: those without a prefix are from before 1.27, and scripts still look for them. */
+function generatedLabels({ name, uid }: ObjectMeta): Record<string, string> {
+  return { 'controller-uid': uid, 'job-name': name, [uidLabel]: uid, 'batch.kubernetes.io/job-name': name }
+}
+
+/** Adds what is missing. What is there and wrong is refused: an exported Job has the labels of the one that it was. */
 function generateSelector({ metadata, spec }: Job): void {
   if (spec.manualSelector || !spec.template) return
   const labels = ((spec.template.metadata ??= {}).labels ??= {})
-  Object.assign(labels, {
-    'batch.kubernetes.io/controller-uid': metadata.uid,
-    'batch.kubernetes.io/job-name': metadata.name,
-    // The names from before 1.27, which scripts still look for.
-    'controller-uid': metadata.uid,
-    'job-name': metadata.name,
-  })
-  spec.selector ??= {}
-  spec.selector.matchLabels = {
-    ...spec.selector.matchLabels,
-    'batch.kubernetes.io/controller-uid': metadata.uid,
+  for (const [label, value] of Object.entries(generatedLabels(metadata))) {
+    // The second attempt at a generated name finds the labels of the first one.
+    if (metadata.generateName && value === metadata.name) labels[label] = value
+    else labels[label] ??= value
   }
+  const selected = ((spec.selector ??= {}).matchLabels ??= {})
+  selected[uidLabel] ??= metadata.uid
+}
+
+function validateGenerated({ metadata, spec }: Job): FieldError[] {
+  if (spec.manualSelector || !spec.selector) return []
+  const expected = generatedLabels(metadata)
+  const labels = spec.template?.metadata?.labels ?? {}
+  const errors = Object.entries(expected)
+    .filter(([label, value]) => labels[label] !== value)
+    .map(([label, value]) => {
+      const path = `spec.template.metadata.labels[${label}]`
+      return invalid(path, new StringMap(labels), `must be '${value}'`)
+    })
+  const isReadable = labelSelector('spec.selector', spec.selector).length === 0
+  if (isReadable && !matchesLabels(labelSelectorFrom(spec.selector), expected)) {
+    errors.push(invalid('spec.selector', spec.selector, '`selector` not auto-generated'))
+  }
+  return errors
 }
 
 /** Shared with CronJob; the selector is the Job's alone. */
@@ -124,26 +145,30 @@ function validateUpdate(next: Job, previous: Job): FieldError[] {
   const [now, before] = [next.spec, previous.spec]
   const errors: FieldError[] = []
   // An indexed job may grow or shrink, as long as it goes in step.
-  const elastic = now.completionMode === 'Indexed' && now.completions === now.parallelism
-  if (!elastic) errors.push(...unchanged('spec.completions', now.completions, before.completions))
+  if (now.completionMode !== 'Indexed') {
+    errors.push(...unchanged('spec.completions', now.completions, before.completions))
+  } else if (now.completions !== before.completions && now.completions !== now.parallelism) {
+    errors.push(invalid('spec.completions', now.completions, 'can only be modified in tandem with spec.parallelism'))
+  }
   errors.push(...unchanged('spec.selector', now.selector, before.selector))
+  const isFree = before.suspend === true && previous.status?.startTime === undefined
+  errors.push(...unchanged('spec.template', fixedTemplate(next, isFree), fixedTemplate(previous, isFree)))
   errors.push(...unchanged('spec.completionMode', now.completionMode, before.completionMode))
   errors.push(...unchanged('spec.podFailurePolicy', now.podFailurePolicy, before.podFailurePolicy))
   errors.push(...unchanged('spec.backoffLimitPerIndex', now.backoffLimitPerIndex, before.backoffLimitPerIndex))
-  const isFree = before.suspend === true && previous.status?.startTime === undefined
-  errors.push(...unchanged('spec.template', fixedTemplate(next, isFree), fixedTemplate(previous, isFree)))
-  if (previous.status?.startTime && now.managedBy !== before.managedBy) {
-    errors.push(forbidden('spec.managedBy', 'field is immutable'))
-  }
-  return errors
+  errors.push(...unchanged('spec.managedBy', now.managedBy, before.managedBy))
+  return [...errors, ...unchanged('spec.successPolicy', now.successPolicy, before.successPolicy)]
 }
 
 /** A job that is suspended and has never run may still be told where its pods go: those fields do not count. */
 function fixedTemplate({ spec }: Job, isFree: boolean): unknown {
   const template = structuredClone(spec.template)
   if (!isFree) return template
-  for (const field of ['nodeSelector', 'affinity', 'tolerations', 'schedulingGates'] as const) {
-    delete template.spec?.[field]
+  for (const field of ['nodeSelector', 'tolerations', 'schedulingGates'] as const) delete template.spec?.[field]
+  if (template.spec?.affinity) {
+    const { nodeAffinity: _, ...others } = template.spec.affinity
+    template.spec.affinity = others
+    if (Object.keys(others).length === 0) delete template.spec.affinity
   }
   delete template.metadata?.labels
   delete template.metadata?.annotations

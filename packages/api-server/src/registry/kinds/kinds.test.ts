@@ -232,9 +232,15 @@ describe('what is refused', () => {
     ],
     [
       'cronjobs',
+      { spec: { schedule: '@daily', timeZone: 'Local', jobTemplate } },
+      'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones',
+    ],
+    [
+      'cronjobs',
       { metadata: { name: 'x'.repeat(53) }, spec: { schedule: '@daily', jobTemplate } },
       'must be no more than 52 characters',
     ],
+    ['controllerrevisions', { revision: 1 }, 'data: Required value: data is mandatory'],
     ['services', { spec: {} }, 'spec.ports: Required value'],
     ['services', { spec: { ports: [{ port: 80 }, { port: 81 }] } }, 'spec.ports[0].name: Required value'],
     [
@@ -281,7 +287,7 @@ describe('what is refused', () => {
     [
       'configmaps',
       { data: { a: 'x' }, binaryData: { a: 'eA==' } },
-      'binaryData[a]: Invalid value: "a": duplicate of key present in data',
+      'data[a]: Invalid value: "a": duplicate of key present in binaryData',
     ],
     ['configmaps', { data: { a: 'x'.repeat(1048577) } }, 'Too long: may not be more than 1048576 bytes'],
     ['secrets', { type: 'kubernetes.io/tls', data: {} }, 'data[tls.crt]: Required value'],
@@ -357,7 +363,22 @@ describe('what is refused', () => {
     [
       'services',
       { spec: { ports: [{ port: 80 }], loadBalancerSourceRanges: ['10.0.0.0/8'] } },
-      "spec.loadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+      "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+    ],
+    [
+      'services',
+      { spec: { type: 'LoadBalancer', ports: [{ port: 80 }], loadBalancerSourceRanges: [' 10.0.0.0/8', '10.0.0.0'] } },
+      'spec.LoadBalancerSourceRanges[1]: Invalid value: "10.0.0.0": must be a valid CIDR value',
+    ],
+    [
+      'services',
+      { spec: { type: 'LoadBalancer', ports: [{ port: 10250 }] } },
+      'spec.ports[0]: Invalid value: 10250: may not expose port 10250 externally since it is used by kubelet',
+    ],
+    [
+      'services',
+      { spec: { type: 'ExternalName', externalName: 'a.example.com.', ipFamilies: ['IPv4'] } },
+      'spec.ipFamilies: Forbidden: may not be set for ExternalName services',
     ],
     ['services', { spec: { ports: [{ port: 80, appProtocol: 'a b' }] } }, 'spec.ports[0].appProtocol: Invalid value'],
     [

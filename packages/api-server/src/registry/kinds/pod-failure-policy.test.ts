@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { problemsOf } from '../../testing/kind-fixture.ts'
+import { problemsOf, problemsOfUpdate, type Loose } from '../../testing/kind-fixture.ts'
+import { countIndexes } from './job-indexes.ts'
 
 const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'busybox' }] } }
 function job(more: object) {
@@ -83,11 +84,79 @@ test.each<[object, string[]]>([
     ],
   ],
   [
+    indexed({
+      successPolicy: { rules: [{ succeededIndexes: '0-1', succeededCount: 3 }, { succeededIndexes: '2,1' }] },
+    }),
+    [
+      'spec.successPolicy.rules[0].succeededCount: Invalid value: 3: must be less than or equal to 2 (the number of indexes in the specified succeededIndexes field)',
+      'spec.successPolicy.rules[1].succeededIndexes: Invalid value: "2,1": error parsing succeededIndexes: non-increasing order, previous: 2, current: 1',
+    ],
+  ],
+  [
+    indexed({ completions: 100_001, parallelism: 10_001, backoffLimitPerIndex: 1 }),
+    [
+      'spec.maxFailedIndexes: Required value: must be specified when completions is above 100000',
+      'spec.parallelism: Invalid value: 10001: must be less than or equal to 10000 when completions are above 100000 and used with backoff limit per index',
+    ],
+  ],
+  [
+    {
+      spec: {
+        template: { ...template, metadata: { labels: { app: 'x' } } },
+        selector: { matchLabels: { app: 'x' } },
+      },
+    },
+    [
+      'spec.selector: Invalid value: {"matchLabels":{"app":"x","batch.kubernetes.io/controller-uid":"uid-1"}}: `selector` not auto-generated',
+    ],
+  ],
+  [
     { metadata: { name: 'x.y' }, ...indexed({}) },
     ['metadata.name: Invalid value: "x.y": will not able to create pod with invalid DNS label: x.y-2'],
   ],
 ])('Job %#', (sent, messages) => {
   expect(problemsOf('jobs', sent)).toEqual(messages)
+})
+
+test('an exported Job that is sent again brings along what belongs to another one', () => {
+  const labels = { 'job-name': 'x', 'controller-uid': 'uid-0' }
+  const spec = {
+    template: { ...template, metadata: { labels } },
+    selector: { matchLabels: { 'controller-uid': 'uid-0' } },
+  }
+  const problems = problemsOf('jobs', { spec })
+  expect(problems).toHaveLength(2)
+  expect(problems[0]).toMatch(/^spec.template.metadata.labels\[controller-uid\]: Invalid value: .*: must be 'uid-1'$/)
+  expect(problems[1]).toMatch(/^spec.selector: Invalid value: .*: `selector` not auto-generated$/)
+  expect(problemsOf('jobs', { spec: { ...spec, manualSelector: true } })).toEqual([])
+})
+
+test.each([
+  ['', 0],
+  ['1,3-5,7', 5],
+  ['9', 'too large index: "9"'],
+  [
+    '1-2-3',
+    `the fragment "1-2-3" violates the requirement that an index interval can have at most two parts separated by '-'`,
+  ],
+  ['a', 'cannot convert string to integer for index: "a"'],
+  ['3-3', 'non-increasing order, previous: 3, current: 3'],
+])('indexes %s of nine', (text, expected) => {
+  expect(countIndexes(text, 9)).toBe(expected)
+})
+
+test('an update of a Job leaves what makes it that Job', () => {
+  const change = (fields: object) => (job: Loose) => Object.assign(job.spec, fields)
+  const job = indexed({ parallelism: 3, successPolicy: { rules: [{ succeededCount: 1 }] } })
+  expect(problemsOfUpdate('jobs', job, change({ completions: 5 }))).toEqual([
+    'spec.completions: Invalid value: 5: can only be modified in tandem with spec.parallelism',
+  ])
+  expect(problemsOfUpdate('jobs', job, change({ completions: 5, parallelism: 5 }))).toEqual([])
+  const managed = problemsOfUpdate('jobs', job, change({ managedBy: 'example.com/x', successPolicy: undefined }))
+  expect(managed.map((problem) => problem.replace(/ .*: /, ' … '))).toEqual([
+    'spec.managedBy: … field is immutable',
+    'spec.successPolicy: … field is immutable',
+  ])
 })
 
 test('a CronJob gives its jobs no selector', () => {

@@ -3,7 +3,7 @@
  * pkg/apis/batch/validation.
  */
 
-import { duplicate, invalid, required, tooMany, type FieldError } from '@dinghy/shared/api/field-errors'
+import { duplicate, invalid, required, tooLong, tooMany, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isQualifiedName } from '@dinghy/shared/api/names'
 import type { JobSpec } from '@dinghy/shared/api/types'
 import type {
@@ -12,11 +12,15 @@ import type {
   PodFailurePolicyRule,
 } from 'kubernetes-types/batch/v1.js'
 import { named, nonNegative, oneOf } from './checks.ts'
+import { countIndexes } from './job-indexes.ts'
 
 const maxRules = 20
 const maxPatterns = 20
 const maxExitCodes = 255
 const maxIndexes = 100_000
+/** What a Job with more completions than `maxIndexes` may have at the most, if it counts failures of each index. */
+const maxOfMany = 10_000
+const maxSucceededIndexesBytes = 64 * 1024
 
 const actions = ['Count', 'FailIndex', 'FailJob', 'Ignore']
 const operators = ['In', 'NotIn']
@@ -98,10 +102,22 @@ export function validateSuccessPolicy(spec: JobSpec, path: string): FieldError[]
     if (count === undefined && succeededIndexes === undefined) {
       errors.push(required(`${at}[${i}]`, 'at least one of succeededCount or succeededIndexes must be specified'))
     }
+    const total = countIndexes(succeededIndexes ?? '', spec.completions ?? 0)
+    if (Buffer.byteLength(succeededIndexes ?? '') > maxSucceededIndexesBytes) {
+      errors.push(tooLong(`${at}[${i}].succeededIndexes`, maxSucceededIndexesBytes))
+    }
+    if (typeof total === 'string') {
+      errors.push(invalid(`${at}[${i}].succeededIndexes`, succeededIndexes, `error parsing succeededIndexes: ${total}`))
+    }
     errors.push(...nonNegative(`${at}[${i}].succeededCount`, count))
-    if (count !== undefined && spec.completions !== undefined && count > spec.completions) {
-      const detail = `must be less than or equal to ${spec.completions} (the number of specified completions)`
-      errors.push(invalid(`${at}[${i}].succeededCount`, count, detail))
+    const atMost = (limit: number, what: string): void => {
+      if (count === undefined || count <= limit) return
+      errors.push(invalid(`${at}[${i}].succeededCount`, count, `must be less than or equal to ${limit} (${what})`))
+    }
+    if (spec.completions !== undefined) atMost(spec.completions, 'the number of specified completions')
+    if (succeededIndexes !== undefined) {
+      const indexes = typeof total === 'number' ? total : 0
+      atMost(indexes, 'the number of indexes in the specified succeededIndexes field')
     }
   }
   return errors
@@ -131,6 +147,15 @@ export function validateIndexes(spec: JobSpec, path: string): FieldError[] {
   if (maxFailedIndexes !== undefined && maxFailedIndexes > maxIndexes) {
     const detail = `must be less than or equal to ${maxIndexes}`
     errors.push(invalid(`${path}.maxFailedIndexes`, maxFailedIndexes, detail))
+  }
+  if ((completions ?? 0) > maxIndexes && backoffLimitPerIndex !== undefined) {
+    if (maxFailedIndexes === undefined) {
+      errors.push(required(`${path}.maxFailedIndexes`, `must be specified when completions is above ${maxIndexes}`))
+    }
+    for (const [field, value] of Object.entries({ parallelism, maxFailedIndexes })) {
+      const detail = `must be less than or equal to ${maxOfMany} when completions are above ${maxIndexes} and used with backoff limit per index`
+      if (value !== undefined && value > maxOfMany) errors.push(invalid(`${path}.${field}`, value, detail))
+    }
   }
   return errors
 }

@@ -8,6 +8,7 @@ import { invalid, required, type FieldError } from '@dinghy/shared/api/field-err
 import { isDns1123Subdomain, isIpAddress, isPathSegmentName } from '@dinghy/shared/api/names'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { named, unchanged } from './checks.ts'
+import { notCidr, parseCidr } from './cidr.ts'
 import type { KindRules } from './kind-rules.ts'
 
 interface ServiceCIDR extends KubernetesObject {
@@ -33,12 +34,9 @@ function validateCidrs(cidrs: string[], path: string): FieldError[] {
 }
 
 function cidrProblems(cidr: string): string[] {
-  const [address = '', length = '', ...rest] = cidr.split('/')
-  const bits = isIPv4(address) ? 32 : 128
-  if (isIP(address) === 0 || rest.length > 0 || !/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > bits) {
-    return ['must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)']
-  }
-  const canonical = `${networkOf(address, Number(length))}/${length}`
+  const parsed = parseCidr(cidr)
+  if (!parsed) return [notCidr]
+  const canonical = `${networkOf(parsed.address, parsed.length)}/${parsed.length}`
   return canonical === cidr ? [] : [`must be in canonical form ("${canonical}")`]
 }
 

@@ -13,7 +13,8 @@ import {
   isQualifiedName,
 } from '@dinghy/shared/api/names'
 import type { Service, ServicePort, ServiceSpec } from '@dinghy/shared/api/types'
-import { between, labels, named, oneOf, portNumberOrName, requiredOneOf, requiredText } from './checks.ts'
+import { between, labels, named, oneOf, portNumberOrName, requiredOneOf } from './checks.ts'
+import { notCidr, parseCidr } from './cidr.ts'
 import type { KindRules } from './kind-rules.ts'
 import { maskTrailingDash } from './object-meta.ts'
 
@@ -100,14 +101,15 @@ function validateSpec(spec: ServiceSpec): FieldError[] {
   return [...errors, ...validateFamilies(spec), ...validateLoadBalancer(spec), ...validateTrafficPolicies(spec)]
 }
 
-function validateExternalName({ type, externalName, clusterIPs }: ServiceSpec): FieldError[] {
-  if (type !== 'ExternalName') return []
-  const errors = requiredText('spec.externalName', externalName)
+function validateExternalName(spec: ServiceSpec): FieldError[] {
+  if (spec.type !== 'ExternalName') return []
+  const errors = (['clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const)
+    .filter((field) => spec[field]?.length)
+    .map((field) => forbidden(`spec.${field}`, 'may not be set for ExternalName services'))
   // A name may end in the dot of the DNS root.
-  const name = externalName?.replace(/\.$/, '') ?? ''
-  if (name !== '') errors.push(...named('spec.externalName', externalName, isDns1123Subdomain(name)))
-  if (clusterIPs?.length) errors.push(forbidden('spec.clusterIPs', 'may not be set for ExternalName services'))
-  return errors
+  const name = spec.externalName?.replace(/\.$/, '') ?? ''
+  if (name === '') return [...errors, required('spec.externalName')]
+  return [...errors, ...named('spec.externalName', name, isDns1123Subdomain(name))]
 }
 
 function validatePorts({ type, ports = [] }: ServiceSpec): FieldError[] {
@@ -163,13 +165,32 @@ function validateFamilies({ ipFamilyPolicy, ipFamilies = [] }: ServiceSpec): Fie
   return errors
 }
 
+const kubeletPort = 10250
+
 function validateLoadBalancer(spec: ServiceSpec): FieldError[] {
-  if (spec.type === 'LoadBalancer') return []
-  const fields = ['allocateLoadBalancerNodePorts', 'loadBalancerClass', 'loadBalancerSourceRanges'] as const
-  return fields.flatMap((field) =>
-    spec[field] === undefined ? [] : [forbidden(`spec.${field}`, "may only be used when `type` is 'LoadBalancer'")],
+  const { type, ports = [], loadBalancerSourceRanges: ranges = [] } = spec
+  const errors: FieldError[] = []
+  if (type === 'LoadBalancer') {
+    for (const [i, { port }] of ports.entries()) {
+      const detail = `may not expose port ${kubeletPort} externally since it is used by kubelet`
+      if (port === kubeletPort) errors.push(invalid(`spec.ports[${i}]`, port, detail))
+    }
+  } else {
+    const detail = "may only be used when `type` is 'LoadBalancer'"
+    if (ranges.length > 0) errors.push(forbidden(sourceRanges, detail))
+    for (const field of ['allocateLoadBalancerNodePorts', 'loadBalancerClass'] as const) {
+      if (spec[field] !== undefined) errors.push(forbidden(`spec.${field}`, detail))
+    }
+  }
+  const isRange = (range: string): boolean => parseCidr(range.trim()) !== undefined
+  const rangeErrors = ranges.flatMap((range, i) =>
+    isRange(range) ? [] : [invalid(`${sourceRanges}[${i}]`, range.trim(), notCidr)],
   )
+  return [...errors, ...rangeErrors]
 }
+
+/** Upstream's errors have it with a capital. */
+const sourceRanges = 'spec.LoadBalancerSourceRanges'
 
 function validateTrafficPolicies(spec: ServiceSpec): FieldError[] {
   const { type = '', externalTrafficPolicy, internalTrafficPolicy, externalIPs } = spec

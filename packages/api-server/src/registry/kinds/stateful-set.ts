@@ -96,7 +96,10 @@ function validateUpdateStrategy(strategy: NonNullable<StatefulSetSpec['updateStr
 /** The past of a StatefulSet or DaemonSet: what is written stays written. */
 export const controllerRevisions: KindRules<ControllerRevision> = {
   strategy: {
-    validate: ({ revision }) => nonNegative('revision', revision),
+    validate: ({ data, revision }) => [
+      ...(data === undefined ? [required('data', 'data is mandatory')] : []),
+      ...nonNegative('revision', revision),
+    ],
     validateUpdate: (next, previous) => unchanged('data', next.data, previous.data),
   },
 }

@@ -23,6 +23,7 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
 import type { Resources, Usage } from '../driver.ts'
+import { leaf, makeLeaf } from './cgroup-leaf.ts'
 import { limitWrites, type Controller } from './cgroup-limits.ts'
 
 export interface Hierarchy {
@@ -37,12 +38,6 @@ export interface IdleHierarchy extends Hierarchy {
   /** The file by which a process gets in; `cgroup.threads` of a cgroup that is threaded. */
   entrance: 'tasks' | 'cgroup.threads' | 'cgroup.procs'
 }
-
-/**
- * A container's processes live in this cgroup below the one with its limits: its root can make a cgroup namespace and
- * mount what begins where it lives.
- */
-const leaf = 'program'
 
 export const wantedControllers: Controller[] = ['memory', 'cpu', 'cpuset', 'pids']
 /** null, zero, full, random, urandom, tty, console, ptmx and the pts; anything may be made. */
@@ -147,7 +142,7 @@ export class Cgroups {
 
   /** To be asked for when limits and devices are set: what lives below cannot be restricted everywhere. */
   entrances(id: string): Entrances {
-    for (const directory of this.#directories(id)) mkdirSync(join(directory, leaf), { recursive: true })
+    for (const directory of this.#directories(id)) makeLeaf(directory)
     const files = (wanted: 1 | 2, name: string) =>
       this.#hierarchies.filter(({ version }) => version === wanted).map(({ parent }) => join(parent, id, leaf, name))
     const [tasks, procs] = [files(1, 'tasks'), files(2, 'cgroup.procs')]

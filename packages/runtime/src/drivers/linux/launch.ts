@@ -133,7 +133,7 @@ export function preludeOf(
   return `${lines.join('\n')}\n`
 }
 
-/** A shell line that says to each of the files of some cgroups who shall be in there: 0 is who says it. */
+/** A shell line that says to each of the files of some cgroups who is to be in there: 0 is whoever says it. */
 export function writesOf(who: number | '$$', files: string[]): string {
   return `for file in ${files.map(quote).join(' ')}; do echo ${who} >"$file" || exit 1; done`
 }

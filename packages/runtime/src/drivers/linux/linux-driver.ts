@@ -154,7 +154,7 @@ export class LinuxDriver extends ShimDriver implements Driver {
     if (this.#cgroups.pids(running.id).length > 0) this.#cgroups.kill(running.id)
     // What cannot be removed yet is left to a later runtime's sweep: the exit is what counts.
     await this.#cgroups.removeWhenEmpty(running.id, this.clock)
-    return { code, finishedAt: at, oomKilled }
+    return { code, finishedAtMs: at, oomKilled }
   }
 
   override async endRun(id: string, runDir: string): Promise<void> {

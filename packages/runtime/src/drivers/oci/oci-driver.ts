@@ -130,7 +130,7 @@ export class OciDriver extends ShimDriver implements Driver {
     const { code, at } = await this.waitForExit(running, signal)
     const oomKilled = this.#cgroups.oomKills(running.id) > 0
     await this.#release(running.id)
-    return { code, finishedAt: at, oomKilled }
+    return { code, finishedAtMs: at, oomKilled }
   }
 
   override async endRun(id: string, runDir: string): Promise<void> {

@@ -92,7 +92,7 @@ export class ProcessDriver extends ShimDriver implements Driver {
     const { code, at } = await this.waitForExit(running, signal)
     // The end of PID 1 is the end of all, as it would be in a pid namespace.
     this.#signalSession(running, 'SIGKILL')
-    return { code, finishedAt: at, oomKilled: false }
+    return { code, finishedAtMs: at, oomKilled: false }
   }
 
   async killAll(running: Running): Promise<void> {

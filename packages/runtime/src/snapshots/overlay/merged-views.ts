@@ -73,7 +73,7 @@ export class MergedViews {
     const ready = once(helper.stdout, 'data').then(() => true)
     const isReady = await Promise.race([ready, once(helper, 'close').then(() => false)])
     if (!isReady) throw serverError(`cannot mount the container's file system: ${errors.trim()}`)
-    // Neither pipe shall keep the runtime alive.
+    // Neither pipe may keep the runtime alive.
     helper.unref()
     return { root: join(`/proc/${helper.pid}/root`, base.rootfs), helper }
   }

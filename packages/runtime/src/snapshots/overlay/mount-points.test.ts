@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, existsSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -25,11 +25,11 @@ function tmpfs(target: string): Mount {
   return { type: 'tmpfs', source: '', target, readOnly: false }
 }
 
-function prepare(target: string, earlier: Mount[] = []): string {
+function prepare(target: string, earlier: Mount[] = [], source = 'file-parent'): string {
   const mounted = earlier.map((mount) => ({ directory: mount.source, at: mount.target, covers: true }))
   const view = new LayerView([{ directory: join(dir, 'rootfs/upper') }, ...mounted])
   const rootfs = { layers: [], hostBase: false, dir: join(dir, 'rootfs') }
-  return prepareMountPoint(view, rootfs, bind('file-parent', target), earlier)
+  return prepareMountPoint(view, rootfs, bind(source, target), earlier)
 }
 
 test('a missing target is made in the writable layer', () => {
@@ -75,4 +75,14 @@ test('what the image has below a mount does not count', () => {
 test('nothing is made in a read-only volume', () => {
   expect(() => prepare('/data/sub', [bind('volume', '/data', true)])).toThrow('read-only file system')
   expect(existsSync(join(dir, 'volume/sub'))).toBe(false)
+})
+
+test('a file is not mounted on a directory, nor a directory on a file', () => {
+  mkdirSync(join(dir, 'rootfs/upper/etc'))
+  writeFileSync(join(dir, 'rootfs/upper/etc/passwd'), '')
+  writeFileSync(join(dir, 'file'), '')
+  const words = 'not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?'
+  expect(() => prepare('/etc/passwd')).toThrow(words)
+  expect(() => prepare('/etc', [], 'file')).toThrow(words)
+  expect(prepare('/etc/passwd', [], 'file')).toBe('/etc/passwd')
 })

@@ -18,20 +18,31 @@ import { HeldDirectory, makeDirectoriesIn } from '../held-directory.ts'
  */
 export function prepareMountPoint(view: LayerView, rootfs: Rootfs, mount: Mount, earlier: Mount[] = []): string {
   const path = view.realPath(mount.target)
-  if (view.lookup(path) !== undefined) return path
+  const isDirectory = mount.type !== 'bind' || statSync(mount.source).isDirectory()
+  const found = view.lookup(path)
+  if (found !== undefined) {
+    if (found.stat.isDirectory() !== isDirectory) throw notOfOneType(mount)
+    return path
+  }
   const around = enclosing(path, earlier)
   // Empty when it is mounted: mount(8) makes the directory in it, see fstabOf().
   if (around?.type === 'tmpfs') return path
   if (around?.readOnly) {
     throw startError(`create mountpoint for ${mount.target} mount: mkdirat ${path}: read-only file system`)
   }
-  const wantsFile = mount.type === 'bind' && !statSync(mount.source).isDirectory()
   if (around === undefined) copyUpDirectories(view, join(rootfs.dir, 'upper'), dirname(path))
   const [base, below] =
     around === undefined ? [join(rootfs.dir, 'upper'), path] : [around.source, path.slice(around.target.length)]
   const directory = around?.real ? HeldDirectory.openReal(base) : HeldDirectory.open(base)
-  makeBelow(directory, below.split('/').filter(Boolean), wantsFile)
+  makeBelow(directory, below.split('/').filter(Boolean), !isDirectory)
   return path
+}
+
+function notOfOneType({ source, target }: Mount): Error {
+  return startError(
+    `error during container init: error mounting "${source}" to rootfs at "${target}": not a directory`,
+    'Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type',
+  )
 }
 
 /**

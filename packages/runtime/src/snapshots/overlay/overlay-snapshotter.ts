@@ -31,7 +31,9 @@ import { rootFstabOf, type RootPlan } from './root-fstab.ts'
 /**
  * Overlays can be volatile since Linux 5.10. An ordinary user could not take the mark away that such a mount leaves.
  */
-const hasVolatile = isAtLeast(release(), 5, 10) && process.getuid?.() === 0
+function hasVolatile(): boolean {
+  return isAtLeast(release(), 5, 10) && process.getuid?.() === 0
+}
 
 export class OverlaySnapshotter implements LiveSnapshotter {
   readonly base: BaseRoot
@@ -60,7 +62,7 @@ export class OverlaySnapshotter implements LiveSnapshotter {
     this.#makeDirectories(rootfs)
   }
 
-  /** For a container that shall see this machine's devices below a /dev of its own; see plan(). */
+  /** For a container that sees this machine's devices below a /dev of its own; see plan(). */
   prepareDevices(rootfs: Rootfs): void {
     makeOverlayDirectories(rootfs, 'dev')
   }
@@ -249,7 +251,7 @@ function makeOverlayDirectories(rootfs: Rootfs, part: string): void {
 }
 
 function isVolatile({ isTemporary = false }: Rootfs): boolean {
-  return isTemporary && hasVolatile
+  return isTemporary && hasVolatile()
 }
 
 function isAtLeast(version: string, major: number, minor: number): boolean {

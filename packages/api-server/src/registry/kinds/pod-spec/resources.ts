@@ -46,7 +46,7 @@ function isStandard(resource: string): boolean {
 }
 
 /** A node may promise more CPU than it has, but not more GPUs. */
-function isOvercommitable(resource: string): boolean {
+export function isOvercommitable(resource: string): boolean {
   const [domain = '', name] = resource.split('/')
   return !resource.startsWith('hugepages-') && (name === undefined || domain.endsWith('kubernetes.io'))
 }

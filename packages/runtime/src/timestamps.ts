@@ -10,6 +10,11 @@ export function formatNanos(nanos: bigint): string {
   return `${seconds}.${String(nanos % 1_000_000_000n).padStart(9, '0')}Z`
 }
 
+/** A Clock's time, or that of a file, as formatNanos() has it. */
+export function formatMs(ms: number): string {
+  return formatNanos(BigInt(Math.round(ms * 1e6)))
+}
+
 /** The inverse of formatNanos, for any number of fraction digits and any zone. */
 export function parseRfc3339(text: string): bigint {
   const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)$/.exec(text)

@@ -1,0 +1,59 @@
+/**
+ * The cluster's DNS server, behind the Service kube-dns in kube-system: names of Services and pods, and by way of the
+ * machine's own name servers those of the rest of the world.
+ *
+ *   question ─► resolver.ts ─► zone.ts            names below cluster.local and addresses of the cluster, pure
+ *                     └──────► forwarder.ts       everything else
+ */
+
+import { readFile } from 'node:fs/promises'
+import { ApiClient } from '@dinghy/shared/client/api-client'
+import { Informers } from '@dinghy/shared/client/informer'
+import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
+import { parseHostPort } from '@dinghy/shared/http/listen-address'
+import { kubeconfigFlag } from '@dinghy/shared/process/kubeconfig-flag'
+import { runMain } from '@dinghy/shared/process/main'
+import { aborted } from '@dinghy/shared/api/aborted'
+import { clusterView } from './cluster-view.ts'
+import { Forwarder } from './forwarder.ts'
+import { nameServersIn } from './resolv-conf.ts'
+import { Resolver } from './resolver.ts'
+import { listen } from './server.ts'
+import { stubDomains } from './stub-domains.ts'
+
+runMain({
+  name: 'dns',
+  flags: {
+    ...kubeconfigFlag,
+    listen: { type: 'string', required: true, help: 'address to answer on, host:port, UDP and TCP' },
+    'cluster-domain': { type: 'string', default: 'cluster.local', help: 'the domain of all names of this cluster' },
+    ttl: { type: 'number', default: 30, help: 'seconds for which clients may remember an address' },
+    'resolv-conf': {
+      type: 'string',
+      default: '/etc/resolv.conf',
+      help: 'where the name servers for the rest of the world are listed; empty: there are none',
+    },
+    'stub-domains': {
+      type: 'string',
+      default: '',
+      help: 'name servers of single domains: example.com=10.0.0.1,corp.example=10.0.0.2:5353',
+    },
+  },
+  async run({ flags, log, clock, signal, health, metrics }) {
+    const client = new ApiClient({ ...(await readKubeconfig(flags.kubeconfig)), userAgent: 'dns' })
+    const informers = new Informers(client, { clock, log })
+    const cluster = clusterView(informers)
+    health.addCheck('synced', () => cluster.hasSynced())
+    const machine = flags.resolvConf === '' ? [] : nameServersIn(await readFile(flags.resolvConf, 'utf8'))
+    const upstreams = new Map([['', machine], ...stubDomains(flags.stubDomains)])
+    const forwarder = new Forwarder({ upstreams, clock, log })
+    const zone = { domain: flags.clusterDomain, ttl: flags.ttl }
+    const resolver = new Resolver({ zone, cluster, forwarder, metrics, signal })
+    informers.start(signal)
+    await informers.synced()
+    const server = await listen({ ...parseHostPort(flags.listen), resolver, log })
+    log.info({ listen: flags.listen, upstreams: machine }, 'answering')
+    await aborted(signal)
+    await server.close()
+  },
+})
