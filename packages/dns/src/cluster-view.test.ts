@@ -35,7 +35,7 @@ async function view() {
 }
 
 function putService(name: string, spec: object): void {
-  server.put(Services, { metadata: { name, namespace: 'shop' }, spec } as never)
+  server.put(Services, { metadata: { name, namespace: 'shop' }, spec })
 }
 
 function putSlice(name: string, service: string, endpoints: object[], more: object = {}): void {
@@ -46,7 +46,7 @@ function putSlice(name: string, service: string, endpoints: object[], more: obje
 }
 
 test('a Service with its address and ports, by name and by address', async () => {
-  server.put(Namespaces, { metadata: { name: 'shop' } } as never)
+  server.put(Namespaces, { metadata: { name: 'shop' } })
   putService('web', { clusterIP: '10.96.0.7', clusterIPs: ['10.96.0.7'], ports: [{ port: 80 }] })
   putService('far', { type: 'ExternalName', externalName: 'example.org' })
   const cluster = await view()
