@@ -49,6 +49,13 @@ async function kubeletUrl(): Promise<string> {
   return `https://${address}:${daemonEndpoints?.kubeletEndpoint?.Port}`
 }
 
+/** What the user of a kubeconfig shows. */
+function identityOf(kubeconfig: string): RequestOptions {
+  const { users } = parse(kubeconfig) as { users: [{ user: Record<string, string> }] }
+  const decode = (field: string) => Buffer.from(users[0].user[field] ?? '', 'base64').toString()
+  return { cert: decode('client-certificate-data'), key: decode('client-key-data') }
+}
+
 /** Somebody with a certificate that names an administrator, of an authority that nobody here knows. */
 async function impostor(): Promise<RequestOptions> {
   const authority = createAuthority('kubernetes', validity)
@@ -100,6 +107,14 @@ test('a kubelet lets in the API server, and nobody whom it does not know', async
   await expect(answerTo((answer) => plainGet(`${kubelet.replace('https', 'http')}/pods`, answer))).rejects.toThrow()
   const own = { cert: file('pki/apiserver-kubelet-client.crt'), key: file('pki/apiserver-kubelet-client.key') }
   expect((await ask(`${kubelet}/pods`, own)).code).toBe(200)
+  // The same authority has signed this one, but no role lets it in.
+  const stranger = { cert: file('pki/apiserver.crt'), key: file('pki/apiserver.key') }
+  expect((await ask(`${kubelet}/pods`, stranger)).code).toBe(401)
+  const person = identityOf(cluster.dinghy('kubeconfig', '--user', 'jane', '--group', 'dev').stdout)
+  expect(await ask(`${kubelet}/pods`, person)).toEqual({
+    code: 403,
+    text: 'Forbidden (user=jane, verb=get, resource=nodes, subresource(s)=[pods])',
+  })
   expect((await cluster.fetch('/api/v1/nodes/node-1/proxy/healthz')).status).toBe(200)
 })
 
@@ -164,12 +179,19 @@ describe.runIf(isInstalled('kubectl'))('through kubectl', () => {
     })
   })
 
-  test('a person with a kubeconfig of her own is she', () => {
+  test('a person with a kubeconfig of her own is she, and may do what roles say', () => {
     const path = join(cluster.stateDir, 'jane.conf')
     writeFileSync(path, cluster.dinghy('kubeconfig', '--user', 'jane', '--group', 'dev').stdout)
     expect(JSON.parse(whoami(path).stdout)).toMatchObject({
       status: { userInfo: { username: 'jane', groups: ['dev', 'system:authenticated'] } },
     })
+    const getPods = () => cluster.kubectl(['--kubeconfig', path, 'get', 'pods'])
+    expect(getPods().stderr).toContain(
+      'Error from server (Forbidden): pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"',
+    )
+    cluster.kubectl(['create', 'rolebinding', 'dev-view', '--clusterrole=view', '--group=dev'])
+    expect(getPods().code).toBe(0)
+    expect(cluster.kubectl(['--kubeconfig', path, 'create', 'configmap', 'x']).stderr).toContain('cannot create')
   })
 
   test('streams go through both hops', () => {

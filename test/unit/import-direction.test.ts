@@ -28,9 +28,10 @@ const house: Record<string, Plan> = {
     floors: [
       'storage shape cel webhooks',
       'auth',
-      'patch',
+      'patch structural',
       'registry',
       'admission audit flow-control openapi discovery bootstrap',
+      'custom-resources',
       'http',
       'debug aggregation',
       'server',

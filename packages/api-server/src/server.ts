@@ -2,6 +2,7 @@
  * The API server, put together: storage below, the store on it, admission in its way, HTTP in front.
  */
 
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClientTls } from '@dinghy/shared/http/client'
 import { type Listening, parseHostPort, type ServerTls } from '@dinghy/shared/http/listen-address'
@@ -46,6 +47,7 @@ import { clientCertificates } from './auth/client-certificates.ts'
 import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
 import { bootstrapCluster, bootstrapNamespaces, type ClusterDns } from './bootstrap.ts'
+import { serveCustomResources } from './custom-resources/serve-custom-resources.ts'
 import { debugAccess, debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { ensureFlowControlDefaults } from './flow-control/ensure-defaults.ts'
@@ -141,7 +143,10 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const serviceRange = parseIpv4Range(options.serviceCidr)
   const services = wire(options, parts)
   const { frontProxy, tls } = options
-  const { resources, reader, store } = services
+  const { resources, reader, store, types, webhooks } = services
+  const stop = new AbortController()
+  setMaxListeners(0, stop.signal) // all that follows the storage listens to it
+  const customResources = await serveCustomResources({ store, resources, reader, types, webhooks, log }, stop.signal)
   const metricsApi = new MetricsApi({ reader, resources, clock, log, readSummary: summaryReader(services) })
   const aggregator = new Aggregator({
     storage,
@@ -177,7 +182,6 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
-  const stop = new AbortController()
   const following = [
     services.authorization.follow(stop.signal),
     runPolicyStatus(services, stop.signal),
@@ -198,7 +202,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const close = async () => {
     await http.close(closeGraceMs)
     stop.abort()
-    await Promise.all([...following, aggregating])
+    await Promise.all([...following, aggregating, customResources.finished])
   }
   return { ...listening, services, close }
 }

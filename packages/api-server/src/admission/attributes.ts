@@ -10,10 +10,20 @@ import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import { inVersionOf, type Resources } from '../registry/resources.ts'
 import { namespaceOf } from './match/selectors.ts'
 
-/** All versions of what the request is about, the stored one among them. */
+/**
+ * The versions that what the request is about can be shown in: its own and those it can be converted to at once. (One
+ * that only a webhook converts to is not among them.)
+ */
 export function versionsOf({ definition }: AdmissionRequest, resources: Resources): ResourceDefinition[] {
   const { group, plural } = definition.storage
-  return resources.all().filter(({ storage }) => storage.group === group && storage.plural === plural)
+  return resources
+    .all()
+    .filter(
+      (one) =>
+        one.storage.group === group &&
+        one.storage.plural === plural &&
+        (one === definition || one.storage.convert !== undefined),
+    )
 }
 
 export interface VersionedObjects {

@@ -85,8 +85,9 @@ export class Cel {
   /** The names that expressions may use, each with what is known of it. Keep it: it is costly to make. */
   environment(variables: Record<string, CelType>): CelEnvironment {
     const checking = this.#base.clone(lenient)
+    const declared: Declared = new Map()
     for (const [name, type] of Object.entries(variables)) {
-      checking.registerVariable(name, declare(checking, type, `self.${name}`))
+      checking.registerVariable(name, declare(checking, type, `self.${name}`, declared))
     }
     return new CelEnvironment(variables, checking, this.#running)
   }
@@ -97,18 +98,24 @@ export class Cel {
   }
 }
 
+/** The names of types that are registered already: one object is one type, so `self == oldSelf` can be compared. */
+type Declared = Map<CelType, string>
+
 /** Registers objects as types, so that a field which is not there is found; returns the name of the type. */
-function declare(environment: Environment, type: CelType, path: string): string {
+function declare(environment: Environment, type: CelType, path: string, declared: Declared): string {
   switch (type.kind) {
     case 'list':
-      return `list<${declare(environment, type.of, `${path}.idx`)}>`
+      return `list<${declare(environment, type.of, `${path}.idx`, declared)}>`
     case 'map':
-      return `map<string, ${declare(environment, type.of, `${path}.entry`)}>`
+      return `map<string, ${declare(environment, type.of, `${path}.entry`, declared)}>`
     case 'object': {
+      const known = declared.get(type)
+      if (known !== undefined) return known
+      declared.set(type, path)
       const fields: Record<string, string> = {}
       for (const [name, field] of Object.entries(type.fields)) {
         const escaped = escapeFieldName(name)
-        if (escaped !== undefined) fields[escaped] = declare(environment, field, `${path}.${escaped}`)
+        if (escaped !== undefined) fields[escaped] = declare(environment, field, `${path}.${escaped}`, declared)
       }
       environment.registerType(path, { fields })
       environment.registerOperator(`${path} == ${path}`, celEquals)

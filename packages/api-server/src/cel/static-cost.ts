@@ -203,6 +203,18 @@ const nominal = new Set(
   ),
 )
 
+/** What a call returns that takes as long for a short argument as for a long one. */
+const constantTime: Readonly<Record<string, CelType>> = {
+  ...Object.fromEntries(['duration', 'timestamp', 'double', 'bool'].map((kind) => [kind, { kind } as CelType])),
+  ...Object.fromEntries(
+    'int uint size getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds getMilliseconds'
+      .split(' ')
+      .map((name) => [name, { kind: 'int' } as const]),
+  ),
+  hasValue: { kind: 'bool' },
+  type: dyn,
+}
+
 function estimateCall([name, ...rest]: [string, ...unknown[]], hasReceiver: boolean, scope: Scope): Estimate {
   const syntaxes = (hasReceiver ? [rest[0], ...(rest[1] as Syntax[])] : (rest[0] as Syntax[])) as Syntax[]
   const args = syntaxes.map((one) => estimate(one, scope))
@@ -210,6 +222,9 @@ function estimateCall([name, ...rest]: [string, ...unknown[]], hasReceiver: bool
   const [first = 1, second = 1] = args.map(({ type }) => largestSize(type))
   if (name === 'check') return { cost: cost + 350_000, type: dyn }
   if (nominal.has(name)) return { cost: cost + 1, type: { kind: 'int' } }
+  const constant = Object.hasOwn(constantTime, name) ? constantTime[name] : undefined
+  if (constant) return { cost: cost + 1, type: constant }
+  if (['dyn', 'value', 'of', 'ofNonZeroValue'].includes(name)) return { cost: cost + 1, type: args.at(-1)?.type ?? dyn }
   switch (name) {
     case 'matches':
     case 'find':

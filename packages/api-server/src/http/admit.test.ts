@@ -136,3 +136,51 @@ describe('what comes to a subresource is admitted as what it is', () => {
     })
   })
 })
+
+test('custom resources are admitted as built-in ones: in the version of the rule, and pruned afterwards', async () => {
+  const group = '/apis/boats.example.com'
+  const openAPIV3Schema = {
+    type: 'object',
+    properties: { spec: { type: 'object', properties: { sails: { type: 'integer' }, color: { type: 'string' } } } },
+  }
+  const version = { served: true, schema: { openAPIV3Schema } }
+  const defined = await fixture.ask('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+    metadata: { name: 'boats.boats.example.com' },
+    spec: {
+      group: 'boats.example.com',
+      scope: 'Namespaced',
+      names: { plural: 'boats', kind: 'Boat' },
+      versions: [
+        { ...version, name: 'v1', storage: true },
+        { ...version, name: 'v2', storage: false },
+      ],
+    },
+  })
+  await fixture.ask('POST', '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations', {
+    metadata: { name: 'boats' },
+    webhooks: [
+      {
+        name: 'boats.example.com',
+        clientConfig: { url: hook.url('/boats'), caBundle: hook.caBundle },
+        rules: [{ apiGroups: ['boats.example.com'], apiVersions: ['v1'], resources: ['boats'], operations: ['*'] }],
+        sideEffects: 'None',
+        admissionReviewVersions: ['v1'],
+      },
+    ],
+  })
+  expect([defined.code, defined.text]).toEqual([201, defined.text])
+  // A test that waits for what never comes ends by its timeout.
+  while ((await fixture.ask('GET', `${group}/v2/boats`)).code !== 200) await new Promise(setImmediate)
+  hook.answers['/boats'] = () =>
+    patchAnswer({ op: 'add', path: '/spec/color', value: 'red' }, { op: 'add', path: '/spec/nonsense', value: 'x' })
+  const boat = { apiVersion: 'boats.example.com/v2', kind: 'Boat', metadata: { name: 'kon-tiki' }, spec: { sails: 1 } }
+
+  const made = await fixture.ask('POST', `${group}/v2/namespaces/default/boats`, boat)
+  expect(made.json).toMatchObject({ apiVersion: 'boats.example.com/v2', spec: { sails: 1, color: 'red' } })
+  expect(made.text).not.toContain('nonsense')
+  expect(hook.asked.find(({ path }) => path === '/boats')?.review.request).toMatchObject({
+    kind: { version: 'v1' },
+    requestKind: { version: 'v2' },
+    object: { apiVersion: 'boats.example.com/v1' },
+  })
+})

@@ -15,8 +15,8 @@ import type * as Yaml from 'yaml'
 import { badRequest, invalid, unsupportedMediaType, type StatusError } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
-import type { TypeSource } from '@dinghy/shared/schema/type-shape'
-import { conform, ShapeError } from '../shape/conform.ts'
+import { type ConformTarget, conformTo } from '../registry/resources.ts'
+import { ShapeError } from '../shape/conform.ts'
 import { isObject, requireShallow, tooDeep } from '../shape/json.ts'
 import { duplicateFields } from './duplicate-fields.ts'
 import { decodeEnvelope, decodeMessage } from './protobuf.ts'
@@ -24,12 +24,10 @@ import { decodeEnvelope, decodeMessage } from './protobuf.ts'
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore'
 
 /** What the body must be; a ResourceDefinition is one. */
-export interface DecodeTarget {
+export interface DecodeTarget extends ConformTarget {
   group: string
   version: string
   kind: string
-  type: string
-  types: TypeSource
   /** DeleteOptions and the like come with the apiVersion of whatever they are sent to. */
   anyVersion?: boolean
 }
@@ -162,7 +160,7 @@ function finish(
   const mismatch = mismatchMessage(parsed, target)
   if (mismatch !== undefined) throw badRequest(mismatch)
   try {
-    const { object, unknownFields } = conform(parsed.value, target.type, target.types)
+    const { object, unknownFields } = conformTo(target, parsed.value)
     const problems = validation === 'Ignore' ? [] : [...parsed.problems, ...unknownFields]
     if (validation === 'Strict' && problems.length > 0) {
       throw refuse(`strict decoding error: ${problems.join(', ')}`)

@@ -3,6 +3,7 @@
  */
 
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
+import { prepare } from '../registry/resources.ts'
 import type { Exchange } from './exchange.ts'
 import { negotiate } from './negotiation.ts'
 import { refOf } from './object-ref.ts'
@@ -15,39 +16,45 @@ import type { Services } from './services.ts'
 import { watchReply } from './watch-stream.ts'
 
 /** With resourceVersionMatch=Exact this is time travel: the object as it was at that revision. */
-export function get(exchange: Exchange, definition: ResourceDefinition, services: Services): Reply {
+export async function get(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const format = negotiate(exchange.request.headers.accept)
   const entry = services.store.get(definition, refOf(exchange, definition), {
     resourceVersion: exchange.parameter('resourceVersion'),
     resourceVersionMatch: exchange.parameter('resourceVersionMatch'),
   })
+  await prepare(definition, [entry])
   return encoded(format, representObject(format, definition, entry, tableOptions(exchange, services)))
 }
 
-export function list(exchange: Exchange, definition: ResourceDefinition, services: Services): Reply {
+export async function list(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const format = negotiate(exchange.request.headers.accept)
-  const page = services.store.list(definition, listRequest(exchange, definition))
+  const page = await services.store.list(definition, listRequest(exchange, definition))
   return encoded(format, representList(format, definition, page, tableOptions(exchange, services)))
 }
 
-export function watch(exchange: Exchange, definition: ResourceDefinition, services: Services): Reply {
+export async function watch(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const format = negotiate(exchange.request.headers.accept)
   const request = watchRequest(exchange, definition)
   const ended = new AbortController()
   let requestBookmark = () => {}
-  const events = services.store.watch(
+  const events = await services.store.watch(
     definition,
     { ...request, onStart: (request) => (requestBookmark = request) },
-    AbortSignal.any([exchange.signal, ended.signal]),
+    AbortSignal.any([exchange.signal, ended.signal, services.resources.removalOf(definition)]),
   )
-  return watchReply(definition, events, () => ended.abort(), {
-    clock: services.clock,
-    format,
-    table: tableOptions(exchange, services),
-    allowBookmarks: request.allowWatchBookmarks ?? false,
-    timeoutSeconds: integer(exchange, 'timeoutSeconds'),
-    requestBookmark: () => requestBookmark(),
-  })
+  return watchReply(
+    () => services.resources.current(definition),
+    events,
+    () => ended.abort(),
+    {
+      clock: services.clock,
+      format,
+      table: tableOptions(exchange, services),
+      allowBookmarks: request.allowWatchBookmarks ?? false,
+      timeoutSeconds: integer(exchange, 'timeoutSeconds'),
+      requestBookmark: () => requestBookmark(),
+    },
+  )
 }
 
 export function tableOptions(exchange: Exchange, { clock }: Services): TableOptions {

@@ -33,9 +33,12 @@ export interface WatchStreamOptions {
   requestBookmark: () => void
 }
 
-/** The answer whose body ends when the events do, or the client goes away. `stop` ends the events. */
+/**
+ * The answer whose body ends when the events do, or the client goes away. `stop` ends the events. The definition is
+ * asked for with every event, since it may change meanwhile.
+ */
 export function watchReply(
-  definition: ResourceDefinition,
+  definition: () => ResourceDefinition,
   events: AsyncIterable<ObjectEvent>,
   stop: () => void,
   options: WatchStreamOptions,
@@ -45,7 +48,7 @@ export function watchReply(
 }
 
 async function* linesOf(
-  definition: ResourceDefinition,
+  definition: () => ResourceDefinition,
   events: AsyncIterable<ObjectEvent>,
   stop: () => void,
   options: WatchStreamOptions,
@@ -81,13 +84,14 @@ function repeat(clock: Clock, ms: number, act: () => void): () => void {
 }
 
 function renderer(
-  definition: ResourceDefinition,
+  currentDefinition: () => ResourceDefinition,
   { format, table }: WatchStreamOptions,
 ): (event: ObjectEvent) => Buffer {
   const { transform } = format
   // Like upstream, only the first Table of a stream explains its columns.
   let withDefinitions = true
   return (event) => {
+    const definition = currentDefinition()
     if (event.type === 'BOOKMARK') return line('BOOKMARK', JSON.stringify(bookmark(definition, event, format)))
     if (!transform) return plainLine(definition, event)
     const object = objectOf(definition, event.entry)

@@ -7,6 +7,7 @@ import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { applyPatch } from '../patch/patch.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
+import { prepare } from '../registry/resources.ts'
 import type { Change } from '../registry/update.ts'
 import type { WriteContext } from '../registry/write-context.ts'
 import type { Entry } from '../storage/storage.ts'
@@ -61,6 +62,7 @@ export async function patch(exchange: Exchange, definition: ResourceDefinition, 
       original: current,
       type: definition.type,
       types: definition.types,
+      accepts: definition.patchTypes,
     })
     return named(definition, conformPatched(exchange, result, definition, validation))
   }
@@ -146,13 +148,14 @@ export async function removeCollection(
   return encoded(format, representList(format, definition, page, tableOptions(exchange, services)))
 }
 
-function shown(
+async function shown(
   exchange: Exchange,
   definition: ResourceDefinition,
   services: Services,
   entry: Entry,
   code: number,
-): Reply {
+): Promise<Reply> {
+  await prepare(definition, [entry])
   const format = negotiate(exchange.request.headers.accept)
   return encoded(format, representObject(format, definition, entry, tableOptions(exchange, services)), code)
 }

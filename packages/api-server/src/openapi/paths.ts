@@ -7,14 +7,13 @@
  */
 
 import type { SubresourceShape } from '@dinghy/shared/schema/schema'
-import { applyPatchType, jsonPatch, mergePatchType, strategicMergePatchType } from '../patch/patch.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import type { OpenApiSchema, SchemaCollection } from './schemas.ts'
 
 type Paths = Record<string, Record<string, unknown>>
 
 export function pathsOf(definition: ResourceDefinition, schemas: SchemaCollection): Paths {
-  const { group, version, plural, namespaced, subresources } = definition
+  const { group, version, plural, namespaced, subresources, patchTypes } = definition
   const base = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
   const collection = namespaced ? `${base}/namespaces/{namespace}/${plural}` : `${base}/${plural}`
   const scope = namespaced ? [pathParameter('namespace')] : []
@@ -31,7 +30,11 @@ export function pathsOf(definition: ResourceDefinition, schemas: SchemaCollectio
     add(`${base}/${plural}`, [], operationsOf(definition, definition.verbs, { list: 'get' }, object, schemas))
   for (const sub of subresources.shapes) {
     const schema = subresourceSchema(definition, sub, schemas)
-    add(`${collection}/{name}/${sub.name}`, item, operationsOf(sub, sub.verbs, subresourceVerbs, schema, schemas))
+    add(
+      `${collection}/{name}/${sub.name}`,
+      item,
+      operationsOf({ ...sub, patchTypes }, sub.verbs, subresourceVerbs, schema, schemas),
+    )
   }
   return paths
 }
@@ -62,7 +65,7 @@ function operationsOf(
       'x-kubernetes-action': actions[verb] ?? verb,
       'x-kubernetes-group-version-kind': { group, version, kind },
       parameters: (commonParameters[verb] ?? []).map(([name, type]) => queryParameter(name, type)),
-      ...requestBody(verb, object, schemas),
+      ...requestBody(verb, object, schemas, rest.patchTypes ?? []),
       responses: {
         [verb === 'create' ? '201' : '200']: {
           description: verb === 'create' ? 'Created' : 'OK',
@@ -109,7 +112,12 @@ const commonParameters: Record<string, [name: string, type: string][]> = {
   deletecollection: [...deleteParameters, ...select],
 }
 
-function requestBody(verb: string, object: OpenApiSchema, schemas: SchemaCollection): object {
+function requestBody(
+  verb: string,
+  object: OpenApiSchema,
+  schemas: SchemaCollection,
+  patchTypes: readonly string[],
+): object {
   if (verb === 'create' || verb === 'update') {
     return { requestBody: { required: true, content: { '*/*': { schema: object } } } }
   }
@@ -117,8 +125,7 @@ function requestBody(verb: string, object: OpenApiSchema, schemas: SchemaCollect
     return { requestBody: { content: { '*/*': { schema: schemas.refTo('meta.v1.DeleteOptions') } } } }
   }
   if (verb !== 'patch') return {}
-  const patches = [jsonPatch, mergePatchType, strategicMergePatchType, applyPatchType]
-  const content = Object.fromEntries(patches.map((type) => [type, { schema: { type: 'object' } }]))
+  const content = Object.fromEntries(patchTypes.map((type) => [type, { schema: { type: 'object' } }]))
   return { requestBody: { required: true, content } }
 }
 

@@ -49,6 +49,7 @@ export class SchemaCollection {
   }
 
   #describe(shape: TypeShape): OpenApiSchema {
+    if (shape.publish) return shape.publish((type) => this.refTo(type)) as OpenApiSchema
     const fields = [...shape.fields.values()]
     const required = fields.filter((field) => field.required).map((field) => field.name)
     const description = describeType(shape.name)

@@ -2,7 +2,8 @@
  * The API in OpenAPI 2, as older clients and code generators read it: the documents of version 3 put together into one.
  *
  * What version 2 cannot say is said as upstream says it there: an IntOrString is a string of the format int-or-string,
- * a Quantity a string; a $ref may have a description beside it.
+ * a Quantity a string; a $ref may have a description beside it; null, anyOf, allOf and not are left out (that is
+ * apiextensions-apiserver's pkg/controller/openapi/v2).
  */
 
 import type { OpenApiSchema } from './schemas.ts'
@@ -69,18 +70,42 @@ function parameter({ schema, ...rest }: Parameter): object {
   return { ...rest, ...schema }
 }
 
+/** What is said differently, or not at all. */
+const translated = new Set(
+  '$ref allOf oneOf anyOf not nullable type required properties items additionalProperties'.split(' '),
+)
+
 function asVersion2(schema: OpenApiSchema): OpenApiSchema {
-  const { allOf, oneOf, $ref, properties, items, additionalProperties, ...rest } = schema
+  const { allOf, oneOf, nullable, $ref, type, properties, items, additionalProperties } = schema
+  const rest = Object.fromEntries(Object.entries(schema).filter(([keyword]) => !translated.has(keyword)))
   const only = Array.isArray(allOf) && allOf.length === 1 ? (allOf[0] as OpenApiSchema) : undefined
   const target = only?.['$ref'] ?? $ref
+  const isOpen = rest['x-kubernetes-preserve-unknown-fields'] === true
+  const isEither = Array.isArray(oneOf) && oneOf.every((one) => isSchema(one) && 'type' in one)
+  // kubectl cannot cope with members of what may be null, or may have others.
+  const hasMembers = !nullable && !isOpen
+  const shownItems = hasMembers && isSchema(items) ? items : undefined
+  const isTyped = !nullable && !(isOpen && type === 'object') && !(type === 'array' && !shownItems)
+  const mustHave = requiredOf(schema)
   return {
     ...rest,
     ...(typeof target === 'string' ? { $ref: target.replace('#/components/schemas/', '#/definitions/') } : {}),
-    ...(oneOf ? { type: 'string' } : {}),
-    ...(isSchema(properties) ? { properties: mapValues(properties, asVersion2) } : {}),
-    ...(isSchema(items) ? { items: asVersion2(items) } : {}),
+    ...(isEither ? { type: 'string' } : type !== undefined && isTyped ? { type } : {}),
+    ...(mustHave.length > 0 ? { required: mustHave } : {}),
+    ...(hasMembers && isSchema(properties) ? { properties: mapValues(properties, asVersion2) } : {}),
+    ...(shownItems ? { items: asVersion2(shownItems) } : {}),
     ...(isSchema(additionalProperties) ? { additionalProperties: asVersion2(additionalProperties) } : {}),
   }
+}
+
+/** Whoever reads version 2 takes what is null for missing. */
+function requiredOf({ required, properties, additionalProperties }: OpenApiSchema): string[] {
+  if (isSchema(additionalProperties) && additionalProperties['nullable']) return []
+  const isNullable = (name: string) => {
+    const property = isSchema(properties) ? properties[name] : undefined
+    return isSchema(property) && property['nullable'] === true
+  }
+  return ((required ?? []) as string[]).filter((name) => !isNullable(name))
 }
 
 function isSchema(value: unknown): value is OpenApiSchema {

@@ -63,7 +63,7 @@ const keyDefaults: JsonObject = { protocol: 'TCP' }
 function itemElement(item: unknown, field: FieldShape | undefined): string {
   if (field?.listType !== 'map') return valueElement(item)
   const keys = field.listMapKeys.toSorted().map((key) => {
-    const value = (isObject(item) ? item[key] : undefined) ?? keyDefaults[key]
+    const value = (isObject(item) ? item[key] : undefined) ?? (field.listMapKeyDefaults ?? keyDefaults)[key]
     if (value === undefined) {
       const missing = `element of ${field.name} omits key field ${JSON.stringify(key)} (and doesn't have default value)`
       throw badRequest(`failed to create typed patch object: associative list with keys has an ${missing}`)

@@ -17,6 +17,9 @@ export const mergePatchType = 'application/merge-patch+json'
 export const strategicMergePatchType = 'application/strategic-merge-patch+json'
 export const applyPatchType = 'application/apply-patch+yaml'
 
+/** What the types of Go can be patched with. */
+export const allPatchTypes: readonly string[] = [jsonPatch, mergePatchType, strategicMergePatchType, applyPatchType]
+
 export interface PatchRequest {
   contentType: string | undefined
   patch: Buffer
@@ -24,6 +27,8 @@ export interface PatchRequest {
   /** The schema type of the object, which tells strategic merge patch how its lists merge. */
   type: string
   types: TypeSource
+  /** The languages that may be spoken; all, unless told. */
+  accepts?: readonly string[]
 }
 
 export function applyPatch(request: PatchRequest): JsonObject {
@@ -38,8 +43,10 @@ export function applyPatch(request: PatchRequest): JsonObject {
   return patched
 }
 
-function patchedValue({ contentType, patch, original, type, types }: PatchRequest): unknown {
-  switch (mediaTypeOf(contentType)) {
+function patchedValue({ contentType, patch, original, type, types, accepts = allPatchTypes }: PatchRequest): unknown {
+  const mediaType = mediaTypeOf(contentType)
+  if (!accepts.includes(mediaType)) throw unsupportedMediaType(accepts)
+  switch (mediaType) {
     case jsonPatch:
       return applyJsonPatch(original, parse(patch))
     case mergePatchType:
@@ -47,7 +54,7 @@ function patchedValue({ contentType, patch, original, type, types }: PatchReques
     case strategicMergePatchType:
       return strategicMergePatch(original, parse(patch), type, types)
     default:
-      throw unsupportedMediaType([jsonPatch, mergePatchType, strategicMergePatchType, applyPatchType])
+      throw unsupportedMediaType(accepts)
   }
 }
 

@@ -49,6 +49,7 @@ export async function createObject(
   const object = request.object ?? converted
   applyScope(definition, object, { namespace })
   const metadata = sentMetadata(object)
+  if (definition.strategy.load) await definition.strategy.load(object)
   fillForCreate(definition, object, parts.clock.now())
   if (definition.subresources.status) delete (object as { status?: unknown }).status
   const stem = metadata.name ? undefined : metadata.generateName
@@ -59,7 +60,6 @@ export async function createObject(
   }
   prepare()
 
-  if (definition.strategy.load) await definition.strategy.load()
   const release = parts.reservations.reserve(definition, object)
   try {
     for (let attempt = 1; ; attempt++) {
@@ -69,7 +69,7 @@ export async function createObject(
       const settle = await parts.admission.validate(request)
       recordOwners(definition, object, undefined, undefined, context, parts.clock.now())
       const key = objectKey(definition.storage, namespace, object.metadata.name)
-      const entry = await insert(parts.storage, key, object, context).finally(settle)
+      const entry = await insertEncoded(parts, definition, key, object, context).finally(settle)
       if (entry) return entry
       const { group, plural } = definition
       if (!stem) throw alreadyExists(group, plural, object.metadata.name)
@@ -78,4 +78,14 @@ export async function createObject(
   } finally {
     release()
   }
+}
+
+async function insertEncoded(
+  { storage }: StoreParts,
+  { storage: { encode } }: ResourceDefinition,
+  key: string,
+  object: KubernetesObject,
+  context: WriteContext,
+): Promise<Entry | undefined> {
+  return insert(storage, key, encode ? await encode(object) : object, context)
 }

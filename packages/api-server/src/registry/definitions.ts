@@ -11,6 +11,7 @@ import { columnsOf } from './columns/columns.ts'
 import type { KindRules } from './kinds/kind-rules.ts'
 import { rulesOf } from './kinds/kinds.ts'
 import { validateFinalizerIsQualified } from './kinds/object-meta.ts'
+import { allPatchTypes } from '../patch/patch.ts'
 import { fillAlwaysWritten } from '../shape/fill.ts'
 import type { ResourceDefinition, Strategy } from './resource-definition.ts'
 
@@ -34,6 +35,7 @@ function define(shape: ResourceShape, schema: Schema): ResourceDefinition {
     verbs: shape.verbs,
     type: shape.type,
     types: schema,
+    patchTypes: allPatchTypes,
     ...(rules.deprecation ? { deprecation: rules.deprecation } : {}),
     storage: rules.storage ?? { group: shape.group, plural: shape.plural, version: shape.version },
     strategy: completed(rules.strategy ?? {}, shape.type, schema),

@@ -13,6 +13,7 @@ import { listPage } from './list.ts'
 import type { ListRequest } from './list-request.ts'
 import { objectKey } from './object-key.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
+import { objectOf, prepare } from './resources.ts'
 import type { ObjectRef, StoreParts } from './store-parts.ts'
 import type { WriteContext } from './write-context.ts'
 
@@ -49,6 +50,7 @@ async function attemptDelete(
   context: WriteContext,
 ): Promise<{ entry: Entry; removed: boolean } | undefined> {
   const definition = parts.resources.stored(requested)
+  await prepare(definition, [current])
   const plan = planDeletion(definition, current.copy(), options, parts.clock.now())
   const request: AdmissionRequest = {
     operation: 'DELETE',
@@ -58,7 +60,7 @@ async function attemptDelete(
     namespace: ref.namespace,
     name: ref.name,
     object: undefined,
-    previous: current.object,
+    previous: objectOf(definition, current),
     options: shownOptions(options),
     context,
   }
@@ -101,7 +103,7 @@ export async function deleteCollection(
   options: DeleteOptions,
   context: WriteContext,
 ): Promise<Entry[]> {
-  const { entries } = listPage(parts, definition, request)
+  const { entries } = await listPage(parts, definition, request)
   const deletions = entries.map(async (entry) => {
     const { namespace, name } = entry.object.metadata
     await deleteObject(parts, definition, { namespace, name }, options, context)

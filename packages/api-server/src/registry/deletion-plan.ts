@@ -36,6 +36,7 @@ export function planDeletion(
   nowMs: number,
 ): DeletionPlan {
   const { metadata } = object
+  if (!metadata.deletionTimestamp) definition.strategy.prepareForDelete?.(object, rfc3339(nowMs))
   const finalizers = garbageCollectionFinalizers(definition, metadata.finalizers ?? [], options)
   const finalizersChange = finalizers.join() !== (metadata.finalizers ?? []).join()
   const grace = planGrace(definition, object, options.gracePeriodSeconds, nowMs)

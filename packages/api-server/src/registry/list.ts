@@ -13,7 +13,7 @@ import type { ListRequest } from './list-request.ts'
 import { readRevision } from './list-request.ts'
 import { keyPrefix, objectKey } from './object-key.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
-import { objectOf } from './resources.ts'
+import { objectOf, prepare } from './resources.ts'
 import { continuableWhenCompacted, expiredWhenCompacted } from './revision-errors.ts'
 import type { Selection } from './selection.ts'
 import { pinnedName } from './selection.ts'
@@ -26,23 +26,28 @@ export interface ListPage {
   remainingItemCount?: number
 }
 
-export function listPage(
+export async function listPage(
   { storage }: { storage: Storage },
   definition: ResourceDefinition,
   request: ListRequest,
-): ListPage {
+): Promise<ListPage> {
   const prefix = keyPrefix(definition.storage, request.namespace)
   if (request.continue && request.resourceVersion && request.resourceVersion !== '0') {
     throw badRequest('specifying resource version is not allowed when using continue')
   }
   const bookmark = request.continue ? decodeContinue(request.continue, prefix) : undefined
   const revision = bookmark ? bookmark.revision : readRevision(storage, request)
+  const after = bookmark?.after
+  const { isEverything } = request.selection
   const read = () =>
-    request.selection.isEverything
-      ? wholePage(storage, prefix, revision, request.limit, bookmark?.after)
-      : selectedPage(storage, prefix, definition, { ...request, revision, after: bookmark?.after })
-  if (!bookmark) return expiredWhenCompacted('list', read)
-  return continuableWhenCompacted(encodeContinue({ ...bookmark, revision: undefined }, prefix), read)
+    isEverything
+      ? wholePage(storage, prefix, revision, request.limit, after)
+      : candidatesFor(storage, prefix, definition, { ...request, revision, after })
+  const page = bookmark
+    ? continuableWhenCompacted(encodeContinue({ ...bookmark, revision: undefined }, prefix), read)
+    : expiredWhenCompacted('list', read)
+  await prepare(definition, page.entries)
+  return isEverything ? page : selectedPage(page, prefix, definition, request)
 }
 
 function wholePage(
@@ -62,20 +67,30 @@ function wholePage(
   }
 }
 
-function selectedPage(
+/** Everything that a selection may be true of, after the last page. */
+function candidatesFor(
   storage: Storage,
   prefix: string,
   definition: ResourceDefinition,
   request: ListRequest & { revision: number | undefined; after: string | undefined },
 ): ListPage {
-  const { selection, limit, revision, after } = request
-  const shown = revision ?? storage.revision
-  const candidates = pinned(storage, definition, request, revision) ?? storage.list(prefix, { revision, after }).entries
-  const matching = candidates.filter((entry) => matches(selection, definition, entry))
+  const { revision, after } = request
+  const entries = pinned(storage, definition, request, revision) ?? storage.list(prefix, { revision, after }).entries
+  return { revision: revision ?? storage.revision, entries }
+}
+
+function selectedPage(
+  candidates: ListPage,
+  prefix: string,
+  definition: ResourceDefinition,
+  { selection, limit }: ListRequest,
+): ListPage {
+  const { revision } = candidates
+  const matching = candidates.entries.filter((entry) => matches(selection, definition, entry))
   const last = limit ? matching[limit - 1] : undefined
-  if (!last || matching.length === limit) return { revision: shown, entries: matching }
+  if (!last || matching.length === limit) return { revision, entries: matching }
   const entries = matching.slice(0, limit)
-  return { revision: shown, entries, continue: encodeContinue({ revision: shown, after: last.key }, prefix) }
+  return { revision, entries, continue: encodeContinue({ revision, after: last.key }, prefix) }
 }
 
 /** A list by name in a known place is a get: kubectl's `get NAME -w` and `wait` ask this way. */

@@ -13,6 +13,8 @@ import type { FieldError } from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import type { SubresourceShape } from '@dinghy/shared/schema/schema'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
+import type { Conformed } from '../shape/conform.ts'
+import type { Entry } from '../storage/storage.ts'
 
 export interface ResourceDefinition {
   group: string // "" is the core group
@@ -31,6 +33,10 @@ export interface ResourceDefinition {
    */
   type: string
   types: TypeSource
+  /** How what is sent gets the form of the type, where the shape of the type alone does not tell (shape/conform.ts). */
+  conform?(value: unknown): Conformed
+  /** The media types of the patches that it understands. */
+  patchTypes: readonly string[]
 
   storage: StorageLocation
   strategy: Strategy
@@ -49,11 +55,26 @@ export interface StorageLocation {
   group: string
   plural: string
   /**
-   * The API version objects are stored in. Resources that share a location (HPA v1 and v2, the two Events) share it.
+   * The API version that objects are worked on and, unless `encode` says otherwise, stored in. Built-in resources that
+   * share a location (HPA v1 and v2, the two Events) share it.
    */
   version: string
   /** Set where resources share a location: turns a stored object, or one of its other versions, into `apiVersion`. */
   convert?: (object: KubernetesObject, apiVersion: string) => KubernetesObject
+  /** Set where what is stored is not what is shown: it may be in another version, or older than the schema. */
+  view?: StoredView
+  /** Set with it: the object, final and valid in `version`, in the form in which it is stored. */
+  encode?: (object: KubernetesObject) => KubernetesObject | Promise<KubernetesObject>
+}
+
+/** Stored objects as one definition shows them. What it shows is shared: do not change it. */
+export interface StoredView {
+  /**
+   * What takes time, a webhook that converts, is done here and remembered. Call it before `objectOf` for entries that
+   * have just been read.
+   */
+  prepare?(entries: readonly Entry[]): Promise<void>
+  objectOf(entry: Entry): KubernetesObject
 }
 
 export interface Subresources {
@@ -104,6 +125,8 @@ export interface Strategy<T extends KubernetesObject = KubernetesObject> {
   prepareForCreate?(object: T): void
   prepareForUpdate?(next: T, previous: T): void
   prepareForStatusUpdate?(next: T, previous: T, now: string): void
+  /** The whole object after an update of /status: unless told, the old one with the new status, labels, annotations. */
+  selectStatus?(next: T, previous: T): T
   validate?(object: T): FieldError[]
   /** What only a new object must not have; the store calls `validate(object)` as well. */
   validateCreate?(object: T): FieldError[]
@@ -119,8 +142,10 @@ export interface Strategy<T extends KubernetesObject = KubernetesObject> {
   /** The grace period of a delete: 0 removes the object at once. Kinds without it are always removed at once. */
   gracefulDelete?(object: T, requestedSeconds: number | undefined): number
 
+  /** What the first delete of an object notes down in it, besides the time: who must clean up before it goes. */
+  prepareForDelete?(object: T, now: string): void
   /** Fetches what the rules need and the server's start can do without; the store waits for it before it asks them. */
-  load?(): Promise<void>
+  load?(object: T): Promise<void>
 
   /** PUT to a name that does not exist creates it. */
   allowCreateOnUpdate?: boolean

@@ -236,7 +236,7 @@ describe('delete', () => {
       context,
     )
     expect(gone.map((entry) => entry.object.metadata.name)).toEqual(['a', 'c'])
-    const left = store.list(definition('configmaps'), { selection: parseSelection(definition('configmaps'), {}) })
+    const left = await store.list(definition('configmaps'), { selection: parseSelection(definition('configmaps'), {}) })
     expect(left.entries.map((entry) => entry.object.metadata.name)).toEqual(['b'])
   })
 })
@@ -246,35 +246,39 @@ describe('list', () => {
     for (const name of ['a', 'b', 'c', 'd'])
       await fixture.create('configmaps', configMap(name, {}, { labels: { odd: String(name < 'c') } }))
   })
-  const page = (query: object, selectors: object = {}) => {
+  const page = async (query: object, selectors: object = {}) => {
     const { store, definition } = fixture
     const selection = parseSelection(definition('configmaps'), selectors)
-    const { entries, ...rest } = store.list(definition('configmaps'), { namespace: 'default', selection, ...query })
+    const { entries, ...rest } = await store.list(definition('configmaps'), {
+      namespace: 'default',
+      selection,
+      ...query,
+    })
     return { names: entries.map((entry) => entry.object.metadata.name).join(''), ...rest }
   }
 
   test('shows one revision on all its pages', async () => {
-    const first = page({ limit: 2 })
+    const first = await page({ limit: 2 })
     expect(first).toMatchObject({ names: 'ab', revision: 4, remainingItemCount: 2 })
     await fixture.create('configmaps', configMap('bb'))
     const { store, definition, context } = fixture
     await store.delete(definition('configmaps'), ref('d'), {}, context)
-    const second = page({ limit: 2, continue: first.continue })
+    const second = await page({ limit: 2, continue: first.continue })
     expect(second).toEqual({ names: 'cd', revision: 4 })
-    expect(page({})).toEqual({ names: 'abbbc', revision: 6 })
+    expect(await page({})).toEqual({ names: 'abbbc', revision: 6 })
   })
 
-  test('selects before it limits', () => {
-    const first = page({ limit: 1 }, { labelSelector: 'odd=false' })
+  test('selects before it limits', async () => {
+    const first = await page({ limit: 1 }, { labelSelector: 'odd=false' })
     expect(first.names).toBe('c')
     expect(first.remainingItemCount).toBeUndefined()
-    expect(page({ limit: 1, continue: first.continue }, { labelSelector: 'odd=false' }).names).toBe('d')
+    expect((await page({ limit: 1, continue: first.continue }, { labelSelector: 'odd=false' })).names).toBe('d')
   })
 
-  test('by name is a get', () => {
-    expect(page({}, { fieldSelector: 'metadata.name=b' }).names).toBe('b')
-    expect(page({}, { fieldSelector: 'metadata.name!=b' }).names).toBe('acd')
-    expect(page({}, { fieldSelector: 'metadata.name=zz' }).names).toBe('')
+  test('by name is a get', async () => {
+    expect((await page({}, { fieldSelector: 'metadata.name=b' })).names).toBe('b')
+    expect((await page({}, { fieldSelector: 'metadata.name!=b' })).names).toBe('acd')
+    expect((await page({}, { fieldSelector: 'metadata.name=zz' })).names).toBe('')
   })
 
   test.each([
@@ -284,7 +288,7 @@ describe('list', () => {
     [{ resourceVersion: '0' }, 'abcd'],
     [{ resourceVersion: '2', limit: 500 }, 'ab'],
     [{ resourceVersion: '0', limit: 500 }, 'abcd'],
-  ])('%o shows %s', (query, names) => expect(page(query).names).toBe(names))
+  ])('%o shows %s', async (query, names) => expect((await page(query)).names).toBe(names))
 
   test.each([
     [{ resourceVersion: '9' }, 'Too large resource version: 9, current: 4'],
@@ -295,31 +299,31 @@ describe('list', () => {
       'resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
     ],
     [{ continue: 'nonsense' }, 'continue key is not valid: nonsense'],
-  ])('%o is refused', (query, message) => expect(() => page(query)).toThrow(message))
+  ])('%o is refused', (query, message) => expect(page(query)).rejects.toThrow(message))
 
-  test('of a compacted past is Expired', () => {
+  test('of a compacted past is Expired', async () => {
     fixture.storage.compact(3)
-    expect(() => page({ resourceVersion: '2', resourceVersionMatch: 'Exact' })).toThrow(
+    await expect(page({ resourceVersion: '2', resourceVersionMatch: 'Exact' })).rejects.toThrow(
       'The resourceVersion for the provided list is too old.',
     )
   })
 
   test('goes on in the present when the past of its pages is gone, if the client likes', async () => {
-    const { continue: token } = page({ limit: 1 })
+    const { continue: token } = await page({ limit: 1 })
     await fixture.create('configmaps', configMap('e'))
     fixture.storage.compact(fixture.storage.revision)
     let expired: unknown
     try {
-      page({ limit: 1, continue: token })
+      await page({ limit: 1, continue: token })
     } catch (error) {
       expired = error
     }
     expect(expired).toMatchObject({ status: { code: 410, reason: 'Expired' } })
     const { metadata } = (expired as StatusError).status
-    expect(page({ limit: 9, continue: metadata.continue })).toMatchObject({ names: 'bcde', revision: 5 })
+    expect(await page({ limit: 9, continue: metadata.continue })).toMatchObject({ names: 'bcde', revision: 5 })
   })
 
-  test('refuses a field that cannot be selected by', () => {
-    expect(() => page({}, { fieldSelector: 'data.key=x' })).toThrow('field label not supported: data.key')
+  test('refuses a field that cannot be selected by', async () => {
+    await expect(page({}, { fieldSelector: 'data.key=x' })).rejects.toThrow('field label not supported: data.key')
   })
 })

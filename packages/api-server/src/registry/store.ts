@@ -47,12 +47,16 @@ export class Store {
     return entry
   }
 
-  list(definition: ResourceDefinition, request: ListRequest): ListPage {
+  list(definition: ResourceDefinition, request: ListRequest): Promise<ListPage> {
     return listPage(this.parts, definition, request)
   }
 
-  watch(definition: ResourceDefinition, request: WatchRequest, signal: AbortSignal): AsyncIterable<ObjectEvent> {
-    return watchObjects(this.parts.storage, definition, request, signal)
+  watch(
+    definition: ResourceDefinition,
+    request: WatchRequest,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<ObjectEvent>> {
+    return watchObjects(this.parts, definition, request, signal)
   }
 
   create(

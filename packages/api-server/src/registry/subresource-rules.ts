@@ -22,7 +22,7 @@ export function rulesFor(definition: ResourceDefinition, subresource: string | u
   switch (subresource) {
     case 'status':
       return {
-        select: selectStatus,
+        select: (next, previous) => strategy.selectStatus?.(next, previous) ?? selectStatus(next, previous),
         prepare: (next, previous, now) => strategy.prepareForStatusUpdate?.(next, previous, now),
         validate: (next, previous) => strategy.validateStatusUpdate?.(next, previous) ?? [],
         // What a controller notes down about an object is no new wish: a Deployment's revision annotation comes this

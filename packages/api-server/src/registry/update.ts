@@ -19,7 +19,7 @@ import { applyScope, bumpGeneration, carryOver, sentMetadata } from './object-me
 import { objectKey } from './object-key.ts'
 import { recordOwners } from './ownership.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
-import { defaultAndConvert, inVersionOf } from './resources.ts'
+import { copyOf, defaultAndConvert, objectOf, prepare } from './resources.ts'
 import { sameJson } from '@dinghy/shared/api/same-json'
 import type { ObjectRef, StoreParts } from './store-parts.ts'
 import { rulesFor } from './subresource-rules.ts'
@@ -73,8 +73,9 @@ async function attemptUpdate(
   subresource: string | undefined,
 ): Promise<Entry | undefined> {
   const definition = parts.resources.stored(requested)
-  const previous = current.object
-  const sent = await change(inVersionOf(requested, current.copy()))
+  await prepare(requested, [current])
+  const previous = objectOf(definition, current)
+  const sent = await change(copyOf(requested, current))
   applyScope(requested, sent, ref)
   requireSameRevision(requested, sent, current)
   const rules = rulesFor(definition, subresource)
@@ -96,7 +97,7 @@ async function attemptUpdate(
   if (admitted !== selected) applyScope(definition, admitted, ref)
   const next = admitted === selected ? selected : rules.select(admitted, previous)
   request.object = next
-  if (definition.strategy.load) await definition.strategy.load()
+  if (definition.strategy.load) await definition.strategy.load(next)
   carryOver(definition, next, previous)
   rules.prepare(next, previous, rfc3339(parts.clock.now()))
   const release = parts.reservations.reserve(definition, next, previous)
@@ -108,8 +109,9 @@ async function attemptUpdate(
     const deleted = isReadyToGo(next, previous)
     const settle = await parts.admission.validate(request)
     try {
-      if (!deleted && sameJson(next, previous)) return current
-      return await replace(parts.storage, current, next, deleted, context)
+      const stored = definition.storage.encode ? await definition.storage.encode(next) : next
+      if (!deleted && sameJson(stored, current.object)) return current
+      return await replace(parts.storage, current, stored, deleted, context)
     } finally {
       settle()
     }

@@ -39,7 +39,7 @@ test('an object that is written in one version is read, watched and changed in a
   expect(store.get(v2, ref).object).toMatchObject({
     spec: { metrics: [{ resource: { target: { averageUtilization: 70 } } }] },
   })
-  expect(store.list(v1, { selection: parseSelection(v1, {}) }).entries).toHaveLength(1)
+  expect((await store.list(v1, { selection: parseSelection(v1, {}) })).entries).toHaveLength(1)
   expect(storage.count('/')).toBe(1)
   storage.close()
 })

@@ -3,7 +3,7 @@
  *
  * An object that starts to match is ADDED for this watcher, one that stops to match is DELETED, though in storage both
  * were merely modified; `transition` is that rule. A watch without a resourceVersion (or with 0) begins with the
- * present, told as ADDED events. Both happen in one turn, so nothing can fall between the list and the watch.
+ * present, told as ADDED events, and goes on from the revision of that list, so nothing can fall in between.
  */
 
 import { badRequest, invalid } from '@dinghy/shared/api/errors'
@@ -15,8 +15,10 @@ import { listPage, matches } from './list.ts'
 import { parseResourceVersion } from './list-request.ts'
 import { keyPrefix } from './object-key.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
+import { prepare } from './resources.ts'
 import { asStatusError } from './revision-errors.ts'
 import type { Selection } from './selection.ts'
+import type { StoreParts } from './store-parts.ts'
 
 export type ObjectEvent =
   | { type: 'ADDED' | 'MODIFIED' | 'DELETED'; revision: number; entry: Entry }
@@ -34,20 +36,20 @@ export interface WatchRequest {
   onStart?: (requestBookmark: () => void) => void
 }
 
-/** Throws at once for a request that makes no sense; a past that is gone is thrown from the iteration. */
-export function watchObjects(
-  storage: Storage,
+/** Rejects at once for a request that makes no sense; a past that is gone is thrown from the iteration. */
+export async function watchObjects(
+  parts: Pick<StoreParts, 'storage' | 'resources'>,
   definition: ResourceDefinition,
   request: WatchRequest,
   signal: AbortSignal,
-): AsyncIterable<ObjectEvent> {
+): Promise<AsyncIterable<ObjectEvent>> {
   validate(request)
-  const { initial, from } = start(storage, definition, request)
-  return events(storage, definition, request, initial, from, signal)
+  const { initial, from } = await start(parts.storage, definition, request)
+  return events(parts, definition, request, initial, from, signal)
 }
 
 async function* events(
-  storage: Storage,
+  { storage, resources }: Pick<StoreParts, 'storage' | 'resources'>,
   definition: ResourceDefinition,
   request: WatchRequest,
   initial: Entry[],
@@ -64,7 +66,10 @@ async function* events(
         yield { type: 'BOOKMARK', revision: event.revision }
         continue
       }
-      const shown = transition(event, (entry) => matches(request.selection, definition, entry))
+      // A watch outlives changes of the definition, and shows objects as it says by now.
+      const current = resources.current(definition)
+      await prepare(current, event.previous ? [event.entry, event.previous] : [event.entry])
+      const shown = transition(event, (entry) => matches(request.selection, current, entry))
       if (shown) yield shown
     }
   } catch (error) {
@@ -90,16 +95,16 @@ function atRevision(entry: Entry, revision: number): Entry {
   return new Entry(entry.key, revision, entry.createRevision, Buffer.from(JSON.stringify(object)))
 }
 
-function start(
+async function start(
   storage: Storage,
   definition: ResourceDefinition,
   request: WatchRequest,
-): { initial: Entry[]; from: number } {
+): Promise<{ initial: Entry[]; from: number }> {
   const wanted = parseResourceVersion(request.resourceVersion) ?? 0
   if (request.sendInitialEvents === false && wanted === 0) return { initial: [], from: storage.revision }
   if (wanted > 0 && !request.sendInitialEvents) return { initial: [], from: wanted }
   const { selection, namespace } = request
-  const page = listPage({ storage }, definition, { selection, namespace })
+  const page = await listPage({ storage }, definition, { selection, namespace })
   return { initial: page.entries, from: page.revision }
 }
 

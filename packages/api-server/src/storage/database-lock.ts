@@ -17,6 +17,8 @@ export function lockDatabase(path: string, timeoutMs: number): DatabaseLock {
   const BetterSqlite = sqliteLibrary()
   const file = new BetterSqlite(`${path}-lock`, { timeout: timeoutMs })
   try {
+    // Nothing is ever written, so no journal has to lie beside it.
+    file.pragma('journal_mode = MEMORY')
     file.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     file.close()

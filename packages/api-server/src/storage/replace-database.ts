@@ -42,8 +42,8 @@ export function writeDatabase(path: string, { rows, compactions }: Content): voi
   const database = new BetterSqlite(path)
   try {
     database.pragma('auto_vacuum = INCREMENTAL')
-    // A file that is not whole is never put in place, so there is nothing to roll back.
-    database.pragma('journal_mode = OFF')
+    // A file that is not whole is never put in place, so nothing has to be rolled back after a crash.
+    database.pragma('journal_mode = MEMORY')
     database.pragma('synchronous = OFF')
     createTables(database)
     const insert = database.prepare(sql.insert)

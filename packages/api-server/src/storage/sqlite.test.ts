@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -245,6 +245,7 @@ describe('on disk', () => {
     const path = join(dir, 'state.db')
     const first = new SqliteStorage({ path, clock })
     expect(() => new SqliteStorage({ path, clock, lockTimeoutMs: 0 })).toThrow(/locked/)
+    expect(readdirSync(dir)).not.toContain('state.db-lock-journal')
     first.close()
     rmSync(dir, { recursive: true })
   })

@@ -25,10 +25,16 @@ export interface Answer {
 /** Any JSON, for looking into. */
 export type Json = { [key: string]: Json } & { [index: number]: Json } & { length?: number }
 
-/** Plain HTTP, where everybody is the administrator, unless the options say otherwise. */
-export async function serverFixture(options: Partial<ServerOptions> = {}) {
-  const clock = new FakeClock('2025-01-01T00:00:00Z')
-  const storage = new SqliteStorage({ path: ':memory:', clock })
+/**
+ * Plain HTTP, where everybody is the administrator, unless the options say otherwise; on a database of its own, unless
+ * that of a server before it is given.
+ */
+export async function serverFixture(
+  options: Partial<ServerOptions> = {},
+  database?: { clock: FakeClock; storage: SqliteStorage },
+) {
+  const clock = database?.clock ?? new FakeClock('2025-01-01T00:00:00Z')
+  const storage = database?.storage ?? new SqliteStorage({ path: ':memory:', clock })
   const log: string[] = []
   const server = await startServer(
     {
@@ -94,6 +100,11 @@ export async function serverFixture(options: Partial<ServerOptions> = {}) {
           return done ? undefined : (JSON.parse(value) as Json)
         },
       }
+    },
+    /** Ends this server and starts another on the same database. */
+    async restart() {
+      await server.close()
+      return serverFixture(options, { clock, storage })
     },
     async close() {
       await server.close()

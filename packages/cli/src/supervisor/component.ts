@@ -103,10 +103,10 @@ export class Component {
   }
 
   /** Asks the process again: one that hangs must not be called ready because it once was. */
-  async refresh(): Promise<void> {
+  async refresh(withinMs = answerSoonMs): Promise<void> {
     const process = this.#process
     if (!process) return
-    const health = await this.#askHealth(this.#paths.runFile, process.pid, answerSoonMs)
+    const health = await this.#askHealth(this.#paths.runFile, process.pid, withinMs)
     if (this.#process === process) this.#become(health)
   }
 

@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { beforeEach, expect, test } from 'vitest'
 import { FakeClock } from '@dinghy/shared/api/clock'
 import { FakeEngine, fakeContainer } from '../testing/fake-engine.ts'
+import type { AskHealth } from './health.ts'
 import { FakeProcesses } from '../testing/fake-processes.ts'
 import { someConfig, temporaryState } from '../testing/temporary-state.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
@@ -19,8 +20,8 @@ beforeEach(() => {
   isHeld = true
 })
 
-async function started(config = structuredClone(someConfig)): Promise<Supervisor> {
-  const { startProcess, askHealth } = processes
+async function started(config = structuredClone(someConfig), askHealth = processes.askHealth): Promise<Supervisor> {
+  const { startProcess } = processes
   const hold = { close: () => (isHeld = false) }
   const supervisor = new Supervisor({ config, state, clock, hold, startProcess, askHealth })
   supervisor.start()
@@ -57,6 +58,16 @@ test('starts every component but those of a node that is switched off', async ()
   expect(processes.started.map(({ name }) => name)).toEqual(everything.slice(0, 6))
   expect(some.ready()).toBe(true)
   await settle(some.stop({ graceMs: 0 }))
+})
+
+test('a runtime that takes a few seconds to answer is not killed for that', async () => {
+  const slow: AskHealth = async (runFile, pid, timeoutMs) => {
+    const isRuntime = processes.started.find((process) => process.pid === pid)?.name === 'runtime'
+    return isRuntime && timeoutMs < 4_000 ? 'silent' : await processes.askHealth(runFile, pid, timeoutMs)
+  }
+  const supervisor = await started(structuredClone(someConfig), slow)
+  expect(await settle(supervisor.stop({ graceMs: 0 }))).toMatchObject({ killed: [] })
+  expect(processes.of('runtime').signals).toEqual(['SIGTERM'])
 })
 
 test('is not ready while one of them is not', async () => {

@@ -19,6 +19,9 @@ import { NoAnswer } from './http.ts'
 /** How long a stop waits for a runtime that is just being started again: only the runtime can stop containers. */
 const runtimePatienceMs = 10_000
 
+/** On a busy machine one that works may take seconds to answer, and must not be killed for that. */
+const runtimeAnswerMs = 5_000
+
 export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'askHealth'> {
   config: ClusterConfig
   state: StateDir
@@ -173,7 +176,7 @@ export class Supervisor {
   /** Runs what needs the runtime. One that hangs is replaced, once: its containers outlive it. True: it was. */
   async #askRuntime(act: () => Promise<unknown>): Promise<boolean> {
     const runtime = this.#components.find(({ spec }) => spec.name === 'runtime')
-    await runtime?.refresh()
+    await runtime?.refresh(runtimeAnswerMs)
     const isSilent = runtime?.status().silent ?? false
     if (isSilent) await runtime?.replace()
     await runtime?.readyWithin(runtimePatienceMs)

@@ -1,4 +1,4 @@
-import { ConfigMaps, Nodes, Leases, type Resource } from '@dinghy/shared/api/resources'
+import { ConfigMaps, CustomResourceDefinitions, Nodes, Leases, type Resource } from '@dinghy/shared/api/resources'
 import type { ConfigMap, ObjectMeta, OwnerReference } from '@dinghy/shared/api/types'
 import type { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -158,5 +158,24 @@ test('a kind that appears later is looked after too', async () => {
   })
   server.remove(ConfigMaps, 'owner', 'default')
   await loop.clock.advance(30_000)
+  await until(() => server.all(Leases).length === 0)
+})
+
+test('a custom kind is looked after soon after its definition has come', async () => {
+  server.resources = [ConfigMaps, CustomResourceDefinitions]
+  const owner = settings('owner')
+  start()
+  await until(() => server.watchers === 2)
+  server.resources = [ConfigMaps, CustomResourceDefinitions, Leases]
+  server.put(CustomResourceDefinitions, { metadata: { name: 'leases.example.com' } } as never)
+  const definedAt = loop.clock.now()
+  await until(() => server.watchers === 3)
+  // Otherwise discovery is repeated every thirty seconds.
+  expect(loop.clock.now() - definedAt).toBeLessThan(10_000)
+  server.put(Leases, {
+    metadata: { name: 'custom', namespace: 'default', ownerReferences: [ref(ConfigMaps, owner)] },
+    spec: {},
+  })
+  server.remove(ConfigMaps, 'owner', 'default')
   await until(() => server.all(Leases).length === 0)
 })

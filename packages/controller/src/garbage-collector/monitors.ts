@@ -1,9 +1,10 @@
 /**
  * Monitors: one metadata-only informer for every resource that can be listed, watched and deleted, custom ones
- * included. What is served changes while we run (CustomResourceDefinitions come and go), so discovery is repeated.
+ * included. What is served changes while we run, so discovery is repeated: now and then, and soon after a
+ * CustomResourceDefinition has come, gone or changed.
  */
 
-import { apiVersionOf, type Resource } from '@dinghy/shared/api/resources'
+import { apiVersionOf, CustomResourceDefinitions, type Resource } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { Backoff } from '@dinghy/shared/client/backoff'
 import { discover, type DiscoveredResource } from '@dinghy/shared/client/discovery'
@@ -11,6 +12,8 @@ import { Informer, type Change } from '@dinghy/shared/client/informer'
 import type { ControllerDeps } from '../deps.ts'
 
 const rediscoverMs = 30_000
+/** A definition needs a moment until it is served, and seldom comes alone. */
+const settleMs = 1_000
 /** A resource that cannot be listed must not keep the garbage of all others. */
 const syncTimeoutMs = 30_000
 
@@ -24,6 +27,9 @@ export class Monitors {
     { resource: Resource; informer: Informer<KubernetesObject>; stop: AbortController }
   >()
   #resources: DiscoveredResource[] = []
+  /** A definition has changed since the last discovery. */
+  #isStale = false
+  #definitionsChanged = (): void => undefined
 
   constructor(deps: Pick<ControllerDeps, 'client' | 'clock' | 'log'>, onChange: (change: ResourceChange) => void) {
     this.#deps = deps
@@ -47,7 +53,7 @@ export class Monitors {
           backoff.reset()
           await Promise.race([this.#synced(), this.#deps.clock.sleep(syncTimeoutMs, signal)])
           onSynced()
-          await this.#deps.clock.sleep(rediscoverMs, signal)
+          await this.#pause(signal)
         } else await backoff.wait(signal)
       } catch (error) {
         if (!signal.aborted) throw error
@@ -55,7 +61,25 @@ export class Monitors {
     }
   }
 
+  /** Until it is time to look again. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps
+    const over = new AbortController()
+    const changed = new Promise<void>((resolve) => (this.#definitionsChanged = resolve))
+    if (this.#isStale) this.#definitionsChanged()
+    this.#isStale = false
+    try {
+      await Promise.race([
+        clock.sleep(rediscoverMs, AbortSignal.any([signal, over.signal])),
+        changed.then(() => clock.sleep(settleMs, signal)),
+      ])
+    } finally {
+      over.abort()
+    }
+  }
+
   async #discover(signal: AbortSignal): Promise<boolean> {
+    this.#isStale = false
     try {
       this.#resources = await discover(this.#deps.client, signal)
     } catch (error) {
@@ -85,7 +109,13 @@ export class Monitors {
     const informer = new Informer(client, resource, { metadataOnly: true, clock, log })
     const stop = new AbortController()
     this.#monitors.set(key, { resource, informer, stop })
-    informer.onChange((change) => this.#onChange({ ...change, resource }))
+    const defines = resource.plural === CustomResourceDefinitions.plural
+    informer.onChange((change) => {
+      this.#onChange({ ...change, resource })
+      if (!defines) return
+      this.#isStale = true
+      this.#definitionsChanged()
+    })
     informer.run(AbortSignal.any([signal, stop.signal])).catch((error: unknown) => {
       log.error({ resource: key, err: error }, 'a monitor stopped')
     })

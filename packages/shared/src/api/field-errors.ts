@@ -34,6 +34,9 @@ export function invalid(field: string, value: unknown, detail: string): FieldErr
 }
 
 /** The value has the wrong JSON type. */
+export function typeInvalid(field: string, value: unknown, detail: string): FieldError {
+  return { type: 'FieldValueTypeInvalid', field, value, detail }
+}
 
 export function notSupported(field: string, value: unknown, valid: readonly string[]): FieldError {
   const detail = valid.length === 0 ? '' : `supported values: ${valid.map((v) => JSON.stringify(v)).join(', ')}`

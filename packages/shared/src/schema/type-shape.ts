@@ -39,6 +39,8 @@ export interface FieldShape {
   /** How server-side apply merges a list: as one value, as a set of scalars, or by its items' keys. */
   listType: 'atomic' | 'set' | 'map'
   listMapKeys: string[]
+  /** What keys are that an item leaves out, where the schema says so. */
+  listMapKeyDefaults?: Record<string, unknown>
   /** Server-side apply treats this map or object as one value. */
   atomic: boolean
   /** How strategic merge patch treats it. A list without `merge` is replaced; one with it and no key is a set. */
@@ -59,6 +61,8 @@ export interface TypeShape {
   union?: { discriminator: string; fields: Record<string, string> }
   /** Fields that are not listed are kept: x-kubernetes-preserve-unknown-fields. */
   preservesUnknownFields?: boolean
+  /** The schema that OpenAPI publishes, where its author wrote one that says more than this shape. */
+  publish?(refTo: (type: string) => object): object
 }
 
 /** Where shapes are looked up by name: the built-in schema, or one made from a CustomResourceDefinition. */

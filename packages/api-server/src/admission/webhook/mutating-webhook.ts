@@ -13,8 +13,7 @@ import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { applyJsonPatch } from '../../patch/json-patch.ts'
 import type { AdmissionPlugin, AdmissionRequest } from '../../registry/admission.ts'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
-import { defaultAndConvert } from '../../registry/resources.ts'
-import { conform } from '../../shape/conform.ts'
+import { conformTo, defaultAndConvert } from '../../registry/resources.ts'
 import { isObject } from '../../shape/json.ts'
 import { named, objectsIn } from '../attributes.ts'
 import { isExempt } from '../match/rules.ts'
@@ -97,7 +96,7 @@ async function patchedObject(
   if (!isObject(patched)) throw internalError(new Error('the patch leaves no object'))
   if (kind) return patched as unknown as KubernetesObject
   try {
-    const conformed = conform(patched, version.type, version.types).object as unknown as KubernetesObject
+    const conformed = conformTo(version, patched).object as unknown as KubernetesObject
     return defaultAndConvert(version, definition, conformed)
   } catch (error) {
     throw internalError(error)

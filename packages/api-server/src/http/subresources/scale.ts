@@ -4,7 +4,7 @@
  * A Scale is a view: reading takes three numbers out of the object, writing puts one back and leaves the rest alone.
  */
 
-import { badRequest, conflict, invalid } from '@dinghy/shared/api/errors'
+import { badRequest, conflict, internalError, invalid } from '@dinghy/shared/api/errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import { labelSelectorFrom, labelSelectorFromMap, selectorToString } from '@dinghy/shared/api/selectors'
 import type { KubernetesObject, LabelSelector } from '@dinghy/shared/api/types'
@@ -13,7 +13,7 @@ import { applyPatch } from '../../patch/patch.ts'
 import type { ResourceDefinition, ScalePaths } from '../../registry/resource-definition.ts'
 import { scaleColumns } from '../../registry/columns/workloads.ts'
 import { setNestedField, nestedField } from '../../registry/nested-field.ts'
-import { objectOf } from '../../registry/resources.ts'
+import { objectOf, prepare } from '../../registry/resources.ts'
 import { decodeRequest } from '../decode-request.ts'
 import { admit, admittedContext } from '../admit.ts'
 import type { Exchange } from '../exchange.ts'
@@ -32,8 +32,9 @@ interface Scale extends KubernetesObject {
   status?: { replicas: number; selector?: string }
 }
 
-export function getScale(exchange: Exchange, definition: ResourceDefinition, services: Services): Reply {
+export async function getScale(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const entry = services.store.get(definition, refOf(exchange, definition))
+  await prepare(definition, [entry])
   const scale = scaleOf(definition, objectOf(definition, entry))
   const format = negotiate(exchange.request.headers.accept)
   if (format.transform?.kind !== 'Table') return encoded(format, encode(scale))
@@ -70,6 +71,7 @@ export async function patchScale(
       original: current,
       type: target.type,
       types: services.types,
+      accepts: definition.patchTypes,
     })
     return conformPatched(exchange, patched, target, validation)
   })
@@ -100,18 +102,24 @@ async function writeScale(
     admittedContext(context),
     { subresource: 'scale' },
   )
+  await prepare(definition, [entry])
   return jsonReply(scaleOf(definition, objectOf(definition, entry)))
 }
 
 function scaleOf(definition: ResourceDefinition, object: KubernetesObject): Scale {
   const { specReplicas, statusReplicas, selector } = pathsOf(definition)
+  const replicas = nestedField(object, specReplicas)
+  if (replicas === undefined) {
+    const path = JSON.stringify(`.${specReplicas.join('.')}`)
+    throw internalError(new Error(`the spec replicas field ${path} does not exist`))
+  }
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
   const selected = selector && selectorText(nestedField(object, selector))
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
-    spec: { replicas: Number(nestedField(object, specReplicas) ?? 0) },
+    spec: { replicas: Number(replicas) },
     status: { replicas: Number(nestedField(object, statusReplicas) ?? 0), ...(selected ? { selector: selected } : {}) },
   }
 }

@@ -1,5 +1,5 @@
 import { fieldErrorMessage } from '@dinghy/shared/api/field-errors'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { created, definitionOf, problemsOf, problemsOfUpdate } from '../../testing/kind-fixture.ts'
 
 const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
@@ -29,6 +29,12 @@ const { strategy } = definitionOf('customresourcedefinitions')
 function problems(sent: object) {
   return problemsOf('customresourcedefinitions', sent)
 }
+
+beforeAll(async () => {
+  // One with a rule, so that CEL is there.
+  const ruled = withProperty({ type: 'object', 'x-kubernetes-validations': [{ rule: 'true' }] })
+  await strategy.load?.(ruled as never)
+})
 
 test('what is left out follows from the kind, and the storage version is noted', () => {
   expect(created('customresourcedefinitions', boats)).toMatchObject({
@@ -247,6 +253,104 @@ describe('schemas that are refused', () => {
     }
     expect(problems(withSchema({ type: 'object', properties }))).toEqual([])
   })
+})
+
+describe('schemas that are tried', () => {
+  const at = 'spec.validation.openAPIV3Schema.properties[spec]'
+  const integer = { type: 'integer' }
+  const ruled = (schema: object, ...rules: object[]) => ({ ...schema, 'x-kubernetes-validations': rules })
+  const object = { type: 'object', properties: { n: integer } }
+  const items = { type: 'array', items: { type: 'object', properties: { s: { type: 'string' } } } }
+
+  test.each<[string, object, (string | RegExp)[]]>([
+    [
+      'a pattern',
+      { type: 'string', pattern: '(' },
+      [/\.pattern: Invalid value: "\(": must be a valid regular expression, but isn't: error parsing regexp/],
+    ],
+    [
+      'a default of another type',
+      { type: 'integer', default: 'x' },
+      [`${at}.default: Invalid value: "string":  in body must be of type integer: "string"`],
+    ],
+    [
+      'a default with fields that are not known',
+      { type: 'object', default: { a: 1 } },
+      [`${at}.default: Invalid value: {"a":1}: must not have unknown fields`],
+    ],
+    [
+      'a default inside of one',
+      { type: 'object', properties: { n: { ...integer, minimum: 2, default: 1 } } },
+      [`${at}.properties[n].default: Invalid value: 1:  in body should be greater than or equal to 2`],
+    ],
+    [
+      'a rule that speaks of nothing',
+      ruled(object, { rule: 'self.x > 0' }),
+      [
+        /x-kubernetes-validations\[0\]\.rule: Invalid value: .*: compilation failed: ERROR: <input>:1:6: undefined field 'x'/,
+      ],
+    ],
+    ['a rule that is none', ruled(object, { rule: 'self.n' }), [/cel expression must evaluate to a bool$/]],
+    [
+      'a message that is none',
+      ruled(object, { rule: 'self.n > 0', messageExpression: 'self.n' }),
+      [/messageExpression: Invalid value: .*: messageExpression must evaluate to a string$/],
+    ],
+    [
+      'a field that is none',
+      ruled(object, { rule: 'self.n > 0', fieldPath: '.x' }),
+      [`${at}.x-kubernetes-validations[0].fieldPath: Invalid value: ".x": fieldPath must be a valid path`],
+    ],
+    [
+      'a rule without bounds',
+      ruled(items, { rule: 'self.all(a, self.all(b, a.s == b.s))' }),
+      [
+        /\.rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x \(try simplifying the rule/,
+        /\.rule: Forbidden: contributed to/,
+        /Schema: Forbidden: x-kubernetes-validations estimated rule cost total/,
+      ],
+    ],
+    [
+      'the same with bounds',
+      ruled({ ...items, maxItems: 5 }, { rule: 'self.all(a, self.all(b, a.s == b.s || true))' }),
+      [],
+    ],
+    [
+      'an old value that cannot be told',
+      { type: 'array', maxItems: 2, items: ruled(integer, { rule: 'self >= oldSelf' }) },
+      [
+        `${at}.items.x-kubernetes-validations[0].rule: Invalid value: "self >= oldSelf": oldSelf cannot be used on the uncorrelatable portion of the schema within ${at}`,
+      ],
+    ],
+    [
+      'an option that nobody asks for',
+      ruled(object, { rule: 'self.n > 0', optionalOldSelf: true }),
+      [/optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule$/],
+    ],
+    ['what is as it should be', ruled(object, { rule: 'self.n >= oldSelf.n', fieldPath: '.n' }), []],
+  ])('%s', (_, property, messages) => {
+    const expected = messages.map((one): unknown => (typeof one === 'string' ? one : expect.stringMatching(one)))
+    expect(problems(withProperty(property))).toEqual(expected)
+  })
+
+  test('but not once they are stored', () => {
+    const stored = withProperty({ type: 'integer', default: 'x' })
+    expect(problemsOfUpdate('customresourcedefinitions', stored, () => undefined)).toEqual([])
+  })
+})
+
+test('fields that can be selected by are there, and simple', () => {
+  const properties = { s: { type: 'string' }, o: { type: 'object', properties: { n: { type: 'integer' } } } }
+  const schema = { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties } } } }
+  const paths = ['.spec.s', '.spec.o.n', '.spec.o', '.spec.x', ".spec['s']", '.spec.s', 'spec']
+  const selectableFields = paths.map((jsonPath) => ({ jsonPath }))
+  expect(problems(withVersion({ schema, selectableFields }))).toEqual([
+    'spec.selectableFields[2].jsonPath: Invalid value: ".spec.o": must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.',
+    'spec.selectableFields[3].jsonPath: Invalid value: ".spec.x": is an invalid path: does not refer to a valid field',
+    `spec.selectableFields[4].jsonPath: Invalid value: ".spec['s']": is an invalid path: array notation is not allowed`,
+    'spec.selectableFields[5].jsonPath: Duplicate value: ".spec.s"',
+    'spec.selectableFields[6].jsonPath: Invalid value: "spec": is an invalid path: expected [ or . but got: spec',
+  ])
 })
 
 describe('what may not change', () => {

@@ -1,13 +1,13 @@
 /**
- * CustomResourceDefinitions: new kinds. They are checked and kept; the kinds are not served (docs/limits.md).
- * Follows apiextensions-apiserver's pkg/apis/apiextensions/validation.
+ * CustomResourceDefinitions: new kinds. Here they are checked and kept; custom-resources/ serves them. Follows
+ * apiextensions-apiserver's pkg/apis/apiextensions/validation.
  *
  * What all versions say alike, upstream moves to the spec before it validates; its errors name that place
  * ("spec.validation.openAPIV3Schema"), and so do ours.
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import { isConditionTrue } from '@dinghy/shared/api/conditions'
+import { isConditionTrue, setCondition } from '@dinghy/shared/api/conditions'
 import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1035Label, isDns1123Subdomain } from '@dinghy/shared/api/names'
 import type { CustomResourceDefinition } from '@dinghy/shared/api/types'
@@ -17,8 +17,17 @@ import type {
   CustomResourceDefinitionSpec,
   CustomResourceDefinitionVersion,
 } from 'kubernetes-types/apiextensions/v1.js'
+import { loadCel } from '../../cel/load-cel.ts'
+import type { ResourceSchema } from '../../structural/resource-schema.ts'
+import { hasRules } from '../../structural/rules.ts'
 import { requiredOneOf, requiredText, unchanged } from './checks.ts'
-import { validateColumn, validateDeprecation, validateSubresources } from './custom-resource-version.ts'
+import type * as Deep from './custom-resource-deep.ts'
+import {
+  validateColumn,
+  validateDeprecation,
+  validateSelectableFields,
+  validateSubresources,
+} from './custom-resource-version.ts'
 import type { KindRules } from './kind-rules.ts'
 import { validateApproval } from './protected-group.ts'
 import { validateResourceSchema } from './custom-resource-schema.ts'
@@ -41,9 +50,16 @@ export const customResourceDefinitions: KindRules<CustomResourceDefinition> = {
       ...validateSpec(spec),
       ...validateStoredVersions(status?.storedVersions ?? [], spec.versions ?? []),
     ],
-    validateCreate: (definition) => [...validateApproval(definition), ...validatePreserving(definition.spec)],
-    validateUpdate,
+    validateCreate: (definition) => [
+      ...validateApproval(definition),
+      ...validatePreserving(definition.spec),
+      ...validateNewSchemas(definition, undefined),
+    ],
+    validateUpdate: (next, previous) => [...validateUpdate(next, previous), ...validateNewSchemas(next, previous)],
+    validateStatusUpdate: ({ spec, status }) => validateStoredVersions(status?.storedVersions ?? [], spec.versions),
+    load,
     requiresResourceVersion: true,
+    prepareForDelete,
   },
 }
 
@@ -57,12 +73,50 @@ function defaultSpec(spec: CustomResourceDefinitionSpec): void {
   defaultWebhookClient(spec.conversion.webhook?.clientConfig)
 }
 
+let deep: typeof Deep | undefined
+
+async function load({ spec }: CustomResourceDefinition): Promise<void> {
+  deep ??= await import('./custom-resource-deep.ts')
+  if (schemasOf(spec.versions ?? []).some(({ schema }) => hasRules(schema))) await loadCel()
+}
+
+/** What has been stored may stay as it is, by whatever rules it was judged. */
+function validateNewSchemas(
+  next: CustomResourceDefinition,
+  previous: CustomResourceDefinition | undefined,
+): FieldError[] {
+  const known = schemasOf(previous?.spec.versions ?? [])
+  return schemasOf(next.spec.versions ?? []).flatMap(({ schema, path, hasStatus }) => {
+    if (known.some((one) => isDeepStrictEqual(one.schema, schema))) return []
+    // Faults of the schema itself are told by `validate`, and would lead to strange ones here.
+    if (validateResourceSchema(schema, path, hasStatus).length > 0) return []
+    if (!deep) throw new Error('the rules of custom resources are asked before they were loaded')
+    return deep.validateDeeply(schema, path)
+  })
+}
+
 /** A version that objects were ever stored in stays on this list until somebody has migrated them. */
 function recordStorageVersion(definition: CustomResourceDefinition): void {
   const stored = definition.spec.versions?.find(({ storage }) => storage)?.name
   const status = (definition.status ??= {})
   if (stored === undefined || status.storedVersions?.includes(stored)) return
   status.storedVersions = [...(status.storedVersions ?? []), stored]
+}
+
+export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
+
+/** Its instances go first; custom-resources/custom-resource-controller.ts sees to that. */
+function prepareForDelete(definition: CustomResourceDefinition, now: string): void {
+  const { metadata } = definition
+  metadata.finalizers = [...new Set([...(metadata.finalizers ?? []), cleanupFinalizer])]
+  const condition = {
+    type: 'Terminating',
+    status: 'True',
+    reason: 'InstanceDeletionPending',
+    message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  }
+  const status = (definition.status ??= {})
+  status.conditions = setCondition(status.conditions, condition, now)
 }
 
 function validateName(name: string, { names, group }: CustomResourceDefinitionSpec): FieldError[] {
@@ -107,27 +161,43 @@ function validateVersions(versions: CustomResourceDefinitionVersion[]): FieldErr
   return errors
 }
 
-/** Schema, subresources and columns: once if all versions agree, else version by version. */
-function validateParts(versions: CustomResourceDefinitionVersion[]): FieldError[] {
-  const parts = (field: 'schema' | 'subresources' | 'additionalPrinterColumns', nameInSpec: string) => {
-    const [first] = versions
-    if (first && versions.every((version) => isDeepStrictEqual(version[field], first[field]))) {
-      const withStatus = versions.find(({ subresources }) => subresources?.status)
-      return [{ version: field === 'schema' && withStatus ? withStatus : first, path: `spec.${nameInSpec}` }]
-    }
-    return versions.map((version, i) => ({ version, path: `spec.versions[${i}].${field}` }))
+type Part = 'schema' | 'subresources' | 'additionalPrinterColumns' | 'selectableFields'
+
+/** A part of the versions, and where it stands: once if all versions agree, else version by version. */
+function partsOf(
+  versions: CustomResourceDefinitionVersion[],
+  field: Part,
+  nameInSpec: string = field,
+): { version: CustomResourceDefinitionVersion; path: string }[] {
+  const [first] = versions
+  if (first && versions.every((version) => isDeepStrictEqual(version[field], first[field]))) {
+    const withStatus = versions.find(({ subresources }) => subresources?.status)
+    return [{ version: field === 'schema' && withStatus ? withStatus : first, path: `spec.${nameInSpec}` }]
   }
+  return versions.map((version, i) => ({ version, path: `spec.versions[${i}].${field}` }))
+}
+
+function schemasOf(
+  versions: CustomResourceDefinitionVersion[],
+): { schema: ResourceSchema; path: string; hasStatus: boolean }[] {
+  return partsOf(versions, 'schema', 'validation').flatMap(({ version: { schema, subresources }, path }) => {
+    const sent: ResourceSchema | undefined = schema?.openAPIV3Schema
+    const hasStatus = Boolean(subresources?.status)
+    return sent ? [{ schema: sent, path: `${path}.openAPIV3Schema`, hasStatus }] : []
+  })
+}
+
+function validateParts(versions: CustomResourceDefinitionVersion[]): FieldError[] {
   return [
-    ...parts('schema', 'validation').flatMap(({ version: { schema, subresources }, path }) =>
-      schema?.openAPIV3Schema
-        ? validateResourceSchema(schema.openAPIV3Schema, `${path}.openAPIV3Schema`, Boolean(subresources?.status))
-        : [],
-    ),
-    ...parts('subresources', 'subresources').flatMap(({ version: { subresources }, path }) =>
+    ...schemasOf(versions).flatMap(({ schema, path, hasStatus }) => validateResourceSchema(schema, path, hasStatus)),
+    ...partsOf(versions, 'subresources').flatMap(({ version: { subresources }, path }) =>
       validateSubresources(subresources, path),
     ),
-    ...parts('additionalPrinterColumns', 'additionalPrinterColumns').flatMap(({ version, path }) =>
+    ...partsOf(versions, 'additionalPrinterColumns').flatMap(({ version, path }) =>
       (version.additionalPrinterColumns ?? []).flatMap((column, i) => validateColumn(column, `${path}[${i}]`)),
+    ),
+    ...partsOf(versions, 'selectableFields').flatMap(({ version: { selectableFields, schema }, path }) =>
+      validateSelectableFields(selectableFields ?? [], (schema?.openAPIV3Schema ?? {}) as ResourceSchema, path),
     ),
   ]
 }

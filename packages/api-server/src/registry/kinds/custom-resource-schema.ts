@@ -1,17 +1,16 @@
 /**
  * The OpenAPI schema of a custom resource, as far as upstream allows it: which keywords, and what the x-kubernetes-…
- * ones ask of the schema that they stand in. That it is structural is structural-schema.ts's business.
- *
- * Where it differs: CEL rules are not compiled, and defaults and regular expressions are not tried (docs/limits.md).
+ * ones ask of the schema that they stand in. That it is structural is structural-schema.ts's business; patterns,
+ * defaults and rules are tried in custom-resource-deep.ts.
  */
 
 import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import type { JSONSchemaProps } from 'kubernetes-types/apiextensions/v1.js'
 import { oneOf } from './checks.ts'
-import { validateStructure, type ResourceSchema } from './structural-schema.ts'
+import { resolveFieldPath } from '../../structural/schema-path.ts'
+import type { ResourceSchema } from '../../structural/resource-schema.ts'
+import { validateStructure } from './structural-schema.ts'
 
-export function validateResourceSchema(sent: JSONSchemaProps, path: string, hasStatus: boolean): FieldError[] {
-  const schema = sent as ResourceSchema
+export function validateResourceSchema(schema: ResourceSchema, path: string, hasStatus: boolean): FieldError[] {
   const errors = hasStatus ? validateRootBesideStatus(schema, path) : []
   if (schema.nullable) errors.push(forbidden(`${path}.nullable`, 'nullable cannot be true at the root'))
   errors.push(...validateStructure(schema, path))
@@ -218,6 +217,17 @@ function validateRules(schema: ResourceSchema, path: string): FieldError[] {
     if (more.messageExpression && more.messageExpression.trim() === '') {
       errors.push(required(`${at}.messageExpression`, 'messageExpression must be non-empty if specified'))
     }
-    return [...errors, ...oneOf(`${at}.reason`, more.reason, reasons)]
+    return [...errors, ...oneOf(`${at}.reason`, more.reason, reasons), ...validateFieldPath(more.fieldPath, schema, at)]
   })
+}
+
+function validateFieldPath(fieldPath: string | undefined, schema: ResourceSchema, path: string): FieldError[] {
+  if (!fieldPath) return []
+  const at = `${path}.fieldPath`
+  const refuse = (detail: string) => invalid(at, fieldPath, detail)
+  return [
+    ...(fieldPath.trim() === '' ? [refuse('fieldPath must be non-empty if specified')] : []),
+    ...(/[\n\r]/.test(fieldPath) ? [refuse('fieldPath must not contain line breaks')] : []),
+    ...(typeof resolveFieldPath(fieldPath, schema) === 'string' ? [refuse('fieldPath must be a valid path')] : []),
+  ]
 }

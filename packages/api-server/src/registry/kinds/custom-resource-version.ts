@@ -2,8 +2,14 @@
  * What a version of a custom resource may say besides its schema: that it is old, its subresources, its columns.
  */
 
-import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import type { CustomResourceColumnDefinition, CustomResourceSubresources } from 'kubernetes-types/apiextensions/v1.js'
+import { duplicate, invalid, required, tooMany, type FieldError } from '@dinghy/shared/api/field-errors'
+import type {
+  CustomResourceColumnDefinition,
+  CustomResourceSubresources,
+  SelectableField,
+} from 'kubernetes-types/apiextensions/v1.js'
+import { resolveFieldPath } from '../../structural/schema-path.ts'
+import type { ResourceSchema } from '../../structural/resource-schema.ts'
 import { requiredText } from './checks.ts'
 
 const maxWarningBytes = 256
@@ -71,4 +77,32 @@ export function validateColumn(column: CustomResourceColumnDefinition, path: str
   // Upstream's internal name for the field.
   if (!jsonPath) return [...errors, required(`${path}.JSONPath`)]
   return [...errors, ...validateJsonPath(jsonPath, `${path}.JSONPath`)]
+}
+
+const maxSelectableFields = 8
+const selectableTypes = new Set(['string', 'boolean', 'integer'])
+
+export function validateSelectableFields(
+  fields: SelectableField[],
+  schema: ResourceSchema,
+  path: string,
+): FieldError[] {
+  const seen = new Set<string>()
+  const errors = fields.flatMap(({ jsonPath }, i): FieldError[] => {
+    const at = `${path}[${i}].jsonPath`
+    if (!jsonPath) return [required(at)]
+    const found = resolveFieldPath(jsonPath, schema, false)
+    if (typeof found === 'string') return [invalid(at, jsonPath, `is an invalid path: ${found}`)]
+    const problems: FieldError[] = []
+    if (/^metadata\b/.test(found.path)) problems.push(invalid(at, jsonPath, 'must not point to fields in metadata'))
+    if (!selectableTypes.has(found.schema.type ?? '')) {
+      const detail =
+        'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.'
+      problems.push(invalid(at, jsonPath, detail))
+    }
+    if (seen.has(found.path)) problems.push(duplicate(at, jsonPath))
+    seen.add(found.path)
+    return problems
+  })
+  return seen.size > maxSelectableFields ? [...errors, tooMany(path, seen.size, maxSelectableFields)] : errors
 }

@@ -6,28 +6,8 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { fieldErrorMessage, forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import type { JSONSchemaProps } from 'kubernetes-types/apiextensions/v1.js'
+import { itemsOf, type ResourceSchema } from '../../structural/resource-schema.ts'
 import { without } from './checks.ts'
-
-export interface ResourceSchema extends Omit<
-  JSONSchemaProps,
-  'additionalProperties' | 'allOf' | 'anyOf' | 'items' | 'not' | 'oneOf' | 'properties'
-> {
-  additionalProperties?: ResourceSchema | boolean
-  allOf?: ResourceSchema[]
-  anyOf?: ResourceSchema[]
-  items?: ResourceSchema | ResourceSchema[]
-  not?: ResourceSchema
-  oneOf?: ResourceSchema[]
-  properties?: Record<string, ResourceSchema>
-  'x-kubernetes-embedded-resource'?: boolean
-  'x-kubernetes-int-or-string'?: boolean
-  'x-kubernetes-list-map-keys'?: string[]
-  'x-kubernetes-list-type'?: string
-  'x-kubernetes-map-type'?: string
-  'x-kubernetes-preserve-unknown-fields'?: boolean
-  'x-kubernetes-validations'?: { rule?: string; message?: string; messageExpression?: string; reason?: string }[]
-}
 
 type Level = 'root' | 'item' | 'field'
 
@@ -208,8 +188,4 @@ function validateBranch(branch: ResourceSchema, outer: ResourceSchema, outerPath
     else errors.push(required(`${outerPath}.${step}`, `because it is defined in ${path}.${step}`))
   }
   return errors
-}
-
-function itemsOf({ items }: ResourceSchema): ResourceSchema | undefined {
-  return Array.isArray(items) ? undefined : items
 }

@@ -28,7 +28,7 @@ export const validatingWebhookConfigurations: KindRules<ValidatingWebhookConfigu
     generationOf: ({ webhooks }) => webhooks,
     validate: ({ webhooks }) => validateWebhooks(webhooks),
     requiresResourceVersion: true,
-    load: async () => void (await loadCel()),
+    load: ({ webhooks }) => loadForConditions(webhooks),
   },
 }
 
@@ -43,8 +43,12 @@ export const mutatingWebhookConfigurations: KindRules<MutatingWebhookConfigurati
     generationOf: ({ webhooks }) => webhooks,
     validate: ({ webhooks }) => validateWebhooks(webhooks),
     requiresResourceVersion: true,
-    load: async () => void (await loadCel()),
+    load: ({ webhooks }) => loadForConditions(webhooks),
   },
+}
+
+async function loadForConditions(webhooks: readonly Webhook[] | undefined): Promise<void> {
+  if (webhooks?.some(({ matchConditions }) => matchConditions?.length)) await loadCel()
 }
 
 function defaultWebhook(webhook: ValidatingWebhook): void {
