@@ -66,6 +66,8 @@ test.each<[string, string, string, string | object, Record<string, string>, numb
   ['an OpenAPI document with an inherited name', 'GET', '/openapi/v3/constructor', '', {}, 404],
   ['a group with an inherited name', 'GET', '/apis/constructor', '', {}, 404],
   ['a continue token that is none', 'GET', `${configMaps}?continue=rubbish`, '', {}, 400],
+  ['a revision that no number can hold', 'GET', `${configMaps}?resourceVersion=${'9'.repeat(30)}`, '', {}, 400],
+  ['a Job that is nothing', 'POST', '/apis/batch/v1/namespaces/default/jobs', '{}', {}, 422],
   ['a limit without end', 'GET', `${configMaps}?limit=99999999999999999999`, '', {}, 200],
 ])('%s', async (_name, method, path, body, headers, code) => {
   const answer = await fixture.ask(method, path, body === '' ? undefined : body, headers)
