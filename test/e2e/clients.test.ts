@@ -13,6 +13,7 @@ import { Cluster, until } from './harness/cluster.ts'
 
 const cluster = new Cluster(2)
 const kubectls = findKubectls()
+const [[newest] = [], [oldest] = []] = [kubectls.at(0), kubectls.at(-1)]
 const python = ['/usr/bin/python3', 'python3'].find(
   (command) => spawnSync(command, ['-c', 'import kubernetes']).status === 0,
 )
@@ -127,6 +128,8 @@ describe.skipIf(kubectls.length === 0)('kubectl', () => {
     const seen = await fetch(`http://127.0.0.1:${proxied}/api/v1/namespaces/${namespace}/pods/${pod}`)
     expect(await seen.json()).toMatchObject({ kind: 'Pod', metadata: { name: pod } })
     await stopProxy()
+    // All commands by the newest and the oldest; what differs between versions is how they speak, which all have shown.
+    if (version !== newest && version !== oldest) return
     expect(run(`debug ${pod} --image=busybox --target=c --attach -- echo from beside`)).toContain('from beside')
 
     expect(run('autoscale deploy/web --min=1 --max=3 --cpu-percent=50')).toContain('autoscaled')
