@@ -60,11 +60,8 @@ function defaultLabels(metadata: ObjectMeta, { template }: JobSpec): void {
 
 const uidLabel = 'batch.kubernetes.io/controller-uid'
 
-/**
- * Each fact by two labels: those without a prefix are from before 1.27, and scripts still look for them. A Job without
- * a name comes this far, too; it is refused later.
- */
-function generatedLabels({ name = '', uid }: { name?: string; uid: string }): Record<string, string> {
+/** Each fact by two labels: those without a prefix are from before 1.27, and scripts still look for them. */
+function generatedLabels({ name, uid }: ObjectMeta): Record<string, string> {
   return { 'controller-uid': uid, 'job-name': name, [uidLabel]: uid, 'batch.kubernetes.io/job-name': name }
 }
 
