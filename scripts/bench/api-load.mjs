@@ -18,7 +18,8 @@ async function prepare({ namespaces, user }) {
   const administrator = await open()
   const post = (target, body) => administrator.send('POST', target, JSON.stringify(body))
   for (const name of namespaces) {
-    if (name !== 'default') await post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+    if (name !== 'default')
+      await post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
     await post(`/apis/rbac.authorization.k8s.io/v1/namespaces/${name}/rolebindings`, {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'RoleBinding',
