@@ -20,6 +20,7 @@ const allVerbs = [...all.split(' '), 'impersonate', 'bind', 'escalate']
 const matrix: [resource: string, view: string, edit: string, admin: string][] = [
   ['pods', read, all, all],
   ['pods/log', read, read, read],
+  ['pods.metrics.k8s.io', read, read, read],
   ['pods/status', read, read, read],
   ['pods/exec', '', all, all],
   ['pods/attach', '', all, all],

@@ -104,6 +104,8 @@ export const clusterRoleRules: Record<string, readonly string[]> = {
     'list,watch * *',
     'create core serviceaccounts/token',
   ],
+  // metrics-server's, whose place this server takes (../../aggregation/metrics-api.ts).
+  'system:aggregated-metrics-reader': ['read metrics.k8s.io nodes,pods'],
   'system:kube-dns': ['list,watch core endpoints,services'],
   'system:coredns': [
     'list,watch core endpoints,namespaces,pods,services',
@@ -173,6 +175,7 @@ export const aggregatedInto: Record<string, string> = {
   'system:aggregate-to-admin': 'admin',
   'system:aggregate-to-edit': 'edit',
   'system:aggregate-to-view': 'view',
+  'system:aggregated-metrics-reader': 'view',
 }
 
 /** By namespace and name. */
