@@ -58,7 +58,8 @@ async function* throughput(client, bare) {
   for (const { verb, what, atLeast } of verbs) {
     const measured = []
     for (let round = 0; round < rounds; round++) {
-      const task = { task: 'throughput', verb, seconds, connections: 32, prefix: `${verb}-${round}` }
+      const warmUp = round === 0 ? 200 : 0
+      const task = { task: 'throughput', verb, seconds, connections: 32, prefix: `${verb}-${round}`, warmUp }
       const own = await ask(client, task)
       const floor = await ask(bare, task)
       measured.push({ own, floor, ratio: own.perSecond / floor.perSecond })
@@ -106,7 +107,9 @@ async function* watchers(client, pid) {
   const { p99Ms, delivered, expected } = await ask(client, task)
   const share = ((cpuMs(pid) - before) / (performance.now() - startedAt)) * 100
   const comparison = `${delivered} of ${expected} events`
-  yield { name: 'API 500 watchers \u00d7 200 events/s: CPU', value: share, unit: '% core', limit: 60, comparison }
+  // What was not delivered cost nothing.
+  const limit = delivered === expected ? { limit: 60 } : {}
+  yield { name: 'API 500 watchers \u00d7 200 events/s: CPU', value: share, unit: '% core', ...limit, comparison }
   yield { name: 'API 500 watchers \u00d7 200 events/s: p99', value: p99Ms, unit: 'ms', limit: 15 }
 }
 
