@@ -230,6 +230,26 @@ describe('leaving HTTP', () => {
     expect(answer.split('\r\n\r\n')[1]).toBe('heard hi;there')
   })
 
+  test('without an upgrade too the handler may pause the connection and read on later', async () => {
+    const server = create()
+    server.app.post('/patient', async (request, reply) => {
+      await readBody(request.raw, 100)
+      const socket = takeConnection(request, reply)
+      socket.pause()
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      setImmediate(() => socket.pipe(socket))
+    })
+    const { port } = await server.listen(loopback)
+    const socket = connect(port, '127.0.0.1')
+    socket.write('POST /patient HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi')
+    let answer = ''
+    for await (const chunk of socket) {
+      if (answer === '') socket.end('polly')
+      answer += String(chunk)
+    }
+    expect(answer).toBe('HTTP/1.1 200 OK\r\n\r\npolly')
+  })
+
   test('which comes right behind another request is answered after it, or cuts a connection that waits', async () => {
     const server = create()
     server.app.get('/now', (_request, reply) => {

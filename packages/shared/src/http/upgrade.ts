@@ -61,7 +61,12 @@ export function takeConnection(request: FastifyRequest, reply: FastifyReply): Du
   reply.raw.detachSocket(socket)
   // Without an upgrade node's parser reads on, takes what follows for a request, and closes our side when the client
   // closes its own.
-  if (!upgrade) for (const event of ['data', 'end']) socket.removeAllListeners(event)
+  if (!upgrade) {
+    for (const event of ['data', 'end']) socket.removeAllListeners(event)
+    // Only a listener for bytes makes the parser let go of the connection. Before that a pause() stops its reading,
+    // and no resume() starts it again.
+    socket.on('readable', letGo).off('readable', letGo)
+  }
   // Node's server, the hooks, the handler and its pipes all want to know when it closes.
   socket.setMaxListeners(0)
   if (upgrade && upgrade.head.length > 0) {
@@ -70,3 +75,5 @@ export function takeConnection(request: FastifyRequest, reply: FastifyReply): Du
   }
   return upgrade?.socket ?? socket
 }
+
+function letGo(): void {}
