@@ -2,8 +2,10 @@
  * The API server's numbers: what a request costs beside a bare Node server that reads and answers the same JSON, asked
  * by the same client in the same run; large lists, many watchers, many objects.
  *
- * The client is a process of its own (api-load.mjs). Server, bare server and client share this machine's cores, so the
- * ratio of the two is worth more than either number.
+ * The client is a process of its own (api-load.mjs), and an ordinary user with a certificate and the role `edit`, so that
+ * roles and flow control are on the way. Server, bare server and client share this machine's cores: the ratio of the two
+ * is worth more than either number, and on a machine that is busy with others the ratio of their processor time per
+ * request is worth more than that of their requests per second.
  */
 
 import { spawn } from 'node:child_process'
@@ -13,11 +15,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { root } from '../bootstrap.mjs'
-import { median, run } from './measure.mjs'
+import { cpuMs, median, run } from './measure.mjs'
 
 const dinghy = join(root, 'packages/cli/bin/dinghy.mjs')
 const load = fileURLToPath(new URL('api-load.mjs', import.meta.url))
 const bareServer = fileURLToPath(new URL('api-bare.mjs', import.meta.url))
+const user = 'bench'
+const namespaces = ['default', 'listed', 'watched', 'many']
 const rounds = 3
 const seconds = 4
 
@@ -29,9 +33,10 @@ export async function* measure() {
     await cli('up', '--detach', '--nodes', '1')
     const status = JSON.parse((await cli('status', '-o', 'json')).stdout)
     const { pid } = status.components.find(({ name }) => name === 'api-server')
-    const client = clientOf(status.kubeconfig)
+    await ask(clientOf(readFileSync(status.kubeconfig, 'utf8')), { task: 'prepare', namespaces, user })
+    const client = { ...clientOf((await cli('kubeconfig', '--user', user)).stdout), pid }
     bare = await startBare(join(stateDir, 'pki'))
-    yield* throughput(client, { ...client, server: bare.server })
+    yield* throughput(client, { ...client, server: bare.server, pid: bare.child.pid })
     yield* lists(client)
     yield* watchers(client, pid)
     yield* scale(client, pid)
@@ -53,12 +58,14 @@ async function* throughput(client, bare) {
   for (const { verb, what, atLeast } of verbs) {
     const measured = []
     for (let round = 0; round < rounds; round++) {
-      const task = { task: 'throughput', verb, seconds, connections: 32, prefix: `${verb}-${round}` }
+      const warmUp = round === 0 ? 200 : 0
+      const task = { task: 'throughput', verb, seconds, connections: 32, prefix: `${verb}-${round}`, warmUp }
       const own = await ask(client, task)
       const floor = await ask(bare, task)
       measured.push({ own, floor, ratio: own.perSecond / floor.perSecond })
     }
     const { own, floor, ratio } = byMedian(measured, (one) => one.ratio)
+    const cpu = byMedian(measured, cpuRatio)
     yield {
       name: `API ${what}, 32 connections: beside a bare server`,
       value: ratio,
@@ -66,8 +73,19 @@ async function* throughput(client, bare) {
       atLeast,
       comparison: `${Math.round(own.perSecond)}/s, bare ${Math.round(floor.perSecond)}/s`,
     }
+    yield {
+      name: `API ${what}: processor time per request, beside a bare server`,
+      value: cpuRatio(cpu),
+      unit: '\u00d7',
+      comparison: `${Math.round(cpu.own.cpuUs)} µs, bare ${Math.round(cpu.floor.cpuUs)} µs`,
+    }
     if (verb === 'create') yield { name: 'API creates: p99', value: own.p99Ms, unit: 'ms', limit: 30 }
   }
+}
+
+/** As the other ratio: 1 is as good as the bare server. */
+function cpuRatio({ own, floor }) {
+  return floor.cpuUs / own.cpuUs
 }
 
 async function* lists(client) {
@@ -89,7 +107,9 @@ async function* watchers(client, pid) {
   const { p99Ms, delivered, expected } = await ask(client, task)
   const share = ((cpuMs(pid) - before) / (performance.now() - startedAt)) * 100
   const comparison = `${delivered} of ${expected} events`
-  yield { name: 'API 500 watchers \u00d7 200 events/s: CPU', value: share, unit: '% core', limit: 60, comparison }
+  // What was not delivered cost nothing.
+  const limit = delivered === expected ? { limit: 60 } : {}
+  yield { name: 'API 500 watchers \u00d7 200 events/s: CPU', value: share, unit: '% core', ...limit, comparison }
   yield { name: 'API 500 watchers \u00d7 200 events/s: p99', value: p99Ms, unit: 'ms', limit: 15 }
 }
 
@@ -126,8 +146,7 @@ async function startBare(pki) {
 }
 
 function clientOf(kubeconfig) {
-  const text = readFileSync(kubeconfig, 'utf8')
-  const find = (key) => new RegExp(`${key}: (\\S+)`).exec(text)?.[1]
+  const find = (key) => new RegExp(`${key}: (\\S+)`).exec(kubeconfig)?.[1]
   const decoded = (key) => {
     const value = find(key)
     return value && Buffer.from(value, 'base64').toString()
@@ -143,9 +162,4 @@ function clientOf(kubeconfig) {
 function byMedian(items, valueOf) {
   const middle = median(items.map(valueOf))
   return items.find((item) => valueOf(item) === middle)
-}
-
-function cpuMs(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
 }

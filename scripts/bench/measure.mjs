@@ -3,6 +3,7 @@
  */
 
 import { execFile, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
@@ -39,4 +40,10 @@ export async function until(condition, what, patienceMs = 60_000) {
     if (performance.now() > giveUpAt) throw new Error(`gave up waiting for ${what}`)
     await sleep(5)
   }
+}
+
+/** Processor time of a process since it started, its kernel's share included. */
+export function cpuMs(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
 }

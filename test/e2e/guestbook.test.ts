@@ -65,6 +65,7 @@ describe('a newcomer', () => {
       'scheduler',
       'controller',
       'runtime',
+      ...(process.getuid?.() === 0 ? ['dns'] : []),
       ...['node-1', 'node-2', 'node-3'].flatMap((node) => [`node-agent-${node}`, `proxy-${node}`]),
     ])
     const { items } = await cluster.core.listNode()

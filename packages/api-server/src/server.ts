@@ -48,7 +48,7 @@ import { serviceAccountTokens } from './auth/service-account-tokens.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
 import { bootstrapCluster, bootstrapNamespaces, type ClusterDns } from './bootstrap.ts'
 import { serveCustomResources } from './custom-resources/serve-custom-resources.ts'
-import { debugRoutes } from './debug/debug-routes.ts'
+import { debugAccess, debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { ensureFlowControlDefaults } from './flow-control/ensure-defaults.ts'
 import { FlowController } from './flow-control/flow-controller.ts'
@@ -163,6 +163,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     services,
     log,
     auditor: options.audit && new Auditor({ ...options.audit, clock }),
+    accessTo: (exchange) => debugAccess(exchange, resources),
     extensionFor: (path) => aggregator.find(path),
     flowControl,
     metrics: requestMetrics(metrics, clock),
@@ -170,7 +171,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
       ...pathRoutes({ health, metrics }),
       ...discoveryRoutes(resources, aggregator),
       ...openApiRoutes(resources, clock),
-      ...debugRoutes(storage, resources),
+      ...debugRoutes({ storage, resources, authorizer: services.authorization.authorize }),
       ...flowControlRoutes(flowControl),
       ...openIdRoutes(services.tokens),
     },

@@ -106,6 +106,10 @@ describe('what is there', () => {
     [String.raw`{{.Service}}\t{{upper .State}}: {{.Ports}}`, 'web\tRUNNING: 0.0.0.0:8080->80/tcp\n'],
     ['{{json .Publishers}}', '[{"URL":"0.0.0.0","TargetPort":80,"PublishedPort":8080,"Protocol":"tcp"}]\n'],
     ['{{title .State}} {{lower "X"}}', undefined],
+    [
+      String.raw`table {{.Service}}\t{{.ExitCode}}\t{{.Name}}`,
+      'SERVICE   EXIT CODE   NAME\nweb       0           shop-web-1\n',
+    ],
     ['{{.Nope}}', undefined],
     ['{{.Name', undefined],
     ['tables', undefined],

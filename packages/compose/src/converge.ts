@@ -189,7 +189,7 @@ async function putFiles(engine: Context['engine'], id: string, files: ReturnType
     const pack = tar.pack()
     pack.entry({ name: target.slice(1), mode, uid: Number(uid ?? 0), gid: Number(gid ?? 0) }, text)
     pack.finalize()
-    // Owners in an archive count only if the engine is told so.
+    // As compose asks for it: the engine then gives the file to the user of the container, if it has one.
     const query = { path: '/', ...(uid !== undefined || gid !== undefined ? { copyUIDGID: true } : {}) }
     const answer = await engine.request('PUT', `/containers/${id}/archive`, { query, body: Readable.from(pack) })
     answer.body.resume()

@@ -1,6 +1,6 @@
 /** Who may do what, through the whole pipeline: a server in RBAC mode, asked by its administrator and as others. */
 
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { serverFixture } from '../testing/server-fixture.ts'
 
 let fixture: Awaited<ReturnType<typeof serverFixture>>
@@ -152,4 +152,49 @@ test('the rules of a user in a namespace', async () => {
   expect(JSON.stringify((await review('ann', 'SelfSubjectRulesReview', { namespace: 'other' })).json)).not.toContain(
     'pods',
   )
+})
+
+describe('the past of an object needs the right to see it', () => {
+  const of = (resource: string, name: string) => `?resource=${resource}&namespace=default&name=${name}`
+
+  beforeAll(async () => {
+    const made = async (plural: string, name: string, cause = '') =>
+      await fixture.ask('POST', `/api/v1/namespaces/default/${plural}`, objectOf(plural, name), {
+        'x-dinghy-cause': cause,
+      })
+    const { json } = await made('secrets', 'past')
+    await made('pods', 'past', json['metadata']?.['resourceVersion'] as unknown as string)
+  })
+
+  function objectOf(plural: string, name: string): object {
+    const metadata = { name }
+    if (plural === 'secrets') return { metadata, stringData: { password: 'hunter2' } }
+    return { metadata, spec: { containers: [{ name: 'c', image: 'i' }], serviceAccountName: 'default' } }
+  }
+
+  test.each(['why', 'history', 'who', '%77hy', 'why/'])('%s', async (page) => {
+    const field = '&field=.data&diff=true'
+    const refused = await as('ann', 'GET', `/debug/${page}${of('secrets', 'past')}${field}`)
+    expect(refused.json).toMatchObject({
+      code: 403,
+      message:
+        'secrets "past" is forbidden: User "ann" cannot get resource "secrets" in API group "" in the namespace "default"',
+    })
+    expect(await as('ann', 'GET', `/debug/${page}${of('po', 'past')}${field}`)).toMatchObject({ code: 200 })
+    expect(await as('ann', 'GET', `/debug/${page}${of('secret', 'none')}${field}`)).toMatchObject({ code: 403 })
+    expect(await as('bob', 'GET', `/debug/${page}${of('secrets', 'past')}${field}`)).toMatchObject({ code: 200 })
+  })
+
+  test('what caused it is told by name to those who may get that, too', async () => {
+    const chain = async (user: string) => (await as(user, 'GET', `/debug/why${of('pods', 'past')}`)).json['chain']
+    expect(await chain('bob')).toMatchObject([{ name: 'past' }, { kind: 'Secret', name: 'past', namespace: 'default' }])
+    const [, cause] = (await chain('ann')) as unknown as [object, object]
+    expect(cause).toMatchObject({ kind: 'Secret', name: '(hidden)', key: '', summary: '', verb: 'create' })
+    expect(cause).not.toHaveProperty('namespace')
+  })
+
+  test.each(['/debug', '/debug/diff?from=1', '/debug/queue'])('%s needs a rule for its path', async (path) => {
+    expect((await as('bob', 'GET', path)).code).toBe(403)
+    expect((await fixture.ask('GET', path)).code).toBe(200)
+  })
 })

@@ -17,7 +17,7 @@ import * as fieldErrors from '@dinghy/shared/api/field-errors'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { type ConformTarget, conformTo } from '../registry/resources.ts'
 import { ShapeError } from '../shape/conform.ts'
-import { isObject, requireShallow, tooDeep } from '../shape/json.ts'
+import { isObject, maxDepth, requireShallow, tooDeep } from '../shape/json.ts'
 import { duplicateFields } from './duplicate-fields.ts'
 import { decodeEnvelope, decodeMessage } from './protobuf.ts'
 
@@ -90,17 +90,31 @@ function parseJson(body: Buffer, target: DecodeTarget): Parsed {
 
 function parseYaml(body: Buffer, target: DecodeTarget): Parsed {
   try {
-    const parsed = readYaml(body.toString())
+    const text = body.toString()
+    requireShallowYaml(text)
+    const parsed = readYaml(text)
     requireShallow(parsed.value)
     return { ...recognize(parsed.value, body, target), ...parsed }
   } catch (error) {
-    // So the library complains of aliases that multiply (ReferenceError) and of nesting that is too deep (RangeError).
+    // So the library complains of aliases that multiply.
     if (error instanceof ReferenceError) {
       throw unrecognized(body, target, 'yaml: document contains excessive aliasing')
     }
-    if (error instanceof RangeError) throw unrecognized(body, target, `yaml: ${tooDeep}`)
     if (error instanceof SyntaxError) throw unrecognized(body, target, `yaml: ${error.message}`)
     throw error
+  }
+}
+
+/**
+ * The library makes values by recursion, and V8 ends the process if a regular expression is met for the first time
+ * where the stack is nearly used up. Its parser keeps a stack of its own, which can be watched.
+ */
+function requireShallowYaml(text: string): void {
+  const { Lexer, Parser } = createRequire(import.meta.url)('yaml') as typeof Yaml
+  const parser = new Parser()
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const _token of parser.next(lexeme)) continue
+    if (parser.stack.length > maxDepth) throw new SyntaxError(tooDeep)
   }
 }
 

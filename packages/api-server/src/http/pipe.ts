@@ -60,7 +60,12 @@ export async function pipeHttp(exchange: Exchange, target: Target, refusal?: Ref
     },
     signal,
   )
-  return await replyOf(await asked.catch((error: unknown) => unreachable(target, error)), refusal)
+  try {
+    return await replyOf(await asked.catch((error: unknown) => unreachable(target, error)), refusal)
+  } finally {
+    // What the target did not want of the body would stand before the client's next request.
+    if (hasBody && !request.raw.complete) exchange.reply.header('connection', 'close')
+  }
 }
 
 /** Like pipeHttp, for a request whose connection changes its protocol. Undefined: the connection is taken, and over. */

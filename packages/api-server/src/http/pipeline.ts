@@ -28,7 +28,7 @@ import { HttpServer } from '@dinghy/shared/http/server'
 import type { Logger } from '@dinghy/shared/process/logger'
 import { authenticate } from '../auth/authenticate.ts'
 import type { Auditor } from '../audit/auditor.ts'
-import type { Authorizer } from '../auth/authorize.ts'
+import type { AccessAttributes } from '../auth/authorize.ts'
 import { notAuthorized } from '../auth/forbidden.ts'
 import { impersonate } from '../auth/impersonation.ts'
 import { requireLocal } from '../auth/loopback.ts'
@@ -52,6 +52,8 @@ export interface Pipeline {
   log: Logger
   /** Writes down who did what. */
   auditor?: Auditor | undefined
+  /** What a path stands for that is more than a path. Undefined: authorization is asked about the request itself. */
+  accessTo(exchange: Exchange): AccessAttributes | undefined
   /** Another server that answers for this path (../aggregation/), if there is one. */
   extensionFor(path: string): Extension | undefined
 }
@@ -114,7 +116,7 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
     else done()
   })
   app.addHook('onRequest', function authorizeRequest({ exchange }, _reply, done) {
-    authorize(exchange, services.authorization.authorize)
+    authorize(exchange, pipeline)
     done()
   })
   app.addHook('onRequest', function aggregate({ exchange }, reply, done) {
@@ -158,9 +160,10 @@ function onceOver({ upgrade, reply }: Exchange, act: () => void): void {
   connection.once('close', act)
 }
 
-function authorize({ user, info, query, audit }: Exchange, authorizer: Authorizer): void {
-  const attributes = attributesOf(user, info, query)
-  const decision = authorizer(attributes)
+function authorize(exchange: Exchange, pipeline: Pipeline): void {
+  const { user, info, query, audit } = exchange
+  const attributes = pipeline.accessTo(exchange) ?? attributesOf(user, info, query)
+  const decision = pipeline.services.authorization.authorize(attributes)
   audit?.decided(decision)
   if (!decision.allowed) throw notAuthorized(attributes, decision.reason)
 }

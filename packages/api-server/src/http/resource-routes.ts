@@ -41,7 +41,9 @@ export function findHandler(
   const handler = definition.verbs.includes(info.verb) ? verbs[info.verb] : undefined
   const named = info.name !== undefined
   const misplaced = info.verb === 'create' ? named : info.verb === 'update' || info.verb === 'patch' ? !named : false
-  if (!handler || misplaced) throw methodNotSupported(group, plural, info.verb)
+  // Across all namespaces one can look, and nothing else.
+  const isAcross = definition.namespaced && info.namespace === undefined && !['list', 'watch'].includes(info.verb)
+  if (!handler || misplaced || isAcross) throw methodNotSupported(group, plural, info.verb)
   return { definition, handler }
 }
 

@@ -34,6 +34,7 @@ const copies = [
   { op: 'add', path: '/data', value: { a: 'y'.repeat(1000) } },
   ...Array.from({ length: 24 }, (_, i) => ({ op: 'copy', from: '/data', path: `/data/c${i}` })),
 ]
+const api = { group: 'x.y', groupPriorityMinimum: 1, versionPriority: 1 }
 const nested = Array.from({ length: 1500 }, (_, i) => ({ op: 'add', path: `/data${'/a'.repeat(i + 1)}`, value: {} }))
 
 test.each<[string, string, string, string | object, Record<string, string>, number]>([
@@ -41,6 +42,9 @@ test.each<[string, string, string, string | object, Record<string, string>, numb
   ['a JSON patch that builds a tower', 'PATCH', `${configMaps}/x`, nested, jsonPatch, 400],
   ['a deep JSON body', 'POST', configMaps, deep(100_000), {}, 400],
   ['a deep YAML body', 'POST', configMaps, '['.repeat(50_000), yaml, 400],
+  ['a deep YAML body of mappings', 'POST', configMaps, deep(200_000), yaml, 400],
+  ['a YAML list of lists in one line', 'POST', configMaps, '- '.repeat(100_000), yaml, 400],
+  ['YAML that is as deep as JSON may be', 'POST', configMaps, deep(990), yaml, 400],
   ['a deep merge patch', 'PATCH', `${configMaps}/x`, deep(10_000), mergePatch, 400],
   ['a deep strategic patch', 'PATCH', `${configMaps}/x`, deep(10_000), strategic, 400],
   ['a deep apply', 'PATCH', `${configMaps}/x?fieldManager=m`, deep(10_000), apply, 400],
@@ -66,6 +70,11 @@ test.each<[string, string, string, string | object, Record<string, string>, numb
   ['an OpenAPI document with an inherited name', 'GET', '/openapi/v3/constructor', '', {}, 404],
   ['a group with an inherited name', 'GET', '/apis/constructor', '', {}, 404],
   ['a continue token that is none', 'GET', `${configMaps}?continue=rubbish`, '', {}, 400],
+  ['a revision that no number can hold', 'GET', `${configMaps}?resourceVersion=${'9'.repeat(30)}`, '', {}, 400],
+  ['a Job that is nothing', 'POST', '/apis/batch/v1/namespaces/default/jobs', '{}', {}, 422],
+  ['an APIService without a name', 'POST', '/apis/apiregistration.k8s.io/v1/apiservices', { spec: api }, {}, 422],
+  ['a deletion across all namespaces', 'DELETE', '/api/v1/configmaps', '', {}, 405],
+  ['a creation across all namespaces', 'POST', '/api/v1/configmaps', { metadata: { name: 'y' } }, {}, 405],
   ['a limit without end', 'GET', `${configMaps}?limit=99999999999999999999`, '', {}, 200],
 ])('%s', async (_name, method, path, body, headers, code) => {
   const answer = await fixture.ask(method, path, body === '' ? undefined : body, headers)

@@ -26,7 +26,10 @@ export class FieldSet {
 
   /** Of a node with these children; empty ones are left out. */
   static of(isMember: boolean, children: Iterable<readonly [string, FieldSet]>): FieldSet {
-    return new FieldSet(isMember, new Map([...children].filter(([, child]) => !child.isEmpty)))
+    const kept = new Map<string, FieldSet>()
+    for (const [element, child] of children) if (!child.isEmpty) kept.set(element, child)
+    if (kept.size === 0) return isMember ? leaf : emptySet
+    return new FieldSet(isMember, kept)
   }
 
   get isEmpty(): boolean {
@@ -38,6 +41,8 @@ export class FieldSet {
   }
 
   union(other: FieldSet): FieldSet {
+    if (other.isEmpty) return this
+    if (this.isEmpty) return other
     const elements = new Set([...this.children.keys(), ...other.children.keys()])
     return combine(this, other, elements, this.isMember || other.isMember, (a, b) => a.union(b))
   }
@@ -47,12 +52,14 @@ export class FieldSet {
   }
 
   difference(other: FieldSet): FieldSet {
+    if (other.isEmpty || this.isEmpty) return this
     return combine(this, other, this.children.keys(), this.isMember && !other.isMember, (a, b) => a.difference(b))
   }
 
   /** Without these nodes and everything below them. */
   without(removed: FieldSet): FieldSet {
     if (removed.isMember) return FieldSet.empty
+    if (removed.children.size === 0 || this.children.size === 0) return this
     return combine(this, removed, this.children.keys(), this.isMember, (a, b) => a.without(b))
   }
 

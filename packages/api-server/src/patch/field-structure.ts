@@ -95,7 +95,8 @@ export interface Comparison {
 const same: Comparison = { changed: FieldSet.empty, removed: FieldSet.empty }
 
 export function compare(before: unknown, after: unknown, place: Place, types: TypeSource): Comparison {
-  if (isDeepStrictEqual(before, after)) return same
+  // One that is not there has no equal: nearly all that a create compares.
+  if (before !== undefined && after !== undefined && isDeepStrictEqual(before, after)) return same
   const [was, is] = [structureOf(before, place, types), structureOf(after, place, types)]
   if (before !== undefined && after !== undefined && (was === 'leaf' || is === 'leaf' || was !== is)) {
     return { changed: leaf, removed: FieldSet.empty }

@@ -53,6 +53,8 @@ export async function createObject(
   fillForCreate(definition, object, parts.clock.now())
   if (definition.subresources.status) delete (object as { status?: unknown }).status
   const stem = metadata.name ? undefined : metadata.generateName
+  // As in Go, what has no name has an empty one: the rules of a kind may go by it before its absence is refused.
+  metadata.name ??= ''
   const prepare = () => {
     if (stem) metadata.name = generateName(stem)
     definition.strategy.prepareForCreate?.(object) // a Job writes its own name into its template

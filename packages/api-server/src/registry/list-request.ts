@@ -45,12 +45,14 @@ export function readRevision(storage: Storage, query: RevisionQuery): number | u
   return exact ? wanted : undefined
 }
 
+const greatestUint64 = 2n ** 64n - 1n
+
 export function parseResourceVersion(text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined
-  if (!/^\d+$/.test(text)) {
-    throw badRequest(
-      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-    )
+  const problem = !/^\d+$/.test(text) ? 'invalid syntax' : BigInt(text) > greatestUint64 ? 'value out of range' : ''
+  if (problem) {
+    const quoted = JSON.stringify(text)
+    throw badRequest(`Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: ${problem}`)
   }
   return Number(text)
 }

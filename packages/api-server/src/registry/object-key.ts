@@ -15,3 +15,9 @@ export function objectKey(location: Location, namespace: string | undefined, nam
 export function keyPrefix({ group, plural }: Location, namespace?: string): string {
   return `/${group || 'core'}/${plural}/${namespace ? `${namespace}/` : ''}`
 }
+
+/** What kind of object has this key. */
+export function locationOf(key: string): Location {
+  const [, group = '', plural = ''] = key.split('/')
+  return { group: group === 'core' ? '' : group, plural }
+}

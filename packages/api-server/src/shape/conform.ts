@@ -89,7 +89,7 @@ function conformObject(value: unknown, typeName: string, at: Position, walk: Wal
 
 function step(at: Position, shape: TypeShape, key: string): Position {
   const join = (prefix: string) => (prefix === '' ? key : `${prefix}.${key}`)
-  return { path: join(at.path), goPath: join(at.goPath), struct: goTypeName(shape.name).split('.').pop() ?? '' }
+  return { path: join(at.path), goPath: join(at.goPath), struct: shape.name }
 }
 
 /** What Go's `omitempty` leaves out. Structs are never empty to Go; times and quantities are structs. */
@@ -208,7 +208,8 @@ function zeroOf(type: TypeRef): unknown {
 }
 
 function mismatch(value: unknown, type: TypeRef, at: Position, detail = ''): ShapeError {
-  const target = at.struct === '' ? 'Go value' : `Go struct field ${at.struct}.${at.goPath}`
+  const struct = at.struct.split('.').pop() ?? ''
+  const target = struct === '' ? 'Go value' : `Go struct field ${struct}.${at.goPath}`
   return new ShapeError(`json: cannot unmarshal ${jsonKind(value)}${detail} into ${target} of type ${goType(type)}`)
 }
 

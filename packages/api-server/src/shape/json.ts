@@ -16,7 +16,7 @@ export function setOwn(object: JsonObject, key: string, value: unknown): void {
 }
 
 /** Nothing of Kubernetes nests nearly so deep, and what follows a value to its leaves must not run out of stack. */
-const maxDepth = 1_000
+export const maxDepth = 1_000
 
 export const tooDeep = 'exceeded max depth'
 

@@ -15,6 +15,7 @@ const purposes: Record<string, string> = {
   scheduler: 'chooses a node for each pod',
   controller: 'Deployments, ReplicaSets, endpoints, nodes',
   runtime: 'images and containers, behind the Docker API',
+  dns: 'names of Services and pods',
 }
 
 /** After so long without a change, what is missing is named. */

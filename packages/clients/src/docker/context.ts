@@ -42,9 +42,11 @@ function namesIn(path: string): string[] {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(path) : []
 }
 
-export async function addEntry(pack: tar.Pack, source: string, name: string): Promise<void> {
+/** Files of a build belong to root; `keepsOwner` says that this one stays its owner's. */
+export async function addEntry(pack: tar.Pack, source: string, name: string, keepsOwner = false): Promise<void> {
   const stat = lstatSync(source)
-  const header = { name, mode: stat.mode & 0o7777, mtime: stat.mtime }
+  const owner = keepsOwner ? { uid: stat.uid, gid: stat.gid } : {}
+  const header = { name, mode: stat.mode & 0o7777, mtime: stat.mtime, ...owner }
   if (stat.isDirectory()) pack.entry({ ...header, type: 'directory' })
   else if (stat.isSymbolicLink()) pack.entry({ ...header, type: 'symlink', linkname: readlinkSync(source) })
   else if (stat.isFile()) await pipeline(createReadStream(source), pack.entry({ ...header, size: stat.size }))

@@ -154,7 +154,7 @@ function renamed(archive: Readable, name: string, newName: string | undefined): 
 }
 
 async function addTree(pack: tar.Pack, source: string, name: string): Promise<void> {
-  await addEntry(pack, source, name)
+  await addEntry(pack, source, name, true)
   if (!lstatSync(source).isDirectory()) return
   for (const child of readdirSync(source).toSorted()) await addTree(pack, join(source, child), join(name, child))
 }

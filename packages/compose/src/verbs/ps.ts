@@ -21,7 +21,7 @@ export const ps: ComposeVerb = {
     quiet: { type: 'boolean', short: 'q', help: 'print only ids' },
     services: { type: 'boolean', help: 'print only the names of services' },
     status: { type: 'string', multiple: true, value: 'status', help: 'only containers with this status' },
-    format: { type: 'string', value: 'format', help: 'table, json or a template of Go' },
+    format: { type: 'string', value: 'format', help: 'table, json or a template of Go, which may begin with table' },
   },
   async run({ engine, project, clock, flags, args }) {
     const chosen = chosenServices(project, args)
@@ -37,12 +37,21 @@ export const ps: ComposeVerb = {
     else if (flags['services']) for (const name of new Set(containers.map(({ service }) => service))) console.log(name)
     else if (format === 'json') for (const container of containers) console.log(JSON.stringify(toJson(container)))
     else if (format.includes('{{')) {
-      const render = parseTemplate(format)
-      for (const container of containers) console.log(render(toRow(container, clock.now())))
+      const rows = containers.map((container) => toRow(container, clock.now()))
+      const text = formatted(format, rows)
+      if (text !== '') console.log(text)
     } else if (format !== 'table') throw new UsageError('--format takes table, json or a template such as "{{.Name}}"')
     else console.log(table(containers, clock.now()))
     return 0
   },
+}
+
+/** A template after the word `table` makes columns at its tabs, under the names of what is in them. */
+function formatted(format: string, rows: Record<string, unknown>[]): string {
+  const template = /^table\s+(.*)$/s.exec(format)?.[1]
+  const render = parseTemplate(template ?? format)
+  if (template === undefined) return rows.map(render).join('\n')
+  return alignRows([render(headings), ...rows.map(render)].map((line) => line.split('\t')))
 }
 
 /** What a template can show: the fields of the JSON, and those of the table where that words them otherwise. */
@@ -53,6 +62,15 @@ function toRow(container: ProjectContainer, nowMs: number): Record<string, unkno
     RunningFor: `${age(container.created, nowMs)} ago`,
     Ports: container.ports.map(renderPort).join(', '),
   }
+}
+
+const plainFields = 'Name Service Image Command State Status Health Project Labels Publishers Ports'
+const headings: Record<string, string> = {
+  ...Object.fromEntries(plainFields.split(' ').map((name) => [name, name.toUpperCase()])),
+  ID: 'CONTAINER ID',
+  ExitCode: 'EXIT CODE',
+  CreatedAt: 'CREATED AT',
+  RunningFor: 'CREATED',
 }
 
 function toJson({ id, name, service, image, state, status, command, labels, ports }: ProjectContainer) {

@@ -79,3 +79,16 @@ test('a failure of a container that runs on is one', async () => {
   }
   await expect(house.containers.files.changes(container)).rejects.toThrow('cannot look')
 })
+
+test.each([
+  ['', undefined],
+  ['app', { uid: 1000, gid: 50 }],
+  ['1000', 'user: unknown user 1000'],
+  ['app:staff', 'user: unknown user app:staff'],
+])('who owns what docker cp -a brings, for the user %j', async (User, owner) => {
+  const container = await withFile({ User })
+  writeFileSync(join(container.rootfsDir, 'root/etc/passwd'), 'root:x:0:0::/:/bin/sh\napp:x:1000:50::/:/bin/sh\n')
+  const asked = house.containers.files.ownerOf(container)
+  if (typeof owner === 'string') await expect(asked).rejects.toThrow(owner)
+  else expect(await asked).toEqual(owner)
+})

@@ -5,17 +5,19 @@
  * A container may end while somebody looks: its root is gone then from one call to the next, and so is the error that
  * this makes, once the end has been dealt with. Every question is asked again then.
  */
-import { statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, posix } from 'node:path'
 import type { Change } from '@dinghy/images/layers/snapshotter'
-import { notFound } from '@dinghy/shared/docker/errors'
+import { notFound, serverError } from '@dinghy/shared/docker/errors'
 import type { Driver, Running } from '../drivers/driver.ts'
+import { userNamed } from '../drivers/linux/user.ts'
 import { HeldDirectory, HeldEntry, walkIn } from '../snapshots/held-directory.ts'
 import type { LiveSnapshotter } from '../snapshots/snapshotter.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
 import { resolveSubpath } from '../volumes/subpath.ts'
 import type { Container } from './container.ts'
 import type { ContainerRecord } from './record.ts'
+import type { Owner } from './tar-tree.ts'
 
 export class ContainerFiles {
   readonly #snapshotter: LiveSnapshotter
@@ -60,6 +62,23 @@ export class ContainerFiles {
     throw notFound(`Could not find the file ${path} in container ${container.name}`)
   }
 
+  /**
+   * Whose the files become that `docker cp -a` puts into it: those of its user, if one is configured. As in moby that
+   * has to be a name in its /etc/passwd and nothing else: no number, no group.
+   */
+  async ownerOf(container: Container): Promise<Owner | undefined> {
+    const { User: user } = container.record.config
+    if (user === '') return undefined
+    const entry = await this.open(container, '/etc/passwd/')
+    try {
+      const found = userNamed(user, readRegular(entry))
+      if (found === undefined) throw serverError(`user: unknown user ${user}`)
+      return found
+    } finally {
+      entry.close()
+    }
+  }
+
   async #asking<T>(container: Container, question: (running: Running | undefined) => Promise<T>): Promise<T> {
     const { running } = container.state
     try {
@@ -89,4 +108,14 @@ function openMounted({ record }: Container, path: string, followLast: boolean): 
   }
   const directory = mount.subpath === undefined ? HeldDirectory.open(source) : HeldDirectory.openReal(source)
   return walkIn(directory, path.slice(mount.target.length), { followLast })
+}
+
+/** The text of a file that the container may put something else in the place of at any moment. */
+function readRegular(entry: HeldEntry): string {
+  const fd = openSync(entry.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    return fstatSync(fd).isFile() ? readFileSync(fd, 'utf8') : ''
+  } finally {
+    closeSync(fd)
+  }
 }

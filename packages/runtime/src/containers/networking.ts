@@ -317,6 +317,7 @@ export class Networking {
       throw serverError(`network ${network.name} (${network.subnet}) needs a bridge, but this runtime makes none`)
     }
     await this.#bridges.ensure(network)
+    await this.#proxies.addGateway(network.gateway)
   }
 
   async #plug({ state, record }: Container, network: Network): Promise<void> {

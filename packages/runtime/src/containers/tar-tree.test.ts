@@ -47,7 +47,7 @@ async function listOf(tar: Readable): Promise<string[]> {
 async function unpack(tar: Readable, options = {}): Promise<void> {
   const target = HeldDirectory.open(join(dir, 'target'))
   try {
-    await unpackInto(tar, target, { keepTypes: false, owners: 'root', ...options })
+    await unpackInto(tar, target, { keepTypes: false, ...options })
   } finally {
     target.close()
   }
@@ -89,6 +89,24 @@ test('what was packed is unpacked: content, modes, times', async () => {
   expect([inTarget('copy/sub/run'), stat.mode & 0o777]).toEqual(['#!', 0o755])
   expect(readlinkSync(join(dir, 'target/copy/sub/link'))).toBe('run')
   expect(lstatSync(join(dir, 'target/copy/sub')).mtimeMs).toBe(1_000_000)
+})
+
+test.runIf(process.getuid?.() === 0)('owners and modes are the archive’s, unless one owner is named', async () => {
+  const owned = { uid: 1234, gid: 56 }
+  const entries = [
+    { name: 'dir', type: 'directory', mode: 0o2750, ...owned },
+    { name: 'dir/run', mode: 0o4711, ...owned },
+    { name: 'dir/link', type: 'symlink', linkname: 'run', ...owned },
+  ] as const
+  const found = () =>
+    entries.map(({ name }) => {
+      const { uid, gid, mode } = lstatSync(join(dir, 'target', name))
+      return `${uid}:${gid} ${(mode & 0o7777).toString(8)}`
+    })
+  await unpack(tarOf(...entries))
+  expect(found()).toEqual(['1234:56 2750', '1234:56 4711', '1234:56 777'])
+  await unpack(tarOf(...entries), { owner: { uid: 7, gid: 8 } })
+  expect(found()).toEqual(['7:8 2750', '7:8 4711', '7:8 777'])
 })
 
 test('a file takes the place of what was there, unless the types shall be kept', async () => {

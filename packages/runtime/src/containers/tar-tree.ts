@@ -138,7 +138,13 @@ function deviceOf(stat: Stats): Pick<TarHeader, 'type' | 'devmajor' | 'devminor'
 export interface UnpackOptions {
   /** Refuse to put a directory in the place of a file, and the other way round. */
   keepTypes: boolean
-  owners: 'archive' | 'root'
+  /** Whose everything becomes. Otherwise the owners are those that the archive names, as in moby. */
+  owner?: Owner
+}
+
+export interface Owner {
+  uid: number
+  gid: number
 }
 
 /**
@@ -183,7 +189,7 @@ async function unpackEntry(
   options: UnpackOptions,
 ): Promise<void> {
   makeRoom(header, place, options)
-  const owner = process.getuid?.() === 0 ? userNamespace().ownerOf(ownerIn(header, options)) : undefined
+  const owner = process.getuid?.() === 0 ? userNamespace().ownerOf(options.owner ?? header) : undefined
   const { mode, mtime } = header
   switch (header.type) {
     case 'directory': {
@@ -223,10 +229,6 @@ async function unpackEntry(
     }
     default: // devices and FIFOs are left out
   }
-}
-
-function ownerIn({ uid, gid }: TarHeader, { owners }: UnpackOptions): { uid: number; gid: number } {
-  return owners === 'archive' ? { uid, gid } : { uid: 0, gid: 0 }
 }
 
 function makeRoom(header: TarHeader, place: HeldEntry, { keepTypes }: UnpackOptions): void {

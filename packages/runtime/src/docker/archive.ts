@@ -51,6 +51,7 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
   router.add('PUT', '/containers/:id/archive', async (request, reply) => {
     const container = find(request)
     const path = request.query.get('path') ?? ''
+    const owner = isTrue(request.query.get('copyUIDGID')) ? await files.ownerOf(container) : undefined
     const entry = await files.open(container, `${path}/`)
     try {
       if (!entry.stat()?.isDirectory()) throw badParameter('extraction point is not a directory')
@@ -59,8 +60,7 @@ export function archiveRoutes(router: Router, { containers }: Deps): void {
       try {
         await unpackInto(request.stream, directory, {
           keepTypes: isTrue(request.query.get('noOverwriteDirNonDir')),
-          // Owners in the tar are those of the client's machine, unless it asks to keep them (`docker cp -a`).
-          owners: isTrue(request.query.get('copyUIDGID')) ? 'archive' : 'root',
+          ...(owner === undefined ? {} : { owner }),
         })
       } catch (error) {
         throw badParameter(messageOf(error))

@@ -10,6 +10,7 @@ import { LogReader, type LogQuery } from '../containers/log-reader.ts'
 import { hasProcess, refusal } from '../containers/state.ts'
 import { statsJson } from '../containers/stats.ts'
 import { parseMoment } from '../timestamps.ts'
+import type { Clock } from '@dinghy/shared/api/clock'
 import type { Deps } from './deps.ts'
 import { badParameter, DockerError } from '@dinghy/shared/docker/errors'
 import { openStream, isTrue, sendJson, type DockerRequest } from './request.ts'
@@ -38,7 +39,7 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
   router.add('POST', '/containers/:id/attach', async (request) => {
     const container = find(request)
     const onDetach = () => containers.publish(container, 'detach')
-    await attachClient(container, request, onDetach)
+    await attachClient(container, request, clock, onDetach)
     containers.publish(container, 'attach')
   })
 
@@ -73,12 +74,24 @@ export function containerStreamRoutes(router: Router, deps: Deps): void {
   })
 }
 
-async function attachClient(container: Container, request: DockerRequest, onDetach: () => void): Promise<void> {
+/**
+ * docker-py reads the socket past the headers and loses what has come with them. dockerd's replay takes its time, so
+ * that they come alone there.
+ */
+const replayDelayMs = 20
+
+async function attachClient(
+  container: Container,
+  request: DockerRequest,
+  clock: Clock,
+  onDetach: () => void,
+): Promise<void> {
   const { query } = request
   const refused = refusal('attach', container.state.status, container.id, container.name)
   if (refused !== undefined) throw refused
   const detachKeys = parseDetachKeys(query.get('detachKeys') ?? '')
   const socket = await request.hijack(container.record.config.Tty ? rawStream : multiplexedStream)
+  if (isTrue(query.get('logs')) && container.state.status !== 'created') await clock.sleep(replayDelayMs)
   attach(container, socket, {
     streams: (['stdout', 'stderr'] as const).filter((stream) => isTrue(query.get(stream))),
     stdin: isTrue(query.get('stdin')),

@@ -2,6 +2,7 @@
  * Every option of the docker CLI as the JSON that it sends: it works (inspect or the driver shows it), is refused with
  * a sentence, or is ignored as Docker ignores it. The lists of options are those of docker 28.2's --help.
  */
+import { execFileSync, spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DockerError } from '@dinghy/shared/docker/errors'
 import { newEngine } from '../testing/engine.ts'
@@ -196,10 +197,11 @@ test.each(Object.entries({ ...create, ...more }))('create: %s', async (name, [bo
 const runHelp =
   'add-host annotation attach blkio-weight blkio-weight-device cap-add cap-drop cgroup-parent cgroupns cidfile cpu-count cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems detach detach-keys device device-cgroup-rule device-read-bps device-read-iops device-write-bps device-write-iops disable-content-trust dns dns-option dns-search domainname entrypoint env env-file expose gpus group-add health-cmd health-interval health-retries health-start-interval health-start-period health-timeout help hostname init interactive io-maxbandwidth io-maxiops ip ip6 ipc isolation kernel-memory label label-file link link-local-ip log-driver log-opt mac-address memory memory-reservation memory-swap memory-swappiness mount name network network-alias no-healthcheck oom-kill-disable oom-score-adj pid pids-limit platform privileged publish publish-all pull quiet read-only restart rm runtime security-opt shm-size sig-proxy stop-signal stop-timeout storage-opt sysctl tmpfs tty ulimit use-api-socket user userns uts volume volume-driver volumes-from workdir'
 
+/** The name and the platform are in the query; both have tests of their own. */
+const ofCreate = [...Object.keys(create), ...client.split(' '), 'name', 'platform']
+
 test('no option of run is missing above', () => {
-  // The name and the platform are in the query; both have tests of their own.
-  const known = new Set([...Object.keys(create), ...client.split(' '), 'name', 'platform'])
-  expect(runHelp.split(' ').filter((name) => !known.has(name))).toEqual([])
+  expect(runHelp.split(' ').filter((name) => !ofCreate.includes(name))).toEqual([])
 })
 
 const network: Record<string, [body: object, refused?: string]> = {
@@ -261,4 +263,36 @@ test.each<[string, object, object]>([
   const { Id } = await house.engine.json<{ Id: string }>('POST', '/containers/other/exec', { body: exec })
   await house.engine.text('POST', `/exec/${Id}/start`, { body: { Detach: true } })
   expect(house.driver.execs.at(-1)?.process).toMatchObject(expected)
+})
+
+/** Options of builds: what becomes of their parameters is tested in image-routes.test.ts. */
+const build =
+  'add-host build-arg cache-from cgroup-parent compress cpu-period cpu-quota cpu-shares cpuset-cpus cpuset-mems disable-content-trust file force-rm iidfile isolation label memory memory-swap network no-cache platform pull quiet rm security-opt shm-size squash tag target ulimit'
+/** Of `network connect`: each is a setting of the endpoint, in the table of create, but for the first two. */
+const connect = 'alias gw-priority driver-opt ip ip6 link link-local-ip'
+const cluster =
+  'availability group limit-bytes required-bytes scope secret sharing topology-preferred topology-required type'
+
+function helpOf(command: string): string {
+  return execFileSync('docker', [...command.split(' '), '--help'], {
+    encoding: 'utf8',
+    env: { ...process.env, DOCKER_BUILDKIT: '0' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+}
+
+const version = spawnSync('docker', ['--version'], { encoding: 'utf8' }).stdout ?? ''
+test.runIf(version.startsWith('Docker version 28.')).each([
+  ['run', ofCreate],
+  ['create', ofCreate],
+  ['build', build.split(' ')],
+  ['exec', [...client.split(' '), 'env', 'interactive', 'privileged', 'tty', 'user', 'workdir']],
+  ['network create', Object.keys(network)],
+  ['network connect', connect.split(' ')],
+  ['network disconnect', ['force']],
+  ['volume create', [...Object.keys(volume), ...cluster.split(' '), 'name']],
+])('the docker CLI of this machine has no option of %s that is missing here', (command, known) => {
+  const options = [...helpOf(command).matchAll(/^ +(?:-\w, )?--([a-z0-9-]+)/gm)].map(([, name]) => name)
+  expect(options.length).toBeGreaterThan(0)
+  expect(options.filter((name) => name !== 'help' && !known.includes(name ?? ''))).toEqual([])
 })

@@ -166,7 +166,7 @@ async function infoJson(deps: Deps): Promise<object> {
       Volume: ['local'],
       Network: ['bridge', 'host', 'loopback', 'null'],
       Authorization: null,
-      Log: ['json-file', 'none'],
+      Log: ['json-file', 'local', 'none'],
     },
     MemoryLimit: true,
     SwapLimit: true,

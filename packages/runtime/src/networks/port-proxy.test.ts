@@ -74,3 +74,24 @@ test("somebody else's port is told apart from our own", async () => {
   const taken = await echoServer()
   await expect(proxies.publish('a', '127.0.0.1', [request(80, taken)])).rejects.toThrow('address already in use')
 })
+
+test('what is published on all addresses is open at gateways that come later, and at those that were there', async () => {
+  const answers = async (port: number, host: string) => {
+    const client = connect(port, host)
+    const [answer] = (await Promise.race([once(client.end('x'), 'data'), once(client, 'close')])) as [Buffer | boolean]
+    return String(answer) === 'x'
+  }
+  const target = await echoServer()
+  const everywhere = { ...request(target, 0), hostIp: '0.0.0.0' }
+  const [first] = await proxies.publish('a', '127.0.0.1', [everywhere, request(target, 0)])
+  const [, onlyHere] = proxies.published('a')
+  await proxies.addGateway('127.0.0.77')
+  // A bridge that has been removed since.
+  await proxies.addGateway('192.0.2.123')
+  const [second] = await proxies.publish('b', '127.0.0.1', [everywhere])
+  expect(await answers(first?.hostPort ?? 0, '127.0.0.77')).toBe(true)
+  expect(await answers(second?.hostPort ?? 0, '127.0.0.77')).toBe(true)
+  await expect(answers(onlyHere?.hostPort ?? 0, '127.0.0.77')).rejects.toThrow('ECONNREFUSED')
+  await proxies.unpublish('a')
+  await expect(answers(first?.hostPort ?? 0, '127.0.0.77')).rejects.toThrow('ECONNREFUSED')
+})

@@ -2,7 +2,8 @@
  * Published ports: a proxy in the runtime listens where the user asked and carries bytes to the container's address.
  *
  * "All addresses" is taken literally: one listener for each address of the machine instead of one wildcard, because on
- * a shared loopback a wildcard would take the port away from every container's own address.
+ * a shared loopback a wildcard would take the port away from every container's own address. The gateways of bridges are
+ * added as bridges are made (`addGateway`): the machine does not list the address of a bridge that has no carrier yet.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -24,11 +25,18 @@ type Listener = { close(): Promise<void> }
 /** Looked at for every new connection: a container may change its network while its ports are open. */
 type Target = { ip: string }
 
+interface Entry {
+  ports: { published: Published; addresses: Set<string> }[]
+  listeners: Listener[]
+  target: Target
+}
+
 const udpIdleMs = 90_000
 
 export class PortProxies {
   readonly #clock: Clock
-  readonly #byContainer = new Map<string, { published: Published[]; listeners: Listener[]; target: Target }>()
+  readonly #byContainer = new Map<string, Entry>()
+  readonly #gateways = new Set<string>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -38,24 +46,41 @@ export class PortProxies {
    * Opens all ports of a container, or none: throws Docker's "port is already allocated" after closing what was open.
    */
   async publish(containerId: string, targetIp: string, requests: PublishRequest[]): Promise<Published[]> {
-    const published: Published[] = []
-    const listeners: Listener[] = []
-    const target = { ip: targetIp }
-    this.#byContainer.set(containerId, { published, listeners, target })
+    const entry: Entry = { ports: [], listeners: [], target: { ip: targetIp } }
+    this.#byContainer.set(containerId, entry)
     try {
       for (const request of requests) {
-        const { hostPort, opened } = await openFirst(this.#clock, request, target, (port) =>
+        const { hostPort, addresses, opened } = await openFirst(this.#clock, request, entry.target, (port) =>
           this.#isTaken(request, port),
         )
-        listeners.push(...opened)
+        entry.listeners.push(...opened)
         const { containerPort, protocol, hostIp } = request
-        published.push({ containerPort, protocol, hostIp, hostPort })
+        entry.ports.push({ published: { containerPort, protocol, hostIp, hostPort }, addresses: new Set(addresses) })
       }
     } catch (error) {
       await this.unpublish(containerId)
       throw error
     }
-    return published
+    for (const gateway of this.#gateways) await this.#openAt(gateway, containerId, entry)
+    return entry.ports.map(({ published }) => published)
+  }
+
+  /** Opens there, too, what is published on all addresses now or later. Call it when the address is there. */
+  async addGateway(address: string): Promise<void> {
+    this.#gateways.add(address)
+    for (const [containerId, entry] of this.#byContainer) await this.#openAt(address, containerId, entry)
+  }
+
+  async #openAt(address: string, containerId: string, { ports, listeners, target }: Entry): Promise<void> {
+    for (const { published, addresses } of ports) {
+      if (!isWildcard(published.hostIp) || addresses.has(address)) continue
+      addresses.add(address)
+      const opened = await openAll(this.#clock, { ...published, hostIp: address }, published.hostPort, target)
+      // The bridge is gone again, or somebody else was first to take the port there.
+      if (opened instanceof Error) addresses.delete(address)
+      else if (this.#byContainer.get(containerId)?.listeners === listeners) listeners.push(...opened.opened)
+      else await Promise.all(opened.opened.map((listener) => listener.close()))
+    }
   }
 
   /** New connections go to another address from now on. */
@@ -65,7 +90,7 @@ export class PortProxies {
   }
 
   published(containerId: string): Published[] {
-    return this.#byContainer.get(containerId)?.published ?? []
+    return (this.#byContainer.get(containerId)?.ports ?? []).map(({ published }) => published)
   }
 
   async unpublish(containerId: string): Promise<void> {
@@ -79,9 +104,9 @@ export class PortProxies {
   }
 
   #isTaken({ protocol, hostIp }: PublishRequest, port: number): boolean {
-    const all = [...this.#byContainer.values()].flatMap(({ published }) => published)
+    const all = [...this.#byContainer.values()].flatMap(({ ports }) => ports)
     return all.some(
-      (other) =>
+      ({ published: other }) =>
         other.protocol === protocol &&
         other.hostPort === port &&
         (isWildcard(other.hostIp) || isWildcard(hostIp) || other.hostIp === hostIp),
@@ -93,12 +118,18 @@ function isWildcard(ip: string): boolean {
   return ip === '' || ip === '0.0.0.0' || ip === '::'
 }
 
+interface Opened {
+  hostPort: number
+  addresses: string[]
+  opened: Listener[]
+}
+
 async function openFirst(
   clock: Clock,
   request: PublishRequest,
   target: Target,
   isTaken: (port: number) => boolean,
-): Promise<{ hostPort: number; opened: Listener[] }> {
+): Promise<Opened> {
   const shown = request.hostIp === '' ? '0.0.0.0' : request.hostIp
   let failure: Error | undefined
   for (const candidate of request.hostPorts) {
@@ -121,20 +152,21 @@ async function openFirst(
 /** On every address asked for; those opened are closed again when one cannot be. */
 async function openAll(
   clock: Clock,
-  { hostIp, protocol, containerPort }: PublishRequest,
+  { hostIp, protocol, containerPort }: Omit<PublishRequest, 'hostPorts'>,
   port: number,
   target: Target,
-): Promise<{ hostPort: number; opened: Listener[] } | Error> {
+): Promise<Opened | Error> {
   const opened: Listener[] = []
+  const addresses = isWildcard(hostIp) ? machineAddresses() : [hostIp]
   let hostPort = port
   try {
-    for (const address of isWildcard(hostIp) ? machineAddresses() : [hostIp]) {
+    for (const address of addresses) {
       const open = protocol === 'tcp' ? openTcp : openUdp
       const { listener, port: actual } = await open(clock, address, hostPort, target, containerPort)
       hostPort = actual
       opened.push(listener)
     }
-    return { hostPort, opened }
+    return { hostPort, addresses, opened }
   } catch (error) {
     await Promise.all(opened.map((listener) => listener.close()))
     const { code, message } = error as NodeJS.ErrnoException
@@ -203,7 +235,6 @@ async function openUdp(
     }
     timer = clock.setTimeout(sweep, udpIdleMs)
   }
-  let timer = clock.setTimeout(sweep, udpIdleMs)
   server.on('message', (message, from) => {
     const key = `${from.address}:${from.port}`
     let client = clients.get(key)
@@ -219,6 +250,7 @@ async function openUdp(
   })
   server.bind({ address, port, exclusive: true })
   await once(server, 'listening')
+  let timer = clock.setTimeout(sweep, udpIdleMs)
   const listener = {
     close: async () => {
       clock.clear(timer)

@@ -71,7 +71,8 @@ test.each<[string, object]>([
   ['field Source must not be specified', { Type: 'tmpfs', Source: '/a' }],
   ['brings the mounts inside', { Type: 'bind', Source: '/a', BindOptions: { NonRecursive: true } }],
   ['invalid option: size', { Type: 'tmpfs', TmpfsOptions: { Options: [['size', '1']] } }],
-  ['mount type unknown: "image"', { Type: 'image', Source: 'box' }],
+  ['mounts of images are not supported', { Type: 'image', Source: 'box' }],
+  ['mount type unknown: "npipe"', { Type: 'npipe', Source: 'box' }],
 ])('--mount: %s', (message, request) => {
   const Mounts = [{ Type: 'volume' as const, Target: '/x', ...request }]
   expect(() => mountPointsOf({ Binds: null, Mounts }, [])).toThrow(message)

@@ -131,8 +131,11 @@ function fromRequest(request: MountRequest): MountPoint {
       }
       return { ...tmpfs(common.target, options.join(',')), readOnly: common.readOnly }
     }
-    default:
-      throw badParameter(`mount type unknown: "${String(request.Type)}"`)
+    default: {
+      const type = String(request.Type)
+      if (type === 'image') throw invalid('mounts of images are not supported')
+      throw badParameter(`mount type unknown: "${type}"`)
+    }
   }
 }
 

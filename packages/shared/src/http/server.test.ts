@@ -230,6 +230,25 @@ describe('leaving HTTP', () => {
     expect(answer.split('\r\n\r\n')[1]).toBe('heard hi;there')
   })
 
+  test('which comes right behind another request is answered after it, or cuts a connection that waits', async () => {
+    const server = create()
+    server.app.get('/now', (_request, reply) => {
+      reply.hijack()
+      reply.raw.end('first')
+    })
+    server.app.get('/never', () => new Promise(() => undefined))
+    server.app.get('/upgrade', (request, reply) => {
+      takeConnection(request, reply).end('HTTP/1.1 101 Switching Protocols\r\n\r\nsecond')
+    })
+    const { port } = await server.listen(loopback)
+    const host = 'Host: 127.0.0.1\r\n'
+    const upgrade = `GET /upgrade HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n`
+    const behind = async (path: string) => await say(port, `GET ${path} HTTP/1.1\r\n${host}\r\n${upgrade}`)
+    expect(await behind('/now')).toMatch(/^HTTP\/1.1 200 [^]*first[^]*HTTP\/1.1 101 [^]*second$/)
+    expect(await behind('/never')).toBe('')
+    expect(await say(port, upgrade)).toContain('second')
+  })
+
   test('the same hooks refuse it, and the same errors', async () => {
     const { url } = await parrot().listen(loopback)
     const refused = await asked(url, '/parrot', { 'x-user': 'nobody' })

@@ -15,14 +15,20 @@
  */
 
 import { EventEmitter } from 'node:events'
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type Clock, systemClock } from '../api/clock.ts'
 import { type ErrorAnswer, HttpError, plainTextError } from './http-error.ts'
 import { type ListenAddress, type Listening, listenOn, type ServerTls } from './listen-address.ts'
-import { responseOfUpgrade, upgradeOf } from './upgrade.ts'
+import { responseOfUpgrade, upgradeOf, whenAnswered } from './upgrade.ts'
 
 export interface HttpServerOptions {
   /** What an error is answered with. Plain text and the error's statusCode, if nothing is said. */
@@ -162,9 +168,15 @@ export class HttpServer {
     const listener = tls
       ? (await import('node:https')).createServer({ minVersion: 'TLSv1.2', ...timing, ...tls, allowHalfOpen: true })
       : createServer(timing)
-    listener.on('request', (request, response) => this.app.routing(request, response))
+    const newest = new WeakMap<Socket, ServerResponse>()
+    listener.on('request', (request, response) => {
+      newest.set(request.socket, response)
+      this.app.routing(request, response)
+    })
     listener.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      this.app.routing(request, responseOfUpgrade(request, socket, head))
+      whenAnswered(newest.get(socket), socket, () => {
+        this.app.routing(request, responseOfUpgrade(request, socket, head))
+      })
     })
     listener.on('clientError', refuseGarbage)
     listener.on('connection', (socket: Socket) => {

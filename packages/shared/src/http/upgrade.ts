@@ -24,6 +24,21 @@ export function upgradeOf(request: IncomingMessage): Upgrade | undefined {
   return upgrades.get(request)
 }
 
+/** Calls back when the connection is free for the answer to an upgrade; cuts it if that would be out of turn. */
+export function whenAnswered(earlier: ServerResponse | undefined, socket: Socket, go: () => void): void {
+  // Node has taken its own listeners away, and an error that nobody hears ends the process.
+  socket.on('error', () => socket.destroy())
+  // "Finished" is true a little before node lets go of the connection.
+  if (!earlier || (earlier.writableFinished && !earlier.socket)) return go()
+  // Whoever asks to leave HTTP before an earlier request is answered loses both: node no longer drives that answer.
+  if (!earlier.writableEnded) return void socket.destroy()
+  // A quick client has read the answer to its last request before node has heard that it is written.
+  earlier.once('finish', () => {
+    socket.setTimeout(0) // node began to count the idle time of a connection that it thinks it still has
+    if (socket.writable) go()
+  })
+}
+
 /** A response for node's `upgrade` event, so that a refusal is answered like any other. */
 export function responseOfUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): ServerResponse {
   upgrades.set(request, { socket, head })
@@ -32,7 +47,6 @@ export function responseOfUpgrade(request: IncomingMessage, socket: Socket, head
   response.shouldKeepAlive = false
   response.assignSocket(socket)
   response.once('finish', () => socket.end())
-  socket.on('error', () => socket.destroy())
   return response
 }
 

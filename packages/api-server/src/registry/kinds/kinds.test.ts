@@ -171,6 +171,11 @@ describe('what is refused', () => {
     ['deployments', { spec: { template } }, 'spec.selector: Required value'],
     [
       'deployments',
+      { spec: { template } },
+      'spec.template.metadata.labels: Invalid value: map[string]string{"app":"x"}: `selector` does not match template `labels`',
+    ],
+    [
+      'deployments',
       { spec: { selector: {}, template } },
       'spec.selector: Invalid value: {}: empty selector is invalid for deployment',
     ],

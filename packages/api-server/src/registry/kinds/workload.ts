@@ -41,10 +41,14 @@ export function templateMatches(
   template: PodTemplateSpec | undefined,
   selector: LabelSelector | undefined,
 ): FieldError[] {
-  // An invalid selector has been reported already, and cannot be evaluated.
-  if (!template || !selector || isEmptySelector(selector) || labelSelector('', selector).length > 0) return []
+  if (!template) return []
   const labels = template.metadata?.labels
-  if (matchesLabels(labelSelectorFrom(selector), labels)) return []
+  if (selector) {
+    // An invalid selector has been reported already, and cannot be evaluated.
+    if (isEmptySelector(selector) || labelSelector('', selector).length > 0) return []
+    if (matchesLabels(labelSelectorFrom(selector), labels)) return []
+  }
+  // No selector at all finds no pods, so it does not find these.
   const path = 'spec.template.metadata.labels'
   return [invalid(path, new StringMap(labels), '`selector` does not match template `labels`')]
 }

@@ -46,7 +46,7 @@ import {
   type MountPlan,
   type Tools,
 } from './launch.ts'
-import { continueMembers, inMountNamespace, membersOf, mountNamespaceOf, stopMembers } from './members.ts'
+import { continueMembers, holdMountNamespace, membersOf, stopMembers } from './members.ts'
 import { execIn } from './exec.ts'
 import { expectedMounts } from './expected-mounts.ts'
 import { mayBeTraced, namespaceCommand } from './namespaces.ts'
@@ -146,15 +146,19 @@ export class LinuxDriver extends ShimDriver implements Driver {
   }
 
   async wait(running: Running, signal?: AbortSignal): Promise<Exit> {
-    const namespace = this.#cgroups.available ? undefined : mountNamespaceOf(running.pid)
-    const { code, at } = await this.waitForExit(running, signal)
-    const oomKilled = this.#cgroups.oomKills(running.id) > 0
-    // In a pid namespace of its own everything has died with the first process; in a shared one, end the rest.
-    if (namespace !== undefined) for (const pid of inMountNamespace(namespace)) signalIfAlive(pid, 'SIGKILL')
-    if (this.#cgroups.pids(running.id).length > 0) this.#cgroups.kill(running.id)
-    // What cannot be removed yet is left to a later runtime's sweep: the exit is what counts.
-    await this.#cgroups.removeWhenEmpty(running.id, this.clock)
-    return { code, finishedAtMs: at, oomKilled }
+    // In a pid namespace of its own everything dies with the first process; in a shared one, end the rest.
+    const rest = this.#cgroups.available ? undefined : holdMountNamespace(running.pid)
+    try {
+      const { code, at } = await this.waitForExit(running, signal)
+      const oomKilled = this.#cgroups.oomKills(running.id) > 0
+      rest?.kill()
+      if (this.#cgroups.pids(running.id).length > 0) this.#cgroups.kill(running.id)
+      // What cannot be removed yet is left to a later runtime's sweep: the exit is what counts.
+      await this.#cgroups.removeWhenEmpty(running.id, this.clock)
+      return { code, finishedAtMs: at, oomKilled }
+    } finally {
+      rest?.close()
+    }
   }
 
   override async endRun(id: string, runDir: string): Promise<void> {

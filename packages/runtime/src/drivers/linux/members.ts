@@ -2,14 +2,32 @@
  * The processes of a container where no cgroup counts them: those that live in its mount namespace, which each
  * container has for itself. And what a cgroup would do to them all at once, done one by one.
  */
-import { readlinkSync } from 'node:fs'
+import { closeSync, openSync, readlinkSync } from 'node:fs'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '@dinghy/shared/docker/errors'
 import { allPids, readStat, signalIfAlive } from '../process-table.ts'
 
-/** An opaque name of the mount namespace of `pid`; undefined when there is no such process or it is none of ours. */
-export function mountNamespaceOf(pid: number): string | undefined {
-  return namespaceOf(pid, 'mnt')
+/** A mount namespace that is kept, so that the kernel does not give its number to the next one in the meantime. */
+export interface HeldNamespace {
+  /** Ends every process that lives in it. */
+  kill(): void
+  close(): void
+}
+
+/** The one of `pid`; undefined when there is no such process or it is none of ours. */
+export function holdMountNamespace(pid: number): HeldNamespace | undefined {
+  let held: number
+  try {
+    held = openSync(`/proc/${pid}/ns/mnt`, 'r')
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+  const name = readlinkSync(`/proc/self/fd/${held}`)
+  return {
+    kill: () => inMountNamespace(name).forEach((member) => signalIfAlive(member, 'SIGKILL')),
+    close: () => closeSync(held),
+  }
 }
 
 /** The processes in a container's namespaces, `pid` being its first. */
@@ -21,7 +39,7 @@ export function membersOf(pid: number): number[] {
   return inMountNamespace(mounts).filter((other) => other !== parent && namespaceOf(other, 'pid') === pids)
 }
 
-export function inMountNamespace(name: string): number[] {
+function inMountNamespace(name: string): number[] {
   return allPids().filter((pid) => namespaceOf(pid, 'mnt') === name)
 }
 

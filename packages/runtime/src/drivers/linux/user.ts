@@ -61,6 +61,12 @@ export function identityOf(user: string, groupAdd: string[], passwd: string, gro
   }
 }
 
+/** The user of exactly this name. Pure. */
+export function userNamed(name: string, passwd: string): Pick<Identity, 'uid' | 'gid'> | undefined {
+  const found = parsePasswd(passwd).find((entry) => entry.name === name)
+  return found && { uid: found.uid, gid: found.gid }
+}
+
 function findUser(text: string, users: PasswdEntry[]): PasswdEntry | undefined {
   // A name wins over a number: somebody may be called "1000".
   return (
