@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { commandOf, completeConfig, completeHostConfig, mergeEnv, type CreateBody } from './create-body.ts'
+import { environmentOf } from './runtime-spec.ts'
 
 const id = '0123456789abcdef'.repeat(4)
 const image = {
@@ -38,8 +39,9 @@ test('what create leaves out comes from the image', () => {
   })
 })
 
-test('variables replace and remove those of the image', () => {
-  expect(mergeEnv(['PATH=/bin', 'A=1', 'B=2'], ['A=3', 'B', 'C=x=y'])).toEqual(['PATH=/bin', 'A=3', 'C=x=y'])
+test('variables replace those of the image, and one without a value stays to take it away', () => {
+  expect(mergeEnv(['PATH=/bin', 'A=1', 'B=2'], ['A=3', 'B', 'C=x=y'])).toEqual(['PATH=/bin', 'A=3', 'B', 'C=x=y'])
+  expect(environmentOf(['HOSTNAME=c', 'A=3', 'B', 'HOSTNAME', 'A=4'])).toEqual(['A=4'])
   expect(mergeEnv([], ['A=1'])[0]).toMatch(/^PATH=\/usr\/local\/sbin:/)
 })
 

@@ -102,15 +102,12 @@ function checkHealthcheck(healthcheck: Healthcheck): void {
   if ((healthcheck.Retries ?? 0) < 0) throw badParameter('Retries in Healthcheck cannot be negative')
 }
 
-/** Values of the second replace those of the first, in the first's order; an image without PATH gets Docker's. */
+/**
+ * Values of the second replace those of the first, in the first's order; an image without PATH gets Docker's. "NAME"
+ * without a value stays, and takes the variable away when a program starts (`environmentOf`).
+ */
 export function mergeEnv(image: string[], own: string[]): string[] {
-  const merged = new Map<string, string>()
-  // "NAME" without a value takes a variable of the image away.
-  for (const entry of [...image, ...own]) {
-    const [name = ''] = entry.split('=', 1)
-    if (entry.includes('=')) merged.set(name, entry)
-    else merged.delete(name)
-  }
+  const merged = new Map([...image, ...own].map((entry) => [entry.split('=', 1)[0] ?? '', entry]))
   return merged.has('PATH') ? [...merged.values()] : [`PATH=${defaultPath}`, ...merged.values()]
 }
 

@@ -9,7 +9,7 @@ import type { ExecProcess, ProcessSpec } from '../drivers/driver.ts'
 import type { Container } from './container.ts'
 import type { Containers } from './containers.ts'
 import { parseDetachKeys } from './detach-keys.ts'
-import { privilegesOf, terminalEnv } from './runtime-spec.ts'
+import { environmentOf, privilegesOf, terminalEnv } from './runtime-spec.ts'
 import { refusal } from './state.ts'
 
 export interface ExecRequest {
@@ -135,7 +135,7 @@ export class Execs {
       ...privilegesOf(hostConfig),
       ...(request.Privileged ? { privileged: true } : {}),
       args: command,
-      env: [...terminalEnv(request.Tty ?? false), ...(base?.env ?? config.Env), ...(request.Env ?? [])],
+      env: environmentOf([...terminalEnv(request.Tty ?? false), ...(base?.env ?? config.Env), ...(request.Env ?? [])]),
       cwd: request.WorkingDir || config.WorkingDir || '/',
       user: request.User || config.User,
       tty: request.Tty ?? false,

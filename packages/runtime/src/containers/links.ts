@@ -51,7 +51,9 @@ export function linkVariables(
       ]
     }),
     `${prefix}_NAME=/${name}/${alias}`,
-    ...Env.filter((entry) => !/^(HOME|PATH)=/.test(entry)).map((entry) => `${prefix}_ENV_${entry}`),
+    ...Env.filter((entry) => entry.includes('=') && !/^(HOME|PATH)=/.test(entry)).map(
+      (entry) => `${prefix}_ENV_${entry}`,
+    ),
   ]
 }
 

@@ -13,7 +13,8 @@ type Named = Pick<ContainerRecord, 'id' | 'name' | 'imageId' | 'config'>
 export function logDetails(record: Pick<ContainerRecord, 'hostConfig'> & Named): string {
   const { Config } = record.hostConfig.LogConfig
   const labels = Object.entries(record.config.Labels)
-  const variables = record.config.Env.map((entry): [string, string] => {
+  const valued = record.config.Env.filter((entry) => entry.includes('='))
+  const variables = valued.map((entry): [string, string] => {
     const [name = ''] = entry.split('=', 1)
     return [name, entry.slice(name.length + 1)]
   })

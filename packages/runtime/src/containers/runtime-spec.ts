@@ -38,7 +38,7 @@ export function containerSpecOf(input: SpecInput): ContainerSpec {
     process: {
       ...privilegesOf(hostConfig),
       args: commandOf(config),
-      env: [...terminalEnv(config.Tty), `HOSTNAME=${hostname}`, ...config.Env, ...input.extraEnv],
+      env: environmentOf([...terminalEnv(config.Tty), `HOSTNAME=${hostname}`, ...config.Env, ...input.extraEnv]),
       cwd: config.WorkingDir || '/',
       user: config.User,
       tty: config.Tty,
@@ -95,6 +95,17 @@ export function privilegesOf(
     privileged: hostConfig.Privileged,
     noNewPrivileges: options.some((option) => option === 'no-new-privileges' || option === 'no-new-privileges:true'),
   }
+}
+
+/** What a program is started with: a later value replaces an earlier one, "NAME" without a value takes it away. */
+export function environmentOf(entries: readonly string[]): string[] {
+  const environment = new Map<string, string>()
+  for (const entry of entries) {
+    const [name = ''] = entry.split('=', 1)
+    if (entry.includes('=')) environment.set(name, entry)
+    else environment.delete(name)
+  }
+  return [...environment.values()]
 }
 
 export function terminalEnv(tty: boolean): string[] {

@@ -43,7 +43,12 @@ export function networkRoutes(router: Router, deps: Deps): void {
   router.add('GET', '/networks', list)
   router.add('GET', '/networks/', list)
 
-  router.add('GET', '/networks/:id', (request, reply) => sendJson(reply, 200, networkJson(find(request))))
+  router.add('GET', '/networks/:id', (request, reply) => {
+    const network = find(request)
+    // There are none of a swarm.
+    if (!['', 'local'].includes(request.query.get('scope') ?? '')) throw notFound(`network ${network.name} not found`)
+    sendJson(reply, 200, networkJson(network))
+  })
 
   router.add('POST', '/networks/create', async (request, reply) => {
     const network = networks.create(await request.json<NetworkRequest>(networkShape))

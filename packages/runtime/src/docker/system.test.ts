@@ -40,6 +40,13 @@ test('the list of networks has two addresses, and a second connect is forbidden'
   ).rejects.toMatchObject({ status: 403 })
 })
 
+test('a network is found in its scope only, and has no options of addresses unless asked for', async () => {
+  await house.engine.json('POST', '/networks/create', { body: { Name: 'scoped', Driver: 'loopback' } })
+  const found = await house.engine.json('GET', '/networks/scoped?scope=local')
+  expect(found).toMatchObject({ Scope: 'local', IPAM: { Options: null } })
+  await expect(house.engine.text('GET', '/networks/scoped?scope=swarm')).rejects.toMatchObject({ status: 404 })
+})
+
 test('inspect shows what nobody has asked for, as Docker does', async () => {
   await house.create(['serve'], {}, 'plain')
   expect(await house.engine.json('GET', '/containers/plain/json')).toMatchObject({

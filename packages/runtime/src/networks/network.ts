@@ -38,7 +38,7 @@ export interface Network {
   enableIPv6: boolean
   labels: Record<string, string>
   options: Record<string, string>
-  ipamOptions: Record<string, string>
+  ipamOptions: Record<string, string> | null
   ipamDriver: string
   /** Endpoints by container id. */
   endpoints: Record<string, Attachment & { name: string }>

@@ -127,7 +127,7 @@ export class Networks {
       labels: request.Labels ?? {},
       options: request.Options ?? {},
       ipamDriver: IPAM?.Driver ?? 'default',
-      ipamOptions: IPAM?.Options ?? {},
+      ipamOptions: IPAM?.Options ?? null,
     })
     this.#save()
     this.#events.publish('network', 'create', network.id, { name, type: network.driver })
@@ -269,7 +269,7 @@ export class Networks {
       labels: {},
       options: {},
       ipamDriver: 'default',
-      ipamOptions: {},
+      ipamOptions: null,
       predefined: false,
       ...options,
       gateway,

@@ -42,6 +42,14 @@ test('what is killed is frozen before, and thawed to die', async () => {
   expect(readFileSync(join(root, 'c1/freezer.state'), 'utf8')).toBe('THAWED')
 })
 
+test.each<Hierarchy>([
+  { version: 1, parent: '', controllers: ['freezer'] },
+  { version: 2, parent: '', controllers: [] },
+])('one that ends while it is frozen is no error, version $version', (hierarchy) => {
+  const cgroups = new Cgroups([{ ...hierarchy, parent: root }])
+  expect(() => cgroups.freeze('gone', true)).not.toThrow()
+})
+
 test('who joins by itself writes to `tasks` of version 1, and to `cgroup.procs` of version 2', () => {
   const hierarchies: Hierarchy[] = [
     { version: 1, parent: join(root, 'memory'), controllers: ['memory'] },

@@ -219,12 +219,13 @@ export class Cgroups {
     return this.#hierarchies.some(({ version, controllers }) => version === 2 || controllers.includes('freezer'))
   }
 
+  /** Nothing is left to freeze of one that ends at this moment, such as while `docker commit` pauses it. */
   freeze(id: string, frozen: boolean): void {
     const v2 = this.#v2(id)
-    if (v2 !== undefined) return writeFileSync(join(v2, 'cgroup.freeze'), frozen ? '1' : '0')
+    if (v2 !== undefined) return writeIfThere(join(v2, 'cgroup.freeze'), frozen ? '1' : '0')
     const freezer = this.#directory(id, 'freezer')
     if (freezer === undefined) throw new DockerError(500, 'cannot pause: this machine has no cgroup freezer')
-    writeFileSync(join(freezer, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED')
+    writeIfThere(join(freezer, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED')
   }
 
   /** Kills every process; at once and forks included: frozen ones have no more children. */
@@ -325,7 +326,7 @@ function killAllIn(directory: string): void {
   if (existsSync(file)) writeIfThere(file, '1')
 }
 
-/** An OCI runtime may be removing the same cgroup at this moment. */
+/** An OCI runtime, or whoever saw its container end, may be removing the same cgroup at this moment. */
 function writeIfThere(path: string, value: string): void {
   try {
     writeFileSync(path, value)
