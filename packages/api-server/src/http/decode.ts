@@ -113,7 +113,7 @@ function requireShallowYaml(text: string): void {
   const { Lexer, Parser } = createRequire(import.meta.url)('yaml') as typeof Yaml
   const parser = new Parser()
   for (const lexeme of new Lexer().lex(text)) {
-    for (const _token of parser.next(lexeme)) continue
+    Array.from(parser.next(lexeme))
     if (parser.stack.length > maxDepth) throw new SyntaxError(tooDeep)
   }
 }
