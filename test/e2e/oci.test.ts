@@ -138,7 +138,8 @@ describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
         return text === '31 97\n'
       })
       expect(await exec(container, ['sh', '-c', 'tty; exit 5'], true)).toEqual({
-        text: expect.stringMatching(/^\/dev\/pts\/\d+\r\n$/) as string,
+        // crun's own stderr is this terminal, too, and on a busy machine it logs an empty line.
+        text: expect.stringMatching(/\/dev\/pts\/\d+\r?\n/) as string,
         code: 5,
       })
       await container.remove({ force: true })

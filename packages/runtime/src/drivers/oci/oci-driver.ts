@@ -163,7 +163,7 @@ export class OciDriver extends ShimDriver implements Driver {
     writeFileSync(file, ociJson(ociProcessOf(process, { ulimits: spec.ulimits ?? [] }, circumstances)), { mode: 0o600 })
     const command = this.#runtime.command(['exec', '--process', file, running.id])
     const { tty = false, consoleSize } = process
-    const started = await spawnExec(tty ? quietly(command) : command, {
+    const started = await spawnExec(command, {
       stdin,
       tty,
       consoleSize,
@@ -288,12 +288,4 @@ function checkPropagation(mounts: ContainerSpec['mounts']): void {
 function ownBoundingSet(): bigint {
   const mask = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
   return BigInt(`0x${mask ?? '0'}`)
-}
-
-/**
- * On a terminal the OCI runtime's own words would stand among those of the program, and crun now and then has an empty
- * one. What a start can fail of has been looked at before.
- */
-function quietly(command: string[]): string[] {
-  return ['sh', '-c', 'exec "$@" 2>/dev/null', 'sh', ...command]
 }
