@@ -113,6 +113,7 @@ function requireShallowYaml(text: string): void {
   const { Lexer, Parser } = createRequire(import.meta.url)('yaml') as typeof Yaml
   const parser = new Parser()
   for (const lexeme of new Lexer().lex(text)) {
+    // To ask for its tokens, of which there are few, is what makes it read on.
     Array.from(parser.next(lexeme))
     if (parser.stack.length > maxDepth) throw new SyntaxError(tooDeep)
   }
