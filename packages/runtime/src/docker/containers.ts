@@ -109,6 +109,10 @@ export function containerRoutes(router: Router, deps: Deps): void {
 
   router.add('DELETE', '/containers/:id', async (request, reply) => {
     const { query } = request
+    // `docker rm --link` asks for a link alone; the name of a container is none.
+    if (isTrue(query.get('link'))) {
+      throw serverError('Conflict, cannot remove the default link name of the container')
+    }
     await lifecycle.remove(find(request), { force: isTrue(query.get('force')), volumes: isTrue(query.get('v')) })
     sendEmpty(reply, 204)
   })

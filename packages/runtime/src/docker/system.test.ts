@@ -47,6 +47,12 @@ test('a network is found in its scope only, and has no options of addresses unle
   await expect(house.engine.text('GET', '/networks/scoped?scope=swarm')).rejects.toMatchObject({ status: 404 })
 })
 
+test('who wants a link removed does not lose the container', async () => {
+  await house.create(['serve'], {}, 'linked')
+  await expect(house.engine.text('DELETE', '/containers/linked?link=1')).rejects.toMatchObject({ status: 500 })
+  expect(await house.engine.json('GET', '/containers/linked/json')).toMatchObject({ Name: '/linked' })
+})
+
 test('inspect shows what nobody has asked for, as Docker does', async () => {
   await house.create(['serve'], {}, 'plain')
   expect(await house.engine.json('GET', '/containers/plain/json')).toMatchObject({
