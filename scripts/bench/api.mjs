@@ -2,10 +2,10 @@
  * The API server's numbers: what a request costs beside a bare Node server that reads and answers the same JSON, asked
  * by the same client in the same run; large lists, many watchers, many objects.
  *
- * The client is a process of its own (api-load.mjs), and an ordinary user with a certificate and the role `edit`, so that
- * roles and flow control are on the way. Server, bare server and client share this machine's cores: the ratio of the two
- * is worth more than either number, and on a machine that is busy with others the ratio of their processor time per
- * request is worth more than that of their requests per second.
+ * The client is a process of its own (api-load.mjs), and an ordinary user with a certificate and the role `edit`, so
+ * that roles and flow control are on the way. Server, bare server and client share this machine's cores: the ratio of
+ * the two is worth more than either number, and on a machine that is busy with others the ratio of their processor time
+ * per request is worth more than that of their requests per second.
  */
 
 import { spawn } from 'node:child_process'
