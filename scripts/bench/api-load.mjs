@@ -33,8 +33,8 @@ async function prepare({ namespaces, user }) {
 
 /**
  * Requests of one kind for some seconds, each connection one after the other, behind `warmUp` on each that do not
- * count: V8 takes thousands of requests to compile a path well, which a slow machine would not see in time. `pid` is the
- * server's: how much processor time it took is what a busy machine cannot falsify.
+ * count: V8 takes thousands of requests to compile a path well, which a slow machine would not see in time. `pid` is
+ * the server's: how much processor time it took is what a busy machine cannot falsify.
  */
 async function throughput({ verb, seconds, connections, prefix, pid, warmUp = 0 }) {
   const all = await Promise.all(Array.from({ length: connections }, open))
