@@ -124,3 +124,19 @@ test('it ends when the work ends, and with its error', async () => {
   await expect(failing).rejects.toThrow('broken')
   expect(lease()?.holderIdentity).toBe('')
 })
+
+test('a leader renews without looking first, and looks when somebody has written meanwhile', async () => {
+  const log: string[] = []
+  stand('a', log)
+  await until(() => log.length === 1)
+  const methods = () => server.requests.splice(0).map(({ method }) => method)
+  methods()
+  await pass(4_100)
+  expect(methods()).toEqual(['PUT', 'PUT'])
+  const lease = server.read(Leases, 'scheduler', 'kube-system')
+  if (!lease) throw new Error('there is no lease')
+  server.put(Leases, { ...lease, metadata: { ...lease.metadata, labels: { seen: 'true' } } })
+  await pass(2_000)
+  expect(methods()).toEqual(['PUT', 'GET', 'PUT'])
+  expect(log).toEqual(['a leads'])
+})

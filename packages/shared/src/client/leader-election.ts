@@ -83,6 +83,8 @@ class Candidate {
   readonly #periodMs: number
   /** The Lease as last seen, and when we first saw it so. */
   #seen: { resourceVersion: string; atMs: number } | undefined
+  /** As we wrote it last: nobody else does while we hold it, so we need not look before each renewal. */
+  #own: Lease | undefined
 
   constructor(options: LeaseOptions) {
     this.#options = options
@@ -146,13 +148,15 @@ class Candidate {
   /** One attempt to acquire or to renew. */
   async #tryToHold(signal: AbortSignal): Promise<Attempt> {
     const { client } = this.#options
+    const own = this.#own
+    this.#own = undefined
     try {
-      const lease = await client.get(Leases, this.#ref, {}, signal)
+      const lease = own ?? (await client.get(Leases, this.#ref, {}, signal))
       if (!this.#isFree(lease)) return 'refused'
-      const updated = await client.update(Leases, { ...lease, spec: this.#held(lease.spec) }, {}, signal)
-      this.#see(updated)
-      return 'held'
+      return this.#wrote(await client.update(Leases, { ...lease, spec: this.#held(lease.spec) }, {}, signal))
     } catch (error) {
+      // It was not as we left it.
+      if (own && hasReason(error, 'Conflict')) return await this.#tryToHold(signal)
       if (hasReason(error, 'NotFound')) return await this.#create(signal)
       return this.#failed(error, signal)
     }
@@ -161,11 +165,16 @@ class Candidate {
   async #create(signal: AbortSignal): Promise<Attempt> {
     try {
       const draft = { metadata: this.#ref, spec: this.#held({}) }
-      this.#see(await this.#options.client.create(Leases, draft, {}, signal))
-      return 'held'
+      return this.#wrote(await this.#options.client.create(Leases, draft, {}, signal))
     } catch (error) {
       return this.#failed(error, signal)
     }
+  }
+
+  #wrote(lease: Lease): 'held' {
+    this.#see(lease)
+    this.#own = lease
+    return 'held'
   }
 
   #isFree(lease: Lease): boolean {
