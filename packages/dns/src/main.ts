@@ -44,7 +44,7 @@ runMain({
     const informers = new Informers(client, { clock, log })
     const cluster = clusterView(informers)
     health.addCheck('synced', () => cluster.hasSynced())
-    const machine = flags.resolvConf === '' ? [] : nameServersIn(await readFile(flags.resolvConf, 'utf8'))
+    const machine = await nameServersOf(flags.resolvConf)
     const upstreams = new Map([['', machine], ...stubDomains(flags.stubDomains)])
     const forwarder = new Forwarder({ upstreams, clock, log })
     const zone = { domain: flags.clusterDomain, ttl: flags.ttl }
@@ -57,3 +57,14 @@ runMain({
     await server.close()
   },
 })
+
+/** A machine without such a file has no name servers; the cluster's own names do not need any. */
+async function nameServersOf(path: string): Promise<string[]> {
+  if (path === '') return []
+  try {
+    return nameServersIn(await readFile(path, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

@@ -29,7 +29,12 @@ const idleMs = 10_000
 const mostQueryBytes = 4096
 
 export async function listen({ host, port, resolver, log }: ServerOptions): Promise<DnsServer> {
-  const tcp = createServer({ noDelay: true }, (socket) => serveConnection(socket, resolver, log))
+  const connections = new Set<Socket>()
+  const tcp = createServer({ noDelay: true }, (socket) => {
+    connections.add(socket)
+    socket.on('close', () => connections.delete(socket))
+    serveConnection(socket, resolver, log)
+  })
   tcp.listen({ host, port })
   await once(tcp, 'listening')
   const address = tcp.address()
@@ -59,11 +64,7 @@ export async function listen({ host, port, resolver, log }: ServerOptions): Prom
   }
 }
 
-const connections = new Set<Socket>()
-
 function serveConnection(socket: Socket, resolver: ServerOptions['resolver'], log: Logger): void {
-  connections.add(socket)
-  socket.on('close', () => connections.delete(socket))
   socket.on('error', (error) => log.debug({ err: error }, 'tcp'))
   socket.setTimeout(idleMs, () => socket.destroy())
   let received: Buffer = Buffer.alloc(0)

@@ -29,8 +29,8 @@ export interface MetricsApiParts {
   resources: Resources
   clock: Clock
   log: Logger
-  /** GET /stats/summary of a node's kubelet. Rejects if it does not answer. */
-  readSummary(node: string, signal: AbortSignal): Promise<Summary>
+  /** GET /stats/summary of a node's kubelet. Rejects if it does not answer in time. */
+  readSummary(node: string): Promise<Summary>
 }
 
 const keptMs = 10_000
@@ -50,7 +50,7 @@ export class MetricsApi implements Extension, ExtensionVersion {
   }
 
   async answer(exchange: Exchange): Promise<Reply> {
-    const { info, signal } = exchange
+    const { info } = exchange
     if (!info.isResource) {
       const groupVersion = `${this.group}/${this.version}`
       return jsonReply({ kind: 'APIResourceList', apiVersion: 'v1', groupVersion, resources: this.resources })
@@ -60,9 +60,7 @@ export class MetricsApi implements Extension, ExtensionVersion {
     if (subresource !== undefined || !this.resources.some((one) => one.name === resource)) throw unknownResource()
     if (verb !== 'get' && verb !== 'list') throw methodNotSupported(this.group, resource, verb)
     const selected = this.#selected(exchange)
-    const items = await (kind === 'NodeMetrics'
-      ? this.#ofNodes(selected as Node[], signal)
-      : this.#ofPods(selected as Pod[], signal))
+    const items = await (kind === 'NodeMetrics' ? this.#ofNodes(selected as Node[]) : this.#ofPods(selected as Pod[]))
     if (name === undefined) return jsonReply(metricsList(kind, items))
     const [only] = items
     if (!only) throw notFound(this.group, kind.toLowerCase(), namespace ? `${namespace}/${name}` : name)
@@ -85,21 +83,21 @@ export class MetricsApi implements Extension, ExtensionVersion {
   }
 
   /** Nodes whose kubelets do not answer are left out, as upstream. */
-  async #ofNodes(nodes: Node[], signal: AbortSignal): Promise<object[]> {
+  async #ofNodes(nodes: Node[]): Promise<object[]> {
     const now = rfc3339(this.#parts.clock.now())
     const found = await Promise.all(
       nodes.map(async ({ metadata }) => {
-        const summary = await this.#summaryOf(metadata.name, signal)
+        const summary = await this.#summaryOf(metadata.name)
         return summary && nodeMetrics(metadata, summary, now)
       }),
     )
     return found.filter((one) => one !== undefined)
   }
 
-  async #ofPods(pods: Pod[], signal: AbortSignal): Promise<object[]> {
+  async #ofPods(pods: Pod[]): Promise<object[]> {
     const now = rfc3339(this.#parts.clock.now())
     const nodes = new Set(pods.flatMap(({ spec }) => spec.nodeName ?? []))
-    const summaries = await Promise.all([...nodes].map((node) => this.#summaryOf(node, signal)))
+    const summaries = await Promise.all([...nodes].map((node) => this.#summaryOf(node)))
     const measured = new Map(
       summaries.flatMap((summary) => (summary?.pods ?? []).map((pod) => [keyOf(pod.podRef), pod] as const)),
     )
@@ -109,12 +107,12 @@ export class MetricsApi implements Extension, ExtensionVersion {
     })
   }
 
-  /** All who ask at the same time share one question to the kubelet. */
-  #summaryOf(node: string, signal: AbortSignal): Promise<Summary | undefined> {
+  /** All who ask at the same time share one question, which does not end when the first of them hangs up. */
+  #summaryOf(node: string): Promise<Summary | undefined> {
     const { clock, log } = this.#parts
     const known = this.#summaries.get(node)
     if (known && clock.now() - known.readAtMs < keptMs) return known.summary
-    const summary = this.#parts.readSummary(node, signal).catch((error: unknown) => {
+    const summary = this.#parts.readSummary(node).catch((error: unknown) => {
       this.#summaries.delete(node)
       log.debug({ err: error, node }, 'a kubelet does not say what its pods use')
       return undefined
@@ -131,11 +129,11 @@ function keyOf({ namespace = '', name }: { namespace?: string; name: string }): 
 const summaryTimeoutMs = 5_000
 
 export function summaryReader(kubelets: Pick<Services, 'reader' | 'kubeletTls'>): MetricsApiParts['readSummary'] {
-  return async (node, signal) => {
+  return async (node) => {
     const { scheme, host, port, tls } = kubeletOf(kubelets, node)
     const url = { origin: `${scheme}://${host}:${port}`, path: '/stats/summary' }
     const times = { headersTimeoutMs: summaryTimeoutMs, bodyTimeoutMs: summaryTimeoutMs }
-    const response = await httpRequest({ method: 'GET', url, tls, ...times }, signal)
+    const response = await httpRequest({ method: 'GET', url, tls, ...times })
     if (response.status !== 200) throw new Error(`GET ${url.origin}${url.path}: ${response.status}`)
     return await readJson<Summary>(response)
   }
