@@ -90,7 +90,7 @@ const house: Record<string, Plan> = {
   },
   proxy: {
     uses: ['shared'],
-    floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'start-proxy', 'main'],
+    floors: ['rules', 'userspace nftables health-check-ports', 'gateway policy', 'start-proxy', 'main'],
   },
   dns: {
     uses: ['shared'],
