@@ -90,7 +90,7 @@ const house: Record<string, Plan> = {
   },
   proxy: {
     uses: ['shared'],
-    floors: ['rules', 'userspace nftables health-check-ports', 'gateway policy', 'start-proxy', 'main'],
+    floors: ['rules run-command', 'userspace nftables health-check-ports', 'gateway policy', 'start-proxy', 'main'],
   },
   dns: {
     uses: ['shared'],

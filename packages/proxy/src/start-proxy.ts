@@ -18,8 +18,16 @@ import { HealthCheckPorts } from './health-check-ports.ts'
 import type { Proxier } from './rules/proxier.ts'
 import { serviceInfoOf, serviceNameLabel, type ProxyNode, type ServiceInfo } from './rules/service-info.ts'
 import { nodeOfAddress } from './userspace/origins.ts'
+import { NftablesProxier } from './nftables/nftables-proxier.ts'
 import type { Rule } from './userspace/rules.ts'
-import { UserspaceProxier } from './userspace/userspace-proxier.ts'
+import { ServiceAddresses } from './userspace/service-addresses.ts'
+import { UserspaceProxier, type UserspaceDeps } from './userspace/userspace-proxier.ts'
+
+/**
+ * loopback: in user space, on a network that all nodes share; userspace: in user space, in the node's own network
+ * namespace; nftables: in the kernel of that namespace.
+ */
+export type ProxyMode = 'loopback' | 'userspace' | 'nftables'
 
 export interface ProxyDeps {
   /** Its user agent is the actor of all writes. */
@@ -31,6 +39,9 @@ export interface ProxyDeps {
   debug: Pick<DebugServer, 'addPage'>
   /** The node that is served, and the address of its NodePorts. */
   node: { name: string; address: string }
+  mode: ProxyMode
+  /** Where pods are. */
+  clusterCidr: string
 }
 
 /** NodePorts are served here too, by whichever node's proxy is first: what a person at the machine types. */
@@ -57,8 +68,7 @@ export async function startProxy(deps: ProxyDeps, signal: AbortSignal): Promise<
     if (object) recorder.event(object, 'Warning', 'PortNotServed', message)
   }
   const nodeOf = (address: string): string => nodeOfAddress(address, nodes.lister.list()) ?? node.name
-  const place = { node, nodePortAddresses: [node.address, hostAddress], isShared: true }
-  const proxier: Proxier = new UserspaceProxier({ clock, log, nodeOf, onRefused, place })
+  const proxier = proxierOf(deps, { nodeOf, onRefused })
   const healthChecks = new HealthCheckPorts({ address: node.address, log })
 
   deps.debug.addPage('/debug/rules', () => ({ node, rules: proxier.view() }))
@@ -112,6 +122,17 @@ export async function startProxy(deps: ProxyDeps, signal: AbortSignal): Promise<
   )
   recorder.stop()
   await Promise.all([proxier.close(), healthChecks.close()])
+}
+
+function proxierOf(
+  { mode, node, clusterCidr, clock, log }: ProxyDeps,
+  userspace: Pick<UserspaceDeps, 'nodeOf' | 'onRefused'>,
+): Proxier {
+  if (mode === 'nftables') return new NftablesProxier({ node, clusterCidr, clock, log })
+  const isShared = mode === 'loopback'
+  const place = { node, nodePortAddresses: isShared ? [node.address, hostAddress] : [node.address], isShared }
+  const addresses = isShared ? {} : { addresses: new ServiceAddresses() }
+  return new UserspaceProxier({ clock, log, ...userspace, place, ...addresses })
 }
 
 /** The actor of the writes of a node's proxy, and the name of its queue. */

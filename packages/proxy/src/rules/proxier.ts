@@ -1,6 +1,6 @@
 /**
- * Proxier: what carries connections to Services, in user space or in the kernel. start-proxy.ts tells it what is wanted;
- * it is upstream's `Proxier` without the deciding, which service-info.ts has done.
+ * Proxier: what carries connections to Services, in user space or in the kernel. start-proxy.ts tells it what is
+ * wanted; it is upstream's `Proxier` without the deciding, which service-info.ts has done.
  */
 
 import type { ServiceInfo } from './service-info.ts'
