@@ -58,7 +58,7 @@ const house: Record<string, Plan> = {
       'deps',
       'children',
       'history service-account',
-      'certificates cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
+      'certificates cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca service-load-balancer stateful-set volume',
       'cron-job endpoints replication-controller',
       'main',
     ],
