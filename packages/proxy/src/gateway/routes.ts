@@ -3,7 +3,7 @@
  * it with several next hops. They carry a protocol number of their own, by which a new process knows them.
  */
 
-import { contains } from '../rules/cidr.ts'
+import { contains } from '@dinghy/shared/api/ipv4'
 import { runCommand } from '../run-command.ts'
 
 /** `ip route` shows it as "proto 108"; nobody else's in /etc/iproute2/rt_protos. */
