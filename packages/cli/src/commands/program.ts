@@ -66,6 +66,10 @@ const entries: Record<string, Entry> = {
     summary: 'whether NetworkPolicies let a connection through, and why',
     load: async () => (await import('./explain-connection.ts')).explainConnection(),
   },
+  'explain-schedule': {
+    summary: 'why a pod is on its node: what each plugin says',
+    load: async () => (await import('./explain-schedule.ts')).explainSchedule(),
+  },
   pause: {
     summary: 'hold the control loops of a component',
     load: async () => (await import('./gates.ts')).pause(),
