@@ -22,6 +22,7 @@ import {
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import type { NetworkMode } from './addresses.ts'
 import type { Settings } from './settings.ts'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
 
@@ -33,8 +34,10 @@ export interface NodeConfig {
 
 export interface ClusterConfig {
   cluster: string
-  /** Which 127.x range this cluster's nodes, pods and Services have; see slot.ts. */
+  /** Which addresses this cluster's nodes, pods and Services have; see addresses.ts. */
   slot: number
+  /** Decided at the first `up`. Clusters from before there were machines have none: theirs is loopback. */
+  network?: NetworkMode
   apiPort: number
   nodes: NodeConfig[]
   driver: string

@@ -18,7 +18,7 @@ export interface UpOptions extends ClusterOptions {
   acceptDataLoss?: boolean
 }
 
-export type Plan = Pick<ClusterConfig, 'cluster' | 'nodes' | 'driver' | 'dns' | 'settings' | 'logLevel'>
+export type Plan = Pick<ClusterConfig, 'cluster' | 'network' | 'nodes' | 'driver' | 'dns' | 'settings' | 'logLevel'>
 
 const drivers = ['auto', 'process', 'linux', 'oci']
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
@@ -38,6 +38,7 @@ export function plan(options: UpOptions, before: ClusterConfig | undefined, file
     cluster: options.cluster === undefined && before ? before.cluster : clusterName(options),
     driver,
     nodes,
+    ...(before?.network ? { network: before.network } : {}),
     ...(Object.keys(settings).length > 0 ? { settings } : {}),
     ...(logLevel === undefined ? {} : { logLevel }),
   }

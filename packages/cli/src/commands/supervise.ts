@@ -11,6 +11,7 @@ import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig-file'
 import { diskTrouble } from '../cluster/disk.ts'
 import { ensurePki, kubeconfigFor } from '../cluster/pki.ts'
 import { freeApiPort, isPortFree } from '../cluster/ports.ts'
+import { readRoutes, whyTaken } from '../cluster/machine-routes.ts'
 import { holdSlot, preferredSlot } from '../cluster/slot.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from '../supervisor/components.ts'
@@ -50,7 +51,11 @@ export async function supervise(
   const startedAt = performance.now()
   await waitForLeftovers(state, clock)
   const before = state.readConfig()
-  const { slot, hold } = await holdSlot(before?.slot, preferredSlot(isOrdinary(state) ? undefined : state.root))
+  const { slot, hold } = await holdSlot({
+    wanted: before?.slot,
+    preferred: preferredSlot(isOrdinary(state) ? undefined : state.root),
+    ...(plan.network === 'machines' ? { whyTaken: takenBesides(before?.slot) } : {}),
+  })
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
 
@@ -149,6 +154,11 @@ async function untilFull(state: StateDir, clock: Clock, signal: AbortSignal): Pr
 
 function waitingText(names: string[]): string | undefined {
   return names.length === 0 ? undefined : `  waiting for ${some(names)}`
+}
+
+function takenBesides(own: number | undefined): (slot: number) => string | undefined {
+  const routes = readRoutes()
+  return (slot) => whyTaken(slot, routes, slot === own)
 }
 
 async function apiPortFor(before: ClusterConfig | undefined, slot: number): Promise<number> {

@@ -9,7 +9,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
-import { dnsListenAddress, dnsServiceAddress, nodeAddress, podCidr, serviceCidr } from '../cluster/slot.ts'
+import { addressesOf } from '../cluster/addresses.ts'
 import { UsageError } from '@dinghy/clients/command-line/command'
 
 export interface ComponentSpec {
@@ -56,7 +56,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
     'leader-elect-identity': `dinghy_${name}`,
   })
   const { dns: hasDns = false } = config
-  const dnsAt = dnsListenAddress(config.slot)
+  const addresses = addressesOf(config)
   const cluster: ComponentSpec[] = [
     component(
       'api-server',
@@ -64,7 +64,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       {
         listen: `127.0.0.1:${config.apiPort}`,
         database: state.database,
-        'service-cidr': serviceCidr(config.slot),
+        'service-cidr': addresses.serviceRange,
         'tls-cert-file': join(state.pki, 'apiserver.crt'),
         'tls-private-key-file': join(state.pki, 'apiserver.key'),
         'client-ca-file': authority,
@@ -73,7 +73,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         'kubelet-certificate-authority': authority,
         'kubelet-client-certificate': join(state.pki, 'apiserver-kubelet-client.crt'),
         'kubelet-client-key': join(state.pki, 'apiserver-kubelet-client.key'),
-        ...(hasDns ? { 'cluster-dns': dnsServiceAddress(config.slot), 'cluster-dns-endpoint': dnsAt } : {}),
+        ...(hasDns ? { 'cluster-dns': addresses.dnsService, 'cluster-dns-endpoint': addresses.dnsListen } : {}),
         'requestheader-client-ca-file': join(state.pki, 'front-proxy-ca.crt'),
         'proxy-client-cert-file': join(state.pki, 'front-proxy-client.crt'),
         'proxy-client-key-file': join(state.pki, 'front-proxy-client.key'),
@@ -108,18 +108,18 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       ),
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
-    ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: dnsAt })] : []),
+    ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen })] : []),
   ]
   const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {
-    const node = { 'node-name': name, 'node-address': nodeAddress(config.slot, index + 1) }
+    const node = { 'node-name': name, 'node-address': addresses.node(index + 1) }
     const agent = component(`node-agent-${name}`, 'node-agent', {
       ...node,
       ...identityOf(`kubelet-${name}`),
       'tls-cert-file': join(state.kubeletPki(name), 'kubelet.crt'),
       'tls-private-key-file': join(state.kubeletPki(name), 'kubelet.key'),
       'client-ca-file': authority,
-      'pod-cidr': podCidr(config.slot, index + 1),
-      ...(hasDns ? { 'cluster-dns': dnsServiceAddress(config.slot) } : {}),
+      'pod-cidr': addresses.podCidr(index + 1),
+      ...(hasDns ? { 'cluster-dns': addresses.dnsService } : {}),
       'docker-socket': state.dockerSocket,
       root: state.nodeRoot(name),
       'log-directory': dirname(state.log(name)),

@@ -12,6 +12,7 @@
 import { readBody } from '@dinghy/shared/http/body'
 import { HttpServer } from '@dinghy/shared/http/server'
 import { diskTrouble } from '../cluster/disk.ts'
+import type { NetworkMode } from '../cluster/addresses.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from './components.ts'
 import type { ComponentStatus } from './component.ts'
@@ -23,8 +24,9 @@ export interface ClusterStatus {
   cluster: string
   ready: boolean
   pid: number
-  /** Which part of 127.0.0.0/8 it has: see slot.ts. */
+  /** Which addresses it has: see addresses.ts. */
   slot: number
+  network: NetworkMode
   /** `reason`: why it is not ready, if it says so. */
   components: (ComponentStatus & { paused: string[]; reason?: string })[]
   kubeconfig: string
@@ -72,7 +74,7 @@ export async function serveControl(deps: ControlDeps): Promise<HttpServer> {
 }
 
 export async function statusOf({ supervisor, state }: ControlDeps): Promise<ClusterStatus> {
-  const { cluster, slot } = supervisor.config
+  const { cluster, slot, network = 'loopback' } = supervisor.config
   const [paused] = await Promise.all([pausedQueues(supervisor.statuses(), state), supervisor.refresh()])
   const statuses = supervisor.statuses()
   const reasons = await Promise.all(statuses.map((status) => complaintOf(status, state)))
@@ -82,6 +84,7 @@ export async function statusOf({ supervisor, state }: ControlDeps): Promise<Clus
     ready: supervisor.ready(),
     pid: process.pid,
     slot,
+    network,
     components: statuses.map((status, index) => {
       const reason = reasons[index]
       return { ...status, paused: paused.get(status.name) ?? [], ...(reason === undefined ? {} : { reason }) }

@@ -4,7 +4,7 @@
  */
 
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
-import { nodeAddress } from '../cluster/slot.ts'
+import { addressesOf } from '../cluster/addresses.ts'
 import type { ComponentStatus } from './component.ts'
 import { apiServerUrl } from './components.ts'
 import { lastWords } from './last-words.ts'
@@ -70,8 +70,8 @@ export class Progress {
 
   ready(): void {
     const { config, env, isDetached } = this.#options
-    const { nodes, slot } = config
-    const addresses = nodes.map((_, index) => nodeAddress(slot, index + 1)).join(', ')
+    const { nodes } = config
+    const addresses = nodes.map((_, index) => addressesOf(config).node(index + 1)).join(', ')
     const up = nodes.filter((node) => !node.stopped).length
     console.log(
       [
