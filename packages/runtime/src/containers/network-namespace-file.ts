@@ -1,7 +1,7 @@
 /**
- * The network mode `ns:FILE` (podman's word): the container lives in a network namespace that somebody else has made and
- * holds by a file, such as `ip netns add` or `unshare --net=FILE` leave. It is not ours to plug into or to configure, so
- * for everything else such a container is like one in the machine's own network.
+ * The network mode `ns:FILE` (podman's word): the container lives in a network namespace that somebody else has made
+ * and holds by a file, such as `ip netns add` or `unshare --net=FILE` leave. It is not ours to plug into or to
+ * configure, so for everything else such a container is like one in the machine's own network.
  */
 import { statfsSync } from 'node:fs'
 import { isAbsolute, normalize } from 'node:path'
