@@ -30,6 +30,10 @@ export interface NodeConfig {
   name: string
   /** Stopped by `dinghy node stop`: it stays down over the next `up` too. */
   stopped?: boolean
+  /** `dinghy node cut`: its cable is pulled. */
+  cut?: boolean
+  /** `dinghy node delay`: what goes to it is late by this, as `tc` writes it. */
+  delay?: string
 }
 
 export interface ClusterConfig {
@@ -106,6 +110,14 @@ export class StateDir {
   get supervisorPid(): string {
     return join(this.root, 'supervisor.pid')
   }
+  /** Files that hold the network namespaces of nodes that are machines. */
+  get machines(): string {
+    return join(this.root, 'machines')
+  }
+  /** Where a component that has a network of its own serves health and debugging. */
+  debugSocket(component: string): string {
+    return this.#socket(join('run', `${component}.debug.sock`))
+  }
   log(component: string): string {
     return join(this.root, 'logs', `${component}.log`)
   }
@@ -173,7 +185,7 @@ export class StateDir {
     const path = join(this.root, name)
     if (Buffer.byteLength(path) < 100) return path
     const short = createHash('sha256').update(this.root).digest('hex').slice(0, 16)
-    return join(tmpdir(), `dinghy-${short}`, name)
+    return join(tmpdir(), `dinghy-${short}`, name.replaceAll('/', '-'))
   }
 }
 
@@ -201,6 +213,7 @@ const directories = ['logs', 'run', 'nodes', 'runtime']
 const names = [
   marker,
   ...directories,
+  'machines',
   'volumes',
   'pki',
   'identities',

@@ -12,6 +12,7 @@ export interface UpOptions extends ClusterOptions {
   detach?: boolean
   nodes?: string
   driver?: string
+  network?: string
   config?: string
   set?: string[]
   logLevel?: string
@@ -20,6 +21,7 @@ export interface UpOptions extends ClusterOptions {
 
 export type Plan = Pick<ClusterConfig, 'cluster' | 'network' | 'nodes' | 'driver' | 'dns' | 'settings' | 'logLevel'>
 
+const networks = ['auto', 'machines', 'loopback'] as const
 const drivers = ['auto', 'process', 'linux', 'oci']
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
 
@@ -38,10 +40,26 @@ export function plan(options: UpOptions, before: ClusterConfig | undefined, file
     cluster: options.cluster === undefined && before ? before.cluster : clusterName(options),
     driver,
     nodes,
-    ...(before?.network ? { network: before.network } : {}),
     ...(Object.keys(settings).length > 0 ? { settings } : {}),
     ...(logLevel === undefined ? {} : { logLevel }),
   }
+}
+
+/** Which network a cluster is to have: a cluster keeps the one that it was made with. Pure. */
+export function networkFor(
+  { network: option }: Pick<UpOptions, 'network'>,
+  before: ClusterConfig | undefined,
+  file: ClusterFile = {},
+): (typeof networks)[number] {
+  const text = option ?? file.network
+  const asked = networks.find((one) => one === (text ?? (before ? 'auto' : 'loopback')))
+  if (!asked) throw new UsageError(`--network takes auto, machines or loopback, not "${text}"`)
+  if (!before) return asked
+  const { network = 'loopback' } = before
+  if (asked !== 'auto' && asked !== network) {
+    throw new UsageError(`this cluster's network is ${network}; start afresh with \`dinghy down --wipe\` for another`)
+  }
+  return network
 }
 
 function nodesFor(asked: string | undefined, before: NodeConfig[]): NodeConfig[] {

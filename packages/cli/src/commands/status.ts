@@ -37,7 +37,7 @@ function forPrograms(status: ClusterStatus): object {
 
 /** Pure. */
 export function render(status: ClusterStatus): string {
-  const { cluster, components, server, kubeconfig, dockerHost, slot, trouble } = status
+  const { cluster, components, server, kubeconfig, dockerHost, trouble } = status
   const width = Math.max(...components.map(({ name }) => name.length))
   const rows = components.map((component) => {
     const { name, pid, restarts } = component
@@ -50,10 +50,21 @@ export function render(status: ClusterStatus): string {
     ...(trouble === undefined ? [] : ['', `  ${red(trouble)}`]),
     '',
     `  API server  ${server}`,
-    `  nodes       ${addressesOf(status).nodeRange} (slot ${slot}); node ports also on localhost`,
+    ...networkLines(status),
     `  kubeconfig  ${kubeconfig}`,
     `  docker      ${dockerHost}`,
   ].join('\n')
+}
+
+function networkLines(status: ClusterStatus): string[] {
+  const { slot, network } = status
+  const { nodeRange, podRange, serviceRange } = addressesOf(status)
+  if (network === 'loopback') return [`  nodes       ${nodeRange} (slot ${slot}); node ports also on localhost`]
+  return [
+    `  nodes       ${nodeRange} (slot ${slot}), each a network namespace`,
+    `  pods        ${podRange}`,
+    `  Services    ${serviceRange}`,
+  ]
 }
 
 function stateText({ ready, stopped, silent, pid }: ClusterStatus['components'][number]): string {

@@ -15,6 +15,7 @@ import { readRoutes, whyTaken } from '../cluster/machine-routes.ts'
 import { holdSlot, preferredSlot } from '../cluster/slot.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from '../supervisor/components.ts'
+import { Machines } from '../machines/machines.ts'
 import { writeSupervisorPid } from '../supervisor/control-client.ts'
 import type { serveControl } from '../supervisor/control-server.ts'
 import { waitForLeftovers } from '../supervisor/leftovers.ts'
@@ -71,8 +72,10 @@ export async function supervise(
   let componentsAreReady = () => {}
   // A node agent is ready when its node is Ready, so this is what people mean by "the cluster is up".
   const componentsReady = new Promise<undefined>((resolve) => (componentsAreReady = () => resolve(undefined)))
+  const machines = config.network === 'machines' ? new Machines(config, state) : undefined
   const supervisor = new Supervisor({
     ...deps,
+    machines,
     config,
     state,
     hold,
@@ -109,8 +112,11 @@ export async function supervise(
   try {
     // It takes longest until it serves, and needs no certificates.
     await supervisor.startRuntime()
+    const made = machines?.make()
     const url = apiServerUrl(config)
     ensurePki(config, state, url, clock.now())
+    // The API server listens on the switch, and nodes live in their namespaces.
+    progress.note(await made)
     supervisor.start()
     await writeKubeconfig(state.kubeconfig, kubeconfigFor(config, state, url))
     // Loaded when the components are on their way: what they do takes longer.

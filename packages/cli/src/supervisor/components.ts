@@ -57,12 +57,15 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
   })
   const { dns: hasDns = false } = config
   const addresses = addressesOf(config)
+  const { apiPort } = config
+  const isMachines = config.network === 'machines'
   const cluster: ComponentSpec[] = [
     component(
       'api-server',
       'api-server',
       {
-        listen: `127.0.0.1:${config.apiPort}`,
+        listen: isMachines ? `127.0.0.1:${apiPort},${addresses.machine}:${apiPort}` : `127.0.0.1:${apiPort}`,
+        ...(isMachines ? { 'advertise-address': addresses.machine } : {}),
         database: state.database,
         'service-cidr': addresses.serviceRange,
         'tls-cert-file': join(state.pki, 'apiserver.crt'),
@@ -112,8 +115,14 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
   ]
   const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {
     const node = { 'node-name': name, 'node-address': addresses.node(index + 1) }
+    const namespace = join(state.machines, name)
+    // In a network of its own a process' loopback address leads nowhere else.
+    const debugOf = (process: string): FlagValues =>
+      isMachines ? { 'debug-address': `unix:${state.debugSocket(process)}` } : {}
     const agent = component(`node-agent-${name}`, 'node-agent', {
       ...node,
+      ...debugOf(`node-agent-${name}`),
+      ...(isMachines ? { network: 'cni', 'network-namespace': namespace } : {}),
       ...identityOf(`kubelet-${name}`),
       'tls-cert-file': join(state.kubeletPki(name), 'kubelet.crt'),
       'tls-private-key-file': join(state.kubeletPki(name), 'kubelet.key'),
@@ -124,11 +133,13 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       root: state.nodeRoot(name),
       'log-directory': dirname(state.log(name)),
     })
-    const proxy = component(`proxy-${name}`, 'proxy', { ...node, ...identityOf('proxy') })
-    return [
-      { ...agent, node: name },
-      { ...proxy, node: name },
-    ]
+    const proxy = component(`proxy-${name}`, 'proxy', {
+      ...node,
+      ...debugOf(`proxy-${name}`),
+      ...identityOf('proxy'),
+    })
+    const launcher = isMachines ? ['nsenter', `--net=${namespace}`] : []
+    return [agent, proxy].map((spec) => ({ ...spec, node: name, launcher }))
   })
   const all = [...cluster, ...nodes]
   refuseUnknown(config.settings ?? {}, all)

@@ -66,7 +66,7 @@ export async function serveControl(deps: ControlDeps): Promise<HttpServer> {
     return {}
   })
   app.post<NamedNode>('/nodes/:name/start', async ({ params }) => {
-    supervisor.startNode(params.name)
+    await supervisor.startNode(params.name)
     return {}
   })
   await server.listen({ socketPath: state.supervisorSocket, mode: 0o600 })

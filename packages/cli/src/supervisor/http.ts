@@ -31,6 +31,12 @@ export class NoAnswer extends Error {
   }
 }
 
+/** Where a component's debug server has `path`: `debug` is its base, as the run file has it. */
+export function onDebugServer(debug: string, path: string): Pick<Question, 'url' | 'socketPath'> {
+  const scheme = 'unix://'
+  return debug.startsWith(scheme) ? { url: path, socketPath: debug.slice(scheme.length) } : { url: `${debug}${path}` }
+}
+
 export async function send({ method, url, socketPath, body, timeoutMs }: Question): Promise<Answer> {
   // Loaded when somebody asks: a supervisor has its components on their way by then.
   const { request } = await import('node:http')

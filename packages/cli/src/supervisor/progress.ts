@@ -60,6 +60,11 @@ export class Progress {
     }
   }
 
+  /** Something that is not as it could be. */
+  note(text: string | undefined): void {
+    if (text !== undefined) console.log(`  ${yellow('!')} ${text}`)
+  }
+
   /** For people who have waited a while: what is not there yet. */
   missing(): string | undefined {
     if (performance.now() - this.#changedAt < patienceMs) return undefined
@@ -71,13 +76,12 @@ export class Progress {
   ready(): void {
     const { config, env, isDetached } = this.#options
     const { nodes } = config
-    const addresses = nodes.map((_, index) => addressesOf(config).node(index + 1)).join(', ')
     const up = nodes.filter((node) => !node.stopped).length
     console.log(
       [
         '',
         `${green('\u2714')} ${bold(`${up} ${up === 1 ? 'node' : 'nodes'} Ready`)} in ${this.#seconds()} ${dim(`at ${apiServerUrl(config)}`)}`,
-        dim(`  nodes ${addresses}; node ports also on localhost`),
+        dim(`  ${networkText(config)}`),
         '',
         '  In a second terminal:',
         '',
@@ -108,6 +112,16 @@ export class Progress {
   #seconds(): string {
     return `${((performance.now() - this.#options.startedAt) / 1000).toFixed(2)} s`
   }
+}
+
+/** Where things are, in one line. */
+export function networkText(config: Pick<ClusterConfig, 'network' | 'slot' | 'nodes'>): string {
+  const { node, nodeRange, podRange, serviceRange } = addressesOf(config)
+  if (config.network === 'machines') {
+    return `network machines: nodes ${nodeRange}, pods ${podRange}, Services ${serviceRange}`
+  }
+  const addresses = config.nodes.map((_, index) => node(index + 1)).join(', ')
+  return `nodes ${addresses}; node ports also on localhost`
 }
 
 function obituary(log: string): string {

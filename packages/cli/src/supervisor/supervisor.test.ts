@@ -162,10 +162,12 @@ test('switching a node off kills its processes and its containers, and is rememb
   expect(processes.of('proxy-node-1').signals).toEqual([])
   expect(engine.asked).toEqual(['/containers/here/kill'])
   expect(state.readConfig()?.nodes).toEqual([{ name: 'node-1' }, { name: 'node-2', stopped: true }])
-  supervisor.startNode('node-2')
+  await supervisor.startNode('node-2')
   await clock.advance(100)
   expect(state.readConfig()?.nodes).toEqual([{ name: 'node-1' }, { name: 'node-2' }])
   expect(supervisor.ready()).toBe(true)
-  expect(() => supervisor.startNode('node-9')).toThrow('no node "node-9" in this cluster; it has node-1, node-2')
+  await expect(supervisor.startNode('node-9')).rejects.toThrow(
+    'no node "node-9" in this cluster; it has node-1, node-2',
+  )
   await settle(supervisor.stop({ graceMs: 0 }))
 })

@@ -11,6 +11,7 @@ import { rmSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
+import type { Machines } from '../machines/machines.ts'
 import { Component, type ComponentDeps, type ComponentStatus, type Ending } from './component.ts'
 import { componentsOf } from './components.ts'
 import { killContainers, stopContainers, type Stopping } from './containers.ts'
@@ -29,6 +30,8 @@ export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'as
   /** Holds the address slot; closed when everything has stopped. */
   hold: { close(): unknown }
   onChange?: () => void
+  /** The networks of the nodes, where they are machines. */
+  machines?: Machines | undefined
   /** How long the runtime may take for an answer. */
   answerWithinMs?: number
 }
@@ -107,11 +110,13 @@ export class Supervisor {
     this.#deps.state.writeConfig(this.config)
     await Promise.all(this.#ofNode(name).map((component) => component.stop('SIGKILL')))
     await this.#askRuntime(() => killContainers(this.#deps.state.dockerSocket, name))
+    await this.#deps.machines?.takeAway(name)
   }
 
-  startNode(name: string): void {
+  async startNode(name: string): Promise<void> {
     delete this.#nodeConfig(name).stopped
     this.#deps.state.writeConfig(this.config)
+    await this.#deps.machines?.make()
     for (const component of this.#ofNode(name)) component.start()
   }
 
@@ -135,6 +140,8 @@ export class Supervisor {
     )
     await this.#stopAll(this.#components.filter(isKeeper), atOnce, endings)
     for (const component of this.#components) rmSync(state.runFile(component.spec.name), { force: true })
+    // Containers that still run may need their network when the next runtime finds them.
+    if (!containersLeft) await this.#deps.machines?.remove()
     hold.close()
     const those = (ending: Ending) => [...endings].filter(([, is]) => is === ending).map(([name]) => name)
     return { killed: those('killed'), stays: those('stays'), ...(containersLeft ? { containersLeft } : {}) }
