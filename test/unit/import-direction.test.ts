@@ -59,7 +59,7 @@ const house: Record<string, Plan> = {
       'deps',
       'children',
       'history service-account',
-      'certificates cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
+      'certificates cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca service-load-balancer stateful-set volume',
       'cron-job endpoints replication-controller',
       'main',
     ],
@@ -103,7 +103,7 @@ const house: Record<string, Plan> = {
   },
   proxy: {
     uses: ['shared'],
-    floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'start-proxy', 'main'],
+    floors: ['rules run-command', 'userspace nftables health-check-ports', 'gateway policy', 'start-proxy', 'main'],
   },
   dns: {
     uses: ['shared'],

@@ -1,7 +1,8 @@
 import { FakeClock } from '@dinghy/shared/api/clock'
 import { expect, test } from 'vitest'
 import { Balancer } from './balancer.ts'
-import type { Backend, Rule } from './rules.ts'
+import type { Backend } from '../rules/endpoints.ts'
+import type { Rule } from './rules.ts'
 
 const backends: Backend[] = ['a', 'b', 'c'].map((address, i) => ({ address, port: 80, node: `node-${i + 1}` }))
 const rule: Rule = {
@@ -22,6 +23,13 @@ function names(order: Backend[]): string {
 test('backends take turns, and each order names every backend', () => {
   const balancer = new Balancer(new FakeClock())
   expect(Array.from({ length: 4 }, () => names(balancer.order(rule, client)))).toEqual(['abc', 'bca', 'cab', 'abc'])
+})
+
+test('whoever is outside of the source ranges gets none', () => {
+  const balancer = new Balancer(new FakeClock())
+  const narrow = { ...rule, sourceRanges: ['10.0.0.0/8', '127.64.1.0/24'] }
+  expect(names(balancer.order(narrow, client))).toBe('abc')
+  expect(balancer.order(narrow, { address: '127.64.2.9', node: 'node-2' })).toEqual([])
 })
 
 test('no backends, no order', () => {

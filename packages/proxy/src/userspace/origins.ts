@@ -4,6 +4,7 @@
  */
 
 import type { Node } from '@dinghy/shared/api/types'
+import { contains } from '../rules/cidr.ts'
 
 export function nodeOfAddress(address: string, nodes: Node[]): string | undefined {
   const owner = nodes.find(({ spec, status }) => {
@@ -11,18 +12,4 @@ export function nodeOfAddress(address: string, nodes: Node[]): string | undefine
     return own || (spec.podCIDR !== undefined && contains(spec.podCIDR, address))
   })
   return owner?.metadata.name
-}
-
-/** IPv4 only: "127.64.1.0/24" contains "127.64.1.7". */
-export function contains(cidr: string, address: string): boolean {
-  const [network = '', bits = '32'] = cidr.split('/')
-  const size = 2 ** (32 - Number(bits))
-  const [a, b] = [toNumber(network), toNumber(address)]
-  return a !== undefined && b !== undefined && Math.floor(a / size) === Math.floor(b / size)
-}
-
-function toNumber(address: string): number | undefined {
-  const parts = address.split('.').map(Number)
-  if (parts.length !== 4 || parts.some((part) => !(part >= 0 && part <= 255))) return undefined
-  return parts.reduce((number, part) => number * 256 + part, 0)
 }

@@ -10,7 +10,8 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import type { Timer } from '@dinghy/shared/api/clock'
 import { Balancer, keyOf } from './balancer.ts'
 import type { Forwarder, ForwarderDeps } from './forwarder.ts'
-import { bindingOf, type Backend, type Rule } from './rules.ts'
+import type { Backend } from '../rules/endpoints.ts'
+import { bindingOf, type Rule } from './rules.ts'
 
 /** nf_conntrack_udp_timeout_stream */
 const silenceMs = 120_000

@@ -15,7 +15,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/client/logger'
 import { Balancer } from './balancer.ts'
-import { bindingOf, type Backend, type Rule } from './rules.ts'
+import type { Backend } from '../rules/endpoints.ts'
+import { bindingOf, type Rule } from './rules.ts'
 
 export interface Forwarder {
   /** The rule has changed: the same address and port, other backends. */

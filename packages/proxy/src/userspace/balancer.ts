@@ -4,11 +4,13 @@
  * Backends take turns, so that over time each gets an equal share; upstream's iptables mode rolls dice to the same end,
  * but turns are what a person who watches wants to see. With sessionAffinity ClientIP a client keeps its backend until
  * it has stayed away for the timeout. The whole order is returned, so that the caller can go on to the next backend
- * when one refuses.
+ * when one refuses; it is empty for a client outside of the rule's source ranges.
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
-import type { Backend, Rule } from './rules.ts'
+import { contains } from '../rules/cidr.ts'
+import type { Backend } from '../rules/endpoints.ts'
+import type { Rule } from './rules.ts'
 
 interface Affinity {
   backend: string
@@ -26,6 +28,7 @@ export class Balancer {
 
   /** All backends that may serve this client, in the order in which they should be tried. */
   order(rule: Rule, client: { address: string; node: string | undefined }): Backend[] {
+    if (rule.sourceRanges?.every((range) => !contains(range, client.address))) return []
     const allowed = rule.keepsToClientNode ? rule.backends.filter(({ node }) => node === client.node) : rule.backends
     if (allowed.length === 0) return []
     const start = this.#turn % allowed.length

@@ -4,7 +4,8 @@ import { systemClock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/client/logger'
 import { afterEach, expect, test } from 'vitest'
 import { listenTcp, type Forwarder } from './forwarder.ts'
-import type { Backend, Rule } from './rules.ts'
+import type { Backend } from '../rules/endpoints.ts'
+import type { Rule } from './rules.ts'
 
 const quiet: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const deps = { clock: systemClock, log: quiet, nodeOf: () => 'node-1' }

@@ -4,7 +4,8 @@ import { FakeClock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/client/logger'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Listeners } from './listeners.ts'
-import type { Backend, Rule } from './rules.ts'
+import type { Backend } from '../rules/endpoints.ts'
+import type { Rule } from './rules.ts'
 
 const quiet: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 

@@ -1,8 +1,15 @@
 import type { Endpoint, EndpointSlice, Service, ServiceSpec } from '@dinghy/shared/api/types'
 import { describe, expect, test } from 'vitest'
+import { serviceInfoOf } from '../rules/service-info.ts'
 import { rulesOf, type Rule } from './rules.ts'
 
 const node = { name: 'node-1', address: '127.64.1.1' }
+const place = { node, nodePortAddresses: [node.address, '127.0.0.1'], isShared: true }
+
+function allRules(one: Service, slices: EndpointSlice[], at = place): Rule[] {
+  const info = serviceInfoOf(one, slices, node)
+  return info ? rulesOf(info, at) : []
+}
 
 function meta(name: string, labels: Record<string, string> = {}) {
   return { name, namespace: 'shop', uid: name, resourceVersion: '1', creationTimestamp: '2025-01-01T00:00:00Z', labels }
@@ -53,7 +60,7 @@ function shown(rules: Rule[]): string[] {
 }
 
 function rules(spec: Partial<ServiceSpec>, ...slices: EndpointSlice[]): string[] {
-  return shown(rulesOf(service(spec), slices, node))
+  return shown(allRules(service(spec), slices))
 }
 
 describe('which endpoints', () => {
@@ -135,7 +142,7 @@ describe('which Services', () => {
     ['without an address yet', service({ clusterIP: '', clusterIPs: [] })],
     ['claimed by another proxy', service({}, { 'service.kubernetes.io/service-proxy-name': 'mesh' })],
   ])('%s: not forwarded', (_name, one) => {
-    expect(rulesOf(one, [slice([at('1.2')])], node)).toEqual([])
+    expect(allRules(one, [slice([at('1.2')])])).toEqual([])
   })
 })
 
@@ -152,7 +159,7 @@ describe('where', () => {
   test('external addresses and those of a load balancer', () => {
     const one = service({ externalIPs: ['127.0.9.9'] })
     one.status = { loadBalancer: { ingress: [{ ip: '127.0.8.8' }, { hostname: 'lb.example.com' }] } }
-    expect(shown(rulesOf(one, [slice([at('1.2')])], node))).toEqual([
+    expect(shown(allRules(one, [slice([at('1.2')])]))).toEqual([
       'ClusterIP TCP 127.96.0.10:80 → 1.2:8080',
       'ExternalIP TCP 127.0.9.9:80 → 1.2:8080',
       'LoadBalancer TCP 127.0.8.8:80 → 1.2:8080',
@@ -171,7 +178,7 @@ describe('where', () => {
 
   test("internalTrafficPolicy Local lists each node's own, for the client's node to choose from", () => {
     const endpoints = [at('1.2'), at('1.3', 'terminating'), at('2.4', 'terminating'), at('3.5', 'dead')]
-    const [rule] = rulesOf(service({ internalTrafficPolicy: 'Local' }), [slice(endpoints)], node)
+    const [rule] = allRules(service({ internalTrafficPolicy: 'Local' }), [slice(endpoints)])
     expect(rule).toMatchObject({
       keepsToClientNode: true,
       backends: [
@@ -187,5 +194,18 @@ test.each<[string, Partial<ServiceSpec>, number | undefined]>([
   ['three hours unless said otherwise', { sessionAffinity: 'ClientIP' }, 10_800_000],
   ['as said', { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } }, 60_000],
 ])('session affinity: %s', (_name, spec, expected) => {
-  expect(rulesOf(service(spec), [slice([at('1.2')])], node)[0]?.affinityMs).toBe(expected)
+  expect(allRules(service(spec), [slice([at('1.2')])])[0]?.affinityMs).toBe(expected)
+})
+
+test("on a network of the node's own a policy of internal Local is the node's, and there is no 127.0.0.1", () => {
+  const spec: Partial<ServiceSpec> = {
+    type: 'NodePort',
+    internalTrafficPolicy: 'Local',
+    ports: [{ name: 'http', port: 80, nodePort: 30080 }],
+  }
+  const own = { node, nodePortAddresses: [node.address], isShared: false }
+  expect(shown(allRules(service(spec), [slice([at('1.2'), at('2.3')])], own))).toEqual([
+    'ClusterIP TCP 127.96.0.10:80 → 1.2:8080',
+    'NodePort TCP 127.64.1.1:30080 → 1.2:8080 2.3:8080',
+  ])
 })
