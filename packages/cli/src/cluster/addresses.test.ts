@@ -22,7 +22,7 @@ test('machines: the first slot has the ranges of kubeadm, the others their neigh
     kubernetesService: '10.96.0.1',
     dnsService: '10.96.0.10',
     dnsListen: '172.30.0.1:53',
-    loadBalancerPool: '172.30.0.200-172.30.0.250',
+    loadBalancerPool: '172.30.0.201-172.30.0.250',
     ingress: '172.30.0.200',
     mostNodes: 189,
   })

@@ -30,7 +30,7 @@ export interface Addresses {
   dnsListen: string
   /** What Services of type LoadBalancer get, as FIRST-LAST; only machines have such addresses to give. */
   loadBalancerPool?: string
-  /** The first of that pool, which is the ingress controller's. */
+  /** The one before that pool, which is the ingress controller's. */
   ingress?: string
   /** So many nodes have room here. */
   mostNodes: number
@@ -54,7 +54,7 @@ function ofMachines(slot: number): Addresses {
     kubernetesService: `${services}.1`,
     dnsService: `${services}.10`,
     dnsListen: `${onSwitch(1)}:53`,
-    loadBalancerPool: `${onSwitch(200)}-${onSwitch(250)}`,
+    loadBalancerPool: `${onSwitch(201)}-${onSwitch(250)}`,
     ingress: onSwitch(200),
     mostNodes: 189,
   }

@@ -26,6 +26,7 @@ import { expiresSoon, whyRenew } from '@dinghy/shared/pki/renewal'
 import { newSigningKey } from '@dinghy/shared/pki/signing-key'
 import type { Subject } from '@dinghy/shared/pki/subject'
 import { addressesOf } from './addresses.ts'
+import { numbered } from './nodes.ts'
 import type { ClusterConfig, StateDir } from './state-dir.ts'
 
 const daySeconds = 86_400
@@ -108,13 +109,13 @@ function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
       usages: client,
       names: [],
     },
-    ...nodes.map(({ name }, index): WantedPair => ({
+    ...numbered(nodes).map(({ name, number }): WantedPair => ({
       directory: state.kubeletPki(name),
       name: 'kubelet',
       authority: 'ca',
       subject: { user: `system:node:${name}`, groups: ['system:nodes'] },
       usages: server,
-      names: [name, addressesOf(config).node(index + 1)],
+      names: [name, addressesOf(config).node(number)],
     })),
   ]
 }

@@ -28,6 +28,8 @@ import { removeTree } from '@dinghy/shared/process/remove-tree'
 
 export interface NodeConfig {
   name: string
+  /** Which addresses it has; its place in the list if nothing is said (nodes.ts). */
+  number?: number
   /** Stopped by `dinghy node stop`: it stays down over the next `up` too. */
   stopped?: boolean
   /** `dinghy node cut`: its cable is pulled. */
@@ -47,6 +49,8 @@ export interface ClusterConfig {
   driver: string
   /** Whether there is a DNS server: programs ask port 53, and not everybody may listen there (low-ports.ts). */
   dns?: boolean
+  /** Whether `nft` is installed, by which nodes that are machines forward Services. */
+  nft?: boolean
   /** Flags of the components, from `--set` and dinghy.yaml. */
   settings?: Settings
   logLevel?: string

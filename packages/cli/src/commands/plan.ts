@@ -5,6 +5,7 @@
 import { UsageError } from '@dinghy/clients/command-line/command'
 import type { ClusterFile } from '../cluster/cluster-file.ts'
 import { mergeSettings, settingsOf } from '../cluster/settings.ts'
+import { withNewNode } from '../cluster/nodes.ts'
 import type { ClusterConfig, NodeConfig } from '../cluster/state-dir.ts'
 import { clusterName, type ClusterOptions } from './cluster-command.ts'
 
@@ -19,7 +20,10 @@ export interface UpOptions extends ClusterOptions {
   acceptDataLoss?: boolean
 }
 
-export type Plan = Pick<ClusterConfig, 'cluster' | 'network' | 'nodes' | 'driver' | 'dns' | 'settings' | 'logLevel'>
+export type Plan = Pick<
+  ClusterConfig,
+  'cluster' | 'network' | 'nodes' | 'driver' | 'dns' | 'nft' | 'settings' | 'logLevel'
+>
 
 const networks = ['auto', 'machines', 'loopback'] as const
 const drivers = ['auto', 'process', 'linux', 'oci']
@@ -68,7 +72,9 @@ function nodesFor(asked: string | undefined, before: NodeConfig[]): NodeConfig[]
     throw new UsageError(`--nodes takes a number from 1 to 250, not "${asked}"`)
   }
   if (count < before.length) {
-    throw new UsageError(`this cluster has ${before.length} nodes; start afresh with \`dinghy down --wipe\` for fewer`)
+    throw new UsageError(`this cluster has ${before.length} nodes; \`dinghy node remove NAME\` takes one away`)
   }
-  return Array.from({ length: count }, (_, index) => before[index] ?? { name: `node-${index + 1}` })
+  let nodes = before
+  while (nodes.length < count) nodes = withNewNode(nodes)
+  return nodes
 }

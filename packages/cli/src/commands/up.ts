@@ -10,6 +10,7 @@ import { mayListenOn } from '../cluster/low-ports.ts'
 import { diskTrouble } from '../cluster/disk.ts'
 import { addressesOf } from '../cluster/addresses.ts'
 import { decideNetwork } from '../machines/possible.ts'
+import { hasTool } from '@dinghy/shared/process/shell'
 import { acceptDataLoss } from '../supervisor/accept-data-loss.ts'
 import { checkSettings } from '../supervisor/check-settings.ts'
 import { componentsOf } from '../supervisor/components.ts'
@@ -48,7 +49,7 @@ async function run(options: UpOptions): Promise<number> {
   const before = state.readConfig()
   const wanted = plan(options, before, file)
   const { network, reason } = await decideNetwork(networkFor(options, before, file), wanted.driver)
-  const planned = { ...wanted, network, dns: mayListenOn(53) }
+  const planned = { ...wanted, network, dns: mayListenOn(53), nft: hasTool('nft') }
   const { mostNodes } = addressesOf({ network, slot: 0 })
   if (planned.nodes.length > mostNodes) throw new UsageError(`a cluster on this network has at most ${mostNodes} nodes`)
   const specs = componentsOf({ ...planned, slot: 0, apiPort: 0 }, state)

@@ -9,10 +9,19 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { machineLink } from '../cluster/addresses.ts'
+import { numbered } from '../cluster/nodes.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { type FirewallTool, masqueradeScript, unmasqueradeScript } from './masquerade.ts'
 import { failuresIn } from './plan.ts'
-import { cablesScript, delayScript, hastenScript, makeScript, releaseScript, unplugScript } from './script.ts'
+import {
+  cablesScript,
+  delayScript,
+  forgetScript,
+  hastenScript,
+  makeScript,
+  releaseScript,
+  unplugScript,
+} from './script.ts'
 import { hasTool, runScript } from '@dinghy/shared/process/shell'
 
 /** The type of the file system that such files are of: NSFS_MAGIC of linux/magic.h. */
@@ -73,13 +82,18 @@ export class Machines {
     if (holdsNamespace(join(this.#directory, node))) await this.#act(unplugScript(node, this.#numberOf(node)))
   }
 
+  /** Of a node that there will not be any more: where its pods were, nobody is sent. */
+  async forget(podCidr: string): Promise<void> {
+    await this.#act(forgetScript(this.#config, podCidr))
+  }
+
   /** All of it; nothing is left of the cluster on this machine's network. */
   async remove(): Promise<void> {
     await removeMachines(this.#directory, this.#config.slot)
   }
 
   #numberOf(name: string): number {
-    return this.#config.nodes.findIndex((node) => node.name === name) + 1
+    return numbered(this.#config.nodes).find((node) => node.name === name)?.number ?? 0
   }
 
   async #act(script: string): Promise<void> {

@@ -12,7 +12,8 @@
  */
 
 import { type Addresses, addressesOf, machineLink } from '../cluster/addresses.ts'
-import type { ClusterConfig, NodeConfig } from '../cluster/state-dir.ts'
+import { type NumberedNode, numbered } from '../cluster/nodes.ts'
+import type { ClusterConfig } from '../cluster/state-dir.ts'
 
 export type Layout = Pick<ClusterConfig, 'slot' | 'nodes'>
 
@@ -23,15 +24,9 @@ export function fileOf(name: string): string {
 
 export const switchName = 'switch'
 
-interface Node {
-  name: string
-  number: number
-  config: NodeConfig
-}
-
 /** Those that are switched on. */
-export function nodesOn({ nodes }: Layout): Node[] {
-  return nodes.flatMap((config, index) => (config.stopped ? [] : [{ name: config.name, number: index + 1, config }]))
+export function nodesOn({ nodes }: Layout): NumberedNode[] {
+  return numbered(nodes).filter(({ stopped }) => !stopped)
 }
 
 /** In the namespace "switch": the bridge, and the cable to the machine, whose namespace is `machine`. */
@@ -73,7 +68,7 @@ export function nodeLines(layout: Layout, number: number): string[] {
 /** In the namespace "switch" again, when the nodes have their ends of the cables. */
 export function cableLines(layout: Layout): string[] {
   return nodesOn(layout).map(
-    ({ number, config }) => `link set ${portOf(number)} master ${switchName} ${config.cut ? 'down' : 'up'}`,
+    ({ number, cut }) => `link set ${portOf(number)} master ${switchName} ${cut ? 'down' : 'up'}`,
   )
 }
 
@@ -84,8 +79,8 @@ export function portOf(number: number): string {
 
 /** For `tc -batch`, in the switch: whatever goes to such a node is late. */
 export function delayLines(layout: Layout): string[] {
-  return nodesOn(layout).flatMap(({ number, config }) =>
-    config.delay === undefined ? [] : [`qdisc replace dev ${portOf(number)} root netem delay ${config.delay}`],
+  return nodesOn(layout).flatMap(({ number, delay }) =>
+    delay === undefined ? [] : [`qdisc replace dev ${portOf(number)} root netem delay ${delay}`],
   )
 }
 
@@ -96,7 +91,7 @@ export function failuresIn(stderr: string): string[] {
 }
 
 function podRoutes({ nodes }: Layout, addresses: Addresses, except?: number): string[] {
-  const numbers = nodes.map((_, index) => index + 1).filter((number) => number !== except)
+  const numbers = numbered(nodes).flatMap(({ number }) => (number === except ? [] : [number]))
   return numbers.map((number) => `route replace ${addresses.podCidr(number)} via ${addresses.node(number)}`)
 }
 

@@ -67,6 +67,12 @@ export function unplugScript(name: string, number: number): string {
   return `${batch(enter(switchName, true), 'ip', [`link del ${portOf(number)}`])}${releaseScript([name])}`
 }
 
+/** Takes the way to a node's pods from the machine and from all nodes. */
+export function forgetScript(layout: Layout, podCidr: string): string {
+  const namespaces = ['', ...nodesOn(layout).map(({ name }) => enter(name, true))]
+  return namespaces.map((namespace) => batch(namespace, 'ip', [`route del ${podCidr}`])).join('')
+}
+
 /** Lets go of namespaces by their files; `-l`, because a process may look at one just now. */
 export function releaseScript(names: string[]): string {
   return names.map((name) => `umount -l ${fileOf(name)} && rm ${fileOf(name)}\n`).join('')

@@ -40,7 +40,7 @@ test('wires the components together by the addresses of the slot', () => {
 })
 
 test('in machines mode what belongs to a node lives in its namespace, and all else on the machine', () => {
-  const config = { network: 'machines' as const, slot: 0, dns: true }
+  const config = { network: 'machines' as const, slot: 0, dns: true, nft: true }
   expect(flagsOf('api-server', config)).toEqual(
     expect.arrayContaining([
       '--listen=127.0.0.1:6474,172.30.0.1:6474',
@@ -58,6 +58,11 @@ test('in machines mode what belongs to a node lives in its namespace, and all el
       '--debug-address=unix:/s/run/node-agent-node-2.debug.sock',
     ]),
   )
+  expect(flagsOf('controller', config)).toContain('--load-balancer-pool=172.30.0.201-172.30.0.250')
+  expect(flagsOf('proxy-node-1', config)).toEqual(
+    expect.arrayContaining(['--proxy-mode=nftables', '--cluster-cidr=10.244.0.0/16']),
+  )
+  expect(flagsOf('proxy-node-1', { ...config, nft: false })).toContain('--proxy-mode=userspace')
   const launchers = componentsOf({ ...someConfig, ...config }, state).map(({ name, launcher }) => [name, launcher])
   expect(Object.fromEntries(launchers)).toMatchObject({
     'api-server': undefined,

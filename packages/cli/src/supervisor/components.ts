@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { addressesOf } from '../cluster/addresses.ts'
+import { numbered } from '../cluster/nodes.ts'
 import { UsageError } from '@dinghy/clients/command-line/command'
 
 export interface ComponentSpec {
@@ -98,6 +99,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         'cluster-signing-cert-file': authority,
         'cluster-signing-key-file': join(state.pki, 'ca.key'),
         'volume-root': join(state.root, 'volumes'),
+        ...(addresses.loadBalancerPool ? { 'load-balancer-pool': addresses.loadBalancerPool } : {}),
       },
       elected('controller'),
     ),
@@ -113,8 +115,8 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
     },
     ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen })] : []),
   ]
-  const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {
-    const node = { 'node-name': name, 'node-address': addresses.node(index + 1) }
+  const nodes = numbered(config.nodes).flatMap(({ name, number }): ComponentSpec[] => {
+    const node = { 'node-name': name, 'node-address': addresses.node(number) }
     const namespace = join(state.machines, name)
     // In a network of its own a process' loopback address leads nowhere else.
     const debugOf = (process: string): FlagValues =>
@@ -127,7 +129,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       'tls-cert-file': join(state.kubeletPki(name), 'kubelet.crt'),
       'tls-private-key-file': join(state.kubeletPki(name), 'kubelet.key'),
       'client-ca-file': authority,
-      'pod-cidr': addresses.podCidr(index + 1),
+      'pod-cidr': addresses.podCidr(number),
       ...(hasDns ? { 'cluster-dns': addresses.dnsService } : {}),
       'docker-socket': state.dockerSocket,
       root: state.nodeRoot(name),
@@ -136,6 +138,9 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
     const proxy = component(`proxy-${name}`, 'proxy', {
       ...node,
       ...debugOf(`proxy-${name}`),
+      ...(isMachines
+        ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace', 'cluster-cidr': addresses.podRange }
+        : {}),
       ...identityOf('proxy'),
     })
     const launcher = isMachines ? ['nsenter', `--net=${namespace}`] : []

@@ -6,6 +6,10 @@
  *   GET  /waiting             → { waitingFor }, at once: for people who wait for a stop
  *   POST /nodes/NAME/stop     → 200 when agent, proxy and containers of that node are gone
  *   POST /nodes/NAME/start    → 200 at once; the node becomes Ready by itself
+ *   POST /nodes/NAME/cut, /nodes/NAME/heal
+ *   POST /nodes/NAME/delay    ← { delay } such as "200ms"; none ends it
+ *   POST /nodes/NAME/remove   → 200 when nothing is left of it here
+ *   POST /nodes               → { name } of one more
  *   POST /stop                ← StopOptions → StopReport, when everything has stopped
  */
 
@@ -69,6 +73,24 @@ export async function serveControl(deps: ControlDeps): Promise<HttpServer> {
     await supervisor.startNode(params.name)
     return {}
   })
+  app.post<NamedNode>('/nodes/:name/cut', async ({ params }) => {
+    await supervisor.cutNode(params.name, true)
+    return {}
+  })
+  app.post<NamedNode>('/nodes/:name/heal', async ({ params }) => {
+    await supervisor.cutNode(params.name, false)
+    return {}
+  })
+  app.post<NamedNode>('/nodes/:name/delay', async ({ params, raw }) => {
+    const { delay } = JSON.parse(String(await readBody(raw, bodyLimit))) as { delay?: string }
+    await supervisor.delayNode(params.name, delay)
+    return {}
+  })
+  app.post<NamedNode>('/nodes/:name/remove', async ({ params }) => {
+    await supervisor.removeNode(params.name)
+    return {}
+  })
+  app.post('/nodes', async () => ({ name: await supervisor.addNode() }))
   await server.listen({ socketPath: state.supervisorSocket, mode: 0o600 })
   return server
 }

@@ -15,7 +15,7 @@ export interface Answer {
 }
 
 export interface Question {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'DELETE'
   url: string
   /** The server behind this socket; `url` is a path then. */
   socketPath?: string

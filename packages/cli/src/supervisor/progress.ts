@@ -4,6 +4,7 @@
  */
 
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
+import { numbered } from '../cluster/nodes.ts'
 import { addressesOf } from '../cluster/addresses.ts'
 import type { ComponentStatus } from './component.ts'
 import { apiServerUrl } from './components.ts'
@@ -120,7 +121,9 @@ export function networkText(config: Pick<ClusterConfig, 'network' | 'slot' | 'no
   if (config.network === 'machines') {
     return `network machines: nodes ${nodeRange}, pods ${podRange}, Services ${serviceRange}`
   }
-  const addresses = config.nodes.map((_, index) => node(index + 1)).join(', ')
+  const addresses = numbered(config.nodes)
+    .map(({ number }) => node(number))
+    .join(', ')
   return `nodes ${addresses}; node ports also on localhost`
 }
 
