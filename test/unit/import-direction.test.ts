@@ -87,7 +87,19 @@ const house: Record<string, Plan> = {
   registry: { uses: ['images', 'shared'], floors: ['registry-store', 'registry-server', 'main'] },
   'node-agent': {
     uses: ['shared'],
-    floors: ['docker', 'observed', 'probes', 'containers', 'volumes', 'pods', 'node', 'server', 'node-agent', 'main'],
+    floors: [
+      'docker',
+      'observed',
+      'network',
+      'probes',
+      'containers',
+      'volumes',
+      'pods',
+      'node',
+      'server',
+      'node-agent',
+      'main',
+    ],
   },
   proxy: {
     uses: ['shared'],
@@ -104,7 +116,7 @@ const house: Record<string, Plan> = {
   },
   cli: {
     uses: ['compose', 'clients', 'shared'],
-    floors: ['cluster', 'supervisor', 'commands', 'main'],
+    floors: ['cluster', 'machines', 'supervisor', 'commands', 'main'],
   },
   testing: { uses: ['shared'], floors: ['*'] },
 }

@@ -3,7 +3,7 @@
  */
 
 import { readFileSync } from 'node:fs'
-import { NoAnswer, send } from './http.ts'
+import { NoAnswer, onDebugServer, send } from './http.ts'
 
 export type Health =
   /** Its process is there; it has not said yet where it listens. */
@@ -26,7 +26,7 @@ export async function askHealth(
   const debug = readRunFile(runFile, pid)
   if (debug === undefined) return 'starting'
   try {
-    const { status } = await send({ method: 'GET', url: `${debug}/readyz?waitMs=${waitMs}`, timeoutMs })
+    const { status } = await send({ method: 'GET', ...onDebugServer(debug, `/readyz?waitMs=${waitMs}`), timeoutMs })
     return status === 200 ? 'ready' : 'not ready'
   } catch (error) {
     if (error instanceof NoAnswer) return 'silent'

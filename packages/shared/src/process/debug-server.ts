@@ -16,7 +16,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Clock, systemClock } from '../api/clock.ts'
 import { StatusError } from '../api/errors.ts'
 import { HttpError } from '../http/http-error.ts'
-import { parseHostPort } from '../http/listen-address.ts'
+import { parseListenAddress } from '../http/listen-address.ts'
 import { isLocalRequest } from '../http/local-request.ts'
 import { HttpServer } from '../http/server.ts'
 import { debugQueues, type Gate } from '../reconcile/gate.ts'
@@ -27,7 +27,7 @@ import type { Metrics } from './metrics.ts'
 export type DebugPage = (query: URLSearchParams, signal: AbortSignal) => unknown
 
 export interface DebugServer {
-  /** Where it listens: "http://127.0.0.1:34567". */
+  /** Where it listens: "http://127.0.0.1:34567", "unix:///run/a.sock". */
   readonly url: string
   /** Adds a page of the process' own: GET `path` answers with what `page` returns, as JSON. */
   addPage(path: string, page: DebugPage): void
@@ -37,7 +37,7 @@ export interface DebugServer {
 export interface DebugServerOptions {
   health: Health
   metrics: Metrics
-  /** "host:port"; port 0 takes a free one. */
+  /** "host:port", where port 0 takes a free one, or "unix:FILE". */
   address: string
   queues?: ReadonlyMap<string, Gate>
   clock?: Clock
@@ -84,7 +84,7 @@ export async function startDebugServer(options: DebugServerOptions): Promise<Deb
       throw new HttpError(405, `/debug/${verb} changes something: POST it`)
     })
   }
-  const { url } = await server.listen(parseHostPort(address))
+  const { url } = await server.listen(parseListenAddress(address))
   // A debug connection must not keep a process alive that has nothing else to do.
   server.unref()
   return { url, addPage: (path, page) => void pages.set(path, page), close: () => server.close(0) }
