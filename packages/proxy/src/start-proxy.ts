@@ -15,6 +15,7 @@ import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
 import { runController } from '@dinghy/shared/reconcile/controller'
 import { HealthCheckPorts } from './health-check-ports.ts'
+import { enforcePolicies } from './policy/policy-enforcer.ts'
 import type { Proxier } from './rules/proxier.ts'
 import { serviceInfoOf, serviceNameLabel, type ProxyNode, type ServiceInfo } from './rules/service-info.ts'
 import { nodeOfAddress } from './userspace/origins.ts'
@@ -102,6 +103,7 @@ export async function startProxy(deps: ProxyDeps, signal: AbortSignal): Promise<
   }
 
   informers.start(signal)
+  const enforcing = deps.mode === 'nftables' ? enforcePolicies({ ...deps, informers }, signal) : undefined
   await runController(
     {
       name: proxyName(node.name),
@@ -121,6 +123,7 @@ export async function startProxy(deps: ProxyDeps, signal: AbortSignal): Promise<
     signal,
   )
   recorder.stop()
+  await enforcing
   await Promise.all([proxier.close(), healthChecks.close()])
 }
 

@@ -140,7 +140,7 @@ describe.skipIf(missing !== undefined)(`in a real kernel${missing ? ` (${missing
 
   test('source ranges close the addresses of a load balancer, and nothing else', async () => {
     const open = { loadBalancerIPs: ['172.30.9.200'], nodePort: 30080, backends: [a] }
-    await serve(info({ ...open, sourceRanges: ['192.0.2.0/24', '172.30.9.0/24'] }))
+    await serve(info({ ...open, sourceRanges: ['192.0.2.0/24', '172.30.9.0/24', '172.30.0.0/16'] }))
     expect(await lab.ask('out', '172.30.9.200:80')).toEqual(['a saw 10.244.1.1'])
     await serve(info({ ...open, sourceRanges: ['192.0.2.0/24'] }))
     expect(await lab.ask('out', '172.30.9.200:80')).toEqual(['dropped'])

@@ -10,6 +10,8 @@
  * nftables proxier does its syncs the same way.
  */
 
+import { fnv1a } from '@dinghy/shared/api/hash'
+
 export interface Ruleset {
   /** Name → declaration. A set or map whose declaration changes needs another name. */
   sets: Map<string, SetDeclaration>
@@ -34,6 +36,11 @@ export interface Chain {
 export interface TableNames {
   chains: string[]
   sets: { name: string; kind: 'set' | 'map' }[]
+}
+
+/** The kernel's names end at 255 characters; a longer one keeps its beginning and gets a hash. */
+export function tableName(text: string): string {
+  return text.length <= 200 ? text : `${text.slice(0, 180)}-${fnv1a(text).toString(16)}`
 }
 
 export function rewrite(table: string, present: TableNames, next: Ruleset): string {

@@ -136,7 +136,9 @@ function addPort(ruleset: Ruleset, info: ServicePortInfo, { node, clusterCidr }:
     if (isUnserved) put(ruleset, 'no-endpoints-node-ports', key, refusal(info))
   }
   if (info.sourceRanges.length > 0 && info.loadBalancerIPs.length > 0) {
-    ruleset.chains.set(`firewall/${id}`, { rules: [`ip saddr != { ${info.sourceRanges.join(', ')} } drop`] })
+    // A rule for each range: in one set they must not overlap, and people's do.
+    const allowed = info.sourceRanges.map((range) => `ip saddr ${range} return`)
+    ruleset.chains.set(`firewall/${id}`, { rules: [...allowed, 'drop'] })
     for (const address of info.loadBalancerIPs) {
       put(ruleset, 'firewalls', addressKey(address, info), `goto firewall/${id}`)
     }

@@ -7,7 +7,7 @@
  */
 
 import type { EndpointSlice, Service, ServicePort } from '@dinghy/shared/api/types'
-import { isIPv4 } from './cidr.ts'
+import { isIPv4 } from '@dinghy/shared/api/ipv4'
 import { candidatesOf, protocolOf, usableFrom, usableOnEachNode, type Backend, type Protocol } from './endpoints.ts'
 
 export interface ServiceInfo {

@@ -2,10 +2,9 @@
  * NetworkLab: a node, its pods and a machine outside, as network namespaces of their own, for tests that want to see
  * real packets. For root on Linux with `ip` and `nft`.
  *
- *   outside 172.30.9.1 ══ eth0 172.30.9.11  node  cni0 10.244.1.1 ══ eth0 10.244.1.2, .3, … pods
+ *   outside 172.30.9.1 ══ eth0 172.30.9.11  node  10.244.1.1 ══ eth0 10.244.1.2, .3, … pods
  *
- * Pods are plugged in as the node agent does it: isolated ports of a bridge, so that they meet at the node's third
- * layer.
+ * Pods are plugged in point to point, as the node agent does it, so that all they say is routed by the node.
  */
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
@@ -41,14 +40,7 @@ export class NetworkLab {
     this.#namespace('out')
     const [node, out] = [this.name('node'), this.name('out')]
     run('ip', ['link', 'add', 'eth0', 'netns', node, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', out])
-    batch(node, [
-      'link add cni0 type bridge',
-      'addr add 10.244.1.1/24 dev cni0',
-      'link set cni0 up',
-      `addr add ${nodeAddress}/24 dev eth0`,
-      'link set eth0 up',
-      `route add default via ${outsideAddress}`,
-    ])
+    batch(node, [`addr add ${nodeAddress}/24 dev eth0`, 'link set eth0 up', `route add default via ${outsideAddress}`])
     batch(out, [
       `addr add ${outsideAddress}/24 dev eth0`,
       'link set eth0 up',
@@ -56,10 +48,10 @@ export class NetworkLab {
       `route add 10.96.0.0/16 via ${nodeAddress}`,
       `route add 172.30.9.200/32 via ${nodeAddress}`,
     ])
-    const settings = ['ipv4/ip_forward=1', 'ipv4/conf/all/send_redirects=0', 'ipv4/conf/cni0/send_redirects=0']
-    const write = [...settings, 'bridge/bridge-nf-call-iptables=0'].map((one) => {
+    const settings = ['ipv4/ip_forward=1', 'ipv4/conf/all/send_redirects=0', 'ipv4/conf/default/send_redirects=0']
+    const write = settings.map((one) => {
       const [file = '', value = ''] = one.split('=')
-      return `if [ -e /proc/sys/net/${file} ]; then echo ${value} > /proc/sys/net/${file}; fi`
+      return `echo ${value} > /proc/sys/net/${file}`
     })
     run('ip', ['netns', 'exec', node, 'sh', '-ec', write.join('\n')])
   }
@@ -81,12 +73,12 @@ export class NetworkLab {
     const [node, pod] = [this.name('node'), this.name(name)]
     run('ip', ['link', 'add', cable, 'netns', node, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', pod])
     batch(this.name('node'), [
-      `link set ${cable} master cni0`,
-      `link set ${cable} type bridge_slave isolated on`,
+      `addr add 10.244.1.1/32 dev ${cable}`,
       `link set ${cable} up`,
+      `route add 10.244.1.${index}/32 dev ${cable}`,
     ])
     batch(this.name(name), [
-      `addr add 10.244.1.${index}/24 dev eth0 noprefixroute`,
+      `addr add 10.244.1.${index}/32 dev eth0`,
       'link set eth0 up',
       'route add 10.244.1.1 dev eth0 scope link',
       'route add default via 10.244.1.1',

@@ -8,7 +8,7 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
-import { contains } from '../rules/cidr.ts'
+import { contains } from '@dinghy/shared/api/ipv4'
 import type { Backend } from '../rules/endpoints.ts'
 import type { Rule } from './rules.ts'
 

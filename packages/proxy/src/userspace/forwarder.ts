@@ -12,7 +12,7 @@
  */
 
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import type { Clock } from '@dinghy/shared/api/clock'
+import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/client/logger'
 import { Balancer } from './balancer.ts'
 import type { Backend } from '../rules/endpoints.ts'
@@ -34,7 +34,12 @@ export interface ForwarderDeps {
   log: Logger
   /** The node that an address belongs to, if it is a pod's or a node's. */
   nodeOf(address: string): string | undefined
+  /** How to reach a backend, if not by its address; TCP alone. */
+  dial?: Dial
 }
+
+/** Rejects if nobody answers. */
+export type Dial = (backend: Backend) => Promise<Socket>
 
 /** A backend on a stopped machine would otherwise hold the client for minutes. */
 const connectTimeoutMs = 2_000
@@ -126,7 +131,8 @@ class TcpForwarder implements Forwarder {
   async #connect(backend: Backend, source: string | undefined): Promise<Socket | undefined> {
     const { clock, log } = this.#deps
     try {
-      return await dial(backend, source, clock)
+      const way = this.#deps.dial
+      return await (way ? inTime(way(backend), clock) : connectTo(backend, source, clock))
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       // All ports of this source are taken, or it is no address of this machine: better served under another name.
@@ -138,7 +144,7 @@ class TcpForwarder implements Forwarder {
   }
 }
 
-function dial({ address: host, port }: Backend, localAddress: string | undefined, clock: Clock): Promise<Socket> {
+function connectTo({ address: host, port }: Backend, localAddress: string | undefined, clock: Clock): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const options = { host, port, allowHalfOpen: true, noDelay: true, keepAlive: true }
     const upstream = connect(localAddress === undefined ? options : { ...options, localAddress })
@@ -154,7 +160,24 @@ function dial({ address: host, port }: Backend, localAddress: string | undefined
   })
 }
 
-function join(client: Socket, upstream: Socket): void {
+async function inTime(dialing: Promise<Socket>, clock: Clock): Promise<Socket> {
+  let timer: Timer | undefined
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = clock.setTimeout(() => reject(new Error('timed out connecting')), connectTimeoutMs)
+  })
+  try {
+    return await Promise.race([dialing, tooLate])
+  } catch (error) {
+    // Should it come after all, nobody waits for it; should it not, that has been said.
+    void dialing.then((socket) => socket.destroy()).catch(() => undefined)
+    throw error
+  } finally {
+    clock.clear(timer)
+  }
+}
+
+/** Pipes both ways until both have ended. */
+export function join(client: Socket, upstream: Socket): void {
   client.pipe(upstream)
   upstream.pipe(client)
   // pipe() passes an end on, but not a failure.

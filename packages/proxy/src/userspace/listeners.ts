@@ -116,7 +116,9 @@ class Listener {
   }
 
   async bind(): Promise<void> {
-    if (this.rule.protocol === 'SCTP') return this.#refuse('SCTP cannot be forwarded in user space')
+    const { protocol } = this.rule
+    if (protocol === 'SCTP') return this.#refuse('SCTP cannot be forwarded in user space')
+    if (protocol === 'UDP' && this.#options.dial) return this.#refuse('UDP cannot be forwarded through a unix socket')
     try {
       const listen = this.rule.protocol === 'UDP' ? listenUdp : listenTcp
       const forwarder = await listen(this.rule, this.#options)

@@ -4,7 +4,7 @@
  */
 
 import type { Node } from '@dinghy/shared/api/types'
-import { contains } from '../rules/cidr.ts'
+import { contains } from '@dinghy/shared/api/ipv4'
 
 export function nodeOfAddress(address: string, nodes: Node[]): string | undefined {
   const owner = nodes.find(({ spec, status }) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { contains } from './cidr.ts'
+import { contains } from './ipv4.ts'
 
 test.each<[string, string, boolean]>([
   ['127.64.1.0/24', '127.64.1.7', true],
