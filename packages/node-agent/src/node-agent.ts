@@ -184,7 +184,8 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     root,
     periodMs: options.statusPeriodMs,
   })
-  const lease = new NodeLease({ client, clock, log, node, periodMs: options.leasePeriodMs })
+  const { leasePeriodMs: periodMs } = options
+  const lease = new NodeLease({ client, clock, log, node, periodMs, onReachable: () => informers.reconnect() })
   const stats = new StatsSummary({ docker, observer, clock, node })
   const lookup = new ContainerLookup(pods.lister, observer)
   const { tls, logDirectory } = options

@@ -46,7 +46,7 @@ test.each([
 })
 
 test.each([
-  ['loopback, at first', {}, undefined, 'loopback'],
+  ['auto, at first', {}, undefined, 'auto'],
   ['what is asked for', { network: 'machines' }, undefined, 'machines'],
   ['what it has', {}, { ...before, network: 'machines' as const }, 'machines'],
   ['loopback, from before there were machines', {}, before, 'loopback'],

@@ -56,7 +56,7 @@ export function networkFor(
   file: ClusterFile = {},
 ): (typeof networks)[number] {
   const text = option ?? file.network
-  const asked = networks.find((one) => one === (text ?? (before ? 'auto' : 'loopback')))
+  const asked = networks.find((one) => one === (text ?? 'auto'))
   if (!asked) throw new UsageError(`--network takes auto, machines or loopback, not "${text}"`)
   if (!before) return asked
   const { network = 'loopback' } = before

@@ -61,7 +61,7 @@ function networkLines(status: ClusterStatus): string[] {
   const { nodeRange, podRange, serviceRange } = addressesOf(status)
   if (network === 'loopback') return [`  nodes       ${nodeRange} (slot ${slot}); node ports also on localhost`]
   return [
-    `  nodes       ${nodeRange} (slot ${slot}), each a network namespace`,
+    `  nodes       ${nodeRange} (slot ${slot}), each a network namespace; node ports also on localhost`,
     `  pods        ${podRange}`,
     `  Services    ${serviceRange}`,
   ]

@@ -33,7 +33,7 @@ export function up(): Command {
     .option('--driver <driver>', 'how containers run: auto, linux, process or oci (default: "auto")')
     .option(
       '--network <mode>',
-      'auto, machines (each node a network namespace; root) or loopback (default: "loopback")',
+      'auto, machines (each node a network namespace; root) or loopback (default: "auto")',
     )
     .option('--config <file>', 'read nodes, driver, network, logLevel and settings from a file such as dinghy.yaml')
     .option('--set <component.flag=value>', "a component's flag, kept for later starts; `settings` lists them", collect)

@@ -62,6 +62,10 @@ test('in machines mode what belongs to a node lives in its namespace, and all el
   expect(flagsOf('proxy-node-1', config)).toEqual(
     expect.arrayContaining(['--proxy-mode=nftables', '--cluster-cidr=10.244.0.0/16']),
   )
+  expect(flagsOf('gateway', config)).toEqual(
+    expect.arrayContaining(['--proxy-mode=gateway', '--switch-cidr=172.30.0.0/24']),
+  )
+  expect(flagsOf('gateway')).toEqual([])
   expect(flagsOf('proxy-node-1', { ...config, nft: false })).toContain('--proxy-mode=userspace')
   const launchers = componentsOf({ ...someConfig, ...config }, state).map(({ name, launcher }) => [name, launcher])
   expect(Object.fromEntries(launchers)).toMatchObject({

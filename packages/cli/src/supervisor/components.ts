@@ -114,6 +114,15 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
     ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen })] : []),
+    ...(isMachines
+      ? [
+          component('gateway', 'proxy', {
+            'proxy-mode': 'gateway',
+            'switch-cidr': addresses.nodeRange,
+            ...identityOf('proxy'),
+          }),
+        ]
+      : []),
   ]
   const nodes = numbered(config.nodes).flatMap(({ name, number }): ComponentSpec[] => {
     const node = { 'node-name': name, 'node-address': addresses.node(number) }

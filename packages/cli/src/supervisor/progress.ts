@@ -17,6 +17,7 @@ const purposes: Record<string, string> = {
   controller: 'Deployments, ReplicaSets, endpoints, nodes',
   runtime: 'images and containers, behind the Docker API',
   dns: 'names of Services and pods',
+  gateway: 'node ports and LoadBalancers, from this machine',
 }
 
 /** After so long without a change, what is missing is named. */
@@ -119,7 +120,7 @@ export class Progress {
 export function networkText(config: Pick<ClusterConfig, 'network' | 'slot' | 'nodes'>): string {
   const { node, nodeRange, podRange, serviceRange } = addressesOf(config)
   if (config.network === 'machines') {
-    return `network machines: nodes ${nodeRange}, pods ${podRange}, Services ${serviceRange}`
+    return `network machines: nodes ${nodeRange}, pods ${podRange}, Services ${serviceRange}; node ports also on localhost`
   }
   const addresses = numbered(config.nodes)
     .map(({ number }) => node(number))
