@@ -11,7 +11,7 @@ import { Cluster, root, until } from './harness/cluster.ts'
 
 const tools = ['ip', 'nft', 'nsenter'].filter((tool) => spawnSync('which', [tool]).status !== 0)
 const missing = process.getuid?.() === 0 ? tools.join(', ') : 'root'
-const cluster = new Cluster(2, undefined, ['--network', 'machines'])
+const cluster = new Cluster(2)
 
 const program = `require('http').createServer((request, response) =>
   response.end(process.env.HOSTNAME + ' ' + request.socket.remoteAddress)).listen(8080, '0.0.0.0')`
@@ -99,7 +99,7 @@ async function load(urls: string[], place: string[] = []): Promise<Load> {
 
 describe.skipIf(missing !== '')(`Services where nodes are machines${missing ? ` (needs ${missing})` : ''}`, () => {
   beforeAll(() => {
-    cluster.up()
+    cluster.up('--network', 'machines')
     apply(deployment('web', 3), service('web', { type: 'LoadBalancer' }))
     kubectl(['rollout', 'status', 'deploy/web', '--timeout=60s'])
   })

@@ -117,7 +117,8 @@ export async function supervise(
     ensurePki(config, state, url, clock.now())
     // The API server listens on the switch, and nodes live in their namespaces.
     progress.note(await made)
-    supervisor.start()
+    // Told to stop meanwhile: what starts now would not be stopped any more.
+    if (!stopping.signal.aborted) supervisor.start()
     await writeKubeconfig(state.kubeconfig, kubeconfigFor(config, state, url))
     // Loaded when the components are on their way: what they do takes longer.
     const controlServer = await import('../supervisor/control-server.ts')

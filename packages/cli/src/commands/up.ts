@@ -31,10 +31,7 @@ export function up(): Command {
     .option('-d, --detach', 'return when the cluster is ready, and leave it running')
     .option('--nodes <n>', 'how many nodes; more can be added later (default: 3)')
     .option('--driver <driver>', 'how containers run: auto, linux, process or oci (default: "auto")')
-    .option(
-      '--network <mode>',
-      'auto, machines (each node a network namespace; root) or loopback (default: "auto")',
-    )
+    .option('--network <mode>', 'auto, machines (each node a network namespace; root) or loopback (default: "auto")')
     .option('--config <file>', 'read nodes, driver, network, logLevel and settings from a file such as dinghy.yaml')
     .option('--set <component.flag=value>', "a component's flag, kept for later starts; `settings` lists them", collect)
     .option('--log-level <level>', 'of all components: trace, debug, info, warn, error (default: $LOG_LEVEL, info)')

@@ -21,7 +21,7 @@ afterEach(async () => {
 test('an attempt that nobody answers is given up, and its end is told', async () => {
   const clock = new FakeClock()
   const log = createLogger({ name: 'test', clock, write: () => undefined })
-  server.put(Nodes, { metadata: { name: 'node-1' } } as never)
+  server.put(Nodes, { metadata: { name: 'node-1' } })
   const client = new ApiClient({ server: server.url, userAgent: 'kubelet/node-1' })
   let isSilent = false
   let reached = 0
