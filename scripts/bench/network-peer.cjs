@@ -1,10 +1,13 @@
 /**
  * Both ends of the network benchmark, so that each may run in a network namespace of its own.
  *
- *   node network-peer.cjs serve PORT...                        answers every 64 bytes with 64 bytes
- *   node network-peer.cjs kept HOST PORT SECONDS               questions a second over 16 connections that stay
- *   node network-peer.cjs new HOST PORT SECONDS                questions a second, a connection each, 16 at once
- *   node network-peer.cjs dns HOST PORT SECONDS NAME           {rate, p99Ms} of 16 questions at once
+ *   node network-peer.cjs serve PORT...                  answers every 64 bytes with 64 bytes, "cpu" with what it used
+ *   node network-peer.cjs kept HOST PORT SECONDS         {rate, cpuUs}: questions over 16 connections that stay
+ *   node network-peer.cjs new HOST PORT SECONDS          {rate, cpuUs}: a connection for each question, 16 at once
+ *   node network-peer.cjs dns HOST PORT SECONDS NAME     {rate, p99Ms}: 16 questions at once
+ *
+ * cpuUs is the processor time of a question at both ends, the kernel's work for them included: on cables between
+ * network namespaces whoever sends does the work of the whole way. Unlike the rate it hardly depends on who else is busy.
  */
 
 const { createSocket } = require('node:dgram')
@@ -20,10 +23,32 @@ function serve(...ports) {
   for (const port of ports) {
     const server = createServer({ noDelay: true }, (socket) => {
       socket.on('error', () => socket.destroy())
-      socket.on('data', () => socket.write(message))
+      socket.on('data', (data) => socket.write(data.toString() === 'cpu' ? `${usedUs()} ` : message))
     })
     server.listen(Number(port), '0.0.0.0')
   }
+}
+
+function usedUs() {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+
+async function usedByServer(host, port) {
+  const socket = await opened(host, port)
+  const answer = new Promise((resolve) => socket.once('data', (data) => resolve(Number(data))))
+  socket.write('cpu')
+  const used = await answer
+  socket.destroy()
+  return used
+}
+
+/** Prints the rate, and the processor time of each question. */
+async function withCpu(host, port, seconds, ask) {
+  const before = usedUs() + (await usedByServer(host, port))
+  const { rate: asked, all } = await rate(Number(seconds), ask)
+  const used = usedUs() + (await usedByServer(host, port)) - before
+  print({ rate: asked, cpuUs: used / all })
 }
 
 /** `ask` is called by so many at once until the time is over; the first tenth is not counted. */
@@ -32,14 +57,16 @@ async function rate(seconds, ask) {
   const from = start + seconds * 100
   const end = start + seconds * 1_100
   let count = 0
+  let all = 0
   const work = async (_, worker) => {
     while (performance.now() < end) {
       await ask(worker)
+      all += 1
       if (performance.now() >= from) count += 1
     }
   }
   await Promise.all(Array.from({ length: atOnce }, work))
-  return count / seconds
+  return { rate: count / seconds, all }
 }
 
 function opened(host, port) {
@@ -63,18 +90,16 @@ function exchange(socket) {
 
 async function kept(host, port, seconds) {
   const sockets = await Promise.all(Array.from({ length: atOnce }, () => opened(host, port)))
-  print(await rate(Number(seconds), (worker) => exchange(sockets[worker])))
+  await withCpu(host, port, seconds, (worker) => exchange(sockets[worker]))
 }
 
 async function fresh(host, port, seconds) {
-  print(
-    await rate(Number(seconds), async () => {
-      const socket = await opened(host, port)
-      await exchange(socket)
-      // A reset: the benchmark must not run out of ports.
-      socket.resetAndDestroy()
-    }),
-  )
+  await withCpu(host, port, seconds, async () => {
+    const socket = await opened(host, port)
+    await exchange(socket)
+    // A reset: the benchmark must not run out of ports.
+    socket.resetAndDestroy()
+  })
 }
 
 async function dns(host, port, seconds, name) {
@@ -86,7 +111,7 @@ async function dns(host, port, seconds, name) {
     ...labels,
     Buffer.from([0, 0, 1, 0, 1]),
   ])
-  const asked = await rate(Number(seconds), (worker) => {
+  const { rate: asked } = await rate(Number(seconds), (worker) => {
     const start = performance.now()
     return new Promise((resolve) => {
       sockets[worker].once('message', () => {
