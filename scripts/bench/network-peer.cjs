@@ -7,7 +7,8 @@
  *   node network-peer.cjs dns HOST PORT SECONDS NAME     {rate, p99Ms}: 16 questions at once
  *
  * cpuUs is the processor time of a question at both ends, the kernel's work for them included: on cables between
- * network namespaces whoever sends does the work of the whole way. Unlike the rate it hardly depends on who else is busy.
+ * network namespaces whoever sends does the work of the whole way. Unlike the rate it hardly depends on who else is
+ * busy.
  */
 
 const { createSocket } = require('node:dgram')
