@@ -72,3 +72,16 @@ export function problemsOfUpdate(resource: string, sent: object, change: (object
   strategy.prepareForUpdate?.(next, previous)
   return (strategy.validateUpdate?.(next, previous) ?? []).map(fieldErrorMessage)
 }
+
+/** What the author of a new object is warned of. */
+export function warningsOf(resource: string, sent: object): string[] {
+  return definitionOf(resource).strategy.warnings?.(created(resource, sent)) ?? []
+}
+
+/** What the author of such a change is warned of. */
+export function warningsOfUpdate(resource: string, sent: object, change: (object: Loose) => void): string[] {
+  const previous = created(resource, sent)
+  const next = structuredClone(previous)
+  change(next)
+  return definitionOf(resource).strategy.warnings?.(next, previous) ?? []
+}

@@ -7,10 +7,10 @@ import { invalid, notSupported, required, type FieldError } from '@dinghy/shared
 import type { CronJob, CronJobSpec, JobSpec } from '@dinghy/shared/api/types'
 import { isTimeZone } from '@dinghy/shared/api/wall-clock'
 import { nonNegative, requiredOneOf } from './checks.ts'
-import { defaultJobSpec, validateJobSpec } from './job.ts'
+import { defaultJobSpec, jobSpecWarnings, validateJobSpec } from './job.ts'
 import type { KindRules } from './kind-rules.ts'
 import { nameIsDnsSubdomain } from './object-meta.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
+import { nameWarnings } from './pod-spec/warnings.ts'
 
 export const cronJobs: KindRules<CronJob> = {
   strategy: {
@@ -37,7 +37,10 @@ export const cronJobs: KindRules<CronJob> = {
       ...nonNegative('spec.successfulJobsHistoryLimit', spec.successfulJobsHistoryLimit),
       ...nonNegative('spec.failedJobsHistoryLimit', spec.failedJobsHistoryLimit),
     ],
-    warnings: ({ spec }) => podWarnings(spec.jobTemplate.spec?.template.spec, 'spec.jobTemplate.spec.template.spec'),
+    warnings: (next, previous) => [
+      ...nameWarnings(next.metadata.name, previous),
+      ...jobSpecWarnings(next, previous, next.spec.jobTemplate.spec, 'spec.jobTemplate.spec'),
+    ],
   },
 }
 

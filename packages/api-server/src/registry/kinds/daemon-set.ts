@@ -7,7 +7,7 @@ import type { DaemonSet, DaemonSetSpec } from '@dinghy/shared/api/types'
 import { intOrPercent, isOver100Percent, isZero, nonNegative, requiredOneOf, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
+import { templateWarnings } from './pod-spec/warnings.ts'
 import { validateSelector, validateTemplate } from './workload.ts'
 
 export const daemonSets: KindRules<DaemonSet> = {
@@ -33,7 +33,7 @@ export const daemonSets: KindRules<DaemonSet> = {
       ...nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit),
     ],
     validateUpdate: (next, previous) => unchanged('spec.selector', next.spec.selector, previous.spec.selector),
-    warnings: ({ spec }) => podWarnings(spec.template?.spec, 'spec.template.spec'),
+    warnings: (next, previous) => templateWarnings(next, previous, next.spec.template),
   },
 }
 

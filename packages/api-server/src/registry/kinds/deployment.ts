@@ -7,7 +7,7 @@ import type { Deployment, DeploymentSpec } from '@dinghy/shared/api/types'
 import { intOrPercent, isOver100Percent, isZero, nonNegative, requiredOneOf, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
+import { nameWarnings, templateWarnings } from './pod-spec/warnings.ts'
 import { validateSelector, validateTemplate } from './workload.ts'
 
 export const deployments: KindRules<Deployment> = {
@@ -37,7 +37,10 @@ export const deployments: KindRules<Deployment> = {
       ...validateDeadline(spec),
     ],
     validateUpdate: (next, previous) => unchanged('spec.selector', next.spec.selector, previous.spec.selector),
-    warnings: ({ spec }) => podWarnings(spec.template?.spec, 'spec.template.spec'),
+    warnings: (next, previous) => [
+      ...nameWarnings(next.metadata.name, previous),
+      ...templateWarnings(next, previous, next.spec.template),
+    ],
   },
   scale: {
     specReplicas: ['spec', 'replicas'],

@@ -306,11 +306,7 @@ describe('what is refused', () => {
       { spec: { taints: [{ key: 'a', effect: 'Sometimes' }] } },
       'spec.taints[0].effect: Unsupported value: "Sometimes": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
     ],
-    [
-      'namespaces',
-      { metadata: { name: 'a.b' } },
-      'metadata.name: Invalid value: "a.b": a lowercase RFC 1123 label must consist of',
-    ],
+    ['namespaces', { metadata: { name: 'a.b' } }, 'metadata.name: Invalid value: "a.b": must not contain dots'],
     ['persistentvolumeclaims', { spec: {} }, 'spec.accessModes: Required value: at least 1 access mode is required'],
     ['persistentvolumeclaims', { spec: { accessModes: ['ReadWriteOnce'] } }, 'spec.resources[storage]: Required value'],
     [

@@ -7,7 +7,7 @@ import type { ReplicaSet, ReplicationController } from '@dinghy/shared/api/types
 import { nonNegative, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
+import { nameWarnings, templateWarnings } from './pod-spec/warnings.ts'
 import { validateSelector, validateTemplate } from './workload.ts'
 
 const selectableFields: KindRules<ReplicaSet | ReplicationController>['selectableFields'] = {
@@ -35,7 +35,10 @@ export const replicaSets: KindRules<ReplicaSet> = {
       ...validateTemplate(spec.template, spec.selector, 'ReplicaSet'),
     ],
     validateUpdate: (next, previous) => unchanged('spec.selector', next.spec.selector, previous.spec.selector),
-    warnings: ({ spec }) => podWarnings(spec.template?.spec, 'spec.template.spec'),
+    warnings: (next, previous) => [
+      ...nameWarnings(next.metadata.name, previous),
+      ...templateWarnings(next, previous, next.spec.template),
+    ],
   },
   scale,
   selectableFields,
@@ -59,7 +62,10 @@ export const replicationControllers: KindRules<ReplicationController> = {
       ...nonNegative('spec.replicas', spec.replicas),
       ...validateTemplate(spec.template, { matchLabels: spec.selector ?? {} }, 'ReplicationController'),
     ],
-    warnings: ({ spec }) => podWarnings(spec.template?.spec, 'spec.template.spec'),
+    warnings: (next, previous) => [
+      ...nameWarnings(next.metadata.name, previous),
+      ...templateWarnings(next, previous, next.spec.template),
+    ],
   },
   scale,
   selectableFields,

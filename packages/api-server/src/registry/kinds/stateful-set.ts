@@ -9,7 +9,7 @@ import type { KindRules } from './kind-rules.ts'
 import { nameIsDnsLabel } from './object-meta.ts'
 import { defaultClaim } from './persistent-volume-claim.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
+import { claimWarnings, templateWarnings } from './pod-spec/warnings.ts'
 import { validateSelector, validateTemplate } from './workload.ts'
 
 export const statefulSets: KindRules<StatefulSet> = {
@@ -47,7 +47,13 @@ export const statefulSets: KindRules<StatefulSet> = {
       ...validateTemplate(withClaims(spec), spec.selector, 'StatefulSet'),
     ],
     validateUpdate,
-    warnings: ({ spec }) => podWarnings(spec.template?.spec, 'spec.template.spec'),
+    warnings: (next, previous) => [
+      ...templateWarnings(next, previous, next.spec.template),
+      ...(next.spec.volumeClaimTemplates ?? []).flatMap(({ spec }, i) =>
+        claimWarnings(spec, `spec.volumeClaimTemplates[${i}]`),
+      ),
+      ...((next.spec.revisionHistoryLimit ?? 0) < 0 ? [unlimitedHistory] : []),
+    ],
   },
   scale: {
     specReplicas: ['spec', 'replicas'],
@@ -55,6 +61,9 @@ export const statefulSets: KindRules<StatefulSet> = {
     selector: ['spec', 'selector'],
   },
 }
+
+const unlimitedHistory =
+  'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended'
 
 /** Each claim template becomes a volume of that name, which containers may mount. */
 function withClaims({ template, volumeClaimTemplates = [] }: StatefulSetSpec): PodTemplateSpec {

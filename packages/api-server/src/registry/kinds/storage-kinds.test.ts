@@ -108,7 +108,10 @@ describe('what is refused', () => {
     [
       'runtimeclasses',
       { handler: 'runc', overhead: { podFixed: { cups: '1' } } },
-      ['overhead.limits[cups]: Invalid value: "cups": must be a standard resource for containers'],
+      [
+        'overhead.limits[cups]: Invalid value: "cups": must be a standard resource type or fully qualified',
+        'overhead.limits[cups]: Invalid value: "cups": must be a standard resource for containers',
+      ],
     ],
   ])('%s: %#', (resource, sent, messages) => {
     expect(problemsOf(resource, sent)).toEqual(messages)
