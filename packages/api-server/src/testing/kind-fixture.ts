@@ -62,10 +62,16 @@ export function problemsOf(resource: string, sent: object): string[] {
   return errors.map(fieldErrorMessage)
 }
 
-/** What is wrong with changing the object so; `change` works on a copy of the created one. */
-export function problemsOfUpdate(resource: string, sent: object, change: (object: Loose) => void): string[] {
+/** What is wrong with changing the object so; `change` works on a copy of the created one, once that has the status. */
+export function problemsOfUpdate(
+  resource: string,
+  sent: object,
+  change: (object: Loose) => void,
+  status?: object,
+): string[] {
   const { strategy } = definitionOf(resource)
   const previous = created(resource, sent)
+  if (status) Object.assign(previous, { status })
   const next = structuredClone(previous)
   change(next)
   strategy.defaults?.(next)

@@ -157,7 +157,7 @@ export const goneVolumes: Record<string, string> = {
 }
 
 /** Some of upstream's names for them have other capitals. */
-const shownAs: Record<string, string> = { storageos: 'storageOS' }
+export const shownAs: ReadonlyMap<string, string> = new Map([['storageos', 'storageOS']])
 
 function volumeWarnings({ volumes = [] }: PodSpec, path: string): string[] {
   const tokens = new Set(
@@ -169,7 +169,7 @@ function volumeWarnings({ volumes = [] }: PodSpec, path: string): string[] {
       const gone = Object.entries(goneVolumes).filter(([kind]) => Object.hasOwn(volume, kind))
       const claim = volume.ephemeral?.volumeClaimTemplate?.spec
       return [
-        ...gone.map(([kind, words]) => `${at}.${ownValue(shownAs, kind) ?? kind}: ${words}`),
+        ...gone.map(([kind, words]) => `${at}.${shownAs.get(kind) ?? kind}: ${words}`),
         ...claimWarnings(claim, `${at}.ephemeral.volumeClaimTemplate.spec`),
       ]
     }),
