@@ -5,8 +5,16 @@
 
 import { encode, type RecordType } from 'dns-packet'
 import type { Metrics } from '@dinghy/shared/process/metrics'
-import type { Forwarder } from './forwarder.ts'
-import { codes, decoded, makeReply, readQuery, type Query, type ReplyContent, startOfAuthority } from './reply.ts'
+import type { Forwarder } from '@dinghy/shared/dns/forwarder'
+import {
+  codes,
+  decoded,
+  makeReply,
+  readQuery,
+  type Query,
+  type ReplyContent,
+  startOfAuthority,
+} from '@dinghy/shared/dns/reply'
 import { type ClusterView, lookUp, type Zone } from './zone.ts'
 
 export interface ResolverDeps {

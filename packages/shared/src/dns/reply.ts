@@ -91,7 +91,7 @@ export function fitToUdp(query: Query, reply: Buffer): Buffer {
   return short
 }
 
-/** The start of authority of the cluster's domain: for how long a client may remember that there is nothing. */
+/** The start of authority of a domain: for how long a client may remember that there is nothing. */
 export function startOfAuthority(domain: string, ttl: number): Answer {
   return {
     name: domain,

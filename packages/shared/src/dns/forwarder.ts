@@ -7,9 +7,9 @@
 
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
-import type { Clock } from '@dinghy/shared/api/clock'
-import { messageOf } from '@dinghy/shared/api/message-of'
-import type { Logger } from '@dinghy/shared/process/logger'
+import type { Clock } from '../api/clock.ts'
+import { messageOf } from '../api/message-of.ts'
+import type { Logger } from '../process/logger.ts'
 import { codes, decoded } from './reply.ts'
 
 export interface ForwarderOptions {

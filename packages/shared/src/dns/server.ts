@@ -1,20 +1,24 @@
 /**
- * The sockets: UDP, and TCP for answers that are too long for it (and whoever prefers it).
+ * The sockets of a DNS server: UDP, and TCP for answers that are too long for it (and whoever prefers it).
  */
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
-import type { Logger } from '@dinghy/shared/process/logger'
+import type { Logger } from '../process/logger.ts'
 import { lengthPrefix } from './forwarder.ts'
-import { fitToUdp } from './reply.ts'
-import type { Resolver } from './resolver.ts'
+import { fitToUdp, type Query } from './reply.ts'
+
+export interface Resolver {
+  /** The answer as it goes over TCP, and the question; undefined where there is nothing to answer to. */
+  answer(message: Buffer): Promise<{ query: Query; reply: Buffer } | undefined>
+}
 
 export interface ServerOptions {
   host: string
   /** 0 takes any that is free for both. */
   port: number
-  resolver: Pick<Resolver, 'answer'>
+  resolver: Resolver
   log: Logger
 }
 
@@ -64,7 +68,7 @@ export async function listen({ host, port, resolver, log }: ServerOptions): Prom
   }
 }
 
-function serveConnection(socket: Socket, resolver: ServerOptions['resolver'], log: Logger): void {
+function serveConnection(socket: Socket, resolver: Resolver, log: Logger): void {
   socket.on('error', (error) => log.debug({ err: error }, 'tcp'))
   socket.setTimeout(idleMs, () => socket.destroy())
   let received: Buffer = Buffer.alloc(0)
