@@ -2,15 +2,22 @@
  * Questions about the rest of the world: handed to the machine's name servers, and their answers remembered.
  *
  * A name server that does not answer is left alone for a while, and meanwhile the answer is "server failure" at once:
- * on a machine without a network a program in a pod must not wait for every name that it looks up.
+ * on a machine without a network a program in a pod must not wait for every name that it looks up. Silent is who
+ * answers nothing at all: a single name may be slow because somebody far away wants it to be.
+ *
+ * Whoever asks can be hostile to the others who are answered from the same memory. So each question goes out as one of
+ * ours (a fresh id, recursion wanted) and only an answer to that very question is taken; how many are under way, and
+ * how much is remembered, is bounded.
  */
 
+import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
+import { encode, type Packet, RECURSION_DESIRED } from 'dns-packet'
 import type { Clock } from '../api/clock.ts'
 import { messageOf } from '../api/message-of.ts'
 import type { Logger } from '../process/logger.ts'
-import { codes, decoded } from './reply.ts'
+import { codes, decoded, ednsRecord, type Query } from './reply.ts'
 
 export interface ForwarderOptions {
   /** The name servers of each domain; those of "" for all the rest. Addresses, with port 53 if none is said. */
@@ -20,8 +27,13 @@ export interface ForwarderOptions {
 }
 
 const timeoutMs = 2_000
+/** After this long without an answer the name server is asked something that it knows. */
+const doubtMs = 1_000
 const restMs = 10_000
 const mostCached = 10_000
+/** What is longer is asked for again. */
+const longestCached = 1232
+const mostUnderWay = 400
 const longestTtl = 3600
 const negativeTtl = 5
 
@@ -38,19 +50,33 @@ export class Forwarder {
   readonly #cache = new Map<string, Cached>()
   /** Until when a name server is not asked. */
   readonly #resting = new Map<string, number>()
+  /** When it said something last. */
+  readonly #heardMs = new Map<string, number>()
+  readonly #doubted = new Set<string>()
+  #underWay = 0
 
   constructor(options: ForwarderOptions) {
     this.#options = options
   }
 
-  /** The answer with the id of the question; undefined if nobody answers. `key` tells questions apart. */
-  async ask(query: Buffer, name: string, key: string, signal: AbortSignal): Promise<Buffer | undefined> {
+  /** The answer with the id of the question; undefined if nobody answers, or too much is under way. */
+  async ask(query: Query, signal: AbortSignal): Promise<Buffer | undefined> {
     const { clock } = this.#options
+    const { question } = query
+    const name = question.name.toLowerCase().replace(/\.$/, '')
+    const key = `${name} ${question.type} ${question.class} ${query.hasEdns} ${query.wantsDnssec}`
     const cached = this.#cache.get(key)
     if (cached && cached.untilMs > clock.now()) return answerFrom(cached, query, clock.now())
-    const reply = await this.#askInTurn(query, this.#upstreamsFor(name), signal)
-    if (reply) this.#remember(key, reply)
-    return reply
+    if (this.#underWay >= mostUnderWay) return undefined
+    this.#underWay += 1
+    try {
+      const reply = await this.#askInTurn(query, this.#upstreamsFor(name), signal)
+      if (!reply) return undefined
+      const kept = this.#remember(key, reply)
+      return answerFrom(kept, query, kept.keptAtMs)
+    } finally {
+      this.#underWay -= 1
+    }
   }
 
   #upstreamsFor(name: string): string[] {
@@ -60,40 +86,107 @@ export class Forwarder {
     return this.#options.upstreams.get(domains[0] ?? '') ?? []
   }
 
-  async #askInTurn(query: Buffer, upstreams: string[], signal: AbortSignal): Promise<Buffer | undefined> {
+  /** The next one is asked where one fails, as it does not when one says that there is no such name. */
+  async #askInTurn(query: Query, upstreams: string[], signal: AbortSignal): Promise<Buffer | undefined> {
     const { clock, log } = this.#options
     const rested = upstreams.filter((upstream) => (this.#resting.get(upstream) ?? 0) <= clock.now())
+    let failure: Buffer | undefined
     for (const upstream of rested) {
+      const askedMs = clock.now()
       try {
-        const reply = await askByUdp(query, upstream, clock, signal)
-        return isTruncated(reply) ? await askByTcp(query, upstream, clock, signal) : reply
+        const reply = await this.#askOne(query, upstream, signal)
+        this.#heardMs.set(upstream, clock.now())
+        if (![codes.serverFailure, codes.refused].includes(codeOf(reply))) return reply
+        failure = reply
       } catch (error) {
         if (signal.aborted) throw error
         log.debug({ upstream, reason: messageOf(error) }, 'a name server does not answer')
-        this.#resting.set(upstream, clock.now() + restMs)
+        const isSlow = error instanceof NoAnswer && (this.#heardMs.get(upstream) ?? -1) >= askedMs
+        if (!isSlow) this.#resting.set(upstream, clock.now() + restMs)
       }
     }
-    return undefined
+    return failure
   }
 
-  #remember(key: string, reply: Buffer): void {
+  async #askOne(query: Query, upstream: string, signal: AbortSignal): Promise<Buffer> {
+    const { clock } = this.#options
+    const sent = questionOf(query)
+    const doubt = clock.setTimeout(() => void this.#probe(upstream, signal), doubtMs)
+    try {
+      const reply = await askByUdp(sent, upstream, clock, signal)
+      return isTruncated(reply) ? await askByTcp(sent, upstream, clock, signal) : reply
+    } finally {
+      clock.clear(doubt)
+    }
+  }
+
+  /** Every name server knows those of the root. */
+  async #probe(upstream: string, signal: AbortSignal): Promise<void> {
+    if (this.#doubted.has(upstream)) return
+    this.#doubted.add(upstream)
+    const { clock, log } = this.#options
+    try {
+      await askByUdp(questionOf({ question: { type: 'NS', name: '.' } }), upstream, clock, signal)
+      this.#heardMs.set(upstream, clock.now())
+    } catch (error) {
+      log.debug({ upstream, reason: messageOf(error) }, 'a name server says nothing at all')
+    } finally {
+      this.#doubted.delete(upstream)
+    }
+  }
+
+  #remember(key: string, reply: Buffer): Cached {
+    const now = this.#options.clock.now()
     const packet = decoded(reply)
-    // Only what is known, and that something is not there: a failure may be over in a moment.
-    if (!packet || ![codes.noError, codes.nameError].includes((packet.flags ?? 0) & 0x0f)) return
-    const ttls = (packet.answers ?? []).flatMap((record) => ('ttl' in record ? (record.ttl ?? 0) : []))
+    const ttls = (packet?.answers ?? []).flatMap((record) => ('ttl' in record ? (record.ttl ?? 0) : []))
     const ttl = Math.min(longestTtl, ttls.length > 0 ? Math.min(...ttls) : negativeTtl)
-    if (ttl <= 0) return
+    // Only what is known, and that something is not there: a failure may be over in a moment.
+    const isWorthIt = packet && [codes.noError, codes.nameError].includes(codeOf(reply)) && ttl > 0
+    const kept = { reply, ttlOffsets: packet ? ttlOffsets(reply) : [], keptAtMs: now, untilMs: now + ttl * 1000 }
+    if (!isWorthIt || reply.length > longestCached) return kept
     const [oldest] = this.#cache.keys()
     if (this.#cache.size >= mostCached && oldest !== undefined) this.#cache.delete(oldest)
-    const now = this.#options.clock.now()
-    this.#cache.set(key, { reply, ttlOffsets: ttlOffsets(reply), keptAtMs: now, untilMs: now + ttl * 1000 })
+    // A copy: the answer may be a small part of what was read from a connection.
+    this.#cache.set(key, { ...kept, reply: Buffer.from(reply) })
+    return kept
   }
 }
 
-/** With the id of this question, and its records as much older as they are. */
-function answerFrom({ reply, ttlOffsets: offsets, keptAtMs }: Cached, query: Buffer, now: number): Buffer {
+class NoAnswer extends Error {}
+
+/** In the words of whoever asked, with an id that nobody else knows. */
+function questionOf(query: Pick<Query, 'question'> & Partial<Query>): Buffer {
+  const packet: Packet = {
+    type: 'query',
+    id: randomInt(0x1_0000),
+    flags: RECURSION_DESIRED,
+    questions: [query.question],
+    additionals: query.hasEdns ? [ednsRecord(query.wantsDnssec ?? false)] : [],
+  }
+  return encode(packet)
+}
+
+/** Whether these bytes answer this question: its id, and its name in whatever case. */
+function isReplyTo(sent: Buffer, reply: Buffer): boolean {
+  if (reply.length < 12 || reply.readUInt16BE(0) !== sent.readUInt16BE(0) || (reply.readUInt8(2) & 0x80) === 0) {
+    return false
+  }
+  // Some repeat no question when they refuse it.
+  if (reply.readUInt16BE(4) === 0) return codeOf(reply) !== codes.noError && codeOf(reply) !== codes.nameError
+  const end = endOfName(sent, 12) + 4
+  const text = (message: Buffer) => message.toString('latin1', 12, end).toLowerCase()
+  return reply.length >= end && text(sent) === text(reply)
+}
+
+function codeOf(reply: Buffer): number {
+  return reply.readUInt8(3) & 0x0f
+}
+
+/** With the id and the spelling of this question, and its records as much older as they are. */
+function answerFrom({ reply, ttlOffsets: offsets, keptAtMs }: Cached, query: Query, now: number): Buffer {
   const answer = Buffer.from(reply)
-  answer.writeUInt16BE(query.readUInt16BE(0), 0)
+  answer.writeUInt16BE(query.id, 0)
+  if (answer.readUInt16BE(4) === 1) encode({ type: 'query', questions: [query.question] }).copy(answer, 12, 12)
   const age = Math.floor((now - keptAtMs) / 1000)
   for (const offset of offsets) answer.writeUInt32BE(Math.max(0, answer.readUInt32BE(offset) - age), offset)
   return answer
@@ -142,8 +235,7 @@ async function askByUdp(query: Buffer, upstream: string, clock: Clock, signal: A
       socket.on('error', reject)
       socket.connect(port, host, () => socket.send(query))
       socket.on('message', (reply) => {
-        // Somebody else's guess at an answer has another id.
-        if (reply.length >= 12 && reply.readUInt16BE(0) === query.readUInt16BE(0)) resolve(reply)
+        if (isReplyTo(query, reply)) resolve(reply)
       })
     },
   )
@@ -163,7 +255,10 @@ async function askByTcp(query: Buffer, upstream: string, clock: Clock, signal: A
       socket.on('data', (chunk) => {
         received = Buffer.concat([received, chunk])
         const length = received.length >= 2 ? received.readUInt16BE(0) : Infinity
-        if (received.length >= length + 2) resolve(received.subarray(2, length + 2))
+        if (received.length < length + 2) return
+        const reply = received.subarray(2, length + 2)
+        if (isReplyTo(query, reply)) resolve(reply)
+        else reject(new Error('answered something else'))
       })
       socket.write(Buffer.concat([lengthPrefix(query), query]))
     },
@@ -187,7 +282,7 @@ async function withinTime(
     return await new Promise<Buffer>((resolve, reject) => {
       const abort = () => reject(signal.reason as Error)
       signal.addEventListener('abort', abort, { once: true })
-      const timer = clock.setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+      const timer = clock.setTimeout(() => reject(new NoAnswer(`no answer within ${timeoutMs} ms`)), timeoutMs)
       cleanUp.push(
         () => signal.removeEventListener('abort', abort),
         () => clock.clear(timer),
