@@ -129,6 +129,14 @@ test('one that is slow with a single name is not', async () => {
   expect(await addressesOf('b.example')).toEqual(['192.0.2.2'])
 })
 
+test('a name server that this machine has no way to is one that does not answer', async () => {
+  const log = createLogger({ name: 'dns', clock, write: () => undefined })
+  // Nobody may send to all of a network without asking for that right.
+  const upstreams = new Map([['', ['255.255.255.255', `127.0.0.1:${servers[0].socket.address().port}`]]])
+  forwarder = new Forwarder({ upstreams, clock, log })
+  expect(await addressesOf('example.com')).toEqual(['192.0.2.1'])
+})
+
 test('a bounded number of questions is under way', async () => {
   for (const server of servers) server.answers = () => []
   const asking = Array.from({ length: 400 }, (_, i) => addressesOf(`${i}.example`))

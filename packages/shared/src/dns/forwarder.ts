@@ -233,7 +233,9 @@ async function askByUdp(query: Buffer, upstream: string, clock: Clock, signal: A
     () => socket.close(),
     (resolve, reject) => {
       socket.on('error', reject)
-      socket.connect(port, host, () => socket.send(query))
+      // Not by a callback, which would be given the error of a machine without a way there.
+      socket.on('connect', () => socket.send(query))
+      socket.connect(port, host)
       socket.on('message', (reply) => {
         if (isReplyTo(query, reply)) resolve(reply)
       })

@@ -90,10 +90,20 @@ export function makeReply(query: Query, content: ReplyContent): Buffer {
   return encode(packet)
 }
 
-/** What does not fit is left out, and the client asks again by TCP. */
+/**
+ * What does not fit is left out, and the client asks again by TCP. As many addresses as fit stay in: some clients know
+ * no TCP.
+ */
 export function fitToUdp(query: Query, reply: Buffer): Buffer {
   if (reply.length <= query.udpSize) return reply
-  const short = makeReply(query, {})
+  const answers = decoded(reply)?.answers?.filter(({ type }) => ['A', 'AAAA', 'CNAME'].includes(type)) ?? []
+  let short = makeReply(query, {})
+  for (let fitting = answers.length; fitting > 0; fitting--) {
+    const shorter = makeReply(query, { answers: answers.slice(0, fitting) })
+    if (shorter.length > query.udpSize) continue
+    short = shorter
+    break
+  }
   short.writeUInt16BE(short.readUInt16BE(2) | (reply.readUInt16BE(2) & 0x0f) | TRUNCATED_RESPONSE, 2)
   return short
 }
