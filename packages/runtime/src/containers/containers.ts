@@ -13,6 +13,7 @@ import type { LiveSnapshotter } from '../snapshots/snapshotter.ts'
 import type { EventBus } from '../events.ts'
 import type { Image, ImageStore } from '@dinghy/images/store/image-store'
 import { checkPlatform } from '@dinghy/images/distribution/platform'
+import type { NameServers } from '../networks/name-servers.ts'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
 import { HeldDirectory } from '../snapshots/held-directory.ts'
@@ -44,6 +45,7 @@ export interface ContainersOptions {
   images: Pick<ImageStore, 'resolve'>
   networks: Networks
   bridges: Cables | undefined
+  nameServers?: Pick<NameServers, 'open'> | undefined
   proxies: PortProxies
   volumes: Volumes
   events: EventBus
@@ -95,6 +97,11 @@ export class Containers {
   /** Newest first, as `docker ps` shows them. */
   list(): Container[] {
     return [...this.#byId.values()].toSorted((a, b) => (a.record.created < b.record.created ? 1 : -1))
+  }
+
+  /** The same in no order, for questions that come often. */
+  records(): ContainerRecord[] {
+    return [...this.#byId.values()].map(({ record }) => record)
   }
 
   /** By id, name or unambiguous beginning of an id; 404 otherwise. */
