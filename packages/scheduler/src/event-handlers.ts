@@ -93,7 +93,7 @@ function onAssigned(
   else if (demands(previous) !== demands(pod)) queue.notify({ type: 'AssignedPodUpdated', pod, previous }, revision)
 }
 
-function isFinished({ status }: Pod): boolean {
+export function isFinished({ status }: Pod): boolean {
   return status.phase === 'Succeeded' || status.phase === 'Failed'
 }
 

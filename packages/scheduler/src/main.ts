@@ -6,6 +6,7 @@
  *   scheduling-queue  who is next            event-handlers, cache, snapshot  what the cluster looks like
  *   framework, plugins/*  which nodes do     schedule  the decision, pure     preemption  making room
  *   scheduler  the loop that acts            fit-error  what people are told
+ *   explain  every plugin's word on every node, at any past revision (past-cluster, recent-decisions)
  */
 
 import { ApiClient } from '@dinghy/shared/client/api-client'
@@ -22,10 +23,10 @@ runMain({
     ...kubeconfigFlag,
     ...leaseFlags,
   },
-  run: async ({ flags, log, clock, signal, health, metrics }) => {
+  run: async ({ flags, log, clock, signal, health, metrics, debug }) => {
     const client = new ApiClient({ ...(await readKubeconfig(flags.kubeconfig)), userAgent: schedulerName })
     const identity = leaseIdentity(flags.leaderElectIdentity)
     const lease = flags.leaderElect ? { client, clock, name: 'kube-scheduler', identity, log } : undefined
-    await startScheduler({ client, clock, log, health, metrics, random: Math.random, lease }, signal)
+    await startScheduler({ client, clock, log, health, metrics, debug, random: Math.random, lease }, signal)
   },
 })

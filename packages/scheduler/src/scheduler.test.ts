@@ -17,6 +17,7 @@ import {
 import type { Event, Pod } from '@dinghy/shared/api/types'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
+import type { DebugPage } from '@dinghy/shared/process/debug-server'
 import { Health } from '@dinghy/shared/process/health'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { Metrics } from '@dinghy/shared/process/metrics'
@@ -31,6 +32,7 @@ let clock: FakeClock
 let controller: AbortController
 let running: Promise<void>
 let metrics: Metrics
+let pages: Map<string, DebugPage>
 
 beforeEach(async () => {
   server = await TinyApiServer.start()
@@ -38,6 +40,7 @@ beforeEach(async () => {
   controller = new AbortController()
   setMaxListeners(0, controller.signal) // as runMain does
   metrics = new Metrics()
+  pages = new Map()
 })
 
 afterEach(async () => {
@@ -54,7 +57,9 @@ async function eventually(check: () => void | Promise<void>): Promise<void> {
 function start(): void {
   const client = new ApiClient({ server: server.url, userAgent: 'default-scheduler' })
   const log = createLogger({ name: 'scheduler', level: 'fatal', clock })
-  running = startScheduler({ client, clock, log, health: new Health(), metrics, random: () => 0 }, controller.signal)
+  const debug = { addPage: (path: string, page: DebugPage) => void pages.set(path, page) }
+  const health = new Health()
+  running = startScheduler({ client, clock, log, health, metrics, debug, random: () => 0 }, controller.signal)
 }
 
 function addNode(name: string, traits?: NodeTraits) {
@@ -389,4 +394,37 @@ test('pods of one Service or controller are spread over the nodes', async () => 
     ['n1', 'n2'],
     ['n1', 'n2'],
   ])
+})
+
+describe('/debug/explain-schedule', () => {
+  function explained(query: string): unknown {
+    return pages.get('/debug/explain-schedule')?.(new URLSearchParams(query), controller.signal)
+  }
+
+  test('asks every plugin about every node, the pod itself aside', async () => {
+    addNode('big', { allocatable: { cpu: '4' } })
+    addNode('small', { allocatable: { cpu: '1' }, unschedulable: true })
+    addPod('there', { requests: { cpu: '3' }, nodeName: 'big' })
+    addPod('done', { requests: { cpu: '3' }, nodeName: 'big', status: { phase: 'Succeeded' } })
+    start()
+    expect(await explained('name=there')).toMatchObject({
+      nodeName: 'big',
+      best: ['big'],
+      nodes: [
+        { node: 'big', refusals: [] },
+        {
+          node: 'small',
+          refusals: [
+            { plugin: 'NodeUnschedulable', reasons: ['node(s) were unschedulable'] },
+            { plugin: 'NodeResourcesFit', reasons: ['Insufficient cpu'] },
+          ],
+        },
+      ],
+    })
+  })
+
+  test('of a pod that is not there', async () => {
+    start()
+    await expect(explained('name=nobody')).rejects.toThrow('pods "nobody" not found')
+  })
 })

@@ -28,6 +28,7 @@ import type { Plugin } from './framework.ts'
 import type { SchedulerMetrics } from './metrics.ts'
 import type { Nominations } from './nominations.ts'
 import { preempt, type Candidate } from './preemption.ts'
+import type { RecentDecisions } from './recent-decisions.ts'
 import { schedulePod, type Random } from './schedule.ts'
 import type { QueuedPod, SchedulingQueue } from './scheduling-queue.ts'
 import type { Lookups, Snapshot } from './snapshot.ts'
@@ -40,6 +41,7 @@ export interface SchedulerDeps {
   cache: SchedulerCache
   queue: SchedulingQueue
   nominations: Nominations
+  recent: RecentDecisions
   lookups: Lookups
   plugins: readonly Plugin[]
   volumes: Pick<VolumeBinder, 'bindVolumes'>
@@ -81,7 +83,10 @@ async function decide(deps: SchedulerDeps, item: QueuedPod, signal: AbortSignal)
     const decision = schedulePod(pod, cluster, deps.plugins, deps.random)
     metrics.attempted(decision.nodeName === undefined ? 'unschedulable' : 'scheduled', clock.now() - started)
     if (decision.nodeName === undefined) await onNoFit(deps, item, cluster, decision.diagnosis, signal)
-    else cache.assume(pod, decision.nodeName)
+    else {
+      cache.assume(pod, decision.nodeName)
+      deps.recent.remember({ pod, cluster, nodeName: decision.nodeName })
+    }
     return decision.nodeName
   } catch (error) {
     await onError(deps, item, error, signal)

@@ -9,17 +9,20 @@ import type { ApiClient } from '@dinghy/shared/client/api-client'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { Informers } from '@dinghy/shared/client/informer'
 import { type LeaseOptions, runWithLease } from '@dinghy/shared/client/leader-election'
+import type { DebugServer } from '@dinghy/shared/process/debug-server'
 import type { Health } from '@dinghy/shared/process/health'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
 import { debugQueues } from '@dinghy/shared/reconcile/gate'
 import { SchedulerCache } from './cache.ts'
 import { schedulerName, watchCluster } from './event-handlers.ts'
-import { informerLookups } from './lookups.ts'
+import { explainPage } from './explain-page.ts'
+import { lookupsIn } from './lookups.ts'
 import { schedulerMetrics } from './metrics.ts'
 import { Nominations } from './nominations.ts'
 import { tellOfPause } from './pause-notice.ts'
 import { defaultPlugins } from './plugins/default-plugins.ts'
+import { RecentDecisions } from './recent-decisions.ts'
 import type { Random } from './schedule.ts'
 import { runScheduler } from './scheduler.ts'
 import { SchedulingQueue } from './scheduling-queue.ts'
@@ -32,6 +35,7 @@ export interface StartOptions {
   log: Logger
   health: Health
   metrics: Metrics
+  debug: Pick<DebugServer, 'addPage'>
   random: Random
   /** With it, pods are placed only while it is held. */
   lease?: LeaseOptions | undefined
@@ -41,7 +45,7 @@ export interface StartOptions {
 export async function startScheduler(options: StartOptions, signal: AbortSignal): Promise<void> {
   const { client, clock, log, health, metrics, random, lease } = options
   const informers = new Informers(client, { clock, log })
-  const lookups = informerLookups(informers)
+  const lookups = lookupsIn((resource) => informers.for(resource).lister)
   const disruptionBudgets = informers.for(PodDisruptionBudgets).lister
   const queue = new SchedulingQueue({
     clock,
@@ -52,6 +56,11 @@ export async function startScheduler(options: StartOptions, signal: AbortSignal)
   debugQueues.set(schedulerName, queue)
   watchCluster(informers, state)
 
+  const recent = new RecentDecisions()
+  options.debug.addPage('/debug/explain-schedule', (query, signal) =>
+    explainPage({ client, log, recent }, query, signal),
+  )
+
   let synced = false
   health.addCheck('informers', () => synced)
   informers.start(signal)
@@ -60,6 +69,7 @@ export async function startScheduler(options: StartOptions, signal: AbortSignal)
   const events = new EventRecorder(client, { component: schedulerName, clock, log })
   const deps = {
     ...state,
+    recent,
     client,
     clock,
     log,
