@@ -11,6 +11,7 @@
  */
 
 import { setMaxListeners } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
 import { begin } from '../api/at-start.ts'
 import { systemClock, type Clock } from '../api/clock.ts'
 import { debugQueues } from '../reconcile/gate.ts'
@@ -146,6 +147,8 @@ async function serve<S extends FlagSpec>(
   const whenReady = health.untilReady(systemClock, signal).then(() => {
     announce({ readyAt: systemClock.now() })
     log.debug('ready')
+    // Components are started without (scripts/snapshot.mjs): what is hot in a start rarely is afterwards.
+    setFlagsFromString('--opt')
   })
   // Work may end without ever having been ready. An error here is one that nobody caught, and ends the process.
   void whenReady.catch(unlessAborted)
