@@ -34,6 +34,7 @@ export async function holdRehearsal(outdirs) {
     console.warn(
       `snapshots are made without a rehearsal, and a start will take longer: ${error.stderr || error.message}`,
     )
+    // Of a cluster that did not start there may be nothing to stop.
     await cli('down', '--wipe').catch(() => undefined)
   } finally {
     await rm(stateDir, { recursive: true, force: true })

@@ -7,8 +7,8 @@
  *                          └─► rehearsal ─► main.cache ─┘
  *
  * A snapshot keeps the compiled code of functions that have been called, and none of a start has been when it is made.
- * So a cluster is started and stopped once (rehearsal.mjs), and what its processes have compiled goes into the snapshots:
- * 10 to 40 ms less for each. Without it, as in `npm run watch`, all works and takes a little longer.
+ * So a cluster is started and stopped once (rehearsal.mjs), and what its processes have compiled goes into the
+ * snapshots: 10 to 40 ms less for each. Without it, as in `npm run watch`, all works and takes a little longer.
  *
  * snapshot.json says which Node, with which V8 flags, in which directory the snapshot is of, and what Node is told to
  * wake it; the supervisor does so only if all of that is so (packages/cli/src/supervisor/snapshot.ts), and else starts

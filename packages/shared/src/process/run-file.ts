@@ -1,6 +1,6 @@
 /**
- * The run file: a few lines of JSON by which a process says that it is up, who it is, where it listens, and, later, that
- * it has become ready.
+ * The run file: a few lines of JSON by which a process says that it is up, who it is, where it listens and, later,
+ * that it has become ready.
  *
  * Readers may rely on: the file is either absent or whole, never half-written, because it is renamed into place.
  */
