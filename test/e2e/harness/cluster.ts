@@ -46,11 +46,12 @@ export class Cluster {
     if (user) chownSync(this.stateDir, user.uid, user.gid)
   }
 
-  up(): void {
+  /** `options` for this start alone. */
+  up(...options: string[]): void {
     // No test asks a name server of this machine; an ordinary user's cluster has no DNS at all.
     const hasDns = !this.#user && process.getuid?.() === 0
     const settings = hasDns ? ['--set', 'dns.resolv-conf='] : []
-    const { code, stderr } = this.dinghy('up', '--detach', '--nodes', String(this.#nodes), ...settings)
+    const { code, stderr } = this.dinghy('up', '--detach', '--nodes', String(this.#nodes), ...settings, ...options)
     if (code !== 0) throw new Error(`dinghy up ended with ${code}: ${stderr}\n${this.logTail('supervisor')}`)
   }
 
