@@ -8,6 +8,7 @@
  */
 
 import { rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
@@ -15,6 +16,7 @@ import { Component, type ComponentDeps, type ComponentStatus, type Ending } from
 import { componentsOf } from './components.ts'
 import { killContainers, stopContainers, type Stopping } from './containers.ts'
 import { NoAnswer } from './http.ts'
+import { watchRunFiles } from './run-files.ts'
 
 /** How long a stop waits for a runtime that is just being started again: only the runtime can stop containers. */
 const runtimePatienceMs = 10_000
@@ -22,7 +24,7 @@ const runtimePatienceMs = 10_000
 /** On a busy machine one that works may take seconds to answer, and must not be killed for that. */
 const runtimeAnswerMs = 5_000
 
-export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'askHealth'> {
+export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'askHealth' | 'hasBecomeReady'> {
   config: ClusterConfig
   state: StateDir
   clock: Clock
@@ -53,17 +55,21 @@ export class Supervisor {
   readonly config: ClusterConfig
   readonly #deps: SupervisorDeps
   readonly #components: Component[]
+  readonly #runFiles: { close(): void }
   #waitingFor: string[] = []
   /** Before, all components but the runtime look like those of a node that is switched off. */
   #isStarted = false
 
   constructor(deps: SupervisorDeps) {
-    const { config, state, clock, onChange, startProcess, askHealth } = deps
+    const { config, state, clock, onChange, startProcess, askHealth, hasBecomeReady } = deps
     this.config = config
     this.#deps = deps
     this.#components = componentsOf(config, state).map((spec) => {
       const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
-      return new Component(spec, { clock, paths, onChange, startProcess, askHealth })
+      return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
+    })
+    this.#runFiles = watchRunFiles(dirname(state.runFile('any')), (name) => {
+      this.#components.find(({ spec }) => spec.name === name)?.published()
     })
   }
 
@@ -135,6 +141,7 @@ export class Supervisor {
     )
     await this.#stopAll(this.#components.filter(isKeeper), atOnce, endings)
     for (const component of this.#components) rmSync(state.runFile(component.spec.name), { force: true })
+    this.#runFiles.close()
     hold.close()
     const those = (ending: Ending) => [...endings].filter(([, is]) => is === ending).map(([name]) => name)
     return { killed: those('killed'), stays: those('stays'), ...(containersLeft ? { containersLeft } : {}) }
