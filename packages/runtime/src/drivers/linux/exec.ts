@@ -45,8 +45,8 @@ const asChild = ['sh', '-c', '(exec "$@" 2>&3 3>&-); exit $?', 'sh']
 const asJob = ['sh', '-c', 'exec 2>&3 3>&-; set -m; "$@"; exit $?', 'sh']
 
 /**
- * What a shell does before it becomes the command, its arguments: it gives the terminal, if it is on one, to the user of
- * the program, and goes into the cgroups, so that nothing of the container runs outside.
+ * What a shell does before it becomes the command, its arguments: it gives the terminal, if it is on one, to the user
+ * of the program, and goes into the cgroups, so that nothing of the container runs outside.
  */
 function preparation({ cgroups, tty, mayTakeTerminal, uid }: Options, isForked: boolean): string {
   const { tasks, procs } = cgroups
