@@ -46,10 +46,11 @@ export class Cluster {
     if (user) chownSync(this.stateDir, user.uid, user.gid)
   }
 
-  up(): void {
+  /** `flags` are component.flag=value. */
+  up(...flags: string[]): void {
     // No test asks a name server of this machine; an ordinary user's cluster has no DNS at all.
     const hasDns = !this.#user && process.getuid?.() === 0
-    const settings = hasDns ? ['--set', 'dns.resolv-conf='] : []
+    const settings = [...(hasDns ? ['dns.resolv-conf='] : []), ...flags].flatMap((flag) => ['--set', flag])
     const { code, stderr } = this.dinghy('up', '--detach', '--nodes', String(this.#nodes), ...settings)
     if (code !== 0) throw new Error(`dinghy up ended with ${code}: ${stderr}\n${this.logTail('supervisor')}`)
   }
