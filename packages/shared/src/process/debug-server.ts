@@ -14,6 +14,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Clock, systemClock } from '../api/clock.ts'
+import { StatusError } from '../api/errors.ts'
 import { HttpError } from '../http/http-error.ts'
 import { parseHostPort } from '../http/listen-address.ts'
 import { isLocalRequest } from '../http/local-request.ts'
@@ -22,11 +23,14 @@ import { debugQueues, type Gate } from '../reconcile/gate.ts'
 import { type Health, healthText } from './health.ts'
 import type { Metrics } from './metrics.ts'
 
+/** A StatusError that it throws becomes the answer's code and text. */
+export type DebugPage = (query: URLSearchParams, signal: AbortSignal) => unknown
+
 export interface DebugServer {
   /** Where it listens: "http://127.0.0.1:34567". */
   readonly url: string
-  /** Adds a page of the process' own: GET `path` answers with `page()` as JSON. */
-  addPage(path: string, page: () => unknown): void
+  /** Adds a page of the process' own: GET `path` answers with what `page` returns, as JSON. */
+  addPage(path: string, page: DebugPage): void
   close(): Promise<void>
 }
 
@@ -41,16 +45,17 @@ export interface DebugServerOptions {
 
 export async function startDebugServer(options: DebugServerOptions): Promise<DebugServer> {
   const { health, metrics, address, queues = debugQueues, clock = systemClock } = options
-  const pages = new Map<string, () => unknown>()
+  const pages = new Map<string, DebugPage>()
   const server = new HttpServer({
     guard: (headers) => {
       if (!isLocalRequest(headers)) throw new HttpError(403, 'only programs of this machine may ask')
     },
     // Pages are added while the server runs, which Fastify's routes cannot be.
-    notFound: (request, reply) => {
-      const page = pages.get(urlOf(request).pathname)
+    notFound: async (request, reply) => {
+      const { pathname, searchParams } = urlOf(request)
+      const page = pages.get(pathname)
       if (!page) throw new HttpError(404, '404 page not found')
-      return json(reply, page())
+      return json(reply, await pageOf(page, searchParams, server.signalOf(request, reply)))
     },
   })
   server.app.addHook('onSend', async (_request, reply) => void reply.header('x-content-type-options', 'nosniff'))
@@ -107,6 +112,15 @@ function onQueues(
   }
   const chosen = [...queues].filter(([name]) => wanted.length === 0 || wanted.includes(name))
   return json(reply, { queues: Object.fromEntries(chosen.map(([name, queue]) => [name, act(queue)])) })
+}
+
+async function pageOf(page: DebugPage, query: URLSearchParams, signal: AbortSignal): Promise<unknown> {
+  try {
+    return await page(query, signal)
+  } catch (error) {
+    if (error instanceof StatusError) throw new HttpError(error.code, error.message)
+    throw error
+  }
 }
 
 function urlOf(request: FastifyRequest): URL {

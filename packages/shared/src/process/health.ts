@@ -25,6 +25,10 @@ export class Health {
     this.#checks.set(name, { check, live })
   }
 
+  get size(): number {
+    return this.#checks.size
+  }
+
   /** Runs the checks that count for this endpoint, in the order in which they were added. */
   async run(endpoint: 'livez' | 'readyz' | 'healthz'): Promise<CheckResult[]> {
     const wanted = [...this.#checks].filter(([, { live }]) => live || endpoint === 'readyz')

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { debugQueues, type Gate } from '../reconcile/gate.ts'
+import { FlagError } from './flags.ts'
 import { runMain, type Context, type Host, type Main } from './main.ts'
 
 class FakeHost extends EventEmitter implements Host {
@@ -57,11 +58,14 @@ describe('starting and stopping', () => {
   test('writes the run file, serves, and leaves in order on SIGTERM', async () => {
     const runFile = join(directory, 'run.json')
     const host = new FakeHost('--run-file', runFile)
-    const { debug, flags, announce } = await start(host)
+    const { debug, flags, announce, health } = await start(host)
     expect(flags.server).toBe('x')
     expect(JSON.parse(readFileSync(runFile, 'utf8'))).toEqual({ name: 'test', pid: process.pid, debug: debug.url })
     announce({ serves: 'here' })
     expect(JSON.parse(readFileSync(runFile, 'utf8'))).toMatchObject({ serves: 'here', debug: debug.url })
+    // Without a check of its own it is still on its way.
+    expect((await fetch(`${debug.url}/readyz`)).status).toBe(500)
+    health.addCheck('work', () => true)
     expect(await (await fetch(`${debug.url}/readyz`)).text()).toBe('ok')
     host.emit('SIGTERM')
     expect(await host.exited).toBe(0)
@@ -123,6 +127,16 @@ describe('the command line', () => {
     expect(await wrong.exited).toBe(1)
   })
 
+  test.each<[string, () => Promise<void>, number, string[]]>([
+    ['is right', () => Promise.resolve(), 0, []],
+    ['is wrong', () => Promise.reject(new FlagError('--server: no')), 1, ['test: --server: no (see --help)\n']],
+  ])('--check-flags looks at what a flag points to: it %s', async (_how, checkFlags, code, printed) => {
+    const host = new FakeHost('--check-flags')
+    runMain({ name: 'test', flags, checkFlags, run: () => Promise.reject(new Error('it ran')) }, host)
+    expect(await host.exited).toBe(code)
+    expect(host.printed).toEqual(printed)
+  })
+
   test('a wrong flag is one clear line', async () => {
     const host = new FakeHost('--sever', 'y')
     runMain({ name: 'test', flags, run: () => Promise.reject(new Error('must not run')) }, host)
@@ -161,7 +175,7 @@ describe('the debug server', () => {
     const ready = await fetch(`${url}/readyz`)
     expect([ready.status, await ready.text()]).toEqual([
       500,
-      '[+]ping ok\n[+]shutdown ok\n[-]synced failed: not yet\nreadyz check failed\n',
+      '[+]ping ok\n[+]shutdown ok\n[+]begun ok\n[-]synced failed: not yet\nreadyz check failed\n',
     ])
     expect((await fetch(`${url}/livez`)).status).toBe(200)
     const metrics = await (await fetch(`${url}/metrics`)).text()
