@@ -36,7 +36,7 @@ const closeWithinMs = 1_000
 const withoutNft = 'nft is not installed: Services are forwarded in user space, and NetworkPolicies are not in force'
 
 /** What `up` needs of the world around it; tests bring their own. */
-export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth'> {
+export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth' | 'hasBecomeReady'> {
   clock: Clock
   /** Gives us signals, and leads to whoever typed `up --detach`. */
   host: EventEmitter & { send?: ((message: string) => unknown) | undefined }
