@@ -35,7 +35,7 @@ const diskCheckMs = 2_000
 const closeWithinMs = 1_000
 
 /** What `up` needs of the world around it; tests bring their own. */
-export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth'> {
+export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth' | 'hasBecomeReady'> {
   clock: Clock
   /** Gives us signals, and leads to whoever typed `up --detach`. */
   host: EventEmitter & { send?: ((message: string) => unknown) | undefined }

@@ -17,7 +17,7 @@ export async function complaintOf(status: ComponentStatus, state: StateDir): Pro
   const log = state.log(name)
   const said = existsSync(log) ? lastWords(log) : undefined
   if (said !== undefined) return said
-  const debug = pid === undefined ? undefined : readRunFile(state.runFile(name), pid)
+  const debug = pid === undefined ? undefined : readRunFile(state.runFile(name), pid)?.debug
   if (debug === undefined) return undefined
   try {
     const { text } = await send({ method: 'GET', ...onDebugServer(debug, '/readyz'), timeoutMs: answerWithinMs })

@@ -25,9 +25,17 @@ import { type StopOptions, Supervisor } from './supervisor.ts'
 async function serving(state: StateDir) {
   const processes = new FakeProcesses()
   const clock = new FakeClock()
-  const { startProcess, askHealth } = processes
+  const { startProcess, askHealth, hasBecomeReady } = processes
   const config = structuredClone(someConfig)
-  const supervisor = new Supervisor({ config, state, clock, hold: { close: () => undefined }, startProcess, askHealth })
+  const supervisor = new Supervisor({
+    config,
+    state,
+    clock,
+    hold: { close: () => undefined },
+    startProcess,
+    askHealth,
+    hasBecomeReady,
+  })
   const stops: StopOptions[] = []
   const stop = (options: StopOptions) => {
     stops.push(options)

@@ -31,7 +31,7 @@ export async function askGates(debug: string, verb: GateVerb, loop?: string): Pr
 /** Which loops of which components are paused. A component that does not answer has none that we know of. */
 export async function pausedQueues(statuses: ComponentStatus[], state: StateDir): Promise<Map<string, string[]>> {
   const answers = statuses.map(async ({ name, pid }): Promise<[string, string[]]> => {
-    const debug = pid === undefined ? undefined : readRunFile(state.runFile(name), pid)
+    const debug = pid === undefined ? undefined : readRunFile(state.runFile(name), pid)?.debug
     return [name, debug === undefined ? [] : await pausedOf(debug)]
   })
   return new Map(await Promise.all(answers))

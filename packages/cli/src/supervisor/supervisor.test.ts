@@ -26,9 +26,9 @@ async function started(
   askHealth = processes.askHealth,
   machines?: FakeMachines,
 ): Promise<Supervisor> {
-  const { startProcess } = processes
+  const { startProcess, hasBecomeReady } = processes
   const hold = { close: () => (isHeld = false) }
-  const supervisor = new Supervisor({ config, state, clock, hold, startProcess, askHealth, machines })
+  const supervisor = new Supervisor({ config, state, clock, hold, startProcess, askHealth, hasBecomeReady, machines })
   supervisor.start()
   await clock.advance(100)
   return supervisor
@@ -144,9 +144,18 @@ test('a runtime that hangs is replaced, so that a stop can stop its containers',
 test('a stop ends also if no runtime answers, and says that containers may be left', async () => {
   const engine = await FakeEngine.listen(state.dockerSocket, [fakeContainer('web')])
   engine.isHung = true
-  const { startProcess, askHealth } = processes
+  const { startProcess, askHealth, hasBecomeReady } = processes
   const hold = { close: () => (isHeld = false) }
-  const deps = { config: structuredClone(someConfig), state, clock, hold, startProcess, askHealth, answerWithinMs: 30 }
+  const deps = {
+    config: structuredClone(someConfig),
+    state,
+    clock,
+    hold,
+    startProcess,
+    askHealth,
+    hasBecomeReady,
+    answerWithinMs: 30,
+  }
   const supervisor = new Supervisor(deps)
   supervisor.start()
   await clock.advance(100)

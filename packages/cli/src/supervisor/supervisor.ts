@@ -8,6 +8,7 @@
  */
 
 import { rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
@@ -20,6 +21,7 @@ import { Component, type ComponentDeps, type ComponentStatus, type Ending } from
 import { apiServerUrl, type ComponentSpec, componentsOf } from './components.ts'
 import { killContainers, stopContainers, type Stopping } from './containers.ts'
 import { NoAnswer } from './http.ts'
+import { watchRunFiles } from './run-files.ts'
 
 /** How long a stop waits for a runtime that is just being started again: only the runtime can stop containers. */
 const runtimePatienceMs = 10_000
@@ -30,7 +32,7 @@ const runtimeAnswerMs = 5_000
 /** What it takes of the nodes' networks. */
 export type NodeNetworks = Pick<Machines, 'make' | 'plugCables' | 'delay' | 'hasten' | 'takeAway' | 'forget' | 'remove'>
 
-export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'askHealth'> {
+export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'askHealth' | 'hasBecomeReady'> {
   config: ClusterConfig
   state: StateDir
   clock: Clock
@@ -63,6 +65,7 @@ export class Supervisor {
   readonly config: ClusterConfig
   readonly #deps: SupervisorDeps
   #components: Component[]
+  readonly #runFiles: { close(): void }
   #waitingFor: string[] = []
   /** Before, all components but the runtime look like those of a node that is switched off. */
   #isStarted = false
@@ -71,12 +74,15 @@ export class Supervisor {
     this.config = deps.config
     this.#deps = deps
     this.#components = componentsOf(deps.config, deps.state).map((spec) => this.#componentOf(spec))
+    this.#runFiles = watchRunFiles(dirname(deps.state.runFile('any')), (name) => {
+      this.#components.find(({ spec }) => spec.name === name)?.published()
+    })
   }
 
   #componentOf(spec: ComponentSpec): Component {
-    const { state, clock, onChange, startProcess, askHealth } = this.#deps
+    const { state, clock, onChange, startProcess, askHealth, hasBecomeReady } = this.#deps
     const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
-    return new Component(spec, { clock, paths, onChange, startProcess, askHealth })
+    return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
   }
 
   /** The runtime alone, ahead of the others. Resolves when its process is there. */
@@ -213,6 +219,7 @@ export class Supervisor {
     )
     await this.#stopAll(this.#components.filter(isKeeper), atOnce, endings)
     for (const component of this.#components) rmSync(state.runFile(component.spec.name), { force: true })
+    this.#runFiles.close()
     // Containers that still run may need their network when the next runtime finds them.
     if (!containersLeft) await this.#deps.machines?.remove()
     hold.close()
