@@ -56,7 +56,7 @@ export async function supervise(
   const { slot, hold } = await holdSlot({
     wanted: before?.slot,
     preferred: preferredSlot(isOrdinary(state) ? undefined : state.root),
-    ...(plan.network === 'machines' ? { whyTaken: takenBesides(before?.slot) } : {}),
+    ...(plan.network === 'machines' && !plan.rootless ? { whyTaken: takenBesides(before?.slot) } : {}),
   })
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)

@@ -54,6 +54,8 @@ export class Machines {
   }
 
   async #openWayOut(): Promise<string | undefined> {
+    if (this.#config.rootless)
+      return 'an ordinary user’s pods reach no address beyond the cluster and this machine’s nodes'
     const tool = firewallTool()
     if (tool === undefined) return 'neither nft nor iptables is installed, so pods reach no address beyond the cluster'
     // As Docker does it, and leaves it: others may rely on it by the time we go.
@@ -83,7 +85,7 @@ export class Machines {
 
   /** Power off: the node's network is gone at once, whatever still lives in it. */
   async takeAway(node: string): Promise<void> {
-    const script = unplugScript(node, this.#numberOf(node))
+    const script = unplugScript(this.#config, node, this.#numberOf(node))
     await this.#next(async () => {
       if (holdsNamespace(join(this.#directory, node))) await this.#act(script)
     })
@@ -96,7 +98,8 @@ export class Machines {
 
   /** All of it; nothing is left of the cluster on this machine's network. */
   async remove(): Promise<void> {
-    await this.#next(() => removeMachines(this.#directory, this.#config.slot))
+    const { slot, rootless } = this.#config
+    await this.#next(() => removeMachines(this.#directory, rootless ? undefined : slot))
   }
 
   #next<T>(act: () => Promise<T>): Promise<T> {
