@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { StateDir } from '../cluster/state-dir.ts'
 import { someConfig } from '../testing/temporary-state.ts'
-import { componentsOf, runtimeLauncher } from './components.ts'
+import { componentsOf } from './components.ts'
+import { runtimeLauncher } from './launchers.ts'
 
 const state = new StateDir('/s')
 

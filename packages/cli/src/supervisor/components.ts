@@ -5,12 +5,12 @@
  * it, because every component retries until the ones it needs are there.
  */
 
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { addressesOf } from '../cluster/addresses.ts'
 import { machineName } from '../machines/plan.ts'
+import { componentEntry, runtimeLauncher, waysThroughSockets } from './launchers.ts'
 import { numbered } from '../cluster/nodes.ts'
 import { UsageError } from '@dinghy/clients/command-line/command'
 
@@ -183,30 +183,4 @@ function refuseUnknown(settings: Settings, specs: ComponentSpec[]): void {
   if (unknown !== undefined) {
     throw new UsageError(`there is no component "${unknown}" to set flags of; there are ${kinds.join(', ')}`)
   }
-}
-
-/** How the gateway reaches what it may not route to: the API server and the nodes. Its own side is loopback's. */
-function waysThroughSockets(config: ClusterConfig, state: StateDir): FlagValues {
-  const { machine } = addressesOf({ network: 'loopback', slot: config.slot })
-  return {
-    'dial-sockets': dirname(state.dialSocket('any')),
-    'load-balancer-prefix': machine.replace(/\.\d+$/, ''),
-    'api-server-listen': `127.0.0.1:${config.apiPort}`,
-    'api-server-socket': state.apiServerSocket,
-  }
-}
-
-/** An ordinary user's runtime is root of a user namespace, where the kernel allows that; see the script. */
-export function runtimeLauncher(root: string, driver: string): string[] {
-  if (process.platform !== 'linux' || process.getuid?.() === 0 || ['process', 'oci'].includes(driver)) return []
-  return ['/bin/sh', join(packageDirectory('runtime'), 'src', 'drivers', 'linux', 'rootless.sh'), root]
-}
-
-// Components are separate packages that this one never imports; it only knows where their built entry stands.
-export function componentEntry(component: string): string {
-  return join(packageDirectory(component), 'dist', 'bundle', 'main.js')
-}
-
-function packageDirectory(component: string): string {
-  return dirname(createRequire(import.meta.url).resolve(`@dinghy/${component}/package.json`))
 }
