@@ -14,11 +14,23 @@ export async function decodeRequest<T extends KubernetesObject>(
   target: DecodeTarget,
   options: string,
 ): Promise<T> {
+  const decode = await requestDecoder<T>(exchange, target, options)
+  return decode()
+}
+
+/** For who may need the object anew, because it changes what it got: each call decodes the same bytes. */
+export async function requestDecoder<T extends KubernetesObject>(
+  exchange: Exchange,
+  target: DecodeTarget,
+  options: string,
+): Promise<() => T> {
   const body = await exchange.body()
   const validation = fieldValidation(exchange, options)
   const contentType = exchange.request.headers['content-type']
-  const { object, warnings } = decodeBody(body, contentType, target, { fieldValidation: validation })
-  exchange.warnings.push(...warnings)
-  exchange.audit?.received(object)
-  return object as T
+  return () => {
+    const { object, warnings } = decodeBody(body, contentType, target, { fieldValidation: validation })
+    exchange.warnings.push(...warnings)
+    exchange.audit?.received(object)
+    return object as T
+  }
 }
