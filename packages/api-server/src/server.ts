@@ -71,8 +71,10 @@ import type { Storage } from './storage/storage.ts'
 import { WebhookClient } from './webhooks/webhook-client.ts'
 
 export interface ServerOptions {
-  /** host:port; port 0 takes any. */
-  listen: string
+  /** host:port each; port 0 takes any. */
+  listen: readonly [string, ...string[]]
+  /** Which of its addresses pods find it at; the first one if nothing is said. */
+  advertiseAddress?: string | undefined
   /** "127.96.0.0/16" */
   serviceCidr: string
   /** "30000-32767" */
@@ -189,12 +191,10 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   ]
   await Promise.all([bootstrapCluster(services), ensureFlowControlDefaults(services.store.parts)])
   flowControl.load()
-  const listening = await http.listen({
-    ...parseHostPort(options.listen),
-    tls: tls && listenerTls(tls),
-  })
+  const listening = await listenOnAll(http, options)
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
-  const { host, port } = listening
+  const { host: firstHost, port } = listening
+  const host = options.advertiseAddress ?? firstHost
   const authorities = { clients: tls?.clientAuthority, frontProxies: frontProxy?.authority }
   const { dns } = options
   await bootstrapNamespaces({ store, resources, host, port, serviceRange, authorities, dns })
@@ -270,6 +270,18 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     maxTokenSeconds: options.maxTokenSeconds,
     webhooks,
   }
+}
+
+/** Returns the first. */
+async function listenOnAll(
+  http: ReturnType<typeof createApiServer>,
+  { listen, tls }: ServerOptions,
+): Promise<Listening> {
+  const [first, ...others] = listen
+  const at = (address: string) => ({ ...parseHostPort(address), tls: tls && listenerTls(tls) })
+  const listening = await http.listen(at(first))
+  for (const address of others) await http.listen(at(address))
+  return listening
 }
 
 /** Clients are asked for a certificate, and not turned away for want of one: they may have a token. */
