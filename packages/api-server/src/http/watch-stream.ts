@@ -86,11 +86,16 @@ const maxWritesPerMs = 60
 const shortestRestMs = 2
 const longestRestMs = 100
 
+/** How long a stream rests after a write, when there are so many of them. Pure. */
+export function restMs(streams: number): number {
+  const ms = streams / maxWritesPerMs
+  return ms < shortestRestMs ? 0 : Math.min(ms, longestRestMs)
+}
+
 /** What happens meanwhile leaves in one write. */
 function rest(clock: Clock): Promise<void> | undefined {
-  const ms = openStreams / maxWritesPerMs
-  if (ms < shortestRestMs) return undefined
-  return new Promise((resolve) => clock.setTimeout(resolve, Math.min(ms, longestRestMs)))
+  const ms = restMs(openStreams)
+  return ms === 0 ? undefined : new Promise((resolve) => clock.setTimeout(resolve, ms))
 }
 
 function repeat(clock: Clock, ms: number, act: () => void): () => void {
