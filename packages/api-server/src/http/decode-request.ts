@@ -14,16 +14,16 @@ export async function decodeRequest<T extends KubernetesObject>(
   target: DecodeTarget,
   options: string,
 ): Promise<T> {
-  const decode = await requestDecoder<T>(exchange, target, options)
-  return decode()
+  const decode = await requestDecoder(exchange, target, options)
+  return decode() as T
 }
 
 /** For who may need the object anew, because it changes what it got: each call decodes the same bytes. */
-export async function requestDecoder<T extends KubernetesObject>(
+export async function requestDecoder(
   exchange: Exchange,
   target: DecodeTarget,
   options: string,
-): Promise<() => T> {
+): Promise<() => KubernetesObject> {
   const body = await exchange.body()
   const validation = fieldValidation(exchange, options)
   const contentType = exchange.request.headers['content-type']
@@ -31,6 +31,6 @@ export async function requestDecoder<T extends KubernetesObject>(
     const { object, warnings } = decodeBody(body, contentType, target, { fieldValidation: validation })
     exchange.warnings.push(...warnings)
     exchange.audit?.received(object)
-    return object as T
+    return object
   }
 }
