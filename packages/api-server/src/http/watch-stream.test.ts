@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Json } from '../testing/server-fixture.ts'
 import { serverFixture } from '../testing/server-fixture.ts'
-import { restMs } from './watch-stream.ts'
+import { restMs } from './write-pace.ts'
 
 let fixture: Awaited<ReturnType<typeof serverFixture>>
 beforeAll(async () => {
