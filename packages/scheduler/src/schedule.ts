@@ -165,7 +165,7 @@ export function scoreNodes(
 }
 
 /** One of the nodes with the highest score. */
-function selectHost(scores: ReadonlyMap<string, number>, random: Random): string | undefined {
+export function selectHost(scores: ReadonlyMap<string, number>, random: Random): string | undefined {
   const best = bestOf(scores)
   return best.length < 2 ? best[0] : best[Math.floor(random() * best.length)]
 }

@@ -23,8 +23,10 @@ import { createLogger } from '@dinghy/shared/process/logger'
 import { Metrics } from '@dinghy/shared/process/metrics'
 import { debugQueues } from '@dinghy/shared/reconcile/gate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { readConfiguration } from './configuration/configuration.ts'
+import { Profiles } from './profiles.ts'
 import { selectedNode } from './plugins/volume-binding.ts'
-import { startScheduler } from './start-scheduler.ts'
+import { startScheduler, type StartOptions } from './start-scheduler.ts'
 import { node, pod, type NodeTraits, type PodTraits } from './testing/objects.ts'
 
 let server: TinyApiServer
@@ -54,12 +56,12 @@ async function eventually(check: () => void | Promise<void>): Promise<void> {
   await vi.waitFor(check, { timeout: 20_000 })
 }
 
-function start(): void {
+function start(more: Pick<StartOptions, 'profiles'> = {}): void {
   const client = new ApiClient({ server: server.url, userAgent: 'default-scheduler' })
   const log = createLogger({ name: 'scheduler', level: 'fatal', clock })
   const debug = { addPage: (path: string, page: DebugPage) => void pages.set(path, page) }
   const health = new Health()
-  running = startScheduler({ client, clock, log, health, metrics, debug, random: () => 0 }, controller.signal)
+  running = startScheduler({ client, clock, log, health, metrics, debug, random: () => 0, ...more }, controller.signal)
 }
 
 function addNode(name: string, traits?: NodeTraits) {
@@ -426,5 +428,22 @@ describe('/debug/explain-schedule', () => {
   test('of a pod that is not there', async () => {
     start()
     await expect(explained('name=nobody')).rejects.toThrow('pods "nobody" not found')
+  })
+})
+
+test('a profile places its own pods, in its own name', async () => {
+  const configuration = readConfiguration({
+    apiVersion: 'kubescheduler.config.k8s.io/v1',
+    kind: 'KubeSchedulerConfiguration',
+    profiles: [{ schedulerName: 'packing', plugins: { filter: { disabled: [{ name: 'NodeUnschedulable' }] } } }],
+  })
+  addNode('closed', { unschedulable: true })
+  addPod('mine', { spec: { schedulerName: 'packing' } })
+  addPod('theirs')
+  start({ profiles: new Profiles(configuration) })
+  await eventually(() => expect(bindings().map(({ path }) => path)).toEqual([expect.stringContaining('/pods/mine/')]))
+  await eventually(() => {
+    const [event] = events()
+    expect(event).toMatchObject({ reason: 'Scheduled', source: { component: 'packing' } })
   })
 })

@@ -28,6 +28,7 @@ import { completeConfig, completeHostConfig, type CreateBody } from './create-bo
 import { parseLink, withoutLink } from './links.ts'
 import { checkName, inventName, newId } from './names.ts'
 import { newEndpoint } from './endpoint.ts'
+import { checkNamespaceFile, namespaceFileOf } from './network-namespace-file.ts'
 import { Networking, type Cables } from './networking.ts'
 import { never, type ContainerRecord, type Endpoint, type HostConfig } from './record.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
@@ -249,9 +250,11 @@ export class Containers {
     const isAlone = body.NetworkDisabled === true
     const options = { ...body.HostConfig, ...(isAlone ? { NetworkMode: 'none' } : {}) }
     const hostConfig = completeHostConfig(options, body.Labels ?? {})
+    checkNamespaceFile(hostConfig.NetworkMode, this.driver.name)
     checkSupported(hostConfig, { cpus: availableParallelism(), seccomp: this.driver.enforcesSeccomp })
     // Who shares the machine's network goes by its name.
-    const Hostname = body.Hostname || (hostConfig.NetworkMode === 'host' ? hostname() : '')
+    const isHost = hostConfig.NetworkMode === 'host' || namespaceFileOf(hostConfig.NetworkMode) !== undefined
+    const Hostname = body.Hostname || (isHost ? hostname() : '')
     const config = completeConfig({ ...body, Hostname }, image.config.config, id)
     const inherited = (hostConfig.VolumesFrom ?? []).flatMap((from) => this.#mountsFrom(from))
     if (hostConfig.NetworkMode.startsWith('container:')) {
@@ -304,7 +307,7 @@ export class Containers {
   ): Record<string, Endpoint> {
     const { NetworkMode } = hostConfig
     const configured = new Map(Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {}))
-    if (NetworkMode.startsWith('container:')) return {}
+    if (NetworkMode.startsWith('container:') || namespaceFileOf(NetworkMode) !== undefined) return {}
     const endpoints: Record<string, Endpoint> = {}
     const add = (reference: string, config: Partial<Endpoint> | null | undefined) => {
       // Clients configure the default network under the name "default".
