@@ -104,7 +104,10 @@ test('whoever swaps directories and links meanwhile has nothing made elsewhere',
   await mkdir(place)
   const swapped = swap()
   try {
-    for (let i = 0; i < 200; i++) await mounted({ subPath: `swapped/${i}/deep` }).catch(() => undefined) // it may fail
+    for (let i = 0; i < 200; i++) {
+      // It may fail, as long as nothing is made.
+      await mounted({ subPath: `swapped/${i}/deep` }).catch(() => undefined)
+    }
     swapping.abort()
     await swapped
     expect(await readdir(outside)).toEqual([])

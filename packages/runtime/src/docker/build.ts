@@ -16,7 +16,7 @@ import { receiveRemote } from '@dinghy/builder/remote-context'
 import { ExpansionError } from '@dinghy/builder/dockerfile/expand'
 import { DockerfileError } from '@dinghy/builder/dockerfile/parse'
 import type { Reference } from '@dinghy/shared/docker/reference'
-import { familiarName, withDefaultTag } from '@dinghy/shared/docker/reference'
+import type { Image } from '@dinghy/images/store/image-store'
 import { decodeCredentialMap } from '@dinghy/images/distribution/credentials'
 import { parsePlatform } from '@dinghy/images/distribution/platform'
 import { badParameter } from '@dinghy/shared/docker/errors'
@@ -29,6 +29,7 @@ import { referenceOr400 } from './images.ts'
 import { JsonStream } from './json-stream.ts'
 import type { DockerRequest } from './request.ts'
 import type { Router } from './router.ts'
+import { publishImage, publishTag } from './image-events.ts'
 import { isTrue, sendJson } from './request.ts'
 
 type Ulimit = NonNullable<HostConfig['Ulimits']>[number]
@@ -61,8 +62,10 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
           onImage: (ID: string) => (isQuiet ? undefined : stream.send({ aux: { ID } })),
         }
         try {
-          const { id } = await runBuild(prepared, context, deps, events, request.signal)
-          await tagImage(id, tags, deps)
+          const image = await runBuild(prepared, context, deps, events, request.signal)
+          const { id } = image
+          publishImage(deps.events, 'create', image)
+          await tagImage(image, tags, deps)
           const short = id.slice('sha256:'.length, 'sha256:'.length + 12)
           if (isQuiet) stream.send({ stream: `${id}\n` })
           else {
@@ -162,10 +165,10 @@ async function receiveContext(
   }
 }
 
-async function tagImage(id: string, tags: readonly Reference[], { images, events }: BuildRouteDeps): Promise<void> {
+async function tagImage(image: Image, tags: readonly Reference[], { images, events }: BuildRouteDeps): Promise<void> {
   for (const reference of tags) {
-    await images.tag(id, reference)
-    events.publish('image', 'tag', id, { name: familiarName(withDefaultTag(reference)) })
+    await images.tag(image.id, reference)
+    publishTag(events, image, reference)
   }
 }
 
