@@ -81,8 +81,7 @@ export function apiServerNames({ slot }: Pick<ClusterConfig, 'slot'>): string[] 
   ]
 }
 
-function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
-  const { slot, nodes } = config
+function controlPlanePairs(config: ClusterConfig, state: StateDir): WantedPair[] {
   return [
     {
       directory: state.pki,
@@ -108,33 +107,31 @@ function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
       usages: client,
       names: [],
     },
-    ...nodes.map(({ name }, index): WantedPair => ({
-      directory: state.kubeletPki(name),
-      name: 'kubelet',
-      authority: 'ca',
-      subject: { user: `system:node:${name}`, groups: ['system:nodes'] },
-      usages: server,
-      names: [name, nodeAddress(slot, index + 1)],
-    })),
   ]
 }
 
-/** Makes what is not there, or does not serve any more. `url` is how components reach the API server. */
-export function ensurePki(config: ClusterConfig, state: StateDir, url: string, now: number): void {
-  const authorityOf = {
-    ca: ensureAuthority('ca', state, now),
-    'front-proxy-ca': ensureAuthority('front-proxy-ca', state, now),
-  }
+function kubeletPairs({ slot, nodes }: ClusterConfig, state: StateDir): WantedPair[] {
+  return nodes.map(({ name }, index) => ({
+    directory: state.kubeletPki(name),
+    name: 'kubelet',
+    authority: 'ca',
+    subject: { user: `system:node:${name}`, groups: ['system:nodes'] },
+    usages: server,
+    names: [name, nodeAddress(slot, index + 1)],
+  }))
+}
+
+/** What the API server needs: makes what is not there, or does not serve any more. */
+export function ensureControlPlanePki(config: ClusterConfig, state: StateDir, now: number): void {
+  ensurePairs(controlPlanePairs(config, state), state, now)
   ensureSigningKey(state)
+}
+
+/** What all others need, likewise. `url` is how they reach the API server. */
+export function ensureIdentities(config: ClusterConfig, state: StateDir, url: string, now: number): void {
+  ensurePairs(kubeletPairs(config, state), state, now)
+  const ca = ensureAuthority('ca', state, now)
   const validity = { now, expiresInSeconds: certificateSeconds }
-  for (const { directory, name, authority: signer, subject, usages, names } of pairsOf(config, state)) {
-    const authority = authorityOf[signer]
-    const present = readPair(directory, name)
-    const expected = { authority: authority.certificate, subject, names, now }
-    const serves = present && whyRenew(present, expected) === undefined
-    if (!serves) writePair(directory, name, issueCertificate(authority, { subject, usages, names, ...validity }))
-  }
-  const { ca } = authorityOf
   for (const [name, subject] of Object.entries(identitiesOf(config))) {
     const path = state.identity(name)
     const present = identityIn(JSON.parse(readIfPresent(path) ?? '{}') as Partial<Kubeconfig>)
@@ -142,6 +139,21 @@ export function ensurePki(config: ClusterConfig, state: StateDir, url: string, n
     const identity = serves ? present : issueCertificate(ca, { subject, usages: client, ...validity })
     const access = { name: clusterEntry(config), user: subject.user, server: url, authority: ca.certificate }
     writeComponentKubeconfig(path, kubeconfigOf({ ...access, identity }))
+  }
+}
+
+function ensurePairs(wanted: WantedPair[], state: StateDir, now: number): void {
+  const authorityOf = {
+    ca: ensureAuthority('ca', state, now),
+    'front-proxy-ca': ensureAuthority('front-proxy-ca', state, now),
+  }
+  const validity = { now, expiresInSeconds: certificateSeconds }
+  for (const { directory, name, authority: signer, subject, usages, names } of wanted) {
+    const authority = authorityOf[signer]
+    const present = readPair(directory, name)
+    const expected = { authority: authority.certificate, subject, names, now }
+    const serves = present && whyRenew(present, expected) === undefined
+    if (!serves) writePair(directory, name, issueCertificate(authority, { subject, usages, names, ...validity }))
   }
 }
 

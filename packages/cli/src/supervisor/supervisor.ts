@@ -21,6 +21,9 @@ import { watchRunFiles } from './run-files.ts'
 /** How long a stop waits for a runtime that is just being started again: only the runtime can stop containers. */
 const runtimePatienceMs = 10_000
 
+/** How long the others wait for the API server before they are started all the same. */
+const apiServerPatienceMs = 2_000
+
 /** On a busy machine one that works may take seconds to answer, and must not be killed for that. */
 const runtimeAnswerMs = 5_000
 
@@ -57,8 +60,9 @@ export class Supervisor {
   readonly #components: Component[]
   readonly #runFiles: { close(): void }
   #waitingFor: string[] = []
-  /** Before, all components but the runtime look like those of a node that is switched off. */
+  /** Before, all components but the keepers look like those of a node that is switched off. */
   #isStarted = false
+  #isStopping = false
 
   constructor(deps: SupervisorDeps) {
     const { config, state, clock, onChange, startProcess, askHealth, hasBecomeReady } = deps
@@ -69,23 +73,31 @@ export class Supervisor {
       return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
     })
     this.#runFiles = watchRunFiles(dirname(state.runFile('any')), (name) => {
-      this.#components.find(({ spec }) => spec.name === name)?.published()
+      this.#named(name)?.published()
     })
   }
 
-  /** The runtime alone, ahead of the others. Resolves when its process is there. */
-  async startRuntime(): Promise<void> {
-    this.#components.find(({ spec }) => spec.name === 'runtime')?.start()
+  /** One of those that all others wait for, ahead of them. Resolves when its process is there. */
+  async startKeeper(name: 'runtime' | 'api-server'): Promise<void> {
+    this.#named(name)?.start()
     // A component starts its process in a turn of its own.
     await setImmediate()
   }
 
-  start(): void {
+  /**
+   * Everything. The others would spend the processor time that the API server needs for its start on looking whether it
+   * has started, so they come after it, or after a while.
+   */
+  async start(): Promise<void> {
+    for (const component of this.#components.filter(isKeeper)) component.start()
+    await this.#named('api-server')?.readyWithin(apiServerPatienceMs)
+    if (this.#isStopping) return
     this.#isStarted = true
     const stopped = new Set(this.config.nodes.filter((node) => node.stopped).map((node) => node.name))
-    const wanted = this.#components.filter(({ spec }) => !spec.node || !stopped.has(spec.node))
-    // First those that all others wait for.
-    for (const component of wanted.toSorted((a, b) => Number(isKeeper(b)) - Number(isKeeper(a)))) component.start()
+    for (const component of this.#components) {
+      const { node } = component.spec
+      if (node === undefined || !stopped.has(node)) component.start()
+    }
   }
 
   statuses(): ComponentStatus[] {
@@ -123,6 +135,7 @@ export class Supervisor {
 
   async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
     const { state, hold } = this.#deps
+    this.#isStopping = true
     const endings = new Map<string, Ending>()
     await this.#stopAll(
       this.#components.filter((component) => !isKeeper(component)),
@@ -182,7 +195,7 @@ export class Supervisor {
 
   /** Runs what needs the runtime. One that hangs is replaced, once: its containers outlive it. True: it was. */
   async #askRuntime(act: () => Promise<unknown>): Promise<boolean> {
-    const runtime = this.#components.find(({ spec }) => spec.name === 'runtime')
+    const runtime = this.#named('runtime')
     await runtime?.refresh(runtimeAnswerMs)
     const isSilent = runtime?.status().silent ?? false
     if (isSilent) await runtime?.replace()
@@ -197,6 +210,10 @@ export class Supervisor {
       await act()
       return true
     }
+  }
+
+  #named(name: string): Component | undefined {
+    return this.#components.find(({ spec }) => spec.name === name)
   }
 
   #ofNode(name: string): Component[] {
