@@ -22,7 +22,7 @@ interface Plan {
 }
 
 const house: Record<string, Plan> = {
-  shared: { uses: [], floors: ['api', 'schema pki', 'http', 'docker', 'client', 'reconcile', 'process'] },
+  shared: { uses: [], floors: ['api', 'schema pki', 'http', 'docker', 'client', 'reconcile', 'process', 'dns'] },
   'api-server': {
     uses: ['shared'],
     floors: [
@@ -45,9 +45,11 @@ const house: Record<string, Plan> = {
       'snapshot',
       'framework lookups cache',
       'fit-error plugins scheduling-queue nominations',
-      'schedule event-handlers volume-binder',
-      'metrics preemption pause-notice',
-      'scheduler',
+      'configuration schedule',
+      'profiles extender volume-binder',
+      'extended-schedule event-handlers',
+      'metrics preemption pause-notice recent-decisions explain past-cluster',
+      'explain-page scheduler',
       'start-scheduler',
       'main',
     ],
@@ -94,7 +96,7 @@ const house: Record<string, Plan> = {
   },
   dns: {
     uses: ['shared'],
-    floors: ['reply resolv-conf stub-domains zone', 'cluster-view forwarder', 'resolver', 'server', 'main'],
+    floors: ['stub-domains zone', 'cluster-view', 'resolver', 'main'],
   },
   clients: { uses: ['shared'], floors: ['command-line', 'docker kubectl'] },
   compose: {

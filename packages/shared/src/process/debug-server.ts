@@ -15,6 +15,7 @@
 
 import { createServer, type Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { StatusError } from '../api/errors.ts'
 import { HttpError } from '../http/http-error.ts'
 import { listenOn, parseHostPort } from '../http/listen-address.ts'
 import { isLocalRequest } from '../http/local-request.ts'
@@ -23,11 +24,14 @@ import { debugQueues, type Gate } from '../reconcile/gate.ts'
 import { type Health, healthText } from './health.ts'
 import type { Metrics } from './metrics.ts'
 
+/** A StatusError that it throws becomes the answer's code and text. */
+export type DebugPage = (query: URLSearchParams, signal: AbortSignal) => unknown
+
 export interface DebugServer {
   /** Where it listens: "http://127.0.0.1:34567". */
   readonly url: string
-  /** Adds a page of the process' own: GET `path` answers with `page()` as JSON. */
-  addPage(path: string, page: () => unknown): void
+  /** Adds a page of the process' own: GET `path` answers with what `page` returns, as JSON. */
+  addPage(path: string, page: DebugPage): void
   close(): Promise<void>
 }
 
@@ -40,7 +44,7 @@ export interface DebugServerOptions {
 }
 
 export async function startDebugServer(options: DebugServerOptions): Promise<DebugServer> {
-  const pages = new Map<string, () => unknown>()
+  const pages = new Map<string, DebugPage>()
   const listener = createServer({ pauseOnConnect: true })
   let server: HttpServer | undefined
   let receiver: Promise<(connection: Socket) => void> | undefined
@@ -64,17 +68,18 @@ export async function startDebugServer(options: DebugServerOptions): Promise<Deb
 
 function answering(
   { health, metrics, queues = debugQueues }: DebugServerOptions,
-  pages: ReadonlyMap<string, () => unknown>,
+  pages: ReadonlyMap<string, DebugPage>,
 ): HttpServer {
   const server = new HttpServer({
     guard: (headers) => {
       if (!isLocalRequest(headers)) throw new HttpError(403, 'only programs of this machine may ask')
     },
     // Pages are added while the server runs, which Fastify's routes cannot be.
-    notFound: (request, reply) => {
-      const page = pages.get(urlOf(request).pathname)
+    notFound: async (request, reply) => {
+      const { pathname, searchParams } = urlOf(request)
+      const page = pages.get(pathname)
       if (!page) throw new HttpError(404, '404 page not found')
-      return json(reply, page())
+      return json(reply, await pageOf(page, searchParams, server.signalOf(request, reply)))
     },
   })
   server.app.addHook('onSend', async (_request, reply) => void reply.header('x-content-type-options', 'nosniff'))
@@ -119,6 +124,15 @@ function onQueues(
   }
   const chosen = [...queues].filter(([name]) => wanted.length === 0 || wanted.includes(name))
   return json(reply, { queues: Object.fromEntries(chosen.map(([name, queue]) => [name, act(queue)])) })
+}
+
+async function pageOf(page: DebugPage, query: URLSearchParams, signal: AbortSignal): Promise<unknown> {
+  try {
+    return await page(query, signal)
+  } catch (error) {
+    if (error instanceof StatusError) throw new HttpError(error.code, error.message)
+    throw error
+  }
 }
 
 function urlOf(request: FastifyRequest): URL {

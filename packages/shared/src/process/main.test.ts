@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { debugQueues, type Gate } from '../reconcile/gate.ts'
+import { FlagError } from './flags.ts'
 import { runMain, type Context, type Host, type Main } from './main.ts'
 
 class FakeHost extends EventEmitter implements Host {
@@ -154,6 +155,16 @@ describe('the command line', () => {
     const wrong = new FakeHost('--sever', 'y', '--check-flags')
     runMain({ name: 'test', flags, run: () => Promise.reject(new Error('it ran')) }, wrong)
     expect(await wrong.exited).toBe(1)
+  })
+
+  test.each<[string, () => Promise<void>, number, string[]]>([
+    ['is right', () => Promise.resolve(), 0, []],
+    ['is wrong', () => Promise.reject(new FlagError('--server: no')), 1, ['test: --server: no (see --help)\n']],
+  ])('--check-flags looks at what a flag points to: it %s', async (_how, checkFlags, code, printed) => {
+    const host = new FakeHost('--check-flags')
+    runMain({ name: 'test', flags, checkFlags, run: () => Promise.reject(new Error('it ran')) }, host)
+    expect(await host.exited).toBe(code)
+    expect(host.printed).toEqual(printed)
   })
 
   test('a wrong flag is one clear line', async () => {

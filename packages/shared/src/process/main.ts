@@ -40,6 +40,8 @@ export interface Context<S extends FlagSpec> {
 export interface Main<S extends FlagSpec> {
   name: string
   flags: S
+  /** Looks at what flags point to, for --check-flags; throws a FlagError. */
+  checkFlags?(flags: Flags<S & typeof commonFlags>): Promise<void>
   /** The work. Resolves when it has stopped, which should be soon after the signal aborts. */
   run(context: Context<S>): Promise<void>
   /** How long `run` may take to return once the signal has aborted. */
@@ -81,7 +83,14 @@ export function runMain<const S extends FlagSpec>(main: Main<S>, host: Host = pr
 function start<S extends FlagSpec>(main: Main<S>, host: Host): void {
   const flags = readFlags(main, host)
   if (flags === undefined) return
-  if (flags.checkFlags) return host.exit(0)
+  if (flags.checkFlags) {
+    const checked = main.checkFlags?.(flags) ?? Promise.resolve()
+    void checked.then(
+      () => host.exit(0),
+      (error: unknown) => sayWrong(main, host, error),
+    )
+    return
+  }
   const logLevel = flags.logLevel ?? host.env['LOG_LEVEL'] ?? 'info'
   const log = createLogger({
     name: main.name,
@@ -111,11 +120,15 @@ function readFlags<S extends FlagSpec>(main: Main<S>, host: Host): Flags<S & typ
   try {
     return parseFlags(spec, argv)
   } catch (error) {
-    if (!(error instanceof FlagError)) throw error
-    host.stderr.write(`${main.name}: ${error.message} (see --help)\n`)
-    host.exit(1)
+    sayWrong(main, host, error)
     return undefined
   }
+}
+
+function sayWrong({ name }: { name: string }, host: Host, error: unknown): void {
+  if (!(error instanceof FlagError)) throw error
+  host.stderr.write(`${name}: ${error.message} (see --help)\n`)
+  host.exit(1)
 }
 
 /** Everything between "flags are fine" and "the work is done". */
@@ -130,6 +143,7 @@ async function serve<S extends FlagSpec>(
   const metrics = new Metrics()
   addProcessMetrics(metrics, debugQueues)
   health.addCheck('shutdown', () => !signal.aborted)
+  // Until run has added a check of its own it is still reading its files: who asks must not be told "ready" for that.
   const common = health.size + 1
   health.addCheck('started', () => health.size > common)
   const debug = await startDebugServer({ health, metrics, address: debugAddress })

@@ -7,7 +7,9 @@ import {
   AUTHORITATIVE_ANSWER,
   decode,
   type DecodedPacket,
+  DNSSEC_OK,
   encode,
+  type OptAnswer,
   type Packet,
   type Question,
   RECURSION_AVAILABLE,
@@ -24,6 +26,8 @@ export interface Query {
   /** How large a UDP answer may be. */
   udpSize: number
   hasEdns: boolean
+  /** The bit DO of EDNS. */
+  wantsDnssec: boolean
 }
 
 /** Undefined for what is no question, or cannot be read: nobody answers that. */
@@ -34,7 +38,10 @@ export function readQuery(bytes: Buffer): Query | undefined {
   if (!question) return undefined
   const edns = packet.additionals?.find((record) => record.type === 'OPT')
   const udpSize = edns ? Math.max(512, edns.udpPayloadSize) : 512
-  return { id: packet.id ?? 0, flags: packet.flags ?? 0, question, udpSize, hasEdns: edns !== undefined }
+  // A name that is no text would not come out as it went in.
+  if (question.name.includes('\ufffd')) return undefined
+  const { id = 0, flags = 0 } = packet
+  return { id, flags, question, udpSize, hasEdns: edns !== undefined, wantsDnssec: edns?.flag_do ?? false }
 }
 
 export function decoded(bytes: Buffer): DecodedPacket | undefined {
@@ -43,6 +50,19 @@ export function decoded(bytes: Buffer): DecodedPacket | undefined {
   } catch {
     // Whatever arrives on a UDP port: it need not be a message at all.
     return undefined
+  }
+}
+
+export function ednsRecord(wantsDnssec: boolean): OptAnswer {
+  return {
+    type: 'OPT',
+    name: '.',
+    udpPayloadSize: 1232,
+    extendedRcode: 0,
+    ednsVersion: 0,
+    flags: wantsDnssec ? DNSSEC_OK : 0,
+    flag_do: wantsDnssec,
+    options: [],
   }
 }
 
@@ -56,20 +76,7 @@ export interface ReplyContent {
 
 export function makeReply(query: Query, content: ReplyContent): Buffer {
   const { code = codes.noError, answers = [], authorities = [], additionals = [], isAuthoritative = false } = content
-  const edns: Answer[] = query.hasEdns
-    ? [
-        {
-          type: 'OPT',
-          name: '.',
-          udpPayloadSize: 1232,
-          extendedRcode: 0,
-          ednsVersion: 0,
-          flags: 0,
-          flag_do: false,
-          options: [],
-        },
-      ]
-    : []
+  const edns = query.hasEdns ? [ednsRecord(false)] : []
   const packet: Packet = {
     type: 'response',
     id: query.id,
@@ -83,15 +90,25 @@ export function makeReply(query: Query, content: ReplyContent): Buffer {
   return encode(packet)
 }
 
-/** What does not fit is left out, and the client asks again by TCP. */
+/**
+ * What does not fit is left out, and the client asks again by TCP. As many addresses as fit stay in: some clients know
+ * no TCP.
+ */
 export function fitToUdp(query: Query, reply: Buffer): Buffer {
   if (reply.length <= query.udpSize) return reply
-  const short = makeReply(query, {})
+  const answers = decoded(reply)?.answers?.filter(({ type }) => ['A', 'AAAA', 'CNAME'].includes(type)) ?? []
+  let short = makeReply(query, {})
+  for (let fitting = answers.length; fitting > 0; fitting--) {
+    const shorter = makeReply(query, { answers: answers.slice(0, fitting) })
+    if (shorter.length > query.udpSize) continue
+    short = shorter
+    break
+  }
   short.writeUInt16BE(short.readUInt16BE(2) | (reply.readUInt16BE(2) & 0x0f) | TRUNCATED_RESPONSE, 2)
   return short
 }
 
-/** The start of authority of the cluster's domain: for how long a client may remember that there is nothing. */
+/** The start of authority of a domain: for how long a client may remember that there is nothing. */
 export function startOfAuthority(domain: string, ttl: number): Answer {
   return {
     name: domain,

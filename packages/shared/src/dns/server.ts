@@ -1,20 +1,26 @@
 /**
- * The sockets: UDP, and TCP for answers that are too long for it (and whoever prefers it).
+ * The sockets of a DNS server: UDP, and TCP for answers that are too long for it (and whoever prefers it).
  */
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
-import type { Logger } from '@dinghy/shared/process/logger'
+import type { Logger } from '../process/logger.ts'
 import { lengthPrefix } from './forwarder.ts'
-import { fitToUdp } from './reply.ts'
-import type { Resolver } from './resolver.ts'
+import { fitToUdp, type Query } from './reply.ts'
+
+export interface Resolver {
+  /** The answer as it goes over TCP, and the question; undefined where `from` (an address) gets none. */
+  answer(message: Buffer, from: string): Promise<{ query: Query; reply: Buffer } | undefined>
+}
 
 export interface ServerOptions {
   host: string
   /** 0 takes any that is free for both. */
   port: number
-  resolver: Pick<Resolver, 'answer'>
+  resolver: Resolver
+  /** How many connections one address may have: the others want to be answered, too. */
+  connectionsOfOne?: number
   log: Logger
 }
 
@@ -27,24 +33,40 @@ export interface DnsServer {
 const idleMs = 10_000
 /** A question is never that long; whoever sends more means no good. */
 const mostQueryBytes = 4096
+const mostConnections = 1000
+/** Who asks and does not read what comes back is not waited for. */
+const mostUnreadBytes = 1 << 20
 
-export async function listen({ host, port, resolver, log }: ServerOptions): Promise<DnsServer> {
+export async function listen(options: ServerOptions): Promise<DnsServer> {
+  const { host, port, resolver, connectionsOfOne = mostConnections, log } = options
   const connections = new Set<Socket>()
   const tcp = createServer({ noDelay: true }, (socket) => {
+    const { remoteAddress } = socket
+    const ofTheSame = [...connections].filter((other) => other.remoteAddress === remoteAddress)
+    if (remoteAddress === undefined || ofTheSame.length >= connectionsOfOne) {
+      socket.destroy()
+      return
+    }
     connections.add(socket)
     socket.on('close', () => connections.delete(socket))
-    serveConnection(socket, resolver, log)
+    serveConnection(socket, remoteAddress, resolver, log)
   })
+  tcp.maxConnections = mostConnections
   tcp.listen({ host, port })
   await once(tcp, 'listening')
   const address = tcp.address()
   const bound = typeof address === 'object' && address ? address.port : port
   const udp = createSocket('udp4')
   udp.bind(bound, host)
-  await once(udp, 'listening')
+  try {
+    await once(udp, 'listening')
+  } catch (error) {
+    tcp.close()
+    throw error
+  }
   udp.on('message', (message, from) => {
     void resolver
-      .answer(message)
+      .answer(message, from.address)
       .then((made) => {
         if (made) udp.send(fitToUdp(made.query, made.reply), from.port, from.address)
       })
@@ -64,7 +86,7 @@ export async function listen({ host, port, resolver, log }: ServerOptions): Prom
   }
 }
 
-function serveConnection(socket: Socket, resolver: ServerOptions['resolver'], log: Logger): void {
+function serveConnection(socket: Socket, from: string, resolver: Resolver, log: Logger): void {
   socket.on('error', (error) => log.debug({ err: error }, 'tcp'))
   socket.setTimeout(idleMs, () => socket.destroy())
   let received: Buffer = Buffer.alloc(0)
@@ -77,8 +99,12 @@ function serveConnection(socket: Socket, resolver: ServerOptions['resolver'], lo
       const message = received.subarray(2, length + 2)
       received = received.subarray(length + 2)
       void resolver
-        .answer(message)
-        .then((made) => made && socket.writable && socket.write(Buffer.concat([lengthPrefix(made.reply), made.reply])))
+        .answer(message, from)
+        .then((made) => {
+          if (!made || !socket.writable) return
+          socket.write(Buffer.concat([lengthPrefix(made.reply), made.reply]))
+          if (socket.writableLength > mostUnreadBytes) socket.destroy()
+        })
         .catch((error: unknown) => log.warn({ err: error }, 'a question could not be answered'))
     }
   })
