@@ -13,7 +13,7 @@
 
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '@dinghy/shared/api/clock'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { Balancer } from './balancer.ts'
 import { bindingOf, type Backend, type Rule } from './rules.ts'
 

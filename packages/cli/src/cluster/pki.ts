@@ -65,7 +65,7 @@ export function identitiesOf({ nodes, dns }: Pick<ClusterConfig, 'nodes' | 'dns'
 }
 
 /** How people, components and pods may call the API server. Pure. */
-export function apiServerNames({ slot }: Pick<ClusterConfig, 'slot'>): string[] {
+function apiServerNames({ slot }: Pick<ClusterConfig, 'slot'>): string[] {
   return [
     'kubernetes',
     'kubernetes.default',

@@ -6,7 +6,7 @@ import { parseLabelSelector } from '../api/selectors.ts'
 import type { ConfigMap } from '../api/types.ts'
 import { ApiClient } from './api-client.ts'
 import { Informer, Informers, type Change } from './informer.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from './stderr-logger.ts'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 
 const quiet: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }

@@ -21,7 +21,7 @@ import type { Resource } from '../api/resources.ts'
 import type { KubernetesObject, WatchEvent } from '../api/types.ts'
 import type { ApiClient } from './api-client.ts'
 import { Backoff } from './backoff.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from './stderr-logger.ts'
 
 export interface ReflectorSink<T> {
   /** The complete state at `revision`. */
