@@ -96,6 +96,10 @@ const house: Record<string, Plan> = {
     uses: ['shared'],
     floors: ['reply resolv-conf stub-domains zone', 'cluster-view forwarder', 'resolver', 'server', 'main'],
   },
+  ingress: {
+    uses: ['shared'],
+    floors: ['routing', 'gateway forward', 'status', 'model', 'start-ingress', 'main'],
+  },
   clients: { uses: ['shared'], floors: ['command-line', 'docker kubectl'] },
   compose: {
     uses: ['clients', 'shared'],
