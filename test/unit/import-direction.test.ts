@@ -98,7 +98,15 @@ const house: Record<string, Plan> = {
   },
   ingress: {
     uses: ['shared'],
-    floors: ['routing', 'gateway forward', 'status', 'model', 'start-ingress', 'main'],
+    floors: [
+      'routing',
+      'forward gateway status tls',
+      'cluster-model open-ports own-objects',
+      'cluster-view',
+      'ingress-controller',
+      'serve',
+      'main',
+    ],
   },
   clients: { uses: ['shared'], floors: ['command-line', 'docker kubectl'] },
   compose: {

@@ -58,6 +58,7 @@ export function identitiesOf({ nodes, dns }: Pick<ClusterConfig, 'nodes' | 'dns'
     proxy: { user: 'system:kube-proxy', groups: [] },
     // kubeadm's CoreDNS runs as a pod, by this account.
     ...(dns ? { dns: { user: 'system:serviceaccount:kube-system:coredns', groups: ['system:serviceaccounts'] } } : {}),
+    ingress: { user: 'dinghy:ingress', groups: [] },
     ...Object.fromEntries(
       nodes.map(({ name }) => [`kubelet-${name}`, { user: `system:node:${name}`, groups: ['system:nodes'] }]),
     ),

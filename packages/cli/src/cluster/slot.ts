@@ -36,6 +36,16 @@ export function dnsListenAddress(slot: number): string {
   return `127.${64 + slot}.0.53:5353`
 }
 
+/** Where Ingresses and Gateways are served. */
+export function ingressAddress(slot: number): string {
+  return `127.${64 + slot}.0.80`
+}
+
+/** The same for the person at this machine: host:port for port 80 and for port 443. */
+export function ingressOnLocalhost(slot: number): { http: string; https: string } {
+  return { http: `127.0.0.1:${8080 + slot}`, https: `127.0.0.1:${8443 + slot}` }
+}
+
 /** Of the Service "kubernetes": the first of the range, as upstream has it. */
 export function serviceAddress(slot: number): string {
   return `127.${96 + slot}.0.1`

@@ -40,6 +40,8 @@ export interface ClusterConfig {
   driver: string
   /** Whether there is a DNS server: programs ask port 53, and not everybody may listen there (low-ports.ts). */
   dns?: boolean
+  /** Whether its ingress may listen on ports 80 and 443 (low-ports.ts), and not on 8080 and 8443 alone. */
+  lowPorts?: boolean
   /** Flags of the components, from `--set` and dinghy.yaml. */
   settings?: Settings
   logLevel?: string

@@ -18,7 +18,7 @@ export interface UpOptions extends ClusterOptions {
   acceptDataLoss?: boolean
 }
 
-export type Plan = Pick<ClusterConfig, 'cluster' | 'nodes' | 'driver' | 'dns' | 'settings' | 'logLevel'>
+export type Plan = Pick<ClusterConfig, 'cluster' | 'nodes' | 'driver' | 'dns' | 'lowPorts' | 'settings' | 'logLevel'>
 
 const drivers = ['auto', 'process', 'linux', 'oci']
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']

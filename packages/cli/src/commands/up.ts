@@ -39,7 +39,7 @@ async function run(options: UpOptions): Promise<number> {
   const state = stateOf(options)
   // Before anything is made or started: what is wrong with the command line or the directory is said here and now.
   const file = options.config === undefined ? {} : await readClusterFile(options.config)
-  const planned = { ...plan(options, state.readConfig(), file), dns: mayListenOn(53) }
+  const planned = { ...plan(options, state.readConfig(), file), dns: mayListenOn(53), lowPorts: mayListenOn(80) }
   const specs = componentsOf({ ...planned, slot: 0, apiPort: 0 }, state)
   if (await askStatus(state)) {
     console.error(`cluster "${planned.cluster}" is already running (${state.root})`)

@@ -9,7 +9,15 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
-import { dnsListenAddress, dnsServiceAddress, nodeAddress, podCidr, serviceCidr } from '../cluster/slot.ts'
+import {
+  dnsListenAddress,
+  dnsServiceAddress,
+  ingressAddress,
+  ingressOnLocalhost,
+  nodeAddress,
+  podCidr,
+  serviceCidr,
+} from '../cluster/slot.ts'
 import { UsageError } from '@dinghy/clients/command-line/command'
 
 export interface ComponentSpec {
@@ -21,6 +29,8 @@ export interface ComponentSpec {
   /** A command that turns into the process when it is given the process' own. */
   launcher?: string[]
   args: string[]
+  /** Started when all others are ready: nobody waits for it. */
+  isLate?: boolean
   /** Flags that say how the processes find one another: not for changing. */
   fixed: string[]
 }
@@ -109,6 +119,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
     ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: dnsAt })] : []),
+    { ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressWiring(config) }), isLate: true },
   ]
   const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {
     const node = { 'node-name': name, 'node-address': nodeAddress(config.slot, index + 1) }
@@ -133,6 +144,18 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
   const all = [...cluster, ...nodes]
   refuseUnknown(config.settings ?? {}, all)
   return all
+}
+
+/** At an address of the cluster, and at localhost for the person; ports that are taken are told by its log. */
+function ingressWiring({ slot, lowPorts = false }: ClusterConfig): FlagValues {
+  const [address, localhost] = [ingressAddress(slot), ingressOnLocalhost(slot)]
+  const low = (port: number) => (lowPorts ? [`${address}:${port}`, `127.0.0.1:${port}`] : [])
+  const high = (port: number) => (lowPorts ? [] : [`${address}:${port}`])
+  return {
+    'http-listen': [...low(80), ...high(8080), localhost.http].join(),
+    'https-listen': [...low(443), ...high(8443), localhost.https].join(),
+    'publish-address': address,
+  }
 }
 
 function refuseUnknown(settings: Settings, specs: ComponentSpec[]): void {

@@ -16,6 +16,7 @@ const purposes: Record<string, string> = {
   controller: 'Deployments, ReplicaSets, endpoints, nodes',
   runtime: 'images and containers, behind the Docker API',
   dns: 'names of Services and pods',
+  ingress: 'Ingresses and Gateways',
 }
 
 /** After so long without a change, what is missing is named. */

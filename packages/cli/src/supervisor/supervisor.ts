@@ -56,6 +56,8 @@ export class Supervisor {
   #waitingFor: string[] = []
   /** Before, all components but the runtime look like those of a node that is switched off. */
   #isStarted = false
+  /** Those that nobody waits for have been started, or are not to be any more. */
+  #isComplete = false
 
   constructor(deps: SupervisorDeps) {
     const { config, state, clock, onChange, startProcess, askHealth } = deps
@@ -63,7 +65,11 @@ export class Supervisor {
     this.#deps = deps
     this.#components = componentsOf(config, state).map((spec) => {
       const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
-      return new Component(spec, { clock, paths, onChange, startProcess, askHealth })
+      const changed = () => {
+        onChange?.()
+        this.#startLate()
+      }
+      return new Component(spec, { clock, paths, onChange: changed, startProcess, askHealth })
     })
   }
 
@@ -77,9 +83,16 @@ export class Supervisor {
   start(): void {
     this.#isStarted = true
     const stopped = new Set(this.config.nodes.filter((node) => node.stopped).map((node) => node.name))
-    const wanted = this.#components.filter(({ spec }) => !spec.node || !stopped.has(spec.node))
+    const early = this.#components.filter(({ spec }) => !spec.isLate)
+    const wanted = early.filter(({ spec }) => !spec.node || !stopped.has(spec.node))
     // First those that all others wait for.
     for (const component of wanted.toSorted((a, b) => Number(isKeeper(b)) - Number(isKeeper(a)))) component.start()
+  }
+
+  #startLate(): void {
+    if (this.#isComplete || !this.ready()) return
+    this.#isComplete = true
+    for (const component of this.#components) if (component.spec.isLate) component.start()
   }
 
   statuses(): ComponentStatus[] {
@@ -117,6 +130,7 @@ export class Supervisor {
 
   async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
     const { state, hold } = this.#deps
+    this.#isComplete = true
     const endings = new Map<string, Ending>()
     await this.#stopAll(
       this.#components.filter((component) => !isKeeper(component)),
