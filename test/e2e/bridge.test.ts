@@ -273,6 +273,89 @@ describe.skipIf(missing !== '')(`bridge networks${missing && ` (skipped: ${missi
     await network.remove()
   })
 
+  /** Every address that a name has, from the name server, and not from a file. */
+  const resolved = async (from: Docker.Container, name: string) =>
+    (
+      await run(
+        from,
+        'node',
+        '-e',
+        `require('dns').resolve4(process.argv[1], (error, all) => console.log(error?.code ?? all.sort().join()))`,
+        name,
+      )
+    ).split(',')
+
+  test.runIf(hasNft)('names are asked for at 127.0.0.11, on networks of one’s own', async () => {
+    const network = await docker.createNetwork({ Name: 'named', IPAM: { Config: [{ Subnet: '10.92.0.0/24' }] } })
+    const elsewhere = await docker.createNetwork({ Name: 'elsewhere' })
+    const onNamed = (Aliases: string[]): Docker.ContainerCreateOptions => ({
+      Cmd: sleep,
+      HostConfig: { NetworkMode: 'named', Dns: ['10.92.0.53'] },
+      NetworkingConfig: { EndpointsConfig: { named: { Aliases } } },
+    })
+    const db = await start('db-1', onNamed(['db']))
+    const asker = await start('asker', onNamed([]))
+    const stranger = await start('stranger', { Cmd: sleep, HostConfig: { NetworkMode: 'elsewhere' } })
+    // Its own port 53, where nobody listens: what it does not know it learns at once.
+    const plain = await start('plain', { Cmd: sleep, HostConfig: { Dns: ['127.0.0.1'] } })
+    expect(await run(asker, 'cat', '/etc/resolv.conf')).toMatch(/^nameserver 127\.0\.0\.11\noptions .*ndots:0/)
+    expect(await run(asker, 'cat', '/etc/hosts')).not.toContain('db-1')
+    expect(await run(asker, 'getent', 'hosts', 'db')).toMatch(/^10\.92\.0\.2 +db$/)
+    expect(await run(asker, 'getent', 'hosts', '10.92.0.2')).toMatch(/^10\.92\.0\.2 +db-1\.named$/)
+
+    // Who joins and leaves is known and forgotten at once, several share an alias, and links are known to one alone.
+    const two = await start('db-2', onNamed(['db']))
+    expect(await resolved(asker, 'db')).toEqual(['10.92.0.2', '10.92.0.4'])
+    const first = new Set<string>()
+    await eventually(async () => {
+      first.add((await run(asker, 'getent', 'hosts', 'db')).split(' ')[0] ?? '')
+      return first.size === 2
+    })
+    await db.remove({ force: true })
+    expect(await resolved(asker, 'db')).toEqual(['10.92.0.4'])
+    expect(await resolved(asker, 'db-2.named')).toEqual(['10.92.0.4'])
+    expect(await resolved(plain, 'db')).not.toEqual(['10.92.0.4'])
+    await network.connect({ Container: plain.id, EndpointConfig: { Links: ['db-2:store'] } })
+    expect(await resolved(plain, 'store')).toEqual(['10.92.0.4'])
+    await network.disconnect({ Container: plain.id })
+    expect(await run(plain, 'cat', '/etc/resolv.conf')).not.toContain('127.0.0.11')
+
+    // Another network knows nothing of it, however it asks.
+    expect(await resolved(stranger, 'db')).toEqual(['ENOTFOUND'])
+    const port = machine.run('sh', '-c', 'ss -Hlun src 10.92.0.1').match(/10\.92\.0\.1:(\d+)/)?.[1]
+    const direct = `const dns = require('dns'); const r = new dns.Resolver({ timeout: 200, tries: 1 }); r.setServers(['10.92.0.1:${port}'])
+      r.resolve4('db', (error, all) => console.log(error?.code ?? all.join()))`
+    expect(await run(asker, 'node', '-e', direct)).toBe('10.92.0.4')
+    expect(await run(stranger, 'node', '-e', direct)).toBe('ETIMEOUT')
+    expect(machine.run('node', '-e', direct)).toBe('ETIMEOUT\n')
+
+    // A container may itself be a name server, at the port of one; --dns leads to it.
+    const world = await start('world', {
+      HostConfig: { NetworkMode: 'named' },
+      NetworkingConfig: { EndpointsConfig: { named: { IPAMConfig: { IPv4Address: '10.92.0.53' } } } },
+      Cmd: [
+        'node',
+        '-e',
+        `const s = require('dgram').createSocket('udp4').bind(53, () => console.log('listening'))
+         s.on('message', (q, from) => {
+           q.writeUInt16BE(0x8180, 2); q.writeUInt16BE(1, 6); q.writeUInt16BE(0, 10)
+           const end = q.indexOf(0, 12) + 5
+           s.send(Buffer.concat([q.subarray(0, end), Buffer.from('c00c000100010000003c0004c0000201', 'hex')]), from.port, from.address)
+         })`,
+      ],
+    })
+    await eventually(async () => (await world.logs({ stdout: true })).toString().includes('listening'))
+    expect(await resolved(asker, 'www.example.com')).toEqual(['192.0.2.1'])
+
+    // The rules in a namespace outlive the runtime; the next one answers at the same place.
+    await runtime.end('SIGKILL')
+    await runtime.start()
+    expect(await resolved(asker, 'db')).toEqual(['10.92.0.4'])
+    expect(await run(asker, 'getent', 'hosts', 'world')).toMatch(/^10\.92\.0\.53 +world$/)
+    await remove(two, asker, stranger, plain, world)
+    for (const each of [network, elsewhere]) await each.remove()
+  })
+
   test('a pod: containers in the network of a pause container', async () => {
     const pause = await start('pause', { Image: 'busybox', Cmd: sleep })
     const shared = { HostConfig: { NetworkMode: `container:${pause.id}` } }

@@ -65,7 +65,7 @@ describe('a newcomer', () => {
       'scheduler',
       'controller',
       'runtime',
-      ...(process.getuid?.() === 0 ? ['dns'] : []),
+      ...(process.getuid?.() === 0 ? ['dns', 'gateway'] : []),
       ...['node-1', 'node-2', 'node-3'].flatMap((node) => [`node-agent-${node}`, `proxy-${node}`]),
     ])
     const { items } = await cluster.core.listNode()
@@ -119,6 +119,18 @@ describe('a newcomer', () => {
       return seen.size === 3
     })
     expect([...seen].toSorted()).toEqual(pods.toSorted())
+  })
+
+  test('explain-schedule shows what the scheduler saw right before a pod got its node', async () => {
+    const [pod] = await readyWebPods(3)
+    const name = pod?.metadata?.name ?? ''
+    const { stdout } = cluster.dinghy('explain-schedule', name, '-o', 'json')
+    const seen = JSON.parse(stdout) as { decided?: string; best: string[]; nodes: { node: string }[] }
+    expect(seen.decided).toBe(pod?.spec?.nodeName)
+    expect(seen.best).toContain(pod?.spec?.nodeName)
+    expect(seen.nodes.map(({ node }) => node).toSorted()).toEqual(['node-1', 'node-2', 'node-3'])
+    expect(cluster.dinghy('explain-schedule', name).stdout).toContain(`is given ${pod?.spec?.nodeName}`)
+    expect(cluster.dinghy('explain-schedule', 'nobody').stderr).toContain('pods "nobody" not found')
   })
 
   test('asks why a pod exists', async () => {

@@ -120,6 +120,35 @@ describe.each(cases)('the %s driver, %s networks', (driver, network) => {
       expect(existsSync(outside)).toBe(false)
     })
 
+    test('another image’s files, read-only', () => {
+      const dockerfile =
+        'FROM scratch\nCOPY --chmod=640 Dockerfile /data/sub/file\nCOPY Dockerfile /over\nCOPY Dockerfile /data/over\n'
+      const context = join(runtime.dir, 'data')
+      mkdirSync(context)
+      writeFileSync(join(context, 'Dockerfile'), dockerfile)
+      expect(runtime.cli(['build', '-q', '-t', 'data', context])).toMatchObject({ code: 0 })
+      const run = (mount: string, ...command: string[]) =>
+        runtime.cli(['run', '--rm', '--mount', `type=image,src=${mount}`, 'busybox', ...command])
+      expect(run('data,dst=/i', 'cat', '/i/over').stdout).toBe(dockerfile)
+      expect(run('data,dst=/i', 'stat', '-c', '%a', '/i/data/sub/file').stdout).toBe('640\n')
+      if (driver !== 'process') {
+        expect(run('data,dst=/i,image-subpath=data', 'ls', '/i').stdout).toBe('over\nsub\n')
+        expect(run('data,dst=/i,image-subpath=data/sub/file', 'cat', '/i').stdout).toBe(dockerfile)
+        for (const path of ['/i/new', '/i/over']) {
+          expect(run('data,dst=/i', 'sh', '-c', `echo x >${path}`).stderr).toContain('Read-only file system')
+        }
+        // One that is made of this machine's files brings those along.
+        expect(run('busybox,dst=/i', 'sh', '-c', '/i/usr/bin/env echo hi; touch /i/usr/new')).toMatchObject({
+          stdout: 'hi\n',
+          stderr: expect.stringContaining('Read-only file system'),
+        })
+      }
+      expect(run('data,dst=/i,image-subpath=nope', 'true').stderr).toContain('no such file or directory')
+      expect(run('nosuch,dst=/i', 'true').stderr).toContain('No such image: nosuch:latest')
+      expect(readdirSync(join(runtime.root, 'image-mounts'))).toEqual([])
+      runtime.cli(['rmi', 'data'])
+    })
+
     test('networks, ports and names', async () => {
       const script = join(runtime.dir, 'server.cjs')
       writeFileSync(

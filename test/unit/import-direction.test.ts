@@ -22,7 +22,7 @@ interface Plan {
 }
 
 const house: Record<string, Plan> = {
-  shared: { uses: [], floors: ['api', 'schema pki', 'http', 'docker', 'client', 'reconcile', 'process'] },
+  shared: { uses: [], floors: ['api', 'schema pki', 'http', 'docker', 'client', 'reconcile', 'process', 'dns'] },
   'api-server': {
     uses: ['shared'],
     floors: [
@@ -45,9 +45,11 @@ const house: Record<string, Plan> = {
       'snapshot',
       'framework lookups cache',
       'fit-error plugins scheduling-queue nominations',
-      'schedule event-handlers volume-binder',
-      'metrics preemption pause-notice',
-      'scheduler',
+      'configuration schedule',
+      'profiles extender volume-binder',
+      'extended-schedule event-handlers',
+      'metrics preemption pause-notice recent-decisions explain past-cluster',
+      'explain-page scheduler',
       'start-scheduler',
       'main',
     ],
@@ -58,7 +60,7 @@ const house: Record<string, Plan> = {
       'deps',
       'children',
       'history service-account',
-      'certificates cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
+      'certificates cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca service-load-balancer stateful-set volume',
       'cron-job endpoints replication-controller',
       'main',
     ],
@@ -86,15 +88,27 @@ const house: Record<string, Plan> = {
   registry: { uses: ['images', 'shared'], floors: ['registry-store', 'registry-server', 'main'] },
   'node-agent': {
     uses: ['shared'],
-    floors: ['docker', 'observed', 'probes', 'containers', 'volumes', 'pods', 'node', 'server', 'node-agent', 'main'],
+    floors: [
+      'docker',
+      'observed',
+      'network',
+      'probes',
+      'containers',
+      'volumes',
+      'pods',
+      'node',
+      'server',
+      'node-agent',
+      'main',
+    ],
   },
   proxy: {
     uses: ['shared'],
-    floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'start-proxy', 'main'],
+    floors: ['rules run-command', 'userspace nftables health-check-ports', 'gateway policy', 'start-proxy', 'main'],
   },
   dns: {
     uses: ['shared'],
-    floors: ['reply resolv-conf stub-domains zone', 'cluster-view forwarder', 'resolver', 'server', 'main'],
+    floors: ['stub-domains zone', 'cluster-view', 'resolver', 'main'],
   },
   ingress: {
     uses: ['shared'],
@@ -115,7 +129,7 @@ const house: Record<string, Plan> = {
   },
   cli: {
     uses: ['compose', 'clients', 'shared'],
-    floors: ['cluster', 'supervisor', 'commands', 'main'],
+    floors: ['cluster', 'machines', 'supervisor', 'commands', 'main'],
   },
   testing: { uses: ['shared'], floors: ['*'] },
 }

@@ -50,6 +50,10 @@ export async function ensureImages(
     ensured.set(name, id)
     ids.set(service.name, id)
   }
+  const mounted = Object.values(services).flatMap(({ volumes }) => volumes.filter(({ type }) => type === 'image'))
+  for (const name of new Set(mounted.map(({ source = '' }) => source))) {
+    if (!(await context.engine.exists(`/images/${name}/json`))) await pull(context, name)
+  }
   return ids
 }
 
@@ -68,20 +72,23 @@ export async function ensureImage(context: Context, service: Service, options: I
   return (await engine.json<{ Id: string }>('GET', `/images/${name}/json`)).Id
 }
 
-export async function pullImage({ engine, project }: Context, service: Service): Promise<void> {
+export async function pullImage(context: Context, service: Service): Promise<void> {
+  await pull(context, imageName(context.project, service), service.platform)
+}
+
+async function pull({ engine }: Pick<Context, 'engine'>, name: string, platform?: string): Promise<void> {
   const query = new URLSearchParams({
-    fromImage: withTag(imageName(project, service)),
-    ...(service.platform !== undefined ? { platform: service.platform } : {}),
+    fromImage: withTag(name),
+    ...(platform !== undefined ? { platform } : {}),
   })
-  const name = imageName(project, service)
   let latest: string | undefined
-  async function pull(): Promise<void> {
+  async function follow(): Promise<void> {
     for await (const { id, status } of engine.progress(`/images/create?${query}`, { lastsMs: Infinity })) {
       if (status?.startsWith('WARNING')) console.error(status)
       else if (status !== undefined) latest = `   ${name}: ${id === undefined ? '' : `${id} `}${status}`
     }
   }
-  await step(`Image ${name}`, 'Pulling', 'Pulled', () => showWhile(pull(), () => latest, { clock: systemClock }))
+  await step(`Image ${name}`, 'Pulling', 'Pulled', () => showWhile(follow(), () => latest, { clock: systemClock }))
 }
 
 /** Without a tag the engine would fetch every one there is. */

@@ -100,7 +100,7 @@ export interface Port {
 }
 
 export interface Mount {
-  type: 'bind' | 'volume' | 'tmpfs'
+  type: 'bind' | 'volume' | 'tmpfs' | 'image'
   source?: string
   target: string
   read_only: boolean

@@ -70,7 +70,8 @@ function renderMount({ create_host_path, propagation, nocopy, subpath, size, mod
     ...mount,
     read_only: mount.read_only || undefined,
     bind: { create_host_path: create_host_path || undefined, propagation },
-    volume: { nocopy, subpath },
+    volume: { nocopy, subpath: mount.type === 'volume' ? subpath : undefined },
+    image: { subpath: mount.type === 'image' ? subpath : undefined },
     tmpfs: { size, mode },
   }
 }

@@ -206,6 +206,7 @@ function toEngineMount(project: Project, mount: Mount) {
       ? { BindOptions: { CreateMountpoint: create_host_path ?? false, Propagation: propagation } }
       : {}),
     ...(type === 'volume' ? { VolumeOptions: { NoCopy: nocopy, Subpath: subpath } } : {}),
+    ...(type === 'image' ? { ImageOptions: { Subpath: subpath } } : {}),
     ...(type === 'tmpfs' ? { TmpfsOptions: { SizeBytes: size, Mode: mode } } : {}),
   }
 }

@@ -3,7 +3,7 @@
  * machine's own name servers those of the rest of the world.
  *
  *   question ─► resolver.ts ─► zone.ts            names below cluster.local and addresses of the cluster, pure
- *                     └──────► forwarder.ts       everything else
+ *                     └──────► shared/dns/forwarder.ts   everything else
  */
 
 import { readFile } from 'node:fs/promises'
@@ -15,10 +15,10 @@ import { kubeconfigFlag } from '@dinghy/shared/process/kubeconfig-flag'
 import { runMain } from '@dinghy/shared/process/main'
 import { aborted } from '@dinghy/shared/api/aborted'
 import { clusterView } from './cluster-view.ts'
-import { Forwarder } from './forwarder.ts'
-import { nameServersIn } from './resolv-conf.ts'
+import { Forwarder } from '@dinghy/shared/dns/forwarder'
+import { nameServersIn } from '@dinghy/shared/dns/resolv-conf'
 import { Resolver } from './resolver.ts'
-import { listen } from './server.ts'
+import { listen } from '@dinghy/shared/dns/server'
 import { stubDomains } from './stub-domains.ts'
 
 runMain({

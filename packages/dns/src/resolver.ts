@@ -3,10 +3,18 @@
  * of the forwarder.
  */
 
-import { encode, type RecordType } from 'dns-packet'
+import type { RecordType } from 'dns-packet'
 import type { Metrics } from '@dinghy/shared/process/metrics'
-import type { Forwarder } from './forwarder.ts'
-import { codes, decoded, makeReply, readQuery, type Query, type ReplyContent, startOfAuthority } from './reply.ts'
+import type { Forwarder } from '@dinghy/shared/dns/forwarder'
+import {
+  codes,
+  decoded,
+  makeReply,
+  readQuery,
+  type Query,
+  type ReplyContent,
+  startOfAuthority,
+} from '@dinghy/shared/dns/reply'
 import { type ClusterView, lookUp, type Zone } from './zone.ts'
 
 export interface ResolverDeps {
@@ -37,19 +45,19 @@ export class Resolver {
   async answer(bytes: Buffer): Promise<{ query: Query; reply: Buffer } | undefined> {
     const query = readQuery(bytes)
     if (!query) return undefined
-    const reply = await this.#replyTo(query, bytes)
+    const reply = await this.#replyTo(query)
     const code = reply.readUInt16BE(2) & 0x0f
     this.#count({ type: query.question.type, rcode: codeNames[code] ?? String(code) })
     return { query, reply }
   }
 
-  async #replyTo(query: Query, bytes: Buffer): Promise<Buffer> {
+  async #replyTo(query: Query): Promise<Buffer> {
     const { zone, cluster, forwarder, signal } = this.#deps
     const { name, type } = query.question
     const asked = name.toLowerCase().replace(/\.$/, '')
     const outcome = lookUp(asked, type, zone, cluster)
     if (outcome === 'elsewhere') {
-      const found = await forwarder.ask(bytes, asked, `${asked} ${type} ${query.hasEdns}`, signal)
+      const found = await forwarder.ask(query, signal)
       return found ?? makeReply(query, { code: codes.serverFailure })
     }
     const authorities = [startOfAuthority(zone.domain, negativeTtl)]
@@ -72,8 +80,8 @@ export class Resolver {
       return makeReply(query, { ...content, answers: [...(content.answers ?? []), ...outcome.answers] })
     }
     if (outcome === 'no such name') return makeReply(query, content)
-    const question = encode({ type: 'query', id: query.id, flags: query.flags, questions: [{ type, name: asked }] })
-    const found = await forwarder.ask(question, asked, `${asked} ${type} false`, signal)
+    const question = { type, name: asked, class: query.question.class }
+    const found = await forwarder.ask({ ...query, question, hasEdns: false }, signal)
     const answers = (found && decoded(found)?.answers) ?? []
     return makeReply(query, { ...content, answers: [...(content.answers ?? []), ...answers] })
   }

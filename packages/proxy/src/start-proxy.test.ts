@@ -11,6 +11,7 @@ import { Events, EndpointSlices, Nodes, Services } from '@dinghy/shared/api/reso
 import type { Service } from '@dinghy/shared/api/types'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
+import type { DebugPage } from '@dinghy/shared/process/debug-server'
 import { Health } from '@dinghy/shared/process/health'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { Metrics } from '@dinghy/shared/process/metrics'
@@ -21,7 +22,7 @@ let server: TinyApiServer
 let clock: FakeClock
 let stop: AbortController
 let running: Promise<void>
-let pages: Map<string, () => unknown>
+let pages: Map<string, DebugPage>
 let health: Health
 let metrics: Metrics
 let backends: Server[]
@@ -53,9 +54,10 @@ afterEach(async () => {
 function start(): void {
   const log = createLogger({ name: 'proxy', level: 'fatal', clock })
   const client = new ApiClient({ server: server.url, userAgent: 'kube-proxy/n1' })
-  const debug = { addPage: (path: string, page: () => unknown) => void pages.set(path, page) }
+  const debug = { addPage: (path: string, page: DebugPage) => void pages.set(path, page) }
   const node = { name: 'n1', address: '127.0.0.1' }
-  running = startProxy({ client, clock, log, health, metrics, debug, node }, stop.signal)
+  const deps = { client, clock, log, health, metrics, debug, node, mode: 'loopback', clusterCidr: '' } as const
+  running = startProxy(deps, stop.signal)
 }
 
 /** Starts a server that says its words to whoever connects, and returns its port. */
@@ -90,7 +92,10 @@ test('a Service is reached as soon as it has an endpoint, follows its slices, an
   putService()
   putSlice(await backend('first'))
   await expect.poll(hear, { timeout: 20_000 }).toBe('first')
-  expect(pages.get('/debug/rules')?.()).toMatchObject({ node: { name: 'n1' }, rules: [{ state: 'serving', port }] })
+  expect(pages.get('/debug/rules')?.(new URLSearchParams(), new AbortController().signal)).toMatchObject({
+    node: { name: 'n1' },
+    rules: [{ state: 'serving', port }],
+  })
   expect(await metrics.text()).toContain('dinghy_proxy_listeners{state="serving"} 1')
   putSlice(await backend('second'))
   await expect.poll(hear, { timeout: 20_000 }).toBe('second')

@@ -5,6 +5,8 @@ import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Logger } from '@dinghy/shared/process/logger'
+import { askerAt } from './containers/asker.ts'
+import type { Container } from './containers/container.ts'
 import { Containers } from './containers/containers.ts'
 import { Execs } from './containers/exec.ts'
 import { HealthChecks } from './containers/health.ts'
@@ -40,6 +42,7 @@ import { bridgeSpace } from './networks/bridge/address-space.ts'
 import { Bridges } from './networks/bridge/bridges.ts'
 import { loopback } from './networks/loopback.ts'
 import { chooseMode } from './networks/mode.ts'
+import { NameServers } from './networks/name-servers.ts'
 import { Networks } from './networks/networks.ts'
 import { PortProxies } from './networks/port-proxy.ts'
 import { lockRoot } from './root-lock.ts'
@@ -85,21 +88,32 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
     spaces: { bridge: space, loopback },
   })
   const bridges = mode.name === 'bridge' ? new Bridges({ ...mode, root, networks, log }) : undefined
+  // Questions are led to it by rules, so there must be a program that makes them.
+  const nameServers =
+    bridges && mode.canMasquerade
+      ? new NameServers({
+          networks,
+          askerAt: (network, address) => askerAt(network, address, containers.records(), networks.list()),
+          clock,
+          log,
+          signal,
+        })
+      : undefined
+  if (nameServers === undefined) for (const network of networks.list()) networks.setDnsPort(network, undefined)
   const volumes = new Volumes({ root: join(root, 'volumes'), clock, events })
   await volumes.removeLeftovers()
   const proxies = new PortProxies(clock)
   const preload = installPreload(root)
-  const stores = { images, networks, bridges, volumes }
+  const stores = { images, networks, bridges, nameServers, volumes }
   const containers = new Containers({ ...stores, root, clock, log, driver, snapshotter, proxies, events, preload })
   const health = new HealthChecks(containers, clock, log)
   const runs = new Runs({ containers, clock, log, health, signal })
   const lifecycle = new Lifecycle({ containers, clock, runs })
   const execs = new Execs(containers, clock)
   await containers.load()
-  const republish = (container: Parameters<typeof containers.networking.publish>[0]) =>
-    containers.networking.publish(container)
+  const reopen = (container: Container) => containers.networking.reopen(container)
   const sweepBridges = async () => bridges?.sweep()
-  await recover({ containers, lifecycle, runs, clock, log, sweepBridges, republish })
+  await recover({ containers, lifecycle, runs, clock, log, sweepBridges, reopen })
 
   const server = createDockerServer({ log, version })
   const router = new Router(server, log)
@@ -163,7 +177,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<{ driver: s
     driver: driver.name,
     close: async () => {
       // Nobody is waited for: containers run on, and the next runtime answers whoever asks again.
-      await Promise.all([server.close(0), proxies.close()])
+      await Promise.all([server.close(0), proxies.close(), nameServers?.closeAll()])
       await bridges?.close()
       await snapshotter.close()
       await driver.close()

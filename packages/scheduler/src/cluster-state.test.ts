@@ -9,6 +9,7 @@ import { SchedulerCache } from './cache.ts'
 import { onNode, onPod, type ClusterState } from './event-handlers.ts'
 import type { ClusterEvent } from './framework.ts'
 import { Nominations } from './nominations.ts'
+import { Profiles } from './profiles.ts'
 import { SchedulingQueue } from './scheduling-queue.ts'
 import { nameOf } from './snapshot.ts'
 import { cluster, node, pod } from './testing/objects.ts'
@@ -118,7 +119,12 @@ describe('handlers', () => {
       events.push(event.type)
       notify(event, cause)
     }
-    state = { cache: new SchedulerCache({ log: quiet }), queue, nominations: new Nominations() }
+    state = {
+      cache: new SchedulerCache({ log: quiet }),
+      queue,
+      nominations: new Nominations(),
+      profiles: new Profiles(),
+    }
     onNode(state, { type: 'added', object: node('a'), revision: '1' })
     events.length = 0
   })

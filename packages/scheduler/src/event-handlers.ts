@@ -22,15 +22,17 @@ import type { Change, Informers } from '@dinghy/shared/client/informer'
 import type { SchedulerCache } from './cache.ts'
 import type { ClusterEvent } from './framework.ts'
 import type { Nominations } from './nominations.ts'
+import type { Profiles } from './profiles.ts'
 import type { SchedulingQueue } from './scheduling-queue.ts'
 
 export interface ClusterState {
   cache: SchedulerCache
   queue: SchedulingQueue
   nominations: Nominations
+  profiles: Pick<Profiles, 'has'>
 }
 
-/** Pods say who should place them; those that name another scheduler are left to it. */
+/** The profile that every scheduler has unless its configuration says otherwise. */
 export const schedulerName = 'default-scheduler'
 
 export function watchCluster(informers: Informers, state: ClusterState): void {
@@ -64,7 +66,7 @@ export function onPod(state: ClusterState, change: Change<Pod>): void {
   const { object: pod, previous, revision } = change
   if (change.type === 'deleted' || isFinished(pod)) onGone(state, pod, revision)
   else if (pod.spec.nodeName) onAssigned(state, pod, previous, revision)
-  else if (pod.spec.schedulerName === undefined || pod.spec.schedulerName === schedulerName) {
+  else if (state.profiles.has(pod)) {
     state.nominations.observe(pod, previous)
     // Once bound it is done with, though older news of it may still arrive.
     if (!state.cache.isAssumed(pod) || state.queue.has(keyOf(pod))) state.queue.add(pod, revision)
@@ -93,7 +95,7 @@ function onAssigned(
   else if (demands(previous) !== demands(pod)) queue.notify({ type: 'AssignedPodUpdated', pod, previous }, revision)
 }
 
-function isFinished({ status }: Pod): boolean {
+export function isFinished({ status }: Pod): boolean {
   return status.phase === 'Succeeded' || status.phase === 'Failed'
 }
 

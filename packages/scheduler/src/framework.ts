@@ -50,11 +50,11 @@ export interface Plugin {
   /** How much its score counts in the sum. */
   readonly weight?: number
   /** undefined: this plugin has nothing against any node. A Refusal: no node will do, whichever it is. */
-  preFilter?(pod: Pod, cluster: Snapshot): Filter | Refusal | undefined
+  readonly preFilter?: (pod: Pod, cluster: Snapshot) => Filter | Refusal | undefined
   /** undefined: this plugin does not care which node it is. */
-  preScore?(pod: Pod, cluster: Snapshot, feasible: readonly NodeInfo[]): Scorer | undefined
+  readonly preScore?: (pod: Pod, cluster: Snapshot, feasible: readonly NodeInfo[]) => Scorer | undefined
   /** Only asked about pods that this plugin refused. Saying yes too often costs an attempt, too seldom five minutes. */
-  isHelpedBy?(event: ClusterEvent, pod: Pod): boolean
+  readonly isHelpedBy?: (event: ClusterEvent, pod: Pod) => boolean
 }
 
 export function unschedulable(...reasons: string[]): Refusal {

@@ -1,5 +1,6 @@
 /**
- * Lookups over informers: what plugins need to know of objects other than pods and nodes.
+ * What plugins need to know of objects other than pods and nodes, from listers: those that informers keep up to date,
+ * or those of a moment that is past.
  */
 
 import { controllerOf } from '@dinghy/shared/api/owners'
@@ -12,18 +13,21 @@ import {
   Services,
   StatefulSets,
   StorageClasses,
+  type Resource,
 } from '@dinghy/shared/api/resources'
 import { labelSelectorFrom, labelSelectorFromMap, matchesLabels, type Selector } from '@dinghy/shared/api/selectors'
-import type { Pod } from '@dinghy/shared/api/types'
-import type { Informers } from '@dinghy/shared/client/informer'
+import type { KubernetesObject, Pod } from '@dinghy/shared/api/types'
+import type { Lister } from '@dinghy/shared/client/lister'
 import type { Lookups } from './snapshot.ts'
 
-export function informerLookups(informers: Informers): Lookups {
-  const namespaces = informers.for(Namespaces).lister
-  const claims = informers.for(PersistentVolumeClaims).lister
-  const volumes = informers.for(PersistentVolumes).lister
-  const storageClasses = informers.for(StorageClasses).lister
-  const siblings = siblingLookup(informers)
+export type ListerOf = <T extends KubernetesObject>(resource: Resource<T>) => Lister<T>
+
+export function lookupsIn(listerOf: ListerOf): Lookups {
+  const namespaces = listerOf(Namespaces)
+  const claims = listerOf(PersistentVolumeClaims)
+  const volumes = listerOf(PersistentVolumes)
+  const storageClasses = listerOf(StorageClasses)
+  const siblings = siblingLookup(listerOf)
   return {
     namespaceLabels: (namespace) => namespaces.get(namespace)?.metadata.labels,
     siblingSelector: siblings,
@@ -35,11 +39,11 @@ export function informerLookups(informers: Informers): Lookups {
 }
 
 /** All selectors that make pods siblings of this one, joined: of the Services it is behind, and of its controller. */
-function siblingLookup(informers: Informers): (pod: Pod) => Selector | undefined {
-  const services = informers.for(Services).lister
-  const replicaSets = informers.for(ReplicaSets).lister
-  const statefulSets = informers.for(StatefulSets).lister
-  const replicationControllers = informers.for(ReplicationControllers).lister
+function siblingLookup(listerOf: ListerOf): (pod: Pod) => Selector | undefined {
+  const services = listerOf(Services)
+  const replicaSets = listerOf(ReplicaSets)
+  const statefulSets = listerOf(StatefulSets)
+  const replicationControllers = listerOf(ReplicationControllers)
 
   const ofController = (pod: Pod): Selector | undefined => {
     const owner = controllerOf(pod)

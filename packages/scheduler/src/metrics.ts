@@ -3,11 +3,10 @@
  */
 
 import type { Metrics } from '@dinghy/shared/process/metrics'
-import { schedulerName } from './event-handlers.ts'
 import type { SchedulingQueue } from './scheduling-queue.ts'
 
 export interface SchedulerMetrics {
-  attempted(result: 'scheduled' | 'unschedulable' | 'error', durationMs: number): void
+  attempted(result: 'scheduled' | 'unschedulable' | 'error', profile: string, durationMs: number): void
   preempted(victims: number): void
 }
 
@@ -36,9 +35,9 @@ export function schedulerMetrics(metrics: Metrics, queue: Pick<SchedulingQueue, 
     { labelNames: ['queue'] },
   )
   return {
-    attempted(result, durationMs) {
-      attempts.inc({ result, profile: schedulerName })
-      duration.observe({ result, profile: schedulerName }, durationMs / 1000)
+    attempted(result, profile, durationMs) {
+      attempts.inc({ result, profile })
+      duration.observe({ result, profile }, durationMs / 1000)
     },
     preempted(count) {
       preemptions.inc()

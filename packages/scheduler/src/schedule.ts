@@ -69,7 +69,7 @@ export function fitsOn(pod: Pod, nodeName: string, cluster: Snapshot, plugins: r
   return (check(prepared.filters, info) ?? checkBesideNominated(pod, info, cluster, plugins))?.refusal
 }
 
-interface Verdict {
+export interface Verdict {
   refusal: Refusal
   plugin: string
 }
@@ -99,7 +99,7 @@ function check(filters: readonly NamedFilter[], info: NodeInfo): Verdict | undef
  * A pod that preempted others has been promised this node but is not on it yet. Who is not more important than that
  * pod must leave room for it, or the victims would have died for nothing.
  */
-function checkBesideNominated(
+export function checkBesideNominated(
   pod: Pod,
   info: NodeInfo,
   cluster: Snapshot,
@@ -126,6 +126,31 @@ function nominatedNode(pod: Pod, cluster: Snapshot): NodeInfo | undefined {
   return pod.status.nominatedNodeName ? findNode(cluster, pod.status.nominatedNodeName) : undefined
 }
 
+/** What one plugin thinks of the nodes that fit: the numbers stand in the order of the nodes. */
+export interface PluginScores {
+  plugin: string
+  weight: number
+  raw: readonly number[]
+  /** Brought into 0…maxNodeScore, before its weight. */
+  scores: readonly number[]
+}
+
+/** Of every plugin that has an opinion. With fewer than two nodes nobody is asked. */
+export function scoresByPlugin(
+  pod: Pod,
+  cluster: Snapshot,
+  feasible: readonly NodeInfo[],
+  plugins: readonly Plugin[],
+): PluginScores[] {
+  if (feasible.length < 2) return []
+  return plugins.flatMap((plugin) => {
+    const scorer = plugin.preScore?.(pod, cluster, feasible)
+    if (scorer === undefined) return []
+    const raw = feasible.map((info) => scorer.score(info))
+    return [{ plugin: plugin.name, weight: plugin.weight ?? 1, raw, scores: scorer.normalize?.(raw, feasible) ?? raw }]
+  })
+}
+
 /** Node name → the weighted sum of all plugins' scores. */
 export function scoreNodes(
   pod: Pod,
@@ -133,24 +158,19 @@ export function scoreNodes(
   feasible: readonly NodeInfo[],
   plugins: readonly Plugin[],
 ): Map<string, number> {
-  const totals = new Map(feasible.map((info) => [nameOf(info), 0]))
-  if (feasible.length < 2) return totals
-  for (const plugin of plugins) {
-    const scorer = plugin.preScore?.(pod, cluster, feasible)
-    if (scorer === undefined) continue
-    const raw = feasible.map((info) => scorer.score(info))
-    const scores = scorer.normalize?.(raw, feasible) ?? raw
-    feasible.forEach((info, index) => {
-      const name = nameOf(info)
-      totals.set(name, (totals.get(name) ?? 0) + (scores[index] ?? 0) * (plugin.weight ?? 1))
-    })
-  }
-  return totals
+  const byPlugin = scoresByPlugin(pod, cluster, feasible, plugins)
+  const totalOf = (index: number): number =>
+    byPlugin.reduce((sum, { scores, weight }) => sum + (scores[index] ?? 0) * weight, 0)
+  return new Map(feasible.map((info, index) => [nameOf(info), totalOf(index)]))
 }
 
 /** One of the nodes with the highest score. */
-function selectHost(scores: ReadonlyMap<string, number>, random: Random): string | undefined {
-  const highest = Math.max(...scores.values())
-  const best = [...scores.keys()].filter((name) => scores.get(name) === highest)
+export function selectHost(scores: ReadonlyMap<string, number>, random: Random): string | undefined {
+  const best = bestOf(scores)
   return best.length < 2 ? best[0] : best[Math.floor(random() * best.length)]
+}
+
+export function bestOf(scores: ReadonlyMap<string, number>): string[] {
+  const highest = Math.max(...scores.values())
+  return [...scores.keys()].filter((name) => scores.get(name) === highest)
 }

@@ -17,13 +17,16 @@ import {
 import type { Event, Pod } from '@dinghy/shared/api/types'
 import { ApiClient } from '@dinghy/shared/client/api-client'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
+import type { DebugPage } from '@dinghy/shared/process/debug-server'
 import { Health } from '@dinghy/shared/process/health'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { Metrics } from '@dinghy/shared/process/metrics'
 import { debugQueues } from '@dinghy/shared/reconcile/gate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { readConfiguration } from './configuration/configuration.ts'
+import { Profiles } from './profiles.ts'
 import { selectedNode } from './plugins/volume-binding.ts'
-import { startScheduler } from './start-scheduler.ts'
+import { startScheduler, type StartOptions } from './start-scheduler.ts'
 import { node, pod, type NodeTraits, type PodTraits } from './testing/objects.ts'
 
 let server: TinyApiServer
@@ -31,6 +34,7 @@ let clock: FakeClock
 let controller: AbortController
 let running: Promise<void>
 let metrics: Metrics
+let pages: Map<string, DebugPage>
 
 beforeEach(async () => {
   server = await TinyApiServer.start()
@@ -38,6 +42,7 @@ beforeEach(async () => {
   controller = new AbortController()
   setMaxListeners(0, controller.signal) // as runMain does
   metrics = new Metrics()
+  pages = new Map()
 })
 
 afterEach(async () => {
@@ -51,10 +56,12 @@ async function eventually(check: () => void | Promise<void>): Promise<void> {
   await vi.waitFor(check, { timeout: 20_000 })
 }
 
-function start(): void {
+function start(more: Pick<StartOptions, 'profiles'> = {}): void {
   const client = new ApiClient({ server: server.url, userAgent: 'default-scheduler' })
   const log = createLogger({ name: 'scheduler', level: 'fatal', clock })
-  running = startScheduler({ client, clock, log, health: new Health(), metrics, random: () => 0 }, controller.signal)
+  const debug = { addPage: (path: string, page: DebugPage) => void pages.set(path, page) }
+  const health = new Health()
+  running = startScheduler({ client, clock, log, health, metrics, debug, random: () => 0, ...more }, controller.signal)
 }
 
 function addNode(name: string, traits?: NodeTraits) {
@@ -389,4 +396,54 @@ test('pods of one Service or controller are spread over the nodes', async () => 
     ['n1', 'n2'],
     ['n1', 'n2'],
   ])
+})
+
+describe('/debug/explain-schedule', () => {
+  function explained(query: string): unknown {
+    return pages.get('/debug/explain-schedule')?.(new URLSearchParams(query), controller.signal)
+  }
+
+  test('asks every plugin about every node, the pod itself aside', async () => {
+    addNode('big', { allocatable: { cpu: '4' } })
+    addNode('small', { allocatable: { cpu: '1' }, unschedulable: true })
+    addPod('there', { requests: { cpu: '3' }, nodeName: 'big' })
+    addPod('done', { requests: { cpu: '3' }, nodeName: 'big', status: { phase: 'Succeeded' } })
+    start()
+    expect(await explained('name=there')).toMatchObject({
+      nodeName: 'big',
+      best: ['big'],
+      nodes: [
+        { node: 'big', refusals: [] },
+        {
+          node: 'small',
+          refusals: [
+            { plugin: 'NodeUnschedulable', reasons: ['node(s) were unschedulable'] },
+            { plugin: 'NodeResourcesFit', reasons: ['Insufficient cpu'] },
+          ],
+        },
+      ],
+    })
+  })
+
+  test('of a pod that is not there', async () => {
+    start()
+    await expect(explained('name=nobody')).rejects.toThrow('pods "nobody" not found')
+  })
+})
+
+test('a profile places its own pods, in its own name', async () => {
+  const configuration = readConfiguration({
+    apiVersion: 'kubescheduler.config.k8s.io/v1',
+    kind: 'KubeSchedulerConfiguration',
+    profiles: [{ schedulerName: 'packing', plugins: { filter: { disabled: [{ name: 'NodeUnschedulable' }] } } }],
+  })
+  addNode('closed', { unschedulable: true })
+  addPod('mine', { spec: { schedulerName: 'packing' } })
+  addPod('theirs')
+  start({ profiles: new Profiles(configuration) })
+  await eventually(() => expect(bindings().map(({ path }) => path)).toEqual([expect.stringContaining('/pods/mine/')]))
+  await eventually(() => {
+    const [event] = events()
+    expect(event).toMatchObject({ reason: 'Scheduled', source: { component: 'packing' } })
+  })
 })

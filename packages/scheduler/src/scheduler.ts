@@ -22,13 +22,15 @@ import { withCause } from '@dinghy/shared/client/causality'
 import type { EventRecorder } from '@dinghy/shared/client/events'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { SchedulerCache } from './cache.ts'
-import { schedulerName } from './event-handlers.ts'
+import { scheduleWithExtenders } from './extended-schedule.ts'
+import type { Extender } from './extender.ts'
 import { fitErrorMessage, type Diagnosis } from './fit-error.ts'
-import type { Plugin } from './framework.ts'
 import type { SchedulerMetrics } from './metrics.ts'
 import type { Nominations } from './nominations.ts'
 import { preempt, type Candidate } from './preemption.ts'
-import { schedulePod, type Random } from './schedule.ts'
+import type { Profiles } from './profiles.ts'
+import type { RecentDecisions } from './recent-decisions.ts'
+import { schedulePod, type Decision, type Random } from './schedule.ts'
 import type { QueuedPod, SchedulingQueue } from './scheduling-queue.ts'
 import type { Lookups, Snapshot } from './snapshot.ts'
 import type { VolumeBinder } from './volume-binder.ts'
@@ -40,9 +42,12 @@ export interface SchedulerDeps {
   cache: SchedulerCache
   queue: SchedulingQueue
   nominations: Nominations
+  recent: RecentDecisions
   lookups: Lookups
-  plugins: readonly Plugin[]
+  profiles: Profiles
+  extenders: readonly Extender[]
   volumes: Pick<VolumeBinder, 'bindVolumes'>
+  /** In the name of the scheduler that the pod names. */
   events: Pick<EventRecorder, 'event'>
   metrics: SchedulerMetrics
   disruptionBudgets: () => readonly PodDisruptionBudget[]
@@ -70,6 +75,7 @@ export async function runScheduler(deps: SchedulerDeps, signal: AbortSignal): Pr
 async function decide(deps: SchedulerDeps, item: QueuedPod, signal: AbortSignal): Promise<string | undefined> {
   const { cache, queue, events, metrics, clock } = deps
   const { pod } = item
+  const { schedulerName } = deps.profiles.of(pod)
   if (pod.metadata.deletionTimestamp) {
     events.event(pod, 'Warning', 'FailedScheduling', `skip schedule deleting pod: ${keyOf(pod)}`)
     queue.done(item)
@@ -78,10 +84,14 @@ async function decide(deps: SchedulerDeps, item: QueuedPod, signal: AbortSignal)
   const started = clock.now()
   try {
     const cluster = cache.snapshot(deps.lookups, deps.nominations.byNode())
-    const decision = schedulePod(pod, cluster, deps.plugins, deps.random)
-    metrics.attempted(decision.nodeName === undefined ? 'unschedulable' : 'scheduled', clock.now() - started)
+    const decision = await decisionFor(deps, pod, cluster, signal)
+    const result = decision.nodeName === undefined ? 'unschedulable' : 'scheduled'
+    metrics.attempted(result, schedulerName, clock.now() - started)
     if (decision.nodeName === undefined) await onNoFit(deps, item, cluster, decision.diagnosis, signal)
-    else cache.assume(pod, decision.nodeName)
+    else {
+      cache.assume(pod, decision.nodeName)
+      deps.recent.remember({ pod, cluster, nodeName: decision.nodeName })
+    }
     return decision.nodeName
   } catch (error) {
     await onError(deps, item, error, signal)
@@ -89,24 +99,27 @@ async function decide(deps: SchedulerDeps, item: QueuedPod, signal: AbortSignal)
   }
 }
 
+async function decisionFor(deps: SchedulerDeps, pod: Pod, cluster: Snapshot, signal: AbortSignal): Promise<Decision> {
+  const { plugins } = deps.profiles.of(pod)
+  const extenders = deps.extenders.filter((extender) => extender.isInterestedIn(pod))
+  if (extenders.length === 0) return schedulePod(pod, cluster, plugins, deps.random)
+  return await scheduleWithExtenders(pod, cluster, plugins, { ...deps, extenders }, signal)
+}
+
 async function bind(deps: SchedulerDeps, item: QueuedPod, nodeName: string, signal: AbortSignal): Promise<void> {
-  const { cache, queue, nominations, events, log } = deps
+  const { cache, queue, nominations, log } = deps
   const { pod, key } = item
-  const { name, namespace, uid } = pod.metadata
   try {
     const node = cache.node(nodeName)
-    if (node !== undefined) await deps.volumes.bindVolumes(pod, node, signal)
-    const binding = {
-      apiVersion: 'v1',
-      kind: 'Binding',
-      metadata: { name, namespace, uid },
-      target: { kind: 'Node', name: nodeName },
-    }
-    await deps.client.createSubresource(Pods, { namespace, name }, 'binding', binding, signal)
+    const { bindTimeoutMs } = deps.profiles.of(pod)
+    if (node !== undefined) await deps.volumes.bindVolumes(pod, node, bindTimeoutMs, signal)
+    const binder = deps.extenders.find((extender) => extender.binds && extender.isInterestedIn(pod))
+    if (binder) await binder.bind(pod, nodeName, signal)
+    else await createBinding(deps, pod, nodeName, signal)
     queue.done(item)
     nominations.withdraw(key)
     log.info({ pod: key, node: nodeName }, 'bound')
-    events.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${key} to ${nodeName}`)
+    deps.events.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${key} to ${nodeName}`)
   } catch (error) {
     const revision = pod.metadata.resourceVersion
     cache.forget(pod)
@@ -114,6 +127,21 @@ async function bind(deps: SchedulerDeps, item: QueuedPod, nodeName: string, sign
     queue.notify({ type: 'AssignedPodDeleted', pod }, revision)
     await onError(deps, item, error, signal)
   }
+}
+
+async function createBinding(
+  { client }: SchedulerDeps,
+  { metadata: { name, namespace, uid } }: Pod,
+  nodeName: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const binding = {
+    apiVersion: 'v1',
+    kind: 'Binding',
+    metadata: { name, namespace, uid },
+    target: { kind: 'Node', name: nodeName },
+  }
+  await client.createSubresource(Pods, { namespace, name }, 'binding', binding, signal)
 }
 
 /** No node fits: make room if the pod may, say why, and let it wait for something to change. */
@@ -125,7 +153,10 @@ async function onNoFit(
   signal: AbortSignal,
 ): Promise<void> {
   const { pod, key } = item
-  const preemption = preempt(pod, cluster, diagnosis, deps.plugins, deps.disruptionBudgets())
+  const { plugins, preempts } = deps.profiles.of(pod)
+  const preemption = preempts
+    ? preempt(pod, cluster, diagnosis, plugins, deps.disruptionBudgets())
+    : { candidate: undefined, message: '', clearNomination: false }
   const message = fitErrorMessage(diagnosis, preemption.candidate ? '' : preemption.message)
   deps.log.info({ pod: key, message }, 'no node fits')
   let nominatedNodeName = pod.status.nominatedNodeName
@@ -155,7 +186,7 @@ async function evict(
       type: 'DisruptionTarget',
       status: 'True',
       reason: 'PreemptionByScheduler',
-      message: `${schedulerName}: preempting to accommodate a higher priority pod`,
+      message: `${deps.profiles.of(pod).schedulerName}: preempting to accommodate a higher priority pod`,
     }
     try {
       await patchConditions(deps, victim, condition, {}, signal)
@@ -172,7 +203,7 @@ async function evict(
 
 /** Something broke: a plugin, the API server, a binding that came too late. The pod is tried again after a pause. */
 async function onError(deps: SchedulerDeps, item: QueuedPod, error: unknown, signal: AbortSignal): Promise<void> {
-  const { queue, events, log, metrics } = deps
+  const { queue, log, metrics } = deps
   if (signal.aborted) return
   if (isAbsenceOf(item.pod, error)) {
     // It was deleted while we were at it; its informer says so too, sooner or later.
@@ -180,10 +211,10 @@ async function onError(deps: SchedulerDeps, item: QueuedPod, error: unknown, sig
     return
   }
   queue.fail(item)
-  metrics.attempted('error', 0)
+  metrics.attempted('error', deps.profiles.of(item.pod).schedulerName, 0)
   const message = error instanceof Error ? error.message : String(error)
   log.error({ pod: item.key, err: error }, 'scheduling failed: trying again')
-  events.event(item.pod, 'Warning', 'FailedScheduling', message)
+  deps.events.event(item.pod, 'Warning', 'FailedScheduling', message)
   // Where the API server cannot be reached, there is nobody to tell.
   if (hasReason(error, 'ServiceUnavailable')) return
   try {

@@ -32,6 +32,8 @@ export interface SchedulingQueueOptions {
   clock: Clock
   /** Whether an event is a reason to try again a pod that these plugins refused. */
   isHelpedBy: (event: ClusterEvent, pod: Pod, refusedBy: ReadonlySet<string>) => boolean
+  firstBackoffMs?: number | undefined
+  longestBackoffMs?: number | undefined
 }
 
 interface Item extends QueuedPod {
@@ -55,14 +57,13 @@ interface SchedulingSnapshot extends QueueSnapshot {
   unschedulable: { key: string; refusedBy: string[]; gates?: string[] }[]
 }
 
-const firstBackoffMs = 1_000
-const longestBackoffMs = 10_000
 /** A pod that no event was found to help is tried again after this time: hints may be wrong. */
 const leftoverMs = 5 * 60_000
 
 export class SchedulingQueue implements Gate {
   readonly #clock: Clock
   readonly #isHelpedBy: SchedulingQueueOptions['isHelpedBy']
+  readonly #backoffMs: { first: number; longest: number }
   readonly #active = new Map<string, Item>()
   readonly #backoff = new Map<string, Item>()
   readonly #unschedulable = new Map<string, Item>()
@@ -74,9 +75,11 @@ export class SchedulingQueue implements Gate {
   #steps = 0
   #wake: () => void = () => undefined
 
-  constructor({ clock, isHelpedBy }: SchedulingQueueOptions) {
+  constructor(options: SchedulingQueueOptions) {
+    const { clock, isHelpedBy, firstBackoffMs = 1_000, longestBackoffMs = 10_000 } = options
     this.#clock = clock
     this.#isHelpedBy = isHelpedBy
+    this.#backoffMs = { first: firstBackoffMs, longest: longestBackoffMs }
   }
 
   /** A pod without a node, new or changed. */
@@ -257,7 +260,7 @@ export class SchedulingQueue implements Gate {
   }
 
   #afterFailure(item: Item): Item {
-    const backoffMs = Math.min(firstBackoffMs * 2 ** (item.attempts - 1), longestBackoffMs)
+    const backoffMs = Math.min(this.#backoffMs.first * 2 ** (item.attempts - 1), this.#backoffMs.longest)
     return { ...item, ...this.#now(), backoffUntil: this.#clock.now() + backoffMs }
   }
 

@@ -14,7 +14,7 @@ import type { Informers } from '@dinghy/shared/client/informer'
 import { isBound, planVolumes, selectedNode } from './plugins/volume-binding.ts'
 import type { Lookups } from './snapshot.ts'
 
-const bindTimeoutMs = 10 * 60_000
+const defaultBindTimeoutMs = 10 * 60_000
 /** A look into our own cache costs nothing. */
 const pollMs = 100
 const boundByController = 'pv.kubernetes.io/bound-by-controller'
@@ -32,12 +32,13 @@ export class VolumeBinder {
     this.#clock = options.clock
   }
 
-  /** Resolves when all of the pod's claims are bound; throws ServerTimeout after ten minutes. */
-  async bindVolumes(pod: Pod, node: Node, signal: AbortSignal): Promise<void> {
+  /** Resolves when all of the pod's claims are bound; throws ServerTimeout when that takes too long. */
+  async bindVolumes(pod: Pod, node: Node, timeoutMs: number | undefined, signal: AbortSignal): Promise<void> {
+    const deadline = this.#clock.now() + (timeoutMs ?? defaultBindTimeoutMs)
     const { bind, provision } = planVolumes(pod, node, this.#lookups)
     for (const { claim, volume } of bind) await this.#reserve(volume, claim, signal)
     for (const claim of provision) await this.#selectNode(claim, node, signal)
-    for (const claim of [...bind.map(({ claim }) => claim), ...provision]) await this.#bound(claim, signal)
+    for (const claim of [...bind.map(({ claim }) => claim), ...provision]) await this.#bound(claim, deadline, signal)
   }
 
   /** The volume controller finds the claim in the volume and completes the other direction. */
@@ -58,9 +59,8 @@ export class VolumeBinder {
     await this.#client.patch(PersistentVolumeClaims, { namespace, name }, { type: 'merge', body }, {}, signal)
   }
 
-  async #bound(claim: PersistentVolumeClaim, signal: AbortSignal): Promise<void> {
+  async #bound(claim: PersistentVolumeClaim, deadline: number, signal: AbortSignal): Promise<void> {
     const { lister } = this.#informers.for(PersistentVolumeClaims)
-    const deadline = this.#clock.now() + bindTimeoutMs
     for (;;) {
       const current = lister.get(keyOf(claim))
       if (current === undefined) throw notFound('', 'persistentvolumeclaims', claim.metadata.name)

@@ -52,7 +52,7 @@ test('a bound claim of a class that allows it may grow', async () => {
 test('before it is bound, it may not', async () => {
   await create('elastic')
   await expect(ask('2Gi')).rejects.toThrow(
-    'persistentvolumeclaims "data" is forbidden: Only bound persistent volume claims can be expanded',
+    'spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims',
   )
 })
 

@@ -57,6 +57,7 @@ export function unavailable(reason: string, message: string): Availability {
 
 /** "v1beta1.metrics.k8s.io" of /apis/metrics.k8s.io/v1beta1/nodes; undefined for paths of no group. */
 export function apiServiceNameOf(path: string): string | undefined {
+  if (!path.startsWith('/apis/')) return undefined
   const [, root, group, version] = path.split('/')
   return root === 'apis' && group && version ? `${version}.${group}` : undefined
 }

@@ -41,8 +41,8 @@ export function impersonate(user: UserInfo, headers: RawHeaders, authorizer: Aut
 }
 
 function read(headers: RawHeaders): Wanted | undefined {
-  // Nearly every request ends here.
-  if (!headers.some((text, i) => i % 2 === 0 && /^impersonate-/i.test(text))) return undefined
+  // Nearly every request ends here. What a header holds may begin so, too; then the loop finds nothing.
+  if (!headers.some((text) => /^impersonate-/i.test(text))) return undefined
   const wanted: Wanted = { user: '', uid: '', groups: [], extra: {} }
   for (let i = 0; i < headers.length; i += 2) {
     const [name = '', value = ''] = [headers[i]?.toLowerCase(), headers[i + 1]]

@@ -14,12 +14,13 @@ import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import { tooManyRequests } from '@dinghy/shared/api/errors'
 import { FlowSchemas, PriorityLevelConfigurations } from '@dinghy/shared/api/resources'
 import type { FlowSchema, PriorityLevelConfiguration } from '@dinghy/shared/api/types'
+import type { UserInfo } from '../auth/user.ts'
 import { keyPrefix } from '../registry/object-key.ts'
 import { RevisionCompacted, SlowWatcher, type Storage } from '../storage/storage.ts'
 import { currentLimit, type Level, seatsOf } from './concurrency.ts'
 import { defaultFlowSchemas, defaultPriorityLevels } from './defaults.ts'
 import { FairQueues, type Guest, type QueueSettings } from './fair-queues.ts'
-import { byPrecedence, flowOf, type FlowRequest, matchesSchema } from './matching.ts'
+import { byPrecedence, flowOf, type FlowRequest, matchesSchema, schemaOfUser, type SchemaOfUser } from './matching.ts'
 
 /** A request's seat, or its place in a queue. */
 export interface Ticket {
@@ -90,6 +91,8 @@ export class FlowController {
   readonly levels = new Map<string, PriorityLevel>()
   readonly waiting = new WeakMap<Guest, Waiting>()
   #schemas: FlowSchema[] = []
+  /** Those that say something of a user, for as long as neither they nor the connection of the user change. */
+  #ofUser = new WeakMap<UserInfo, SchemaOfUser[]>()
 
   constructor(storage: Storage, clock: Clock, seats = defaultSeats) {
     this.#storage = storage
@@ -136,10 +139,12 @@ export class FlowController {
     this.#schemas = byPrecedence(withMandatory(schemas, 'FlowSchema', defaultFlowSchemas)).filter(({ spec }) =>
       this.levels.has(spec.priorityLevelConfiguration.name),
     )
+    this.#ofUser = new WeakMap()
   }
 
   enter(request: FlowRequest, seats: number): Entry {
-    const schema = this.#schemas.find((one) => matchesSchema(one, request)) ?? this.#schemas.at(-1)
+    const schema =
+      this.#schemasOf(request.user).find((one) => matchesSchema(one, request))?.schema ?? this.#schemas.at(-1)
     const level = schema && this.levels.get(schema.spec.priorityLevelConfiguration.name)
     if (!schema || !level) throw new Error('there is no catch-all FlowSchema')
     const uids = { schemaUid: schema.metadata.uid, levelUid: level.configuration.metadata.uid }
@@ -154,6 +159,14 @@ export class FlowController {
     if (guest.state === 'executing') return { ...uids, ticket: { release: () => this.#leave(level, guest) } }
     this.waiting.set(guest, { level: level.name, schema: schema.metadata.name, flow, request })
     return { ...uids, ...this.#wait(level, guest) }
+  }
+
+  #schemasOf(user: UserInfo): SchemaOfUser[] {
+    const known = this.#ofUser.get(user)
+    if (known) return known
+    const found = this.#schemas.flatMap((schema) => schemaOfUser(schema, user) ?? [])
+    this.#ofUser.set(user, found)
+    return found
   }
 
   #wait(level: PriorityLevel, guest: Guest): Required<Pick<Entry, 'ticket' | 'seated'>> {

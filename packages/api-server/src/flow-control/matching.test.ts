@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { FlowSchema } from '@dinghy/shared/api/types'
 import { defaultFlowSchemas } from './defaults.ts'
-import { byPrecedence, distinguisherOf, flowOf, type FlowRequest, matchesSchema } from './matching.ts'
+import { byPrecedence, distinguisherOf, flowOf, type FlowRequest, matchesSchema, schemaOfUser } from './matching.ts'
 
 const schemas = byPrecedence(
   Object.entries(defaultFlowSchemas).map(([name, spec]) => ({ metadata: { name }, spec }) as FlowSchema),
@@ -62,7 +62,10 @@ test.each<[string, FlowRequest, flow: string]>([
   ['service-accounts', account('default', 'robot'), 'system:serviceaccount:default:robot'],
   ['global-default', request('student', [authenticated]), 'student'],
 ])('%s', (name, wanted, flow) => {
-  const found = schemas.find((schema) => matchesSchema(schema, wanted))
+  const found = schemas.find((schema) => {
+    const ofUser = schemaOfUser(schema, wanted.user)
+    return ofUser && matchesSchema(ofUser, wanted)
+  })
   expect(found?.metadata.name).toBe(name)
   expect(found && distinguisherOf(flowOf(found, wanted))).toBe(flow)
 })

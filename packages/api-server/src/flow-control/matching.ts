@@ -30,14 +30,28 @@ export function byPrecedence(schemas: readonly FlowSchema[]): FlowSchema[] {
   )
 }
 
-export function matchesSchema({ spec }: FlowSchema, request: FlowRequest): boolean {
-  return (spec.rules ?? []).some(
-    ({ subjects, resourceRules = [], nonResourceRules = [] }) =>
-      subjects.some((subject) => matchesSubject(subject, request.user)) &&
-      (request.isResource
-        ? resourceRules.some((rule) => matchesResource(rule, request))
-        : nonResourceRules.some((rule) => matchesPath(rule, request))),
-  )
+/** What a schema says of one user: all that is left to look at is what the user asks for. */
+export interface SchemaOfUser {
+  schema: FlowSchema
+  resourceRules: readonly ResourcePolicyRule[]
+  nonResourceRules: readonly NonResourcePolicyRule[]
+}
+
+/** Undefined if it says nothing of this user. */
+export function schemaOfUser(schema: FlowSchema, user: UserInfo): SchemaOfUser | undefined {
+  const rules = (schema.spec.rules ?? []).filter(({ subjects }) => subjects.some((one) => matchesSubject(one, user)))
+  if (rules.length === 0) return undefined
+  return {
+    schema,
+    resourceRules: rules.flatMap(({ resourceRules = [] }) => resourceRules),
+    nonResourceRules: rules.flatMap(({ nonResourceRules = [] }) => nonResourceRules),
+  }
+}
+
+export function matchesSchema({ resourceRules, nonResourceRules }: SchemaOfUser, request: FlowRequest): boolean {
+  return request.isResource
+    ? resourceRules.some((rule) => matchesResource(rule, request))
+    : nonResourceRules.some((rule) => matchesPath(rule, request))
 }
 
 /** What requests of one flow have in common: their user, their namespace, or nothing. */

@@ -25,7 +25,7 @@ const jsonTypes = new Set(['application/json', 'application/*', '*/*', 'applicat
 
 /** The first clause that can be met, as upstream (which does not weigh q either). Throws NotAcceptable. */
 export function negotiate(accept: string | undefined): Format {
-  if (!accept || accept.trim() === '') return jsonFormat
+  if (!accept || accept === 'application/json' || accept.trim() === '') return jsonFormat
   for (const clause of parseAccept(accept)) {
     const mediaType = mediaTypeOf(clause.type)
     if (!mediaType) continue

@@ -98,8 +98,9 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
       throw error
     }
     if (auditor) beginAudit(auditor, exchange, exchange.user)
-    // Credentials are for this server: nobody whom the request is handed on to shall see them.
-    delete headers.authorization
+    // Credentials are for this server: nobody whom the request is handed on to shall see them. To delete what is not
+    // there would make all that follows look the other headers up in a slower way.
+    if (headers.authorization !== undefined) delete headers.authorization
     done()
   })
   app.addHook('onRequest', function impersonateUser({ exchange, headers, raw }, _reply, done) {
@@ -111,7 +112,6 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
   })
   app.addHook('onRequest', function flowControl({ exchange }, _reply, done) {
     const seated = takeSeat(exchange, pipeline.flowControl, seatsOf(exchange.info, services))
-    onceOver(exchange, () => exchange.ticket?.release())
     if (seated) void seated.then(() => done(), done)
     else done()
   })
@@ -146,18 +146,15 @@ export function createApiServer(pipeline: Pipeline): HttpServer {
 
 function observe(exchange: Exchange, { metrics, log }: Pipeline): void {
   const finish = metrics.begin(exchange.info)
-  onceOver(exchange, () => {
+  const connection = exchange.upgrade?.socket ?? exchange.reply.raw
+  // The answer is out, or the client gone.
+  connection.once('close', () => {
     const { method, url } = exchange.request
     const { statusCode: code } = exchange.reply
+    exchange.ticket?.release()
     finish(code)
     log.debug({ method, url, code, user: exchange.user.username }, 'answered')
   })
-}
-
-/** When the answer is out, or the client gone. */
-function onceOver({ upgrade, reply }: Exchange, act: () => void): void {
-  const connection = upgrade?.socket ?? reply.raw
-  connection.once('close', act)
 }
 
 function authorize(exchange: Exchange, pipeline: Pipeline): void {

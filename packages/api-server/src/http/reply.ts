@@ -80,8 +80,11 @@ function setHeaders(exchange: Exchange, reply: FastifyReply): void {
   reply.header('audit-id', exchange.auditId)
   // What is proxied has its own say on how long it may be kept.
   if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-cache, private')
-  const warnings = [...new Set(exchange.warnings)].map((text) => `299 - ${quoted(text)}`)
-  if (warnings.length > 0) reply.header('warning', warnings)
+  if (exchange.warnings.length === 0) return
+  reply.header(
+    'warning',
+    [...new Set(exchange.warnings)].map((text) => `299 - ${quoted(text)}`),
+  )
 }
 
 /** RFC 7234 warn-text. Header bytes must be printable ASCII. */

@@ -35,8 +35,6 @@ export function requestInfo(
   const { resource: kind, subresource: fixed } = routeOptions.config
   if (kind === undefined) return nonResource(method, path)
   const { group = '', version = '', resource = 'namespaces', name, namespace, subresource } = params as ResourceParams
-  const pattern = (routeOptions.url ?? '').split('/')
-  const tail = path.split('/').slice(pattern.length - 1)
   return {
     isResource: true,
     path,
@@ -47,8 +45,14 @@ export function requestInfo(
     resource,
     name,
     subresource: subresource ?? fixed,
-    rest: pattern.at(-1) === '*' ? `/${tail.join('/')}` : path.endsWith('/') ? '/' : '',
+    rest: restOf(path, routeOptions.url),
   }
+}
+
+function restOf(path: string, pattern = ''): string {
+  if (!pattern.endsWith('/*')) return path.endsWith('/') ? '/' : ''
+  const tail = path.split('/').slice(pattern.split('/').length - 1)
+  return `/${tail.join('/')}`
 }
 
 function verbOf(method: string, named: boolean, query: URLSearchParams, legacyWatch: boolean): string {

@@ -54,21 +54,33 @@ export interface AdmissionPlugin {
 export type Admitted = 'reinvoke' | undefined | void
 export type Release = () => void
 
+type Admitting = AdmissionPlugin & Required<Pick<AdmissionPlugin, 'admit'>>
+type Validating = AdmissionPlugin & Required<Pick<AdmissionPlugin, 'validate'>>
+
 export class AdmissionChain {
-  readonly #plugins: AdmissionPlugin[]
+  readonly #admitting: Admitting[]
+  readonly #validating: Validating[]
 
   constructor(plugins: AdmissionPlugin[]) {
-    this.#plugins = plugins
+    this.#admitting = plugins.filter((plugin): plugin is Admitting => plugin.admit !== undefined)
+    this.#validating = plugins.filter((plugin): plugin is Validating => plugin.validate !== undefined)
   }
 
   async admit(request: AdmissionRequest): Promise<void> {
-    if (request.context.isAdmitted) return
-    let again = false
-    for (const plugin of this.#plugins) if ((await plugin.admit?.(request)) === 'reinvoke') again = true
-    if (!again) return
+    if (request.context.isAdmitted || !(await this.#admitAll(request))) return
     request.isReinvocation = true
-    for (const plugin of this.#plugins) await plugin.admit?.(request)
+    await this.#admitAll(request)
     delete request.isReinvocation
+  }
+
+  /** Whether somebody asks for another run. Only a plugin that waits is waited for: most have nothing to say. */
+  async #admitAll(request: AdmissionRequest): Promise<boolean> {
+    let again = false
+    for (const plugin of this.#admitting) {
+      const admitted = plugin.admit(request)
+      if ((admitted instanceof Promise ? await admitted : admitted) === 'reinvoke') again = true
+    }
+    return again
   }
 
   /** Call the returned function when the write is over. */
@@ -77,8 +89,9 @@ export class AdmissionChain {
     if (request.context.isAdmitted) return () => {}
     const release = () => held.forEach((letGo) => letGo())
     try {
-      for (const plugin of this.#plugins) {
-        const letGo = await plugin.validate?.(request)
+      for (const plugin of this.#validating) {
+        const validated = plugin.validate(request)
+        const letGo = validated instanceof Promise ? await validated : validated
         if (letGo) held.push(letGo)
       }
     } catch (error) {

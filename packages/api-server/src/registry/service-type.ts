@@ -29,7 +29,8 @@ export function adaptToType(service: Service, before: Service): void {
   keepAllocated(service, before)
 }
 
-function dropLost({ spec }: Service, { spec: before }: Service): void {
+function dropLost(service: Service, { spec: before }: Service): void {
+  const { spec } = service
   const drop = (field: keyof Service['spec']) => {
     if (sameJson(spec[field], before[field])) delete spec[field]
   }
@@ -42,9 +43,11 @@ function dropLost({ spec }: Service, { spec: before }: Service): void {
   if (spec.type !== 'LoadBalancer') {
     drop('allocateLoadBalancerNodePorts')
     drop('loadBalancerClass')
-    drop('healthCheckNodePort')
+    if (service.status?.loadBalancer) service.status.loadBalancer = {}
   }
-  if (!isExposed && sameJson(nodePortNumbers(spec.ports), nodePortNumbers(before.ports))) {
+  if (spec.type !== 'LoadBalancer' || spec.externalTrafficPolicy !== 'Local') drop('healthCheckNodePort')
+  const had = new Set(nodePortNumbers(before.ports))
+  if (!isExposed && nodePortNumbers(spec.ports).every((port) => had.has(port))) {
     for (const port of spec.ports ?? []) delete port.nodePort
   }
 }

@@ -18,6 +18,7 @@ import { tallyAfter, verified } from './checksum.ts'
 import { type DatabaseLock, lockDatabase } from './database-lock.ts'
 import { encryptedPrefix, type Encryption, secretsPrefix } from './encryption.ts'
 import { HighWaterMark } from './high-water-mark.ts'
+import { type ForceToDisk, LogSync } from './log-sync.ts'
 import { replaceDatabase } from './replace-database.ts'
 import { createTables, type RevisionRow, schemaVersion, sql, versionOf } from './schema.ts'
 import { sqliteLibrary } from './sqlite-library.ts'
@@ -31,6 +32,8 @@ export interface DatabaseFile {
   tally: number
   /** What is alive. */
   rows: RevisionRow[]
+  /** Of a file: forces what was committed to the disk. What is in memory alone has none. */
+  log: LogSync | undefined
   /** Remembers that this revision is on disk. */
   record(revision: number): void
   close(): void
@@ -51,23 +54,25 @@ export interface DatabaseOptions {
   lockTimeoutMs?: number
   /** Without it everything is stored as it is served. */
   encryption?: Encryption
+  forceToDisk?: ForceToDisk
 }
 
-export function openDatabase({ path, lockTimeoutMs = 2_000, encryption }: DatabaseOptions): DatabaseFile {
+export function openDatabase(options: DatabaseOptions): DatabaseFile {
+  const { path, lockTimeoutMs = 2_000 } = options
   if (path === ':memory:') {
     const database = connect(path)
-    return { database, ...load(database), record: () => undefined, close: () => void database.close() }
+    return { database, ...load(database), log: undefined, record: () => undefined, close: () => void database.close() }
   }
   const lock = lockDatabase(path, lockTimeoutMs)
   try {
-    return openLocked(path, lock, encryption)
+    return openLocked(options, lock)
   } catch (error) {
     lock.release()
     throw error
   }
 }
 
-function openLocked(path: string, lock: DatabaseLock, encryption: Encryption | undefined): DatabaseFile {
+function openLocked({ path, encryption, forceToDisk }: DatabaseOptions, lock: DatabaseLock): DatabaseFile {
   const mark = new HighWaterMark(`${path}-mark`)
   try {
     const log = readLog(path)
@@ -84,12 +89,17 @@ function openLocked(path: string, lock: DatabaseLock, encryption: Encryption | u
       if (encryption) requireKey(path, database, encryption)
       if (loaded.revision < mark.found) throw cutShort(path, loaded.revision, mark.found)
       mark.record(loaded.revision)
+      // From here on whoever writes waits for the disk by way of the log.
+      database.pragma('synchronous = NORMAL')
+      const log = new LogSync(path, forceToDisk)
       return {
         database,
         ...loaded,
+        log,
         record: (revision) => mark.record(revision),
         close() {
           database.close()
+          log.close()
           mark.close()
           lock.release()
         },
@@ -132,7 +142,8 @@ function open(path: string): Database {
       database.pragma('auto_vacuum = INCREMENTAL')
       database.pragma('journal_mode = WAL')
       database.pragma('synchronous = FULL')
-      database.pragma('wal_autocheckpoint = 10000')
+      // SQLite's own default, said because much hangs on it: everybody waits while so many pages are copied.
+      database.pragma('wal_autocheckpoint = 1000')
     })
   } catch (error) {
     database.close()

@@ -70,7 +70,8 @@ export const sql = {
            VALUES (:revision, :key, :create_revision, :prev_revision, :deleted, :actor, :cause, :at,
              :checksum, :tally, :value)`,
   newest: `SELECT revision, tally FROM revisions ORDER BY revision DESC LIMIT 1`,
-  newestOfKey: `SELECT revision FROM revisions WHERE key = ? ORDER BY prev_revision DESC LIMIT 1`,
+  newestOfKey: `SELECT revision FROM revisions WHERE key = ? AND revision <= ?
+                ORDER BY prev_revision DESC LIMIT 1`,
   load: `SELECT * FROM revisions
          WHERE revision IN (SELECT max(revision) FROM revisions GROUP BY key) AND NOT deleted`,
   all: `SELECT revision, key, create_revision, prev_revision, deleted, actor, cause, at, value FROM revisions

@@ -43,7 +43,9 @@ export class SortedKeys {
 
   /** The first `limit` keys from `start` up to and without `end`. */
   slice(start: string, end: string, limit: number): string[] {
-    const [from, to] = [this.#lowerBound(start), this.#lowerBound(end)]
+    const from = this.#lowerBound(start)
+    if (!this.#isBefore(from, end)) return []
+    const to = this.#lowerBound(end)
     const found: string[] = []
     for (let { chunk, index } = from; chunk <= to.chunk && found.length < limit; chunk++, index = 0) {
       const part = this.#chunks[chunk]?.slice(index, chunk === to.chunk ? to.index : undefined) ?? []
@@ -54,10 +56,17 @@ export class SortedKeys {
 
   /** How many keys there are from `start` up to and without `end`. */
   count(start: string, end: string): number {
-    if (start >= end) return 0
-    const [from, to] = [this.#lowerBound(start), this.#lowerBound(end)]
+    const from = this.#lowerBound(start)
+    if (start >= end || !this.#isBefore(from, end)) return 0
+    const to = this.#lowerBound(end)
     const between = this.#chunks.slice(from.chunk, to.chunk).reduce((sum, { length }) => sum + length, 0)
     return between + to.index - from.index
+  }
+
+  /** Whether there is a key here that is less than `end`: nobody has to look for the end of what is empty. */
+  #isBefore({ chunk, index }: Position, end: string): boolean {
+    const key = this.#chunks[chunk]?.[index]
+    return key !== undefined && key < end
   }
 
   /** Where the first key is, or would be, that is not less than `key`. */

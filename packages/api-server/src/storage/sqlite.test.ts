@@ -240,6 +240,74 @@ describe('on disk', () => {
     rmSync(dir, { recursive: true })
   })
 
+  test('nobody sees or hears of a write before the disk has it; what comes meanwhile shares the next commit', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'dinghy-storage-'))
+    const disk: ((error: Error | null) => void)[] = []
+    const forceToDisk = (_file: number, done: (error: Error | null) => void) => void disk.push(done)
+    const slow = new SqliteStorage({ path: join(dir, 'state.db'), clock, forceToDisk })
+    const turn = () => new Promise((resolve) => setImmediate(resolve))
+    const told: string[] = []
+    const tell = (what: string) => () => void told.push(what)
+    const watch = take(slow.watch('/', 0, new AbortController().signal), 3)
+    void slow.write([put('/a/1', 0, 'first')]).then(tell('first'))
+    await turn()
+    void slow.write([put('/a/1', 1, 'second')]).then(tell('second'))
+    void slow.write([put('/a/2', 0)]).then(tell('third'))
+    void slow.write([put('/a/2', 7)]).catch(tell('conflict'))
+    await turn()
+    expect(disk).toHaveLength(1)
+    expect(told).toEqual([])
+    expect(slow.get('/a/1')).toBeUndefined()
+    expect([slow.revision, slow.newestOf('/a/1'), slow.revisionAt(1), slow.history('/a/1')]).toEqual([
+      0,
+      0,
+      undefined,
+      [],
+    ])
+    disk.shift()?.(null)
+    await turn()
+    await turn()
+    expect(told).toEqual(['first'])
+    expect(slow.revision).toBe(1)
+    disk.shift()?.(null)
+    await turn()
+    expect(told).toEqual(['first', 'second', 'third', 'conflict'])
+    expect(await watch).toEqual(['ADDED /a/1 1', 'MODIFIED /a/1 2', 'ADDED /a/2 3'])
+    slow.close()
+    rmSync(dir, { recursive: true })
+  })
+
+  test('when the disk fails nothing more is written, and what it had shows at the next start', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'dinghy-storage-'))
+    const path = join(dir, 'state.db')
+    const broken = new Error('EIO: i/o error, fdatasync')
+    const failing = new SqliteStorage({ path, clock, forceToDisk: (_file, done) => done(broken) })
+    await expect(failing.write([put('/a/1', 0)])).rejects.toBe(broken)
+    await expect(failing.write([put('/a/2', 0)])).rejects.toBe(broken)
+    expect(() => failing.check()).toThrow(broken)
+    expect([failing.revision, failing.get('/a/1')]).toEqual([0, undefined])
+    failing.close()
+    const next = new SqliteStorage({ path, clock })
+    expect([next.get('/a/1')?.revision, next.get('/a/2')]).toEqual([1, undefined])
+    next.close()
+    rmSync(dir, { recursive: true })
+  })
+
+  test('what is queued or on its way when it closes is written', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'dinghy-storage-'))
+    const path = join(dir, 'state.db')
+    const first = new SqliteStorage({ path, clock })
+    const one = first.write([put('/a/1', 0)])
+    await new Promise((resolve) => setImmediate(resolve))
+    const two = first.write([put('/a/2', 0)])
+    first.close()
+    expect((await Promise.all([one, two])).flat().map(({ revision }) => revision)).toEqual([1, 2])
+    const second = new SqliteStorage({ path, clock })
+    expect(second.count('/a/')).toBe(2)
+    second.close()
+    rmSync(dir, { recursive: true })
+  })
+
   test('a second server on the same file is refused', () => {
     const dir = mkdtempSync(join(tmpdir(), 'dinghy-storage-'))
     const path = join(dir, 'state.db')

@@ -1,10 +1,10 @@
 /**
  * Storage in one SQLite file. What callers may rely on:
  *
- * - A resolved write is on disk (WAL, synchronous=FULL); after kill -9 the file opens with every acknowledged write.
- * - Group commit: all writes queued in one turn of the event loop share one transaction and so one fsync. The SQLite
- *   library is synchronous: the transaction is one turn, nothing can come between its statements, and there are no
- *   locks.
+ * - A resolved write is on disk (log-sync.ts); after kill -9 the file opens with every acknowledged write.
+ * - Group commit: all writes that are queued while the disk is busy with others share one transaction and one fsync,
+ *   which the event loop does not wait for. The SQLite library is synchronous: the transaction is one turn, nothing can
+ *   come between its statements, and there are no locks.
  * - A conflict fails only the write it concerns, and takes no revision number: the numbers have no gaps.
  * - The present is served from memory (latest.ts), loaded at start; the past comes from the table.
  * - Watchers are fed here, after the commit, in revision order. They never query for new events.
@@ -18,6 +18,7 @@ import type { Statement } from 'better-sqlite3'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { checksumOf, tallyAfter, verified } from './checksum.ts'
+import { type Commit, eventType, findConflict, type QueuedWrite } from './commit.ts'
 import { type DatabaseFile, type DatabaseOptions, openDatabase } from './database-file.ts'
 import type { Encryption } from './encryption.ts'
 import { type Cut, forget, giveRoomBack, type HistoryRow, historyRows } from './history-table.ts'
@@ -26,18 +27,12 @@ import type { ChangeEvent } from './recent-events.ts'
 import { RecentEvents } from './recent-events.ts'
 import { type RevisionRow, sql } from './schema.ts'
 import type { ListOptions, ListResult, Mutation, Revision, Storage, StorageWatch } from './storage.ts'
-import { Entry, prefixEnd, RevisionCompacted, RevisionConflict, RevisionInFuture } from './storage.ts'
+import { Entry, prefixEnd, RevisionCompacted, RevisionInFuture } from './storage.ts'
 import { Watcher } from './watcher.ts'
 
 /** Enough for a client that reconnects; each event keeps two states of its object in memory. */
 const recentEvents = 1024
 const pageSize = 500
-
-interface QueuedWrite {
-  batch: Mutation[]
-  resolve: (entries: Entry[]) => void
-  reject: (error: unknown) => void
-}
 
 export interface SqliteOptions extends DatabaseOptions {
   clock: Clock
@@ -58,6 +53,10 @@ export class SqliteStorage implements Storage {
   #revision: number
   #tally: number
   #trouble: unknown
+  /** Nobody knows what is on the disk. */
+  #isLost = false
+  /** Written, and not on the disk yet: nobody has seen it. */
+  #underway: Commit | undefined
   #bytesWritten = 0
   #queue: QueuedWrite[] = []
 
@@ -113,7 +112,7 @@ export class SqliteStorage implements Storage {
   write(batch: Mutation[]): Promise<Entry[]> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ batch, resolve, reject })
-      if (this.#queue.length === 1) setImmediate(this.#commit)
+      if (this.#queue.length === 1 && !this.#underway) setImmediate(this.#run)
     })
   }
 
@@ -133,14 +132,16 @@ export class SqliteStorage implements Storage {
   }
 
   history(key: string): Revision[] {
-    return (this.#statements.history.all(key) as RevisionRow[]).map((row) => this.#revisionOf(row))
+    const rows = this.#statements.history.all(key) as RevisionRow[]
+    return rows.filter(({ revision }) => revision <= this.#revision).map((row) => this.#revisionOf(row))
   }
 
-  newestOf(key: string): number {
-    return (this.#statements.newestOfKey.get(key) as { revision: number } | undefined)?.revision ?? 0
+  newestOf(key: string, revision = this.#revision): number {
+    return (this.#statements.newestOfKey.get(key, revision) as { revision: number } | undefined)?.revision ?? 0
   }
 
   revisionAt(revision: number): Revision | undefined {
+    if (revision > this.#revision) return undefined
     const row = this.#statements.revision.get(revision) as RevisionRow | undefined
     return row && this.#revisionOf(row)
   }
@@ -160,7 +161,10 @@ export class SqliteStorage implements Storage {
 
   /** What is not the present, newest first. */
   historyRows(): Generator<HistoryRow> {
-    return historyRows(this.#file.database, (key, revision) => this.#latest.get(key)?.revision === revision)
+    return historyRows(
+      this.#file.database,
+      (key, revision) => revision > this.#revision || this.#latest.get(key)?.revision === revision,
+    )
   }
 
   giveRoomBack(): Generator<void> {
@@ -178,23 +182,36 @@ export class SqliteStorage implements Storage {
   }
 
   close(): void {
-    this.#commit()
+    const { log } = this.#file
+    for (let commit = this.#underway ?? this.#commit(); commit; commit = this.#commit()) {
+      log?.syncNow()
+      this.#publish(commit)
+    }
     this.#file.close()
   }
 
-  /** One transaction for everything that was queued in this turn. */
-  #commit = (): void => {
+  /** Writes all that is queued, waits for the disk, tells of it; what is queued meanwhile comes next. */
+  #run = (): void => {
+    const commit = this.#underway ? undefined : this.#commit()
+    if (!commit) return
+    const { log } = this.#file
+    if (!log) return this.#publish(commit)
+    this.#underway = commit
+    void log.sync().then(
+      () => this.#publish(commit),
+      (error: unknown) => this.#giveUp(commit, error),
+    )
+  }
+
+  /** One transaction for everything that is queued. Undefined if nothing has been written. */
+  #commit(): Commit | undefined {
     const queue = this.#queue
-    if (queue.length === 0) return
     this.#queue = []
-    const outcomes: { write: QueuedWrite; entries: Entry[] }[] = []
-    const conflicts: { write: QueuedWrite; conflict: RevisionConflict }[] = []
-    const events: ChangeEvent[] = []
-    // What this transaction has written so far; `latest` must not see it before it is on disk.
-    const pending = new Map<string, Entry | undefined>()
+    const commit: Commit = { outcomes: [], conflicts: [], events: [], pending: new Map(), tally: this.#tally }
+    const { pending, outcomes, conflicts, events } = commit
     const current = (key: string) => (pending.has(key) ? pending.get(key) : this.#latest.get(key))
-    let tally = this.#tally
     try {
+      if (this.#isLost) throw this.#trouble
       this.#file.database.transaction(() => {
         let revision = this.#revision
         for (const write of queue) {
@@ -207,8 +224,8 @@ export class SqliteStorage implements Storage {
             const previous = current(mutation.key)
             revision++
             const now = mutation.deleted ? undefined : revision
-            tally = tallyAfter(tally, mutation.key, previous?.revision, now)
-            const entry = this.#insert(revision, mutation, previous, tally)
+            commit.tally = tallyAfter(commit.tally, mutation.key, previous?.revision, now)
+            const entry = this.#insert(revision, mutation, previous, commit.tally)
             pending.set(mutation.key, mutation.deleted ? undefined : entry)
             events.push({ type: eventType(mutation, previous), revision, entry, previous })
             return entry
@@ -220,10 +237,22 @@ export class SqliteStorage implements Storage {
       // Disk full, I/O error: nothing was written, and nobody may believe otherwise.
       this.#trouble = error
       for (const { reject } of queue) reject(error)
-      return
+      return undefined
     }
+    if (events.length > 0) return commit
+    for (const { write, conflict } of conflicts) write.reject(conflict)
+    return undefined
+  }
+
+  /** It is on the disk: it becomes the present. */
+  #publish(commit: Commit): void {
+    // The server was closed meanwhile, and has told of it.
+    if (commit.isOver) return
+    const { outcomes, conflicts, events, pending, tally } = commit
+    commit.isOver = true
+    this.#underway = undefined
     this.#trouble = undefined
-    if (events.length > 0) this.#file.record(this.#revision + events.length)
+    this.#file.record(this.#revision + events.length)
     for (const [key, entry] of pending) {
       if (entry) this.#latest.set(entry)
       else this.#latest.delete(key)
@@ -234,6 +263,20 @@ export class SqliteStorage implements Storage {
     for (const watcher of this.#watchers) watcher.push(events, this.#revision)
     for (const { write, entries } of outcomes) write.resolve(entries)
     for (const { write, conflict } of conflicts) write.reject(conflict)
+    if (this.#queue.length > 0) setImmediate(this.#run)
+  }
+
+  /**
+   * The disk has failed after the commit, so it may be there after the next start, or not. What is written on top of
+   * it would be as uncertain: nothing more is.
+   */
+  #giveUp(commit: Commit, error: unknown): void {
+    if (commit.isOver) return
+    this.#underway = undefined
+    this.#isLost = true
+    this.#trouble = error
+    for (const { write } of [...commit.outcomes, ...commit.conflicts]) write.reject(error)
+    this.#run()
   }
 
   #insert(revision: number, mutation: Mutation, previous: Entry | undefined, tally: number): Entry {
@@ -245,15 +288,18 @@ export class SqliteStorage implements Storage {
       key,
       create_revision: previous?.createRevision ?? revision,
       // A key that was deleted still has its tombstone in the table: that is the predecessor of the new creation.
-      prev_revision: previous?.revision ?? this.newestOf(key),
+      prev_revision: previous?.revision ?? this.newestOf(key, revision),
       deleted: Number(deleted),
       actor,
       cause,
       at: this.#clock.now(),
       value: this.#encryption?.encode(key, value) ?? value,
+      checksum: 0,
+      tally,
     }
+    row.checksum = checksumOf(row)
     this.#bytesWritten += value.length
-    this.#statements.insert.run({ ...row, checksum: checksumOf(row), tally })
+    this.#statements.insert.run(row)
     return new Entry(key, revision, row.create_revision, value)
   }
 
@@ -315,18 +361,6 @@ export class SqliteStorage implements Storage {
       if (overlaps && revision < oldest) throw new RevisionCompacted(revision, oldest)
     }
   }
-}
-
-function findConflict(batch: Mutation[], current: (key: string) => Entry | undefined): RevisionConflict | undefined {
-  for (const { key, expected } of batch) {
-    const actual = current(key)?.revision ?? 0
-    if (actual !== expected) return new RevisionConflict(key, expected, actual)
-  }
-  return undefined
-}
-
-function eventType(mutation: Mutation, previous: Entry | undefined): ChangeEvent['type'] {
-  return mutation.deleted ? 'DELETED' : previous ? 'MODIFIED' : 'ADDED'
 }
 
 function prepare({ database }: Pick<DatabaseFile, 'database'>): Record<keyof typeof sql, Statement> {

@@ -62,13 +62,32 @@ export function problemsOf(resource: string, sent: object): string[] {
   return errors.map(fieldErrorMessage)
 }
 
-/** What is wrong with changing the object so; `change` works on a copy of the created one. */
-export function problemsOfUpdate(resource: string, sent: object, change: (object: Loose) => void): string[] {
+/** What is wrong with changing the object so; `change` works on a copy of the created one, once that has the status. */
+export function problemsOfUpdate(
+  resource: string,
+  sent: object,
+  change: (object: Loose) => void,
+  status?: object,
+): string[] {
   const { strategy } = definitionOf(resource)
   const previous = created(resource, sent)
+  if (status) Object.assign(previous, { status })
   const next = structuredClone(previous)
   change(next)
   strategy.defaults?.(next)
   strategy.prepareForUpdate?.(next, previous)
   return (strategy.validateUpdate?.(next, previous) ?? []).map(fieldErrorMessage)
+}
+
+/** What the author of a new object is warned of. */
+export function warningsOf(resource: string, sent: object): string[] {
+  return definitionOf(resource).strategy.warnings?.(created(resource, sent)) ?? []
+}
+
+/** What the author of such a change is warned of. */
+export function warningsOfUpdate(resource: string, sent: object, change: (object: Loose) => void): string[] {
+  const previous = created(resource, sent)
+  const next = structuredClone(previous)
+  change(next)
+  return definitionOf(resource).strategy.warnings?.(next, previous) ?? []
 }

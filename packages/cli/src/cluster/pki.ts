@@ -25,7 +25,8 @@ import { readIfPresent, readPair, writePair, writePublic, writeSecret } from '@d
 import { expiresSoon, whyRenew } from '@dinghy/shared/pki/renewal'
 import { newSigningKey } from '@dinghy/shared/pki/signing-key'
 import type { Subject } from '@dinghy/shared/pki/subject'
-import { nodeAddress, serviceAddress } from './slot.ts'
+import { addressesOf } from './addresses.ts'
+import { numbered } from './nodes.ts'
 import type { ClusterConfig, StateDir } from './state-dir.ts'
 
 const daySeconds = 86_400
@@ -66,7 +67,8 @@ export function identitiesOf({ nodes, dns }: Pick<ClusterConfig, 'nodes' | 'dns'
 }
 
 /** How people, components and pods may call the API server. Pure. */
-export function apiServerNames({ slot }: Pick<ClusterConfig, 'slot'>): string[] {
+export function apiServerNames(config: Pick<ClusterConfig, 'network' | 'slot'>): string[] {
+  const { machine, kubernetesService } = addressesOf(config)
   return [
     'kubernetes',
     'kubernetes.default',
@@ -74,16 +76,15 @@ export function apiServerNames({ slot }: Pick<ClusterConfig, 'slot'>): string[] 
     'kubernetes.default.svc.cluster.local',
     'localhost',
     '127.0.0.1',
-    // Where it may listen for nodes that have networks of their own.
-    nodeAddress(slot, 0),
-    serviceAddress(slot),
+    machine,
+    kubernetesService,
     // Upstream's ordinary range of Services, which manifests and habits expect.
-    '10.96.0.1',
+    ...(kubernetesService === '10.96.0.1' ? [] : ['10.96.0.1']),
   ]
 }
 
 function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
-  const { slot, nodes } = config
+  const { nodes } = config
   return [
     {
       directory: state.pki,
@@ -109,18 +110,21 @@ function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
       usages: client,
       names: [],
     },
-    ...nodes.map(({ name }, index): WantedPair => ({
+    ...numbered(nodes).map(({ name, number }): WantedPair => ({
       directory: state.kubeletPki(name),
       name: 'kubelet',
       authority: 'ca',
       subject: { user: `system:node:${name}`, groups: ['system:nodes'] },
       usages: server,
-      names: [name, nodeAddress(slot, index + 1)],
+      names: [name, addressesOf(config).node(number)],
     })),
   ]
 }
 
-/** Makes what is not there, or does not serve any more. `url` is how components reach the API server. */
+/**
+ * Makes what is not there, or does not serve any more. `url` is how components reach the API server; those that live
+ * inside nodes which are machines have another way.
+ */
 export function ensurePki(config: ClusterConfig, state: StateDir, url: string, now: number): void {
   const authorityOf = {
     ca: ensureAuthority('ca', state, now),
@@ -141,9 +145,18 @@ export function ensurePki(config: ClusterConfig, state: StateDir, url: string, n
     const present = identityIn(JSON.parse(readIfPresent(path) ?? '{}') as Partial<Kubeconfig>)
     const serves = present && whyRenew(present, { authority: ca.certificate, subject, now }) === undefined
     const identity = serves ? present : issueCertificate(ca, { subject, usages: client, ...validity })
-    const access = { name: clusterEntry(config), user: subject.user, server: url, authority: ca.certificate }
+    const server = livesInNode(name) ? urlInNodes(config, url) : url
+    const access = { name: clusterEntry(config), user: subject.user, server, authority: ca.certificate }
     writeComponentKubeconfig(path, kubeconfigOf({ ...access, identity }))
   }
+}
+
+function livesInNode(identity: string): boolean {
+  return identity === 'proxy' || identity.startsWith('kubelet-')
+}
+
+function urlInNodes(config: ClusterConfig, url: string): string {
+  return config.network === 'machines' ? `https://${addressesOf(config).machine}:${config.apiPort}` : url
 }
 
 /** The administrator's own kubeconfig, or a new person's, whose certificate is made for it. */

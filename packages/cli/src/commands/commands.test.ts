@@ -26,10 +26,18 @@ interface Running {
 async function running(report: StopReport = { killed: [], stays: [] }): Promise<Running> {
   const state = temporaryState()
   const processes = new FakeProcesses()
-  const { startProcess, askHealth } = processes
+  const { startProcess, askHealth, hasBecomeReady } = processes
   const config = structuredClone(someConfig)
   const hold = { close: () => undefined }
-  const supervisor = new Supervisor({ config, state, clock: systemClock, hold, startProcess, askHealth })
+  const supervisor = new Supervisor({
+    config,
+    state,
+    clock: systemClock,
+    hold,
+    startProcess,
+    askHealth,
+    hasBecomeReady,
+  })
   const stop = async () => {
     await supervisor.stop({ graceMs: 0 })
     setImmediate(() => void server.close(0))

@@ -28,10 +28,11 @@ const lateMs = 8_000
 /** What this process has seen to. */
 const done = ['--detach', '-d', '--accept-data-loss']
 
-export async function detach({ cluster }: Plan, state: StateDir, same: string): Promise<number> {
+export async function detach({ cluster, network = 'loopback' }: Plan, state: StateDir, same: string): Promise<number> {
   const log = openSync(state.log('supervisor'), 'a', 0o600)
   const { size: alreadyThere } = fstatSync(log)
-  const args = process.argv.slice(2).filter((arg) => !done.includes(arg))
+  // Decided and told by this process; the last of two options counts.
+  const args = [...process.argv.slice(2).filter((arg) => !done.includes(arg)), `--network=${network}`]
   const child = spawn(process.execPath, [...snapshotFlags(ownBundle), process.argv[1] ?? '', ...args], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],

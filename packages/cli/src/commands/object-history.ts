@@ -27,8 +27,12 @@ export function objectCommand(
     .argument('<kind/name>', 'such as pod/web-7f9c-x2x4q or deploy/web')
     .argument('[name]', 'the name, if the kind stands alone')
     .option('-n, --namespace <name>', 'of the object', 'default')
-    .addOption(new Option('-o, --output <format>', 'how to print it').choices(['text', 'json']).default('text'))
+    .addOption(outputOption())
     .action(exitWith((options, ...words) => run(options, words.filter(Boolean))))
+}
+
+export function outputOption(): Option {
+  return new Option('-o, --output <format>', 'how to print it').choices(['text', 'json']).default('text')
 }
 
 export async function askAbout<T>(

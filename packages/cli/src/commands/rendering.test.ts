@@ -1,6 +1,6 @@
 /** What commands print, as pure functions of what they were told. */
 import { writeFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { StateDir } from '../cluster/state-dir.ts'
 import { temporaryState } from '../testing/temporary-state.ts'
 import { sameCluster, stateOf } from './cluster-command.ts'
@@ -8,6 +8,7 @@ import { missingText, reasonIn } from './detach.ts'
 import { renderDiff } from './diff.ts'
 import { dinghyWord, envLines } from './env.ts'
 import { renderGates } from './gates.ts'
+import { renderSchedule } from './explain-schedule.ts'
 import { renderHistory } from './history.ts'
 import { flagLines } from './settings.ts'
 import { renderField } from './who.ts'
@@ -228,4 +229,57 @@ test('diff: one line an object, and below it the fields that differ', () => {
     ].join('\n'),
   )
   expect(renderDiff({ from: 7, to: 7, objects: [] })).toBe('nothing differs between r7 and r7, Leases and Events aside')
+})
+
+describe('explain-schedule', () => {
+  const now = { seenBy: 'store' as const, revision: '7', nodes: [], best: [] }
+  const fits = (node: string, score: number) => ({
+    node,
+    refusals: [],
+    scores: [
+      { plugin: 'Taints', weight: 3, raw: 0, score: 100 },
+      { plugin: 'Fit', weight: 1, raw: 9, score },
+    ],
+    total: 300 + score,
+  })
+  const full = { node: 'n3', refusals: [{ plugin: 'Fit', reasons: ['Insufficient cpu'] }], scores: [] }
+
+  test('the best node stands first, and refusals below', () => {
+    const nodes = [fits('n1', 5), fits('n2', 90), full]
+    const seen = { seenBy: 'scheduler' as const, revision: '7', decided: 'n2', nodes, best: ['n2'] }
+    expect(renderSchedule('web', seen)).toBe(
+      [
+        'web is given n2 (as the scheduler saw it)',
+        'NODE  Taints \u00d73  Fit  TOTAL',
+        'n2    100        90   390  ',
+        'n1    100        5    305  ',
+        'no  n3: Insufficient cpu (Fit)',
+        'n2 has the highest score',
+      ].join('\n'),
+    )
+  })
+
+  test.each([
+    [{ nodes: [], best: [] }, 'there are no nodes'],
+    [{ nodes: [full], best: [] }, 'no node fits: 0 of 1'],
+    [
+      { nodes: [{ ...fits('n1', 0), scores: [] }, full], best: ['n1'] },
+      'n1 is the only node that fits: nothing is scored',
+    ],
+    [
+      { nodes: [fits('n1', 5), fits('n2', 5)], best: ['n1', 'n2'] },
+      'n1, n2 have the same score: the scheduler takes any of them',
+    ],
+  ])('the last line is the verdict: %#', (seen, verdict) => {
+    expect(
+      renderSchedule('web', { ...now, ...seen })
+        .split('\n')
+        .at(-1),
+    ).toBe(verdict)
+  })
+
+  test('a pod that is placed, and one that waits', () => {
+    expect(renderSchedule('web', { ...now, nodeName: 'n1' })).toContain('web is on n1 (as the store has it at r7)')
+    expect(renderSchedule('web', now)).toContain('web has no node')
+  })
 })

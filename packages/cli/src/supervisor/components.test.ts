@@ -39,6 +39,43 @@ test('wires the components together by the addresses of the slot', () => {
   expect(flagsOf('scheduler')).toContain('--leader-elect=true')
 })
 
+test('in machines mode what belongs to a node lives in its namespace, and all else on the machine', () => {
+  const config = { network: 'machines' as const, slot: 0, dns: true, nft: true }
+  expect(flagsOf('api-server', config)).toEqual(
+    expect.arrayContaining([
+      '--listen=127.0.0.1:6474,172.30.0.1:6474',
+      '--advertise-address=172.30.0.1',
+      '--service-cidr=10.96.0.0/16',
+      '--cluster-dns-endpoint=172.30.0.1:53',
+    ]),
+  )
+  expect(flagsOf('node-agent-node-2', config)).toEqual(
+    expect.arrayContaining([
+      '--node-address=172.30.0.12',
+      '--pod-cidr=10.244.2.0/24',
+      '--network=cni',
+      '--network-namespace=/s/machines/node-2',
+      '--debug-address=unix:/s/run/node-agent-node-2.debug.sock',
+    ]),
+  )
+  expect(flagsOf('controller', config)).toContain('--load-balancer-pool=172.30.0.201-172.30.0.250')
+  expect(flagsOf('proxy-node-1', config)).toEqual(
+    expect.arrayContaining(['--proxy-mode=nftables', '--cluster-cidr=10.244.0.0/16']),
+  )
+  expect(flagsOf('gateway', config)).toEqual(
+    expect.arrayContaining(['--proxy-mode=gateway', '--switch-cidr=172.30.0.0/24']),
+  )
+  expect(flagsOf('gateway')).toEqual([])
+  expect(flagsOf('proxy-node-1', { ...config, nft: false })).toContain('--proxy-mode=userspace')
+  const launchers = componentsOf({ ...someConfig, ...config }, state).map(({ name, launcher }) => [name, launcher])
+  expect(Object.fromEntries(launchers)).toMatchObject({
+    'api-server': undefined,
+    runtime: [],
+    'node-agent-node-1': ['nsenter', '--net=/s/machines/node-1'],
+    'proxy-node-2': ['nsenter', '--net=/s/machines/node-2'],
+  })
+})
+
 test('each component has an identity of its own', () => {
   const kubeconfigs = ['scheduler', 'controller', 'node-agent-node-2', 'proxy-node-2'].map((name) =>
     flagsOf(name).find((flag) => flag.startsWith('--kubeconfig=')),

@@ -9,15 +9,9 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
-import {
-  dnsListenAddress,
-  dnsServiceAddress,
-  ingressAddress,
-  ingressOnLocalhost,
-  nodeAddress,
-  podCidr,
-  serviceCidr,
-} from '../cluster/slot.ts'
+import { addressesOf } from '../cluster/addresses.ts'
+import { ingressFlags } from '../cluster/ingress-flags.ts'
+import { numbered } from '../cluster/nodes.ts'
 import { UsageError } from '@dinghy/clients/command-line/command'
 
 export interface ComponentSpec {
@@ -66,15 +60,18 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
     'leader-elect-identity': `dinghy_${name}`,
   })
   const { dns: hasDns = false } = config
-  const dnsAt = dnsListenAddress(config.slot)
+  const addresses = addressesOf(config)
+  const { apiPort } = config
+  const isMachines = config.network === 'machines'
   const cluster: ComponentSpec[] = [
     component(
       'api-server',
       'api-server',
       {
-        listen: `127.0.0.1:${config.apiPort}`,
+        listen: isMachines ? `127.0.0.1:${apiPort},${addresses.machine}:${apiPort}` : `127.0.0.1:${apiPort}`,
+        ...(isMachines ? { 'advertise-address': addresses.machine } : {}),
         database: state.database,
-        'service-cidr': serviceCidr(config.slot),
+        'service-cidr': addresses.serviceRange,
         'tls-cert-file': join(state.pki, 'apiserver.crt'),
         'tls-private-key-file': join(state.pki, 'apiserver.key'),
         'client-ca-file': authority,
@@ -83,7 +80,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         'kubelet-certificate-authority': authority,
         'kubelet-client-certificate': join(state.pki, 'apiserver-kubelet-client.crt'),
         'kubelet-client-key': join(state.pki, 'apiserver-kubelet-client.key'),
-        ...(hasDns ? { 'cluster-dns': dnsServiceAddress(config.slot), 'cluster-dns-endpoint': dnsAt } : {}),
+        ...(hasDns ? { 'cluster-dns': addresses.dnsService, 'cluster-dns-endpoint': addresses.dnsListen } : {}),
         'requestheader-client-ca-file': join(state.pki, 'front-proxy-ca.crt'),
         'proxy-client-cert-file': join(state.pki, 'front-proxy-client.crt'),
         'proxy-client-key-file': join(state.pki, 'front-proxy-client.key'),
@@ -105,6 +102,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         'cluster-signing-cert-file': authority,
         'cluster-signing-key-file': join(state.pki, 'ca.key'),
         'volume-root': join(state.root, 'volumes'),
+        ...(addresses.loadBalancerPool ? { 'load-balancer-pool': addresses.loadBalancerPool } : {}),
       },
       elected('controller'),
     ),
@@ -118,44 +116,52 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       ),
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
-    ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: dnsAt })] : []),
-    { ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressWiring(config) }), isLate: true },
+    ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen })] : []),
+    ...(isMachines
+      ? [
+          component('gateway', 'proxy', {
+            'proxy-mode': 'gateway',
+            'switch-cidr': addresses.nodeRange,
+            ...identityOf('proxy'),
+          }),
+        ]
+      : []),
+    { ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressFlags(config) }), isLate: true },
   ]
-  const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {
-    const node = { 'node-name': name, 'node-address': nodeAddress(config.slot, index + 1) }
+  const nodes = numbered(config.nodes).flatMap(({ name, number }): ComponentSpec[] => {
+    const node = { 'node-name': name, 'node-address': addresses.node(number) }
+    const namespace = join(state.machines, name)
+    // In a network of its own a process' loopback address leads nowhere else.
+    const debugOf = (process: string): FlagValues =>
+      isMachines ? { 'debug-address': `unix:${state.debugSocket(process)}` } : {}
     const agent = component(`node-agent-${name}`, 'node-agent', {
       ...node,
+      ...debugOf(`node-agent-${name}`),
+      ...(isMachines ? { network: 'cni', 'network-namespace': namespace } : {}),
       ...identityOf(`kubelet-${name}`),
       'tls-cert-file': join(state.kubeletPki(name), 'kubelet.crt'),
       'tls-private-key-file': join(state.kubeletPki(name), 'kubelet.key'),
       'client-ca-file': authority,
-      'pod-cidr': podCidr(config.slot, index + 1),
-      ...(hasDns ? { 'cluster-dns': dnsServiceAddress(config.slot) } : {}),
+      'pod-cidr': addresses.podCidr(number),
+      ...(hasDns ? { 'cluster-dns': addresses.dnsService } : {}),
       'docker-socket': state.dockerSocket,
       root: state.nodeRoot(name),
       'log-directory': dirname(state.log(name)),
     })
-    const proxy = component(`proxy-${name}`, 'proxy', { ...node, ...identityOf('proxy') })
-    return [
-      { ...agent, node: name },
-      { ...proxy, node: name },
-    ]
+    const proxy = component(`proxy-${name}`, 'proxy', {
+      ...node,
+      ...debugOf(`proxy-${name}`),
+      ...(isMachines
+        ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace', 'cluster-cidr': addresses.podRange }
+        : {}),
+      ...identityOf('proxy'),
+    })
+    const launcher = isMachines ? ['nsenter', `--net=${namespace}`] : []
+    return [agent, proxy].map((spec) => ({ ...spec, node: name, launcher }))
   })
   const all = [...cluster, ...nodes]
   refuseUnknown(config.settings ?? {}, all)
   return all
-}
-
-/** At an address of the cluster, and at localhost for the person; ports that are taken are told by its log. */
-function ingressWiring({ slot, lowPorts = false }: ClusterConfig): FlagValues {
-  const [address, localhost] = [ingressAddress(slot), ingressOnLocalhost(slot)]
-  const low = (port: number) => (lowPorts ? [`${address}:${port}`, `127.0.0.1:${port}`] : [])
-  const high = (port: number) => (lowPorts ? [] : [`${address}:${port}`])
-  return {
-    'http-listen': [...low(80), ...high(8080), localhost.http].join(),
-    'https-listen': [...low(443), ...high(8443), localhost.https].join(),
-    'publish-address': address,
-  }
 }
 
 function refuseUnknown(settings: Settings, specs: ComponentSpec[]): void {

@@ -156,6 +156,11 @@ describe('nested keys', () => {
       { volumes: [{ type: 'bind', source: '/a', target: '/b', bind: { recursive: 'disabled' } }] },
       'refused',
     ],
+    [
+      'image',
+      { volumes: [{ type: 'image', source: 'data', target: '/b', image: { subpath: 'x' } }] },
+      { HostConfig: { Mounts: [{ Type: 'image', Source: 'data', ImageOptions: { Subpath: 'x' } }] } },
+    ],
     ['labels', { volumes: [{ type: 'volume', target: '/b', volume: { labels: { a: 'b' } } }] }, 'refused'],
     ['devices', { deploy: { resources: { reservations: { devices: [] } } } }, 'refused'],
     ['generic_resources', { deploy: { resources: { reservations: { generic_resources: [] } } } }, 'refused'],

@@ -7,13 +7,14 @@ import type { Mount } from '../model.ts'
 import { booleanOf, checkFields, isTree, listOf, numberOf, optional, refuseFields, textOf, treeOf } from './tree.ts'
 import { parseBytes } from './units.ts'
 
-const longFields = ['type', 'source', 'target', 'read_only', 'bind', 'volume', 'tmpfs', 'consistency']
+const longFields = ['type', 'source', 'target', 'read_only', 'bind', 'volume', 'tmpfs', 'image', 'consistency']
 
 /** SELinux labels have no meaning where containers are not confined by it, here as in Docker. */
 const kindFields = {
   bind: { known: ['propagation', 'create_host_path', 'selinux'], refused: ['recursive'] },
   volume: { known: ['nocopy', 'subpath'], refused: ['labels'] },
   tmpfs: { known: ['size', 'mode'], refused: [] },
+  image: { known: ['subpath'], refused: [] },
 }
 
 const propagations = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']
@@ -25,10 +26,10 @@ export function parseMount(value: unknown, at: string): Mount {
 function parseLong(tree: Record<string, unknown>, at: string): Mount {
   checkFields(tree, longFields, at)
   const type = String(tree['type'] ?? '')
-  if (type !== 'bind' && type !== 'volume' && type !== 'tmpfs')
-    throw new ComposeError(`${at}.type: mounts of type "${type}" are not supported; use bind, volume or tmpfs`)
+  if (type !== 'bind' && type !== 'volume' && type !== 'tmpfs' && type !== 'image')
+    throw new ComposeError(`${at}.type: mounts of type "${type}" are not supported; use bind, volume, tmpfs or image`)
   if (tree['target'] === undefined) throw new ComposeError(`${at}.target is required`)
-  const [bind, volume, tmpfs] = Object.entries(kindFields).map(([kind, { known, refused }]) => {
+  const [bind, volume, tmpfs, image] = Object.entries(kindFields).map(([kind, { known, refused }]) => {
     const options = treeOf(tree[kind], `${at}.${kind}`)
     checkFields(options, [...known, ...refused], `${at}.${kind}`)
     refuseFields(options, refused, `${at}.${kind}`)
@@ -43,7 +44,7 @@ function parseLong(tree: Record<string, unknown>, at: string): Mount {
     ...(type === 'bind' ? { create_host_path: booleanOf(bind?.['create_host_path'] ?? false, at) } : {}),
     ...optional('propagation', bind?.['propagation'], String),
     ...optional('nocopy', volume?.['nocopy'], (flag) => booleanOf(flag, at)),
-    ...optional('subpath', volume?.['subpath'], String),
+    ...optional('subpath', volume?.['subpath'] ?? image?.['subpath'], String),
     ...optional('size', tmpfs?.['size'], (size) => parseBytes(size as string)),
     ...optional('mode', tmpfs?.['mode'], (mode) => numberOf(mode, at)),
   }

@@ -13,6 +13,8 @@ import type { LiveSnapshotter } from '../snapshots/snapshotter.ts'
 import type { EventBus } from '../events.ts'
 import type { Image, ImageStore } from '@dinghy/images/store/image-store'
 import { checkPlatform } from '@dinghy/images/distribution/platform'
+import { ImageTrees } from '../volumes/image-trees.ts'
+import type { NameServers } from '../networks/name-servers.ts'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
 import { HeldDirectory } from '../snapshots/held-directory.ts'
@@ -26,6 +28,7 @@ import { completeConfig, completeHostConfig, type CreateBody } from './create-bo
 import { parseLink } from './links.ts'
 import { checkName, inventName, newId } from './names.ts'
 import { newEndpoint } from './endpoint.ts'
+import { checkNamespaceFile, namespaceFileOf } from './network-namespace-file.ts'
 import { Networking, type Cables } from './networking.ts'
 import { never, type ContainerRecord, type Endpoint, type HostConfig } from './record.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
@@ -44,6 +47,7 @@ export interface ContainersOptions {
   images: Pick<ImageStore, 'resolve'>
   networks: Networks
   bridges: Cables | undefined
+  nameServers?: Pick<NameServers, 'open'> | undefined
   proxies: PortProxies
   volumes: Volumes
   events: EventBus
@@ -66,6 +70,9 @@ export class Containers {
   readonly files: ContainerFiles
   readonly volumes: Volumes
   readonly networking: Networking
+  readonly #imageTrees: ImageTrees
+  /** Those that are being made and not in the list yet. */
+  readonly #drafts = new Set<Container>()
 
   constructor(options: ContainersOptions) {
     this.#root = join(options.root, 'containers')
@@ -78,6 +85,7 @@ export class Containers {
     this.snapshotter = options.snapshotter
     this.files = new ContainerFiles(options.snapshotter, options.driver)
     this.volumes = options.volumes
+    this.#imageTrees = new ImageTrees({ ...options, root: join(options.root, 'image-mounts') })
     this.networking = new Networking({ ...options, all: () => this.list() })
     mkdirSync(this.#root, { recursive: true, mode: 0o711 })
   }
@@ -90,11 +98,17 @@ export class Containers {
       if (container === undefined) await removeTree(dir)
       else this.#byId.set(id, container)
     }
+    await this.#removeUnusedImageTrees()
   }
 
   /** Newest first, as `docker ps` shows them. */
   list(): Container[] {
     return [...this.#byId.values()].toSorted((a, b) => (a.record.created < b.record.created ? 1 : -1))
+  }
+
+  /** The same in no order, for questions that come often. */
+  records(): ContainerRecord[] {
+    return [...this.#byId.values()].map(({ record }) => record)
   }
 
   /** By id, name or unambiguous beginning of an id; 404 otherwise. */
@@ -122,6 +136,7 @@ export class Containers {
       const image = await this.#images.resolve(body.Image)
       const foreign = checkPlatform(image.config, body.Image, platform)
       const container = this.#make(id, name, body, image)
+      this.#drafts.add(container)
       try {
         await this.snapshotter.prepare(container.rootfs)
         await this.#provideVolumes(container)
@@ -129,7 +144,11 @@ export class Containers {
       } catch (error) {
         await this.snapshotter.cleanup(container.rootfs)
         await removeTree(container.dir)
+        this.#drafts.delete(container)
+        await this.#removeImageTreesAfter(container)
         throw error
+      } finally {
+        this.#drafts.delete(container)
       }
       this.#byId.set(id, container)
       this.publish(container, 'create')
@@ -173,8 +192,17 @@ export class Containers {
     await removeTree(container.dir)
     this.#byId.delete(container.id)
     if (options.volumes) await this.#removeAnonymousVolumes(container)
+    await this.#removeImageTreesAfter(container)
     this.publish(container, 'destroy')
     container.notifyRemoved()
+  }
+
+  async #removeImageTreesAfter({ record }: Container): Promise<void> {
+    if (record.mounts.some(({ type }) => type === 'image')) await this.#removeUnusedImageTrees()
+  }
+
+  #removeUnusedImageTrees(): Promise<void> {
+    return this.#imageTrees.retain([...this.#byId.values(), ...this.#drafts].flatMap(({ record }) => record.mounts))
   }
 
   /** Ids of the containers that use a volume. */
@@ -212,9 +240,11 @@ export class Containers {
     const isAlone = body.NetworkDisabled === true
     const options = { ...body.HostConfig, ...(isAlone ? { NetworkMode: 'none' } : {}) }
     const hostConfig = completeHostConfig(options, body.Labels ?? {})
+    checkNamespaceFile(hostConfig.NetworkMode, this.driver.name)
     checkSupported(hostConfig, { cpus: availableParallelism(), seccomp: this.driver.enforcesSeccomp })
     // Who shares the machine's network goes by its name.
-    const Hostname = body.Hostname || (hostConfig.NetworkMode === 'host' ? hostname() : '')
+    const isHost = hostConfig.NetworkMode === 'host' || namespaceFileOf(hostConfig.NetworkMode) !== undefined
+    const Hostname = body.Hostname || (isHost ? hostname() : '')
     const config = completeConfig({ ...body, Hostname }, image.config.config, id)
     const inherited = (hostConfig.VolumesFrom ?? []).flatMap((from) => this.#mountsFrom(from))
     if (hostConfig.NetworkMode.startsWith('container:')) {
@@ -267,7 +297,7 @@ export class Containers {
   ): Record<string, Endpoint> {
     const { NetworkMode } = hostConfig
     const configured = new Map(Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {}))
-    if (NetworkMode.startsWith('container:')) return {}
+    if (NetworkMode.startsWith('container:') || namespaceFileOf(NetworkMode) !== undefined) return {}
     const endpoints: Record<string, Endpoint> = {}
     const add = (reference: string, config: Partial<Endpoint> | null | undefined) => {
       // Clients configure the default network under the name "default".
@@ -302,6 +332,8 @@ export class Containers {
         mount.volume = volume.name
         mount.source = volume.mountpoint
         if (mount.seed) await this.#seed(container, mount)
+      } else if (mount.type === 'image' && mount.source === '') {
+        await this.#imageTrees.provide(mount, request?.ImageOptions?.Subpath ?? '')
       }
     }
   }

@@ -1,4 +1,4 @@
-/** A container's endpoint on a network, as it is before the container runs. Pure. */
+/** A container's endpoints on its networks: their order, and each as it is before the container runs. Pure. */
 import { badParameter } from '@dinghy/shared/docker/errors'
 import type { Network } from '../networks/network.ts'
 import { checkMac } from './create-body.ts'
@@ -34,6 +34,12 @@ export function newEndpoint(
     GwPriority: config.GwPriority ?? 0,
     DNSNames: dnsNames(record, aliases),
   }
+}
+
+/** Names of a container's networks, that of NetworkMode first: it gets eth0. */
+export function inOrder({ networks, hostConfig }: Pick<ContainerRecord, 'networks' | 'hostConfig'>): string[] {
+  const isPrimary = (name: string) => Number(name === hostConfig.NetworkMode)
+  return Object.keys(networks).toSorted((a, b) => isPrimary(b) - isPrimary(a))
 }
 
 /** Docker ignores options that no driver knows; those that its bridges know are refused where they are not known. */

@@ -81,7 +81,7 @@ function mountJson(mount: MountPoint): Json {
   return {
     Type: mount.type,
     ...(mount.volume !== undefined ? { Name: mount.volume } : {}),
-    Source: mount.source,
+    Source: mount.image ?? mount.source,
     Destination: mount.target,
     ...(mount.type === 'volume' ? { Driver: 'local' } : {}),
     Mode: mount.mode,

@@ -16,10 +16,11 @@ export interface LogOptions {
   maxFiles: number
 }
 
-/** What one append has added: `lines` is the output itself, `from` and `to` where its entries are. */
+/** What one append has added: `lines` is the output itself, `from` and `to` where its `count` entries are. */
 export interface Appended {
   stream: StreamName
   lines: Buffer
+  count: number
   from: Position
   to: Position
 }
@@ -144,7 +145,7 @@ export class LogFile implements LogFiles {
     const from = { file: this.#current, offset: this.#size }
     for (let rest = encoded; rest.length > 0;) rest = rest.subarray(writeSync(fd, rest))
     this.#size += encoded.length
-    const appended: Appended = { stream, lines, from, to: { file: this.#current, offset: this.#size } }
+    const appended: Appended = { stream, lines, count, from, to: { file: this.#current, offset: this.#size } }
     this.#emitter.emit('append', appended)
   }
 

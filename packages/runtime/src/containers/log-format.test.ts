@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { copyText, encodeEntries, visitEntries } from './log-format.ts'
+import { copyText, encodeEntries, viewOf, visitEntries } from './log-format.ts'
 import { formatNanos } from '../timestamps.ts'
 
 /** Numbers in [0, limit), the same ones every time. */
@@ -56,7 +56,7 @@ test.each([1, 2, 3, 4, 5])(
     const target = Buffer.alloc(encoded.length)
     const read: string[] = []
     visitEntries(encoded, (entry) => {
-      read.push(target.toString('utf8', 0, copyText(encoded, entry, target, 0)))
+      read.push(target.toString('utf8', 0, copyText(encoded, viewOf(encoded), entry, viewOf(target), 0)))
     })
     expect(read).toEqual(texts)
   },

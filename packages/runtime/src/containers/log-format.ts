@@ -48,6 +48,7 @@ export function toUtf8(bytes: Buffer): Buffer {
 }
 
 let scratch = Buffer.allocUnsafe(256 * 1024)
+let scratchView = viewOf(scratch)
 
 /**
  * The entries for `lines` (valid UTF-8), the first at `firstNanos` and each a nanosecond after the one before. The
@@ -60,18 +61,18 @@ export function encodeEntries(
 ): { encoded: Buffer; count: number } {
   // The end of an entry and the beginning of the next are one piece: what counts here is the number of copies.
   const between = Buffer.concat([Buffer.from(tailOf(stream, formatNanos(firstNanos))), head])
-  const words = new DataView(lines.buffer, lines.byteOffset, lines.length)
+  const view = viewOf(lines)
   let at = head.copy(scratch)
   let count = 0
   for (let start = 0; start < lines.length; count++) {
     if (count > 0 && !addNanosecond(between)) between.write(formatNanos(firstNanos + BigInt(count)), timeAt)
     const end = endOfEntry(lines, start)
     const needed = at + (end - start) * maxEscapeBytes + between.length
-    if (needed > scratch.length) scratch = Buffer.concat([scratch.subarray(0, at)], needed * 2)
-    const textEnd = lines[end - 1] === newlineByte ? end - 1 : end
-    if (isPlain(words, start, textEnd)) at += lines.copy(scratch, at, start, textEnd)
-    else for (let from = start; from < textEnd; from++) at = putByte(lines[from] as number, at)
-    if (textEnd < end) at = putByte(newlineByte, at)
+    if (needed > scratch.length) {
+      scratch = Buffer.concat([scratch.subarray(0, at)], needed * 2)
+      scratchView = viewOf(scratch)
+    }
+    at = putText(view, start, end, at)
     scratch.set(between, at)
     at += between.length
     start = end
@@ -87,23 +88,44 @@ function putByte(byte: number, at: number): number {
   return at + 1
 }
 
-/**
- * Whether JSON has these bytes as they are: no control character, quote or backslash among them. Looks at four at a
- * time: `(w - 0x01010101) & ~w & 0x80808080` is not zero if one byte of the word w is, and with 0x20202020 if one is
- * below 0x20.
- */
-function isPlain(bytes: DataView, start: number, end: number): boolean {
-  let at = start
-  for (; at + 4 <= end; at += 4) {
-    const word = bytes.getUint32(at)
-    const quote = word ^ 0x22222222
-    const backslash = word ^ 0x5c5c5c5c
-    const found =
-      ((word - 0x20202020) & ~word) | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash)
-    if ((found & 0x80808080) !== 0) return false
+/** Writes text as JSON has it, four bytes at a time where JSON has them as they are; returns the place behind it. */
+function putText(text: DataView, start: number, end: number, to: number): number {
+  let [from, at] = [start, to]
+  for (; from + 4 <= end; from += 4) {
+    const word = text.getUint32(from)
+    if (isPlain(word)) {
+      scratchView.setUint32(at, word)
+      at += 4
+    } else for (let byte = from; byte < from + 4; byte++) at = putByte(text.getUint8(byte), at)
   }
-  for (; at < end; at++) if (escapes[bytes.getUint8(at)] !== undefined) return false
-  return true
+  for (; from < end; from++) at = putByte(text.getUint8(from), at)
+  return at
+}
+
+/**
+ * Whether JSON has four bytes as they are: no control character, quote or backslash among them.
+ * `(w - 0x01010101) & ~w & 0x80808080` is not zero if one byte of the word w is, and with 0x20202020 if one is below
+ * 0x20.
+ */
+function isPlain(word: number): boolean {
+  const quote = word ^ 0x22222222
+  const backslash = word ^ 0x5c5c5c5c
+  const found =
+    ((word - 0x20202020) & ~word) | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash)
+  return (found & 0x80808080) === 0
+}
+
+/** To read and write whole words of. */
+export function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+/** Returns the place behind the bytes. Buffer.copy() would make an object for each piece, and lines are short. */
+export function copyBytes(source: DataView, start: number, end: number, target: DataView, to: number): number {
+  let [from, at] = [start, to]
+  for (; from + 4 <= end; from += 4, at += 4) target.setUint32(at, source.getUint32(from))
+  for (; from < end; from++, at++) target.setUint8(at, source.getUint8(from))
+  return at
 }
 
 /** False when the second is over. */
@@ -176,9 +198,9 @@ function startsWith(block: Buffer, start: number, wanted: Buffer): boolean {
   return true
 }
 
-/** Copies the entry's time into `target`; returns its length. */
-export function copyTime(block: Buffer, { timeStart }: EntryView, target: Buffer, at: number): number {
-  return block.copy(target, at, timeStart, timeStart + timeBytes)
+/** Copies the entry's time; returns the place behind it. */
+export function copyTime(block: DataView, { timeStart }: EntryView, target: DataView, at: number): number {
+  return copyBytes(block, timeStart, timeStart + timeBytes, target, at)
 }
 
 /** Negative when the entry is older than `time` (formatNanos), positive when it is younger. */
@@ -186,14 +208,22 @@ export function compareTime(block: Buffer, { timeStart }: EntryView, time: Buffe
   return block.compare(time, 0, timeBytes, timeStart, timeStart + timeBytes)
 }
 
-/** Copies the entry's text into `target`; returns its length, which is never more than in the file. */
-export function copyText(block: Buffer, { textStart, textEnd }: EntryView, target: Buffer, at: number): number {
-  const backslash = block.indexOf(backslashByte, textStart)
-  if (backslash < 0 || backslash >= textEnd) return block.copy(target, at, textStart, textEnd)
+/** Copies the entry's text, which is never longer than it is in the file; returns the place behind it. */
+export function copyText(
+  block: Buffer,
+  view: DataView,
+  { textStart, textEnd }: EntryView,
+  target: DataView,
+  at: number,
+): number {
+  const found = block.indexOf(backslashByte, textStart)
+  const backslash = found < 0 || found > textEnd ? textEnd : found
+  const end = copyBytes(view, textStart, backslash, target, at)
+  if (backslash === textEnd) return end
   if (backslash === textEnd - 2 && block[textEnd - 1] === 0x6e) {
-    const length = block.copy(target, at, textStart, backslash)
-    target[at + length] = newlineByte
-    return length + 1
+    target.setUint8(end, newlineByte)
+    return end + 1
   }
-  return target.write(JSON.parse(block.toString('utf8', textStart - 1, textEnd + 1)) as string, at)
+  const text = Buffer.from(JSON.parse(block.toString('utf8', textStart - 1, textEnd + 1)) as string)
+  return copyBytes(viewOf(text), 0, text.length, target, at)
 }

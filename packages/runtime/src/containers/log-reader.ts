@@ -10,9 +10,11 @@ import { LogCursor, positionOfTail, type Position } from './log-cursor.ts'
 import type { Appended, LogFile } from './log-file.ts'
 import {
   compareTime,
+  copyBytes,
   copyText,
   copyTime,
   endOfEntry,
+  viewOf,
   visitEntries,
   type EntryView,
   type StreamName,
@@ -68,12 +70,12 @@ export class LogReader {
   }
 
   /** What has just been appended, if nothing before it is left to be read and no entry has to be looked at. */
-  take({ stream, lines, from, to }: Appended): Buffer | undefined {
+  take({ stream, lines, count, from, to }: Appended): Buffer | undefined {
     const { file, offset } = this.#cursor.position
     if (!this.#isPlain || file !== from.file || offset !== from.offset) return undefined
     this.#cursor.skipTo(to)
     if (!this.#query.streams.includes(stream)) return undefined
-    return this.#output.raw ? lines : frameEntries(stream, lines)
+    return this.#output.raw ? lines : frameEntries(stream, lines, count)
   }
 
   close(): void {
@@ -100,20 +102,21 @@ function render(
   isWanted: (block: Buffer, entry: EntryView) => boolean,
   { raw, timestamps, details = '' }: LogOutput,
 ): Buffer {
-  const prefix = Buffer.from(details)
-  const output = Buffer.allocUnsafe(block.length + (details === '' ? 0 : prefix.length * entriesIn(block)))
+  const prefix = viewOf(Buffer.from(details))
+  const output = Buffer.allocUnsafe(block.length + (details === '' ? 0 : prefix.byteLength * entriesIn(block)))
+  const [source, target] = [viewOf(block), viewOf(output)]
   let at = 0
   visitEntries(block, (entry) => {
     if (!isWanted(block, entry)) return
     const start = at
     if (!raw) at += frameHeaderBytes
     if (timestamps) {
-      at += copyTime(block, entry, output, at)
+      at = copyTime(source, entry, target, at)
       output[at++] = 0x20
     }
-    at += prefix.copy(output, at)
-    at += copyText(block, entry, output, at)
-    if (!raw) writeFrameHeader(output, start, entry.stream, at - start - frameHeaderBytes)
+    at = copyBytes(prefix, 0, prefix.byteLength, target, at)
+    at = copyText(block, source, entry, target, at)
+    if (!raw) writeFrameHeader(target, start, entry.stream, at - start - frameHeaderBytes)
   })
   return output.subarray(0, at)
 }
@@ -124,16 +127,14 @@ function entriesIn(block: Buffer): number {
   return count
 }
 
-/** The same for what has just been written as entries. */
-function frameEntries(stream: StreamName, lines: Buffer): Buffer {
-  const ends: number[] = []
-  for (let end = 0; end < lines.length;) ends.push((end = endOfEntry(lines, end)))
-  // One buffer for all: lines are short and there may be many.
-  const output = Buffer.allocUnsafe(lines.length + ends.length * frameHeaderBytes)
-  let [start, at] = [0, 0]
-  for (const end of ends) {
-    writeFrameHeader(output, at, stream, end - start)
-    at += frameHeaderBytes + lines.copy(output, at + frameHeaderBytes, start, end)
+/** The same for what has just been written as `count` entries. One buffer for all: lines are short and may be many. */
+function frameEntries(stream: StreamName, lines: Buffer, count: number): Buffer {
+  const output = Buffer.allocUnsafe(lines.length + count * frameHeaderBytes)
+  const [source, target] = [viewOf(lines), viewOf(output)]
+  for (let start = 0, at = 0; start < lines.length;) {
+    const end = endOfEntry(lines, start)
+    writeFrameHeader(target, at, stream, end - start)
+    at = copyBytes(source, start, end, target, at + frameHeaderBytes)
     start = end
   }
   return output

@@ -1,13 +1,16 @@
 /**
  * /etc/hosts, /etc/hostname and /etc/resolv.conf of a container: files of its directory, mounted into it. The hosts
- * files of a network's running members are rewritten when one comes or goes, which is how names resolve.
+ * files of a network's running members are rewritten when one comes or goes, which is how names resolve where the
+ * network has no name server.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Mount } from '../snapshots/mount.ts'
-import { hostsFile, isReachableServer, resolvConf, type HostEntry } from '../networks/hosts-file.ts'
+import { nameServerAddress } from '../networks/bridge/links.ts'
+import { hostsFile, isReachableServer, namedResolvConf, resolvConf, type HostEntry } from '../networks/hosts-file.ts'
 import type { Container } from './container.ts'
 import { aliasesOf } from './links.ts'
+import { namespaceFileOf } from './network-namespace-file.ts'
 import type { ContainerRecord } from './record.ts'
 import { hasProcess } from './state.ts'
 
@@ -22,6 +25,8 @@ interface Options {
   addressOn: (record: ContainerRecord, network: string) => string
   hasOwnNamespace: (record: ContainerRecord) => boolean
   gatewayOf: (network: string) => string
+  /** Whether its members ask for each other's names, instead of being told. */
+  hasNameServer: (network: string) => boolean
 }
 
 export class NetworkFiles {
@@ -74,7 +79,8 @@ export class NetworkFiles {
     if (hostConfig.NetworkMode.startsWith('container:')) return
     this.#write(join(dir, 'hostname'), `${config.Hostname}\n`)
     this.#write(join(dir, 'resolv.conf'), this.#resolvConf(record))
-    if (hostConfig.NetworkMode === 'host' && existsSync('/etc/hosts')) {
+    const isHost = hostConfig.NetworkMode === 'host' || namespaceFileOf(hostConfig.NetworkMode) !== undefined
+    if (isHost && existsSync('/etc/hosts')) {
       this.#write(join(dir, 'hosts'), readFileSync('/etc/hosts', 'utf8'))
       return
     }
@@ -88,6 +94,9 @@ export class NetworkFiles {
   #resolvConf(record: ContainerRecord): string {
     const { Dns, DnsSearch, DnsOptions } = record.hostConfig
     const texts = resolvConfs.filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8'))
+    if (Object.keys(record.networks).some(this.#options.hasNameServer)) {
+      return namedResolvConf(nameServerAddress, texts[0] ?? '', DnsSearch ?? [], DnsOptions ?? [])
+    }
     const isReachable = this.#options.hasOwnNamespace(record) ? isReachableServer : () => true
     const usable = texts.find((text) => /^nameserver/m.test(resolvConf(text, [], [], [], isReachable)))
     return resolvConf(usable ?? texts[0] ?? '', Dns ?? [], DnsSearch ?? [], DnsOptions ?? [], isReachable)
@@ -99,12 +108,13 @@ export class NetworkFiles {
     this.#written.set(path, text)
   }
 
-  /** Running members of the same user-defined networks, and the --link targets on the default one. */
+  /** Of user-defined networks without a name server the running members; of the default one the targets of --link. */
   #peersOf(record: ContainerRecord): HostEntry[] {
     return this.#options.all().flatMap((other) => {
       if (!hasProcess(other.state.status) && other.id !== record.id) return []
       return Object.entries(other.record.networks).flatMap(([name, endpoint]) => {
         if (!(name in record.networks) || endpoint.IPAddress === '') return []
+        if (this.#options.hasNameServer(name)) return []
         const links = [...(record.hostConfig.Links ?? []), ...(record.networks[name]?.Links ?? [])]
         const aliases = aliasesOf(other.record, links)
         if (name === 'bridge' && aliases.length === 0) return []

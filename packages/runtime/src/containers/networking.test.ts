@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Network } from '../networks/network.ts'
 import type { NetworkInterface } from '../networks/network-interface.ts'
 import { newHouse } from '../testing/house.ts'
+import { askerAt } from './asker.ts'
 import type { Container } from './container.ts'
 import type { Cables } from './networking.ts'
 
@@ -23,6 +26,9 @@ class FakeCables implements Cables {
     const failure = this.failPlug?.()
     if (failure !== undefined) throw failure
     this.calls.push(`unplug, left ${left.map(({ name }) => name).join()}`)
+  }
+  async reroute(): Promise<void> {
+    this.calls.push('reroute')
   }
   async discard(ports: string[]): Promise<void> {
     this.calls.push(`discard ${ports.length}`)
@@ -87,6 +93,50 @@ test('networks come and go while it runs', async () => {
   expect(Object.keys(container.record.networks)).toEqual(['other'])
   expect(cables.calls.at(-1)).toBe('unplug, left eth1')
   await expect(disconnect(container, 'mine')).rejects.toThrow('is not connected to network mine')
+})
+
+test('on networks with a name server names are asked for, and neither told nor known elsewhere', async () => {
+  await house.close()
+  const nameServers = {
+    open: async (network: Network) => {
+      const hasMoved = network.dnsPort === undefined
+      house.networks.setDnsPort(network, 4000)
+      return hasMoved
+    },
+  }
+  house = newHouse({ cables, nameServers })
+  house.networks.create({ Name: 'mine', IPAM: { Config: [{ Subnet: '10.1.0.0/24' }] } })
+  house.networks.create({ Name: 'other', Internal: true, IPAM: { Config: [{ Subnet: '10.2.0.0/24' }] } })
+  const fileOf = ({ dir }: Container, name: string) => readFileSync(join(dir, name), 'utf8')
+  const [mine, other] = [house.networks.get('mine'), house.networks.get('other')]
+  const asker = (network: Network, address: string) =>
+    askerAt(network, address, house.containers.records(), house.networks.list())
+  const namesAt = (network: Network, address: string) =>
+    asker(network, address)?.networks.map(({ name, members }) => ({
+      [name]: members.map((member) => member.name).toSorted(),
+    }))
+
+  const plain = await running('bridge', {}, 'plain')
+  const db = await running('mine', {}, 'db')
+  expect(spec()?.interfaces).toMatchObject([{ name: 'eth0', nameServer: { address: '10.1.0.1', port: 4000 } }])
+  expect(fileOf(db, 'resolv.conf')).toContain('nameserver 127.0.0.11\n')
+  const web = await running('mine', {}, 'web')
+  expect(fileOf(web, 'hosts')).not.toContain('db')
+  expect(namesAt(mine, '10.1.0.3')).toEqual([{ mine: ['db', 'web'] }])
+  expect(namesAt(mine, '10.1.0.9')).toBeUndefined()
+  expect(namesAt(other, '10.1.0.3')).toBeUndefined()
+
+  // One on the default network knows nobody, until it joins another.
+  expect(fileOf(plain, 'resolv.conf')).not.toContain('127.0.0.11')
+  await connect(plain, 'other')
+  expect(fileOf(plain, 'resolv.conf')).toContain('127.0.0.11')
+  expect(namesAt(other, '10.2.0.2')).toEqual([{ other: ['plain'] }])
+  expect(asker(other, '10.2.0.2')?.canLeave).toBe(true)
+  await disconnect(plain, 'bridge')
+  expect(asker(other, '10.2.0.2')?.canLeave).toBe(false)
+  await connect(plain, 'mine')
+  await disconnect(plain, 'other')
+  expect(namesAt(mine, '10.1.0.4')).toEqual([{ mine: ['db', 'plain', 'web'] }])
 })
 
 test('a connection that fails leaves nothing', async () => {
@@ -168,4 +218,18 @@ test('a link of an endpoint is a name on its network', async () => {
   const web = await running('other')
   await connect(web, 'mine', { Links: ['db:store'] })
   expect(readFileSync(join(web.dir, 'hosts'), 'utf8')).toMatch(/^10\.1\.0\.2\t.*\bstore$/m)
+})
+
+test('in a namespace that a file holds nothing is plugged in, and others may join', async () => {
+  const file = '/proc/self/ns/net'
+  const pause = await running(`ns:${file}`, {}, 'pause')
+  expect(spec()?.namespaces?.network).toEqual({ path: file })
+  expect(spec()?.hostname).toBe(hostname())
+  expect(spec()?.interfaces).toEqual([])
+  expect(spec()?.sysctls).toEqual({})
+  expect(readFileSync(join(pause.dir, 'hosts'), 'utf8')).toBe(readFileSync('/etc/hosts', 'utf8'))
+  await running('container:pause')
+  expect(spec()?.namespaces?.network).toEqual({ pid: pause.state.running?.pid })
+  await expect(connect(pause, 'mine')).rejects.toThrow('cannot be connected to host network')
+  await expect(running('ns:/nonexistent/net')).rejects.toThrow('/nonexistent/net is not there')
 })

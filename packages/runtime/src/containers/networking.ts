@@ -12,14 +12,16 @@ import type { NetworkInterface } from '../networks/network-interface.ts'
 import type { Bridges } from '../networks/bridge/bridges.ts'
 import { gatewayOf, interfacesOf, portName, type Plugged } from '../networks/bridge/interfaces.ts'
 import { readTraffic, type Traffic } from '../networks/bridge/machine-links.ts'
+import type { NameServers } from '../networks/name-servers.ts'
 import { kindOf, type Network, type NetworkKind } from '../networks/network.ts'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
 import { publishRequests } from '../networks/ports.ts'
 import type { Container } from './container.ts'
-import { newEndpoint } from './endpoint.ts'
+import { inOrder, newEndpoint } from './endpoint.ts'
 import { aliasesOf, linkVariables } from './links.ts'
 import { NetworkFiles } from './network-files.ts'
+import { namespaceFileOf, requireNamespace } from './network-namespace-file.ts'
 import type { ContainerRecord, Endpoint } from './record.ts'
 import { hasProcess } from './state.ts'
 
@@ -28,7 +30,7 @@ const preloadTarget = '/.dinghy/preload.cjs'
 const prefixOf = /\/(\d+)$/
 
 /** What it takes of the bridges of this machine. */
-export type Cables = Pick<Bridges, 'ensure' | 'plug' | 'unplug' | 'discard'>
+export type Cables = Pick<Bridges, 'ensure' | 'plug' | 'unplug' | 'reroute' | 'discard'>
 
 export interface Networked {
   mounts: Mount[]
@@ -42,6 +44,7 @@ export interface Networked {
 export class Networking {
   readonly #networks: Networks
   readonly #bridges: Cables | undefined
+  readonly #nameServers: Pick<NameServers, 'open'> | undefined
   readonly #proxies: PortProxies
   readonly #preload: string
   readonly #all: () => Container[]
@@ -49,11 +52,13 @@ export class Networking {
   readonly #isAlive: (running: Running) => boolean
 
   /**
-   * `all` lists the containers, `preload` is the shim's file on this machine. No bridges: only loopback networks work.
+   * `all` lists the containers, `preload` is the shim's file on this machine. No bridges: only loopback networks work;
+   * no name servers: names are in /etc/hosts.
    */
   constructor(options: {
     networks: Networks
     bridges: Cables | undefined
+    nameServers?: Pick<NameServers, 'open'> | undefined
     proxies: PortProxies
     preload: string
     driver: Pick<Driver, 'isAlive'>
@@ -62,6 +67,7 @@ export class Networking {
     this.#isAlive = (running) => options.driver.isAlive(running)
     this.#networks = options.networks
     this.#bridges = options.bridges
+    this.#nameServers = options.nameServers
     this.#proxies = options.proxies
     this.#preload = options.preload
     this.#all = options.all
@@ -73,12 +79,15 @@ export class Networking {
         this.hasOwnNamespace(record) ? (record.networks[name]?.IPAddress ?? '') : this.addressOf(record),
       hasOwnNamespace: (record) => this.hasOwnNamespace(record),
       gatewayOf: (name) => this.#networks.find(name)?.gateway ?? '',
+      hasNameServer: (name) => this.#networks.find(name)?.dnsPort !== undefined,
     })
   }
 
   /** Addresses, ports and files for a container that is about to start. Undo with `release`. */
   async acquire(container: Container): Promise<Networked> {
     const { record } = container
+    const namespaceFile = namespaceFileOf(record.hostConfig.NetworkMode)
+    if (namespaceFile !== undefined) requireNamespace(namespaceFile)
     for (const name of inOrder(record)) {
       const network = this.#networks.find(name)
       if (network === undefined) {
@@ -92,9 +101,10 @@ export class Networking {
     const shared = this.#sharedWith(record)
     this.#files.write(container)
     this.refresh(record)
+    const preload: Mount = { type: 'bind', source: this.#preload, target: preloadTarget, readOnly: true }
     const mounts = this.#files.mounts(container, shared ?? container)
     return {
-      mounts: this.#pinOf(record).length === 0 ? mounts : [...mounts, preloadMount(this.#preload)],
+      mounts: this.#pinOf(record).length === 0 ? mounts : [...mounts, preload],
       env: this.envOf(record),
       hostname: (shared?.record ?? record).config.Hostname,
       isolated: this.hasOwnNamespace(record),
@@ -105,6 +115,18 @@ export class Networking {
   /** For a container that kept running: notes the addresses that it was given, should the note have been lost. */
   reacquire(container: Container): void {
     for (const name of inOrder(container.record)) this.#attach(container, name, true)
+  }
+
+  /** Likewise, opens anew its published ports and the name servers that it asks. */
+  async reopen(container: Container): Promise<void> {
+    const { running } = container.state
+    const networks = this.#pluggedOf(container.record).map(({ network }) => network)
+    const moved = await Promise.all(networks.map((network) => this.#openNameServer(network)))
+    if (running !== undefined && moved.includes(true)) {
+      await this.#bridges?.reroute(running.pid, this.#interfacesOf(container.record))
+      this.refresh(container.record)
+    }
+    await this.publish(container)
   }
 
   /** Gives everything back. Idempotent. */
@@ -168,6 +190,7 @@ export class Networking {
   /** Its own or that of the container whose network it shares. */
   hasOwnNamespace(record: ContainerRecord): boolean {
     const owner = this.#sharedWith(record)?.record ?? record
+    if (namespaceFileOf(owner.hostConfig.NetworkMode) !== undefined) return true
     const kind = this.#kindOf(owner) ?? (this.#bridges === undefined ? 'loopback' : 'bridge')
     return kind === 'bridge' || kind === 'none'
   }
@@ -205,7 +228,8 @@ export class Networking {
         'container sharing network namespace with another container or host cannot be connected to any other network',
       )
     }
-    if (record.hostConfig.NetworkMode === 'host' || network.name === 'host') {
+    const namespaceFile = namespaceFileOf(record.hostConfig.NetworkMode)
+    if (record.hostConfig.NetworkMode === 'host' || network.name === 'host' || namespaceFile !== undefined) {
       throw conflict('container cannot be connected to host network')
     }
     if (network.name in record.networks && isRunning) {
@@ -318,6 +342,12 @@ export class Networking {
     }
     await this.#bridges.ensure(network)
     await this.#proxies.addGateway(network.gateway)
+    await this.#openNameServer(network)
+  }
+
+  /** On the default network nobody is known by name. Resolves to whether those who run must be told where it is. */
+  async #openNameServer(network: Network): Promise<boolean> {
+    return !network.predefined && ((await this.#nameServers?.open(network)) ?? false)
   }
 
   async #plug({ state, record }: Container, network: Network): Promise<void> {
@@ -371,14 +401,4 @@ export class Networking {
       throw serverError(`joining network namespace of container: No such container: ${reference}`)
     return other
   }
-}
-
-/** Names of its networks, that of NetworkMode first: it gets eth0. */
-function inOrder({ networks, hostConfig }: ContainerRecord): string[] {
-  const isPrimary = (name: string) => Number(name === hostConfig.NetworkMode)
-  return Object.keys(networks).toSorted((a, b) => isPrimary(b) - isPrimary(a))
-}
-
-function preloadMount(source: string): Mount {
-  return { type: 'bind', source, target: preloadTarget, readOnly: true }
 }

@@ -46,8 +46,8 @@ export async function recover(options: {
   log: Logger
   /** Removes what an earlier runtime left of networks that nobody is on. */
   sweepBridges: () => Promise<void>
-  /** Opens published ports of a container that kept running. */
-  republish: (container: Container) => Promise<void>
+  /** Opens the published ports and the name servers of a container that kept running. */
+  reopen: (container: Container) => Promise<void>
 }): Promise<void> {
   const { containers, lifecycle, runs, log } = options
   const { driver } = containers
@@ -79,7 +79,7 @@ export async function recover(options: {
     switch (finding.kind) {
       case 'adopt':
         await runs.adopt(container, finding.running)
-        await options.republish(container)
+        await options.reopen(container)
         return
       case 'lost':
         // Where a start got stuck, and on which side of the note of its pid, nobody can tell: it must not go on after

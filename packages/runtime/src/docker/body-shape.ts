@@ -158,6 +158,7 @@ const mount: Shape = {
       },
     },
     TmpfsOptions: { fields: { ...all('integer', 'SizeBytes Mode'), Options: { listOf: strings } } },
+    ImageOptions: { fields: { Subpath: 'string' } },
   },
 }
 

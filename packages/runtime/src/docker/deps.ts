@@ -10,6 +10,7 @@ import type { Lifecycle } from '../containers/lifecycle.ts'
 import type { EventBus } from '../events.ts'
 import type { ImageStore } from '@dinghy/images/store/image-store'
 import type { Bridges } from '../networks/bridge/bridges.ts'
+import type { NameServers } from '../networks/name-servers.ts'
 import type { Networks } from '../networks/networks.ts'
 import type { PortProxies } from '../networks/port-proxy.ts'
 import type { Volumes } from '../volumes/volumes.ts'
@@ -26,6 +27,7 @@ export interface Deps {
   networks: Networks
   /** Absent where networks are loopback networks only. */
   bridges: Bridges | undefined
+  nameServers: Pick<NameServers, 'close'> | undefined
   proxies: PortProxies
   volumes: Volumes
   events: EventBus

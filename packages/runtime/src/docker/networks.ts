@@ -15,7 +15,7 @@ import type { Router } from './router.ts'
 const listFilters = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type']
 
 export function networkRoutes(router: Router, deps: Deps): void {
-  const { networks, bridges, containers, clock } = deps
+  const { networks, bridges, nameServers, containers, clock } = deps
   const find = (request: DockerRequest): Network => networks.get(request.params['id'] ?? '')
   const isUsed = ({ name }: Network) => containers.list().some(({ record }) => name in record.networks)
 
@@ -63,6 +63,7 @@ export function networkRoutes(router: Router, deps: Deps): void {
 
   const remove = async (network: Network): Promise<void> => {
     networks.remove(network.id)
+    await nameServers?.close(network)
     await bridges?.remove(network)
   }
   router.add('DELETE', '/networks/:id', async (request, reply) => {

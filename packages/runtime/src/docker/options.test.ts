@@ -161,6 +161,16 @@ const create: Record<string, [body: object, outcome: Outcome]> = {
 /** Sent by other clients than the CLI, or for parts of its options. */
 const more: Record<string, [body: object, outcome: Outcome]> = {
   NetworkDisabled: [{ NetworkDisabled: true }, { inspect: { HostConfig: { NetworkMode: 'none' } } }],
+  'type=image of --mount': [
+    host({ Mounts: [{ Type: 'image', Source: 'data', Target: '/i', ImageOptions: { Subpath: 'etc' } }] }),
+    {
+      spec: {
+        mounts: expect.arrayContaining([
+          { type: 'bind', source: expect.stringMatching(/\/etc$/), target: '/i', readOnly: true },
+        ]),
+      },
+    },
+  ],
   'driver-opt of --network': [
     endpoint({ DriverOpts: { 'com.docker.network.endpoint.sysctls': 'a=1' } }),
     { refused: 'com.docker.network.endpoint.sysctls is not supported' },

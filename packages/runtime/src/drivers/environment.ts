@@ -15,6 +15,11 @@ export function handedDown(entries: string[]): Record<string, string> {
   return Object.fromEntries(entries.map((entry, index) => [nameOf(index), entry]))
 }
 
+/** The same for a shell, as lines of a script that nobody else may read. */
+export function exportLines(variables: Record<string, string>): string[] {
+  return Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`)
+}
+
 /**
  * Becomes the command that follows, with the `count` entries that were handed down as its whole environment. `splits`
  * is what canSplit() says of `env`: without that the entries are words after all, for the moment that env itself takes.

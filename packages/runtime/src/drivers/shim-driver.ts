@@ -20,12 +20,12 @@ export interface ShimDriverOptions {
 export abstract class ShimDriver {
   readonly clock: Clock
   readonly #fifos: FifoPool
-  readonly #shells: SpareShell
+  readonly shells: SpareShell
 
   constructor({ clock, fifos, shells }: ShimDriverOptions) {
     this.clock = clock
     this.#fifos = fifos
-    this.#shells = shells
+    this.shells = shells
   }
 
   async createRunDir(runDir: string): Promise<void> {
@@ -47,7 +47,7 @@ export abstract class ShimDriver {
   }
 
   async close(): Promise<void> {
-    this.#shells.close()
+    this.shells.close()
   }
 
   /** launch() of shim.ts. A start that fails leaves no process behind, whatever has become of the shim. */
@@ -57,7 +57,7 @@ export abstract class ShimDriver {
     options?: LaunchOptions,
   ): Promise<Running> {
     try {
-      return await launch(this.clock, this.#shells, run, command, options)
+      return await launch(this.clock, this.shells, run, command, options)
     } catch (error) {
       await this.endRun(run.id, run.runDir)
       throw error

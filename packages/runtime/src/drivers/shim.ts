@@ -26,6 +26,7 @@ import { join } from 'node:path'
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import { serverError } from '@dinghy/shared/docker/errors'
 import type { ContainerSpec, Running } from './driver.ts'
+import { exportLines } from './environment.ts'
 import type { FifoPool } from './fifo-pool.ts'
 import { isAlive, isSameProcess } from './process-table.ts'
 import { hasEnded, type SpareShell } from './spare-shell.ts'
@@ -68,22 +69,20 @@ export async function launch(
   { prepare, variables = {} }: LaunchOptions = {},
 ): Promise<Running> {
   const shim = ['/bin/sh', scriptPath('shim.sh'), runDir, stdin, ...command].map(quote).join(' ')
-  const file = join(runDir, 'command')
-  const errors = quote(join(runDir, 'error'))
-  const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}\n`)
-  const redirections = `${prepare ? '7<&0 ' : ''}</dev/null 2>>${errors}`
-  writeFileSync(file, `exec ${redirections}\n${exports.join('')}exec ${shim}\n`, { mode: 0o600 })
-  const shell = shells.take()
-  shell.stdin.write(`${file}\n`)
+  const redirections = `${prepare ? '7<&0 ' : ''}</dev/null >/dev/null 2>>${quote(join(runDir, 'error'))}`
+  const script = [`exec ${redirections}`, ...exportLines(variables), `exec ${shim}\n`]
+  const shell = shells.run(join(runDir, 'command'), script.join('\n'))
+  shell.stdout.destroy()
+  shell.stderr.destroy()
   let failure: unknown
   await prepare?.().then(
     () => shell.stdin.write('go\n'),
     (error: unknown) => (failure = error),
   )
   shell.stdin.end()
+  shells.refill()
   const isSettled = () => readRunning(id, runDir) !== undefined || readExitCode(runDir) !== undefined || hasEnded(shell)
   await waitForFiles(clock, runDir, isSettled)
-  setImmediate(() => shells.refill())
   const running = readRunning(id, runDir)
   if (running !== undefined) return running
   acknowledge(runDir)

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { hasEnded, SpareShell } from './spare-shell.ts'
 
@@ -13,21 +14,29 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-test('does what the file says, in a session of its own, with the rest of the pipe as its input', async () => {
-  const file = join(directory, "it's a file")
-  writeFileSync(file, `read -r line; echo "$line $(ps -o sid= -p $$) $(umask)" >'${join(directory, 'out')}'; exit 3\n`)
+function script(): string {
+  return join(directory, "it's a file")
+}
+
+test('does what the script says, in a session of its own, with the rest of the pipe as its input', async () => {
+  const lines = ['read -r line', 'echo "$line $(ps -o sid= -p $$) $(umask)"', 'echo oh >&2', 'exit 3\n']
   shells.refill()
-  const { process: shell, stdin } = shells.take()
-  stdin.end(`${file}\nhello\n`)
-  expect(await once(shell, 'exit')).toEqual([3, null])
-  const [word, session, mask] = readFileSync(join(directory, 'out'), 'utf8').trim().split(/ +/)
-  expect([word, Number(session), mask]).toEqual(['hello', shell.pid, '0022'])
+  const { process: shell, stdin, stdout, stderr } = shells.run(script(), lines.join('\n'))
+  stdin.end('hello\n')
+  const [out, error, end] = await Promise.all([text(stdout), text(stderr), once(shell, 'exit')])
+  const [word, session, mask] = out.trim().split(/ +/)
+  expect([word, Number(session), mask, error, end]).toEqual(['hello', shell.pid, '0022', 'oh\n', [3, null]])
+})
+
+test('nobody else can read a script', () => {
+  shells.run(script(), 'exit\n')
+  expect(statSync(script()).mode & 0o777).toBe(0o600)
 })
 
 test('a spare one is taken once, and ends when it is not needed', async () => {
   shells.refill()
-  const first = shells.take()
-  const second = shells.take()
+  const first = shells.run(script(), 'read -r line\n')
+  const second = shells.run(script(), 'read -r line\n')
   expect(second.process.pid).not.toBe(first.process.pid)
   for (const { process: shell, stdin } of [first, second]) {
     stdin.destroy()
@@ -39,11 +48,10 @@ test('a spare one is taken once, and ends when it is not needed', async () => {
 
 test('one that was killed meanwhile is not handed out', async () => {
   shells.refill()
-  const taken = shells.take()
-  taken.stdin.destroy()
+  const taken = shells.run(script(), 'exit\n')
   await once(taken.process, 'exit')
   shells.refill()
-  const spare = shells.take()
+  const spare = shells.run(script(), 'read -r line\n')
   expect(hasEnded(spare)).toBe(false)
   spare.stdin.destroy()
   await once(spare.process, 'exit')

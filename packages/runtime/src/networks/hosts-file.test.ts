@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { hostsFile, isReachableServer, resolvConf } from './hosts-file.ts'
+import { hostsFile, isReachableServer, namedResolvConf, resolvConf } from './hosts-file.ts'
 
 test('a hosts file names the container itself, extra hosts and peers', () => {
   const text = hostsFile(
@@ -28,4 +28,15 @@ test('from a network of its own a container cannot ask a server on the loopback 
   expect(resolvConf(host, [], [], [], isReachableServer)).toBe('nameserver 1.1.1.1\nsearch home\n')
   expect(resolvConf('nameserver 127.0.0.1\n', [], [], [], isReachableServer)).toBe('\n')
   expect(resolvConf(host, ['127.0.0.1'], ['.'], [], isReachableServer)).toBe('nameserver 127.0.0.1\n')
+})
+
+test('where a name server of ours answers it is the only one', () => {
+  const host = 'nameserver 1.1.1.1\nnameserver 2.2.2.2\nsearch home\noptions edns0 trust-ad\n'
+  const named = 'nameserver 127.0.0.11\nsearch home\noptions edns0 trust-ad ndots:0\n'
+  expect(namedResolvConf('127.0.0.11', host, [], [])).toBe(named)
+  expect(namedResolvConf('127.0.0.11', '', ['.'], [])).toBe('nameserver 127.0.0.11\noptions ndots:0\n')
+  expect(namedResolvConf('127.0.0.11', host, ['a', 'b'], ['ndots:5'])).toBe(
+    'nameserver 127.0.0.11\nsearch a b\noptions ndots:5\n',
+  )
+  expect(namedResolvConf('127.0.0.11', host, [], ['ndots:x'])).toContain('options ndots:x ndots:0')
 })

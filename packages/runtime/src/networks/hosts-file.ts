@@ -41,6 +41,18 @@ export function isReachableServer(address: string): boolean {
 }
 
 /**
+ * Where a name server of ours answers at `server`: it alone. Every name is asked for as it is before a search domain is
+ * put behind it, unless somebody chose otherwise.
+ */
+export function namedResolvConf(server: string, host: string, search: string[], options: string[]): string {
+  const lines = resolvConf(host, [server], search, options).split('\n')
+  const ofKind = (keyword: string) => lines.filter((line) => line.split(/\s+/)[0] === keyword)
+  const chosen = ofKind('options').flatMap((line) => line.trim().split(/\s+/).slice(1))
+  const all = chosen.some((option) => /^ndots:\d+$/.test(option)) ? chosen : [...chosen, 'ndots:0']
+  return `${[`nameserver ${server}`, ...ofKind('search'), ...ofKind('domain'), `options ${all.join(' ')}`].join('\n')}\n`
+}
+
+/**
  * `host` is the machine's own file, of which options that a container sets replace the like. Servers of the machine
  * that the container cannot reach are left out; Docker would put a public one in their place, which is not ours to
  * choose.

@@ -15,4 +15,6 @@ export interface NetworkInterface {
   isolated?: boolean
   /** The way to everything else; of one interface at most. */
   gateway?: string
+  /** Where the name server at 127.0.0.11 really is; of one interface at most. */
+  nameServer?: { address: string; port: number }
 }

@@ -40,6 +40,8 @@ export interface Network {
   options: Record<string, string>
   ipamOptions: Record<string, string> | null
   ipamDriver: string
+  /** At which port of its gateway the names of its members are answered; only on a bridge. See name-servers.ts. */
+  dnsPort?: number
   /** Endpoints by container id. */
   endpoints: Record<string, Attachment & { name: string }>
   /** bridge, host and none: always there. */

@@ -215,6 +215,14 @@ export class Networks {
     this.#save()
   }
 
+  /** Undefined: nobody answers for the names of its members. */
+  setDnsPort(network: Network, port: number | undefined): void {
+    if (network.dnsPort === port) return
+    if (port === undefined) delete network.dnsPort
+    else network.dnsPort = port
+    this.#save()
+  }
+
   /** The default network becomes what the mode in force makes of it, once nobody is on it. */
   #followMode(): void {
     const bridge = this.list().find(({ name, predefined }) => predefined && name === 'bridge')

@@ -27,6 +27,12 @@ export interface LiveSnapshotter extends Snapshotter {
   open(rootfs: Rootfs, path: string, options: { followLast: boolean; live?: Live }): Promise<HeldEntry>
   /** Copies a directory of the image into a directory of the host, owners and modes too; nothing if it has none. */
   copyOut(rootfs: Rootfs, path: string, destination: string): Promise<void>
+  /**
+   * Puts the files of an image together in a new directory, without what every container has besides; nothing if there
+   * is none. Resolves to the directories of this machine that belong to the image, too. Throws a 400 where both cannot
+   * be had together.
+   */
+  unpack(image: Pick<Rootfs, 'layers' | 'hostBase'>, destination: string | undefined): Promise<string[]>
   /** The runtime stops: gives back what no container needs. Containers run on. */
   close(): Promise<void>
 }

@@ -20,6 +20,7 @@ export async function newEngine() {
     ...house,
     images: { familiesOf: async () => new Map(), list: async () => [] } as never,
     bridges: undefined,
+    nameServers: undefined,
     describe: () => ({
       driver: 'linux',
       enforcesSeccomp: true,

@@ -1,5 +1,5 @@
 /** A snapshotter for tests: a root is one plain directory, and what has changed is what the test says. */
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
 import { HeldDirectory, walkIn, type HeldEntry } from '../snapshots/held-directory.ts'
@@ -10,6 +10,7 @@ export class FakeSnapshotter implements LiveSnapshotter {
   readonly prepared = new Set<string>()
   changed: Change[] = []
   readonly copied: string[] = []
+  unpacked = 0
   /** Throws for a running container whose root is gone. */
   checkLive: (live: Live) => void = () => undefined
 
@@ -39,6 +40,17 @@ export class FakeSnapshotter implements LiveSnapshotter {
 
   async copyOut(_rootfs: Rootfs, path: string): Promise<void> {
     this.copied.push(path)
+  }
+
+  async unpack(_image: Pick<Rootfs, 'layers' | 'hostBase'>, destination: string | undefined): Promise<string[]> {
+    if (destination !== undefined) {
+      mkdirSync(join(destination, 'etc'))
+      writeFileSync(join(destination, 'etc/name'), 'box')
+      symlinkSync('/etc/name', join(destination, 'link'))
+      symlinkSync('../../..', join(destination, 'out'))
+      this.unpacked += 1
+    }
+    return ['/usr']
   }
 
   async cleanup({ dir }: Rootfs): Promise<void> {

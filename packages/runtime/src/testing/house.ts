@@ -18,6 +18,7 @@ import { Runs } from '../containers/runs.ts'
 import { EventBus } from '../events.ts'
 import { bridgeSpace } from '../networks/bridge/address-space.ts'
 import { loopback } from '../networks/loopback.ts'
+import type { NameServers } from '../networks/name-servers.ts'
 import { Networks } from '../networks/networks.ts'
 import { PortProxies } from '../networks/port-proxy.ts'
 import { Volumes } from '../volumes/volumes.ts'
@@ -43,7 +44,15 @@ const image: Image = {
 }
 
 /** What is written to the logger is the test's. */
-export function newHouse(options: { root?: string; cables?: Cables; driver?: FakeDriver; clock?: FakeClock } = {}) {
+export function newHouse(
+  options: {
+    root?: string
+    cables?: Cables
+    nameServers?: Pick<NameServers, 'open'>
+    driver?: FakeDriver
+    clock?: FakeClock
+  } = {},
+) {
   const root = options.root ?? mkdtempSync(join(tmpdir(), 'house-'))
   const clock = options.clock ?? new FakeClock()
   const logged: string[] = []
@@ -70,6 +79,7 @@ export function newHouse(options: { root?: string; cables?: Cables; driver?: Fak
     images: { resolve: async () => image },
     networks,
     bridges: options.cables,
+    nameServers: options.nameServers,
     proxies,
     volumes,
     events,
@@ -108,7 +118,7 @@ export function newHouse(options: { root?: string; cables?: Cables; driver?: Fak
         clock,
         log,
         sweepBridges: async () => undefined,
-        republish: (container) => containers.networking.publish(container),
+        reopen: (container) => containers.networking.reopen(container),
       })
     },
     /** Lets go of the containers, as a runtime that stops. */

@@ -71,7 +71,13 @@ test.each<[string, object]>([
   ['field Source must not be specified', { Type: 'tmpfs', Source: '/a' }],
   ['brings the mounts inside', { Type: 'bind', Source: '/a', BindOptions: { NonRecursive: true } }],
   ['invalid option: size', { Type: 'tmpfs', TmpfsOptions: { Options: [['size', '1']] } }],
-  ['mounts of images are not supported', { Type: 'image', Source: 'box' }],
+  ['field Source must not be empty', { Type: 'image' }],
+  [
+    'subpath must be a relative path within the image',
+    { Type: 'image', Source: 'a', ImageOptions: { Subpath: '../b' } },
+  ],
+  ['field ImageOptions must not be specified', { Source: 'vol', ImageOptions: { Subpath: 'a' } }],
+  ['field VolumeOptions must not be specified', { Type: 'image', Source: 'a', VolumeOptions: { NoCopy: true } }],
   ['mount type unknown: "npipe"', { Type: 'npipe', Source: 'box' }],
 ])('--mount: %s', (message, request) => {
   const Mounts = [{ Type: 'volume' as const, Target: '/x', ...request }]

@@ -131,19 +131,23 @@ function fromRequest(request: MountRequest): MountPoint {
       }
       return { ...tmpfs(common.target, options.join(',')), readOnly: common.readOnly }
     }
-    default: {
-      const type = String(request.Type)
-      if (type === 'image') throw invalid('mounts of images are not supported')
-      throw badParameter(`mount type unknown: "${type}"`)
+    case 'image': {
+      if (!request.Source) throw invalid('field Source must not be empty')
+      const subpath = request.ImageOptions?.Subpath ?? ''
+      if (subpath !== '' && !isLocalPath(subpath)) throw invalid('subpath must be a relative path within the image')
+      return { ...common, readOnly: true, type: 'image', source: '', image: request.Source }
     }
+    default:
+      throw badParameter(`mount type unknown: "${String(request.Type)}"`)
   }
 }
 
 /** Fields that belong to another type of mount. */
-const optionsOfOthers: Record<string, ('BindOptions' | 'VolumeOptions' | 'TmpfsOptions')[]> = {
-  bind: ['VolumeOptions', 'TmpfsOptions'],
-  volume: ['BindOptions', 'TmpfsOptions'],
-  tmpfs: ['BindOptions', 'VolumeOptions'],
+const optionsOfOthers: Record<string, ('BindOptions' | 'VolumeOptions' | 'TmpfsOptions' | 'ImageOptions')[]> = {
+  bind: ['VolumeOptions', 'TmpfsOptions', 'ImageOptions'],
+  volume: ['BindOptions', 'TmpfsOptions', 'ImageOptions'],
+  tmpfs: ['BindOptions', 'VolumeOptions', 'ImageOptions'],
+  image: ['BindOptions', 'VolumeOptions', 'TmpfsOptions'],
 }
 
 /** What `--mount` asked for at this place. */

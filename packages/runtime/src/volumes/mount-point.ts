@@ -11,7 +11,7 @@ export interface MountOptions {
 }
 
 export interface MountRequest {
-  Type: 'bind' | 'volume' | 'tmpfs'
+  Type: 'bind' | 'volume' | 'tmpfs' | 'image'
   Source?: string
   Target: string
   ReadOnly?: boolean
@@ -29,11 +29,12 @@ export interface MountRequest {
     Subpath?: string
   }
   TmpfsOptions?: { SizeBytes?: number; Mode?: number; Options?: string[][] }
+  ImageOptions?: { Subpath?: string }
 }
 
 /** A mount with everything decided; `Mounts` of inspect is made of these. */
 export interface MountPoint {
-  type: 'bind' | 'volume' | 'tmpfs'
+  type: 'bind' | 'volume' | 'tmpfs' | 'image'
   /** Host directory or file; empty for a tmpfs. */
   source: string
   target: string
@@ -44,6 +45,10 @@ export interface MountPoint {
   volume?: string
   /** What of the volume is mounted, unless it is all of it. */
   subpath?: string
+  /** Set for images: as it was asked for. */
+  image?: string
+  /** Directories of this machine that belong to that image and are mounted below, at their own paths. */
+  machine?: string[]
   /** The volume was made for this container and has no name of the user's. */
   anonymous?: boolean
   /** Copy the image's files into the volume when it is empty. */

@@ -12,57 +12,68 @@ import { maxNodeScore, unresolvable, unschedulable, type ClusterEvent, type Plug
 import { labelsOf, type NodeInfo, type Snapshot } from '../snapshot.ts'
 import { readTerm, readTerms, type Term } from './pod-affinity-terms.ts'
 
-export const interPodAffinity: Plugin = {
-  name: 'InterPodAffinity',
-  weight: 2,
+export interface InterPodAffinityArgs {
+  /** How much a pod that had to be near others is drawn to newcomers that match; 0…100. */
+  hardPodAffinityWeight?: number
+  /** What pods that are there prefer does not count for a pod that has no wishes itself. */
+  ignorePreferredTermsOfExistingPods?: boolean
+}
 
-  preFilter(pod, cluster) {
-    const { affinity, antiAffinity } = requiredTerms(pod, cluster)
-    const near = new DomainCounts()
-    const far = new DomainCounts()
-    const repelled = new DomainCounts()
-    for (const info of cluster.nodes) {
-      for (const other of info.pods) {
-        // A pod counts towards affinity only if it satisfies every term at once.
-        if (affinity.every((term) => term.selects(other))) affinity.forEach((term) => near.add(term, info))
-        antiAffinity.filter((term) => term.selects(other)).forEach((term) => far.add(term, info))
-        const others = requiredTerms(other, cluster).antiAffinity
-        others.filter((term) => term.selects(pod)).forEach((term) => repelled.add(term, info))
-      }
-    }
-    if (affinity.length === 0 && far.isEmpty && repelled.isEmpty) return undefined
-    // The first of a group that wants to be together has nobody to be near, and must not wait for ever.
-    const isFirst = near.isEmpty && affinity.every((term) => term.selects(pod))
+export function interPodAffinity(args: InterPodAffinityArgs = {}): Plugin {
+  const { hardPodAffinityWeight = 1, ignorePreferredTermsOfExistingPods: ignoresTheirs = false } = args
+  return {
+    name: 'InterPodAffinity',
+    weight: 2,
 
-    return (info) => {
-      const hasDomains = affinity.every((term) => term.topologyKey in labelsOf(info))
-      if (!hasDomains || !(isFirst || affinity.every((term) => near.at(term.topologyKey, info) > 0))) {
-        return unresolvable("node(s) didn't match pod affinity rules")
-      }
-      if (antiAffinity.some((term) => far.at(term.topologyKey, info) > 0)) {
-        return unschedulable("node(s) didn't match pod anti-affinity rules")
-      }
-      if (repelled.touches(info)) return unschedulable("node(s) didn't satisfy existing pods anti-affinity rules")
-      return undefined
-    }
-  },
-
-  preScore(pod, cluster) {
-    const wishes = preferences(pod, cluster)
-    const weights = new DomainCounts()
-    for (const info of cluster.nodes) {
-      for (const other of info.pods) {
-        for (const { term, weight } of wishes) if (term.selects(other)) weights.add(term, info, weight)
-        for (const { term, weight } of [...preferences(other, cluster), ...attractions(other, cluster)]) {
-          if (term.selects(pod)) weights.add(term, info, weight)
+    preFilter(pod, cluster) {
+      const { affinity, antiAffinity } = requiredTerms(pod, cluster)
+      const near = new DomainCounts()
+      const far = new DomainCounts()
+      const repelled = new DomainCounts()
+      for (const info of cluster.nodes) {
+        for (const other of info.pods) {
+          // A pod counts towards affinity only if it satisfies every term at once.
+          if (affinity.every((term) => term.selects(other))) affinity.forEach((term) => near.add(term, info))
+          antiAffinity.filter((term) => term.selects(other)).forEach((term) => far.add(term, info))
+          const others = requiredTerms(other, cluster).antiAffinity
+          others.filter((term) => term.selects(pod)).forEach((term) => repelled.add(term, info))
         }
       }
-    }
-    if (weights.isEmpty) return undefined
-    return { score: (info) => weights.total(info), normalize: stretch }
-  },
+      if (affinity.length === 0 && far.isEmpty && repelled.isEmpty) return undefined
+      // The first of a group that wants to be together has nobody to be near, and must not wait for ever.
+      const isFirst = near.isEmpty && affinity.every((term) => term.selects(pod))
 
-  isHelpedBy: mayMoveDomains,
+      return (info) => {
+        const hasDomains = affinity.every((term) => term.topologyKey in labelsOf(info))
+        if (!hasDomains || !(isFirst || affinity.every((term) => near.at(term.topologyKey, info) > 0))) {
+          return unresolvable("node(s) didn't match pod affinity rules")
+        }
+        if (antiAffinity.some((term) => far.at(term.topologyKey, info) > 0)) {
+          return unschedulable("node(s) didn't match pod anti-affinity rules")
+        }
+        if (repelled.touches(info)) return unschedulable("node(s) didn't satisfy existing pods anti-affinity rules")
+        return undefined
+      }
+    },
+
+    preScore(pod, cluster) {
+      const wishes = preferences(pod, cluster)
+      const weights = new DomainCounts()
+      for (const info of cluster.nodes) {
+        for (const other of info.pods) {
+          for (const { term, weight } of wishes) if (term.selects(other)) weights.add(term, info, weight)
+          const theirs = ignoresTheirs && wishes.length === 0 ? [] : preferences(other, cluster)
+          for (const { term, weight } of [...theirs, ...attractions(other, cluster, hardPodAffinityWeight)]) {
+            if (term.selects(pod)) weights.add(term, info, weight)
+          }
+        }
+      }
+      if (weights.isEmpty) return undefined
+      return { score: (info) => weights.total(info), normalize: stretch }
+    },
+
+    isHelpedBy: mayMoveDomains,
+  }
 }
 
 /** Any of these can change which pods are in which domain. */
@@ -94,11 +105,9 @@ function preferences(pod: Pod, { lookups }: Snapshot): Wish[] {
   ]
 }
 
-/**
- * A pod that had to be near others is drawn to them a little (upstream's hardPodAffinityWeight, 1) from their side too.
- */
-function attractions(pod: Pod, cluster: Snapshot): Wish[] {
-  return requiredTerms(pod, cluster).affinity.map((term) => ({ term, weight: 1 }))
+/** A pod that had to be near others is drawn to them a little from their side too. */
+function attractions(pod: Pod, cluster: Snapshot, weight: number): Wish[] {
+  return weight === 0 ? [] : requiredTerms(pod, cluster).affinity.map((term) => ({ term, weight }))
 }
 
 /** Stretches whatever range the sums span to 0…100. */

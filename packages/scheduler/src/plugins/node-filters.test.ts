@@ -115,11 +115,11 @@ describe('NodeAffinity', () => {
       [],
     ],
   ])('%s', (_what, traits, nodes) => {
-    expect(fitting(nodeAffinity, pod('p', traits), labelled)).toEqual(nodes)
+    expect(fitting(nodeAffinity(), pod('p', traits), labelled)).toEqual(nodes)
   })
 
   test('says so', () => {
-    expect(reasons(nodeAffinity, pod('p', { spec: { nodeSelector: { x: 'y' } } }), labelled)['a']).toEqual([
+    expect(reasons(nodeAffinity(), pod('p', { spec: { nodeSelector: { x: 'y' } } }), labelled)['a']).toEqual([
       "node(s) didn't match Pod's node affinity/selector",
     ])
   })
@@ -175,11 +175,11 @@ describe('NodeResourcesFit', () => {
   ])('%s', (_what, allocatable, used, wanted, expected) => {
     const n = node('n', { allocatable: allocatable ?? {} })
     const info = used === undefined ? on(n) : on(n, pod('there', { requests: used }))
-    expect(reasons(nodeResourcesFit, pod('p', { requests: wanted ?? {} }), cluster([info]))['n']).toEqual(expected)
+    expect(reasons(nodeResourcesFit(), pod('p', { requests: wanted ?? {} }), cluster([info]))['n']).toEqual(expected)
   })
 
   test('what even the empty node could not hold is not worth a preemption', () => {
-    const filter = nodeResourcesFit.preFilter?.(pod('p', { requests: { cpu: '5' } }), cluster([]))
+    const filter = nodeResourcesFit().preFilter?.(pod('p', { requests: { cpu: '5' } }), cluster([]))
     expect(typeof filter === 'function' && filter(on(node('n')))?.code).toBe('UnschedulableAndUnresolvable')
     expect(
       typeof filter === 'function' &&

@@ -5,17 +5,23 @@
 
 import { maxNodeScore, type Plugin } from '../framework.ts'
 import { podRequests, type Resources } from '../resources.ts'
+import { cpuAndMemory, type ScoredResource } from './node-resources-fit.ts'
 
-export const nodeResourcesBalancedAllocation: Plugin = {
-  name: 'NodeResourcesBalancedAllocation',
-  weight: 1,
+export function nodeResourcesBalancedAllocation(
+  args: { resources?: readonly Pick<ScoredResource, 'name'>[] } = {},
+): Plugin {
+  const names = (args.resources ?? cpuAndMemory).map(({ name }) => name)
+  return {
+    name: 'NodeResourcesBalancedAllocation',
+    weight: 1,
 
-  preScore(pod) {
-    const requests = podRequests(pod)
-    // A pod that asks for neither changes no balance; scoring it would send them all to one node.
-    if (!requests['cpu'] && !requests['memory']) return undefined
-    return { score: (info) => balance(['cpu', 'memory'].flatMap((name) => used(name, requests, info))) }
-  },
+    preScore(pod) {
+      const requests = podRequests(pod)
+      // A pod that asks for none of them changes no balance; scoring it would send them all to one node.
+      if (names.every((name) => !requests[name])) return undefined
+      return { score: (info) => balance(names.flatMap((name) => used(name, requests, info))) }
+    },
+  }
 }
 
 function used(name: string, requests: Resources, info: { allocatable: Resources; requested: Resources }): number[] {
@@ -23,9 +29,9 @@ function used(name: string, requests: Resources, info: { allocatable: Resources;
   return all === 0 ? [] : [Math.min(1, ((info.requested[name] ?? 0) + (requests[name] ?? 0)) / all)]
 }
 
-/** 100 when all fractions are equal, less the more they deviate. */
+/** 100 when all fractions are equal, less the more they deviate from their mean. */
 function balance(fractions: readonly number[]): number {
-  const [a, b] = fractions
-  const deviation = a === undefined || b === undefined ? 0 : Math.abs(a - b) / 2
-  return Math.trunc((1 - deviation) * maxNodeScore)
+  const mean = fractions.reduce((sum, fraction) => sum + fraction, 0) / fractions.length
+  const variance = fractions.reduce((sum, fraction) => sum + (fraction - mean) ** 2, 0) / fractions.length
+  return fractions.length < 2 ? maxNodeScore : Math.trunc((1 - Math.sqrt(variance)) * maxNodeScore)
 }

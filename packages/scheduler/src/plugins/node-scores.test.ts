@@ -28,7 +28,7 @@ test('NodeResourcesFit prefers the node with the larger free share of cpu and me
   const lopsided = on(node('lopsided'), pod('q', { requests: { cpu: '4', memory: '1Gi' } }))
   // wanted: cpu 1 of 4 and memory 2 of 8, so 75 % of the empty node stays free
   expect(
-    scores(nodeResourcesFit, pod('p', { requests: { cpu: '1', memory: '2Gi' } }), cluster([empty, half, lopsided])),
+    scores(nodeResourcesFit(), pod('p', { requests: { cpu: '1', memory: '2Gi' } }), cluster([empty, half, lopsided])),
   ).toEqual({
     empty: 75,
     half: 25,
@@ -38,7 +38,7 @@ test('NodeResourcesFit prefers the node with the larger free share of cpu and me
 
 test('NodeResourcesFit sees pods that ask for nothing', () => {
   const busy = on(node('busy'), pod('q'), pod('r'))
-  const { busy: score = 0, idle = 0 } = scores(nodeResourcesFit, pod('p'), cluster([busy, node('idle')])) ?? {}
+  const { busy: score = 0, idle = 0 } = scores(nodeResourcesFit(), pod('p'), cluster([busy, node('idle')])) ?? {}
   expect(score).toBeLessThan(idle)
 })
 
@@ -48,7 +48,7 @@ describe('NodeResourcesBalancedAllocation', () => {
     // even: |1/4 − 2/8| / 2 = 0; skewed: |4/4 − 2/8| / 2 = 0.375
     expect(
       scores(
-        nodeResourcesBalancedAllocation,
+        nodeResourcesBalancedAllocation(),
         pod('p', { requests: { cpu: '1', memory: '2Gi' } }),
         cluster([node('even'), skewed]),
       ),
@@ -59,7 +59,7 @@ describe('NodeResourcesBalancedAllocation', () => {
   })
 
   test('has no opinion on a pod that asks for neither', () => {
-    expect(scores(nodeResourcesBalancedAllocation, pod('p'), cluster([node('n')]))).toBeUndefined()
+    expect(scores(nodeResourcesBalancedAllocation(), pod('p'), cluster([node('n')]))).toBeUndefined()
   })
 })
 
@@ -94,8 +94,8 @@ test('NodeAffinity adds the weights of the terms that hold', () => {
     },
   })
   const nodes = cluster([node('a', { labels: { ssd: '' } }), node('b', { labels: { ssd: '', gpu: '' } }), node('c')])
-  expect(scores(nodeAffinity, picky, nodes)).toEqual({ a: 25, b: 100, c: 0 })
-  expect(scores(nodeAffinity, pod('p'), nodes)).toBeUndefined()
+  expect(scores(nodeAffinity(), picky, nodes)).toEqual({ a: 25, b: 100, c: 0 })
+  expect(scores(nodeAffinity(), pod('p'), nodes)).toBeUndefined()
 })
 
 test('ImageLocality prefers nodes that have large images, less so if few have them', () => {

@@ -4,75 +4,85 @@
  */
 
 import { matchesLabels } from '@dinghy/shared/api/selectors'
+import type { TopologySpreadConstraint } from '@dinghy/shared/api/types'
 import { maxNodeScore, unresolvable, unschedulable, type Plugin } from '../framework.ts'
 import { labelsOf, nameOf, type NodeInfo } from '../snapshot.ts'
 import { mayMoveDomains } from './inter-pod-affinity.ts'
 import {
+  constraintsOf,
   countMatching,
-  defaultConstraints,
   hasAllDomains,
   hostname,
-  readConstraints,
+  systemDefaults,
   type Constraint,
 } from './spread-constraints.ts'
 
-export const podTopologySpread: Plugin = {
-  name: 'PodTopologySpread',
-  weight: 2,
+export interface PodTopologySpreadArgs {
+  /** For pods that have none; their selectors are found out. */
+  defaultConstraints?: readonly TopologySpreadConstraint[]
+}
 
-  preFilter(pod, { nodes }) {
-    const constraints = readConstraints(pod, 'DoNotSchedule')
-    if (constraints.length === 0) return undefined
-    const eligible = nodes.filter((info) => hasAllDomains(info, constraints))
-    const counted = constraints.map((constraint) => {
-      const counts = countByDomain(eligible, constraint, pod.metadata.namespace)
-      // With fewer domains than the pod demands, the missing ones count as empty.
-      const least = counts.size < constraint.minDomains ? 0 : Math.min(...counts.values())
-      return { ...constraint, counts, least, self: matchesLabels(constraint.selector, pod.metadata.labels) ? 1 : 0 }
-    })
-    return (info) => {
-      for (const { topologyKey, maxSkew, counts, least, self } of counted) {
-        const domain = labelsOf(info)[topologyKey]
-        if (domain === undefined) {
-          return unresolvable("node(s) didn't match pod topology spread constraints (missing required label)")
-        }
-        if ((counts.get(domain) ?? 0) + self - least > maxSkew) {
-          return unschedulable("node(s) didn't match pod topology spread constraints")
-        }
-      }
-      return undefined
-    }
-  },
+export function podTopologySpread(args: PodTopologySpreadArgs = {}): Plugin {
+  const defaults = args.defaultConstraints ?? systemDefaults
+  return {
+    name: 'PodTopologySpread',
+    weight: 2,
 
-  preScore(pod, cluster, feasible) {
-    const hasOwn = (pod.spec.topologySpreadConstraints ?? []).length > 0
-    const constraints = hasOwn ? readConstraints(pod, 'ScheduleAnyway') : defaultConstraints(pod, cluster)
-    if (constraints.length === 0) return undefined
-    // The defaults must work on clusters whose nodes have no zone; the pod's own constraints mean what they say.
-    const takesPart = (info: NodeInfo) => !hasOwn || hasAllDomains(info, constraints)
-    const ignored = new Set(feasible.filter((info) => !takesPart(info)).map(nameOf))
-    const weighted = constraints.map((constraint) => {
-      const counts = countByDomain(cluster.nodes.filter(takesPart), constraint, pod.metadata.namespace)
-      return { ...constraint, counts, weight: domainWeight(constraint, feasible.filter(takesPart)) }
-    })
-    return {
-      score(info) {
-        if (ignored.has(nameOf(info))) return 0
-        const parts = weighted.map(({ topologyKey, maxSkew, counts, weight }) => {
+    preFilter(pod, cluster) {
+      const constraints = constraintsOf(pod, cluster, defaults, 'DoNotSchedule')
+      if (constraints.length === 0) return undefined
+      const eligible = cluster.nodes.filter((info) => hasAllDomains(info, constraints))
+      const counted = constraints.map((constraint) => {
+        const counts = countByDomain(eligible, constraint, pod.metadata.namespace)
+        // With fewer domains than the pod demands, the missing ones count as empty.
+        const least = counts.size < constraint.minDomains ? 0 : Math.min(...counts.values())
+        return { ...constraint, counts, least, self: matchesLabels(constraint.selector, pod.metadata.labels) ? 1 : 0 }
+      })
+      return (info) => {
+        for (const { topologyKey, maxSkew, counts, least, self } of counted) {
           const domain = labelsOf(info)[topologyKey]
-          return domain === undefined ? 0 : (counts.get(domain) ?? 0) * weight + (maxSkew - 1)
-        })
-        return Math.round(parts.reduce((sum, part) => sum + part, 0))
-      },
-      normalize: (scores, nodes) =>
-        fewestFirst(
-          scores,
-          nodes.map((info) => ignored.has(nameOf(info))),
-        ),
-    }
-  },
+          if (domain === undefined) {
+            return unresolvable("node(s) didn't match pod topology spread constraints (missing required label)")
+          }
+          if ((counts.get(domain) ?? 0) + self - least > maxSkew) {
+            return unschedulable("node(s) didn't match pod topology spread constraints")
+          }
+        }
+        return undefined
+      }
+    },
 
-  isHelpedBy: mayMoveDomains,
+    preScore(pod, cluster, feasible) {
+      const constraints = constraintsOf(pod, cluster, defaults, 'ScheduleAnyway')
+      if (constraints.length === 0) return undefined
+      // The system's defaults must work on clusters whose nodes have no zone; all others mean what they say.
+      const hasOwn = (pod.spec.topologySpreadConstraints ?? []).length > 0
+      const needsAll = hasOwn || args.defaultConstraints !== undefined
+      const takesPart = (info: NodeInfo) => !needsAll || hasAllDomains(info, constraints)
+      const ignored = new Set(feasible.filter((info) => !takesPart(info)).map(nameOf))
+      const weighted = constraints.map((constraint) => {
+        const counts = countByDomain(cluster.nodes.filter(takesPart), constraint, pod.metadata.namespace)
+        return { ...constraint, counts, weight: domainWeight(constraint, feasible.filter(takesPart)) }
+      })
+      return {
+        score(info) {
+          if (ignored.has(nameOf(info))) return 0
+          const parts = weighted.map(({ topologyKey, maxSkew, counts, weight }) => {
+            const domain = labelsOf(info)[topologyKey]
+            return domain === undefined ? 0 : (counts.get(domain) ?? 0) * weight + (maxSkew - 1)
+          })
+          return Math.round(parts.reduce((sum, part) => sum + part, 0))
+        },
+        normalize: (scores, nodes) =>
+          fewestFirst(
+            scores,
+            nodes.map((info) => ignored.has(nameOf(info))),
+          ),
+      }
+    },
+
+    isHelpedBy: mayMoveDomains,
+  }
 }
 
 /** Topology value → matching pods. A domain of which no node is included is not there at all. */

@@ -1,6 +1,5 @@
 /**
- * Topology spread constraints, read once: the pod's own, or the defaults that every cluster has for pods of a Service
- * or a controller: spread over hosts (skew 3) and zones (skew 5), if possible.
+ * Topology spread constraints, read once: the pod's own, or the defaults for pods of a Service or a controller.
  */
 
 import { matchesNodeAffinity } from '@dinghy/shared/api/node-selector'
@@ -22,26 +21,31 @@ export interface Constraint {
   includes(node: Node): boolean
 }
 
-export function readConstraints(pod: Pod, whenUnsatisfiable: 'DoNotSchedule' | 'ScheduleAnyway'): Constraint[] {
-  const own = (pod.spec.topologySpreadConstraints ?? []).filter((one) => one.whenUnsatisfiable === whenUnsatisfiable)
-  return own.map((constraint) => ({
-    topologyKey: constraint.topologyKey,
-    maxSkew: constraint.maxSkew,
-    minDomains: constraint.minDomains ?? 1,
-    selector: selectorOf(constraint, pod),
-    includes: (node) => isIncluded(constraint, pod, node),
-  }))
-}
+/** What clusters have unless somebody says otherwise: spread over hosts and zones, if possible. */
+export const systemDefaults: readonly TopologySpreadConstraint[] = [
+  { topologyKey: hostname, maxSkew: 3, whenUnsatisfiable: 'ScheduleAnyway' },
+  { topologyKey: zone, maxSkew: 5, whenUnsatisfiable: 'ScheduleAnyway' },
+]
 
-/** Only for pods that say nothing themselves, and only as a wish. */
-export function defaultConstraints(pod: Pod, { lookups }: Snapshot): Constraint[] {
-  const selector = lookups.siblingSelector(pod)
-  if (selector === undefined) return []
-  const includes = (node: Node) => matchesNodeAffinity(pod.spec, node)
-  return [
-    { topologyKey: hostname, maxSkew: 3, minDomains: 1, selector, includes },
-    { topologyKey: zone, maxSkew: 5, minDomains: 1, selector, includes },
-  ]
+/** A pod that has constraints is spread by them; another one, with its siblings, by the defaults. */
+export function constraintsOf(
+  pod: Pod,
+  { lookups }: Snapshot,
+  defaults: readonly TopologySpreadConstraint[],
+  whenUnsatisfiable: 'DoNotSchedule' | 'ScheduleAnyway',
+): Constraint[] {
+  const own = pod.spec.topologySpreadConstraints ?? []
+  const siblings = own.length > 0 ? undefined : lookups.siblingSelector(pod)
+  if (own.length === 0 && siblings === undefined) return []
+  return (siblings ? defaults : own)
+    .filter((constraint) => constraint.whenUnsatisfiable === whenUnsatisfiable)
+    .map((constraint) => ({
+      topologyKey: constraint.topologyKey,
+      maxSkew: constraint.maxSkew,
+      minDomains: constraint.minDomains ?? 1,
+      selector: siblings ?? selectorOf(constraint, pod),
+      includes: (node) => isIncluded(constraint, pod, node),
+    }))
 }
 
 /** matchLabelKeys narrow the selector to pods with the same values as this one: one revision of a Deployment, say. */

@@ -8,6 +8,8 @@ import { customAlphabet } from 'nanoid'
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const subdomain = `${label}(\\.${label})*`
+const labelWithUnderscore = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?'
+const withUnderscores = `${labelWithUnderscore}(\\.${labelWithUnderscore})*`
 const label1035 = '[a-z]([-a-z0-9]*[a-z0-9])?'
 const qualifiedPart = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
 const labelValue = `(${qualifiedPart})?`
@@ -19,13 +21,24 @@ const alphanumericEnds = 'and must start and end with an alphanumeric character'
 /** A container's, a namespace's or a port's kind of name: lower case, at most 63 bytes. */
 export function isDns1123Label(value: string): string[] {
   const words = `a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', ${alphanumericEnds}`
-  return [...atMost(63, value), ...matches(value, label, words, 'my-name', '123-abc')]
+  const problems = atMost(63, value)
+  if (whole(label).test(value)) return problems
+  if (whole(subdomain).test(value)) return [...problems, 'must not contain dots']
+  return [...problems, regexMessage(words, label, 'my-name', '123-abc')]
 }
 
 /** What most objects' names are: labels joined by dots, at most 253 bytes. */
 export function isDns1123Subdomain(value: string): string[] {
   const words = `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', ${alphanumericEnds}`
   return [...atMost(253, value), ...matches(value, subdomain, words, 'example.com')]
+}
+
+/** A domain that DNS is asked for, where a label may begin with an underscore: "_http._tcp.example.com". */
+export function isDns1123SubdomainWithUnderscore(value: string): string[] {
+  const words = `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', ${alphanumericEnds}`
+  const problems = atMost(253, value)
+  // The pattern that 1.33 tells of is the one without underscores.
+  return whole(withUnderscores).test(value) ? problems : [...problems, regexMessage(words, subdomain, 'example.com')]
 }
 
 /** A Service's name: a label that starts with a letter. */

@@ -12,15 +12,15 @@ export const frameHeaderBytes = 8
 
 export function frame(stream: keyof typeof streamCodes, payload: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(frameHeaderBytes + payload.length)
-  writeFrameHeader(framed, 0, stream, payload.length)
+  writeFrameHeader(new DataView(framed.buffer, framed.byteOffset), 0, stream, payload.length)
   framed.set(payload, frameHeaderBytes)
   return framed
 }
 
 /** The header alone, for a payload that is written into the buffer behind it. */
-export function writeFrameHeader(target: Buffer, at: number, stream: keyof typeof streamCodes, length: number): void {
-  target.writeUInt32BE(streamCodes[stream] * 0x1000000, at)
-  target.writeUInt32BE(length, at + 4)
+export function writeFrameHeader(target: DataView, at: number, stream: keyof typeof streamCodes, length: number): void {
+  target.setUint32(at, streamCodes[stream] * 0x1000000)
+  target.setUint32(at + 4, length)
 }
 
 export type StreamName = 'stdout' | 'stderr'

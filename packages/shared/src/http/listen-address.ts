@@ -35,6 +35,11 @@ export function parseHostPort(address: string): { host: string; port: number } {
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) }
 }
 
+/** The same, and "unix:FILE". */
+export function parseListenAddress(address: string): ListenAddress {
+  return address.startsWith('unix:') ? { socketPath: address.slice('unix:'.length) } : parseHostPort(address)
+}
+
 /** Rejects with node's error (EADDRINUSE, EACCES, …). */
 export async function listenOn(server: Server, address: ListenAddress): Promise<Listening> {
   if ('socketPath' in address) return await listenOnSocket(server, address)

@@ -122,6 +122,17 @@ export class HttpServer {
     return listening
   }
 
+  /** Takes connections that somebody else has accepted, paused. Closes the list of routes and hooks, too. */
+  async receiver(): Promise<(connection: Socket) => void> {
+    await this.app.ready()
+    const listener = await this.#createListener(undefined)
+    this.#listeners.push(listener)
+    return (connection) => {
+      listener.emit('connection', connection)
+      connection.resume()
+    }
+  }
+
   /** A server alone does not keep the process alive any more. */
   unref(): void {
     for (const listener of this.#listeners) listener.unref()
@@ -158,6 +169,8 @@ export class HttpServer {
     }, graceMs)
     await Promise.all(closed)
     this.#clock.clear(cut)
+    // No listener knows of those that came by way of receiver().
+    for (const connection of this.#connections) connection.destroy()
     await this.app.close()
   }
 

@@ -6,8 +6,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { debugQueues, type Gate } from '../reconcile/gate.ts'
+import { FlagError } from './flags.ts'
 import { runMain, type Context, type Host, type Main } from './main.ts'
 
 class FakeHost extends EventEmitter implements Host {
@@ -41,6 +42,7 @@ async function start(host: FakeHost, run?: Main<typeof flags>['run']): Promise<C
         run: async (context) => {
           // After announce: that comes right behind run's first await.
           setImmediate(() => resolve(context))
+          context.health.addCheck('works', () => true)
           await (run ? run(context) : context.clock.sleep(1e8, context.signal))
         },
       },
@@ -59,14 +61,46 @@ describe('starting and stopping', () => {
     const host = new FakeHost('--run-file', runFile)
     const { debug, flags, announce } = await start(host)
     expect(flags.server).toBe('x')
-    expect(JSON.parse(readFileSync(runFile, 'utf8'))).toEqual({ name: 'test', pid: process.pid, debug: debug.url })
+    const said = () => JSON.parse(readFileSync(runFile, 'utf8')) as Record<string, unknown>
+    expect(said()).toMatchObject({ name: 'test', pid: process.pid, debug: debug.url })
     announce({ serves: 'here' })
-    expect(JSON.parse(readFileSync(runFile, 'utf8'))).toMatchObject({ serves: 'here', debug: debug.url })
+    expect(said()).toMatchObject({ serves: 'here', debug: debug.url })
     expect(await (await fetch(`${debug.url}/readyz`)).text()).toBe('ok')
     host.emit('SIGTERM')
     expect(await host.exited).toBe(0)
     expect(existsSync(runFile)).toBe(false)
     await expect(fetch(debug.url)).rejects.toThrow()
+  })
+
+  test('says in the run file when it has become ready, and not before', async () => {
+    const runFile = join(directory, 'run.json')
+    const host = new FakeHost('--run-file', runFile)
+    let isWell = false
+    let asked = 0
+    await start(host, async ({ health, clock, signal }) => {
+      health.addCheck('well', () => (asked++, isWell))
+      await clock.sleep(1e8, signal)
+    })
+    const said = () => JSON.parse(readFileSync(runFile, 'utf8')) as { readyAt?: number }
+    await vi.waitFor(() => expect(asked).toBeGreaterThan(1))
+    expect(said().readyAt).toBeUndefined()
+    isWell = true
+    await vi.waitFor(() => expect(said().readyAt).toBeGreaterThan(0))
+    host.emit('SIGTERM')
+    expect(await host.exited).toBe(0)
+  })
+
+  test('is not ready before its work has said what that means', async () => {
+    const host = new FakeHost()
+    const ran = new Promise<Context<typeof flags>>((resolve) => {
+      runMain({ name: 'test', flags, run: (context) => (resolve(context), new Promise(() => undefined)) }, host)
+    })
+    const { health } = await ran
+    const failed = async () => (await health.run('readyz')).filter(({ ok }) => !ok).map(({ name }) => name)
+    expect(await failed()).toEqual(['started'])
+    health.addCheck('works', () => true)
+    expect(await failed()).toEqual([])
+    host.emit('SIGTERM')
   })
 
   test('stops when stdin ends, if asked to', async () => {
@@ -123,6 +157,16 @@ describe('the command line', () => {
     expect(await wrong.exited).toBe(1)
   })
 
+  test.each<[string, () => Promise<void>, number, string[]]>([
+    ['is right', () => Promise.resolve(), 0, []],
+    ['is wrong', () => Promise.reject(new FlagError('--server: no')), 1, ['test: --server: no (see --help)\n']],
+  ])('--check-flags looks at what a flag points to: it %s', async (_how, checkFlags, code, printed) => {
+    const host = new FakeHost('--check-flags')
+    runMain({ name: 'test', flags, checkFlags, run: () => Promise.reject(new Error('it ran')) }, host)
+    expect(await host.exited).toBe(code)
+    expect(host.printed).toEqual(printed)
+  })
+
   test('a wrong flag is one clear line', async () => {
     const host = new FakeHost('--sever', 'y')
     runMain({ name: 'test', flags, run: () => Promise.reject(new Error('must not run')) }, host)
@@ -161,7 +205,7 @@ describe('the debug server', () => {
     const ready = await fetch(`${url}/readyz`)
     expect([ready.status, await ready.text()]).toEqual([
       500,
-      '[+]ping ok\n[+]shutdown ok\n[-]synced failed: not yet\nreadyz check failed\n',
+      '[+]ping ok\n[+]shutdown ok\n[+]started ok\n[+]works ok\n[-]synced failed: not yet\nreadyz check failed\n',
     ])
     expect((await fetch(`${url}/livez`)).status).toBe(200)
     const metrics = await (await fetch(`${url}/metrics`)).text()

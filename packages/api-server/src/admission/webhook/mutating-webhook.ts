@@ -11,7 +11,7 @@ import { sameJson } from '@dinghy/shared/api/same-json'
 import { MutatingWebhookConfigurations } from '@dinghy/shared/api/resources'
 import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { applyJsonPatch } from '../../patch/json-patch.ts'
-import type { AdmissionPlugin, AdmissionRequest } from '../../registry/admission.ts'
+import type { AdmissionPlugin, AdmissionRequest, Admitted } from '../../registry/admission.ts'
 import type { ResourceDefinition } from '../../registry/resource-definition.ts'
 import { conformTo, defaultAndConvert } from '../../registry/resources.ts'
 import { isObject } from '../../shape/json.ts'
@@ -35,28 +35,28 @@ interface Reinvocation {
 export function mutatingAdmissionWebhook(deps: HooksDeps & CallerDeps): AdmissionPlugin {
   const hooks = new Hooks(MutatingWebhookConfigurations, deps)
   const remembered = new WeakMap<AdmissionRequest, Reinvocation>()
+  const askAll = async (request: AdmissionRequest): Promise<Admitted> => {
+    const state = remembered.get(request) ?? { asked: new Set(), stale: new Set(), left: undefined }
+    remembered.set(request, state)
+    // The plugins of the second run may have changed the object, too.
+    if (request.isReinvocation && !sameJson(state.left, request.object)) state.stale = new Set(state.asked)
+    let isChanged = false
+    for (const hook of hooks.all()) {
+      const version = await hooks.match(hook, request)
+      if (!version || (request.isReinvocation && !state.stale.has(hook.id))) continue
+      if (await ask(deps, hook, request, version)) {
+        isChanged = true
+        state.stale = new Set(state.asked)
+      }
+      state.stale.delete(hook.id)
+      if (hook.webhook.reinvocationPolicy === 'IfNeeded') state.asked.add(hook.id)
+    }
+    state.left = structuredClone(request.object)
+    return isChanged ? 'reinvoke' : undefined
+  }
   return {
     name: 'MutatingAdmissionWebhook',
-    async admit(request) {
-      if (hooks.isEmpty || isExempt(request)) return undefined
-      const state = remembered.get(request) ?? { asked: new Set(), stale: new Set(), left: undefined }
-      remembered.set(request, state)
-      // The plugins of the second run may have changed the object, too.
-      if (request.isReinvocation && !sameJson(state.left, request.object)) state.stale = new Set(state.asked)
-      let isChanged = false
-      for (const hook of hooks.all()) {
-        const version = await hooks.match(hook, request)
-        if (!version || (request.isReinvocation && !state.stale.has(hook.id))) continue
-        if (await ask(deps, hook, request, version)) {
-          isChanged = true
-          state.stale = new Set(state.asked)
-        }
-        state.stale.delete(hook.id)
-        if (hook.webhook.reinvocationPolicy === 'IfNeeded') state.asked.add(hook.id)
-      }
-      state.left = structuredClone(request.object)
-      return isChanged ? 'reinvoke' : undefined
-    },
+    admit: (request) => (hooks.isEmpty || isExempt(request) ? undefined : askAll(request)),
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { ValidatingWebhookConfigurations } from '@dinghy/shared/api/resources'
-import type { AdmissionPlugin } from '../../registry/admission.ts'
+import type { AdmissionPlugin, AdmissionRequest } from '../../registry/admission.ts'
 import { isExempt } from '../match/rules.ts'
 import { callWebhook, type CallerDeps } from './caller.ts'
 import { Hooks } from './hooks.ts'
@@ -14,15 +14,15 @@ type HooksDeps = ConstructorParameters<typeof Hooks>[1]
 
 export function validatingAdmissionWebhook(deps: HooksDeps & CallerDeps): AdmissionPlugin {
   const hooks = new Hooks(ValidatingWebhookConfigurations, deps)
+  const askAll = async (request: AdmissionRequest): Promise<void> => {
+    const calls = hooks.all().map(async (hook) => {
+      const version = await hooks.match(hook, request)
+      if (version) await callWebhook(deps, hook.webhook, request, version, false)
+    })
+    for (const outcome of await Promise.allSettled(calls)) if (outcome.status === 'rejected') throw outcome.reason
+  }
   return {
     name: 'ValidatingAdmissionWebhook',
-    async validate(request) {
-      if (hooks.isEmpty || isExempt(request)) return
-      const calls = hooks.all().map(async (hook) => {
-        const version = await hooks.match(hook, request)
-        if (version) await callWebhook(deps, hook.webhook, request, version, false)
-      })
-      for (const outcome of await Promise.allSettled(calls)) if (outcome.status === 'rejected') throw outcome.reason
-    },
+    validate: (request) => (hooks.isEmpty || isExempt(request) ? undefined : askAll(request)),
   }
 }

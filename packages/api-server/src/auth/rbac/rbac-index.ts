@@ -31,9 +31,6 @@ type Binding = RoleBinding | ClusterRoleBinding
 export type RoleReference = Binding['roleRef']
 
 const prefix = '/rbac.authorization.k8s.io/'
-/** More users than this at a time are a flood of strangers: their grants are put together anew. */
-const rememberedUsers = 2_000
-
 export class RbacIndex {
   readonly #storage: Storage
   /** What the first load has shown. */
@@ -41,8 +38,8 @@ export class RbacIndex {
   #roles = new Map<string, readonly PolicyRule[]>()
   /** Cluster-wide bindings, and those of each namespace, by subject. */
   #bindings = new Map<string, Map<string, Map<string, Binding>>>()
-  /** By user, then by namespace ("" for what holds everywhere). */
-  #remembered = new Map<string, Map<string, Grants>>()
+  /** By user, who is the same object for all requests of a connection, then by namespace ("" for everywhere). */
+  #remembered = new WeakMap<UserInfo, Map<string, Grants>>()
 
   constructor(storage: Storage) {
     this.#storage = storage
@@ -56,7 +53,7 @@ export class RbacIndex {
       from: this.#revision,
       reload: () => this.#load(),
       apply: ({ type, entry: { key, object }, previous }: ChangeEvent) => {
-        this.#remembered.clear()
+        this.#remembered = new WeakMap()
         if (previous) this.#remove(key, previous.object)
         if (type !== 'DELETED') this.#add(key, object)
       },
@@ -66,12 +63,8 @@ export class RbacIndex {
 
   /** What holds for this user everywhere and, if a namespace is given, in it. In the order in which it is tried. */
   grantsOf(user: UserInfo, namespace: string | undefined): Grants[] {
-    const who = `${user.username}\n${user.groups.join('\n')}`
-    let remembered = this.#remembered.get(who)
-    if (!remembered) {
-      if (this.#remembered.size >= rememberedUsers) this.#remembered.clear()
-      this.#remembered.set(who, (remembered = new Map()))
-    }
+    const remembered = this.#remembered.get(user) ?? new Map<string, Grants>()
+    this.#remembered.set(user, remembered)
     const everywhere = this.#grantsIn('', user, remembered)
     return namespace ? [everywhere, this.#grantsIn(namespace, user, remembered)] : [everywhere]
   }
@@ -85,7 +78,7 @@ export class RbacIndex {
     const { revision, entries } = this.#storage.list(prefix)
     this.#roles.clear()
     this.#bindings.clear()
-    this.#remembered.clear()
+    this.#remembered = new WeakMap()
     for (const { key, object } of entries) this.#add(key, object)
     return revision
   }

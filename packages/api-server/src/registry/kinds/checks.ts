@@ -117,8 +117,8 @@ export function fileMode(path: string, mode: number | undefined): FieldError[] {
 
 /** A path below some directory: relative, and never up. */
 export function descendingPath(path: string, value: string): FieldError[] {
-  if (value.startsWith('/')) return [invalid(path, value, 'must be a relative path')]
-  return withoutBackSteps(path, value)
+  const errors = value.startsWith('/') ? [invalid(path, value, 'must be a relative path')] : []
+  return [...errors, ...withoutBackSteps(path, value)]
 }
 
 export function withoutBackSteps(path: string, value: string): FieldError[] {

@@ -7,10 +7,9 @@ import { invalid, notSupported, required, type FieldError } from '@dinghy/shared
 import type { CronJob, CronJobSpec, JobSpec } from '@dinghy/shared/api/types'
 import { isTimeZone } from '@dinghy/shared/api/wall-clock'
 import { nonNegative, requiredOneOf } from './checks.ts'
-import { defaultJobSpec, validateJobSpec } from './job.ts'
+import { defaultJobSpec, jobSpecWarnings, validateJobSpec } from './job.ts'
 import type { KindRules } from './kind-rules.ts'
-import { nameIsDnsSubdomain } from './object-meta.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
+import { nameWarnings } from './pod-spec/warnings.ts'
 
 export const cronJobs: KindRules<CronJob> = {
   strategy: {
@@ -22,7 +21,7 @@ export const cronJobs: KindRules<CronJob> = {
       spec.failedJobsHistoryLimit ??= 1
       if (spec.jobTemplate?.spec) defaultCronJobTemplate(spec)
     },
-    validateName,
+    validateCreate: validateLength,
     generationOf: ({ spec }) => spec,
     validate: ({ spec }) => [
       ...validateSchedule(spec),
@@ -37,7 +36,10 @@ export const cronJobs: KindRules<CronJob> = {
       ...nonNegative('spec.successfulJobsHistoryLimit', spec.successfulJobsHistoryLimit),
       ...nonNegative('spec.failedJobsHistoryLimit', spec.failedJobsHistoryLimit),
     ],
-    warnings: ({ spec }) => podWarnings(spec.jobTemplate.spec?.template.spec, 'spec.jobTemplate.spec.template.spec'),
+    warnings: (next, previous) => [
+      ...nameWarnings(next.metadata.name, previous),
+      ...jobSpecWarnings(next, previous, next.spec.jobTemplate.spec, 'spec.jobTemplate.spec'),
+    ],
   },
 }
 
@@ -58,9 +60,12 @@ function defaultCronJobTemplate(spec: CronJobSpec): void {
   for (const field of ofTheJob) if (sent[field] === undefined) delete job[field]
 }
 
+const maxNameBytes = 52
+
 /** The name of a job is the CronJob's and eleven characters more, and must still fit a label. */
-function validateName(name: string, prefix: boolean): string[] {
-  return [...nameIsDnsSubdomain(name, prefix), ...(name.length > 52 ? ['must be no more than 52 characters'] : [])]
+function validateLength({ metadata: { name } }: CronJob): FieldError[] {
+  if (Buffer.byteLength(name) <= maxNameBytes) return []
+  return [invalid('metadata.name', name, `must be no more than ${maxNameBytes} characters`)]
 }
 
 /** Each job gets a selector of its own. */
@@ -74,22 +79,26 @@ function validateNoSelector({ selector, manualSelector }: JobSpec, path: string)
 function validateSchedule({ schedule, timeZone }: CronJobSpec): FieldError[] {
   if (!schedule) return [required('spec.schedule')]
   const errors: FieldError[] = []
-  if (/(^|\s)(CRON_)?TZ=/.test(schedule)) {
+  const fault = scheduleFault(schedule.replace(/^(CRON_)?TZ=\S* /, ''))
+  if (fault !== undefined) errors.push(invalid('spec.schedule', schedule, fault))
+  if (schedule.includes('TZ')) {
     const detail = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'
     errors.push(invalid('spec.schedule', schedule, detail))
-  } else {
-    const fault = scheduleFault(schedule)
-    if (fault !== undefined) errors.push(invalid('spec.schedule', schedule, fault))
   }
   return [...errors, ...validateTimeZone('spec.timeZone', timeZone)]
 }
 
+const zonePart = /^[A-Za-z.\-_0-9+]{1,14}$/
+
 function validateTimeZone(path: string, timeZone: string | undefined): FieldError[] {
   if (timeZone === undefined) return []
   if (timeZone === '') return [invalid(path, timeZone, 'timeZone must be nil or non-empty string')]
+  const unknown = invalid(path, timeZone, `unknown time zone ${timeZone}`)
+  const isPart = (part: string) => part !== '.' && part !== '..' && !part.startsWith('-') && zonePart.test(part)
+  if (!timeZone.split('/').every(isPart)) return [unknown]
   if (timeZone.toLowerCase() === 'local') {
     const detail = 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones'
     return [invalid(path, timeZone, detail)]
   }
-  return isTimeZone(timeZone) ? [] : [invalid(path, timeZone, `unknown time zone ${timeZone}`)]
+  return isTimeZone(timeZone) ? [] : [unknown]
 }

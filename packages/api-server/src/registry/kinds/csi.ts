@@ -10,6 +10,7 @@ import type { CSIDriver, CSINode, CSIStorageCapacity } from '@dinghy/shared/api/
 import type { CSIDriverSpec, CSINodeDriver, TokenRequest } from 'kubernetes-types/storage/v1.js'
 import { labelSelector, named, nonNegative, nonNegativeQuantity, oneOf, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
+import { selectorWarnings } from './pod-spec/deprecated-labels.ts'
 
 export const csiDrivers: KindRules<CSIDriver> = {
   strategy: {
@@ -123,6 +124,7 @@ export const csiStorageCapacities: KindRules<CSIStorageCapacity> = {
       ...unchanged('nodeTopology', next.nodeTopology, previous.nodeTopology),
       ...unchanged('storageClassName', next.storageClassName, previous.storageClassName),
     ],
+    warnings: ({ nodeTopology }) => selectorWarnings(nodeTopology, 'nodeTopology'),
     requiresResourceVersion: true,
   },
 }

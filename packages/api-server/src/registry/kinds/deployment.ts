@@ -2,13 +2,13 @@
  * Deployments: a rolling update within two bounds, and a selector that never changes.
  */
 
-import { forbidden, invalid, type FieldError } from '@dinghy/shared/api/field-errors'
+import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { Deployment, DeploymentSpec } from '@dinghy/shared/api/types'
-import { intOrPercent, isOver100Percent, isZero, nonNegative, requiredOneOf, unchanged } from './checks.ts'
+import { intOrPercent, isOver100Percent, isZero, nonNegative, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
-import { validateSelector, validateTemplate } from './workload.ts'
+import { nameWarnings, templateWarnings } from './pod-spec/warnings.ts'
+import { boundedBy, validateSelector, validateStatusCounts, validateTemplate, type StatusCounts } from './workload.ts'
 
 export const deployments: KindRules<Deployment> = {
   strategy: {
@@ -37,13 +37,30 @@ export const deployments: KindRules<Deployment> = {
       ...validateDeadline(spec),
     ],
     validateUpdate: (next, previous) => unchanged('spec.selector', next.spec.selector, previous.spec.selector),
-    warnings: ({ spec }) => podWarnings(spec.template?.spec, 'spec.template.spec'),
+    validateStatusUpdate: (next, previous) => validateStatusCounts(statusCounts, next.status, previous.status),
+    warnings: (next, previous) => [
+      ...nameWarnings(next.metadata.name, previous),
+      ...templateWarnings(next, previous, next.spec.template),
+    ],
   },
   scale: {
     specReplicas: ['spec', 'replicas'],
     statusReplicas: ['status', 'replicas'],
     selector: ['spec', 'selector'],
   },
+}
+
+const statusCounts: StatusCounts = {
+  counts: [
+    'observedGeneration',
+    'replicas',
+    'updatedReplicas',
+    'readyReplicas',
+    'availableReplicas',
+    'unavailableReplicas',
+    'collisionCount',
+  ],
+  bounds: boundedBy(['updatedReplicas', 'readyReplicas', 'availableReplicas'], 'cannot be greater than readyReplicas'),
 }
 
 function validateStrategy({ strategy = {} }: DeploymentSpec): FieldError[] {
@@ -53,8 +70,9 @@ function validateStrategy({ strategy = {} }: DeploymentSpec): FieldError[] {
     const detail = "may not be specified when strategy `type` is 'Recreate'"
     return rollingUpdate ? [forbidden(`${path}.rollingUpdate`, detail)] : []
   }
-  const errors = requiredOneOf(`${path}.type`, type, ['Recreate', 'RollingUpdate'])
-  if (!rollingUpdate) return errors
+  if (type !== 'RollingUpdate') return [notSupported(path, strategy, ['Recreate', 'RollingUpdate'])]
+  if (!rollingUpdate) return [required(`${path}.rollingUpdate`, 'this should be defaulted and never be nil')]
+  const errors: FieldError[] = []
   const { maxUnavailable, maxSurge } = rollingUpdate
   errors.push(...intOrPercent(`${path}.rollingUpdate.maxUnavailable`, maxUnavailable))
   errors.push(...intOrPercent(`${path}.rollingUpdate.maxSurge`, maxSurge))

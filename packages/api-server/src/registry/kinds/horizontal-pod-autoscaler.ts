@@ -44,6 +44,9 @@ function cpuMetric(averageUtilization: number): MetricSpec {
 
 /** Up as fast as it takes, down as slowly as upstream thinks wise. */
 function defaultBehavior(behavior: NonNullable<HorizontalPodAutoscalerSpec['behavior']>): void {
+  // The gate of a tolerance of one's own is closed in 1.33.
+  for (const rules of [behavior.scaleUp, behavior.scaleDown])
+    delete (rules as { tolerance?: string } | undefined)?.tolerance
   behavior.scaleUp = {
     stabilizationWindowSeconds: 0,
     selectPolicy: 'Max',

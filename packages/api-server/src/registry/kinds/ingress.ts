@@ -4,7 +4,7 @@
 
 import { isIP } from 'node:net'
 import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import { isDns1035Label, isDns1123Subdomain, isWildcardDns1123Subdomain } from '@dinghy/shared/api/names'
+import { isDns1035Label, isDns1123Subdomain, isIpAddress, isWildcardDns1123Subdomain } from '@dinghy/shared/api/names'
 import type { Ingress, NetworkPolicy } from '@dinghy/shared/api/types'
 import type {
   HTTPIngressPath,
@@ -31,7 +31,24 @@ export const ingresses: KindRules<Ingress> = {
       const detail = 'must match `ingressClassName` when both are specified'
       return [invalid(`annotations.${classAnnotation}`, annotation, detail)]
     },
+    validateStatusUpdate: ({ status }) =>
+      (status?.loadBalancer?.ingress ?? []).flatMap((ingress, i) =>
+        validateAddress(ingress, `status.loadBalancer.ingress[${i}]`),
+      ),
+    warnings: ({ metadata, spec }, previous) =>
+      !previous && Object.hasOwn(metadata.annotations ?? {}, classAnnotation) && spec.ingressClassName === undefined
+        ? [`annotation "${classAnnotation}" is deprecated, please use 'spec.ingressClassName' instead`]
+        : [],
   },
+}
+
+/** Shared with Services: where a load balancer is reached. */
+export function validateAddress({ ip, hostname }: { ip?: string; hostname?: string }, path: string): FieldError[] {
+  const errors = ip ? named(`${path}.ip`, ip, isIpAddress(ip)) : []
+  if (!hostname) return errors
+  errors.push(...named(`${path}.hostname`, hostname, isDns1123Subdomain(hostname)))
+  if (isIP(hostname) === 0) return errors
+  return [...errors, invalid(`${path}.hostname`, hostname, 'must be a DNS name, not an IP address')]
 }
 
 function validateIngress({ spec }: Ingress): FieldError[] {

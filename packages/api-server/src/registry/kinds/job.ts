@@ -5,13 +5,13 @@
 import { invalid, notSupported, required, StringMap, tooLong, type FieldError } from '@dinghy/shared/api/field-errors'
 import { isDns1123Label } from '@dinghy/shared/api/names'
 import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
-import type { Job, JobSpec, ObjectMeta } from '@dinghy/shared/api/types'
+import type { Job, JobSpec, KubernetesObject, ObjectMeta } from '@dinghy/shared/api/types'
 import { domainPrefixedPath, labelSelector, nonNegative, oneOf, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { validateFailurePolicy, validateIndexes, validateSuccessPolicy } from './pod-failure-policy.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
 import { validatePodTemplate } from './pod-spec/pod-spec.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
+import { nameWarnings, templateWarnings } from './pod-spec/warnings.ts'
 import { templateMatches } from './workload.ts'
 
 export const jobs: KindRules<Job> = {
@@ -33,7 +33,10 @@ export const jobs: KindRules<Job> = {
       ...templateMatches(spec.template, spec.selector),
     ],
     validateUpdate,
-    warnings: ({ spec }) => podWarnings(spec.template?.spec, 'spec.template.spec'),
+    warnings: (next, previous) => [
+      ...nameWarnings(next.metadata.name, previous),
+      ...jobSpecWarnings(next, previous, next.spec, 'spec'),
+    ],
   },
   selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
 }
@@ -118,6 +121,27 @@ const maxManagerBytes = 63
 function validateManager(managedBy: string, path: string): FieldError[] {
   const errors = domainPrefixedPath(path, managedBy)
   return Buffer.byteLength(managedBy) > maxManagerBytes ? [...errors, tooLong(path, maxManagerBytes)] : errors
+}
+
+const maxTrackedCompletions = 100_000
+const maxTrackedParallelism = 10_000
+
+/** Shared with CronJob: `next` and `previous` are the objects that have the spec. */
+export function jobSpecWarnings(
+  next: KubernetesObject,
+  previous: KubernetesObject | undefined,
+  spec: JobSpec | undefined,
+  path: string,
+): string[] {
+  const { completionMode, completions = 0, parallelism = 0 } = spec ?? {}
+  const isSame = previous !== undefined && next.metadata.generation === previous.metadata.generation
+  const isTooLarge = completions > maxTrackedCompletions && parallelism > maxTrackedParallelism
+  const untracked =
+    'In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail'
+  return [
+    ...(completionMode === 'Indexed' && isTooLarge && !isSame ? [`${path}: ${untracked}`] : []),
+    ...templateWarnings(next, previous, spec?.template, `${path}.template`),
+  ]
 }
 
 /** A pod of an indexed job is called after its number, and has that as its host name. */

@@ -21,7 +21,7 @@ import { limitRanges } from './limit-range.ts'
 import { namespaces } from './namespace.ts'
 import { nodes } from './node.ts'
 import { persistentVolumeClaims } from './persistent-volume-claim.ts'
-import { persistentVolumes, storageClasses } from './persistent-volume.ts'
+import { persistentVolumes } from './persistent-volume.ts'
 import { pods, podTemplates } from './pod.ts'
 import type { KindRules } from './kind-rules.ts'
 import { leases, podDisruptionBudgets, priorityClasses } from './policy.ts'
@@ -30,9 +30,11 @@ import { clusterRoleBindings, clusterRoles, roleBindings, roles } from './rbac.t
 import { replicaSets, replicationControllers } from './replica-set.ts'
 import { resourceQuotas } from './resource-quota.ts'
 import { runtimeClasses } from './runtime-class.ts'
+import { serviceAccounts } from './service-account.ts'
 import { services } from './service.ts'
 import { ipAddresses, serviceCidrs } from './service-cidr.ts'
 import { controllerRevisions, statefulSets } from './stateful-set.ts'
+import { storageClasses } from './storage-class.ts'
 import { validatingAdmissionPolicies, validatingAdmissionPolicyBindings } from './validating-admission-policy.ts'
 import { volumeAttachments } from './volume-attachment.ts'
 import { mutatingWebhookConfigurations, validatingWebhookConfigurations } from './webhook-configuration.ts'
@@ -64,6 +66,7 @@ const rules: Record<string, KindRules> = {
   '/namespaces': namespaces,
   '/configmaps': configMaps,
   '/secrets': secrets,
+  '/serviceaccounts': serviceAccounts,
   '/events': events,
   'events.k8s.io/events': events,
   'coordination.k8s.io/leases': leases,

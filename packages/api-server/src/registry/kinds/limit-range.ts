@@ -4,13 +4,14 @@
  */
 
 import { duplicate, forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { isQualifiedName } from '@dinghy/shared/api/names'
 import { ownValue } from '@dinghy/shared/api/own-value'
 import { compareQuantities, quantityToNumber } from '@dinghy/shared/api/quantity'
 import type { LimitRange } from '@dinghy/shared/api/types'
 import type { LimitRangeItem } from 'kubernetes-types/core/v1.js'
-import { requiredText } from './checks.ts'
+import { named } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
-import { isOvercommitable } from './pod-spec/resources.ts'
+import { containerResourceName, isOvercommitable, resourceName } from './pod-spec/resources.ts'
 
 export const limitRanges: KindRules<LimitRange> = {
   strategy: {
@@ -21,7 +22,8 @@ export const limitRanges: KindRules<LimitRange> = {
       const types = new Set<string>()
       return (spec?.limits ?? []).flatMap((item, i) => {
         const path = `spec.limits[${i}]`
-        const errors = types.has(item.type) ? [duplicate(`${path}.type`, item.type)] : []
+        const errors = validateType(item.type ?? '', `${path}.type`)
+        if (types.has(item.type)) errors.push(duplicate(`${path}.type`, item.type))
         types.add(item.type)
         return [...errors, ...validateLimits(item, path)]
       })
@@ -40,18 +42,30 @@ function defaultLimits(item: LimitRangeItem): void {
 }
 
 function validateLimits(item: LimitRangeItem, path: string): FieldError[] {
-  const errors = requiredText(`${path}.type`, item.type)
-  if (item.type === 'Pod') {
-    for (const field of ['default', 'defaultRequest'] as const) {
-      if (item[field]) errors.push(forbidden(`${path}.${field}`, "may not be specified when `type` is 'Pod'"))
+  const isOfPods = item.type === 'Pod'
+  const isOfContainers = isOfPods || item.type === 'Container'
+  const checkName = isOfContainers ? containerResourceName : resourceName
+  const errors = bounds.flatMap((bound) => {
+    const names = Object.keys(item[bound] ?? {})
+    if (!isOfPods || (bound !== 'default' && bound !== 'defaultRequest')) {
+      return names.flatMap((name) => checkName(name, `${path}.${bound}[${name}]`))
     }
-  }
+    return names.length > 0 ? [forbidden(`${path}.${bound}`, "may not be specified when `type` is 'Pod'")] : []
+  })
   if (item.type === 'PersistentVolumeClaim' && !item.min?.['storage'] && !item.max?.['storage']) {
     const detail = 'either minimum or maximum storage value is required, but neither was provided'
     errors.push(required(`${path}.limits`, detail))
   }
   const resources = new Set(bounds.flatMap((bound) => Object.keys(item[bound] ?? {})))
   return [...errors, ...[...resources].flatMap((resource) => validateAmounts(item, resource, path))]
+}
+
+const limitTypes = ['Pod', 'Container', 'PersistentVolumeClaim']
+
+function validateType(type: string, path: string): FieldError[] {
+  const errors = named(path, type, isQualifiedName(type))
+  if (errors.length > 0 || type.includes('/') || limitTypes.includes(type)) return errors
+  return [invalid(path, type, 'must be a standard limit type or fully qualified')]
 }
 
 const bounds = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const

@@ -7,9 +7,12 @@ import type { Pod, PodSpec, PodTemplate } from '@dinghy/shared/api/types'
 import { without } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { defaultPod, defaultPodTemplate } from './pod-spec/defaults.ts'
-import { validatePodSpec, validatePodTemplate } from './pod-spec/pod-spec.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
-import { ephemeralContainersStrategy, resizeStrategy, validatePodUpdate } from './pod-update.ts'
+import { validatePodAnnotations, validateProfileAnnotations } from './pod-spec/annotations.ts'
+import { applyLabelKeys } from './pod-spec/label-keys.ts'
+import { validatePodTemplate, validateSpecOfPod } from './pod-spec/pod-spec.ts'
+import { nameWarnings, podWarnings } from './pod-spec/warnings.ts'
+import { ephemeralContainersStrategy, preparePodStatus, resizeStrategy, validatePodStatus } from './pod-subresources.ts'
+import { validatePodUpdate } from './pod-update.ts'
 import { qosClass } from './qos.ts'
 
 export const pods: KindRules<Pod> = {
@@ -18,6 +21,7 @@ export const pods: KindRules<Pod> = {
       if (spec) defaultPod(spec)
     },
     prepareForCreate(pod) {
+      applyLabelKeys(pod)
       pod.status = {
         phase: 'Pending',
         qosClass: qosClass(pod.spec),
@@ -26,12 +30,24 @@ export const pods: KindRules<Pod> = {
     },
     // Being bound to a node is not the author changing their mind.
     generationOf: ({ spec }) => without(spec ?? {}, 'nodeName'),
-    validate: (pod) => [...validatePodSpec(pod.spec ?? {}, 'spec'), ...unboundWhileGated(pod)],
-    // They come through a subresource of their own, when the pod is there.
-    validateCreate: ({ spec }) =>
-      spec?.ephemeralContainers?.length ? [forbidden('spec.ephemeralContainers', 'cannot be set on create')] : [],
+    validate: ({ metadata, spec }) => [
+      ...validatePodAnnotations(metadata.annotations, spec ?? {}, 'metadata.annotations'),
+      ...validateSpecOfPod(spec ?? {}, metadata.name),
+    ],
+    validateCreate: (pod) => [
+      // They come through a subresource of their own, when the pod is there.
+      ...(pod.spec?.ephemeralContainers?.length
+        ? [forbidden('spec.ephemeralContainers', 'cannot be set on create')]
+        : []),
+      ...unboundWhileGated(pod),
+      ...validateProfileAnnotations(pod.metadata.annotations, pod.spec ?? {}, 'spec'),
+    ],
     validateUpdate: validatePodUpdate,
-    warnings: (pod) => podWarnings(pod.spec, 'spec'),
+    prepareForStatusUpdate: preparePodStatus,
+    validateStatusUpdate: validatePodStatus,
+    // Not of updates: people seldom make them.
+    warnings: (pod, previous) =>
+      previous ? [] : [...nameWarnings(pod.metadata.name, previous, "the Pod's hostname"), ...podWarnings(pod, '')],
     gracefulDelete,
     subresources: { ephemeralcontainers: ephemeralContainersStrategy, resize: resizeStrategy },
   },
@@ -69,6 +85,7 @@ export const podTemplates: KindRules<PodTemplate> = {
     defaults: ({ template }) => defaultPodTemplate(template),
     generationOf: ({ template }) => template,
     validate: ({ template }) => validatePodTemplate(template, 'template'),
+    warnings: ({ template }) => podWarnings(template, 'template'),
   },
 }
 

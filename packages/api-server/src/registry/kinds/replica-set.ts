@@ -2,16 +2,24 @@
  * ReplicaSets and their elder, ReplicationControllers: so many pods of one template.
  */
 
-import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import { required, type FieldError } from '@dinghy/shared/api/field-errors'
 import type { ReplicaSet, ReplicationController } from '@dinghy/shared/api/types'
 import { nonNegative, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
-import { validateSelector, validateTemplate } from './workload.ts'
+import { nameWarnings, templateWarnings } from './pod-spec/warnings.ts'
+import { boundedBy, validateSelector, validateStatusCounts, validateTemplate, type StatusCounts } from './workload.ts'
 
 const selectableFields: KindRules<ReplicaSet | ReplicationController>['selectableFields'] = {
   'status.replicas': ({ status }) => String(status?.replicas ?? 0),
+}
+
+const statusCounts: StatusCounts = {
+  counts: ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
+  bounds: boundedBy(
+    ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+    'cannot be greater than readyReplicas',
+  ),
 }
 
 const scale = {
@@ -35,7 +43,11 @@ export const replicaSets: KindRules<ReplicaSet> = {
       ...validateTemplate(spec.template, spec.selector, 'ReplicaSet'),
     ],
     validateUpdate: (next, previous) => unchanged('spec.selector', next.spec.selector, previous.spec.selector),
-    warnings: ({ spec }) => podWarnings(spec.template?.spec, 'spec.template.spec'),
+    validateStatusUpdate: (next, previous) => validateStatusCounts(statusCounts, next.status, previous.status),
+    warnings: (next, previous) => [
+      ...nameWarnings(next.metadata.name, previous),
+      ...templateWarnings(next, previous, next.spec.template),
+    ],
   },
   scale,
   selectableFields,
@@ -59,14 +71,16 @@ export const replicationControllers: KindRules<ReplicationController> = {
       ...nonNegative('spec.replicas', spec.replicas),
       ...validateTemplate(spec.template, { matchLabels: spec.selector ?? {} }, 'ReplicationController'),
     ],
-    warnings: ({ spec }) => podWarnings(spec.template?.spec, 'spec.template.spec'),
+    validateStatusUpdate: (next, previous) => validateStatusCounts(statusCounts, next.status, previous.status),
+    warnings: (next, previous) => [
+      ...nameWarnings(next.metadata.name, previous),
+      ...templateWarnings(next, previous, next.spec.template),
+    ],
   },
   scale,
   selectableFields,
 }
 
 function nonEmptySelector(selector: Record<string, string> | undefined): FieldError[] {
-  if (!selector) return [required('spec.selector')]
-  const isEmpty = Object.keys(selector).length === 0
-  return isEmpty ? [invalid('spec.selector', selector, 'empty selector is invalid for replicationcontroller')] : []
+  return Object.keys(selector ?? {}).length === 0 ? [required('spec.selector')] : []
 }

@@ -39,7 +39,7 @@ test.each<[object, string[]]>([
   [
     selecting({ scopeName: 'Terminating', operator: 'Near' }),
     [
-      `${at}.operator: Invalid value: "Near": must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity`,
+      `${at}.operator: Invalid value: "Near": must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity`,
       `${at}.operator: Invalid value: "Near": not a valid selector operator`,
     ],
   ],

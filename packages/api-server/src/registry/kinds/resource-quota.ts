@@ -3,39 +3,41 @@
  */
 
 import { invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import { isQualifiedName } from '@dinghy/shared/api/names'
-import { milliCpu } from '@dinghy/shared/api/quantity'
 import type { ResourceQuota } from '@dinghy/shared/api/types'
 import type { ResourceQuotaSpec, ScopedResourceSelectorRequirement } from 'kubernetes-types/core/v1.js'
-import { named, nonNegativeQuantity, unchanged } from './checks.ts'
+import { unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
+import { resourceAmount, resourceName } from './pod-spec/resources.ts'
 
 export const resourceQuotas: KindRules<ResourceQuota> = {
   strategy: {
     validate: ({ spec }) => [
-      ...Object.entries(spec?.hard ?? {}).flatMap(([resource, amount]) => [
-        ...named(`spec.hard[${resource}]`, resource, quotaResource(resource)),
-        ...nonNegativeQuantity(`spec.hard[${resource}]`, amount),
-        ...(isCount(resource) && milliCpu(amount) % 1000 !== 0
-          ? [invalid(`spec.hard[${resource}]`, amount, 'must be an integer')]
-          : []),
-      ]),
+      ...validateAmounts(spec?.hard, 'spec.hard'),
       ...validateScopes(spec ?? {}),
       ...validateScopeSelector(spec ?? {}),
     ],
-    validateUpdate: (next, previous) => unchanged('spec.scopes', next.spec?.scopes ?? [], previous.spec?.scopes ?? []),
+    validateUpdate: (next, previous) =>
+      unchanged('spec.scopes', sorted(next.spec?.scopes), sorted(previous.spec?.scopes)),
+    validateStatusUpdate: ({ status }) => [
+      ...validateAmounts(status?.hard, 'status.hard'),
+      ...validateAmounts(status?.used, 'status.used'),
+    ],
   },
 }
 
-/** Objects are counted in whole numbers. */
-function isCount(resource: string): boolean {
-  return resource.startsWith('count/') || countedObjects.has(resource)
+/** Scopes are a set. */
+function sorted(scopes: string[] = []): string[] {
+  return [...new Set(scopes)].sort()
 }
 
-const countedObjects = new Set(
-  `pods services replicationcontrollers resourcequotas secrets configmaps persistentvolumeclaims services.nodeports
-  services.loadbalancers`.split(/\s+/),
-)
+function validateAmounts(amounts: Record<string, string> | undefined, path: string): FieldError[] {
+  return Object.entries(amounts ?? {}).flatMap(([resource, amount]) => {
+    const at = `${path}[${resource}]`
+    const errors = resourceName(resource, at)
+    if (!isQuotaResource(resource)) errors.push(invalid(at, resource, 'must be a standard resource for quota'))
+    return [...errors, ...resourceAmount(resource, amount, at)]
+  })
+}
 
 const quotaResources = new Set(
   `cpu memory ephemeral-storage pods services replicationcontrollers resourcequotas secrets configmaps
@@ -44,11 +46,8 @@ const quotaResources = new Set(
 )
 
 /** Standard resources, hugepages, and "count/deployments.apps" or "requests.example.com/gpu". */
-function quotaResource(resource: string): string[] {
-  const problems = isQualifiedName(resource)
-  if (problems.length > 0) return problems
-  const known = quotaResources.has(resource) || resource.includes('/') || /^(requests\.)?hugepages-/.test(resource)
-  return known ? [] : ['must be a standard resource for quota']
+function isQuotaResource(resource: string): boolean {
+  return resource.includes('/') || isStandard(resource)
 }
 
 // ---- scopes
@@ -109,7 +108,7 @@ function validateRequirement(requirement: ScopedResourceSelectorRequirement, pat
   const errors: FieldError[] = []
   if (withoutValues.includes(scopeName) && operator !== 'Exists') {
     const detail =
-      "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
+      "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
     errors.push(invalid(`${path}.operator`, operator, detail))
   }
   if (operator === 'In' || operator === 'NotIn') {

@@ -2,15 +2,16 @@
  * StatefulSets: pods with names and storage of their own.
  */
 
-import { forbidden, invalid, required, type FieldError } from '@dinghy/shared/api/field-errors'
-import type { ControllerRevision, PodTemplateSpec, StatefulSet, StatefulSetSpec } from '@dinghy/shared/api/types'
-import { changedBesides, intOrPercent, nonNegative, oneOf, requiredText, unchanged } from './checks.ts'
+import { forbidden, invalid, notSupported, required, type FieldError } from '@dinghy/shared/api/field-errors'
+import type { ControllerRevision, StatefulSet, StatefulSetSpec } from '@dinghy/shared/api/types'
+import { changedBesides, labels, nonNegative, oneOf, requiredText, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
-import { nameIsDnsLabel } from './object-meta.ts'
+import { nameIsDnsLabel, validateAnnotations } from './object-meta.ts'
 import { defaultClaim } from './persistent-volume-claim.ts'
+import { validatePodAnnotations } from './pod-spec/annotations.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
-import { podWarnings } from './pod-spec/warnings.ts'
-import { validateSelector, validateTemplate } from './workload.ts'
+import { claimWarnings, templateWarnings } from './pod-spec/warnings.ts'
+import { boundedBy, templateMatches, validateSelector, validateStatusCounts, type StatusCounts } from './workload.ts'
 
 export const statefulSets: KindRules<StatefulSet> = {
   strategy: {
@@ -26,6 +27,7 @@ export const statefulSets: KindRules<StatefulSet> = {
         spec.updateStrategy.rollingUpdate ??= {}
         spec.updateStrategy.rollingUpdate.partition ??= 0
       }
+      delete spec.updateStrategy.rollingUpdate?.maxUnavailable // its gate is closed in 1.33
       spec.persistentVolumeClaimRetentionPolicy ??= {}
       spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= 'Retain'
       spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= 'Retain'
@@ -44,10 +46,17 @@ export const statefulSets: KindRules<StatefulSet> = {
       ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
       ...nonNegative('spec.ordinals.start', spec.ordinals?.start),
       ...validateSelector(spec.selector, 'statefulset'),
-      ...validateTemplate(withClaims(spec), spec.selector, 'StatefulSet'),
+      ...validateTemplate(spec),
     ],
     validateUpdate,
-    warnings: ({ spec }) => podWarnings(spec.template?.spec, 'spec.template.spec'),
+    validateStatusUpdate: (next, previous) => validateStatusCounts(statusCounts, next.status, previous.status),
+    warnings: (next, previous) => [
+      ...templateWarnings(next, previous, next.spec.template),
+      ...(next.spec.volumeClaimTemplates ?? []).flatMap(({ spec }, i) =>
+        claimWarnings(spec, `spec.volumeClaimTemplates[${i}]`),
+      ),
+      ...((next.spec.revisionHistoryLimit ?? 0) < 0 ? [unlimitedHistory] : []),
+    ],
   },
   scale: {
     specReplicas: ['spec', 'replicas'],
@@ -56,12 +65,43 @@ export const statefulSets: KindRules<StatefulSet> = {
   },
 }
 
-/** Each claim template becomes a volume of that name, which containers may mount. */
-function withClaims({ template, volumeClaimTemplates = [] }: StatefulSetSpec): PodTemplateSpec {
-  if (!template?.spec) return template
-  const claims = volumeClaimTemplates.map(({ metadata }) => ({ name: metadata?.name ?? '', emptyDir: {} }))
-  const own = (template.spec.volumes ?? []).filter(({ name }) => !claims.some((claim) => claim.name === name))
-  return { ...template, spec: { ...template.spec, volumes: [...own, ...claims] } }
+const unlimitedHistory =
+  'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended'
+
+const statusCounts: StatusCounts = {
+  counts: [
+    'replicas',
+    'readyReplicas',
+    'currentReplicas',
+    'updatedReplicas',
+    'availableReplicas',
+    'observedGeneration',
+    'collisionCount',
+  ],
+  bounds: boundedBy(
+    ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'],
+    'cannot be greater than status.readyReplicas',
+  ),
+}
+
+/**
+ * Little of the template is looked at: in 1.33 a pod spec that nobody could run is refused when its pods are made, and
+ * an event of the StatefulSet tells of it. (The volumes of a pod are only whole with the claims.)
+ */
+function validateTemplate({ template, selector }: StatefulSetSpec): FieldError[] {
+  const path = 'spec.template'
+  const { metadata = {}, spec } = template ?? {}
+  const errors = [
+    ...templateMatches(template ?? {}, selector),
+    ...labels(`${path}.labels`, metadata.labels),
+    ...validateAnnotations(metadata.annotations, `${path}.annotations`),
+    ...validatePodAnnotations(metadata.annotations, spec ?? { containers: [] }, `${path}.annotations`),
+  ]
+  const policy = spec?.restartPolicy ?? ''
+  if (policy !== 'Always') errors.push(notSupported(`${path}.spec.restartPolicy`, policy, ['Always']))
+  if (spec?.activeDeadlineSeconds === undefined) return errors
+  const detail = 'activeDeadlineSeconds in StatefulSet is not Supported'
+  return [...errors, forbidden(`${path}.spec.activeDeadlineSeconds`, detail)]
 }
 
 function validatePolicies(spec: StatefulSetSpec): FieldError[] {
@@ -73,7 +113,7 @@ function validatePolicies(spec: StatefulSetSpec): FieldError[] {
   errors.push(...validateUpdateStrategy(updateStrategy))
   for (const field of ['whenDeleted', 'whenScaled'] as const) {
     const path = `spec.persistentVolumeClaimRetentionPolicy.${field}`
-    errors.push(...oneOf(path, retention[field], ['Delete', 'Retain']))
+    errors.push(...oneOf(path, retention[field], ['Retain', 'Delete']))
   }
   return errors
 }
@@ -87,10 +127,7 @@ function validateUpdateStrategy(strategy: NonNullable<StatefulSetSpec['updateStr
     return [invalid(`${path}.rollingUpdate`, rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")]
   }
   if (type !== 'RollingUpdate') return [invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")]
-  return [
-    ...nonNegative(`${path}.rollingUpdate.partition`, rollingUpdate?.partition),
-    ...intOrPercent(`${path}.rollingUpdate.maxUnavailable`, rollingUpdate?.maxUnavailable),
-  ]
+  return nonNegative(`${path}.rollingUpdate.partition`, rollingUpdate?.partition)
 }
 
 /** The past of a StatefulSet or DaemonSet: what is written stays written. */

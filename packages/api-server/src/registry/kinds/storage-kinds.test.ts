@@ -92,9 +92,10 @@ describe('what is refused', () => {
       'volumeattachments',
       inAttachment({ source: { inlineVolumeSpec: { storageClassName: 'x', hostPath: { path: '/' } } } }),
       [
-        'spec.source.inlineVolumeSpec.storageClassName: Forbidden: may not be specified in the context of inline volumes',
         'spec.source.inlineVolumeSpec.csi: Required value: has to be specified in the context of inline volumes',
         'spec.source.inlineVolumeSpec.accessModes: Required value',
+        'spec.source.inlineVolumeSpec: Required value: must specify a volume type',
+        'spec.source.inlineVolumeSpec.storageClassName: Forbidden: may not be specified in the context of inline volumes',
       ],
     ],
     [
@@ -108,7 +109,10 @@ describe('what is refused', () => {
     [
       'runtimeclasses',
       { handler: 'runc', overhead: { podFixed: { cups: '1' } } },
-      ['overhead.limits[cups]: Invalid value: "cups": must be a standard resource for containers'],
+      [
+        'overhead.limits[cups]: Invalid value: "cups": must be a standard resource type or fully qualified',
+        'overhead.limits[cups]: Invalid value: "cups": must be a standard resource for containers',
+      ],
     ],
   ])('%s: %#', (resource, sent, messages) => {
     expect(problemsOf(resource, sent)).toEqual(messages)

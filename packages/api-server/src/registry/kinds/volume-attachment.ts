@@ -10,6 +10,8 @@ import type { VolumeAttachmentSource, VolumeAttachmentStatus, VolumeError } from
 import { named, requiredText, unchanged } from './checks.ts'
 import { validateCsiDriverName } from './csi.ts'
 import type { KindRules } from './kind-rules.ts'
+import { validateAccessModes } from './persistent-volume-claim.ts'
+import { validateStorageSystem } from './pod-spec/volume-sources.ts'
 
 export const volumeAttachments: KindRules<VolumeAttachment> = {
   strategy: {
@@ -43,19 +45,27 @@ function validateSource({ inlineVolumeSpec, persistentVolumeName: name }: Volume
   return requiredText(`${path}.persistentVolumeName`, name, 'must specify non empty persistentVolumeName')
 }
 
-/** Only volumes of CSI drivers are written into the attachment itself. */
-function validateInline({ csi, ...spec }: PersistentVolumeSpec, path: string): FieldError[] {
-  const errors = (['persistentVolumeReclaimPolicy', 'storageClassName'] as const).flatMap((field) =>
-    spec[field] ? [forbidden(`${path}.${field}`, 'may not be specified in the context of inline volumes')] : [],
-  )
-  if (!csi) errors.push(required(`${path}.csi`, 'has to be specified in the context of inline volumes'))
-  if (!spec.accessModes?.length) errors.push(required(`${path}.accessModes`))
-  if (!csi) return errors
-  return [
-    ...errors,
-    ...validateCsiDriverName(csi.driver, `${path}.csi.driver`),
-    ...requiredText(`${path}.csi.volumeHandle`, csi.volumeHandle),
-  ]
+/** Only volumes of CSI drivers are written into the attachment itself, and nothing that binds them to a claim. */
+function validateInline(spec: PersistentVolumeSpec, path: string): FieldError[] {
+  const { accessModes = [], csi } = spec
+  const inline = 'in the context of inline volumes'
+  const isGiven = (value: unknown) => value !== undefined && value !== '' && Object.keys(value as object).length > 0
+  const absent = (field: 'claimRef' | 'capacity' | 'nodeAffinity' | 'storageClassName') =>
+    isGiven(spec[field]) ? [forbidden(`${path}.${field}`, `may not be specified ${inline}`)] : []
+  const errors = [...absent('claimRef'), ...absent('capacity')]
+  if (!csi) errors.push(required(`${path}.csi`, `has to be specified ${inline}`))
+  if (accessModes.length === 0) errors.push(required(`${path}.accessModes`))
+  errors.push(...validateAccessModes(accessModes, `${path}.accessModes`))
+  if (!['Retain', undefined, ''].includes(spec.persistentVolumeReclaimPolicy)) {
+    errors.push(forbidden(`${path}.persistentVolumeReclaimPolicy`, `may only be Retain ${inline}`))
+  }
+  errors.push(...absent('nodeAffinity'))
+  if (csi) errors.push(...validateStorageSystem(spec, 'csi', '', true, `${path}.csi`))
+  else errors.push(required(path, 'must specify a volume type'))
+  errors.push(...absent('storageClassName'))
+  if (spec.volumeMode === undefined || spec.volumeMode === 'Filesystem') return errors
+  const detail = `may not specify volumeMode other than Filesystem ${inline}`
+  return [...errors, forbidden(`${path}.volumeMode`, detail)]
 }
 
 const maxMetadataBytes = 256 * 1024

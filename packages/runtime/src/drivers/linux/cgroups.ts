@@ -23,7 +23,7 @@ import type { Clock } from '@dinghy/shared/api/clock'
 import { DockerError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
 import type { Resources, Usage } from '../driver.ts'
-import { leaf, makeLeaf } from './cgroup-leaf.ts'
+import { leaf, makeLeaf, removeWithLeaf, withDescendants } from './cgroup-leaf.ts'
 import { limitWrites, type Controller } from './cgroup-limits.ts'
 
 export interface Hierarchy {
@@ -169,14 +169,7 @@ export class Cgroups {
 
   /** Removes the cgroups of an ended container. Idempotent; a cgroup that still has processes stays and throws. */
   remove(id: string): void {
-    for (const { parent } of [...this.#hierarchies, ...this.#idle]) {
-      try {
-        // The privileged may make cgroups in theirs.
-        for (const path of withDescendants(join(parent, id)).toReversed()) rmdirSync(path)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      }
-    }
+    for (const { parent } of [...this.#hierarchies, ...this.#idle]) removeWithLeaf(join(parent, id))
   }
 
   /** Like remove(); the last process may still be on its way out of the cgroup. False if it stays. */
@@ -332,18 +325,6 @@ function writeIfThere(path: string, value: string): void {
     writeFileSync(path, value)
   } catch (error) {
     if (!['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-  }
-}
-
-/** A cgroup and those in it, parents before children; only itself when they are being removed just now. */
-function withDescendants(directory: string): string[] {
-  try {
-    const below = readdirSync(directory, { withFileTypes: true, recursive: true })
-    const directories = below.filter((entry) => entry.isDirectory())
-    return [directory, ...directories.map((entry) => join(entry.parentPath, entry.name))]
-  } catch (error) {
-    if (!['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-    return [directory]
   }
 }
 

@@ -2,27 +2,29 @@
  * `docker exec`: a process that joins the namespaces of a running container, sheds its privileges and changes into the
  * container's root. It is the runtime's child and talks to it over pipes.
  *
- *   unshare ─► nsenter ─► setpriv ─► sh ┄fork┄► env ─► nsenter ─► the program
- *   machine    toolbox    sheds          in the pid    the container's
- *              is root    privileges     namespace     root and user
+ *   spare shell ─► nsenter ─► setpriv ─► sh ┄fork┄► env ─► nsenter ─► the program
+ *   machine        toolbox    sheds          in the pid    the container's
+ *                  is root    privileges     namespace     root and user
  *
  * Whoever is in the container may look into the processes that appear there as soon as these have no more rights than
  * itself. So from nsenter on the root directory is the toolbox, the environment is PATH and what the program itself
  * will have (environment.ts), and no file is open but the streams.
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readlinkSync } from 'node:fs'
+import { readlinkSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { randomHex } from '@dinghy/shared/api/ids'
 import type { Clock } from '@dinghy/shared/api/clock'
+import { serverError } from '@dinghy/shared/docker/errors'
 import type { ExecProcess, Running } from '../driver.ts'
+import { exportLines } from '../environment.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { descendantsOf, isAlive } from '../process-table.ts'
+import type { SpareShell } from '../spare-shell.ts'
 import { onTerminal, quote, resizeTerminal } from '../terminal.ts'
 import type { Entrances } from './cgroups.ts'
-import { newKeyring } from '../keyring.ts'
 import { writesOf, type Command } from './launch.ts'
 import { onTerminalOf } from './terminals.ts'
-import { toolEnvironment } from '../../tool-environment.ts'
 
 /**
  * A terminal becomes the program's own session's where the machine's root may take it; init.sh tells why there are two
@@ -43,28 +45,23 @@ const asChild = ['sh', '-c', '(exec "$@" 2>&3 3>&-); exit $?', 'sh']
 const asJob = ['sh', '-c', 'exec 2>&3 3>&-; set -m; "$@"; exit $?', 'sh']
 
 /**
- * Shell lines: a session keyring of its own; the toolbox, read-only, where nobody else sees it, and gone with what
- * follows; the terminal, if it is on one, given to the user of the program; and into the cgroups, so that nothing of
- * the container runs outside.
+ * What a shell does before it becomes the command, its arguments: it gives the terminal, if it is on one, to the user
+ * of the program, and goes into the cgroups, so that nothing of the container runs outside.
  */
-function preparation({ tools, toolsOptions, cgroups, tty, mayTakeTerminal, uid }: Options, isForked: boolean): string {
+function preparation({ cgroups, tty, mayTakeTerminal, uid }: Options, isForked: boolean): string {
   const { tasks, procs } = cgroups
   return [
     ...(procs.length > 0 ? [`(${writesOf('$$', procs)}) & joining=$!`] : []),
-    `${newKeyring} & keyring=$!`,
-    `mount -n -o ${quote(toolsOptions)} ${quote(tools)} ${quote(tools)} || exit 126`,
     ...(tty && mayTakeTerminal ? [`chown ${uid} /proc/self/fd/0 || exit 126`] : []),
     ...(tasks.length > 0 ? [writesOf(0, tasks)] : []),
     ...(procs.length > 0 ? ['wait $joining || exit 126'] : []),
-    'wait $keyring',
     `exec "$@"${isForked ? ' 3>&2 2>/dev/null' : ''}`,
   ].join('\n')
 }
 
 interface Options extends ExecOptions {
-  /** The toolbox (toolbox.ts), and the options of mount(8) with which it is mounted. */
+  /** A path at which the toolbox is, read-only (openToolbox() of toolbox.ts). */
   tools: string
-  toolsOptions: string
   /** An empty directory. */
   scratch: string
   mayTakeTerminal: boolean
@@ -86,17 +83,20 @@ interface ExecOptions {
   onTerminal?: (pids: number[]) => number[]
   /** In the environment of the command, beside what every tool has. */
   variables?: Record<string, string>
+  /** Shell lines that end in becoming the command, which are the shell's arguments. */
+  prepare?: string
 }
 
 /**
  * `commandOf` makes the command that sheds the privileges and then becomes the program; what it is given has to come in
  * between (dropCommand() in launch.ts).
  */
-export async function execIn(
+export function execIn(
+  shells: SpareShell,
   running: Running,
   commandOf: (afterDrop: string[]) => Command,
   options: Options,
-): Promise<ExecProcess> {
+): ExecProcess {
   const { pid } = running
   const namespaces = differing(pid)
   const { tty, mayTakeTerminal, mayTrace, tools } = options
@@ -106,7 +106,6 @@ export async function execIn(
   const isJob = tty && !inSession
   const isForked = isJob || (namespaces.includes('--pid') && !inSession)
   const afterDrop = !isForked ? [] : isJob ? asJob : asChild
-  const prepared = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', preparation(options, isForked), 'sh']
   const enter = [
     'nsenter',
     `--target=${pid}`,
@@ -117,9 +116,10 @@ export async function execIn(
     '--',
   ]
   const { words, variables } = commandOf(afterDrop)
-  return spawnExec([...prepared, ...enter, ...(inSession ? inOwnSession : []), ...words], {
+  return startExec(shells, running, [...enter, ...(inSession ? inOwnSession : []), ...words], {
     ...options,
     variables,
+    prepare: preparation(options, isForked),
     ...(mayTakeTerminal ? { makeTerminal: (program, size) => onTerminalOf(pid, options.scratch, program, size) } : {}),
   })
 }
@@ -136,29 +136,38 @@ function differing(pid: number): string[] {
 }
 
 /** Runs a command that becomes, or has as its child, a process inside a container. */
-export async function spawnExec(command: string[], options: ExecOptions): Promise<ExecProcess> {
-  const { makeTerminal = onTerminal } = options
-  const [program = '', ...args] = options.tty ? makeTerminal(command, options.consoleSize) : command
+export function startExec(
+  shells: SpareShell,
+  { runDir }: Running,
+  command: string[],
+  options: ExecOptions,
+): ExecProcess {
+  const { tty, variables = {}, prepare = 'exec "$@"', makeTerminal = onTerminal } = options
+  const words = tty ? makeTerminal(['sh', '-c', prepare, 'sh', ...command], options.consoleSize) : command
   // A terminal never ends. `script` would turn the end of its input into a character.
-  const hasInput = options.stdin || options.tty
-  const child = spawn(program, args, {
-    cwd: '/',
-    env: { ...toolEnvironment, ...options.variables },
-    stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
-  })
-  await once(child, 'spawn')
-  const { stdin, stdout, stderr } = child
-  if (stdout === null || stderr === null) throw new Error('an exec has pipes')
+  const hasInput = options.stdin || tty
+  const script = [
+    ...(hasInput ? [] : ['exec </dev/null']),
+    ...exportLines(variables),
+    `set -- ${words.map(quote).join(' ')}`,
+    `${tty ? 'exec "$@"' : prepare}\n`,
+  ]
+  const file = join(runDir, `exec-${randomHex(16)}`)
+  const { process: child, stdin, stdout, stderr } = shells.run(file, script.join('\n'))
+  shells.refill()
+  if (child.pid === undefined) throw serverError('no shell can be started')
+  child.once('exit', () => rmSync(file, { force: true }))
+  if (!hasInput) stdin.end()
   // `script` says nothing of its own on stderr; drain it so that it can never block.
-  if (options.tty) stderr.resume()
+  if (tty) stderr.resume()
   const choose = options.onTerminal ?? ((pids: number[]) => pids)
   const resize = (rows: number, columns: number) =>
     resizeTerminal(options.clock, () => choose(descendantsOf(child.pid ?? 0)), rows, columns)
   return {
     pid: child.pid ?? 0,
-    stdin: options.stdin ? (stdin ?? undefined) : undefined,
+    stdin: options.stdin ? stdin : undefined,
     stdout,
-    stderr: options.tty ? undefined : stderr,
+    stderr: tty ? undefined : stderr,
     exited: once(child, 'exit').then(([code, signal]) =>
       exitCodeOf(code as number | null, signal as NodeJS.Signals | null),
     ),

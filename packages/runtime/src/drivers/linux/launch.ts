@@ -9,7 +9,7 @@ import type { Mount } from '../../snapshots/mount.ts'
 import { line, rootLines, type RootPlan } from '../../snapshots/overlay/root-fstab.ts'
 import { startError } from '../../start-error.ts'
 import type { ContainerSpec, ProcessSpec } from '../driver.ts'
-import { environmentCommand, handedDown } from '../environment.ts'
+import { environmentCommand, exportLines, handedDown } from '../environment.ts'
 import { quote } from '../terminal.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import type { Entrances } from './cgroups.ts'
@@ -128,8 +128,7 @@ export function preludeOf(
   for (const [name, value] of Object.entries(spec.sysctls ?? {})) {
     lines.push(`echo ${quote(value)} >${quote(`/proc/sys/${name.replaceAll('.', '/')}`)}`)
   }
-  for (const [name, value] of Object.entries(command.variables)) lines.push(`export ${name}=${quote(value)}`)
-  lines.push('umask 0022', `set -- ${command.words.map(quote).join(' ')}`)
+  lines.push(...exportLines(command.variables), 'umask 0022', `set -- ${command.words.map(quote).join(' ')}`)
   return `${lines.join('\n')}\n`
 }
 

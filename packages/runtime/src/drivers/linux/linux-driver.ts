@@ -53,7 +53,7 @@ import { mayBeTraced, namespaceCommand } from './namespaces.ts'
 import { checkPropagation } from './propagation.ts'
 import { checkIdentity, checkNothingIsMountedIn, nestedMountsOf, openableDevices, rootlessFacts } from './rootless.ts'
 import { onNewTerminals } from './terminals.ts'
-import { prepareToolbox } from './toolbox.ts'
+import { openToolbox, prepareToolbox } from './toolbox.ts'
 import { findTools } from './tools.ts'
 import { identityIn, type Identity } from './user.ts'
 
@@ -66,6 +66,8 @@ export class LinuxDriver extends ShimDriver implements Driver {
   readonly #tools: Tools
   readonly #cgroups: Cgroups
   readonly #users = userNamespace()
+  /** Where execs find their tools; made for the first of them. */
+  #toolbox: Promise<string> | undefined
 
   constructor(options: ShimDriverOptions & { snapshots: OverlaySnapshotter; cgroups: Cgroups }) {
     super(options)
@@ -190,12 +192,10 @@ export class LinuxDriver extends ShimDriver implements Driver {
     if (found === undefined)
       throw startError(`chdir to cwd ("${process.cwd}") set in config.json failed: no such file or directory`)
     const identity = identityIn(process, lookup)
-    const { tools, rootfs } = this.#snapshots.base
     const commandOf = (afterDrop: string[]) => this.#programCommand(spec, process, identity, lookup, afterDrop)
-    return execIn(running, commandOf, {
-      tools,
-      toolsOptions: `bind,ro${nestedMountsOf(this.#users)?.kept(tools) ?? ''}`,
-      scratch: rootfs,
+    return execIn(this.shells, running, commandOf, {
+      tools: await this.#openToolbox(),
+      scratch: this.#snapshots.base.rootfs,
       mayTrace: process.tty === true && !spec.process.privileged && mayBeTraced(running.pid),
       cgroups: this.#cgroups.entrances(running.id),
       stdin,
@@ -205,6 +205,13 @@ export class LinuxDriver extends ShimDriver implements Driver {
       consoleSize: process.consoleSize,
       clock: this.clock,
     })
+  }
+
+  #openToolbox(): Promise<string> {
+    const { tools } = this.#snapshots.base
+    this.#toolbox ??= openToolbox(tools, `bind,ro${nestedMountsOf(this.#users)?.kept(tools) ?? ''}`)
+    this.#toolbox.catch(() => (this.#toolbox = undefined))
+    return this.#toolbox
   }
 
   async resize(running: Running, rows: number, columns: number): Promise<void> {

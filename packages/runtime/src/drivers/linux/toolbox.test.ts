@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { parseLibraries, prepareToolbox } from './toolbox.ts'
+import { openToolbox, parseLibraries, prepareToolbox } from './toolbox.ts'
 import { which } from './tools.ts'
 
 test('libraries as the ldd of glibc tells them', () => {
@@ -48,5 +48,21 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
     writeFileSync(join(directory, 'left-over'), '')
     prepareToolbox(directory, [sh])
     expect(existsSync(join(directory, 'left-over'))).toBe(false)
+  })
+
+  test.runIf(process.getuid?.() === 0)('opened, it can only be read, and is mounted nowhere', async () => {
+    prepareToolbox(directory, [sh])
+    const opened = await openToolbox(directory, 'bind,ro')
+    try {
+      expect(() => writeFileSync(`${opened}${sh}`, '')).toThrow('EROFS')
+      expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(directory)
+      expect(readdirSync(`${opened}/..`)).toEqual(readdirSync(directory))
+    } finally {
+      closeSync(Number(basename(opened)))
+    }
+  })
+
+  test('one that cannot be mounted is an error', async () => {
+    await expect(openToolbox(directory, 'bind,ro')).rejects.toThrow(`cannot mount the toolbox in ${directory}: `)
   })
 })

@@ -7,11 +7,14 @@
  * Callers mount it read-only, so that nobody in a container can change a program that the next start will run with more
  * rights.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
+  constants,
   copyFileSync,
   existsSync,
   mkdirSync,
+  openSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -19,6 +22,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { serverError } from '@dinghy/shared/docker/errors'
 import { toolEnvironment } from '../../tool-environment.ts'
 
@@ -43,6 +47,25 @@ export function prepareToolbox(directory: string, programs: string[]): void {
   writeFileSync(join(directory, mountinfo), '')
   checkExecutable(join(directory, programs[0] ?? ''))
   writeFileSync(stamp, madeOf)
+}
+
+/**
+ * A path of the toolbox in `directory` where it is read-only, good while this process lives: of a mount that is in no
+ * namespace any more, so that nothing is around it and nobody can change it. `options` are those of mount(8).
+ */
+export async function openToolbox(directory: string, options: string): Promise<string> {
+  const script = 'mount -n -o "$1" "$0" "$0" && echo && read -r _'
+  const unshare = ['--mount', '--propagation', 'private', 'sh', '-c', script, directory, options]
+  const holder = spawn('unshare', unshare, { cwd: '/', env: toolEnvironment, stdio: 'pipe' })
+  const ended = once(holder, 'close') as Promise<[number | null]>
+  const errors = text(holder.stderr)
+  const isMounted = await Promise.race([once(holder.stdout, 'data'), ended.then(() => undefined)])
+  if (isMounted === undefined) throw serverError(`cannot mount the toolbox in ${directory}: ${await errors}`)
+  // Held open, it stays when the namespace goes.
+  const held = openSync(`/proc/${holder.pid}/root${directory}`, constants.O_RDONLY | constants.O_DIRECTORY)
+  holder.stdin.end()
+  await ended
+  return `/proc/${process.pid}/fd/${held}`
 }
 
 function describe(path: string): string {

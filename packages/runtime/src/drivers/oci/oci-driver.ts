@@ -22,7 +22,7 @@ import { line } from '../../snapshots/overlay/root-fstab.ts'
 import { capabilitiesOf, type Capability } from '../linux/capabilities.ts'
 import { removeParentsEverywhere } from '../linux/cgroup-hierarchies.ts'
 import type { Cgroups } from '../linux/cgroups.ts'
-import { spawnExec } from '../linux/exec.ts'
+import { startExec } from '../linux/exec.ts'
 import { expectedMounts } from '../linux/expected-mounts.ts'
 import { samePidNamespace } from '../linux/namespaces.ts'
 import { identityIn } from '../linux/user.ts'
@@ -163,7 +163,7 @@ export class OciDriver extends ShimDriver implements Driver {
     writeFileSync(file, ociJson(ociProcessOf(process, { ulimits: spec.ulimits ?? [] }, circumstances)), { mode: 0o600 })
     const command = this.#runtime.command(['exec', '--process', file, running.id])
     const { tty = false, consoleSize } = process
-    const started = await spawnExec(command, {
+    const started = startExec(this.shells, running, command, {
       stdin,
       tty,
       consoleSize,

@@ -14,7 +14,7 @@ import type { NetworkInterface } from '../network-interface.ts'
 import { rulesetOf, type BridgeRules } from './firewall.ts'
 import { overlap, parseSubnet, type Subnet } from '../ipam.ts'
 import { bridgeName, hasIcc, mtuOf, option, portName } from './interfaces.ts'
-import { aliasOf, bridgeBatch, defaultRoute, interfaceBatch, portBatch } from './links.ts'
+import { aliasOf, bridgeBatch, interfaceBatch, nameServerRules, portBatch, routes } from './links.ts'
 import { readLinkNames, readRoutes } from './machine-links.ts'
 import { kindOf, type Network } from '../network.ts'
 import type { Networks } from '../networks.ts'
@@ -72,17 +72,24 @@ export class Bridges {
     try {
       await ip(portBatch([added], `/proc/${pid}/ns/net`))
       await ip(interfaceBatch([added]), pid)
+      await nft(nameServerRules([added]), pid)
     } catch (error) {
       await this.discard([added.port])
       throw error
     }
   }
 
-  /** What a container loses while it runs; the rest gets the way out. */
+  /** What a container loses while it runs; the rest gets the way out, and that to the name server. */
   async unplug(pid: number, port: string, remaining: NetworkInterface[]): Promise<void> {
     await this.discard([port])
-    const routes = defaultRoute(remaining)
-    if (routes.length > 0) await ip(`${routes.join('\n')}\n`, pid)
+    await this.reroute(pid, remaining)
+  }
+
+  /** Says again where the way out is, and the name server. */
+  async reroute(pid: number, interfaces: NetworkInterface[]): Promise<void> {
+    const lines = routes(interfaces)
+    if (lines.length > 0) await ip(`${lines.join('\n')}\n`, pid)
+    await nft(nameServerRules(interfaces, this.#canMasquerade), pid)
   }
 
   /**
@@ -222,6 +229,10 @@ async function deleteBridges(names: string[]): Promise<void> {
   const present = readLinkNames()
   const batch = names.filter((name) => present.has(name)).map((name) => `link del dev ${name}\n`)
   if (batch.length > 0) await ip(batch.join(''))
+}
+
+async function nft(rules: string, pid: number): Promise<void> {
+  if (rules !== '') await runTool('nsenter', [`--net=/proc/${pid}/ns/net`, 'nft', '-f', '-'], rules)
 }
 
 /** Runs `ip -batch`, in the network namespace of `pid` if there is one. */

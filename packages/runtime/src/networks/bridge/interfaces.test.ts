@@ -46,6 +46,12 @@ test('interfaces in the order of their names, with what belongs to them', () => 
     { ...common, name: 'eth0', bridge: 'br-inside012345', address: '172.18.0.3/16' },
     { ...common, name: 'eth1', address: '172.18.0.2/16', gateway: '172.18.0.1' },
   ])
+  // Names are asked for by way of the first interface on a network with a name server.
+  const askedAt = () => interfacesOf('c', [on(front), on(inside)]).map(({ nameServer }) => nameServer?.port)
+  front.dnsPort = 4001
+  expect(askedAt()).toEqual([undefined, 4001])
+  inside.dnsPort = 4000
+  expect(askedAt()).toEqual([4000, undefined])
   front.options = { 'com.docker.network.bridge.enable_icc': 'false' }
   expect(interfacesOf('c', [on(front)])).toMatchObject([{ name: 'eth1', isolated: true }])
 })

@@ -2,7 +2,8 @@
  * Which interfaces a container on bridge networks has, what everything is called, and which of them leads out. Pure.
  *
  * The way out is as Docker chooses it: of the networks that are not internal, the one with the highest priority
- * (`--network name=…,gw-priority=…`), then the first by name.
+ * (`--network name=…,gw-priority=…`), then the first by name. The names of all its networks are asked for by way of
+ * its first interface on one that has a name server.
  */
 import { serverError } from '@dinghy/shared/docker/errors'
 import type { NetworkInterface } from '../network-interface.ts'
@@ -18,6 +19,10 @@ export interface Plugged {
 /** Of a container that is attached to all of these networks. */
 export function interfacesOf(containerId: string, plugged: Plugged[]): NetworkInterface[] {
   const way = gatewayOf(plugged)
+  const asked = plugged
+    .filter(({ network }) => network.dnsPort !== undefined && containerId in network.endpoints)
+    .map(({ network }) => network)
+    .toSorted((a, b) => (interfaceOn(a, containerId) < interfaceOn(b, containerId) ? -1 : 1))[0]
   return plugged
     .flatMap(({ network }) => {
       const endpoint = network.endpoints[containerId]
@@ -31,9 +36,16 @@ export function interfacesOf(containerId: string, plugged: Plugged[]): NetworkIn
         mtu: mtuOf(network),
         ...(!hasIcc(network) ? { isolated: true } : {}),
         ...(network === way ? { gateway: network.gateway } : {}),
+        ...(network === asked && network.dnsPort !== undefined
+          ? { nameServer: { address: network.gateway, port: network.dnsPort } }
+          : {}),
       }
     })
     .toSorted((a, b) => a.name.localeCompare(b.name))
+}
+
+function interfaceOn(network: Network, containerId: string): string {
+  return network.endpoints[containerId]?.interface ?? ''
 }
 
 export function gatewayOf(plugged: Plugged[]): Network | undefined {

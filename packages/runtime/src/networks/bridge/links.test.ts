@@ -1,6 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { aliasOf, bridgeBatch, interfaceBatch, linkLines, linkScript, macOf, portBatch } from './links.ts'
+import {
+  aliasOf,
+  bridgeBatch,
+  interfaceBatch,
+  linkLines,
+  linkScript,
+  macOf,
+  nameServerRules,
+  portBatch,
+} from './links.ts'
 
 const eth0 = {
   name: 'eth0',
@@ -47,9 +56,24 @@ route replace default via 10.0.0.1 dev eth1
   )
 })
 
+const withNameServer = { ...eth0, nameServer: { address: '172.17.0.1', port: 4000 } }
+
+test('questions to 127.0.0.11 are sent to where the name server is, with an address of the container', () => {
+  expect(interfaceBatch([withNameServer])).toContain(
+    'route replace local 127.0.0.11 dev lo src 172.17.0.2 table local\n',
+  )
+  expect(nameServerRules([eth0])).toBe('')
+  expect(nameServerRules([eth0], true)).toBe('table ip dinghy-names\ndelete table ip dinghy-names\n')
+  expect(nameServerRules([eth0, { ...withNameServer, name: 'eth1' }])).toContain(
+    'ip daddr 127.0.0.11 meta l4proto { tcp, udp } th dport 53 dnat to 172.17.0.1:4000\n',
+  )
+})
+
 test.each([
   ['the prelude of a container', linkLines([{ ...eth0, gateway: '172.17.0.1' }]).join('\n')],
   ['the hook of an OCI runtime', linkScript([{ ...eth0, gateway: '172.17.0.1' }])],
+  ['the prelude, with a name server', linkLines([withNameServer]).join('\n')],
+  ['the hook, with a name server', linkScript([withNameServer])],
 ])('both moves as a shell script: %s', (_name, script) => {
   expect(script).toContain('netns /proc/$pid/ns/net')
   expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })

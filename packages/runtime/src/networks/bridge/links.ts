@@ -67,6 +67,9 @@ export function portBatch(interfaces: NetworkInterface[], netns: string): string
   )
 }
 
+/** Docker's name server has this address in every container. */
+export const nameServerAddress = '127.0.0.11'
+
 /** The container's side. */
 export function interfaceBatch(interfaces: NetworkInterface[]): string {
   return lines(
@@ -75,14 +78,39 @@ export function interfaceBatch(interfaces: NetworkInterface[]): string {
       `addr add ${address} broadcast + dev ${name}`,
       `link set dev ${name} up`,
     ]),
-    ...defaultRoute(interfaces),
+    ...routes(interfaces),
   )
 }
 
-export function defaultRoute(interfaces: NetworkInterface[]): string[] {
-  return interfaces.flatMap(({ name, gateway }) =>
-    gateway === undefined ? [] : [`route replace default via ${gateway} dev ${name}`],
-  )
+/**
+ * The way out, and that questions to the name server have an address of the container as their source: with one of the
+ * loopback interface, which is what they would have, they could not leave the namespace.
+ */
+export function routes(interfaces: NetworkInterface[]): string[] {
+  return interfaces.flatMap(({ name, address, gateway, nameServer }) => [
+    ...(gateway === undefined ? [] : [`route replace default via ${gateway} dev ${name}`]),
+    ...(nameServer === undefined
+      ? []
+      : [`route replace local ${nameServerAddress} dev lo src ${address.split('/')[0]} table local`]),
+  ])
+}
+
+/**
+ * For `nft -f` in the container's namespace: questions to its name server go to where that is. Replaces what was said
+ * before; empty where there is no name server and `hadOne` is not said.
+ */
+export function nameServerRules(interfaces: NetworkInterface[], hadOne = false): string {
+  const { address, port } = interfaces.find(({ nameServer }) => nameServer !== undefined)?.nameServer ?? {}
+  if (address === undefined && !hadOne) return ''
+  const fresh = lines('table ip dinghy-names', 'delete table ip dinghy-names')
+  if (address === undefined) return fresh
+  return `${fresh}table ip dinghy-names {
+  chain output {
+    type nat hook output priority -100; policy accept;
+    ip daddr ${nameServerAddress} meta l4proto { tcp, udp } th dport 53 dnat to ${address}:${port}
+  }
+}
+`
 }
 
 /**
@@ -90,6 +118,8 @@ export function defaultRoute(interfaces: NetworkInterface[]): string[] {
  * pid.
  */
 export function linkScript(interfaces: NetworkInterface[]): string {
+  const rules = nameServerRules(interfaces)
+  const nftLines = rules === '' ? [] : ['nft -f - <<NAMES', rules.trimEnd(), 'NAMES']
   return lines(
     'set -e',
     // The container's state, JSON of one line or many.
@@ -99,6 +129,7 @@ export function linkScript(interfaces: NetworkInterface[]): string {
     'MACHINE',
     `exec nsenter --net="/proc/$pid/ns/net" sh -s <<'CONTAINER'`,
     'cd /proc/sys/net/ipv6/conf 2>/dev/null && for name in default eth*; do echo 1 >"$name/disable_ipv6"; done',
+    ...nftLines,
     'exec ip -batch - <<INTERFACES',
     interfaceBatch(interfaces).trimEnd(),
     'INTERFACES',
@@ -112,15 +143,19 @@ export function linkScript(interfaces: NetworkInterface[]): string {
  * does on networks without it; nothing waits for its duplicate address detection.
  */
 export function linkLines(interfaces: NetworkInterface[]): string[] {
+  const rules = nameServerRules(interfaces)
+  const [andNft, nftLines] =
+    rules === '' ? ['', []] : [' && nft -f - <<NAMES', [...rules.trimEnd().split('\n'), 'NAMES']]
   const noIPv6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6'
   return [
     `if [ -e ${noIPv6} ]; then echo 1 >${noIPv6}; fi`,
     'read -r shim <"$run/shim"',
-    '{ nsenter --net="/proc/$shim/ns/net" ip -batch - <<MACHINE && ip -batch - <<CONTAINER',
+    `{ nsenter --net="/proc/$shim/ns/net" ip -batch - <<MACHINE && ip -batch - <<CONTAINER${andNft}`,
     ...portBatch(interfaces, '/proc/$pid/ns/net').trimEnd().split('\n'),
     'MACHINE',
     ...interfaceBatch(interfaces).trimEnd().split('\n'),
     'CONTAINER',
+    ...nftLines,
     '} &',
     'linking=$!',
   ]

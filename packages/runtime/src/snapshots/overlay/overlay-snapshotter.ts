@@ -11,7 +11,7 @@ import { release } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '@dinghy/shared/api/clock'
-import { DockerError } from '@dinghy/shared/docker/errors'
+import { badParameter, DockerError } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
 import type { Change, Rootfs } from '@dinghy/images/layers/snapshotter'
@@ -26,7 +26,7 @@ import { keptOptions } from './kept-options.ts'
 import { MergedViews, type ViewPlan } from './merged-views.ts'
 import { prepareMountPoint } from './mount-points.ts'
 import { changesOf } from './overlay-changes.ts'
-import { rootFstabOf, type RootPlan } from './root-fstab.ts'
+import { range, rootFstabOf, type RootPlan } from './root-fstab.ts'
 
 /**
  * Overlays can be volatile since Linux 5.10. An ordinary user could not take the mark away that such a mount leaves.
@@ -112,7 +112,10 @@ export class OverlaySnapshotter implements LiveSnapshotter {
    * mount(2) takes for its options. All containers of an image share it.
    */
   linkLowers(rootfs: Rootfs): string {
-    const lowers = this.#lowers(rootfs)
+    return this.#linkAll(this.#lowers(rootfs))
+  }
+
+  #linkAll(lowers: string[]): string {
     const name = createHash('sha256').update(lowers.join('\n')).digest('hex').slice(0, 32)
     const directory = join(this.base.lowers, name)
     if (this.#linked.has(name)) return directory
@@ -133,7 +136,7 @@ export class OverlaySnapshotter implements LiveSnapshotter {
 
   async changes(rootfs: Rootfs, live?: Live): Promise<Change[]> {
     const lower = new LayerView(this.#viewLayers(rootfs).slice(0, -1))
-    const own = new Set(this.base.hostDirectories.map((name) => `/${name}`))
+    const own = new Set(rootfs.hostBase ? this.base.hostDirectories.map((name) => `/${name}`) : [])
     return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#merged(rootfs, live))
   }
 
@@ -162,6 +165,24 @@ export class OverlaySnapshotter implements LiveSnapshotter {
     const keepsOwners = !users.isNested || !(users.hasOneUser || isOfTheMachine)
     const mode = keepsOwners ? ['-a'] : ['-a', '--no-preserve=ownership']
     await promisify(execFile)('cp', [...mode, '--', `${source}/.`, destination], { env: toolEnvironment })
+  }
+
+  async unpack({ layers, hostBase }: Pick<Rootfs, 'layers' | 'hostBase'>, destination?: string): Promise<string[]> {
+    const { hostDirectories, nodePrefix = [], host, rootfs } = this.base
+    const ofTheMachine = hostBase ? hostDirectories.map((name) => `/${name}`).concat(nodePrefix) : []
+    const changed = ofTheMachine.find((path) => layers.some((layer) => existsSync(join(layer, path))))
+    if (changed !== undefined)
+      throw badParameter(`an image that adds to this machine's ${changed} can be run, and cannot be mounted`)
+    if (destination === undefined) return ofTheMachine
+    // The last one is empty: an overlay that nobody writes to needs two.
+    const lowers = [...new Set(layers.toReversed()), ...(hostBase ? [host] : []), rootfs]
+    const features = userNamespace().isNested ? 'userxattr' : 'redirect_dir=off,metacopy=off'
+    const options = `ro,lowerdir=${range(lowers.length).join(':')},index=off,${features}`
+    const owners = userNamespace().hasOneUser ? ['--no-preserve=ownership'] : []
+    const script = 'mount -n -t overlay -o "$1" overlay "$2" && exec cp -a $4 -- "$2/." "$3"'
+    const command = ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', options, rootfs, destination]
+    await promisify(execFile)('unshare', [...command, ...owners], { cwd: this.#linkAll(lowers), env: toolEnvironment })
+    return ofTheMachine
   }
 
   /** What a running container sees, its mounts included. */

@@ -22,6 +22,7 @@ export function defaultPodTemplate(template: PodTemplateSpec | undefined): void 
 }
 
 function defaultPodSpec(spec: PodSpec): void {
+  dropDisabledFields(spec)
   spec.restartPolicy ||= 'Always'
   spec.terminationGracePeriodSeconds ??= 30
   spec.dnsPolicy ||= 'ClusterFirst'
@@ -32,6 +33,22 @@ function defaultPodSpec(spec: PodSpec): void {
   if (account) Object.assign(spec, { serviceAccountName: account, serviceAccount: account })
   for (const container of allContainers(spec)) defaultContainer(container)
   for (const volume of spec.volumes ?? []) defaultVolume(volume)
+}
+
+/**
+ * Fields of features whose gates are closed in 1.33: PodLevelResources, DynamicResourceAllocation,
+ * ContainerStopSignals, ClusterTrustBundleProjection. Upstream drops them without a word, too.
+ */
+function dropDisabledFields(spec: PodSpec & { resources?: unknown }): void {
+  delete spec.resources
+  delete spec.resourceClaims
+  for (const { resources, lifecycle } of allContainers(spec)) {
+    delete resources?.claims
+    delete (lifecycle as { stopSignal?: string } | undefined)?.stopSignal
+  }
+  for (const { projected } of spec.volumes ?? []) {
+    for (const source of projected?.sources ?? []) delete source.clusterTrustBundle
+  }
 }
 
 /** Rules that hold for a pod, but not yet for the template it is made from. */

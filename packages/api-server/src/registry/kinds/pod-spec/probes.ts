@@ -7,42 +7,39 @@ import type { Container, LifecycleHandler, PodSpec, Probe } from '@dinghy/shared
 import { isPortNumber } from '@dinghy/shared/api/names'
 import { named, nonNegative, oneOf, portNumberOrName, requiredText } from '../checks.ts'
 
-export function validateProbes(container: Container, path: string): FieldError[] {
+export function validateProbes(container: Container, spec: PodSpec, path: string): FieldError[] {
   const { livenessProbe, readinessProbe, startupProbe } = container
+  const grace = spec.terminationGracePeriodSeconds
   const errors = [
-    ...validateProbe(livenessProbe, `${path}.livenessProbe`),
+    ...validateProbe(livenessProbe, grace, `${path}.livenessProbe`),
     ...mustSucceedOnce(livenessProbe, `${path}.livenessProbe`),
-    ...validateProbe(readinessProbe, `${path}.readinessProbe`),
-    ...validateProbe(startupProbe, `${path}.startupProbe`),
-    ...mustSucceedOnce(startupProbe, `${path}.startupProbe`),
+    ...validateProbe(readinessProbe, grace, `${path}.readinessProbe`),
   ]
   if (readinessProbe?.terminationGracePeriodSeconds !== undefined) {
     const at = `${path}.readinessProbe.terminationGracePeriodSeconds`
     errors.push(invalid(at, readinessProbe.terminationGracePeriodSeconds, 'must not be set for readinessProbes'))
   }
-  return errors
+  errors.push(...validateProbe(startupProbe, grace, `${path}.startupProbe`))
+  return [...errors, ...mustSucceedOnce(startupProbe, `${path}.startupProbe`)]
 }
 
 export function validateLifecycle({ lifecycle }: Container, spec: PodSpec, path: string): FieldError[] {
+  const grace = spec.terminationGracePeriodSeconds
   return [
-    ...sleepWithin(spec, lifecycle?.postStart, `${path}.lifecycle.postStart.sleep`),
-    ...sleepWithin(spec, lifecycle?.preStop, `${path}.lifecycle.preStop.sleep`),
-    ...(lifecycle?.postStart ? validateHandler(lifecycle.postStart, `${path}.lifecycle.postStart`) : []),
-    ...(lifecycle?.preStop ? validateHandler(lifecycle.preStop, `${path}.lifecycle.preStop`) : []),
+    ...(lifecycle?.postStart ? validateHandler(lifecycle.postStart, grace, `${path}.lifecycle.postStart`) : []),
+    ...(lifecycle?.preStop ? validateHandler(lifecycle.preStop, grace, `${path}.lifecycle.preStop`) : []),
   ]
 }
 
 /** A hook that sleeps longer than the pod may take to end would never be over. */
-function sleepWithin(spec: PodSpec, handler: LifecycleHandler | undefined, path: string): FieldError[] {
-  const seconds = handler?.sleep?.seconds
-  const grace = spec.terminationGracePeriodSeconds
-  if (seconds === undefined || grace === undefined || (seconds >= 0 && seconds <= grace)) return []
+function sleepWithin(seconds: number, grace: number | undefined, path: string): FieldError[] {
+  if (grace === undefined || (seconds >= 0 && seconds <= grace)) return []
   return [invalid(path, seconds, `must be non-negative and less than terminationGracePeriodSeconds (${grace})`)]
 }
 
-function validateProbe(probe: Probe | undefined, path: string): FieldError[] {
+function validateProbe(probe: Probe | undefined, podGrace: number | undefined, path: string): FieldError[] {
   if (!probe) return []
-  const errors = validateHandler(probe, path)
+  const errors = validateHandler(probe, podGrace, path)
   const counts = [
     'initialDelaySeconds',
     'timeoutSeconds',
@@ -65,17 +62,17 @@ function mustSucceedOnce(probe: Probe | undefined, path: string): FieldError[] {
 
 type Handler = LifecycleHandler & Probe
 
-function validateHandler(handler: Handler, path: string): FieldError[] {
+function validateHandler(handler: Handler, grace: number | undefined, path: string): FieldError[] {
   const kinds = (['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'] as const).filter(
     (kind) => handler[kind] !== undefined,
   )
   const [first, ...others] = kinds
   if (first === undefined) return [required(path, 'must specify a handler type')]
   const errors = others.map((kind) => forbidden(`${path}.${kind}`, 'may not specify more than 1 handler type'))
-  return [...validateFirst(handler, first, `${path}.${first}`), ...errors]
+  return [...validateFirst(handler, first, grace, `${path}.${first}`), ...errors]
 }
 
-function validateFirst(handler: Handler, kind: string, path: string): FieldError[] {
+function validateFirst(handler: Handler, kind: string, grace: number | undefined, path: string): FieldError[] {
   switch (kind) {
     case 'exec':
       return handler.exec?.command?.length ? [] : [required(`${path}.command`)]
@@ -101,6 +98,6 @@ function validateFirst(handler: Handler, kind: string, path: string): FieldError
     case 'grpc':
       return named(`${path}.port`, handler.grpc?.port, isPortNumber(handler.grpc?.port ?? 0))
     default:
-      return []
+      return sleepWithin(handler.sleep?.seconds ?? 0, grace, path)
   }
 }
