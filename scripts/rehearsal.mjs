@@ -25,7 +25,8 @@ export async function holdRehearsal(outdirs) {
   try {
     for (const [name, outdir] of Object.entries(outdirs)) {
       await rm(join(outdir, 'main.cache'), { force: true })
-      await writeFacts(outdir, [...flagsOf(name), loader, join(outdir, 'main.cjs')])
+      // Code can go only from a process to one with the same read-only memory, and Node makes its snapshots without its own.
+      await writeFacts(outdir, [...flagsOf(name), '--no-node-snapshot', loader, join(outdir, 'main.cjs')])
     }
     await cli('up', '--detach', '--nodes', '1', '--driver', 'process', '--set', 'runtime.network=loopback')
     // Not --wipe, which kills: who is killed writes nothing down.
