@@ -25,7 +25,7 @@ export async function holdRehearsal(outdirs) {
   try {
     for (const [name, outdir] of Object.entries(outdirs)) {
       await rm(join(outdir, 'main.cache'), { force: true })
-      // Code can go only from a process to one with the same read-only memory, and Node makes its snapshots without its own.
+      // V8 takes code only from a process with the same read-only memory, and snapshots are made without Node's own.
       await writeFacts(outdir, [...flagsOf(name), '--no-node-snapshot', loader, join(outdir, 'main.cjs')])
     }
     await cli('up', '--detach', '--nodes', '1', '--driver', 'process', '--set', 'runtime.network=loopback')
