@@ -33,6 +33,8 @@ export interface UpdateOptions {
   subresource?: string | undefined
   /** Makes the object that does not exist yet (PUT of some kinds, server-side apply). */
   createIfMissing?: (() => KubernetesObject) | undefined
+  /** The change makes its object without a look at the present one, of which no copy is made for it. */
+  isReplacement?: boolean | undefined
 }
 
 const attempts = 10
@@ -56,7 +58,7 @@ export async function updateObject(
       applyScope(requested, object, ref)
       return { entry: await createObject(parts, requested, ref.namespace, object, context), created: true }
     }
-    const entry = await attemptUpdate(parts, requested, ref, current, change, context, options.subresource)
+    const entry = await attemptUpdate(parts, requested, ref, current, change, context, options)
     if (entry) return { entry, created: false }
   }
   throw conflict(group, plural, ref.name, modified)
@@ -70,16 +72,17 @@ async function attemptUpdate(
   current: Entry,
   change: Change,
   context: WriteContext,
-  subresource: string | undefined,
+  { subresource, isReplacement }: UpdateOptions,
 ): Promise<Entry | undefined> {
   const definition = parts.resources.stored(requested)
   await prepare(requested, [current])
   const previous = objectOf(definition, current)
-  const sent = await change(copyOf(requested, current))
+  const sent = await change(isReplacement ? objectOf(requested, current) : copyOf(requested, current))
   applyScope(requested, sent, ref)
   requireSameRevision(requested, sent, current)
   const rules = rulesFor(definition, subresource)
   const selected = rules.select(defaultAndConvert(requested, definition, sent), previous)
+  recordOwners(definition, selected, previous, subresource, context, parts.clock.now())
   const request: AdmissionRequest = {
     operation: 'UPDATE',
     definition,
@@ -105,7 +108,6 @@ async function attemptUpdate(
     if (rules.isAuthored) bumpGeneration(definition, next, previous)
     requireValidUpdate(definition, rules, next, previous, context)
     next.metadata.resourceVersion = previous.metadata.resourceVersion
-    recordOwners(definition, next, previous, subresource, context, parts.clock.now())
     const deleted = isReadyToGo(next, previous)
     const settle = await parts.admission.validate(request)
     try {

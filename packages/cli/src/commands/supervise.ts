@@ -11,9 +11,11 @@ import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig-file'
 import { diskTrouble } from '../cluster/disk.ts'
 import { ensureControlPlanePki, ensureIdentities, kubeconfigFor } from '../cluster/pki.ts'
 import { freeApiPort, isPortFree } from '../cluster/ports.ts'
+import { readRoutes, whyTaken } from '../cluster/machine-routes.ts'
 import { holdSlot, preferredSlot } from '../cluster/slot.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from '../supervisor/components.ts'
+import { Machines } from '../machines/machines.ts'
 import { writeSupervisorPid } from '../supervisor/control-client.ts'
 import type { serveControl } from '../supervisor/control-server.ts'
 import { waitForLeftovers } from '../supervisor/leftovers.ts'
@@ -31,6 +33,7 @@ const graceMs = 5_000
 const diskCheckMs = 2_000
 /** For the answer to whoever asked for the stop. */
 const closeWithinMs = 1_000
+const withoutNft = 'nft is not installed: Services are forwarded in user space, and NetworkPolicies are not in force'
 
 /** What `up` needs of the world around it; tests bring their own. */
 export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth' | 'hasBecomeReady'> {
@@ -50,7 +53,11 @@ export async function supervise(
   const startedAt = performance.now()
   await waitForLeftovers(state, clock)
   const before = state.readConfig()
-  const { slot, hold } = await holdSlot(before?.slot, preferredSlot(isOrdinary(state) ? undefined : state.root))
+  const { slot, hold } = await holdSlot({
+    wanted: before?.slot,
+    preferred: preferredSlot(isOrdinary(state) ? undefined : state.root),
+    ...(plan.network === 'machines' && !plan.rootless ? { whyTaken: takenBesides(before?.slot) } : {}),
+  })
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
 
@@ -66,8 +73,10 @@ export async function supervise(
   let componentsAreReady = () => {}
   // A node agent is ready when its node is Ready, so this is what people mean by "the cluster is up".
   const componentsReady = new Promise<undefined>((resolve) => (componentsAreReady = () => resolve(undefined)))
+  const machines = config.network === 'machines' ? new Machines(config, state) : undefined
   const supervisor = new Supervisor({
     ...deps,
+    machines,
     config,
     state,
     hold,
@@ -104,8 +113,12 @@ export async function supervise(
   try {
     // It takes longest until it serves, and needs no certificates.
     await supervisor.startKeeper('runtime')
+    const made = machines?.make()
     const url = apiServerUrl(config)
     ensureControlPlanePki(config, state, clock.now())
+    // The API server listens on the switch, and nodes live in their namespaces.
+    progress.note(await made)
+    if (machines && !config.nft) progress.note(withoutNft)
     await supervisor.startKeeper('api-server')
     ensureIdentities(config, state, url, clock.now())
     const starting = supervisor.start()
@@ -152,6 +165,11 @@ async function untilFull(state: StateDir, clock: Clock, signal: AbortSignal): Pr
 
 function waitingText(names: string[]): string | undefined {
   return names.length === 0 ? undefined : `  waiting for ${some(names)}`
+}
+
+function takenBesides(own: number | undefined): (slot: number) => string | undefined {
+  const routes = readRoutes()
+  return (slot) => whyTaken(slot, routes, slot === own)
 }
 
 async function apiPortFor(before: ClusterConfig | undefined, slot: number): Promise<number> {

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import type { ListenAddress } from '@dinghy/shared/http/listen-address'
 import { HttpServer } from '@dinghy/shared/http/server'
 import { writeRunFile } from '@dinghy/shared/process/run-file'
 import { temporaryState } from '../testing/temporary-state.ts'
@@ -13,10 +14,13 @@ import { askHealth, hasBecomeReady, readRunFile } from './health.ts'
 import { NoAnswer, send } from './http.ts'
 import { watchRunFiles } from './run-files.ts'
 
-async function listening(routes: (server: HttpServer) => void): Promise<string> {
+async function listening(
+  routes: (server: HttpServer) => void,
+  address: ListenAddress = { host: '127.0.0.1', port: 0 },
+): Promise<string> {
   const server = new HttpServer()
   routes(server)
-  const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
+  const { url } = await server.listen(address)
   onTestFinished(() => server.close(0))
   return url
 }
@@ -54,6 +58,8 @@ test('the health of a component by its run file', async () => {
   expect(await askHealth(file, 7, 1_000)).toBe('not ready')
   publish(await silent())
   expect(await askHealth(file, 7, 30)).toBe('silent')
+  publish(await listening(({ app }) => void app.get('/readyz', () => 'ok'), { socketPath: `${file}.sock` }))
+  expect(await askHealth(file, 7, 1_000)).toBe('ready')
   writeFileSync(file, '{')
   expect(() => readRunFile(file)).toThrow(SyntaxError)
 })

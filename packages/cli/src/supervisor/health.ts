@@ -4,7 +4,7 @@
 
 import { readFileSync } from 'node:fs'
 import type { RunFile } from '@dinghy/shared/process/run-file'
-import { NoAnswer, send } from './http.ts'
+import { NoAnswer, onDebugServer, send } from './http.ts'
 
 export type Health =
   /** Its process is there; it has not said yet where it listens. */
@@ -27,7 +27,7 @@ export async function askHealth(runFile: string, pid: number | undefined, timeou
   const debug = readRunFile(runFile, pid)?.debug
   if (debug === undefined) return 'starting'
   try {
-    const { status } = await send({ method: 'GET', url: `${debug}/readyz`, timeoutMs })
+    const { status } = await send({ method: 'GET', ...onDebugServer(debug, '/readyz'), timeoutMs })
     return status === 200 ? 'ready' : 'not ready'
   } catch (error) {
     if (error instanceof NoAnswer) return 'silent'

@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { FakeClock } from '@dinghy/shared/api/clock'
 import { FakeEngine, fakeContainer } from '../testing/fake-engine.ts'
 import type { AskHealth } from './health.ts'
+import { FakeMachines } from '../testing/fake-machines.ts'
 import { FakeProcesses } from '../testing/fake-processes.ts'
 import { someConfig, temporaryState } from '../testing/temporary-state.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
@@ -20,10 +21,14 @@ beforeEach(() => {
   isHeld = true
 })
 
-async function started(config = structuredClone(someConfig), askHealth = processes.askHealth): Promise<Supervisor> {
+async function started(
+  config = structuredClone(someConfig),
+  askHealth = processes.askHealth,
+  machines?: FakeMachines,
+): Promise<Supervisor> {
   const { startProcess, hasBecomeReady } = processes
   const hold = { close: () => (isHeld = false) }
-  const supervisor = new Supervisor({ config, state, clock, hold, startProcess, askHealth, hasBecomeReady })
+  const supervisor = new Supervisor({ config, state, clock, hold, startProcess, askHealth, hasBecomeReady, machines })
   void supervisor.start()
   await clock.advance(100)
   return supervisor
@@ -198,10 +203,62 @@ test('switching a node off kills its processes and its containers, and is rememb
   expect(processes.of('proxy-node-1').signals).toEqual([])
   expect(engine.asked).toEqual(['/containers/here/kill'])
   expect(state.readConfig()?.nodes).toEqual([{ name: 'node-1' }, { name: 'node-2', stopped: true }])
-  supervisor.startNode('node-2')
+  await supervisor.startNode('node-2')
   await clock.advance(100)
   expect(state.readConfig()?.nodes).toEqual([{ name: 'node-1' }, { name: 'node-2' }])
   expect(supervisor.ready()).toBe(true)
-  expect(() => supervisor.startNode('node-9')).toThrow('no node "node-9" in this cluster; it has node-1, node-2')
+  await expect(supervisor.startNode('node-9')).rejects.toThrow(
+    'no node "node-9" in this cluster; it has node-1, node-2',
+  )
+  await settle(supervisor.stop({ graceMs: 0 }))
+})
+
+test('a cable is pulled and plugged in again, packets are late, and both are remembered', async () => {
+  const machines = new FakeMachines()
+  const supervisor = await started({ ...structuredClone(someConfig), network: 'machines' }, undefined, machines)
+  const nodes = () => state.readConfig()?.nodes[1]
+  await supervisor.cutNode('node-2', true)
+  expect(nodes()).toEqual({ name: 'node-2', cut: true })
+  await supervisor.cutNode('node-2', false)
+  await supervisor.delayNode('node-2', '200ms')
+  expect(nodes()).toEqual({ name: 'node-2', delay: '200ms' })
+  await supervisor.delayNode('node-2', undefined)
+  machines.failDelay = true
+  await expect(supervisor.delayNode('node-2', '1s')).rejects.toThrow('netem')
+  expect(nodes()).toEqual({ name: 'node-2' })
+  expect(machines.calls).toEqual(['plug cables', 'plug cables', 'delay', 'hasten node-2'])
+  expect(processes.of('node-agent-node-2').signals).toEqual([])
+  await settle(supervisor.stop({ graceMs: 0 }))
+  expect(machines.calls.at(-1)).toBe('remove')
+})
+
+test('without machines there is no cable to pull', async () => {
+  const supervisor = await started()
+  await expect(supervisor.cutNode('node-2', true)).rejects.toThrow('nodes have cables in a cluster whose network is')
+  expect(state.readConfig()?.nodes).toEqual(someConfig.nodes)
+  await settle(supervisor.stop({ graceMs: 0 }))
+})
+
+test('a node is added with all that belongs to it, and removed so that the others keep their addresses', async () => {
+  const machines = new FakeMachines()
+  const supervisor = await started({ ...structuredClone(someConfig), network: 'machines' }, undefined, machines)
+  expect(await supervisor.addNode()).toBe('node-3')
+  await clock.advance(100)
+  expect(processes.of('proxy-node-3').signals).toEqual([])
+  expect(supervisor.ready()).toBe(true)
+  expect(existsSync(state.identity('kubelet-node-3'))).toBe(true)
+  await settle(supervisor.removeNode('node-2'))
+  expect(processes.of('node-agent-node-2').signals).toEqual(['SIGKILL'])
+  expect(machines.calls).toEqual(['make', 'take node-2 away', 'forget 10.163.2.0/24'])
+  expect(supervisor.statuses().map(({ name }) => name)).not.toContain('proxy-node-2')
+  expect(state.readConfig()?.nodes).toEqual([
+    { name: 'node-1', number: 1 },
+    { name: 'node-3', number: 3 },
+  ])
+  expect(existsSync(state.identity('kubelet-node-2'))).toBe(false)
+  expect(await supervisor.addNode()).toBe('node-2')
+  await settle(supervisor.removeNode('node-3'))
+  await settle(supervisor.removeNode('node-1'))
+  await expect(supervisor.removeNode('node-2')).rejects.toThrow('a cluster keeps one node')
   await settle(supervisor.stop({ graceMs: 0 }))
 })

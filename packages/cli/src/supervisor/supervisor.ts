@@ -12,8 +12,13 @@ import { dirname } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
+import type { Machines } from '../machines/machines.ts'
+import { addressesOf } from '../cluster/addresses.ts'
+import { numbered, withNewNode, withoutNode } from '../cluster/nodes.ts'
+import { ensureIdentities } from '../cluster/pki.ts'
+import { removeTree } from '@dinghy/shared/process/remove-tree'
 import { Component, type ComponentDeps, type ComponentStatus, type Ending } from './component.ts'
-import { componentsOf } from './components.ts'
+import { apiServerUrl, type ComponentSpec, componentsOf } from './components.ts'
 import { killContainers, stopContainers, type Stopping } from './containers.ts'
 import { NoAnswer } from './http.ts'
 import { watchRunFiles } from './run-files.ts'
@@ -27,6 +32,9 @@ const apiServerPatienceMs = 2_000
 /** On a busy machine one that works may take seconds to answer, and must not be killed for that. */
 const runtimeAnswerMs = 5_000
 
+/** What it takes of the nodes' networks. */
+export type NodeNetworks = Pick<Machines, 'make' | 'plugCables' | 'delay' | 'hasten' | 'takeAway' | 'forget' | 'remove'>
+
 export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'askHealth' | 'hasBecomeReady'> {
   config: ClusterConfig
   state: StateDir
@@ -34,6 +42,8 @@ export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'as
   /** Holds the address slot; closed when everything has stopped. */
   hold: { close(): unknown }
   onChange?: () => void
+  /** The networks of the nodes, where they are machines. */
+  machines?: NodeNetworks | undefined
   /** How long the runtime may take for an answer. */
   answerWithinMs?: number
 }
@@ -57,29 +67,32 @@ export interface StopReport {
 export class Supervisor {
   readonly config: ClusterConfig
   readonly #deps: SupervisorDeps
-  readonly #components: Component[]
+  #components: Component[]
   readonly #runFiles: { close(): void }
   #waitingFor: string[] = []
   /** Before, all components but the keepers look like those of a node that is switched off. */
   #isStarted = false
+  /** What starts now would not be stopped any more. */
   #isStopping = false
 
   constructor(deps: SupervisorDeps) {
-    const { config, state, clock, onChange, startProcess, askHealth, hasBecomeReady } = deps
-    this.config = config
+    this.config = deps.config
     this.#deps = deps
-    this.#components = componentsOf(config, state).map((spec) => {
-      const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
-      return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
-    })
-    this.#runFiles = watchRunFiles(dirname(state.runFile('any')), (name) => {
+    this.#components = componentsOf(deps.config, deps.state).map((spec) => this.#componentOf(spec))
+    this.#runFiles = watchRunFiles(dirname(deps.state.runFile('any')), (name) => {
       this.#named(name)?.published()
     })
   }
 
+  #componentOf(spec: ComponentSpec): Component {
+    const { state, clock, onChange, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
+    return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
+  }
+
   /** One of those that all others wait for, ahead of them. Resolves when its process is there. */
   async startKeeper(name: 'runtime' | 'api-server'): Promise<void> {
-    this.#named(name)?.start()
+    if (!this.#isStopping) this.#named(name)?.start()
     // A component starts its process in a turn of its own.
     await setImmediate()
   }
@@ -89,7 +102,7 @@ export class Supervisor {
    * has started, so they come after it, or after a while.
    */
   async start(): Promise<void> {
-    for (const component of this.#components.filter(isKeeper)) component.start()
+    await Promise.all([this.startKeeper('api-server'), this.startKeeper('runtime')])
     await this.#named('api-server')?.readyWithin(apiServerPatienceMs)
     if (this.#isStopping) return
     this.#isStarted = true
@@ -125,12 +138,78 @@ export class Supervisor {
     this.#deps.state.writeConfig(this.config)
     await Promise.all(this.#ofNode(name).map((component) => component.stop('SIGKILL')))
     await this.#askRuntime(() => killContainers(this.#deps.state.dockerSocket, name))
+    await this.#deps.machines?.takeAway(name)
   }
 
-  startNode(name: string): void {
+  async startNode(name: string): Promise<void> {
     delete this.#nodeConfig(name).stopped
     this.#deps.state.writeConfig(this.config)
+    await this.#deps.machines?.make()
     for (const component of this.#ofNode(name)) component.start()
+  }
+
+  /** Pulls the cable of a node, or plugs it in again. The node goes on without knowing why nobody answers. */
+  async cutNode(name: string, cut: boolean): Promise<void> {
+    const node = this.#nodeConfig(name)
+    const machines = this.#requireMachines()
+    if (cut) node.cut = true
+    else delete node.cut
+    this.#deps.state.writeConfig(this.config)
+    await machines.plugCables()
+  }
+
+  /** Packets to a node are late by this, or not any more. */
+  async delayNode(name: string, delay: string | undefined): Promise<void> {
+    const node = this.#nodeConfig(name)
+    const machines = this.#requireMachines()
+    if (delay === undefined) {
+      if (node.delay !== undefined) await machines.hasten(name)
+      delete node.delay
+    } else {
+      const before = node.delay
+      node.delay = delay
+      // What the kernel cannot do must not stand in the way of the next start.
+      await machines.delay().catch((error: unknown) => {
+        delete node.delay
+        if (before !== undefined) node.delay = before
+        throw error
+      })
+    }
+    this.#deps.state.writeConfig(this.config)
+  }
+
+  /** A further node, which registers itself. Returns its name. */
+  async addNode(): Promise<string> {
+    const { state, clock, machines } = this.#deps
+    const { mostNodes } = addressesOf(this.config)
+    if (this.config.nodes.length >= mostNodes)
+      throw new Error(`this cluster has ${mostNodes} nodes, and no room for more`)
+    this.config.nodes = withNewNode(this.config.nodes)
+    state.writeConfig(this.config)
+    const name = this.config.nodes.at(-1)?.name ?? ''
+    ensureIdentities(this.config, state, apiServerUrl(this.config), clock.now())
+    await machines?.make()
+    const added = componentsOf(this.config, state).filter(({ node }) => node === name)
+    const components = added.map((spec) => this.#componentOf(spec))
+    this.#components = [...this.#components, ...components]
+    for (const component of components) component.start()
+    return name
+  }
+
+  /** Power off, for good: nothing is left of the node but its Node object, and what the cluster knows of its pods. */
+  async removeNode(name: string): Promise<void> {
+    const { state, machines } = this.#deps
+    this.#nodeConfig(name)
+    if (this.config.nodes.length === 1)
+      throw new Error('a cluster keeps one node; `dinghy down --wipe` removes all of it')
+    await this.stopNode(name)
+    const number = numbered(this.config.nodes).find((node) => node.name === name)?.number ?? 0
+    this.#components = this.#components.filter(({ spec }) => spec.node !== name)
+    this.config.nodes = withoutNode(this.config.nodes, name)
+    state.writeConfig(this.config)
+    await machines?.forget(addressesOf(this.config).podCidr(number))
+    await removeTree(state.nodeRoot(name))
+    rmSync(state.identity(`kubelet-${name}`), { force: true })
   }
 
   async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
@@ -155,6 +234,8 @@ export class Supervisor {
     await this.#stopAll(this.#components.filter(isKeeper), atOnce, endings)
     for (const component of this.#components) rmSync(state.runFile(component.spec.name), { force: true })
     this.#runFiles.close()
+    // Containers that still run may need their network when the next runtime finds them.
+    if (!containersLeft) await this.#deps.machines?.remove()
     hold.close()
     const those = (ending: Ending) => [...endings].filter(([, is]) => is === ending).map(([name]) => name)
     return { killed: those('killed'), stays: those('stays'), ...(containersLeft ? { containersLeft } : {}) }
@@ -216,6 +297,12 @@ export class Supervisor {
     return this.#components.find(({ spec }) => spec.name === name)
   }
 
+  #requireMachines(): NodeNetworks {
+    const { machines } = this.#deps
+    if (!machines) throw new NoCables()
+    return machines
+  }
+
   #ofNode(name: string): Component[] {
     return this.#components.filter((component) => component.spec.node === name)
   }
@@ -235,6 +322,12 @@ export class Supervisor {
 /** What is true of the cluster is theirs. */
 function isKeeper({ spec }: Component): boolean {
   return spec.name === 'runtime' || spec.name === 'api-server'
+}
+
+export class NoCables extends Error {
+  constructor() {
+    super('nodes have cables in a cluster whose network is machines; here they share this machine (`dinghy status`)')
+  }
 }
 
 export class UnknownNode extends Error {

@@ -249,3 +249,16 @@ test('an object without its spec or status is shown with empty ones, and neither
   ])
   expect(nodes.lister.byIndex('taint', 'gpu').map(({ metadata }) => metadata.name)).toEqual(['good'])
 })
+
+test('watches by another connection when it is told to, and misses nothing', async () => {
+  server.put(ConfigMaps, settings('a'))
+  const { informer, heard } = started()
+  await informer.synced()
+  const watches = () => server.requests.filter(({ query }) => query.get('watch') === 'true')
+  await until(() => watches().length === 1 && server.watchers === 1)
+  informer.reconnect()
+  server.put(ConfigMaps, settings('b'))
+  await until(() => heard.length === 2)
+  expect(heard).toEqual(['added a@1', 'added b@2'])
+  expect(watches().map(({ query }) => query.get('resourceVersion'))).toEqual([null, '1'])
+})

@@ -68,6 +68,11 @@ export class Informer<T extends KubernetesObject> {
     await this.#reflector.run(signal)
   }
 
+  /** Watches anew by another connection; nothing is lost. */
+  reconnect(): void {
+    this.#reflector.reconnect()
+  }
+
   /** Resolves when the first complete list is in the cache and the handlers have heard of it. */
   async synced(): Promise<void> {
     await this.#synced
@@ -168,6 +173,11 @@ export class Informers {
     if (this.#signal) return
     this.#signal = signal
     for (const informer of this.#informers.values()) this.#run(informer, signal)
+  }
+
+  /** For whoever notices that the network was gone: connections of before may be dead without a word. */
+  reconnect(): void {
+    for (const informer of this.#informers.values()) informer.reconnect()
   }
 
   async synced(): Promise<void> {

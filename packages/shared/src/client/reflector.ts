@@ -51,6 +51,7 @@ export class Reflector<T extends KubernetesObject> {
   readonly #log: Logger
   readonly #clock: Clock
   readonly #backoff: Backoff
+  #connection = new AbortController()
   /** The last revision that the sink has seen; undefined means "from the beginning". */
   #revision: string | undefined
   #listsFirst = false
@@ -77,17 +78,24 @@ export class Reflector<T extends KubernetesObject> {
     return this.#revision
   }
 
+  /** Gives the connection up, which may be dead without anybody knowing, and goes on by another one. */
+  reconnect(): void {
+    this.#connection.abort()
+  }
+
   /** Runs until the signal aborts; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      if (this.#connection.signal.aborted) this.#connection = new AbortController()
+      const connected = AbortSignal.any([signal, this.#connection.signal])
       try {
-        if (this.#revision === undefined && this.#listsFirst) await this.#list(signal)
-        if (await this.#watch(signal)) continue
+        if (this.#revision === undefined && this.#listsFirst) await this.#list(connected)
+        if (await this.#watch(connected)) continue
         // Ended without a single event: a server that does this at once must not be asked in a busy loop.
-        await this.#backoff.wait(signal)
+        await this.#backoff.wait(connected)
       } catch (error) {
         if (signal.aborted) return
-        await this.#recover(error, signal)
+        if (!connected.aborted) await this.#recover(error, signal)
       }
     }
   }

@@ -17,7 +17,7 @@ import { createServer, type Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { StatusError } from '../api/errors.ts'
 import { HttpError } from '../http/http-error.ts'
-import { listenOn, parseHostPort } from '../http/listen-address.ts'
+import { listenOn, parseListenAddress } from '../http/listen-address.ts'
 import { isLocalRequest } from '../http/local-request.ts'
 import { HttpServer } from '../http/server.ts'
 import { debugQueues, type Gate } from '../reconcile/gate.ts'
@@ -28,7 +28,7 @@ import type { Metrics } from './metrics.ts'
 export type DebugPage = (query: URLSearchParams, signal: AbortSignal) => unknown
 
 export interface DebugServer {
-  /** Where it listens: "http://127.0.0.1:34567". */
+  /** Where it listens: "http://127.0.0.1:34567", "unix:///run/a.sock". */
   readonly url: string
   /** Adds a page of the process' own: GET `path` answers with what `page` returns, as JSON. */
   addPage(path: string, page: DebugPage): void
@@ -38,7 +38,7 @@ export interface DebugServer {
 export interface DebugServerOptions {
   health: Health
   metrics: Metrics
-  /** "host:port"; port 0 takes a free one. */
+  /** "host:port", where port 0 takes a free one, or "unix:FILE". */
   address: string
   queues?: ReadonlyMap<string, Gate>
 }
@@ -53,7 +53,7 @@ export async function startDebugServer(options: DebugServerOptions): Promise<Deb
     receiver ??= server.receiver()
     void receiver.then((receive) => receive(connection))
   })
-  const { url } = await listenOn(listener, parseHostPort(options.address))
+  const { url } = await listenOn(listener, parseListenAddress(options.address))
   // A debug connection must not keep a process alive that has nothing else to do.
   listener.unref()
   return {

@@ -65,7 +65,11 @@ export interface Host {
 }
 
 const commonFlags = {
-  'debug-address': { type: 'string', default: '127.0.0.1:0', help: 'where to serve health, metrics and debugging' },
+  'debug-address': {
+    type: 'string',
+    default: '127.0.0.1:0',
+    help: 'where to serve health, metrics and debugging: host:port, or unix:FILE',
+  },
   'run-file': { type: 'string', help: 'file to write once up: {"name","pid","debug"}' },
   'log-level': {
     type: 'string',
