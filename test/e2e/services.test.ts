@@ -128,12 +128,17 @@ describe.skipIf(missing !== '')(`Services where nodes are machines${missing ? ` 
   })
 
   test('a policy of external Local keeps the address of the client', async () => {
-    apply(service('local', { type: 'NodePort', externalTrafficPolicy: 'Local', selector: { app: 'web' } }))
+    apply(service('local', { type: 'LoadBalancer', externalTrafficPolicy: 'Local', selector: { app: 'web' } }))
     const port = kubectl(['get', 'service', 'local', '-o', 'jsonpath={.spec.ports[0].nodePort}'])
     const [first = ''] = await nodeAddresses()
     const machine = first.replace(/\.\d+$/, '.1')
     const words = await until('an answer', () => said(`http://${first}:${port}/`))
     expect(words.split(' ')[1]).toBe(machine)
+    // What a cloud's load balancer would go by.
+    const check = kubectl(['get', 'service', 'local', '-o', 'jsonpath={.spec.healthCheckNodePort}'])
+    const healths = await Promise.all((await nodeAddresses()).map((address) => said(`http://${address}:${check}/`)))
+    const counts = healths.map((text) => (JSON.parse(text) as { localEndpoints: number }).localEndpoints)
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(3)
   })
 
   test('under load, replacing all pods and killing the proxies loses nothing', async () => {
