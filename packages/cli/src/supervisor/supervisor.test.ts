@@ -29,7 +29,7 @@ async function started(
   const { startProcess, hasBecomeReady } = processes
   const hold = { close: () => (isHeld = false) }
   const supervisor = new Supervisor({ config, state, clock, hold, startProcess, askHealth, hasBecomeReady, machines })
-  supervisor.start()
+  void supervisor.start()
   await clock.advance(100)
   return supervisor
 }
@@ -63,6 +63,33 @@ test('starts every component but those of a node that is switched off', async ()
   expect(processes.started.map(({ name }) => name)).toEqual(everything.slice(0, 6))
   expect(some.ready()).toBe(true)
   await settle(some.stop({ graceMs: 0 }))
+})
+
+test.each([
+  ['when the API server is ready', 'ready', 100],
+  ['after a while', 'starting', 1_100],
+] as const)('the others are started %s', async (_when, health, afterMs) => {
+  processes.onStart = (process) => {
+    if (process.name === 'api-server') process.health = 'starting'
+  }
+  const supervisor = await started()
+  await clock.advance(900)
+  expect(processes.started.map(({ name }) => name)).toEqual(['api-server', 'runtime'])
+  expect(supervisor.ready()).toBe(false)
+  processes.of('api-server').health = health
+  await clock.advance(afterMs)
+  expect(processes.started.map(({ name }) => name)).toEqual(everything)
+  await settle(supervisor.stop({ graceMs: 0 }))
+})
+
+test('a stop before that starts nobody', async () => {
+  processes.onStart = (process) => {
+    if (process.name === 'api-server') process.health = 'starting'
+  }
+  const supervisor = await started()
+  await settle(supervisor.stop({ graceMs: 0 }))
+  await clock.advance(5_000)
+  expect(processes.started.map(({ name }) => name)).toEqual(['api-server', 'runtime'])
 })
 
 test('a runtime that takes a few seconds to answer is not killed for that', async () => {
@@ -157,7 +184,7 @@ test('a stop ends also if no runtime answers, and says that containers may be le
     answerWithinMs: 30,
   }
   const supervisor = new Supervisor(deps)
-  supervisor.start()
+  void supervisor.start()
   await clock.advance(100)
   const report = await settle(supervisor.stop({ graceMs: 0 }))
   expect(report).toEqual({ killed: ['runtime'], stays: [], containersLeft: true })
