@@ -167,14 +167,14 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       root: state.nodeRoot(name),
       'log-directory': dirname(state.log(name)),
     }
-    const forwarding: FlagValues = isMachines
-      ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace', 'cluster-cidr': addresses.podRange }
-      : {}
+    // Not fixed, so that one can see what a node without nft does.
+    const mode: FlagValues = isMachines ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace' } : {}
+    const podRange: FlagValues = isMachines ? { 'cluster-cidr': addresses.podRange } : {}
     const dialSocket: FlagValues = config.rootless ? { 'dial-socket': state.dialSocket(name) } : {}
-    const proxyFlags = { ...node, ...forwarding, ...dialSocket, ...identityOf('proxy') }
+    const proxyFlags = { ...node, ...podRange, ...dialSocket, ...identityOf('proxy') }
     const specs = [
       component(`node-agent-${name}`, 'node-agent', agentFlags, {}, namespace),
-      component(`proxy-${name}`, 'proxy', proxyFlags, {}, namespace),
+      component(`proxy-${name}`, 'proxy', proxyFlags, mode, namespace),
     ]
     return specs.map((spec) => ({ ...spec, node: name }))
   })
