@@ -11,13 +11,16 @@
 
 import {
   AppsV1Api,
+  createConfiguration,
   CustomObjectsApi,
   KubeConfig,
   KubernetesObjectApi,
   makeInformer,
   PatchStrategy,
+  ServerConfiguration,
   setHeaderOptions,
 } from '@kubernetes/client-node'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { pathToFileURL } from 'node:url'
 
 const websites = { group: 'example.com', version: 'v1', plural: 'websites' }
@@ -61,12 +64,34 @@ export function statusOf({ spec }, deployment) {
   return { replicas, phase: replicas === spec.replicas ? 'Ready' : 'Progressing' }
 }
 
+/** The revision that the running work is an answer to. */
+const cause = new AsyncLocalStorage()
+
+/** Every request says who asks and, which is Dinghy's own idea, because of which change: `dinghy why` tells of both. */
+const introduction = {
+  async pre(request) {
+    request.setHeaderParam('User-Agent', manager)
+    const revision = cause.getStore()
+    if (revision) request.setHeaderParam('X-Dinghy-Cause', revision)
+    return request
+  },
+  async post(response) {
+    return response
+  },
+}
+
+function clientOf(Api, config) {
+  const baseServer = new ServerConfiguration(config.getCurrentCluster().server, {})
+  const settings = { baseServer, authMethods: { default: config }, promiseMiddleware: [introduction] }
+  return new Api(createConfiguration(settings))
+}
+
 async function run() {
   const config = new KubeConfig()
   config.loadFromDefault()
-  const objects = KubernetesObjectApi.makeApiClient(config)
-  const custom = config.makeApiClient(CustomObjectsApi)
-  const apps = config.makeApiClient(AppsV1Api)
+  const objects = clientOf(KubernetesObjectApi, config)
+  const custom = clientOf(CustomObjectsApi, config)
+  const apps = clientOf(AppsV1Api, config)
 
   /** Brings the world closer to what the Website says. Harmless to repeat, and it is repeated. */
   async function reconcile(website) {
@@ -85,7 +110,8 @@ async function run() {
   }
 
   const known = new Map()
-  const waiting = new Set()
+  /** By key, the revision that put it there. */
+  const waiting = new Map()
   const keyOf = ({ metadata: { namespace, name } }) => `${namespace}/${name}`
   let isWorking = false
 
@@ -93,21 +119,21 @@ async function run() {
   async function work() {
     if (isWorking) return
     isWorking = true
-    for (const key of waiting) {
+    for (const [key, revision] of waiting) {
       waiting.delete(key)
       const website = known.get(key)
       if (!website || website.metadata.deletionTimestamp) continue
       try {
-        await reconcile(website)
+        await cause.run(revision, () => reconcile(website))
       } catch (error) {
         console.error(`${key}: ${error.message}; trying again`)
-        setTimeout(() => enqueue(key), 1_000)
+        setTimeout(() => enqueue(key, revision), 1_000)
       }
     }
     isWorking = false
   }
-  function enqueue(key) {
-    waiting.add(key)
+  function enqueue(key, revision) {
+    waiting.set(key, revision)
     void work()
   }
 
@@ -119,11 +145,11 @@ async function run() {
   function onWebsite(website, isGone) {
     if (isGone) known.delete(keyOf(website))
     else known.set(keyOf(website), website)
-    enqueue(keyOf(website))
+    enqueue(keyOf(website), website.metadata.resourceVersion)
   }
-  function onDeployment({ metadata: { namespace, ownerReferences = [] } }) {
+  function onDeployment({ metadata: { namespace, ownerReferences = [], resourceVersion } }) {
     const owner = ownerReferences.find(({ kind, controller }) => controller && kind === 'Website')
-    if (owner) enqueue(`${namespace}/${owner.name}`)
+    if (owner) enqueue(`${namespace}/${owner.name}`, resourceVersion)
   }
   for (const [path, list, onChange] of watches) {
     const informer = makeInformer(config, path, list)

@@ -23,7 +23,9 @@ describe.skipIf(!hasKubectl)(`controllers${hasKubectl ? '' : ' (skipped: there i
   const cluster = new Cluster(nodes.length)
 
   beforeAll(() => {
-    cluster.up()
+    const autoscaler = 'controller.horizontal-pod-autoscaler'
+    const quick = ['sync-period=1s', 'cpu-initialization-period=0s', 'downscale-stabilization=3s']
+    cluster.up(...quick.flatMap((setting) => ['--set', `${autoscaler}-${setting}`]))
     kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests() }))
   })
   afterAll(() => cluster.destroy())
@@ -182,7 +184,55 @@ describe.skipIf(!hasKubectl)(`controllers${hasKubectl ? '' : ' (skipped: there i
       expect(jobNames().filter((name) => name.startsWith('nightly-'))).toEqual([started])
     })
   })
+
+  test('an autoscaler answers to a load, and to its end', async () => {
+    const rescales = () => {
+      const { items } = get('events', '--field-selector=reason=SuccessfulRescale') as { items: { message: string }[] }
+      return items.map(({ message }) => message)
+    }
+    await until('one pod again', () => rescales().includes('New size: 1; reason: All metrics below target'))
+    expect(rescales()).toContain('New size: 2; reason: cpu resource utilization (percentage of request) above target')
+    expect(kubectl(['get', 'deployment', 'busy', '-o', 'jsonpath={.spec.replicas}'])).toBe('1')
+    expect(kubectl(['get', 'hpa', 'busy'])).toMatch(/Deployment\/busy +cpu: \d+%\/100% +1 +2 +1/)
+    expect(kubectl(['get', 'pods.metrics.k8s.io'])).toMatch(
+      /^NAME +CPU +MEMORY +WINDOW\n.*\nbusy-\S+ +\S+ +\S+ +10s$/ms,
+    )
+  })
 })
+
+/** Pods that are busy for the first fifteen seconds of their lives, with a tenth of a processor. */
+function busy() {
+  const spin = 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 0.2'
+  const script = `n=0; while [ $n -lt 65 ]; do n=$((n+1)); ${spin}; done; ${sleeping}`
+  const container = {
+    name: 'main',
+    image: 'busybox',
+    command: ['sh', '-c', script],
+    resources: { requests: { cpu: '10m' } },
+  }
+  const labels = { app: 'busy' }
+  const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, containers: [container] } }
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'busy' },
+    spec: { selector: { matchLabels: labels }, template },
+  }
+}
+
+function autoscaler() {
+  const target = { type: 'Utilization', averageUtilization: 100 }
+  return {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'busy' },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'busy' },
+      maxReplicas: 2,
+      metrics: [{ type: 'Resource', resource: { name: 'cpu', target } }],
+    },
+  }
+}
 
 function manifests() {
   const service = {
@@ -191,7 +241,15 @@ function manifests() {
     metadata: { name: 'db' },
     spec: { clusterIP: 'None', selector: { app: 'db' }, ports: [{ port: 5432 }] },
   }
-  return [service, statefulSet('1'), daemonSet('agent', '1'), daemonSet('picky', '1', { disk: 'ssd' }), nightly()]
+  return [
+    service,
+    statefulSet('1'),
+    daemonSet('agent', '1'),
+    daemonSet('picky', '1', { disk: 'ssd' }),
+    nightly(),
+    busy(),
+    autoscaler(),
+  ]
 }
 
 const sleeping = 'trap exit TERM; sleep 100000 & wait'

@@ -134,6 +134,10 @@ describe('an operator', () => {
       return kubectl('get', 'website', 'hello', '-o', 'jsonpath={.status.phase}{.status.replicas}') === 'Ready2'
     })
     expect(kubectl('get', 'deployment', 'website-hello')).toMatch(/2\/2/)
+    const { stdout } = cluster.dinghy('why', 'deployment/website-hello')
+    expect(stdout).toMatch(
+      /deployment\/website-hello created by website-operator .*\n.*website\/hello created by kubectl/,
+    )
   })
 
   test('follows it', async () => {

@@ -5,7 +5,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClientTls } from '@dinghy/shared/http/client'
-import { type Listening, parseHostPort, type ServerTls } from '@dinghy/shared/http/listen-address'
+import { type Listening, parseListenAddress, type ServerTls } from '@dinghy/shared/http/listen-address'
 import type { Health } from '@dinghy/shared/process/health'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
@@ -28,6 +28,7 @@ import { resourceQuota } from './admission/resource-quota.ts'
 import { runtimeClass } from './admission/runtime-class.ts'
 import { serviceAccount } from './admission/service-account.ts'
 import { storageObjectInUseProtection } from './admission/storage-object-in-use-protection.ts'
+import { taintNodesByCondition } from './admission/taint-nodes-by-condition.ts'
 import { runPolicyStatus } from './admission/policy/policy-status.ts'
 import { validatingAdmissionPolicy } from './admission/policy/validating-admission-policy.ts'
 import { mutatingAdmissionWebhook } from './admission/webhook/mutating-webhook.ts'
@@ -52,13 +53,14 @@ import { debugAccess, debugRoutes } from './debug/debug-routes.ts'
 import { discoveryRoutes } from './http/discovery-routes.ts'
 import { ensureFlowControlDefaults } from './flow-control/ensure-defaults.ts'
 import { FlowController } from './flow-control/flow-controller.ts'
+import { observeFlowControl } from './flow-control/flow-metrics.ts'
 import { flowControlRoutes } from './http/flow-control-routes.ts'
 import { openIdRoutes } from './http/openid-routes.ts'
 import { openApiRoutes } from './http/openapi-routes.ts'
 import { pathRoutes } from './http/path-routes.ts'
 import { createApiServer } from './http/pipeline.ts'
 import { requestMetrics } from './http/request-metrics.ts'
-import { endpointOf } from './http/service-endpoint.ts'
+import { backendOf } from './http/service-endpoint.ts'
 import type { Services } from './http/services.ts'
 import { builtinDefinitions } from './registry/definitions.ts'
 import { parseIpv4Range } from './registry/ipv4-range.ts'
@@ -71,7 +73,7 @@ import type { Storage } from './storage/storage.ts'
 import { WebhookClient } from './webhooks/webhook-client.ts'
 
 export interface ServerOptions {
-  /** host:port each; port 0 takes any. */
+  /** host:port each, where port 0 takes any; after the first one also unix:FILE. */
   listen: readonly [string, ...string[]]
   /** Which of its addresses pods find it at; the first one if nothing is said. */
   advertiseAddress?: string | undefined
@@ -184,6 +186,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     () => storage.revision,
   )
   metrics.observed('apiserver_storage_objects', 'How many objects there are.', () => storage.count('/'))
+  observeFlowControl(metrics, flowControl)
   const following = [
     services.authorization.follow(stop.signal),
     runPolicyStatus(services, stop.signal),
@@ -213,7 +216,7 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
   const authorization = new Authorization(options.authorizationModes ?? ['AlwaysAllow'], storage, reader)
   const webhooks = new WebhookClient({
     clock,
-    locateService: (namespace, name, port) => endpointOf(reader, namespace, name, String(port)),
+    locateService: (namespace, name, port) => backendOf(reader, namespace, name, port),
   })
   const dynamic = { reader, resources, authorizer: authorization.authorize, client: webhooks, log }
   // In upstream's order.
@@ -221,6 +224,7 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     namespaceLifecycle(reader),
     limitRanger(reader),
     serviceAccount(reader),
+    taintNodesByCondition(),
     priority(reader),
     defaultStorageClass(reader),
     storageObjectInUseProtection(),
@@ -278,7 +282,7 @@ async function listenOnAll(
   { listen, tls }: ServerOptions,
 ): Promise<Listening> {
   const [first, ...others] = listen
-  const at = (address: string) => ({ ...parseHostPort(address), tls: tls && listenerTls(tls) })
+  const at = (address: string) => ({ ...parseListenAddress(address), tls: tls && listenerTls(tls) })
   const listening = await http.listen(at(first))
   for (const address of others) await http.listen(at(address))
   return listening

@@ -11,7 +11,7 @@ import type { ExtensionVersion } from '../discovery.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { pipeHttp, pipeUpgrade } from '../http/pipe.ts'
 import type { Reply } from '../http/reply.ts'
-import { endpointOf } from '../http/service-endpoint.ts'
+import { backendOf } from '../http/service-endpoint.ts'
 import type { Reader } from '../registry/reader.ts'
 import type { APIService, ServiceReference } from './api-service.ts'
 import type { Extension } from '../http/pipeline.ts'
@@ -75,7 +75,7 @@ export class ExtensionServer implements Extension {
   #target(path: string) {
     const { namespace, name, port } = this.#service
     try {
-      return { scheme: 'https' as const, ...endpointOf(this.#reader, namespace, name, String(port)), path }
+      return { scheme: 'https' as const, ...backendOf(this.#reader, namespace, name, port), path }
     } catch (error) {
       // For whoever asks for the group it is the same whether the Service or its programs are missing.
       if (error instanceof StatusError) throw serviceUnavailable('service unavailable', { cause: error })

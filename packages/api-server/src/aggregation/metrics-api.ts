@@ -16,13 +16,16 @@ import { httpRequest, readJson } from '@dinghy/shared/http/client'
 import type { APIResource, ExtensionVersion } from '../discovery.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Extension } from '../http/pipeline.ts'
+import { negotiate } from '../http/negotiation.ts'
 import { jsonReply, type Reply } from '../http/reply.ts'
+import { tableOf } from '../http/represent.ts'
 import type { Services } from '../http/services.ts'
+import type { IncludeObject } from '../http/table.ts'
 import { kubeletOf } from '../http/subresources/pod-location.ts'
 import type { Reader } from '../registry/reader.ts'
 import type { Resources } from '../registry/resources.ts'
 import { parseSelection } from '../registry/selection.ts'
-import { metricsList, nodeMetrics, podMetrics, type Summary } from './usage.ts'
+import { type Metrics, metricsColumns, metricsList, nodeMetrics, podMetrics, type Summary } from './usage.ts'
 
 export interface MetricsApiParts {
   reader: Reader
@@ -61,10 +64,19 @@ export class MetricsApi implements Extension, ExtensionVersion {
     if (verb !== 'get' && verb !== 'list') throw methodNotSupported(this.group, resource, verb)
     const selected = this.#selected(exchange)
     const items = await (kind === 'NodeMetrics' ? this.#ofNodes(selected as Node[]) : this.#ofPods(selected as Pod[]))
-    if (name === undefined) return jsonReply(metricsList(kind, items))
     const [only] = items
-    if (!only) throw notFound(this.group, kind.toLowerCase(), namespace ? `${namespace}/${name}` : name)
-    return jsonReply(only)
+    if (name !== undefined && !only) {
+      throw notFound(this.group, kind.toLowerCase(), namespace ? `${namespace}/${name}` : name)
+    }
+    const { transform } = negotiate(exchange.request.headers.accept)
+    if (transform?.kind === 'Table') {
+      const includeObject = (exchange.query.get('includeObject') ?? 'Metadata') as IncludeObject
+      const options = { includeObject, clock: this.#parts.clock }
+      return jsonReply(
+        tableOf(transform.apiVersion, { columns: metricsColumns }, items, { resourceVersion: '' }, options),
+      )
+    }
+    return jsonReply(name === undefined ? metricsList(kind, items) : only)
   }
 
   /** The pods or nodes of this name, or those that the selectors of a list select. */
@@ -83,7 +95,7 @@ export class MetricsApi implements Extension, ExtensionVersion {
   }
 
   /** Nodes whose kubelets do not answer are left out, as upstream. */
-  async #ofNodes(nodes: Node[]): Promise<object[]> {
+  async #ofNodes(nodes: Node[]): Promise<Metrics[]> {
     const now = rfc3339(this.#parts.clock.now())
     const found = await Promise.all(
       nodes.map(async ({ metadata }) => {
@@ -94,7 +106,7 @@ export class MetricsApi implements Extension, ExtensionVersion {
     return found.filter((one) => one !== undefined)
   }
 
-  async #ofPods(pods: Pod[]): Promise<object[]> {
+  async #ofPods(pods: Pod[]): Promise<Metrics[]> {
     const now = rfc3339(this.#parts.clock.now())
     const nodes = new Set(pods.flatMap(({ spec }) => spec.nodeName ?? []))
     const summaries = await Promise.all([...nodes].map((node) => this.#summaryOf(node)))

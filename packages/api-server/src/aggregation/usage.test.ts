@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nodeMetrics, podMetrics } from './usage.ts'
+import { metricsColumns, nodeMetrics, podMetrics } from './usage.ts'
 
 const time = '2026-01-01T00:00:00Z'
 const now = '2026-01-01T00:00:05Z'
@@ -22,6 +22,18 @@ test('a pod: what each of its measured containers uses', () => {
       { name: 'idle', usage: { cpu: '0', memory: '1Ki' } },
     ],
   })
+})
+
+test('a row shows the sum over the containers', () => {
+  const containers = [used('web', 1_500_000, 3 * 2 ** 20), used('sidecar', 500_000, 2 ** 20)]
+  const pod = podMetrics({ name: 'web' }, { podRef: { name: 'web', namespace: 'shop' }, containers }, now)
+  const node = nodeMetrics({ name: 'node-1' }, { node: { nodeName: 'node-1', ...used('', 5, 2048) }, pods: [] }, now)
+  const rows = [pod, node].map((one) => metricsColumns.map((column) => (one ? column.cell(one, 0) : '')))
+  expect(metricsColumns.map(({ name }) => name)).toEqual(['Name', 'cpu', 'memory', 'Window'])
+  expect(rows).toEqual([
+    ['web', '2m', '4Mi', '10s'],
+    ['node-1', '5n', '2Ki', '10s'],
+  ])
 })
 
 test('a pod without a measured container is not told of', () => {

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { FakeClock } from '@dinghy/shared/api/clock'
+import { Metrics } from '@dinghy/shared/process/metrics'
 import { serverFixture } from '../testing/server-fixture.ts'
 import { storeFixture } from '../testing/store-fixture.ts'
 import { dumpPriorityLevels, dumpQueues, dumpRequests } from './dumps.ts'
 import { ensureFlowControlDefaults } from './ensure-defaults.ts'
-import { FlowController } from './flow-controller.ts'
+import { type Entry, FlowController } from './flow-controller.ts'
+import { observeFlowControl } from './flow-metrics.ts'
 import type { FlowRequest } from './matching.ts'
 
 function by(username: string, more: Partial<FlowRequest> = {}): FlowRequest {
@@ -70,6 +72,28 @@ describe('a server with few seats', () => {
     expect([...controller.levels.values()].every(({ seatsInUse, queues }) => seatsInUse + queues.waiting === 0)).toBe(
       true,
     )
+  })
+
+  test('what happens to requests is counted', async () => {
+    const metrics = new Metrics()
+    observeFlowControl(metrics, controller)
+    const flood = Array.from({ length: 400 }, () => controller.enter(by('flood'), 1))
+    // Those that still wait are told that they are given up.
+    for (const { seated } of flood) seated?.catch(() => undefined)
+    const count = (state: (entry: Entry) => boolean) => flood.filter(state).length
+    const lines = (await metrics.text()).split('\n')
+    const value = (name: string, more = '') => {
+      const start = `apiserver_flowcontrol_${name}{priority_level="global-default"${more}} `
+      return Number(lines.find((line) => line.startsWith(start))?.slice(start.length))
+    }
+    const running = count(({ ticket, seated }) => ticket !== undefined && !seated)
+    expect(value('dispatched_requests_total')).toBe(running)
+    expect(value('current_executing_seats')).toBe(running)
+    expect(value('current_inqueue_requests')).toBe(count(({ seated }) => seated !== undefined))
+    expect(value('rejected_requests_total', ',reason="queue-full"')).toBe(count(({ ticket }) => ticket === undefined))
+    expect(value('nominal_limit_seats')).toBe(2)
+    expect(value('upper_limit_seats')).toBeGreaterThanOrEqual(running)
+    for (const { ticket } of flood) ticket?.release()
   })
 
   test('who waits too long is told to come back', async () => {

@@ -27,6 +27,13 @@ export function endpointOf(reader: Reader, namespace: string, name: string, want
   return chosen
 }
 
+/** Who answers for a webhook or an APIService: unlike a client's, its Service may be the name of another machine. */
+export function backendOf(reader: Reader, namespace: string, name: string, port: number): Endpoint {
+  const { type, externalName = '' } = reader.get(Services, namespace, name)?.spec ?? {}
+  if (type === 'ExternalName') return { host: externalName, port }
+  return endpointOf(reader, namespace, name, String(port))
+}
+
 export function readyEndpoints(reader: Reader, namespace: string, name: string, portName: string): Endpoint[] {
   return slicesOf(reader, namespace, name).flatMap((slice) => {
     const target = slice.ports?.find((one) => (one.name ?? '') === portName)?.port

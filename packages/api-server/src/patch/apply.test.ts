@@ -21,14 +21,15 @@ interface Options {
   manager?: string
   force?: boolean
   at?: string
+  apiVersion?: string
 }
 
 function apply(
   live: Loose | undefined,
   applied: Loose,
-  { manager = 'me', force = false, at = time }: Options = {},
+  { manager = 'me', force = false, at = time, apiVersion = 'apps/v1' }: Options = {},
 ): Loose {
-  const who = { name: manager, apiVersion: 'apps/v1' }
+  const who = { name: manager, apiVersion }
   const ignored = FieldSet.fromFieldsV1({ 'f:status': {} })
   return serverSideApply({ live, applied, manager: who, force, ignored, time: at, type, types })
 }
@@ -57,6 +58,16 @@ function container(name: string, more: object = {}) {
 function pods(...containers: object[]) {
   return { template: { spec: { containers } } }
 }
+
+test('whoever applies in another version goes on with what it owned', () => {
+  const first = apply(undefined, object({ replicas: 1, paused: true }), { apiVersion: 'apps/v1beta2' })
+  const second = apply(first, object({ replicas: 2 }), { at: later })
+  expect(second.spec).toEqual({ replicas: 2 })
+  expect(second.metadata.managedFields).toMatchObject([{ manager: 'me', apiVersion: 'apps/v1', time: later }])
+  expect(() => apply(second, object({ replicas: 3 }), { manager: 'other', apiVersion: 'apps/v1beta2' })).toThrow(
+    'conflict with "me": .spec.replicas',
+  )
+})
 
 describe('applying to nothing', () => {
   const created = apply(

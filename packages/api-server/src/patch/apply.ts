@@ -3,8 +3,8 @@
  * else owns and the author wants otherwise is a conflict, unless they insist; a field they no longer send is removed,
  * unless somebody else wants it too.
  *
- * Follows structured-merge-diff and k8s.io/apimachinery/pkg/util/managedfields. Ownership is not converted between API
- * versions of one resource (only HorizontalPodAutoscaler and Event have two).
+ * Follows structured-merge-diff and k8s.io/apimachinery/pkg/util/managedfields. A field has the same owners in every
+ * version of the API; where a conversion renames it, it is another field.
  */
 
 import { applyConflict, badRequest, hasReason, type StatusCause } from '@dinghy/shared/api/errors'

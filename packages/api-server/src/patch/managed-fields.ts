@@ -51,11 +51,12 @@ function rank({ operation, time = '', name, subresource = '' }: Owner): string {
   return `${operation} ${time} ${name} ${subresource}`
 }
 
+/** Whoever applies is the same in whatever version of the API, so that it can move to another one. */
 export function isSameManager(a: Manager, b: Manager): boolean {
   return (
     a.name === b.name &&
     a.operation === b.operation &&
-    a.apiVersion === b.apiVersion &&
+    (a.operation === 'Apply' || a.apiVersion === b.apiVersion) &&
     (a.subresource ?? '') === (b.subresource ?? '')
   )
 }

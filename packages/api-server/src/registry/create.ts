@@ -33,6 +33,8 @@ export async function createObject(
   applyScope(requested, sent, { namespace })
   const definition = parts.resources.stored(requested)
   const converted = defaultAndConvert(requested, definition, sent)
+  if (definition.subresources.status) delete (converted as { status?: unknown }).status
+  recordOwners(definition, converted, undefined, undefined, context, parts.clock.now())
   const request: AdmissionRequest = {
     operation: 'CREATE',
     definition,
@@ -69,7 +71,6 @@ export async function createObject(
       requireValidCreate(definition, object, context)
       request.name = metadata.name ?? ''
       const settle = await parts.admission.validate(request)
-      recordOwners(definition, object, undefined, undefined, context, parts.clock.now())
       const key = objectKey(definition.storage, namespace, object.metadata.name)
       const entry = await insertEncoded(parts, definition, key, object, context).finally(settle)
       if (entry) return entry

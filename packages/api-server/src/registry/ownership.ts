@@ -2,7 +2,8 @@
  * Who wrote which field: keeps metadata.managedFields true to every write, whatever way it came.
  *
  * Server-side apply has settled ownership by the time its object gets here (patch/apply.ts); any other write owns what
- * it changed. Defaults and admission count as the writer's doing, as they do upstream.
+ * it changed. Defaults count as the writer's doing; what admission and the kind's own rules put in later is nobody's,
+ * so that a client which takes its fields over, and then sends them alone, does not take those away.
  */
 
 import { hasReason } from '@dinghy/shared/api/errors'
@@ -20,7 +21,7 @@ export function managerName({ fieldManager, actor }: WriteContext): string {
   return (fieldManager ?? actor.split('/')[0] ?? '').slice(0, maxName)
 }
 
-/** Call when `next` is final. `previous` is undefined on creation. */
+/** Call when `next` has its defaults, and before admission. `previous` is undefined on creation. */
 export function recordOwners(
   definition: ResourceDefinition,
   next: KubernetesObject,

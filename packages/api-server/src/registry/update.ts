@@ -82,6 +82,7 @@ async function attemptUpdate(
   requireSameRevision(requested, sent, current)
   const rules = rulesFor(definition, subresource)
   const selected = rules.select(defaultAndConvert(requested, definition, sent), previous)
+  recordOwners(definition, selected, previous, subresource, context, parts.clock.now())
   const request: AdmissionRequest = {
     operation: 'UPDATE',
     definition,
@@ -107,7 +108,6 @@ async function attemptUpdate(
     if (rules.isAuthored) bumpGeneration(definition, next, previous)
     requireValidUpdate(definition, rules, next, previous, context)
     next.metadata.resourceVersion = previous.metadata.resourceVersion
-    recordOwners(definition, next, previous, subresource, context, parts.clock.now())
     const deleted = isReadyToGo(next, previous)
     const settle = await parts.admission.validate(request)
     try {

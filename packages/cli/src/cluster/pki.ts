@@ -51,12 +51,15 @@ const server = ['digital signature', 'key encipherment', 'server auth']
 const client = ['digital signature', 'key encipherment', 'client auth']
 
 /** Who is who, by the names that upstream's roles are bound to. Pure. */
-export function identitiesOf({ nodes, dns }: Pick<ClusterConfig, 'nodes' | 'dns'>): Record<string, Subject> {
+export function identitiesOf(config: Pick<ClusterConfig, 'network' | 'nodes' | 'dns'>): Record<string, Subject> {
+  const { network, nodes, dns } = config
   return {
     admin: { user: 'kubernetes-admin', groups: ['kubeadm:cluster-admins'] },
     'controller-manager': { user: 'system:kube-controller-manager', groups: [] },
     scheduler: { user: 'system:kube-scheduler', groups: [] },
     proxy: { user: 'system:kube-proxy', groups: [] },
+    // Who leads to the nodes from outside of their networks.
+    ...(network === 'machines' ? { gateway: { user: 'system:kube-proxy', groups: [] } } : {}),
     // kubeadm's CoreDNS runs as a pod, by this account.
     ...(dns ? { dns: { user: 'system:serviceaccount:kube-system:coredns', groups: ['system:serviceaccounts'] } } : {}),
     ...Object.fromEntries(

@@ -55,9 +55,9 @@ function putPod(name: string): void {
   server.put(Pods, { ...pod, spec: { ...pod.spec, ...spec }, status })
 }
 
-function putAutoscaler(spec: Partial<HorizontalPodAutoscaler['spec']> = {}): void {
+function putAutoscaler(spec: Partial<HorizontalPodAutoscaler['spec']> = {}, name = 'web'): void {
   server.put(HorizontalPodAutoscalers, {
-    metadata: metaOf('web'),
+    metadata: metaOf(name),
     spec: {
       scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
       minReplicas: 1,
@@ -114,6 +114,22 @@ test('bounds go before metrics, and nothing scales what was scaled to zero', asy
   replicas = 0
   await loop.until(() => condition('ScalingActive')?.[1] === 'ScalingDisabled')
   expect(replicas).toBe(0)
+})
+
+test('two that count the same pods stand back, until one of them goes', async () => {
+  replicas = 1
+  putPod('a')
+  usage = { a: '100m' }
+  putAutoscaler({ maxReplicas: 1 })
+  loop.start(HorizontalPodAutoscalerController)
+  await loop.until(() => condition('ScalingActive')?.[0] === 'True')
+  putAutoscaler({}, 'rival')
+  const message = 'pods by selector app=web are controlled by multiple HPAs: [{rival default} {web default}]'
+  await loop.until(() => loop.events.includes(`AmbiguousSelector ${message}`))
+  await loop.until(() => condition('ScalingActive')?.[1] === 'AmbiguousSelector')
+  expect(replicas).toBe(1)
+  server.remove(HorizontalPodAutoscalers, 'rival', 'default')
+  await loop.until(() => condition('ScalingActive')?.[1] === 'ValidMetricFound')
 })
 
 test('a metric that cannot be read is told, and does not let the number shrink', async () => {

@@ -16,7 +16,7 @@ import { setCondition } from '@dinghy/shared/api/conditions'
 import { messageOf } from '@dinghy/shared/api/message-of'
 import { HorizontalPodAutoscalers, Pods } from '@dinghy/shared/api/resources'
 import { sameJson } from '@dinghy/shared/api/same-json'
-import { parseLabelSelector } from '@dinghy/shared/api/selectors'
+import { matchesLabels, parseLabelSelector, type Selector } from '@dinghy/shared/api/selectors'
 import { rfc3339 } from '@dinghy/shared/api/time'
 import type { HorizontalPodAutoscaler, Pod } from '@dinghy/shared/api/types'
 import { EventRecorder } from '@dinghy/shared/client/events'
@@ -42,6 +42,8 @@ interface Memory {
   spec: Autoscaler['spec']
   lookedAtMs: number
   history: ScaleHistory
+  /** Of the pods that the target had at the last look. */
+  selector?: Selector
 }
 
 /** What a look comes to, besides the conditions that it set. */
@@ -91,7 +93,8 @@ export class HorizontalPodAutoscalerController implements Controller {
       return requeueAfter(memory.lookedAtMs + periodMs - now)
     }
     const { uid } = autoscaler.metadata
-    const looked: Memory = { uid, spec: autoscaler.spec, lookedAtMs: now, history: memory?.history ?? noHistory }
+    const { history, selector } = memory ?? { history: noHistory }
+    const looked: Memory = { uid, spec: autoscaler.spec, lookedAtMs: now, history, ...(selector ? { selector } : {}) }
     this.#memories.set(key, looked)
     await this.#look(autoscaler, looked, context)
     return requeueAfter(periodMs)
@@ -198,6 +201,14 @@ export class HorizontalPodAutoscalerController implements Controller {
     }
     const parsed = parseLabelSelector(selector)
     const pods = this.#pods.lister.list({ namespace, selector: parsed })
+    const rivals = this.#autoscalersOf(autoscaler, parsed, pods)
+    if (rivals.length > 1) {
+      const listed = rivals.map((rival) => `{${rival} ${namespace}}`).join(' ')
+      const message = `pods by selector ${selector} are controlled by multiple HPAs: [${listed}]`
+      this.#events.event(autoscaler, 'Warning', 'AmbiguousSelector', message)
+      this.#events.event(autoscaler, 'Warning', 'FailedComputeMetricsReplicas', message)
+      return { metrics: [], conditions: this.#told(conditions, 'ScalingActive', false, 'AmbiguousSelector', message) }
+    }
     const { autoscalerTuning } = this.#deps.flags
     const specReplicas = scale.spec.replicas ?? 0
     const tuning = { ...autoscalerTuning, now: this.#deps.clock.now() }
@@ -222,6 +233,16 @@ export class HorizontalPodAutoscalerController implements Controller {
       metrics,
       conditions: this.#told(conditions, 'ScalingActive', true, 'ValidMetricFound', message),
     }
+  }
+
+  /** Names of the autoscalers that count any of the pods as theirs: itself, and with luck nobody else. */
+  #autoscalersOf({ metadata: { name: own, namespace = '' } }: Autoscaler, selector: Selector, pods: Pod[]): string[] {
+    const mine = this.#memories.get(`${namespace}/${own}`)
+    if (mine) mine.selector = selector
+    return this.#autoscalers.lister.list({ namespace }).flatMap(({ metadata }) => {
+      const theirs = this.#memories.get(`${namespace}/${metadata.name}`)?.selector
+      return theirs && pods.some((pod) => matchesLabels(theirs, pod.metadata.labels)) ? [metadata.name] : []
+    })
   }
 
   async #evaluateAll(autoscaler: Autoscaler, target: Parameters<typeof evaluate>[1], context: ReconcileContext) {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createLogger } from '@dinghy/shared/process/logger'
 import { alwaysAllow } from '../../auth/authorize.ts'
-import { endpointOf } from '../../http/service-endpoint.ts'
+import { backendOf } from '../../http/service-endpoint.ts'
 import { pod, storeFixture } from '../../testing/store-fixture.ts'
 import { type Answer, patchAnswer, webhookFixture } from '../../testing/webhook-fixture.ts'
 import { WebhookClient } from '../../webhooks/webhook-client.ts'
@@ -15,7 +15,7 @@ beforeEach(async () => {
   fixture = storeFixture((reader, { resources, clock }) => {
     const client = new WebhookClient({
       clock,
-      locateService: (namespace, name, port) => endpointOf(reader, namespace, name, String(port)),
+      locateService: (namespace, name, port) => backendOf(reader, namespace, name, port),
     })
     const log = createLogger({ name: 'test', level: 'error', clock, write: () => {} })
     const deps = { reader, resources, authorizer: alwaysAllow, client, log }
@@ -239,6 +239,16 @@ describe('a validating webhook', () => {
     })
     hook.answers['/check'] = () => ({ allowed: true })
     const service = { namespace: 'default', name: 'hook', path: '/check', port: 8443 }
+    await configure('validating', 'a', { clientConfig: { service, caBundle: hook.caBundle } })
+    await fixture.create('pods', pod('web'))
+    expect(hook.asked).toHaveLength(1)
+  })
+
+  test('is reached by a Service that is the name of another machine', async () => {
+    const spec = { type: 'ExternalName', externalName: 'localhost' }
+    await fixture.create('services', { metadata: { name: 'hook' }, spec })
+    hook.answers['/check'] = () => ({ allowed: true })
+    const service = { namespace: 'default', name: 'hook', path: '/check', port: hook.port }
     await configure('validating', 'a', { clientConfig: { service, caBundle: hook.caBundle } })
     await fixture.create('pods', pod('web'))
     expect(hook.asked).toHaveLength(1)
