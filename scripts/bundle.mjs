@@ -11,7 +11,8 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { context } from 'esbuild'
 import { root } from './bootstrap.mjs'
-import { makeSnapshot, snapshotFiles } from './snapshot.mjs'
+import { holdRehearsal } from './rehearsal.mjs'
+import { bundleForSnapshot, makeSnapshot, snapshotFiles } from './snapshot.mjs'
 
 /** Each has a main; the other packages are libraries and become part of these. */
 const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'registry', 'node-agent', 'proxy', 'dns', 'cli']
@@ -48,8 +49,12 @@ const leaveOutWhatIsNeverUsed = {
 
 const isWatching = process.argv.includes('--watch')
 
+function outdirOf(name) {
+  return join(root, 'packages', name, 'dist', 'bundle')
+}
+
 async function bundle(name) {
-  const outdir = join(root, 'packages', name, 'dist', 'bundle')
+  const outdir = outdirOf(name)
   const options = {
     entryPoints: [join(root, 'packages', name, 'src', 'main.ts')],
     bundle: true,
@@ -71,7 +76,11 @@ async function bundle(name) {
     plugins: [
       ...plugins,
       whenBundled(name, outdir, async () => {
-        if (withSnapshot.has(name)) await makeSnapshot({ ...options, plugins, outdir })
+        if (!withSnapshot.has(name)) return
+        await bundleForSnapshot({ ...options, plugins, outdir })
+        // What was compiled of an earlier text is of no use.
+        await rm(join(outdir, 'main.cache'), { force: true })
+        if (isWatching) await makeSnapshot(name, outdir)
       }),
     ],
   })
@@ -144,3 +153,7 @@ function keepOwnUrls(outdir) {
 }
 
 await Promise.all(packages.map(bundle))
+if (!isWatching) {
+  await holdRehearsal(Object.fromEntries([...withSnapshot].map((name) => [name, outdirOf(name)])))
+  await Promise.all([...withSnapshot].map((name) => makeSnapshot(name, outdirOf(name))))
+}

@@ -3,31 +3,52 @@
  * `node --build-snapshot`. A component that wakes from one saves a third of the processor time of its start, which
  * ten processes need at the same moment. Parsing and running 1.2 MB of libraries is what it saves.
  *
- *   main.ts ─esbuild─► main.cjs ─node --build-snapshot─► main.blob + snapshot.json     beside the bundle, main.js
+ *   main.ts ─esbuild─► main.cjs ──node --build-snapshot──► main.blob + snapshot.json     beside the bundle, main.js
+ *                          └─► rehearsal ─► main.cache ─┘
  *
- * snapshot.json says which Node, with which V8 flags, in which directory the snapshot is of; the supervisor wakes a
- * component from it only if all of that is so (packages/cli/src/supervisor/snapshot.ts), and else starts the bundle.
+ * A snapshot keeps the compiled code of functions that have been called, and none of a start has been when it is made.
+ * So a cluster is started and stopped once (rehearsal.mjs), and what its processes have compiled goes into the
+ * snapshots: 10 to 40 ms less for each. Without it, as in `npm run watch`, all works and takes a little longer.
+ *
+ * snapshot.json says which Node, with which V8 flags, in which directory the snapshot is of, and what Node is told to
+ * wake it; the supervisor does so only if all of that is so (packages/cli/src/supervisor/snapshot.ts), and else starts
+ * the bundle.
  *
  * Node can keep no process that has loaded node:http, node:https, node:http2 or node:tls. So these are loaded when
  * something of them is first used; their tables (METHODS, STATUS_CODES) are copied when the project is built.
  */
 
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import http2 from 'node:http2'
 import https from 'node:https'
 import { join } from 'node:path'
 import tls from 'node:tls'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { cachedDataVersionTag } from 'node:v8'
 import { build } from 'esbuild'
 
-export const snapshotFiles = ['main.cjs', 'main.blob', 'snapshot.json']
+export const snapshotFiles = ['main.cjs', 'main.cache', 'main.blob', 'snapshot.json']
 
-/** `options`: those of the bundle. */
-export async function makeSnapshot({ outdir, ...options }) {
+/**
+ * V8's flags of a component. They are given when the snapshot is made, because a flag that a process sets itself makes
+ * V8 refuse the code of Node's own modules that Node brings along compiled: 15 ms of processor time.
+ *
+ * undici's parser is one large WebAssembly function; to optimize it takes 100 ms, and we do not need it that fast.
+ * Nothing else is optimized in the middle of a start either; runMain (shared/src/process/main.ts) allows it afterwards.
+ */
+const componentFlags = ['--liftoff-only', '--no-opt']
+
+/** The command line is quick without; and it compares V8's flags with those of snapshots, which are written by none. */
+export function flagsOf(name) {
+  return name === 'cli' ? [] : componentFlags
+}
+
+/** Writes main.cjs. `options`: those of the bundle. */
+export async function bundleForSnapshot({ outdir, ...options }) {
   const source = join(outdir, 'main.cjs')
   const url = pathToFileURL(join(outdir, 'main.js')).href
   await build({
@@ -45,21 +66,35 @@ export async function makeSnapshot({ outdir, ...options }) {
     banner: { js: requireAnything(url) },
     plugins: [loadLate, compareLate, ...options.plugins],
   })
+}
+
+/** What Node is told to wake the component, or what else it shall be told in the place of that. */
+export async function writeFacts(outdir, flags) {
+  const facts = { node: process.version, v8: cachedDataVersionTag(), directory: outdir, flags }
+  await writeFile(join(outdir, 'snapshot.json'), JSON.stringify(facts))
+}
+
+/** Of main.cjs, and of main.cache if a rehearsal has written one. */
+export async function makeSnapshot(name, outdir) {
+  const [source, cache] = [join(outdir, 'main.cjs'), join(outdir, 'main.cache')]
   const [blob, facts] = [join(outdir, 'main.blob'), join(outdir, 'snapshot.json')]
   const temporary = `${blob}.${process.pid}`
   // A process that starts just now must not read half of it, nor one that does not go with snapshot.json.
   await rm(facts, { force: true })
   try {
-    const flags = ['--no-warnings', '--snapshot-blob', temporary, '--build-snapshot', source]
-    await promisify(execFile)(process.execPath, flags)
+    const flags = [...flagsOf(name), '--no-warnings', '--snapshot-blob', temporary, '--build-snapshot', loader]
+    await promisify(execFile)(process.execPath, [...flags, source, ...(existsSync(cache) ? [cache] : [])])
   } catch (error) {
     // Some builds of Node cannot make any. All works without, only its start takes longer.
     console.warn(`no snapshot was made of ${outdir}: ${error.message}`)
     return
   }
   await rename(temporary, blob)
-  await writeFile(facts, JSON.stringify({ node: process.version, v8: cachedDataVersionTag(), directory: outdir }))
+  await writeFacts(outdir, [...flagsOf(name), '--snapshot-blob', blob])
 }
+
+/** Runs main.cjs. */
+export const loader = fileURLToPath(new URL('load-main.cjs', import.meta.url))
 
 /** A snapshot's own `require` knows nothing but Node's modules; packages that are loaded late are asked for by ours. */
 function requireAnything(url) {

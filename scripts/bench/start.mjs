@@ -105,6 +105,7 @@ const told = new Map([
   ['serving the Docker Engine API', 'listening'],
   ['serving logs and exec', 'kubelet server listening'],
   ['registered the node', 'node registered'],
+  ['ready', 'ready'],
 ])
 
 /** In hundredths of a second, as the kernel counts. */

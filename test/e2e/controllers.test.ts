@@ -24,11 +24,8 @@ describe.skipIf(!hasKubectl)(`controllers${hasKubectl ? '' : ' (skipped: there i
 
   beforeAll(() => {
     const autoscaler = 'controller.horizontal-pod-autoscaler'
-    cluster.up(
-      `${autoscaler}-sync-period=1s`,
-      `${autoscaler}-cpu-initialization-period=0s`,
-      `${autoscaler}-downscale-stabilization=3s`,
-    )
+    const quick = ['sync-period=1s', 'cpu-initialization-period=0s', 'downscale-stabilization=3s']
+    cluster.up(...quick.flatMap((setting) => ['--set', `${autoscaler}-${setting}`]))
     kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests() }))
   })
   afterAll(() => cluster.destroy())

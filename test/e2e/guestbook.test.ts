@@ -65,7 +65,7 @@ describe('a newcomer', () => {
       'scheduler',
       'controller',
       'runtime',
-      ...(process.getuid?.() === 0 ? ['dns'] : []),
+      ...(process.getuid?.() === 0 ? ['dns', 'gateway'] : []),
       ...['node-1', 'node-2', 'node-3'].flatMap((node) => [`node-agent-${node}`, `proxy-${node}`]),
     ])
     const { items } = await cluster.core.listNode()

@@ -60,7 +60,7 @@ const house: Record<string, Plan> = {
       'deps',
       'children',
       'history service-account',
-      'certificates cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca stateful-set volume',
+      'certificates cluster-role-aggregation daemon-set deployment disruption endpoint-slice garbage-collector horizontal-pod-autoscaler job namespace node-lifecycle pod-gc replica-set resource-quota root-ca service-load-balancer stateful-set volume',
       'cron-job endpoints replication-controller',
       'main',
     ],
@@ -88,11 +88,23 @@ const house: Record<string, Plan> = {
   registry: { uses: ['images', 'shared'], floors: ['registry-store', 'registry-server', 'main'] },
   'node-agent': {
     uses: ['shared'],
-    floors: ['docker', 'observed', 'probes', 'containers', 'volumes', 'pods', 'node', 'server', 'node-agent', 'main'],
+    floors: [
+      'docker',
+      'observed',
+      'network',
+      'probes',
+      'containers',
+      'volumes',
+      'pods',
+      'node',
+      'server',
+      'node-agent',
+      'main',
+    ],
   },
   proxy: {
     uses: ['shared'],
-    floors: ['rules', 'origins balancer', 'forwarder', 'udp-forwarder', 'listeners', 'start-proxy', 'main'],
+    floors: ['rules run-command', 'userspace nftables health-check-ports', 'gateway policy', 'start-proxy', 'main'],
   },
   dns: {
     uses: ['shared'],
@@ -105,7 +117,7 @@ const house: Record<string, Plan> = {
   },
   cli: {
     uses: ['compose', 'clients', 'shared'],
-    floors: ['cluster', 'supervisor', 'commands', 'main'],
+    floors: ['cluster', 'machines', 'supervisor', 'commands', 'main'],
   },
   testing: { uses: ['shared'], floors: ['*'] },
 }

@@ -25,9 +25,13 @@ runMain({
   name: 'api-server',
   flags: {
     listen: {
+      type: 'list',
+      default: ['127.0.0.1:6443'],
+      help: 'addresses to serve the API on, host:port, and unix:FILE after the first; those of this machine only',
+    },
+    'advertise-address': {
       type: 'string',
-      default: '127.0.0.1:6443',
-      help: 'address to serve the API on, host:port; loopback only',
+      help: 'the address of this server that stands in the Service kubernetes (default: the first of --listen)',
     },
     storage: { type: 'string', default: 'sqlite', oneOf: ['sqlite'], help: 'where objects are kept' },
     database: {
@@ -119,7 +123,8 @@ runMain({
     const audit = await auditOf(flags, { clock, log })
     const server = await startServer(
       {
-        listen: flags.listen,
+        listen: addresses(flags.listen),
+        advertiseAddress: flags.advertiseAddress,
         serviceCidr: flags.serviceCidr,
         nodePortRange: flags.nodePortRange,
         defaultTolerationSeconds: flags.defaultTolerationSeconds,
@@ -159,6 +164,11 @@ runMain({
     }
   },
 })
+
+function addresses([first, ...others]: string[]): [string, ...string[]] {
+  if (first === undefined) throw new FlagError('--listen needs an address')
+  return [first, ...others]
+}
 
 function admissionPlugin(name: string): string {
   if (name === ownerReferencesPermissionName) return name

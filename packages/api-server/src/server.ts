@@ -5,7 +5,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClientTls } from '@dinghy/shared/http/client'
-import { type Listening, parseHostPort, type ServerTls } from '@dinghy/shared/http/listen-address'
+import { type Listening, parseListenAddress, type ServerTls } from '@dinghy/shared/http/listen-address'
 import type { Health } from '@dinghy/shared/process/health'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
@@ -73,8 +73,10 @@ import type { Storage } from './storage/storage.ts'
 import { WebhookClient } from './webhooks/webhook-client.ts'
 
 export interface ServerOptions {
-  /** host:port; port 0 takes any. */
-  listen: string
+  /** host:port each, where port 0 takes any; after the first one also unix:FILE. */
+  listen: readonly [string, ...string[]]
+  /** Which of its addresses pods find it at; the first one if nothing is said. */
+  advertiseAddress?: string | undefined
   /** "127.96.0.0/16" */
   serviceCidr: string
   /** "30000-32767" */
@@ -192,12 +194,10 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   ]
   await Promise.all([bootstrapCluster(services), ensureFlowControlDefaults(services.store.parts)])
   flowControl.load()
-  const listening = await http.listen({
-    ...parseHostPort(options.listen),
-    tls: tls && listenerTls(tls),
-  })
+  const listening = await listenOnAll(http, options)
   if (options.adminSocket !== undefined) await http.listen({ socketPath: options.adminSocket })
-  const { host, port } = listening
+  const { host: firstHost, port } = listening
+  const host = options.advertiseAddress ?? firstHost
   const authorities = { clients: tls?.clientAuthority, frontProxies: frontProxy?.authority }
   const { dns } = options
   await bootstrapNamespaces({ store, resources, host, port, serviceRange, authorities, dns })
@@ -274,6 +274,18 @@ function wire(options: ServerOptions, { schema, storage, clock, log }: ServerPar
     maxTokenSeconds: options.maxTokenSeconds,
     webhooks,
   }
+}
+
+/** Returns the first. */
+async function listenOnAll(
+  http: ReturnType<typeof createApiServer>,
+  { listen, tls }: ServerOptions,
+): Promise<Listening> {
+  const [first, ...others] = listen
+  const at = (address: string) => ({ ...parseListenAddress(address), tls: tls && listenerTls(tls) })
+  const listening = await http.listen(at(first))
+  for (const address of others) await http.listen(at(address))
+  return listening
 }
 
 /** Clients are asked for a certificate, and not turned away for want of one: they may have a token. */

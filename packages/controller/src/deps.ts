@@ -55,6 +55,8 @@ export interface ControllerFlags {
   }
   /** The PEM of the cluster's authority, for kube-root-ca.crt; without it there are no such ConfigMaps. */
   rootCa?: string | undefined
+  /** Where the addresses of Services of type LoadBalancer come from; without it they stay pending. */
+  loadBalancerPool?: { first: string; last: string } | undefined
   /** Below it stand the volumes of the provisioner dinghy.io/host-path; without it there is no such provisioner. */
   volumeRoot?: string | undefined
   /** Signs the certificates that were approved; without it none is signed. */

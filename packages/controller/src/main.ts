@@ -44,6 +44,8 @@ import { ReplicationManager } from './replication-controller/replication-control
 import { ResourceQuotaController } from './resource-quota/resource-quota-controller.ts'
 import { RootCaController } from './root-ca/root-ca-controller.ts'
 import { ServiceAccountController } from './service-account/service-account-controller.ts'
+import { parsePool, type AddressPool } from './service-load-balancer/address-pool.ts'
+import { ServiceLoadBalancerController } from './service-load-balancer/service-load-balancer-controller.ts'
 import { StatefulSetController } from './stateful-set/stateful-set-controller.ts'
 import { PersistentVolumeBinder } from './volume/binder.ts'
 import { ClaimProtectionController } from './volume/claim-protection.ts'
@@ -71,6 +73,8 @@ const controllers: ControllerClass[] = [
   EndpointSliceController,
   EndpointsController,
   EndpointSliceMirroringController,
+  // How they are reached from outside.
+  ServiceLoadBalancerController,
   // How claims find their volumes.
   PersistentVolumeBinder,
   VolumePhaseController,
@@ -154,6 +158,10 @@ runMain({
       default: '8760h',
       help: 'the longest that such a certificate is good for',
     },
+    'load-balancer-pool': {
+      type: 'string',
+      help: 'addresses for Services of type LoadBalancer, as in 172.30.0.201-172.30.0.250; without it they stay pending',
+    },
     'volume-root': {
       type: 'string',
       help: 'where dinghy.io/host-path makes its volumes; without it there is neither that provisioner nor its class',
@@ -166,6 +174,7 @@ runMain({
     health.addCheck('caches', () => isWorking || isWaiting)
     const client = new ApiClient({ ...(await readKubeconfig(flags.kubeconfig)), userAgent: 'controller' })
 
+    const loadBalancerPool = poolOf(flags.loadBalancerPool)
     async function work(signal: AbortSignal): Promise<void> {
       const informers = new Informers(client, { clock, log })
       const deps: ControllerDeps = {
@@ -187,6 +196,7 @@ runMain({
           rootCa: flags.rootCaFile === undefined ? undefined : readFileSync(flags.rootCaFile, 'utf8'),
           signingAuthority: signingAuthority(flags),
           signingDurationSeconds: flags.clusterSigningDuration / 1000,
+          loadBalancerPool,
           volumeRoot: flags.volumeRoot ? resolve(flags.volumeRoot) : undefined,
         },
       }
@@ -206,6 +216,12 @@ runMain({
     await runWithLease({ client, clock, name: 'kube-controller-manager', identity, log, onWaiting }, work, signal)
   },
 })
+
+function poolOf(text: string | undefined): AddressPool | undefined {
+  const pool = text === undefined ? undefined : parsePool(text)
+  if (text !== undefined && !pool) throw new FlagError(`--load-balancer-pool: "${text}" is no range of addresses`)
+  return pool
+}
 
 interface SigningFlags {
   clusterSigningCertFile?: string | undefined

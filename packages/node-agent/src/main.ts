@@ -33,6 +33,13 @@ runMain({
       required: true,
       help: 'the range that the pods of this node get their addresses from',
     },
+    network: {
+      type: 'string',
+      default: 'loopback',
+      oneOf: ['loopback', 'cni'],
+      help: "where pods get their network from: the engine's networks, or the namespace that this agent lives in",
+    },
+    'network-namespace': { type: 'string', help: 'with cni: the file that holds that namespace, for hostNetwork pods' },
     'docker-socket': { type: 'string', required: true, help: 'the unix socket of the container runtime' },
     root: { type: 'string', required: true, help: 'the directory for volumes and other files of pods' },
     'log-directory': { type: 'string', help: 'where the components of the cluster log; served at /logs/' },
@@ -77,6 +84,7 @@ runMain({
         node: flags.nodeName,
         address: flags.nodeAddress,
         podCidr: flags.podCidr,
+        namespaceFile: namespaceFile(flags),
         kubeletPort: flags.kubeletPort,
         dockerSocket: flags.dockerSocket,
         root: flags.root,
@@ -97,6 +105,12 @@ runMain({
     )
   },
 })
+
+function namespaceFile(flags: { network: string; networkNamespace?: string | undefined }): string | undefined {
+  if (flags.network !== 'cni') return undefined
+  if (flags.networkNamespace === undefined) throw new FlagError('--network cni needs --network-namespace')
+  return flags.networkNamespace
+}
 
 interface TlsFlags {
   tlsCertFile?: string | undefined

@@ -63,6 +63,7 @@ function startAgent(): void {
       node: 'node-1',
       address: '127.0.0.1',
       podCidr: '127.0.0.0/24',
+      namespaceFile: undefined,
       kubeletPort: 0,
       dockerSocket: join(directory, 'docker.sock'),
       root: join(directory, 'node-1'),

@@ -20,11 +20,13 @@ import type { Credentials } from '@dinghy/shared/client/kubeconfig'
 import { EventRecorder } from '@dinghy/shared/client/events'
 import { Informers } from '@dinghy/shared/client/informer'
 import type { Pod } from '@dinghy/shared/api/types'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import type { ServerTls } from '@dinghy/shared/http/listen-address'
 import { ImagePuller } from './containers/image-puller.ts'
 import type { DnsSettings } from './containers/pod-dns.ts'
 import { DockerClient } from './docker/docker-client.ts'
+import { CniNetwork } from './network/cni-network.ts'
+import { EngineNetwork } from './network/engine-network.ts'
 import { readMachine } from './node/machine.ts'
 import { LiveNode } from './node/live-node.ts'
 import { NodeLease } from './node/node-lease.ts'
@@ -60,6 +62,8 @@ export interface NodeAgentOptions {
   node: string
   address: string
   podCidr: string
+  /** The network namespace in which this agent lives, and into which it plugs pods; else pods are on the engine's. */
+  namespaceFile: string | undefined
   kubeletPort: number
   dockerSocket: string
   root: string
@@ -102,8 +106,12 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
   const tokens = new ServiceAccountTokens(client, clock)
   const volumes = new PodVolumes({ root, client, objects, tokens, clock })
   const podDirectory = (uid: string) => volumes.podDirectory(uid)
-  const network = { name: node, subnet: options.podCidr, gateway: address, node }
-  const observer = new PodObserver(docker, podDirectory)
+  const { podCidr, namespaceFile } = options
+  const network =
+    namespaceFile === undefined
+      ? new EngineNetwork(docker, { node, subnet: podCidr, gateway: address })
+      : new CniNetwork({ docker, node, podCidr, namespaceFile })
+  const observer = new PodObserver(docker, podDirectory, network)
   const runtime = new PodRuntime({
     docker,
     observer,
@@ -113,7 +121,7 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     node,
     nodeAddress: address,
     allocatable: () => live.facts.allocatable,
-    network: network.name,
+    network,
     sandboxImage,
     dns,
   })
@@ -176,7 +184,8 @@ export async function runNodeAgent(options: NodeAgentOptions, signal: AbortSigna
     root,
     periodMs: options.statusPeriodMs,
   })
-  const lease = new NodeLease({ client, clock, log, node, periodMs: options.leasePeriodMs })
+  const { leasePeriodMs: periodMs } = options
+  const lease = new NodeLease({ client, clock, log, node, periodMs, onReachable: () => informers.reconnect() })
   const stats = new StatsSummary({ docker, observer, clock, node })
   const lookup = new ContainerLookup(pods.lister, observer)
   const { tls, logDirectory } = options

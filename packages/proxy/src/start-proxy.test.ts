@@ -56,7 +56,8 @@ function start(): void {
   const client = new ApiClient({ server: server.url, userAgent: 'kube-proxy/n1' })
   const debug = { addPage: (path: string, page: DebugPage) => void pages.set(path, page) }
   const node = { name: 'n1', address: '127.0.0.1' }
-  running = startProxy({ client, clock, log, health, metrics, debug, node }, stop.signal)
+  const deps = { client, clock, log, health, metrics, debug, node, mode: 'loopback', clusterCidr: '' } as const
+  running = startProxy(deps, stop.signal)
 }
 
 /** Starts a server that says its words to whoever connects, and returns its port. */

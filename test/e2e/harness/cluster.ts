@@ -38,20 +38,23 @@ export class Cluster {
   readonly stateDir = mkdtempSync(join(tmpdir(), 'dinghy-test-'))
   readonly #nodes: number
   readonly #user: User | undefined
+  readonly #flags: string[]
 
-  /** `user` runs the cluster, if that is another than who runs the tests. */
-  constructor(nodes = 3, user?: User) {
+  /** `user` runs the cluster, if that is another than who runs the tests; `flags` are further ones of `up`. */
+  constructor(nodes = 3, user?: User, flags: string[] = []) {
     this.#nodes = nodes
     this.#user = user
+    this.#flags = flags
     if (user) chownSync(this.stateDir, user.uid, user.gid)
   }
 
-  /** `flags` are component.flag=value. */
-  up(...flags: string[]): void {
+  /** `options` for this start alone. */
+  up(...options: string[]): void {
     // No test asks a name server of this machine; an ordinary user's cluster has no DNS at all.
     const hasDns = !this.#user && process.getuid?.() === 0
-    const settings = [...(hasDns ? ['dns.resolv-conf='] : []), ...flags].flatMap((flag) => ['--set', flag])
-    const { code, stderr } = this.dinghy('up', '--detach', '--nodes', String(this.#nodes), ...settings)
+    const settings = hasDns ? ['--set', 'dns.resolv-conf='] : []
+    const words = [...settings, ...this.#flags, ...options]
+    const { code, stderr } = this.dinghy('up', '--detach', '--nodes', String(this.#nodes), ...words)
     if (code !== 0) throw new Error(`dinghy up ended with ${code}: ${stderr}\n${this.logTail('supervisor')}`)
   }
 

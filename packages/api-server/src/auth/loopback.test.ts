@@ -7,6 +7,8 @@ test.each([
   { host: '[::1]:6443' },
   { host: 'kubernetes.default.svc:443' },
   { host: '127.64.0.1' },
+  { host: '10.96.0.1:443' },
+  { host: '172.30.0.1:6443' },
   { host: 'api.localhost:1' },
   { host: '127.0.0.1:6443', origin: 'http://localhost:3000' },
   {},
@@ -15,7 +17,8 @@ test.each([
 test.each([
   { host: 'evil.example:6443' },
   { host: '127.0.0.1.evil.example' },
-  { host: '10.0.0.7:6443' },
+  { host: '10.96.0.1.evil.example:443' },
+  { host: '10.96.0.1:443', origin: 'http://10.0.0.7' },
   { host: '127.0.0.1:6443', origin: 'https://evil.example' },
   { host: '127.0.0.1:6443', origin: 'null' },
   { host: '127.0.0.1:6443', origin: 'http://localhost.evil.example' },

@@ -1,8 +1,9 @@
 /**
- * Who may speak to this server at all: programs of this machine.
+ * Who may speak to this server at all: programs of this machine, its nodes and pods among them.
  *
- * It listens on loopback only, so a connection is local by nature; what is left are browsers on this machine that serve
- * a stranger. A page that rebinds its own DNS name to 127.0.0.1 shows in Host, a page of another site in Origin.
+ * It listens on this machine's loopback and on its end of the cluster's switch only, so a connection is local by
+ * nature; what is left are browsers on this machine that serve a stranger. A page that rebinds its own DNS name to one
+ * of these addresses shows in Host, a page of another site in Origin.
  */
 
 import type { IncomingHttpHeaders } from 'node:http'
@@ -12,7 +13,8 @@ import { StatusError } from '@dinghy/shared/api/errors'
 /** Throws Forbidden unless Host, and Origin if there is one, name this machine. */
 export function requireLocal(headers: IncomingHttpHeaders): void {
   const { host, origin } = headers
-  if (host !== undefined && !isLoopbackAuthority(host)) throw refused(`Host ${JSON.stringify(host)} is not loopback`)
+  if (host !== undefined && !isLoopbackAuthority(host) && !isAddress(host))
+    throw refused(`Host ${JSON.stringify(host)} is not loopback`)
   if (origin !== undefined && !isLoopbackOrigin(origin))
     throw refused(`Origin ${JSON.stringify(origin)} is not loopback`)
 }
@@ -27,6 +29,11 @@ const inClusterNames = new Set([
 
 /** Clients say the same every time. */
 let lastFound = ''
+
+/** Nobody can rebind an address: pods call the one of the Service kubernetes. */
+function isAddress(authority: string): boolean {
+  return isIP(authority.replace(/:\d+$/, '')) === 4
+}
 
 function isLoopbackAuthority(authority: string): boolean {
   if (authority !== lastFound && !namesLoopback(authority)) return false

@@ -3,10 +3,11 @@
  *
  * Callers may rely on: the headers go out at once; an event's bytes are rendered once and shared by all watchers that
  * want the same form; a client that reads slowly slows only its own stream, and is cut off when storage gives up on it.
- * Errors after the headers travel as an ERROR event, as upstream; clients then list and watch anew.
+ * What happens at once leaves in one write, and the more clients watch, the longer each rests after a write, so that
+ * all together never cost more than a part of the processor. Errors after the headers travel as an ERROR event, as upstream; clients then list and watch anew.
  */
 
-import { Readable } from 'node:stream'
+import { eventStream } from './event-stream.ts'
 import { toStatus } from '@dinghy/shared/api/errors'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { apiVersionOf } from '@dinghy/shared/api/resources'
@@ -20,9 +21,11 @@ import type { Format } from './negotiation.ts'
 import type { Reply } from './reply.ts'
 import type { TableOptions } from './represent.ts'
 import { metadataOnly, tableOf } from './represent.ts'
+import { WritePace } from './write-pace.ts'
 
 const bookmarkIntervalMs = 60_000
 const minTimeoutSeconds = 1800
+const pace = new WritePace()
 
 export interface WatchStreamOptions {
   clock: Clock
@@ -39,36 +42,40 @@ export interface WatchStreamOptions {
  */
 export function watchReply(
   definition: () => ResourceDefinition,
-  events: AsyncIterable<ObjectEvent>,
+  events: AsyncIterable<ObjectEvent[]>,
   stop: () => void,
   options: WatchStreamOptions,
 ): Reply {
   const lines = linesOf(definition, events, stop, options)
-  return { code: 200, contentType: options.format.mediaType, body: Readable.from(lines, { objectMode: false }) }
+  return { code: 200, contentType: options.format.mediaType, body: eventStream(lines) }
 }
 
 async function* linesOf(
   definition: () => ResourceDefinition,
-  events: AsyncIterable<ObjectEvent>,
+  events: AsyncIterable<ObjectEvent[]>,
   stop: () => void,
   options: WatchStreamOptions,
-): AsyncIterable<Buffer> {
+): AsyncIterable<Buffer[]> {
   const { clock, allowBookmarks } = options
   // Upstream spreads the ends of endless watches over half an hour, so that not all clients come back at once.
   const seconds = options.timeoutSeconds ?? minTimeoutSeconds * (1 + Math.random())
   const timeout = clock.setTimeout(stop, seconds * 1000)
   const bookmarks = allowBookmarks ? repeat(clock, bookmarkIntervalMs, options.requestBookmark) : undefined
   const render = renderer(definition, options)
+  pace.open()
   try {
-    for await (const event of events) {
-      if (event.type === 'BOOKMARK' && !allowBookmarks) continue
-      yield render(event)
+    for await (const batch of events) {
+      const told = allowBookmarks ? batch : batch.filter(({ type }) => type !== 'BOOKMARK')
+      if (told.length === 0) continue
+      yield told.map(render)
+      await pace.rest(clock)
     }
   } catch (error) {
     // The stream breaks, and with it the connection.
     if (error instanceof SlowWatcher) throw error
-    yield line('ERROR', JSON.stringify(toStatus(error)))
+    yield [line('ERROR', JSON.stringify(toStatus(error)))]
   } finally {
+    pace.close()
     clock.clear(timeout)
     bookmarks?.()
   }

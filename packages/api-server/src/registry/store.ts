@@ -55,7 +55,7 @@ export class Store {
     definition: ResourceDefinition,
     request: WatchRequest,
     signal: AbortSignal,
-  ): Promise<AsyncIterable<ObjectEvent>> {
+  ): Promise<AsyncIterable<ObjectEvent[]>> {
     return watchObjects(this.parts, definition, request, signal)
   }
 

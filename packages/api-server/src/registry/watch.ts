@@ -9,7 +9,7 @@
 import { badRequest, invalid } from '@dinghy/shared/api/errors'
 import { forbidden } from '@dinghy/shared/api/field-errors'
 import type { ChangeEvent } from '../storage/recent-events.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { Storage, StorageEvent } from '../storage/storage.ts'
 import { Entry } from '../storage/storage.ts'
 import { listPage, matches } from './list.ts'
 import { parseResourceVersion } from './list-request.ts'
@@ -36,13 +36,16 @@ export interface WatchRequest {
   onStart?: (requestBookmark: () => void) => void
 }
 
-/** Rejects at once for a request that makes no sense; a past that is gone is thrown from the iteration. */
+/**
+ * All at once that have happened since the last ones. Rejects at once for a request that makes no sense; a past that is
+ * gone is thrown from the iteration.
+ */
 export async function watchObjects(
   parts: Pick<StoreParts, 'storage' | 'resources'>,
   definition: ResourceDefinition,
   request: WatchRequest,
   signal: AbortSignal,
-): Promise<AsyncIterable<ObjectEvent>> {
+): Promise<AsyncIterable<ObjectEvent[]>> {
   validate(request)
   const { initial, from } = await start(parts.storage, definition, request)
   return events(parts, definition, request, initial, from, signal)
@@ -55,26 +58,36 @@ async function* events(
   initial: Entry[],
   from: number,
   signal: AbortSignal,
-): AsyncGenerator<ObjectEvent> {
+): AsyncGenerator<ObjectEvent[]> {
   try {
     const live = storage.watch(keyPrefix(definition.storage, request.namespace), from, signal)
     request.onStart?.(() => live.requestProgress())
-    for (const entry of initial) yield { type: 'ADDED', revision: entry.revision, entry }
-    if (request.sendInitialEvents) yield { type: 'BOOKMARK', revision: from, initialEventsEnd: true }
-    for await (const event of live) {
-      if (event.type === 'PROGRESS') {
-        yield { type: 'BOOKMARK', revision: event.revision }
-        continue
-      }
+    for (const entry of initial) yield [{ type: 'ADDED', revision: entry.revision, entry }]
+    if (request.sendInitialEvents) yield [{ type: 'BOOKMARK', revision: from, initialEventsEnd: true }]
+    for await (const batch of live.batches()) {
       // A watch outlives changes of the definition, and shows objects as it says by now.
       const current = resources.current(definition)
-      await prepare(current, event.previous ? [event.entry, event.previous] : [event.entry])
-      const shown = transition(event, (entry) => matches(request.selection, current, entry))
-      if (shown) yield shown
+      if (current.storage.view) await prepare(current, batch.flatMap(entriesOf))
+      const isMatch = (entry: Entry) => matches(request.selection, current, entry)
+      const shown: ObjectEvent[] = []
+      for (const event of batch) {
+        const told = event.type === 'PROGRESS' ? bookmarkAt(event.revision) : transition(event, isMatch)
+        if (told) shown.push(told)
+      }
+      if (shown.length > 0) yield shown
     }
   } catch (error) {
     throw asStatusError('watch', error)
   }
+}
+
+function entriesOf(event: StorageEvent): Entry[] {
+  if (event.type === 'PROGRESS') return []
+  return event.previous ? [event.entry, event.previous] : [event.entry]
+}
+
+function bookmarkAt(revision: number): ObjectEvent {
+  return { type: 'BOOKMARK', revision }
 }
 
 /** What a watcher who sees only matching objects is told of a change, if anything. */

@@ -76,6 +76,8 @@ export type StorageEvent =
   | { type: 'PROGRESS'; revision: number }
 
 export interface StorageWatch extends AsyncIterable<StorageEvent> {
+  /** The same events, all at once that have happened since the last batch. */
+  batches(): AsyncIterable<StorageEvent[]>
   /** Puts a PROGRESS event behind the events that are waiting (etcd's WatchProgressRequest). */
   requestProgress(): void
 }

@@ -59,16 +59,20 @@ export class Watcher implements StorageWatch {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<StorageEvent> {
+    for await (const batch of this.batches()) yield* batch
+  }
+
+  async *batches(): AsyncGenerator<StorageEvent[]> {
     try {
       for (const event of this.#past) {
-        yield event
+        yield [event]
         if (this.#signal.aborted) return
       }
       while (!this.#signal.aborted) {
         if (this.#failure) throw this.#failure
         const events = this.#queue
         this.#queue = []
-        yield* events
+        if (events.length > 0) yield events
         if (this.#queue.length === 0 && !this.#failure) await this.#more()
       }
     } finally {

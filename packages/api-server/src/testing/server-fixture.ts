@@ -38,7 +38,7 @@ export async function serverFixture(
   const log: string[] = []
   const server = await startServer(
     {
-      listen: '127.0.0.1:0',
+      listen: ['127.0.0.1:0'],
       serviceCidr: '127.96.0.0/16',
       nodePortRange: '30000-32767',
       defaultTolerationSeconds: 300,

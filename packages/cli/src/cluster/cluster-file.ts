@@ -3,7 +3,8 @@
  * beside their manifests. Flags on the command line count more.
  *
  *   nodes: 5
- *   driver: process
+ *   driver: linux
+ *   network: machines
  *   logLevel: debug
  *   settings:
  *     controller:
@@ -19,11 +20,12 @@ import type { Settings } from './settings.ts'
 export interface ClusterFile {
   nodes?: string
   driver?: string
+  network?: string
   logLevel?: string
   settings?: Settings
 }
 
-const scalars = ['nodes', 'driver', 'logLevel'] as const
+const scalars = ['nodes', 'driver', 'network', 'logLevel'] as const
 
 export async function readClusterFile(path: string): Promise<ClusterFile> {
   const { parse } = await import('yaml')

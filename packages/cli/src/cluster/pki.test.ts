@@ -6,8 +6,13 @@ import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
 import { newSigningKey } from '@dinghy/shared/pki/signing-key'
 import { subjectOfText } from '@dinghy/shared/pki/subject'
 import { someConfig, temporaryState } from '../testing/temporary-state.ts'
-import { ensurePki, identitiesOf, kubeconfigFor } from './pki.ts'
-import type { StateDir } from './state-dir.ts'
+import { ensureControlPlanePki, ensureIdentities, identitiesOf, kubeconfigFor } from './pki.ts'
+import type { ClusterConfig, StateDir } from './state-dir.ts'
+
+function ensurePki(config: ClusterConfig, state: StateDir, server: string, now: number): void {
+  ensureControlPlanePki(config, state, now)
+  ensureIdentities(config, state, server, now)
+}
 
 const url = 'https://127.0.0.1:6474'
 const now = Date.parse('2026-01-01T00:00:00Z')
@@ -148,4 +153,16 @@ test('a person gets a certificate of their own', async () => {
   expect(certificate.subject.split('\n')).toEqual(['O=dev', 'CN=jane'])
   expect(Date.parse(certificate.validTo)).toBe(now + 3_600_000)
   expect(kubeconfigFor(someConfig, state, url)['current-context']).toBe('dinghy-two')
+})
+
+test('in machines mode nodes find the API server on their switch, and it answers to that address', async () => {
+  const state = temporaryState()
+  ensurePki({ ...someConfig, network: 'machines', slot: 0 }, state, url, now)
+  const certificate = certificateOf(state, 'pki/apiserver.crt')
+  for (const address of ['127.0.0.1', '172.30.0.1', '10.96.0.1']) expect(certificate.checkIP(address)).toBe(address)
+  expect(certificateOf(state, 'nodes/node-2/pki/kubelet.crt').checkIP('172.30.0.12')).toBe('172.30.0.12')
+  const serverOf = async (name: string) => (await readKubeconfig(state.identity(name))).server
+  expect(await serverOf('kubelet-node-2')).toBe('https://172.30.0.1:6474')
+  expect(await serverOf('proxy')).toBe('https://172.30.0.1:6474')
+  expect(await serverOf('scheduler')).toBe(url)
 })

@@ -40,7 +40,7 @@ test('a dinghy.yaml becomes what up is told', async () => {
 })
 
 test.each([
-  [{ node: 5 }, 'f: there is no "node"; it may have nodes, driver, logLevel, settings'],
+  [{ node: 5 }, 'f: there is no "node"; it may have nodes, driver, network, logLevel, settings'],
   [[], 'f must be a map of names to values'],
   [{ nodes: {} }, 'f: nodes must be one value'],
   [{ settings: { controller: 5 } }, 'f: settings.controller must be a map'],

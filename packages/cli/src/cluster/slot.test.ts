@@ -1,14 +1,6 @@
 import { expect, test } from 'vitest'
-import { holdSlot, nodeAddress, podCidr, preferredSlot, serviceCidr, slots } from './slot.ts'
-
-test('gives every slot addresses of its own', () => {
-  expect([nodeAddress(0, 1), podCidr(0, 1), serviceCidr(0)]).toEqual(['127.64.1.1', '127.64.1.0/24', '127.96.0.0/16'])
-  expect([nodeAddress(31, 3), podCidr(31, 3), serviceCidr(31)]).toEqual([
-    '127.95.3.1',
-    '127.95.3.0/24',
-    '127.127.0.0/16',
-  ])
-})
+import { slots } from './addresses.ts'
+import { holdSlot, preferredSlot } from './slot.ts'
 
 test('has the ordinary cluster at the beginning and every other one at a place that stays', () => {
   expect(preferredSlot(undefined)).toBe(0)
@@ -19,13 +11,21 @@ test('has the ordinary cluster at the beginning and every other one at a place t
 })
 
 test('gives a slot to one cluster at a time', async () => {
-  const first = await holdSlot(undefined, 30)
-  const second = await holdSlot(undefined, first.slot)
+  const first = await holdSlot({ preferred: 30 })
+  const second = await holdSlot({ preferred: first.slot })
   try {
     expect(second.slot).not.toBe(first.slot)
-    await expect(holdSlot(first.slot, 0)).rejects.toThrow('in use by another running cluster')
+    await expect(holdSlot({ wanted: first.slot, preferred: 0 })).rejects.toThrow('in use by another running cluster')
   } finally {
     first.hold.close()
     second.hold.close()
   }
+})
+
+test('passes over a slot whose addresses lead elsewhere, and says why the own one cannot be had', async () => {
+  const whyTaken = (slot: number) => (slot === 30 ? 'a route is in the way' : undefined)
+  const { slot, hold } = await holdSlot({ preferred: 30, whyTaken })
+  hold.close()
+  expect(slot).not.toBe(30)
+  await expect(holdSlot({ wanted: 30, preferred: 0, whyTaken })).rejects.toThrow('a route is in the way')
 })

@@ -1,45 +1,16 @@
 /**
- * Which part of 127.0.0.0/8 a cluster has.
+ * Which slot a cluster has: a number that all its addresses come from (addresses.ts), so that clusters which run side
+ * by side never give out the same ones.
  *
- * The loopback network is shared by everything on this machine, so two clusters must not give out the same addresses.
- * There are 32 slots; slot s has nodes and pods in 127.(64+s).0.0/16 and Services in 127.(96+s).0.0/16. A running
- * cluster holds its slot by listening on 127.(64+s).0.1: the kernel frees it when the supervisor dies, however it dies.
+ * A running cluster holds its slot by listening on 127.(64+s).0.1, whatever its network mode: the kernel frees it when
+ * the supervisor dies, however it dies.
  */
 
 import { createHash } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
+import { slots } from './addresses.ts'
 
-export const slots = 32
 const holdPort = 7946
-
-export function nodeAddress(slot: number, node: number): string {
-  return `127.${64 + slot}.${node}.1`
-}
-/** Where its nodes and pods are. */
-export function nodeRange(slot: number): string {
-  return `127.${64 + slot}.0.0/16`
-}
-export function podCidr(slot: number, node: number): string {
-  return `127.${64 + slot}.${node}.0/24`
-}
-export function serviceCidr(slot: number): string {
-  return `127.${96 + slot}.0.0/16`
-}
-
-/** Of the Service "kube-dns": the tenth of the range, as kubeadm has it. */
-export function dnsServiceAddress(slot: number): string {
-  return `127.${96 + slot}.0.10`
-}
-
-/** Where the DNS server itself listens, behind that Service: host:port. */
-export function dnsListenAddress(slot: number): string {
-  return `127.${64 + slot}.0.53:5353`
-}
-
-/** Of the Service "kubernetes": the first of the range, as upstream has it. */
-export function serviceAddress(slot: number): string {
-  return `127.${96 + slot}.0.1`
-}
 
 /**
  * Where a new cluster looks first: the ordinary one at the beginning, as documentation expects, any other at a place of
@@ -49,21 +20,33 @@ export function preferredSlot(ofItsOwn: string | undefined): number {
   return ofItsOwn === undefined ? 0 : createHash('sha256').update(ofItsOwn).digest().readUInt32BE(0) % slots
 }
 
-/**
- * Takes a slot until the returned server is closed: the `wanted` one, or else the first that is free from `preferred`
- * on.
- */
-export async function holdSlot(wanted: number | undefined, preferred: number): Promise<{ slot: number; hold: Server }> {
+export interface SlotOptions {
+  /** The cluster's since an earlier start: this one or none. */
+  wanted?: number | undefined
+  /** Where a new cluster looks first. */
+  preferred: number
+  /** Why a slot cannot be had, apart from other clusters that run. */
+  whyTaken?: (slot: number) => string | undefined
+}
+
+/** Takes a slot until the returned server is closed. */
+export async function holdSlot(options: SlotOptions): Promise<{ slot: number; hold: Server }> {
+  const { wanted, preferred, whyTaken = () => undefined } = options
   const all = Array.from({ length: slots }, (_, index) => (preferred + index) % slots)
-  const candidates = wanted === undefined ? all : [wanted]
-  for (const slot of candidates) {
+  let why: string | undefined
+  for (const slot of wanted === undefined ? all : [wanted]) {
+    why = whyTaken(slot)
+    if (why !== undefined) continue
     const hold = await listen(`127.${64 + slot}.0.1`)
     if (hold) return { slot, hold }
   }
+  if (wanted !== undefined) {
+    throw new Error(
+      `this cluster's addresses (slot ${wanted}) are in use${why === undefined ? ' by another running cluster; stop that one first' : `: ${why}`}`,
+    )
+  }
   throw new Error(
-    wanted === undefined
-      ? `all ${slots} address ranges are in use by running clusters; stop one with \`dinghy down --cluster NAME\``
-      : `this cluster's addresses (127.${64 + wanted}.0.0/16) are in use by another running cluster; stop that one first`,
+    `all ${slots} address ranges are in use${why === undefined ? ' by running clusters; stop one with `dinghy down --cluster NAME`' : `: ${why}`}`,
   )
 }
 

@@ -22,24 +22,37 @@ import {
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import type { NetworkMode } from './addresses.ts'
 import type { Settings } from './settings.ts'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
 
 export interface NodeConfig {
   name: string
+  /** Which addresses it has; its place in the list if nothing is said (nodes.ts). */
+  number?: number
   /** Stopped by `dinghy node stop`: it stays down over the next `up` too. */
   stopped?: boolean
+  /** `dinghy node cut`: its cable is pulled. */
+  cut?: boolean
+  /** `dinghy node delay`: what goes to it is late by this, as `tc` writes it. */
+  delay?: string
 }
 
 export interface ClusterConfig {
   cluster: string
-  /** Which 127.x range this cluster's nodes, pods and Services have; see slot.ts. */
+  /** Which addresses this cluster's nodes, pods and Services have; see addresses.ts. */
   slot: number
+  /** Decided at the first `up`. Clusters from before there were machines have none: theirs is loopback. */
+  network?: NetworkMode
   apiPort: number
   nodes: NodeConfig[]
   driver: string
   /** Whether there is a DNS server: programs ask port 53, and not everybody may listen there (low-ports.ts). */
   dns?: boolean
+  /** An ordinary user's machines: what they have for the machine is a namespace, too (machines/user-namespace.ts). */
+  rootless?: boolean
+  /** Whether `nft` is installed, by which nodes that are machines forward Services. */
+  nft?: boolean
   /** Flags of the components, from `--set` and dinghy.yaml. */
   settings?: Settings
   logLevel?: string
@@ -97,11 +110,27 @@ export class StateDir {
   get adminUrl(): string {
     return `unix://${this.adminSocket}`
   }
+  /** The API server as its clients know it, for the gateway that leads there from another network. */
+  get apiServerSocket(): string {
+    return this.#socket('kubernetes.sock')
+  }
+  /** By which the gateway reaches into the network of a node. */
+  dialSocket(node: string): string {
+    return this.#socket(join('run', `proxy-${node}.sock`))
+  }
   get supervisorSocket(): string {
     return this.#socket('supervisor.sock')
   }
   get supervisorPid(): string {
     return join(this.root, 'supervisor.pid')
+  }
+  /** Files that hold the network namespaces of nodes that are machines. */
+  get machines(): string {
+    return join(this.root, 'machines')
+  }
+  /** Where a component that has a network of its own serves health and debugging. */
+  debugSocket(component: string): string {
+    return this.#socket(join('run', `${component}.debug.sock`))
   }
   log(component: string): string {
     return join(this.root, 'logs', `${component}.log`)
@@ -170,7 +199,7 @@ export class StateDir {
     const path = join(this.root, name)
     if (Buffer.byteLength(path) < 100) return path
     const short = createHash('sha256').update(this.root).digest('hex').slice(0, 16)
-    return join(tmpdir(), `dinghy-${short}`, name)
+    return join(tmpdir(), `dinghy-${short}`, name.replaceAll('/', '-'))
   }
 }
 
@@ -198,6 +227,7 @@ const directories = ['logs', 'run', 'nodes', 'runtime']
 const names = [
   marker,
   ...directories,
+  'machines',
   'volumes',
   'pki',
   'identities',
@@ -208,6 +238,7 @@ const names = [
   'encryption.key',
   'docker.sock',
   'kubernetes-admin.sock',
+  'kubernetes.sock',
   'supervisor.sock',
   'supervisor.pid',
 ]

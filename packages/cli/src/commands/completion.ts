@@ -19,7 +19,7 @@ export function completion(wholeProgram: () => Promise<Command>): Command {
     .addArgument(new Argument('<shell>', 'which shell').choices(['bash', 'zsh', 'fish']))
     .action(
       exitWith(async (_options: object, shell) => {
-        console.log(scriptFor(shell as Shell, wordsOf(await wholeProgram())))
+        console.log(scriptFor(shell, wordsOf(await wholeProgram())))
         return 0
       }),
     )

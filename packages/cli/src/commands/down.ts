@@ -10,6 +10,7 @@ import type { Command } from 'commander'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { parseDuration } from '@dinghy/shared/api/duration'
 import { type ClusterConfig, DamagedConfig, type StateDir } from '../cluster/state-dir.ts'
+import { removeMachines } from '../machines/machines.ts'
 import { askStatus, askWaiting, HungSupervisor, killSupervisor, stopCluster } from '../supervisor/control-client.ts'
 import { stopOrphans } from '../supervisor/orphans.ts'
 import { killStrays } from '../supervisor/strays.ts'
@@ -69,6 +70,7 @@ async function stopLeft(state: StateDir, stopping: StopOptions): Promise<void> {
     ? stopOrphans(config, state, { graceMs, onWaiting: (names) => (left = names) }, systemClock)
     : Promise.resolve(0)
   const orphans = await showWhile(work, () => waitingText(left), { clock: systemClock })
+  await removeMachines(state.machines, config?.network === 'machines' ? config.slot : undefined)
   if (orphans > 0) console.log(`stopped ${orphans} containers that a killed supervisor had left running`)
   else if (!stopping.atOnce) console.log(`no cluster is running in ${state.root}`)
 }

@@ -55,7 +55,7 @@ async function run(verb: GateVerb, options: GateOptions, target = ''): Promise<n
       `there is no "${name}" in this cluster; it has ${components.map(({ name }) => name).join(', ')}`,
     )
   }
-  const debug = component.pid === undefined ? undefined : readRunFile(state.runFile(name), component.pid)
+  const debug = component.pid === undefined ? undefined : readRunFile(state.runFile(name), component.pid)?.debug
   if (debug === undefined) throw new Error(`${name} is not running`)
   const queues = await askGates(debug, verb, loop)
   if (Object.keys(queues).length === 0) throw new Error(`${name} has no control loops`)

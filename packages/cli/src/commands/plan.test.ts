@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { plan } from './plan.ts'
+import { networkFor, plan } from './plan.ts'
 
 const before = {
   cluster: 'dinghy',
@@ -43,4 +43,19 @@ test.each([
   [{ set: ['x'] }, undefined, 'COMPONENT.FLAG=VALUE'],
 ])('refuses %j', (options, existing, message) => {
   expect(() => plan(options, existing)).toThrow(message)
+})
+
+test.each([
+  ['auto, at first', {}, undefined, 'auto'],
+  ['what is asked for', { network: 'machines' }, undefined, 'machines'],
+  ['what it has', {}, { ...before, network: 'machines' as const }, 'machines'],
+  ['loopback, from before there were machines', {}, before, 'loopback'],
+])('a cluster has the network %s', (_what, options, existing, network) => {
+  expect(networkFor(options, existing)).toBe(network)
+})
+
+test('a network is one of three, and stays', () => {
+  expect(networkFor({}, undefined, { network: 'loopback' })).toBe('loopback')
+  expect(() => networkFor({ network: 'vlan' }, undefined)).toThrow('--network takes auto, machines or loopback')
+  expect(() => networkFor({ network: 'machines' }, before)).toThrow("this cluster's network is loopback")
 })

@@ -5,6 +5,7 @@
 import { UsageError } from '@dinghy/clients/command-line/command'
 import type { ClusterFile } from '../cluster/cluster-file.ts'
 import { mergeSettings, settingsOf } from '../cluster/settings.ts'
+import { withNewNode } from '../cluster/nodes.ts'
 import type { ClusterConfig, NodeConfig } from '../cluster/state-dir.ts'
 import { clusterName, type ClusterOptions } from './cluster-command.ts'
 
@@ -12,14 +13,19 @@ export interface UpOptions extends ClusterOptions {
   detach?: boolean
   nodes?: string
   driver?: string
+  network?: string
   config?: string
   set?: string[]
   logLevel?: string
   acceptDataLoss?: boolean
 }
 
-export type Plan = Pick<ClusterConfig, 'cluster' | 'nodes' | 'driver' | 'dns' | 'settings' | 'logLevel'>
+export type Plan = Pick<
+  ClusterConfig,
+  'cluster' | 'network' | 'nodes' | 'driver' | 'dns' | 'nft' | 'rootless' | 'settings' | 'logLevel'
+>
 
+const networks = ['auto', 'machines', 'loopback'] as const
 const drivers = ['auto', 'process', 'linux', 'oci']
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
 
@@ -43,13 +49,32 @@ export function plan(options: UpOptions, before: ClusterConfig | undefined, file
   }
 }
 
+/** Which network a cluster is to have: a cluster keeps the one that it was made with. Pure. */
+export function networkFor(
+  { network: option }: Pick<UpOptions, 'network'>,
+  before: ClusterConfig | undefined,
+  file: ClusterFile = {},
+): (typeof networks)[number] {
+  const text = option ?? file.network
+  const asked = networks.find((one) => one === (text ?? 'auto'))
+  if (!asked) throw new UsageError(`--network takes auto, machines or loopback, not "${text}"`)
+  if (!before) return asked
+  const { network = 'loopback' } = before
+  if (asked !== 'auto' && asked !== network) {
+    throw new UsageError(`this cluster's network is ${network}; start afresh with \`dinghy down --wipe\` for another`)
+  }
+  return network
+}
+
 function nodesFor(asked: string | undefined, before: NodeConfig[]): NodeConfig[] {
   const count = asked === undefined ? before.length || 3 : Number(asked)
   if (!Number.isInteger(count) || count < 1 || count > 250) {
     throw new UsageError(`--nodes takes a number from 1 to 250, not "${asked}"`)
   }
   if (count < before.length) {
-    throw new UsageError(`this cluster has ${before.length} nodes; start afresh with \`dinghy down --wipe\` for fewer`)
+    throw new UsageError(`this cluster has ${before.length} nodes; \`dinghy node remove NAME\` takes one away`)
   }
-  return Array.from({ length: count }, (_, index) => before[index] ?? { name: `node-${index + 1}` })
+  let nodes = before
+  while (nodes.length < count) nodes = withNewNode(nodes)
+  return nodes
 }

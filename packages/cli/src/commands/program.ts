@@ -62,6 +62,10 @@ const entries: Record<string, Entry> = {
     summary: 'what differs in the cluster between two revisions',
     load: async () => (await import('./diff.ts')).diff(),
   },
+  'explain-connection': {
+    summary: 'whether NetworkPolicies let a connection through, and why',
+    load: async () => (await import('./explain-connection.ts')).explainConnection(),
+  },
   'explain-schedule': {
     summary: 'why a pod is on its node: what each plugin says',
     load: async () => (await import('./explain-schedule.ts')).explainSchedule(),

@@ -4,7 +4,7 @@
 
 import { type Command, Option } from 'commander'
 import { exitWith } from '@dinghy/clients/command-line/command'
-import { nodeRange } from '../cluster/slot.ts'
+import { addressesOf } from '../cluster/addresses.ts'
 import { statusOfRunning } from '../supervisor/control-client.ts'
 import type { ClusterStatus } from '../supervisor/control-server.ts'
 import { bold, dim, green, red, yellow } from '@dinghy/clients/command-line/colors'
@@ -27,15 +27,17 @@ async function run(options: StatusOptions): Promise<number> {
   return current.ready && current.trouble === undefined ? 0 : 1
 }
 
-function forPrograms({ cluster, ready, components, kubeconfig, dockerHost, slot, trouble }: ClusterStatus): object {
+function forPrograms(status: ClusterStatus): object {
+  const { cluster, ready, components, kubeconfig, dockerHost, slot, network, trouble } = status
   const listed = components.map(({ name, pid, ready, restarts, stopped, paused, reason }) => {
     return { name, pid: pid ?? null, ready, restarts, stopped, paused, ...(reason === undefined ? {} : { reason }) }
   })
-  return { cluster, ready, components: listed, kubeconfig, dockerHost, slot, ...(trouble ? { trouble } : {}) }
+  return { cluster, ready, components: listed, kubeconfig, dockerHost, slot, network, ...(trouble ? { trouble } : {}) }
 }
 
 /** Pure. */
-export function render({ cluster, components, server, kubeconfig, dockerHost, slot, trouble }: ClusterStatus): string {
+export function render(status: ClusterStatus): string {
+  const { cluster, components, server, kubeconfig, dockerHost, trouble } = status
   const width = Math.max(...components.map(({ name }) => name.length))
   const rows = components.map((component) => {
     const { name, pid, restarts } = component
@@ -48,10 +50,21 @@ export function render({ cluster, components, server, kubeconfig, dockerHost, sl
     ...(trouble === undefined ? [] : ['', `  ${red(trouble)}`]),
     '',
     `  API server  ${server}`,
-    `  nodes       ${nodeRange(slot)} (slot ${slot}); node ports also on localhost`,
+    ...networkLines(status),
     `  kubeconfig  ${kubeconfig}`,
     `  docker      ${dockerHost}`,
   ].join('\n')
+}
+
+function networkLines(status: ClusterStatus): string[] {
+  const { slot, network } = status
+  const { nodeRange, podRange, serviceRange } = addressesOf(status)
+  if (network === 'loopback') return [`  nodes       ${nodeRange} (slot ${slot}); node ports also on localhost`]
+  return [
+    `  nodes       ${nodeRange} (slot ${slot}), each a network namespace; node ports also on localhost`,
+    `  pods        ${podRange}`,
+    `  Services    ${serviceRange}`,
+  ]
 }
 
 function stateText({ ready, stopped, silent, pid }: ClusterStatus['components'][number]): string {

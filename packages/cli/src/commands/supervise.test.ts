@@ -32,8 +32,8 @@ beforeEach(() => {
 })
 
 function up(clock = systemClock): Promise<number> {
-  const { startProcess, askHealth } = processes
-  return supervise(someConfig, state, ' --state-dir X', { clock, host, startProcess, askHealth })
+  const { startProcess, askHealth, hasBecomeReady } = processes
+  return supervise(someConfig, state, ' --state-dir X', { clock, host, startProcess, askHealth, hasBecomeReady })
 }
 
 /** One whose nodes never become Ready. */

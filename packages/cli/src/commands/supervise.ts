@@ -9,11 +9,13 @@ import { dirname } from 'node:path'
 import { type Clock, systemClock } from '@dinghy/shared/api/clock'
 import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig-file'
 import { diskTrouble } from '../cluster/disk.ts'
-import { ensurePki, kubeconfigFor } from '../cluster/pki.ts'
+import { ensureControlPlanePki, ensureIdentities, kubeconfigFor } from '../cluster/pki.ts'
 import { freeApiPort, isPortFree } from '../cluster/ports.ts'
+import { readRoutes, whyTaken } from '../cluster/machine-routes.ts'
 import { holdSlot, preferredSlot } from '../cluster/slot.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from '../supervisor/components.ts'
+import { Machines } from '../machines/machines.ts'
 import { writeSupervisorPid } from '../supervisor/control-client.ts'
 import type { serveControl } from '../supervisor/control-server.ts'
 import { waitForLeftovers } from '../supervisor/leftovers.ts'
@@ -31,9 +33,10 @@ const graceMs = 5_000
 const diskCheckMs = 2_000
 /** For the answer to whoever asked for the stop. */
 const closeWithinMs = 1_000
+const withoutNft = 'nft is not installed: Services are forwarded in user space, and NetworkPolicies are not in force'
 
 /** What `up` needs of the world around it; tests bring their own. */
-export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth'> {
+export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth' | 'hasBecomeReady'> {
   clock: Clock
   /** Gives us signals, and leads to whoever typed `up --detach`. */
   host: EventEmitter & { send?: ((message: string) => unknown) | undefined }
@@ -50,7 +53,11 @@ export async function supervise(
   const startedAt = performance.now()
   await waitForLeftovers(state, clock)
   const before = state.readConfig()
-  const { slot, hold } = await holdSlot(before?.slot, preferredSlot(isOrdinary(state) ? undefined : state.root))
+  const { slot, hold } = await holdSlot({
+    wanted: before?.slot,
+    preferred: preferredSlot(isOrdinary(state) ? undefined : state.root),
+    ...(plan.network === 'machines' && !plan.rootless ? { whyTaken: takenBesides(before?.slot) } : {}),
+  })
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
 
@@ -66,8 +73,10 @@ export async function supervise(
   let componentsAreReady = () => {}
   // A node agent is ready when its node is Ready, so this is what people mean by "the cluster is up".
   const componentsReady = new Promise<undefined>((resolve) => (componentsAreReady = () => resolve(undefined)))
+  const machines = config.network === 'machines' ? new Machines(config, state) : undefined
   const supervisor = new Supervisor({
     ...deps,
+    machines,
     config,
     state,
     hold,
@@ -103,14 +112,21 @@ export async function supervise(
   let control: Awaited<ReturnType<typeof serveControl>> | undefined
   try {
     // It takes longest until it serves, and needs no certificates.
-    await supervisor.startRuntime()
+    await supervisor.startKeeper('runtime')
+    const made = machines?.make()
     const url = apiServerUrl(config)
-    ensurePki(config, state, url, clock.now())
-    supervisor.start()
+    ensureControlPlanePki(config, state, clock.now())
+    // The API server listens on the switch, and nodes live in their namespaces.
+    progress.note(await made)
+    if (machines && !config.nft) progress.note(withoutNft)
+    await supervisor.startKeeper('api-server')
+    ensureIdentities(config, state, url, clock.now())
+    const starting = supervisor.start()
     await writeKubeconfig(state.kubeconfig, kubeconfigFor(config, state, url))
     // Loaded when the components are on their way: what they do takes longer.
     const controlServer = await import('../supervisor/control-server.ts')
     control = await controlServer.serveControl({ supervisor, state, stop })
+    await starting
     const waiting = AbortSignal.any([stopping.signal, started.signal])
     const settled = Promise.race([componentsReady, failed, untilFull(state, clock, waiting), aborted])
     failure = await showWhile(settled, () => progress.missing(), { clock, output: process.stdout })
@@ -149,6 +165,11 @@ async function untilFull(state: StateDir, clock: Clock, signal: AbortSignal): Pr
 
 function waitingText(names: string[]): string | undefined {
   return names.length === 0 ? undefined : `  waiting for ${some(names)}`
+}
+
+function takenBesides(own: number | undefined): (slot: number) => string | undefined {
+  const routes = readRoutes()
+  return (slot) => whyTaken(slot, routes, slot === own)
 }
 
 async function apiPortFor(before: ClusterConfig | undefined, slot: number): Promise<number> {

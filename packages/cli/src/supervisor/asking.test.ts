@@ -2,18 +2,25 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { writeFileSync } from 'node:fs'
-import { expect, onTestFinished, test } from 'vitest'
+import { dirname } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { ListenAddress } from '@dinghy/shared/http/listen-address'
 import { HttpServer } from '@dinghy/shared/http/server'
+import { writeRunFile } from '@dinghy/shared/process/run-file'
 import { temporaryState } from '../testing/temporary-state.ts'
 import { complaintOf } from './complaint.ts'
 import { askGates, pausedQueues } from './gates.ts'
-import { askHealth, readRunFile } from './health.ts'
+import { askHealth, hasBecomeReady, readRunFile } from './health.ts'
 import { NoAnswer, send } from './http.ts'
+import { watchRunFiles } from './run-files.ts'
 
-async function listening(routes: (server: HttpServer) => void): Promise<string> {
+async function listening(
+  routes: (server: HttpServer) => void,
+  address: ListenAddress = { host: '127.0.0.1', port: 0 },
+): Promise<string> {
   const server = new HttpServer()
   routes(server)
-  const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
+  const { url } = await server.listen(address)
   onTestFinished(() => server.close(0))
   return url
 }
@@ -51,8 +58,25 @@ test('the health of a component by its run file', async () => {
   expect(await askHealth(file, 7, 1_000)).toBe('not ready')
   publish(await silent())
   expect(await askHealth(file, 7, 30)).toBe('silent')
+  publish(await listening(({ app }) => void app.get('/readyz', () => 'ok'), { socketPath: `${file}.sock` }))
+  expect(await askHealth(file, 7, 1_000)).toBe('ready')
   writeFileSync(file, '{')
   expect(() => readRunFile(file)).toThrow(SyntaxError)
+})
+
+test('a component has become ready when its run file says so, and whoever watches hears of it', async () => {
+  const state = temporaryState()
+  const file = state.runFile('scheduler')
+  const heard: string[] = []
+  const watching = watchRunFiles(dirname(file), (name) => heard.push(name))
+  onTestFinished(() => watching.close())
+  expect(hasBecomeReady(file, 7)).toBe(false)
+  writeRunFile(file, { name: 'scheduler', pid: 7, debug: '' })
+  expect(hasBecomeReady(file, 7)).toBe(false)
+  await vi.waitFor(() => expect(heard).toContain('scheduler'))
+  writeRunFile(file, { name: 'scheduler', pid: 7, debug: '', readyAt: 1 })
+  expect([hasBecomeReady(file, 7), hasBecomeReady(file, 8)]).toEqual([true, false])
+  expect(() => watchRunFiles('/nowhere', () => undefined)).toThrow('ENOENT')
 })
 
 test('a component that is not ready says why: in its last words, or by its checks', async () => {

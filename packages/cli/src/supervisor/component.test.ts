@@ -6,6 +6,7 @@ import { Component } from './component.ts'
 function componentOf(processes: FakeProcesses) {
   const clock = new FakeClock()
   const changes: string[] = []
+  const asked: unknown[] = []
   const spec = { name: 'runtime', kind: 'runtime', fixed: [], args: [] }
   const component: Component = new Component(spec, {
     clock,
@@ -15,9 +16,10 @@ function componentOf(processes: FakeProcesses) {
       changes.push(pid === undefined ? 'gone' : ready ? 'ready' : silent ? 'silent' : 'up')
     },
     startProcess: processes.startProcess,
-    askHealth: processes.askHealth,
+    askHealth: (runFile, pid, timeoutMs) => (asked.push(pid), processes.askHealth(runFile, pid, timeoutMs)),
+    hasBecomeReady: processes.hasBecomeReady,
   })
-  return { component, clock, changes }
+  return { component, clock, changes, asked }
 }
 
 test('is ready when its process says so, and goes when it is told to', async () => {
@@ -33,6 +35,37 @@ test('is ready when its process says so, and goes when it is told to', async () 
   expect(await component.stop()).toBe('stopped')
   expect(component.status()).toMatchObject({ pid: undefined, ready: false, stopped: true })
   expect(changes).toEqual(['up', 'ready', 'gone'])
+})
+
+test('a new process is not asked: it says by itself that it is ready, and is heard at once', async () => {
+  const processes = new FakeProcesses()
+  processes.onStart = (process) => (process.health = 'starting')
+  const { component, clock, asked } = componentOf(processes)
+  component.start()
+  await clock.advance(150)
+  processes.of('runtime').health = 'ready'
+  await clock.advance(1)
+  expect(component.status().ready).toBe(false)
+  component.published()
+  await clock.advance(0)
+  expect(component.status().ready).toBe(true)
+  await clock.advance(4_999)
+  expect(asked).toEqual([])
+  await clock.advance(1)
+  expect(asked).toEqual([1_000])
+  await component.stop()
+})
+
+test('one that says nothing is asked in the end', async () => {
+  const processes = new FakeProcesses()
+  processes.onStart = (process) => (process.health = 'silent')
+  const { component, clock, asked } = componentOf(processes)
+  component.start()
+  await clock.advance(4_900)
+  expect([asked, component.status().silent]).toEqual([[], false])
+  await clock.advance(100)
+  expect([asked, component.status().silent]).toEqual([[1_000], true])
+  await component.stop()
 })
 
 test('is started again at once when it dies, then with growing pauses, which end when it has lived for a while', async () => {

@@ -8,7 +8,7 @@
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ComponentSpec } from './components.ts'
-import { type AskHealth, askHealth, type Health } from './health.ts'
+import { type AskHealth, askHealth, type HasBecomeReady, hasBecomeReady, type Health } from './health.ts'
 import { type RunningProcess, type StartProcess, startProcess } from './process.ts'
 
 export interface ComponentStatus {
@@ -33,23 +33,23 @@ export interface ComponentDeps {
   onChange?: (() => void) | undefined
   startProcess?: StartProcess | undefined
   askHealth?: AskHealth | undefined
+  hasBecomeReady?: HasBecomeReady | undefined
 }
 
 const firstPauseMs = 100
 const longestPauseMs = 5_000
 const settledAfterMs = 10_000
 const killAfterMs = 5_000
-/** How often a process is asked until it is ready, and afterwards. */
-const readyPollMs = 40
-/** Rather than asking again and again, which costs both sides time while a cluster starts. */
-const readyWaitMs = 2_000
+/** A new process says by itself that it is ready. How often that is looked for, should nobody tell us to look. */
+const lookEveryMs = 100
+/** After so long it is asked, and is asked so often. */
 const checkEveryMs = 5_000
 /**
  * A process that says nothing for so long, so many times in a row, hangs: under any load that this machine survives.
  */
 const answerWithinMs = 5_000
 const mostSilences = 3
-const retrySilentMs = 500
+const askAgainMs = 500
 /** One that has not even said by then where it listens hangs, too. */
 const publishWithinMs = 120_000
 /** For those who ask: `dinghy status` should not take long because one component does. */
@@ -62,6 +62,7 @@ export class Component {
   readonly #onChange: () => void
   readonly #startProcess: StartProcess
   readonly #askHealth: AskHealth
+  readonly #hasBecomeReady: HasBecomeReady
   #process: RunningProcess | undefined
   #wanted = false
   #health: Health = 'starting'
@@ -70,6 +71,9 @@ export class Component {
   #pauseMs = 0
   #loop: Promise<void> = Promise.resolve()
   #wake = new AbortController()
+  #look = new AbortController()
+  /** Aborted when #health becomes another. */
+  #changed = new AbortController()
 
   constructor(spec: ComponentSpec, deps: ComponentDeps) {
     this.spec = spec
@@ -78,6 +82,7 @@ export class Component {
     this.#onChange = deps.onChange ?? (() => undefined)
     this.#startProcess = deps.startProcess ?? startProcess
     this.#askHealth = deps.askHealth ?? askHealth
+    this.#hasBecomeReady = deps.hasBecomeReady ?? hasBecomeReady
   }
 
   status(): ComponentStatus {
@@ -102,6 +107,11 @@ export class Component {
     this.#loop = previous.then(() => this.#keepRunning())
   }
 
+  /** Its run file has been written. */
+  published(): void {
+    this.#look.abort()
+  }
+
   /** Asks the process again: one that hangs must not be called ready because it once was. */
   async refresh(withinMs = answerSoonMs): Promise<void> {
     const process = this.#process
@@ -115,8 +125,10 @@ export class Component {
     const giveUpAt = this.#clock.now() + ms
     this.#wake.abort()
     this.#wake = new AbortController()
-    while (this.#health !== 'ready' && this.#wanted && this.#clock.now() < giveUpAt)
-      await this.#clock.sleep(readyPollMs, this.#wake.signal).catch(ignoreAbort)
+    while (this.#health !== 'ready' && this.#wanted && this.#clock.now() < giveUpAt) {
+      const changed = AbortSignal.any([this.#wake.signal, this.#changed.signal])
+      await this.#clock.sleep(giveUpAt - this.#clock.now(), changed).catch(ignoreAbort)
+    }
     return this.#health === 'ready'
   }
 
@@ -177,26 +189,36 @@ export class Component {
   async #watch(process: RunningProcess, signal: AbortSignal): Promise<void> {
     const startedAt = this.#clock.now()
     let silences = 0
+    await this.#untilItSaysReady(process, startedAt + checkEveryMs, signal)
     while (!signal.aborted) {
-      const health = await this.#askHealth(this.#paths.runFile, process.pid, answerWithinMs, readyWaitMs)
+      const health = await this.#askHealth(this.#paths.runFile, process.pid, answerWithinMs)
       if (signal.aborted) return
       this.#become(health)
       silences = health === 'silent' ? silences + 1 : 0
       const isStuck = health === 'starting' && this.#clock.now() - startedAt > publishWithinMs
       if (isStuck || silences >= mostSilences) return process.kill('SIGKILL')
-      await this.#clock.sleep(this.#pauseBeforeNextCheck(health), signal).catch(ignoreAbort)
+      await this.#clock.sleep(health === 'ready' ? checkEveryMs : askAgainMs, signal).catch(ignoreAbort)
     }
   }
 
-  #pauseBeforeNextCheck(health: Health): number {
-    if (health === 'ready') return checkEveryMs
-    return health === 'silent' || this.#settled ? retrySilentMs : readyPollMs
+  /** Asking would cost both sides time while a cluster starts. Gives up at `giveUpAt`. */
+  async #untilItSaysReady(process: RunningProcess, giveUpAt: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#clock.now() < giveUpAt) {
+      this.#look = new AbortController()
+      if (this.#hasBecomeReady(this.#paths.runFile, process.pid)) {
+        this.#become('ready')
+        return this.#clock.sleep(checkEveryMs, signal).catch(ignoreAbort)
+      }
+      await this.#clock.sleep(lookEveryMs, AbortSignal.any([signal, this.#look.signal])).catch(ignoreAbort)
+    }
   }
 
   #become(health: Health): void {
     if (health === 'ready') this.#settled = true
     if (health === this.#health) return
     this.#health = health
+    this.#changed.abort()
+    this.#changed = new AbortController()
     this.#onChange()
   }
 }

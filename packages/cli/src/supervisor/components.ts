@@ -5,11 +5,13 @@
  * it, because every component retries until the ones it needs are there.
  */
 
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
-import { dnsListenAddress, dnsServiceAddress, nodeAddress, podCidr, serviceCidr } from '../cluster/slot.ts'
+import { addressesOf } from '../cluster/addresses.ts'
+import { machineName } from '../machines/plan.ts'
+import { componentEntry, runtimeLauncher, waysThroughSockets } from './launchers.ts'
+import { numbered } from '../cluster/nodes.ts'
 import { UsageError } from '@dinghy/clients/command-line/command'
 
 export interface ComponentSpec {
@@ -34,7 +36,16 @@ export function apiServerUrl(config: Pick<ClusterConfig, 'apiPort'>): string {
 export function componentsOf(config: ClusterConfig, state: StateDir): ComponentSpec[] {
   const authority = join(state.pki, 'ca.crt')
   const identityOf = (name: string) => ({ kubeconfig: state.identity(name) })
-  const component = (name: string, kind: string, wiring: FlagValues, defaults: FlagValues = {}): ComponentSpec => {
+  const component = (
+    name: string,
+    kind: string,
+    flags: FlagValues,
+    defaults: FlagValues = {},
+    namespace?: string,
+  ): ComponentSpec => {
+    // In a network of its own a process' loopback address leads nowhere else.
+    const debug: FlagValues = namespace === undefined ? {} : { 'debug-address': `unix:${state.debugSocket(name)}` }
+    const wiring = { ...flags, ...debug }
     const level: FlagValues = config.logLevel === undefined ? {} : { 'log-level': config.logLevel }
     const fixed = ['exit-with-parent', 'run-file', 'check-flags', 'accept-data-loss', ...Object.keys(wiring)]
     const settings = settingsFor(config.settings ?? {}, kind, name)
@@ -46,6 +57,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       name,
       kind,
       fixed,
+      ...(namespace === undefined ? {} : { launcher: ['nsenter', `--net=${join(state.machines, namespace)}`] }),
       args: [componentEntry(kind), ...words, '--exit-with-parent', '--run-file', state.runFile(name)],
     }
   }
@@ -56,15 +68,25 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
     'leader-elect-identity': `dinghy_${name}`,
   })
   const { dns: hasDns = false } = config
-  const dnsAt = dnsListenAddress(config.slot)
+  const addresses = addressesOf(config)
+  const { apiPort } = config
+  const isMachines = config.network === 'machines'
+  /** Where all live that belong to no node, if that is a namespace. */
+  const machine = config.rootless ? machineName : undefined
+  const apiAddresses = [
+    `127.0.0.1:${apiPort}`,
+    ...(isMachines ? [`${addresses.machine}:${apiPort}`] : []),
+    ...(config.rootless ? [`unix:${state.apiServerSocket}`] : []),
+  ]
   const cluster: ComponentSpec[] = [
     component(
       'api-server',
       'api-server',
       {
-        listen: `127.0.0.1:${config.apiPort}`,
+        listen: apiAddresses.join(','),
+        ...(isMachines ? { 'advertise-address': addresses.machine } : {}),
         database: state.database,
-        'service-cidr': serviceCidr(config.slot),
+        'service-cidr': addresses.serviceRange,
         'tls-cert-file': join(state.pki, 'apiserver.crt'),
         'tls-private-key-file': join(state.pki, 'apiserver.key'),
         'client-ca-file': authority,
@@ -73,7 +95,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         'kubelet-certificate-authority': authority,
         'kubelet-client-certificate': join(state.pki, 'apiserver-kubelet-client.crt'),
         'kubelet-client-key': join(state.pki, 'apiserver-kubelet-client.key'),
-        ...(hasDns ? { 'cluster-dns': dnsServiceAddress(config.slot), 'cluster-dns-endpoint': dnsAt } : {}),
+        ...(hasDns ? { 'cluster-dns': addresses.dnsService, 'cluster-dns-endpoint': addresses.dnsListen } : {}),
         'requestheader-client-ca-file': join(state.pki, 'front-proxy-ca.crt'),
         'proxy-client-cert-file': join(state.pki, 'front-proxy-client.crt'),
         'proxy-client-key-file': join(state.pki, 'front-proxy-client.key'),
@@ -84,8 +106,9 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
         'default-toleration-seconds': '10',
       },
+      machine,
     ),
-    component('scheduler', 'scheduler', identityOf('scheduler'), elected('scheduler')),
+    component('scheduler', 'scheduler', identityOf('scheduler'), elected('scheduler'), machine),
     component(
       'controller',
       'controller',
@@ -95,8 +118,10 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         'cluster-signing-cert-file': authority,
         'cluster-signing-key-file': join(state.pki, 'ca.key'),
         'volume-root': join(state.root, 'volumes'),
+        ...(addresses.loadBalancerPool ? { 'load-balancer-pool': addresses.loadBalancerPool } : {}),
       },
       elected('controller'),
+      machine,
     ),
     {
       ...component(
@@ -108,27 +133,43 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       ),
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
-    ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: dnsAt })] : []),
+    ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen }, {}, machine)] : []),
+    ...(isMachines
+      ? [
+          component('gateway', 'proxy', {
+            'proxy-mode': 'gateway',
+            ...identityOf('gateway'),
+            ...(config.rootless ? waysThroughSockets(config, state) : { 'switch-cidr': addresses.nodeRange }),
+          }),
+        ]
+      : []),
   ]
-  const nodes = config.nodes.flatMap(({ name }, index): ComponentSpec[] => {
-    const node = { 'node-name': name, 'node-address': nodeAddress(config.slot, index + 1) }
-    const agent = component(`node-agent-${name}`, 'node-agent', {
+  const nodes = numbered(config.nodes).flatMap(({ name, number }): ComponentSpec[] => {
+    const node = { 'node-name': name, 'node-address': addresses.node(number) }
+    const namespace = isMachines ? name : undefined
+    const agentFlags: FlagValues = {
       ...node,
+      ...(isMachines ? { network: 'cni', 'network-namespace': join(state.machines, name) } : {}),
       ...identityOf(`kubelet-${name}`),
       'tls-cert-file': join(state.kubeletPki(name), 'kubelet.crt'),
       'tls-private-key-file': join(state.kubeletPki(name), 'kubelet.key'),
       'client-ca-file': authority,
-      'pod-cidr': podCidr(config.slot, index + 1),
-      ...(hasDns ? { 'cluster-dns': dnsServiceAddress(config.slot) } : {}),
+      'pod-cidr': addresses.podCidr(number),
+      ...(hasDns ? { 'cluster-dns': addresses.dnsService } : {}),
       'docker-socket': state.dockerSocket,
       root: state.nodeRoot(name),
       'log-directory': dirname(state.log(name)),
-    })
-    const proxy = component(`proxy-${name}`, 'proxy', { ...node, ...identityOf('proxy') })
-    return [
-      { ...agent, node: name },
-      { ...proxy, node: name },
+    }
+    const forwarding: FlagValues = isMachines
+      ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace', 'cluster-cidr': addresses.podRange }
+      : {}
+    const dialSocket: FlagValues = config.rootless ? { 'dial-socket': state.dialSocket(name) } : {}
+    const proxyFlags = { ...node, ...forwarding, ...dialSocket, ...identityOf('proxy') }
+    const specs = [
+      component(`node-agent-${name}`, 'node-agent', agentFlags, {}, namespace),
+      component(`proxy-${name}`, 'proxy', proxyFlags, {}, namespace),
     ]
+    return specs.map((spec) => ({ ...spec, node: name }))
   })
   const all = [...cluster, ...nodes]
   refuseUnknown(config.settings ?? {}, all)
@@ -142,19 +183,4 @@ function refuseUnknown(settings: Settings, specs: ComponentSpec[]): void {
   if (unknown !== undefined) {
     throw new UsageError(`there is no component "${unknown}" to set flags of; there are ${kinds.join(', ')}`)
   }
-}
-
-/** An ordinary user's runtime is root of a user namespace, where the kernel allows that; see the script. */
-export function runtimeLauncher(root: string, driver: string): string[] {
-  if (process.platform !== 'linux' || process.getuid?.() === 0 || ['process', 'oci'].includes(driver)) return []
-  return ['/bin/sh', join(packageDirectory('runtime'), 'src', 'drivers', 'linux', 'rootless.sh'), root]
-}
-
-// Components are separate packages that this one never imports; it only knows where their built entry stands.
-export function componentEntry(component: string): string {
-  return join(packageDirectory(component), 'dist', 'bundle', 'main.js')
-}
-
-function packageDirectory(component: string): string {
-  return dirname(createRequire(import.meta.url).resolve(`@dinghy/${component}/package.json`))
 }

@@ -28,8 +28,15 @@ export async function statusOfRunning(state: StateDir): Promise<ClusterStatus> {
   return status
 }
 
-export async function switchNode(state: StateDir, name: string, verb: 'stop' | 'start'): Promise<void> {
-  await command(state, `/nodes/${encodeURIComponent(name)}/${verb}`, nodeWithinMs)
+export type NodeVerb = 'stop' | 'start' | 'cut' | 'heal' | 'delay' | 'remove'
+
+export async function changeNode(state: StateDir, name: string, verb: NodeVerb, body?: object): Promise<void> {
+  await command(state, `/nodes/${encodeURIComponent(name)}/${verb}`, nodeWithinMs, body)
+}
+
+/** Returns its name. */
+export async function addNode(state: StateDir): Promise<string> {
+  return ((await command(state, '/nodes', nodeWithinMs)) as { name: string }).name
 }
 
 export async function stopCluster(state: StateDir, options: StopOptions): Promise<StopReport> {

@@ -6,12 +6,17 @@
  *   GET  /waiting             → { waitingFor }, at once: for people who wait for a stop
  *   POST /nodes/NAME/stop     → 200 when agent, proxy and containers of that node are gone
  *   POST /nodes/NAME/start    → 200 at once; the node becomes Ready by itself
+ *   POST /nodes/NAME/cut, /nodes/NAME/heal
+ *   POST /nodes/NAME/delay    ← { delay } such as "200ms"; none ends it
+ *   POST /nodes/NAME/remove   → 200 when nothing is left of it here
+ *   POST /nodes               → { name } of one more
  *   POST /stop                ← StopOptions → StopReport, when everything has stopped
  */
 
 import { readBody } from '@dinghy/shared/http/body'
 import { HttpServer } from '@dinghy/shared/http/server'
 import { diskTrouble } from '../cluster/disk.ts'
+import type { NetworkMode } from '../cluster/addresses.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
 import { apiServerUrl } from './components.ts'
 import type { ComponentStatus } from './component.ts'
@@ -23,8 +28,9 @@ export interface ClusterStatus {
   cluster: string
   ready: boolean
   pid: number
-  /** Which part of 127.0.0.0/8 it has: see slot.ts. */
+  /** Which addresses it has: see addresses.ts. */
   slot: number
+  network: NetworkMode
   /** `reason`: why it is not ready, if it says so. */
   components: (ComponentStatus & { paused: string[]; reason?: string })[]
   kubeconfig: string
@@ -64,15 +70,33 @@ export async function serveControl(deps: ControlDeps): Promise<HttpServer> {
     return {}
   })
   app.post<NamedNode>('/nodes/:name/start', async ({ params }) => {
-    supervisor.startNode(params.name)
+    await supervisor.startNode(params.name)
     return {}
   })
+  app.post<NamedNode>('/nodes/:name/cut', async ({ params }) => {
+    await supervisor.cutNode(params.name, true)
+    return {}
+  })
+  app.post<NamedNode>('/nodes/:name/heal', async ({ params }) => {
+    await supervisor.cutNode(params.name, false)
+    return {}
+  })
+  app.post<NamedNode>('/nodes/:name/delay', async ({ params, raw }) => {
+    const { delay } = JSON.parse(String(await readBody(raw, bodyLimit))) as { delay?: string }
+    await supervisor.delayNode(params.name, delay)
+    return {}
+  })
+  app.post<NamedNode>('/nodes/:name/remove', async ({ params }) => {
+    await supervisor.removeNode(params.name)
+    return {}
+  })
+  app.post('/nodes', async () => ({ name: await supervisor.addNode() }))
   await server.listen({ socketPath: state.supervisorSocket, mode: 0o600 })
   return server
 }
 
 export async function statusOf({ supervisor, state }: ControlDeps): Promise<ClusterStatus> {
-  const { cluster, slot } = supervisor.config
+  const { cluster, slot, network = 'loopback' } = supervisor.config
   const [paused] = await Promise.all([pausedQueues(supervisor.statuses(), state), supervisor.refresh()])
   const statuses = supervisor.statuses()
   const reasons = await Promise.all(statuses.map((status) => complaintOf(status, state)))
@@ -82,6 +106,7 @@ export async function statusOf({ supervisor, state }: ControlDeps): Promise<Clus
     ready: supervisor.ready(),
     pid: process.pid,
     slot,
+    network,
     components: statuses.map((status, index) => {
       const reason = reasons[index]
       return { ...status, paused: paused.get(status.name) ?? [], ...(reason === undefined ? {} : { reason }) }

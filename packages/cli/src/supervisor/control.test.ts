@@ -16,7 +16,7 @@ import {
   NotRunning,
   statusOfRunning,
   stopCluster,
-  switchNode,
+  changeNode,
   writeSupervisorPid,
 } from './control-client.ts'
 import { serveControl } from './control-server.ts'
@@ -25,9 +25,17 @@ import { type StopOptions, Supervisor } from './supervisor.ts'
 async function serving(state: StateDir) {
   const processes = new FakeProcesses()
   const clock = new FakeClock()
-  const { startProcess, askHealth } = processes
+  const { startProcess, askHealth, hasBecomeReady } = processes
   const config = structuredClone(someConfig)
-  const supervisor = new Supervisor({ config, state, clock, hold: { close: () => undefined }, startProcess, askHealth })
+  const supervisor = new Supervisor({
+    config,
+    state,
+    clock,
+    hold: { close: () => undefined },
+    startProcess,
+    askHealth,
+    hasBecomeReady,
+  })
   const stops: StopOptions[] = []
   const stop = (options: StopOptions) => {
     stops.push(options)
@@ -35,7 +43,7 @@ async function serving(state: StateDir) {
   }
   const server = await serveControl({ supervisor, state, stop })
   onTestFinished(() => server.close(0))
-  supervisor.start()
+  void supervisor.start()
   await clock.advance(100)
   return { supervisor, processes, stops }
 }
@@ -60,10 +68,10 @@ test('hands on a stop with its grace, and what it had to kill', async () => {
 test('switches nodes, and refuses those that are not there in a sentence', async () => {
   const state = temporaryState()
   const { processes } = await serving(state)
-  await switchNode(state, 'node-2', 'stop')
+  await changeNode(state, 'node-2', 'stop')
   expect(processes.of('node-agent-node-2').signals).toEqual(['SIGKILL'])
-  await switchNode(state, 'node-2', 'start')
-  await expect(switchNode(state, 'node-9', 'stop')).rejects.toThrow('no node "node-9" in this cluster')
+  await changeNode(state, 'node-2', 'start')
+  await expect(changeNode(state, 'node-9', 'stop')).rejects.toThrow('no node "node-9" in this cluster')
 })
 
 test('nobody there is no error to whoever asks, and a sentence to whoever needs it', async () => {
@@ -71,7 +79,7 @@ test('nobody there is no error to whoever asks, and a sentence to whoever needs 
   expect(await askStatus(state)).toBeUndefined()
   expect(await askWaiting(state)).toEqual([])
   await expect(statusOfRunning(state)).rejects.toThrow(NotRunning)
-  await expect(switchNode(state, 'node-1', 'stop')).rejects.toThrow('start one with `dinghy up`')
+  await expect(changeNode(state, 'node-1', 'stop')).rejects.toThrow('start one with `dinghy up`')
 })
 
 test('one that listens and says nothing is told from one that is not there', async () => {

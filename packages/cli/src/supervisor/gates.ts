@@ -7,7 +7,7 @@ import type { QueueSnapshot } from '@dinghy/shared/reconcile/gate'
 import type { StateDir } from '../cluster/state-dir.ts'
 import type { ComponentStatus } from './component.ts'
 import { readRunFile } from './health.ts'
-import { NoAnswer, send } from './http.ts'
+import { NoAnswer, onDebugServer, send } from './http.ts'
 
 export type GateVerb = 'pause' | 'resume' | 'step' | 'queue'
 
@@ -22,7 +22,8 @@ const answerSoonMs = 1_000
 export async function askGates(debug: string, verb: GateVerb, loop?: string): Promise<GateAnswers> {
   const query = loop === undefined ? '' : `?queue=${encodeURIComponent(loop)}`
   const method = verb === 'queue' ? 'GET' : 'POST'
-  const { status, text } = await send({ method, url: `${debug}/debug/${verb}${query}`, timeoutMs: answerWithinMs })
+  const where = onDebugServer(debug, `/debug/${verb}${query}`)
+  const { status, text } = await send({ method, ...where, timeoutMs: answerWithinMs })
   if (status !== 200) throw new Error(text.trim() || 'it is not there')
   return (JSON.parse(text) as { queues: GateAnswers }).queues
 }
@@ -30,7 +31,7 @@ export async function askGates(debug: string, verb: GateVerb, loop?: string): Pr
 /** Which loops of which components are paused. A component that does not answer has none that we know of. */
 export async function pausedQueues(statuses: ComponentStatus[], state: StateDir): Promise<Map<string, string[]>> {
   const answers = statuses.map(async ({ name, pid }): Promise<[string, string[]]> => {
-    const debug = pid === undefined ? undefined : readRunFile(state.runFile(name), pid)
+    const debug = pid === undefined ? undefined : readRunFile(state.runFile(name), pid)?.debug
     return [name, debug === undefined ? [] : await pausedOf(debug)]
   })
   return new Map(await Promise.all(answers))
@@ -38,7 +39,8 @@ export async function pausedQueues(statuses: ComponentStatus[], state: StateDir)
 
 async function pausedOf(debug: string): Promise<string[]> {
   try {
-    const { status, text } = await send({ method: 'GET', url: `${debug}/debug/queue`, timeoutMs: answerSoonMs })
+    const where = onDebugServer(debug, '/debug/queue')
+    const { status, text } = await send({ method: 'GET', ...where, timeoutMs: answerSoonMs })
     if (status !== 200) return []
     const { queues } = JSON.parse(text) as { queues: Record<string, QueueSnapshot> }
     return Object.entries(queues).flatMap(([name, queue]) => (queue.paused ? [name] : []))

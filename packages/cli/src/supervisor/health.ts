@@ -3,7 +3,8 @@
  */
 
 import { readFileSync } from 'node:fs'
-import { NoAnswer, send } from './http.ts'
+import type { RunFile } from '@dinghy/shared/process/run-file'
+import { NoAnswer, onDebugServer, send } from './http.ts'
 
 export type Health =
   /** Its process is there; it has not said yet where it listens. */
@@ -15,18 +16,18 @@ export type Health =
   | 'silent'
 
 export type AskHealth = typeof askHealth
+export type HasBecomeReady = typeof hasBecomeReady
 
-/** A process that is not ready may hold its answer back for `waitMs`, until it is. */
-export async function askHealth(
-  runFile: string,
-  pid: number | undefined,
-  timeoutMs: number,
-  waitMs = 0,
-): Promise<Health> {
-  const debug = readRunFile(runFile, pid)
+/** Whether the process has said by itself, in its run file, that it is ready. Asks nobody. */
+export function hasBecomeReady(runFile: string, pid: number | undefined): boolean {
+  return readRunFile(runFile, pid)?.readyAt !== undefined
+}
+
+export async function askHealth(runFile: string, pid: number | undefined, timeoutMs: number): Promise<Health> {
+  const debug = readRunFile(runFile, pid)?.debug
   if (debug === undefined) return 'starting'
   try {
-    const { status } = await send({ method: 'GET', url: `${debug}/readyz?waitMs=${waitMs}`, timeoutMs })
+    const { status } = await send({ method: 'GET', ...onDebugServer(debug, '/readyz'), timeoutMs })
     return status === 200 ? 'ready' : 'not ready'
   } catch (error) {
     if (error instanceof NoAnswer) return 'silent'
@@ -34,11 +35,11 @@ export async function askHealth(
   }
 }
 
-/** The address of a component's health and debug endpoints, if the process `pid` has published it. */
-export function readRunFile(path: string, pid?: number): string | undefined {
+/** What the process `pid` has published of itself, if it has. */
+export function readRunFile(path: string, pid?: number): RunFile | undefined {
   try {
-    const run = JSON.parse(readFileSync(path, 'utf8')) as { pid: number; debug: string }
-    return pid === undefined || run.pid === pid ? run.debug : undefined
+    const run = JSON.parse(readFileSync(path, 'utf8')) as RunFile
+    return pid === undefined || run.pid === pid ? run : undefined
   } catch (error) {
     // Not written yet.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined

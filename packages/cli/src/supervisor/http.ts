@@ -15,7 +15,7 @@ export interface Answer {
 }
 
 export interface Question {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'DELETE'
   url: string
   /** The server behind this socket; `url` is a path then. */
   socketPath?: string
@@ -29,6 +29,12 @@ export class NoAnswer extends Error {
   constructor(what: string, timeoutMs: number) {
     super(`${what} did not answer within ${timeoutMs / 1_000} s`)
   }
+}
+
+/** Where a component's debug server has `path`: `debug` is its base, as the run file has it. */
+export function onDebugServer(debug: string, path: string): Pick<Question, 'url' | 'socketPath'> {
+  const scheme = 'unix://'
+  return debug.startsWith(scheme) ? { url: path, socketPath: debug.slice(scheme.length) } : { url: `${debug}${path}` }
 }
 
 export async function send({ method, url, socketPath, body, timeoutMs }: Question): Promise<Answer> {

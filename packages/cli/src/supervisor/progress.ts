@@ -4,7 +4,8 @@
  */
 
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
-import { nodeAddress } from '../cluster/slot.ts'
+import { numbered } from '../cluster/nodes.ts'
+import { addressesOf } from '../cluster/addresses.ts'
 import type { ComponentStatus } from './component.ts'
 import { apiServerUrl } from './components.ts'
 import { lastWords } from './last-words.ts'
@@ -16,6 +17,7 @@ const purposes: Record<string, string> = {
   controller: 'Deployments, ReplicaSets, endpoints, nodes',
   runtime: 'images and containers, behind the Docker API',
   dns: 'names of Services and pods',
+  gateway: 'node ports and LoadBalancers, from this machine',
 }
 
 /** After so long without a change, what is missing is named. */
@@ -60,6 +62,11 @@ export class Progress {
     }
   }
 
+  /** Something that is not as it could be. */
+  note(text: string | undefined): void {
+    if (text !== undefined) console.log(`  ${yellow('!')} ${text}`)
+  }
+
   /** For people who have waited a while: what is not there yet. */
   missing(): string | undefined {
     if (performance.now() - this.#changedAt < patienceMs) return undefined
@@ -70,14 +77,13 @@ export class Progress {
 
   ready(): void {
     const { config, env, isDetached } = this.#options
-    const { nodes, slot } = config
-    const addresses = nodes.map((_, index) => nodeAddress(slot, index + 1)).join(', ')
+    const { nodes } = config
     const up = nodes.filter((node) => !node.stopped).length
     console.log(
       [
         '',
         `${green('\u2714')} ${bold(`${up} ${up === 1 ? 'node' : 'nodes'} Ready`)} in ${this.#seconds()} ${dim(`at ${apiServerUrl(config)}`)}`,
-        dim(`  nodes ${addresses}; node ports also on localhost`),
+        dim(`  ${networkText(config)}`),
         '',
         '  In a second terminal:',
         '',
@@ -108,6 +114,18 @@ export class Progress {
   #seconds(): string {
     return `${((performance.now() - this.#options.startedAt) / 1000).toFixed(2)} s`
   }
+}
+
+/** Where things are, in one line. */
+export function networkText(config: Pick<ClusterConfig, 'network' | 'slot' | 'nodes'>): string {
+  const { node, nodeRange, podRange, serviceRange } = addressesOf(config)
+  if (config.network === 'machines') {
+    return `network machines: nodes ${nodeRange}, pods ${podRange}, Services ${serviceRange}; node ports also on localhost`
+  }
+  const addresses = numbered(config.nodes)
+    .map(({ number }) => node(number))
+    .join(', ')
+  return `nodes ${addresses}; node ports also on localhost`
 }
 
 function obituary(log: string): string {

@@ -12,6 +12,8 @@ interface SnapshotFacts {
   node: string
   v8: number
   directory: string
+  /** What Node is to be told. Missing: the file is of an earlier build. */
+  flags?: string[]
 }
 
 /** The flags for Node, to stand before `entry`; none if there is no snapshot that would do. */
@@ -20,7 +22,7 @@ export function snapshotFlags(entry: string, env: NodeJS.ProcessEnv = process.en
   const facts = factsIn(join(directory, 'snapshot.json'))
   const fits = facts?.node === process.version && facts.v8 === cachedDataVersionTag() && facts.directory === directory
   // Options of Node's own may ask for what a snapshot does not have.
-  return fits && !env['NODE_OPTIONS'] ? ['--snapshot-blob', join(directory, 'main.blob')] : []
+  return fits && !env['NODE_OPTIONS'] ? (facts.flags ?? []) : []
 }
 
 function factsIn(path: string): SnapshotFacts | undefined {

@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { FakeClock } from '@dinghy/shared/api/clock'
 import { FakeEngine, fakeContainer } from '../testing/fake-engine.ts'
 import type { AskHealth } from './health.ts'
+import { FakeMachines } from '../testing/fake-machines.ts'
 import { FakeProcesses } from '../testing/fake-processes.ts'
 import { someConfig, temporaryState } from '../testing/temporary-state.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
@@ -20,11 +21,15 @@ beforeEach(() => {
   isHeld = true
 })
 
-async function started(config = structuredClone(someConfig), askHealth = processes.askHealth): Promise<Supervisor> {
-  const { startProcess } = processes
+async function started(
+  config = structuredClone(someConfig),
+  askHealth = processes.askHealth,
+  machines?: FakeMachines,
+): Promise<Supervisor> {
+  const { startProcess, hasBecomeReady } = processes
   const hold = { close: () => (isHeld = false) }
-  const supervisor = new Supervisor({ config, state, clock, hold, startProcess, askHealth })
-  supervisor.start()
+  const supervisor = new Supervisor({ config, state, clock, hold, startProcess, askHealth, hasBecomeReady, machines })
+  void supervisor.start()
   await clock.advance(100)
   return supervisor
 }
@@ -58,6 +63,33 @@ test('starts every component but those of a node that is switched off', async ()
   expect(processes.started.map(({ name }) => name)).toEqual(everything.slice(0, 6))
   expect(some.ready()).toBe(true)
   await settle(some.stop({ graceMs: 0 }))
+})
+
+test.each([
+  ['when the API server is ready', 'ready', 100],
+  ['after a while', 'starting', 1_100],
+] as const)('the others are started %s', async (_when, health, afterMs) => {
+  processes.onStart = (process) => {
+    if (process.name === 'api-server') process.health = 'starting'
+  }
+  const supervisor = await started()
+  await clock.advance(900)
+  expect(processes.started.map(({ name }) => name)).toEqual(['api-server', 'runtime'])
+  expect(supervisor.ready()).toBe(false)
+  processes.of('api-server').health = health
+  await clock.advance(afterMs)
+  expect(processes.started.map(({ name }) => name)).toEqual(everything)
+  await settle(supervisor.stop({ graceMs: 0 }))
+})
+
+test('a stop before that starts nobody', async () => {
+  processes.onStart = (process) => {
+    if (process.name === 'api-server') process.health = 'starting'
+  }
+  const supervisor = await started()
+  await settle(supervisor.stop({ graceMs: 0 }))
+  await clock.advance(5_000)
+  expect(processes.started.map(({ name }) => name)).toEqual(['api-server', 'runtime'])
 })
 
 test('a runtime that takes a few seconds to answer is not killed for that', async () => {
@@ -139,11 +171,20 @@ test('a runtime that hangs is replaced, so that a stop can stop its containers',
 test('a stop ends also if no runtime answers, and says that containers may be left', async () => {
   const engine = await FakeEngine.listen(state.dockerSocket, [fakeContainer('web')])
   engine.isHung = true
-  const { startProcess, askHealth } = processes
+  const { startProcess, askHealth, hasBecomeReady } = processes
   const hold = { close: () => (isHeld = false) }
-  const deps = { config: structuredClone(someConfig), state, clock, hold, startProcess, askHealth, answerWithinMs: 30 }
+  const deps = {
+    config: structuredClone(someConfig),
+    state,
+    clock,
+    hold,
+    startProcess,
+    askHealth,
+    hasBecomeReady,
+    answerWithinMs: 30,
+  }
   const supervisor = new Supervisor(deps)
-  supervisor.start()
+  void supervisor.start()
   await clock.advance(100)
   const report = await settle(supervisor.stop({ graceMs: 0 }))
   expect(report).toEqual({ killed: ['runtime'], stays: [], containersLeft: true })
@@ -162,10 +203,62 @@ test('switching a node off kills its processes and its containers, and is rememb
   expect(processes.of('proxy-node-1').signals).toEqual([])
   expect(engine.asked).toEqual(['/containers/here/kill'])
   expect(state.readConfig()?.nodes).toEqual([{ name: 'node-1' }, { name: 'node-2', stopped: true }])
-  supervisor.startNode('node-2')
+  await supervisor.startNode('node-2')
   await clock.advance(100)
   expect(state.readConfig()?.nodes).toEqual([{ name: 'node-1' }, { name: 'node-2' }])
   expect(supervisor.ready()).toBe(true)
-  expect(() => supervisor.startNode('node-9')).toThrow('no node "node-9" in this cluster; it has node-1, node-2')
+  await expect(supervisor.startNode('node-9')).rejects.toThrow(
+    'no node "node-9" in this cluster; it has node-1, node-2',
+  )
+  await settle(supervisor.stop({ graceMs: 0 }))
+})
+
+test('a cable is pulled and plugged in again, packets are late, and both are remembered', async () => {
+  const machines = new FakeMachines()
+  const supervisor = await started({ ...structuredClone(someConfig), network: 'machines' }, undefined, machines)
+  const nodes = () => state.readConfig()?.nodes[1]
+  await supervisor.cutNode('node-2', true)
+  expect(nodes()).toEqual({ name: 'node-2', cut: true })
+  await supervisor.cutNode('node-2', false)
+  await supervisor.delayNode('node-2', '200ms')
+  expect(nodes()).toEqual({ name: 'node-2', delay: '200ms' })
+  await supervisor.delayNode('node-2', undefined)
+  machines.failDelay = true
+  await expect(supervisor.delayNode('node-2', '1s')).rejects.toThrow('netem')
+  expect(nodes()).toEqual({ name: 'node-2' })
+  expect(machines.calls).toEqual(['plug cables', 'plug cables', 'delay', 'hasten node-2'])
+  expect(processes.of('node-agent-node-2').signals).toEqual([])
+  await settle(supervisor.stop({ graceMs: 0 }))
+  expect(machines.calls.at(-1)).toBe('remove')
+})
+
+test('without machines there is no cable to pull', async () => {
+  const supervisor = await started()
+  await expect(supervisor.cutNode('node-2', true)).rejects.toThrow('nodes have cables in a cluster whose network is')
+  expect(state.readConfig()?.nodes).toEqual(someConfig.nodes)
+  await settle(supervisor.stop({ graceMs: 0 }))
+})
+
+test('a node is added with all that belongs to it, and removed so that the others keep their addresses', async () => {
+  const machines = new FakeMachines()
+  const supervisor = await started({ ...structuredClone(someConfig), network: 'machines' }, undefined, machines)
+  expect(await supervisor.addNode()).toBe('node-3')
+  await clock.advance(100)
+  expect(processes.of('proxy-node-3').signals).toEqual([])
+  expect(supervisor.ready()).toBe(true)
+  expect(existsSync(state.identity('kubelet-node-3'))).toBe(true)
+  await settle(supervisor.removeNode('node-2'))
+  expect(processes.of('node-agent-node-2').signals).toEqual(['SIGKILL'])
+  expect(machines.calls).toEqual(['make', 'take node-2 away', 'forget 10.163.2.0/24'])
+  expect(supervisor.statuses().map(({ name }) => name)).not.toContain('proxy-node-2')
+  expect(state.readConfig()?.nodes).toEqual([
+    { name: 'node-1', number: 1 },
+    { name: 'node-3', number: 3 },
+  ])
+  expect(existsSync(state.identity('kubelet-node-2'))).toBe(false)
+  expect(await supervisor.addNode()).toBe('node-2')
+  await settle(supervisor.removeNode('node-3'))
+  await settle(supervisor.removeNode('node-1'))
+  await expect(supervisor.removeNode('node-2')).rejects.toThrow('a cluster keeps one node')
   await settle(supervisor.stop({ graceMs: 0 }))
 })

@@ -8,27 +8,42 @@
  */
 
 import { rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.ts'
+import type { Machines } from '../machines/machines.ts'
+import { addressesOf } from '../cluster/addresses.ts'
+import { numbered, withNewNode, withoutNode } from '../cluster/nodes.ts'
+import { ensureIdentities } from '../cluster/pki.ts'
+import { removeTree } from '@dinghy/shared/process/remove-tree'
 import { Component, type ComponentDeps, type ComponentStatus, type Ending } from './component.ts'
-import { componentsOf } from './components.ts'
+import { apiServerUrl, type ComponentSpec, componentsOf } from './components.ts'
 import { killContainers, stopContainers, type Stopping } from './containers.ts'
 import { NoAnswer } from './http.ts'
+import { watchRunFiles } from './run-files.ts'
 
 /** How long a stop waits for a runtime that is just being started again: only the runtime can stop containers. */
 const runtimePatienceMs = 10_000
 
+/** How long the others wait for the API server before they are started all the same. */
+const apiServerPatienceMs = 2_000
+
 /** On a busy machine one that works may take seconds to answer, and must not be killed for that. */
 const runtimeAnswerMs = 5_000
 
-export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'askHealth'> {
+/** What it takes of the nodes' networks. */
+export type NodeNetworks = Pick<Machines, 'make' | 'plugCables' | 'delay' | 'hasten' | 'takeAway' | 'forget' | 'remove'>
+
+export interface SupervisorDeps extends Pick<ComponentDeps, 'startProcess' | 'askHealth' | 'hasBecomeReady'> {
   config: ClusterConfig
   state: StateDir
   clock: Clock
   /** Holds the address slot; closed when everything has stopped. */
   hold: { close(): unknown }
   onChange?: () => void
+  /** The networks of the nodes, where they are machines. */
+  machines?: NodeNetworks | undefined
   /** How long the runtime may take for an answer. */
   answerWithinMs?: number
 }
@@ -52,34 +67,50 @@ export interface StopReport {
 export class Supervisor {
   readonly config: ClusterConfig
   readonly #deps: SupervisorDeps
-  readonly #components: Component[]
+  #components: Component[]
+  readonly #runFiles: { close(): void }
   #waitingFor: string[] = []
-  /** Before, all components but the runtime look like those of a node that is switched off. */
+  /** Before, all components but the keepers look like those of a node that is switched off. */
   #isStarted = false
+  #isStopping = false
 
   constructor(deps: SupervisorDeps) {
-    const { config, state, clock, onChange, startProcess, askHealth } = deps
-    this.config = config
+    this.config = deps.config
     this.#deps = deps
-    this.#components = componentsOf(config, state).map((spec) => {
-      const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
-      return new Component(spec, { clock, paths, onChange, startProcess, askHealth })
+    this.#components = componentsOf(deps.config, deps.state).map((spec) => this.#componentOf(spec))
+    this.#runFiles = watchRunFiles(dirname(deps.state.runFile('any')), (name) => {
+      this.#named(name)?.published()
     })
   }
 
-  /** The runtime alone, ahead of the others. Resolves when its process is there. */
-  async startRuntime(): Promise<void> {
-    this.#components.find(({ spec }) => spec.name === 'runtime')?.start()
+  #componentOf(spec: ComponentSpec): Component {
+    const { state, clock, onChange, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
+    return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
+  }
+
+  /** One of those that all others wait for, ahead of them. Resolves when its process is there. */
+  async startKeeper(name: 'runtime' | 'api-server'): Promise<void> {
+    if (!this.#isStopping) this.#named(name)?.start()
     // A component starts its process in a turn of its own.
     await setImmediate()
   }
 
-  start(): void {
+  /**
+   * Everything. The others would spend the processor time that the API server needs for its start on looking whether it
+   * has started, so they come after it, or after a while.
+   */
+  async start(): Promise<void> {
+    if (this.#isStopping) return
+    for (const component of this.#components.filter(isKeeper)) component.start()
+    await this.#named('api-server')?.readyWithin(apiServerPatienceMs)
+    if (this.#isStopping) return
     this.#isStarted = true
     const stopped = new Set(this.config.nodes.filter((node) => node.stopped).map((node) => node.name))
-    const wanted = this.#components.filter(({ spec }) => !spec.node || !stopped.has(spec.node))
-    // First those that all others wait for.
-    for (const component of wanted.toSorted((a, b) => Number(isKeeper(b)) - Number(isKeeper(a)))) component.start()
+    for (const component of this.#components) {
+      const { node } = component.spec
+      if (node === undefined || !stopped.has(node)) component.start()
+    }
   }
 
   statuses(): ComponentStatus[] {
@@ -107,16 +138,83 @@ export class Supervisor {
     this.#deps.state.writeConfig(this.config)
     await Promise.all(this.#ofNode(name).map((component) => component.stop('SIGKILL')))
     await this.#askRuntime(() => killContainers(this.#deps.state.dockerSocket, name))
+    await this.#deps.machines?.takeAway(name)
   }
 
-  startNode(name: string): void {
+  async startNode(name: string): Promise<void> {
     delete this.#nodeConfig(name).stopped
     this.#deps.state.writeConfig(this.config)
+    await this.#deps.machines?.make()
     for (const component of this.#ofNode(name)) component.start()
+  }
+
+  /** Pulls the cable of a node, or plugs it in again. The node goes on without knowing why nobody answers. */
+  async cutNode(name: string, cut: boolean): Promise<void> {
+    const node = this.#nodeConfig(name)
+    const machines = this.#requireMachines()
+    if (cut) node.cut = true
+    else delete node.cut
+    this.#deps.state.writeConfig(this.config)
+    await machines.plugCables()
+  }
+
+  /** Packets to a node are late by this, or not any more. */
+  async delayNode(name: string, delay: string | undefined): Promise<void> {
+    const node = this.#nodeConfig(name)
+    const machines = this.#requireMachines()
+    if (delay === undefined) {
+      if (node.delay !== undefined) await machines.hasten(name)
+      delete node.delay
+    } else {
+      const before = node.delay
+      node.delay = delay
+      // What the kernel cannot do must not stand in the way of the next start.
+      await machines.delay().catch((error: unknown) => {
+        delete node.delay
+        if (before !== undefined) node.delay = before
+        throw error
+      })
+    }
+    this.#deps.state.writeConfig(this.config)
+  }
+
+  /** A further node, which registers itself. Returns its name. */
+  async addNode(): Promise<string> {
+    const { state, clock, machines } = this.#deps
+    const { mostNodes } = addressesOf(this.config)
+    if (this.config.nodes.length >= mostNodes)
+      throw new Error(`this cluster has ${mostNodes} nodes, and no room for more`)
+    this.config.nodes = withNewNode(this.config.nodes)
+    state.writeConfig(this.config)
+    const name = this.config.nodes.at(-1)?.name ?? ''
+    ensureIdentities(this.config, state, apiServerUrl(this.config), clock.now())
+    await machines?.make()
+    const added = componentsOf(this.config, state).filter(({ node }) => node === name)
+    const components = added.map((spec) => this.#componentOf(spec))
+    this.#components = [...this.#components, ...components]
+    for (const component of components) component.start()
+    return name
+  }
+
+  /** Power off, for good: nothing is left of the node but its Node object, and what the cluster knows of its pods. */
+  async removeNode(name: string): Promise<void> {
+    const { state, machines } = this.#deps
+    this.#nodeConfig(name)
+    if (this.config.nodes.length === 1)
+      throw new Error('a cluster keeps one node; `dinghy down --wipe` removes all of it')
+    await this.stopNode(name)
+    const number = numbered(this.config.nodes).find((node) => node.name === name)?.number ?? 0
+    this.#components = this.#components.filter(({ spec }) => spec.node !== name)
+    this.config.nodes = withoutNode(this.config.nodes, name)
+    state.writeConfig(this.config)
+    await machines?.forget(addressesOf(this.config).podCidr(number))
+    await removeTree(state.nodeRoot(name))
+    rmSync(state.identity(`kubelet-${name}`), { force: true })
   }
 
   async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
     const { state, hold } = this.#deps
+    this.#isStopping = true
     const endings = new Map<string, Ending>()
     await this.#stopAll(
       this.#components.filter((component) => !isKeeper(component)),
@@ -135,6 +233,9 @@ export class Supervisor {
     )
     await this.#stopAll(this.#components.filter(isKeeper), atOnce, endings)
     for (const component of this.#components) rmSync(state.runFile(component.spec.name), { force: true })
+    this.#runFiles.close()
+    // Containers that still run may need their network when the next runtime finds them.
+    if (!containersLeft) await this.#deps.machines?.remove()
     hold.close()
     const those = (ending: Ending) => [...endings].filter(([, is]) => is === ending).map(([name]) => name)
     return { killed: those('killed'), stays: those('stays'), ...(containersLeft ? { containersLeft } : {}) }
@@ -175,7 +276,7 @@ export class Supervisor {
 
   /** Runs what needs the runtime. One that hangs is replaced, once: its containers outlive it. True: it was. */
   async #askRuntime(act: () => Promise<unknown>): Promise<boolean> {
-    const runtime = this.#components.find(({ spec }) => spec.name === 'runtime')
+    const runtime = this.#named('runtime')
     await runtime?.refresh(runtimeAnswerMs)
     const isSilent = runtime?.status().silent ?? false
     if (isSilent) await runtime?.replace()
@@ -190,6 +291,16 @@ export class Supervisor {
       await act()
       return true
     }
+  }
+
+  #requireMachines(): NodeNetworks {
+    const { machines } = this.#deps
+    if (!machines) throw new NoCables()
+    return machines
+  }
+
+  #named(name: string): Component | undefined {
+    return this.#components.find(({ spec }) => spec.name === name)
   }
 
   #ofNode(name: string): Component[] {
@@ -211,6 +322,12 @@ export class Supervisor {
 /** What is true of the cluster is theirs. */
 function isKeeper({ spec }: Component): boolean {
   return spec.name === 'runtime' || spec.name === 'api-server'
+}
+
+export class NoCables extends Error {
+  constructor() {
+    super('nodes have cables in a cluster whose network is machines; here they share this machine (`dinghy status`)')
+  }
 }
 
 export class UnknownNode extends Error {

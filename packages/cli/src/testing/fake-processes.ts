@@ -3,7 +3,7 @@
  * each one behaves.
  */
 
-import type { AskHealth, Health } from '../supervisor/health.ts'
+import type { AskHealth, HasBecomeReady, Health } from '../supervisor/health.ts'
 import type { RunningProcess, StartProcess } from '../supervisor/process.ts'
 
 export class FakeProcess implements RunningProcess {
@@ -47,6 +47,10 @@ export class FakeProcesses {
 
   readonly askHealth: AskHealth = (_runFile, pid) => {
     return Promise.resolve(this.started.find((process) => process.pid === pid)?.health ?? 'starting')
+  }
+
+  readonly hasBecomeReady: HasBecomeReady = (_runFile, pid) => {
+    return this.started.find((process) => process.pid === pid)?.health === 'ready'
   }
 
   /** The newest process of that name. */

@@ -15,15 +15,15 @@ export function plainCommand(name: string, examples: string[]): Command {
 }
 
 /**
- * What commander calls. `run` gets the options, of whatever type it declared them, and the words; its number becomes
- * the exit code.
+ * What commander calls. `run` gets the options, of whatever type it declared them, and the words (a list for those of a
+ * variadic argument); its number becomes the exit code.
  */
-export function exitWith(run: (options: never, ...words: string[]) => Promise<number> | number) {
+export function exitWith(run: (options: never, ...words: never[]) => Promise<number> | number) {
   return async function act(...args: unknown[]): Promise<void> {
     // commander appends the options and the command itself to the words. Options may also stand before a command's
     // verb.
     const options = (args.at(-1) as Command).optsWithGlobals() as never
-    process.exitCode = await run(options, ...(args.slice(0, -2) as string[]))
+    process.exitCode = await run(options, ...(args.slice(0, -2) as never[]))
   }
 }
 

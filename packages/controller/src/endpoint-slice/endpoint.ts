@@ -25,7 +25,13 @@ export function endpointOf(pod: Pod, service: Service, node: Node | undefined): 
     targetRef: { kind: 'Pod', namespace: namespace ?? '', name, uid },
     ...(pod.spec.nodeName ? { nodeName: pod.spec.nodeName } : {}),
     ...(zone ? { zone } : {}),
+    // As upstream: close is the endpoint's own zone; one that nobody should be sent to needs no hint.
+    ...(zone && ready && isKeptClose(service) ? { hints: { forZones: [{ name: zone }] } } : {}),
   }
+}
+
+function isKeptClose({ spec }: Service): boolean {
+  return spec.trafficDistribution === 'PreferClose'
 }
 
 /** The Service's ports as this pod has them. A named port that the pod lacks is left out. */

@@ -55,6 +55,14 @@ describe('an endpoint', () => {
     return plan.create[0]?.endpoints[0]
   }
 
+  test('is hinted to its own zone where traffic is to stay close, while it is ready', () => {
+    const close = { trafficDistribution: 'PreferClose' }
+    expect(endpointOf(servingPod('a'), close)?.hints).toEqual({ forZones: [{ name: 'west' }] })
+    expect(endpointOf(servingPod('a'))?.hints).toBeUndefined()
+    expect(endpointOf(makePod('a', { ip: '10.1.0.1', node: 'n1' }), close)?.hints).toBeUndefined()
+    expect(endpointOf(servingPod('a', { node: 'n2' }), close)?.hints).toBeUndefined()
+  })
+
   test('says where the pod is and who it is', () => {
     const pod = servingPod('a')
     expect(endpointOf(pod)).toEqual({

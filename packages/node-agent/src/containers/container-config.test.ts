@@ -3,6 +3,8 @@ import type { Container, PodSpec } from '@dinghy/shared/api/types'
 import { container, pod, podUid } from '../testing/objects.ts'
 import { containerConfig } from './container-config.ts'
 import { containerHash, containerNameFor } from '../observed/labels.ts'
+import { DockerClient } from '../docker/docker-client.ts'
+import { EngineNetwork } from '../network/engine-network.ts'
 import { hostnameOf, sandboxConfig } from './sandbox-config.ts'
 
 function configOf(overrides: Partial<Container>, spec: Partial<PodSpec> = {}, imageUser = '') {
@@ -18,12 +20,17 @@ function configOf(overrides: Partial<Container>, spec: Partial<PodSpec> = {}, im
   })
 }
 
+const network = new EngineNetwork(new DockerClient('/nowhere'), {
+  node: 'node-1',
+  subnet: '10.0.0.0/24',
+  gateway: '10.0.0.1',
+})
+
 function sandboxOf(spec: Partial<PodSpec>) {
   return sandboxConfig({
     pod: pod(spec),
     node: 'node-1',
-    nodeAddress: '10.0.0.1',
-    network: 'node-1',
+    network: network.sandboxOf(pod(spec)),
     image: 'pause',
     attempt: 0,
     dns: { servers: ['10.96.0.10'], domain: 'cluster.local' },

@@ -9,11 +9,13 @@ import { Leases, Nodes } from '@dinghy/shared/api/resources'
 import { microTime } from '@dinghy/shared/api/time'
 import type { Draft, Lease } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 
 const namespace = 'kube-node-lease'
 /** How many renewals may fail before the lease has run out. */
 const patience = 4
+/** An attempt of which nothing is heard is given up with its connection after so many periods. */
+const attemptPeriods = 2
 
 export interface NodeLeaseDeps {
   client: ApiClient
@@ -21,6 +23,8 @@ export interface NodeLeaseDeps {
   log: Logger
   node: string
   periodMs: number
+  /** It can be renewed again, after the API server could not be reached. */
+  onReachable?: () => void
 }
 
 export class NodeLease {
@@ -32,13 +36,22 @@ export class NodeLease {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, periodMs } = this.#deps
+    const { clock, log, periodMs, onReachable } = this.#deps
+    let wasSilent = false
     while (!signal.aborted) {
       let pauseMs = periodMs
+      // Without a deadline it would wait for a connection that has died until the kernel gives it up.
+      const attempt = new AbortController()
+      const late = clock.setTimeout(() => attempt.abort(), attemptPeriods * periodMs)
       try {
-        await this.#renew(signal)
+        await this.#renew(AbortSignal.any([signal, attempt.signal]))
+        clock.clear(late)
+        if (wasSilent) onReachable?.()
+        wasSilent = false
       } catch (error) {
+        clock.clear(late)
         if (signal.aborted) return
+        wasSilent ||= attempt.signal.aborted
         log.debug({ err: error }, 'the node lease could not be renewed')
         this.#lease = undefined
         pauseMs = Math.min(200, periodMs)

@@ -7,17 +7,10 @@
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { isNobodyThere, untilListening } from '@dinghy/shared/http/until-listening'
-import { label } from '../observed/labels.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
-
-export interface NetworkFacts {
-  name: string
-  subnet: string
-  gateway: string
-  node: string
-}
+import type { PodNetwork } from '../network/pod-network.ts'
 
 export class RuntimeHealth {
   /** "docker://28.2.2"; the version is not known before the runtime has answered once. */
@@ -69,10 +62,10 @@ export class RuntimeHealth {
   }
 }
 
-/** Waits for the runtime, and makes the network that this node's pods get their addresses from. */
+/** Waits for the runtime, and prepares the network that this node's pods get their addresses from. */
 export async function prepareRuntime(
   docker: DockerClient,
-  network: NetworkFacts,
+  network: Pick<PodNetwork, 'prepare'>,
   { health, clock, log }: { health: RuntimeHealth; clock: Clock; log: Logger },
   signal: AbortSignal,
 ): Promise<void> {
@@ -81,7 +74,7 @@ export async function prepareRuntime(
     try {
       const { Version } = await docker.version(signal)
       health.version = `docker://${Version}`
-      await ensureNetwork(docker, network, signal)
+      await network.prepare(signal)
       ready = true
       health.answered()
     } catch (error) {
@@ -91,13 +84,4 @@ export async function prepareRuntime(
       else await backoff.wait(signal)
     }
   }
-}
-
-/** An engine that has a "loopback" driver says so among its plugins; any other gets a bridge. */
-async function ensureNetwork(docker: DockerClient, network: NetworkFacts, signal: AbortSignal): Promise<void> {
-  if (await docker.hasNetwork(network.name, signal)) return
-  const { Plugins } = await docker.info(signal)
-  const driver = Plugins?.Network?.includes('loopback') ? 'loopback' : 'bridge'
-  const { name, subnet, gateway, node } = network
-  await docker.createNetwork({ name, driver, subnet, gateway, labels: { [label.node]: node } }, signal)
 }

@@ -24,6 +24,8 @@ export const label = {
   restartCount: 'annotation.io.kubernetes.container.restartCount',
   terminationMessagePolicy: 'annotation.io.kubernetes.container.terminationMessagePolicy',
   gracePeriod: 'annotation.io.kubernetes.pod.terminationGracePeriod',
+  /** Of a sandbox: the ports of the node that lead to it, as JSON. */
+  hostPorts: 'annotation.io.dinghy.sandbox.hostPorts',
   /** Milliseconds that must pass between the end of this container and the start of the next one. */
   crashLoopDelay: 'annotation.io.dinghy.container.crashLoopDelayMs',
 } as const

@@ -67,9 +67,7 @@ export function isSandbox(summary: ContainerSummary): boolean {
   return summary.Labels[label.type] === 'podsandbox'
 }
 
-/** `inspect` is only needed where the engine's list does not tell addresses. */
-export function readSandbox(summary: ContainerSummary, inspect?: ContainerInspect): ObservedSandbox {
-  const ip = addressOf(summary) ?? (inspect && addressOf(inspect)) ?? (inspect?.NetworkSettings?.IPAddress || undefined)
+export function readSandbox(summary: ContainerSummary, ip: string | undefined): ObservedSandbox {
   return {
     id: summary.Id,
     ready: isRunning(summary.State),
@@ -82,6 +80,11 @@ export function readSandbox(summary: ContainerSummary, inspect?: ContainerInspec
 export function addressOf({ NetworkSettings }: Pick<ContainerSummary, 'NetworkSettings'>): string | undefined {
   const addresses = Object.values(NetworkSettings?.Networks ?? {}).map((network) => network?.IPAddress)
   return addresses.find((address) => address !== undefined && address !== '')
+}
+
+/** Where the engine's list does not tell addresses. */
+export function addressIn(inspect: ContainerInspect): string | undefined {
+  return addressOf(inspect) ?? (inspect.NetworkSettings?.IPAddress || undefined)
 }
 
 export function readContainer(summary: ContainerSummary, inspect: ContainerInspect): ObservedContainer {

@@ -8,9 +8,11 @@
 import type { DockerClient } from '../docker/docker-client.ts'
 import { isDockerStatus } from '@dinghy/shared/docker/errors'
 import type { ContainerInspect, ContainerSummary, ImageInspect } from '@dinghy/shared/docker/types'
+import type { PodNetwork } from '../network/pod-network.ts'
 import { label } from '../observed/labels.ts'
 import { readMessage } from '../containers/termination-message.ts'
 import {
+  addressIn,
   addressOf,
   isSandbox,
   newestFirst,
@@ -28,14 +30,16 @@ interface Remembered {
 export class PodObserver {
   readonly #docker: DockerClient
   readonly #podDirectory: (podUid: string) => string
+  readonly #network: PodNetwork | undefined
   /** By container id: what an inspect said, for as long as the list says that the state is the same. */
   readonly #inspected = new Map<string, Remembered>()
   /** Image id → how the API names it. */
   readonly #imageIds = new Map<string, string>()
 
-  constructor(docker: DockerClient, podDirectory: (podUid: string) => string) {
+  constructor(docker: DockerClient, podDirectory: (podUid: string) => string, network?: PodNetwork) {
     this.#docker = docker
     this.#podDirectory = podDirectory
+    this.#network = network
   }
 
   async observe(podUid: string, signal?: AbortSignal): Promise<ObservedPod> {
@@ -43,11 +47,14 @@ export class PodObserver {
     const containers = await Promise.all(
       summaries.filter((summary) => !isSandbox(summary)).map((summary) => this.#look(podUid, summary, signal)),
     )
+    const addressOfSandbox = this.#network?.addresses?.()
     const sandboxes = await Promise.all(
       summaries.filter(isSandbox).map(async (summary) => {
+        if (addressOfSandbox) return readSandbox(summary, addressOfSandbox(summary.Id))
         const isSilent =
           summary.State === 'running' && summary.HostConfig?.NetworkMode !== 'host' && !addressOf(summary)
-        return readSandbox(summary, isSilent ? await this.#inspect(summary.Id, signal) : undefined)
+        const inspect = isSilent ? await this.#inspect(summary.Id, signal) : undefined
+        return readSandbox(summary, addressOf(summary) ?? (inspect && addressIn(inspect)))
       }),
     )
     return {

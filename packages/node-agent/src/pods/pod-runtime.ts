@@ -22,6 +22,7 @@ import { StartError } from '../containers/start-error.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { DockerError, isDockerStatus, isUnreachable } from '@dinghy/shared/docker/errors'
 import type { ContainerCreate } from '@dinghy/shared/docker/types'
+import type { PodNetwork } from '../network/pod-network.ts'
 import type { ContainerStart } from './container-actions.ts'
 import type { ContainerDefinitions, ContainerSurroundings } from './container-definition.ts'
 import type { ObservedPod, ObservedSandbox } from '../observed/observed-pod.ts'
@@ -37,8 +38,7 @@ export interface PodRuntimeDeps {
   nodeAddress: string
   /** What the node's pods may have, which stands in for missing limits. */
   allocatable: () => Readonly<Record<string, string>>
-  /** The Docker network of this node's pods. */
-  network: string
+  network: PodNetwork
   sandboxImage: string
   dns: DnsSettings
 }
@@ -61,8 +61,8 @@ export class PodRuntime {
   }
 
   async createSandbox(pod: Pod, attempt: number, signal: AbortSignal): Promise<void> {
-    const { docker, node, nodeAddress, network, sandboxImage, dns } = this.#deps
-    const body = sandboxConfig({ pod, node, nodeAddress, network, image: sandboxImage, attempt, dns })
+    const { docker, node, network, sandboxImage, dns } = this.#deps
+    const body = sandboxConfig({ pod, node, network: network.sandboxOf(pod), image: sandboxImage, attempt, dns })
     const create = () => docker.createContainer(sandboxNameFor(pod, attempt), body, signal)
     const { id } = await create().catch(async (error: unknown) => {
       if (!isDockerStatus(error, 404)) throw error
@@ -72,6 +72,7 @@ export class PodRuntime {
     })
     try {
       await docker.startContainer(id, signal)
+      await network.plug(pod, id, signal)
     } catch (error) {
       // A sandbox that did not start would be in the way of the next attempt.
       await docker.removeContainer(id)
@@ -113,6 +114,7 @@ export class PodRuntime {
   }
 
   async killSandbox(id: string, signal: AbortSignal): Promise<void> {
+    await this.#deps.network.unplug(id)
     try {
       await this.#deps.docker.killContainer(id, 'KILL', signal)
     } catch (error) {
@@ -127,9 +129,10 @@ export class PodRuntime {
   }
 
   async remove(ids: readonly string[], signal?: AbortSignal): Promise<void> {
-    const { docker, observer } = this.#deps
+    const { docker, observer, network } = this.#deps
     await Promise.all(
       ids.map(async (id) => {
+        await network.unplug(id)
         await docker.removeContainer(id, signal)
         observer.forget(id)
       }),

@@ -25,9 +25,10 @@ import { Container } from './container.ts'
 import { ContainerFiles } from './container-files.ts'
 import { despiteFullDisk } from './full-disk.ts'
 import { completeConfig, completeHostConfig, type CreateBody } from './create-body.ts'
-import { parseLink } from './links.ts'
+import { parseLink, withoutLink } from './links.ts'
 import { checkName, inventName, newId } from './names.ts'
 import { newEndpoint } from './endpoint.ts'
+import { checkNamespaceFile, namespaceFileOf } from './network-namespace-file.ts'
 import { Networking, type Cables } from './networking.ts'
 import { never, type ContainerRecord, type Endpoint, type HostConfig } from './record.ts'
 import type { MountPoint } from '../volumes/mount-point.ts'
@@ -178,6 +179,16 @@ export class Containers {
     this.publish(container, 'rename', { oldName: `/${oldName}` })
   }
 
+  /** `docker rm --link`: the container `parent` forgets what it calls `alias`. */
+  unlink(parent: string, alias: string): void {
+    const container = this.#byId.get(parent) ?? this.list().find(({ name }) => name === parent)
+    const left = withoutLink(container?.record.hostConfig.Links ?? [], alias)
+    if (container === undefined || left === undefined) throw notFound(`No such container: ${parent}/${alias}`)
+    container.record.hostConfig.Links = left
+    container.save()
+    this.networking.refresh(container.record)
+  }
+
   /** The container must not run. `volumes`: its anonymous volumes too. */
   async remove(container: Container, options: { volumes: boolean }): Promise<void> {
     const refused = refusal('remove', container.state.status, container.id, container.name)
@@ -239,9 +250,11 @@ export class Containers {
     const isAlone = body.NetworkDisabled === true
     const options = { ...body.HostConfig, ...(isAlone ? { NetworkMode: 'none' } : {}) }
     const hostConfig = completeHostConfig(options, body.Labels ?? {})
+    checkNamespaceFile(hostConfig.NetworkMode, this.driver.name)
     checkSupported(hostConfig, { cpus: availableParallelism(), seccomp: this.driver.enforcesSeccomp })
     // Who shares the machine's network goes by its name.
-    const Hostname = body.Hostname || (hostConfig.NetworkMode === 'host' ? hostname() : '')
+    const isHost = hostConfig.NetworkMode === 'host' || namespaceFileOf(hostConfig.NetworkMode) !== undefined
+    const Hostname = body.Hostname || (isHost ? hostname() : '')
     const config = completeConfig({ ...body, Hostname }, image.config.config, id)
     const inherited = (hostConfig.VolumesFrom ?? []).flatMap((from) => this.#mountsFrom(from))
     if (hostConfig.NetworkMode.startsWith('container:')) {
@@ -294,7 +307,7 @@ export class Containers {
   ): Record<string, Endpoint> {
     const { NetworkMode } = hostConfig
     const configured = new Map(Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {}))
-    if (NetworkMode.startsWith('container:')) return {}
+    if (NetworkMode.startsWith('container:') || namespaceFileOf(NetworkMode) !== undefined) return {}
     const endpoints: Record<string, Endpoint> = {}
     const add = (reference: string, config: Partial<Endpoint> | null | undefined) => {
       // Clients configure the default network under the name "default".

@@ -125,6 +125,7 @@ test.each([
 test.each([
   ['host', 'sysctl "net.core.somaxconn" is not allowed in the hosts network namespace'],
   ['container:x', 'sysctl "net.core.somaxconn" is not in a separate kernel namespace'],
+  ['ns:/run/netns/x', 'sysctl "net.core.somaxconn" is not in a separate kernel namespace'],
 ])('a network parameter with network mode %s', (NetworkMode, message) => {
   expect(() => completeHostConfig({ Sysctls: { 'net.core.somaxconn': '1' }, NetworkMode })).toThrow(message)
 })

@@ -120,7 +120,7 @@ export function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
-/** Copies bytes and returns the place behind them. Buffer.copy() makes an object for each piece, and lines are short. */
+/** Returns the place behind the bytes. Buffer.copy() would make an object for each piece, and lines are short. */
 export function copyBytes(source: DataView, start: number, end: number, target: DataView, to: number): number {
   let [from, at] = [start, to]
   for (; from + 4 <= end; from += 4, at += 4) target.setUint32(at, source.getUint32(from))

@@ -10,6 +10,7 @@ import { nameServerAddress } from '../networks/bridge/links.ts'
 import { hostsFile, isReachableServer, namedResolvConf, resolvConf, type HostEntry } from '../networks/hosts-file.ts'
 import type { Container } from './container.ts'
 import { aliasesOf } from './links.ts'
+import { namespaceFileOf } from './network-namespace-file.ts'
 import type { ContainerRecord } from './record.ts'
 import { hasProcess } from './state.ts'
 
@@ -78,7 +79,8 @@ export class NetworkFiles {
     if (hostConfig.NetworkMode.startsWith('container:')) return
     this.#write(join(dir, 'hostname'), `${config.Hostname}\n`)
     this.#write(join(dir, 'resolv.conf'), this.#resolvConf(record))
-    if (hostConfig.NetworkMode === 'host' && existsSync('/etc/hosts')) {
+    const isHost = hostConfig.NetworkMode === 'host' || namespaceFileOf(hostConfig.NetworkMode) !== undefined
+    if (isHost && existsSync('/etc/hosts')) {
       this.#write(join(dir, 'hosts'), readFileSync('/etc/hosts', 'utf8'))
       return
     }

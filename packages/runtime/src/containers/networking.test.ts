@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Network } from '../networks/network.ts'
@@ -217,4 +218,18 @@ test('a link of an endpoint is a name on its network', async () => {
   const web = await running('other')
   await connect(web, 'mine', { Links: ['db:store'] })
   expect(readFileSync(join(web.dir, 'hosts'), 'utf8')).toMatch(/^10\.1\.0\.2\t.*\bstore$/m)
+})
+
+test('in a namespace that a file holds nothing is plugged in, and others may join', async () => {
+  const file = '/proc/self/ns/net'
+  const pause = await running(`ns:${file}`, {}, 'pause')
+  expect(spec()?.namespaces?.network).toEqual({ path: file })
+  expect(spec()?.hostname).toBe(hostname())
+  expect(spec()?.interfaces).toEqual([])
+  expect(spec()?.sysctls).toEqual({})
+  expect(readFileSync(join(pause.dir, 'hosts'), 'utf8')).toBe(readFileSync('/etc/hosts', 'utf8'))
+  await running('container:pause')
+  expect(spec()?.namespaces?.network).toEqual({ pid: pause.state.running?.pid })
+  await expect(connect(pause, 'mine')).rejects.toThrow('cannot be connected to host network')
+  await expect(running('ns:/nonexistent/net')).rejects.toThrow('/nonexistent/net is not there')
 })

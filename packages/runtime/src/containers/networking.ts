@@ -21,6 +21,7 @@ import type { Container } from './container.ts'
 import { inOrder, newEndpoint } from './endpoint.ts'
 import { aliasesOf, linkVariables } from './links.ts'
 import { NetworkFiles } from './network-files.ts'
+import { namespaceFileOf, requireNamespace } from './network-namespace-file.ts'
 import type { ContainerRecord, Endpoint } from './record.ts'
 import { hasProcess } from './state.ts'
 
@@ -85,6 +86,8 @@ export class Networking {
   /** Addresses, ports and files for a container that is about to start. Undo with `release`. */
   async acquire(container: Container): Promise<Networked> {
     const { record } = container
+    const namespaceFile = namespaceFileOf(record.hostConfig.NetworkMode)
+    if (namespaceFile !== undefined) requireNamespace(namespaceFile)
     for (const name of inOrder(record)) {
       const network = this.#networks.find(name)
       if (network === undefined) {
@@ -187,6 +190,7 @@ export class Networking {
   /** Its own or that of the container whose network it shares. */
   hasOwnNamespace(record: ContainerRecord): boolean {
     const owner = this.#sharedWith(record)?.record ?? record
+    if (namespaceFileOf(owner.hostConfig.NetworkMode) !== undefined) return true
     const kind = this.#kindOf(owner) ?? (this.#bridges === undefined ? 'loopback' : 'bridge')
     return kind === 'bridge' || kind === 'none'
   }
@@ -224,7 +228,8 @@ export class Networking {
         'container sharing network namespace with another container or host cannot be connected to any other network',
       )
     }
-    if (record.hostConfig.NetworkMode === 'host' || network.name === 'host') {
+    const namespaceFile = namespaceFileOf(record.hostConfig.NetworkMode)
+    if (record.hostConfig.NetworkMode === 'host' || network.name === 'host' || namespaceFile !== undefined) {
       throw conflict('container cannot be connected to host network')
     }
     if (network.name in record.networks && isRunning) {

@@ -8,6 +8,7 @@ import type { NetworkInterface } from '../networks/network-interface.ts'
 import { badParameter } from '@dinghy/shared/docker/errors'
 import { userNamespace } from '@dinghy/images/files/user-namespace'
 import { commandOf } from './create-body.ts'
+import { namespaceFileOf } from './network-namespace-file.ts'
 import type { ContainerConfig, ContainerRecord, HostConfig } from './record.ts'
 
 export interface SpecInput {
@@ -137,8 +138,10 @@ function unprivileged(): Record<string, string> {
   }
 }
 
-/** Every mode but `container:` is a network to be plugged into, or `none`. */
+/** Every mode but `container:` and `ns:` is a network to be plugged into, or `none`. */
 function networkNamespace(mode: string, pidOf: (reference: string) => number): NamespaceMode {
+  const path = namespaceFileOf(mode)
+  if (path !== undefined) return { path }
   return mode.startsWith('container:') ? namespaceMode(mode, pidOf) : 'private'
 }
 

@@ -23,7 +23,7 @@ export function checkSysctls(sysctls: Record<string, string>, modes: { IpcMode: 
     if (isNetwork && modes.NetworkMode === 'host') {
       throw badParameter(`sysctl "${name}" is not allowed in the hosts network namespace`)
     }
-    if (isNetwork && modes.NetworkMode.startsWith('container:')) throw notSeparate(name)
+    if (isNetwork && /^(?:container|ns):/.test(modes.NetworkMode)) throw notSeparate(name)
   }
 }
 

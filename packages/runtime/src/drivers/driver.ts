@@ -44,8 +44,8 @@ export interface Resources {
   pids?: number
 }
 
-/** `private`, `host`, or the namespace that another process lives in. */
-export type NamespaceMode = 'private' | 'host' | { pid: number }
+/** `private`, `host`, the namespace that another process lives in, or the one that a file holds. */
+export type NamespaceMode = 'private' | 'host' | { pid: number } | { path: string }
 
 export interface ContainerSpec {
   id: string

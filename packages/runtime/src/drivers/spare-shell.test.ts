@@ -14,7 +14,9 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-const script = () => join(directory, "it's a file")
+function script(): string {
+  return join(directory, "it's a file")
+}
 
 test('does what the script says, in a session of its own, with the rest of the pipe as its input', async () => {
   const lines = ['read -r line', 'echo "$line $(ps -o sid= -p $$) $(umask)"', 'echo oh >&2', 'exit 3\n']

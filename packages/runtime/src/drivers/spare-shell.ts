@@ -36,7 +36,7 @@ export class SpareShell {
   #spare: Shell | undefined
 
   /**
-   * A shell that does what `script` says, which may be secret: it goes by way of `file`, which nobody else may read. The
+   * A shell that does what `script` says. That may be secret: it goes by way of `file`, which nobody else may read. The
    * rest of the shell's input is the script's.
    */
   run(file: string, script: string): Shell {

@@ -12,7 +12,7 @@ import type { Resource } from '../api/resources.ts'
 import type { KubernetesObject, WatchEvent } from '../api/types.ts'
 import type { ApiClient } from './api-client.ts'
 import { Lister, type IndexFunction } from './lister.ts'
-import { stderrLogger, type Logger } from './logger.ts'
+import { stderrLogger, type Logger } from './stderr-logger.ts'
 import { Reflector, type Selection } from './reflector.ts'
 
 export interface Change<T> {
@@ -66,6 +66,11 @@ export class Informer<T extends KubernetesObject> {
   /** Keeps the cache up to date until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#reflector.run(signal)
+  }
+
+  /** Watches anew by another connection; nothing is lost. */
+  reconnect(): void {
+    this.#reflector.reconnect()
   }
 
   /** Resolves when the first complete list is in the cache and the handlers have heard of it. */
@@ -168,6 +173,11 @@ export class Informers {
     if (this.#signal) return
     this.#signal = signal
     for (const informer of this.#informers.values()) this.#run(informer, signal)
+  }
+
+  /** For whoever notices that the network was gone: connections of before may be dead without a word. */
+  reconnect(): void {
+    for (const informer of this.#informers.values()) informer.reconnect()
   }
 
   async synced(): Promise<void> {

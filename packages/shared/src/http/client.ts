@@ -23,7 +23,7 @@ import { connector } from './connector.ts'
 
 // undici's parser is one large WebAssembly function. V8 would optimize it in the background as soon as the first answer
 // is read, which takes a process 100 ms of processor time while its cluster starts; the baseline code is fast enough
-// for us.
+// for us. A process that wakes from a snapshot has this flag already (scripts/snapshot.mjs).
 atStart(() => setFlagsFromString('--liftoff-only'))
 
 /** Where a request goes: a URL, or a path as it shall appear on the wire, at an origin or behind a unix socket. */

@@ -18,7 +18,7 @@ export interface ServerTls extends SecureContextOptions {
 
 export type ListenAddress =
   | { host: string; port: number; tls?: ServerTls | undefined }
-  | { socketPath: string; mode?: number }
+  | { socketPath: string; mode?: number; tls?: ServerTls | undefined }
 
 /** Where a server listens in the end: port 0 has become a port. */
 export interface Listening {
@@ -33,6 +33,11 @@ export interface Listening {
 export function parseHostPort(address: string): { host: string; port: number } {
   const colon = address.lastIndexOf(':')
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) }
+}
+
+/** The same, and "unix:FILE". */
+export function parseListenAddress(address: string): ListenAddress {
+  return address.startsWith('unix:') ? { socketPath: address.slice('unix:'.length) } : parseHostPort(address)
 }
 
 /** Rejects with node's error (EADDRINUSE, EACCES, …). */

@@ -122,6 +122,17 @@ export class HttpServer {
     return listening
   }
 
+  /** Takes connections that somebody else has accepted, paused. Closes the list of routes and hooks, too. */
+  async receiver(): Promise<(connection: Socket) => void> {
+    await this.app.ready()
+    const listener = await this.#createListener(undefined)
+    this.#listeners.push(listener)
+    return (connection) => {
+      listener.emit('connection', connection)
+      connection.resume()
+    }
+  }
+
   /** A server alone does not keep the process alive any more. */
   unref(): void {
     for (const listener of this.#listeners) listener.unref()
@@ -158,6 +169,8 @@ export class HttpServer {
     }, graceMs)
     await Promise.all(closed)
     this.#clock.clear(cut)
+    // No listener knows of those that came by way of receiver().
+    for (const connection of this.#connections) connection.destroy()
     await this.app.close()
   }
 
@@ -181,7 +194,7 @@ export class HttpServer {
     listener.on('clientError', refuseGarbage)
     listener.on('connection', (socket: Socket) => {
       // What a socket says of itself does not tell: once it is closed, a TCP connection has no address either.
-      if (typeof listener.address() === 'string') ofUnixSockets.add(socket)
+      if (typeof listener.address() === 'string' && !tls) ofUnixSockets.add(socket)
       this.#connections.add(socket)
       socket.once('close', () => this.#connections.delete(socket))
     })
@@ -195,7 +208,10 @@ export class HttpServer {
 
 const ofUnixSockets = new WeakSet<Socket>()
 
-/** Whether the connection of a request was made by way of the file system, whose modes have said who may. */
+/**
+ * Whether the connection of a request was made by way of the file system, whose modes have said who may. Where such a
+ * socket speaks TLS, certificates say it.
+ */
 export function isFromUnixSocket(socket: Socket): boolean {
   return ofUnixSockets.has(socket)
 }

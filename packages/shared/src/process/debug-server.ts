@@ -1,8 +1,9 @@
 /**
- * The debug server of every process: is it well, what does it count, and what do its control loops wait for.
+ * The debug server of every process: is it well, what does it count, and what do its control loops wait for. It listens
+ * at once; the application that answers is made when the first connection comes, which is after a start: twelve
+ * processes start at the same moment, and each would spend a tenth of its start on it.
  *
  *   GET  /livez /readyz /healthz   200 "ok" or 500 with one line a check; ?verbose shows the lines either way;
- *                                  ?waitMs=N holds the answer back until it is 200, for so long at most
  *   GET  /metrics                  Prometheus text
  *   GET  /debug/queue              every work queue of this process: {"queues": {"<name>": {…}}}; ?queue=NAME for one
  *   GET  what addPage() added      JSON; e.g. the proxy's /debug/rules
@@ -12,11 +13,11 @@
  * that is not loopback (a rebound DNS name), is refused.
  */
 
+import { createServer, type Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Clock, systemClock } from '../api/clock.ts'
 import { StatusError } from '../api/errors.ts'
 import { HttpError } from '../http/http-error.ts'
-import { parseHostPort } from '../http/listen-address.ts'
+import { listenOn, parseListenAddress } from '../http/listen-address.ts'
 import { isLocalRequest } from '../http/local-request.ts'
 import { HttpServer } from '../http/server.ts'
 import { debugQueues, type Gate } from '../reconcile/gate.ts'
@@ -27,7 +28,7 @@ import type { Metrics } from './metrics.ts'
 export type DebugPage = (query: URLSearchParams, signal: AbortSignal) => unknown
 
 export interface DebugServer {
-  /** Where it listens: "http://127.0.0.1:34567". */
+  /** Where it listens: "http://127.0.0.1:34567", "unix:///run/a.sock". */
   readonly url: string
   /** Adds a page of the process' own: GET `path` answers with what `page` returns, as JSON. */
   addPage(path: string, page: DebugPage): void
@@ -37,15 +38,38 @@ export interface DebugServer {
 export interface DebugServerOptions {
   health: Health
   metrics: Metrics
-  /** "host:port"; port 0 takes a free one. */
+  /** "host:port", where port 0 takes a free one, or "unix:FILE". */
   address: string
   queues?: ReadonlyMap<string, Gate>
-  clock?: Clock
 }
 
 export async function startDebugServer(options: DebugServerOptions): Promise<DebugServer> {
-  const { health, metrics, address, queues = debugQueues, clock = systemClock } = options
   const pages = new Map<string, DebugPage>()
+  const listener = createServer({ pauseOnConnect: true })
+  let server: HttpServer | undefined
+  let receiver: Promise<(connection: Socket) => void> | undefined
+  listener.on('connection', (connection) => {
+    server ??= answering(options, pages)
+    receiver ??= server.receiver()
+    void receiver.then((receive) => receive(connection))
+  })
+  const { url } = await listenOn(listener, parseListenAddress(options.address))
+  // A debug connection must not keep a process alive that has nothing else to do.
+  listener.unref()
+  return {
+    url,
+    addPage: (path, page) => void pages.set(path, page),
+    close: async () => {
+      listener.close()
+      await server?.close(0)
+    },
+  }
+}
+
+function answering(
+  { health, metrics, queues = debugQueues }: DebugServerOptions,
+  pages: ReadonlyMap<string, DebugPage>,
+): HttpServer {
   const server = new HttpServer({
     guard: (headers) => {
       if (!isLocalRequest(headers)) throw new HttpError(403, 'only programs of this machine may ask')
@@ -61,16 +85,10 @@ export async function startDebugServer(options: DebugServerOptions): Promise<Deb
   server.app.addHook('onSend', async (_request, reply) => void reply.header('x-content-type-options', 'nosniff'))
   for (const endpoint of ['livez', 'readyz', 'healthz'] as const) {
     server.app.get(`/${endpoint}`, async (request, reply) => {
-      const query = urlOf(request).searchParams
-      const giveUpAt = clock.now() + Number(query.get('waitMs') ?? 0)
-      const signal = server.signalOf(request, reply)
-      let results = await health.run(endpoint)
-      while (!results.every(({ ok }) => ok) && clock.now() < giveUpAt && !signal.aborted) {
-        await clock.sleep(betweenChecksMs)
-        results = await health.run(endpoint)
-      }
+      const results = await health.run(endpoint)
       const isWell = results.every(({ ok }) => ok)
-      return text(reply.code(isWell ? 200 : 500), healthText(endpoint, results, query.has('verbose')))
+      const isVerbose = urlOf(request).searchParams.has('verbose')
+      return text(reply.code(isWell ? 200 : 500), healthText(endpoint, results, isVerbose))
     })
   }
   server.app.get(
@@ -84,14 +102,8 @@ export async function startDebugServer(options: DebugServerOptions): Promise<Deb
       throw new HttpError(405, `/debug/${verb} changes something: POST it`)
     })
   }
-  const { url } = await server.listen(parseHostPort(address))
-  // A debug connection must not keep a process alive that has nothing else to do.
-  server.unref()
-  return { url, addPage: (path, page) => void pages.set(path, page), close: () => server.close(0) }
+  return server
 }
-
-/** While somebody waits for the answer. The checks look at variables of this process, so they cost next to nothing. */
-const betweenChecksMs = 10
 
 const verbs = {
   pause: (queue: Gate) => (queue.pause(), { paused: true, length: queue.length }),

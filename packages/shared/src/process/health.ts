@@ -6,7 +6,12 @@
  * help, so it counts for /livez and /healthz too. A server that cannot be reached is never a reason to be restarted.
  */
 
+import type { Clock } from '../api/clock.ts'
+
 export type Check = () => unknown
+
+/** While somebody waits. The checks look at variables of this process, so they cost next to nothing. */
+const betweenChecksMs = 10
 
 export interface CheckResult {
   name: string
@@ -33,6 +38,11 @@ export class Health {
   async run(endpoint: 'livez' | 'readyz' | 'healthz'): Promise<CheckResult[]> {
     const wanted = [...this.#checks].filter(([, { live }]) => live || endpoint === 'readyz')
     return Promise.all(wanted.map(([name, { check }]) => runCheck(name, check)))
+  }
+
+  /** Resolves when all is well; rejects with the signal's reason. */
+  async untilReady(clock: Pick<Clock, 'sleep'>, signal: AbortSignal): Promise<void> {
+    while (!(await this.run('readyz')).every(({ ok }) => ok)) await clock.sleep(betweenChecksMs, signal)
   }
 }
 

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { debugQueues, type Gate } from '../reconcile/gate.ts'
 import { FlagError } from './flags.ts'
 import { runMain, type Context, type Host, type Main } from './main.ts'
@@ -42,6 +42,7 @@ async function start(host: FakeHost, run?: Main<typeof flags>['run']): Promise<C
         run: async (context) => {
           // After announce: that comes right behind run's first await.
           setImmediate(() => resolve(context))
+          context.health.addCheck('works', () => true)
           await (run ? run(context) : context.clock.sleep(1e8, context.signal))
         },
       },
@@ -58,19 +59,48 @@ describe('starting and stopping', () => {
   test('writes the run file, serves, and leaves in order on SIGTERM', async () => {
     const runFile = join(directory, 'run.json')
     const host = new FakeHost('--run-file', runFile)
-    const { debug, flags, announce, health } = await start(host)
+    const { debug, flags, announce } = await start(host)
     expect(flags.server).toBe('x')
-    expect(JSON.parse(readFileSync(runFile, 'utf8'))).toEqual({ name: 'test', pid: process.pid, debug: debug.url })
+    const said = () => JSON.parse(readFileSync(runFile, 'utf8')) as Record<string, unknown>
+    expect(said()).toMatchObject({ name: 'test', pid: process.pid, debug: debug.url })
     announce({ serves: 'here' })
-    expect(JSON.parse(readFileSync(runFile, 'utf8'))).toMatchObject({ serves: 'here', debug: debug.url })
-    // Without a check of its own it is still on its way.
-    expect((await fetch(`${debug.url}/readyz`)).status).toBe(500)
-    health.addCheck('work', () => true)
+    expect(said()).toMatchObject({ serves: 'here', debug: debug.url })
     expect(await (await fetch(`${debug.url}/readyz`)).text()).toBe('ok')
     host.emit('SIGTERM')
     expect(await host.exited).toBe(0)
     expect(existsSync(runFile)).toBe(false)
     await expect(fetch(debug.url)).rejects.toThrow()
+  })
+
+  test('says in the run file when it has become ready, and not before', async () => {
+    const runFile = join(directory, 'run.json')
+    const host = new FakeHost('--run-file', runFile)
+    let isWell = false
+    let asked = 0
+    await start(host, async ({ health, clock, signal }) => {
+      health.addCheck('well', () => (asked++, isWell))
+      await clock.sleep(1e8, signal)
+    })
+    const said = () => JSON.parse(readFileSync(runFile, 'utf8')) as { readyAt?: number }
+    await vi.waitFor(() => expect(asked).toBeGreaterThan(1))
+    expect(said().readyAt).toBeUndefined()
+    isWell = true
+    await vi.waitFor(() => expect(said().readyAt).toBeGreaterThan(0))
+    host.emit('SIGTERM')
+    expect(await host.exited).toBe(0)
+  })
+
+  test('is not ready before its work has said what that means', async () => {
+    const host = new FakeHost()
+    const ran = new Promise<Context<typeof flags>>((resolve) => {
+      runMain({ name: 'test', flags, run: (context) => (resolve(context), new Promise(() => undefined)) }, host)
+    })
+    const { health } = await ran
+    const failed = async () => (await health.run('readyz')).filter(({ ok }) => !ok).map(({ name }) => name)
+    expect(await failed()).toEqual(['started'])
+    health.addCheck('works', () => true)
+    expect(await failed()).toEqual([])
+    host.emit('SIGTERM')
   })
 
   test('stops when stdin ends, if asked to', async () => {
@@ -175,7 +205,7 @@ describe('the debug server', () => {
     const ready = await fetch(`${url}/readyz`)
     expect([ready.status, await ready.text()]).toEqual([
       500,
-      '[+]ping ok\n[+]shutdown ok\n[+]begun ok\n[-]synced failed: not yet\nreadyz check failed\n',
+      '[+]ping ok\n[+]shutdown ok\n[+]started ok\n[+]works ok\n[-]synced failed: not yet\nreadyz check failed\n',
     ])
     expect((await fetch(`${url}/livez`)).status).toBe(200)
     const metrics = await (await fetch(`${url}/metrics`)).text()

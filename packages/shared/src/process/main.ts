@@ -11,6 +11,7 @@
  */
 
 import { setMaxListeners } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
 import { begin } from '../api/at-start.ts'
 import { systemClock, type Clock } from '../api/clock.ts'
 import { debugQueues } from '../reconcile/gate.ts'
@@ -28,7 +29,7 @@ export interface Context<S extends FlagSpec> {
   clock: Clock
   /** Aborted when the process has to stop. */
   signal: AbortSignal
-  /** The process is not ready before run has added a check, and then when all checks pass. */
+  /** The process is not ready before run has added a check of its own. */
   health: Health
   metrics: Metrics
   debug: DebugServer
@@ -64,7 +65,11 @@ export interface Host {
 }
 
 const commonFlags = {
-  'debug-address': { type: 'string', default: '127.0.0.1:0', help: 'where to serve health, metrics and debugging' },
+  'debug-address': {
+    type: 'string',
+    default: '127.0.0.1:0',
+    help: 'where to serve health, metrics and debugging: host:port, or unix:FILE',
+  },
   'run-file': { type: 'string', help: 'file to write once up: {"name","pid","debug"}' },
   'log-level': {
     type: 'string',
@@ -144,19 +149,28 @@ async function serve<S extends FlagSpec>(
   health.addCheck('shutdown', () => !signal.aborted)
   // Until run has added a check of its own it is still reading its files: who asks must not be told "ready" for that.
   const common = health.size + 1
-  health.addCheck('begun', () => health.size > common)
+  health.addCheck('started', () => health.size > common)
   const debug = await startDebugServer({ health, metrics, address: debugAddress })
   const facts = { name: main.name, pid: process.pid, debug: debug.url }
   const announce = (extra: Record<string, unknown>) => {
-    if (runFile !== undefined) writeRunFile(runFile, { ...facts, ...extra })
+    Object.assign(facts, extra)
+    if (runFile !== undefined) writeRunFile(runFile, facts)
   }
   const work = main.run({ flags, log, clock: systemClock, signal, health, metrics, debug, announce })
-  // Not before run has begun: whoever finds the file may ask for readiness, and must not be told "ready" too early.
   announce({})
   log.info({ debug: debug.url }, 'started')
-  await work.catch((error: unknown) => {
+  const unlessAborted = (error: unknown) => {
     if (!isAbort(error, signal)) throw error
+  }
+  const whenReady = health.untilReady(systemClock, signal).then(() => {
+    announce({ readyAt: systemClock.now() })
+    log.debug('ready')
+    // Components are started without (scripts/snapshot.mjs): what is hot in a start rarely is afterwards.
+    setFlagsFromString('--opt')
   })
+  // Work may end without ever having been ready. An error here is one that nobody caught, and ends the process.
+  void whenReady.catch(unlessAborted)
+  await work.catch(unlessAborted)
   await debug.close()
   if (runFile !== undefined) removeRunFile(runFile)
   log.info('stopped')

@@ -1,5 +1,6 @@
 /**
- * The run file: a few lines of JSON by which a process says that it is up, who it is and where it listens.
+ * The run file: a few lines of JSON by which a process says that it is up, who it is, where it listens and, later,
+ * that it has become ready.
  *
  * Readers may rely on: the file is either absent or whole, never half-written, because it is renamed into place.
  */
@@ -11,6 +12,8 @@ export interface RunFile {
   pid: number
   /** The URL of the debug server. */
   debug: string
+  /** When all its checks first passed, in milliseconds since 1970. */
+  readyAt?: number
   [extra: string]: unknown
 }
 

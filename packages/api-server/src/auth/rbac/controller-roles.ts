@@ -198,4 +198,8 @@ export const controllerRules: Record<string, readonly string[]> = {
 }
 
 /** What our controllers do besides: the default StorageClass is made by one of them. */
-export const ownControllerRules: readonly string[] = ['create storage.k8s.io storageclasses']
+export const ownControllerRules: readonly string[] = [
+  'create storage.k8s.io storageclasses',
+  // The finalizer of load balancers; upstream writes it by way of the status.
+  'update core services',
+]

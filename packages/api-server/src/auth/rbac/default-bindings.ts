@@ -11,6 +11,7 @@ export const clusterBindings: Record<string, readonly string[]> = {
   'system:basic-user': ['Group system:authenticated'],
   'system:public-info-viewer': ['Group system:authenticated', 'Group system:unauthenticated'],
   'system:node-proxier': ['User system:kube-proxy'],
+  'dinghy:network-policy-agent': ['User system:kube-proxy'],
   'system:kube-controller-manager': ['User system:kube-controller-manager'],
   'system:kube-dns': ['ServiceAccount kube-system/kube-dns'],
   // kubeadm's.

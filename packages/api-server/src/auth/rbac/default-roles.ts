@@ -106,6 +106,8 @@ export const clusterRoleRules: Record<string, readonly string[]> = {
   ],
   // metrics-server's, whose place this server takes (../../aggregation/metrics-api.ts).
   'system:aggregated-metrics-reader': ['read metrics.k8s.io nodes,pods'],
+  // What upstream's network plugins are granted: they enforce NetworkPolicies, as our proxies do.
+  'dinghy:network-policy-agent': ['list,watch core namespaces,pods', 'list,watch networking.k8s.io networkpolicies'],
   'system:kube-dns': ['list,watch core endpoints,services'],
   'system:coredns': [
     'list,watch core endpoints,namespaces,pods,services',

@@ -18,7 +18,7 @@ export function makeLeaf(directory: string): void {
   }
 }
 
-/** Removes the cgroup of a container with all that is in it. Idempotent; one that still has processes stays and throws. */
+/** Removes a container's cgroup with all that is in it. Idempotent; one that still has processes stays and throws. */
 export function removeWithLeaf(directory: string): void {
   try {
     removeTogether([join(directory, leaf), directory])

@@ -14,7 +14,7 @@ export function namespaceCommand({ namespaces = {}, hostname, mounts }: Containe
     ['net', namespaces.network ?? 'host'],
   ]
   const shared = modes.flatMap(([flag, mode]) =>
-    typeof mode === 'object' ? [`--${flag}=/proc/${mode.pid}/ns/${flag}`] : [],
+    typeof mode === 'object' ? [`--${flag}=${'path' in mode ? mode.path : `/proc/${mode.pid}/ns/${flag}`}`] : [],
   )
   const own = modes.filter(([, mode]) => mode === 'private').map(([flag]) => `--${flag}`)
   const propagation = mounts.some((mount) => mount.propagation !== undefined) ? 'slave' : 'private'

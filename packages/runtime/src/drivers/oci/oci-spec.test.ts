@@ -71,6 +71,7 @@ describe('namespaces', () => {
       { pid: { pid: 7 }, network: { pid: 7 } },
       ['mount', 'pid=/proc/7/ns/pid', 'ipc', 'uts', 'network=/proc/7/ns/net'],
     ],
+    ['one that a file holds', { network: { path: '/run/n' } }, ['mount', 'pid', 'ipc', 'uts', 'network=/run/n']],
   ])('%s', (_name, namespaces, expected) => {
     expect(types(namespaces ? { namespaces } : {})).toEqual(expected)
   })

@@ -126,7 +126,8 @@ export function ociJson(value: object): string {
 /** `file` is the kernel's name for it in /proc/<pid>/ns. */
 function namespace(type: string, file: string, mode: NamespaceMode): { type: string; path?: string }[] {
   if (mode === 'host') return []
-  return mode === 'private' ? [{ type }] : [{ type, path: `/proc/${mode.pid}/ns/${file}` }]
+  if (mode === 'private') return [{ type }]
+  return [{ type, path: 'path' in mode ? mode.path : `/proc/${mode.pid}/ns/${file}` }]
 }
 
 interface OciMount {

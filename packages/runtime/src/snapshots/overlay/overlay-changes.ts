@@ -15,7 +15,7 @@ const ownFiles = new Set(['/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/.
 export async function changesOf(
   upper: string,
   lower: LayerView,
-  /** Made by the driver for overlays of their own, such as `/usr`. */
+  /** Made by the driver for overlays of their own, such as `/usr`; nobody can replace one by a directory that hides. */
   ownDirectories: ReadonlySet<string>,
   merged: () => Promise<string>,
 ): Promise<Change[]> {
@@ -41,7 +41,8 @@ export async function changesOf(
       const isDirectory = stat.isDirectory()
       const changedInside = isDirectory && (await walk(path))
       if (isDirectory && below?.isDirectory()) {
-        for (const hidden of await hiddenIn(path)) changes.push({ path: hidden, kind: 'delete' })
+        const hidden = ownDirectories.has(path) ? [] : await hiddenIn(path)
+        for (const name of hidden) changes.push({ path: name, kind: 'delete' })
         // A directory that was only copied up for something that then was left alone.
         const isUntouched = ownDirectories.has(path) || isSameDirectory(stat, below)
         if (!changedInside && changes.length === at + 1 && isUntouched) {

@@ -136,7 +136,7 @@ export class OverlaySnapshotter implements LiveSnapshotter {
 
   async changes(rootfs: Rootfs, live?: Live): Promise<Change[]> {
     const lower = new LayerView(this.#viewLayers(rootfs).slice(0, -1))
-    const own = new Set(this.base.hostDirectories.map((name) => `/${name}`))
+    const own = new Set(rootfs.hostBase ? this.base.hostDirectories.map((name) => `/${name}`) : [])
     return changesOf(join(rootfs.dir, 'upper'), lower, own, () => this.#merged(rootfs, live))
   }
 
