@@ -53,6 +53,8 @@ export interface ClusterConfig {
   rootless?: boolean
   /** Whether `nft` is installed, by which nodes that are machines forward Services. */
   nft?: boolean
+  /** Whether its ingress may listen on ports 80 and 443 (low-ports.ts), and not on 8080 and 8443 alone. */
+  lowPorts?: boolean
   /** Flags of the components, from `--set` and dinghy.yaml. */
   settings?: Settings
   logLevel?: string

@@ -10,7 +10,7 @@ import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { addressesOf } from '../cluster/addresses.ts'
 import { machineName } from '../machines/plan.ts'
-import { componentEntry, runtimeLauncher, waysThroughSockets } from './launchers.ts'
+import { componentEntry, ingressWiring, runtimeLauncher, waysThroughSockets } from './launchers.ts'
 import { numbered } from '../cluster/nodes.ts'
 import { UsageError } from '@dinghy/clients/command-line/command'
 
@@ -23,6 +23,8 @@ export interface ComponentSpec {
   /** A command that turns into the process when it is given the process' own. */
   launcher?: string[]
   args: string[]
+  /** Started when all others are ready: nobody waits for it. */
+  isLate?: boolean
   /** Flags that say how the processes find one another: not for changing. */
   fixed: string[]
 }
@@ -134,6 +136,10 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
     ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen }, {}, machine)] : []),
+    {
+      ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressWiring(config) }, {}, machine),
+      isLate: true,
+    },
     ...(isMachines
       ? [
           component('gateway', 'proxy', {

@@ -18,6 +18,7 @@ const purposes: Record<string, string> = {
   runtime: 'images and containers, behind the Docker API',
   dns: 'names of Services and pods',
   gateway: 'node ports and LoadBalancers, from this machine',
+  ingress: 'Ingresses and Gateways',
 }
 
 /** After so long without a change, what is missing is named. */

@@ -51,6 +51,8 @@ const everything = [
   'proxy-node-1',
   'node-agent-node-2',
   'proxy-node-2',
+  // When all others are ready.
+  'ingress',
 ]
 
 test('starts every component but those of a node that is switched off', async () => {
@@ -60,7 +62,7 @@ test('starts every component but those of a node that is switched off', async ()
   await settle(all.stop({ graceMs: 0 }))
   processes = new FakeProcesses()
   const some = await started({ ...someConfig, nodes: [{ name: 'node-1' }, { name: 'node-2', stopped: true }] })
-  expect(processes.started.map(({ name }) => name)).toEqual(everything.slice(0, 6))
+  expect(processes.started.map(({ name }) => name)).toEqual([...everything.slice(0, 6), 'ingress'])
   expect(some.ready()).toBe(true)
   await settle(some.stop({ graceMs: 0 }))
 })

@@ -69,6 +69,8 @@ export class Supervisor {
   #waitingFor: string[] = []
   /** Before, all components but the runtime look like those of a node that is switched off. */
   #isStarted = false
+  /** Those that nobody waits for have been started, or are not to be any more. */
+  #isComplete = false
 
   constructor(deps: SupervisorDeps) {
     this.config = deps.config
@@ -80,7 +82,11 @@ export class Supervisor {
   }
 
   #componentOf(spec: ComponentSpec): Component {
-    const { state, clock, onChange, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const { state, clock, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const onChange = () => {
+      this.#deps.onChange?.()
+      this.#startLate()
+    }
     const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
     return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
   }
@@ -95,9 +101,16 @@ export class Supervisor {
   start(): void {
     this.#isStarted = true
     const stopped = new Set(this.config.nodes.filter((node) => node.stopped).map((node) => node.name))
-    const wanted = this.#components.filter(({ spec }) => !spec.node || !stopped.has(spec.node))
+    const early = this.#components.filter(({ spec }) => !spec.isLate)
+    const wanted = early.filter(({ spec }) => !spec.node || !stopped.has(spec.node))
     // First those that all others wait for.
     for (const component of wanted.toSorted((a, b) => Number(isKeeper(b)) - Number(isKeeper(a)))) component.start()
+  }
+
+  #startLate(): void {
+    if (this.#isComplete || !this.ready()) return
+    this.#isComplete = true
+    for (const component of this.#components) if (component.spec.isLate) component.start()
   }
 
   statuses(): ComponentStatus[] {
@@ -201,6 +214,7 @@ export class Supervisor {
 
   async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
     const { state, hold } = this.#deps
+    this.#isComplete = true
     const endings = new Map<string, Ending>()
     await this.#stopAll(
       this.#components.filter((component) => !isKeeper(component)),
