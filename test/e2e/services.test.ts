@@ -1,17 +1,20 @@
 /**
  * Services and NetworkPolicies where nodes are machines: real packets between real network namespaces, a load that is
- * counted while pods are replaced and proxies killed, and three tiers that may only talk to their neighbours.
+ * counted while pods are replaced and proxies killed, and three tiers that may only talk to their neighbours. Then
+ * Services once more, where the machine has no nft.
  */
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cluster, root, until } from './harness/cluster.ts'
 
 const tools = ['ip', 'nft', 'nsenter'].filter((tool) => spawnSync('which', [tool]).status !== 0)
 const missing = process.getuid?.() === 0 ? tools.join(', ') : 'root'
-const cluster = new Cluster(2, undefined, ['--network', 'machines'])
+let cluster: Cluster
 
 const program = `require('http').createServer((request, response) =>
   response.end(process.env.HOSTNAME + ' ' + request.socket.remoteAddress)).listen(8080, '0.0.0.0')`
@@ -99,7 +102,8 @@ async function load(urls: string[], place: string[] = []): Promise<Load> {
 
 describe.skipIf(missing !== '')(`Services where nodes are machines${missing ? ` (needs ${missing})` : ''}`, () => {
   beforeAll(() => {
-    cluster.up()
+    cluster = new Cluster(2)
+    cluster.up('--network', 'machines')
     apply(deployment('web', 3), service('web', { type: 'LoadBalancer' }))
     kubectl(['rollout', 'status', 'deploy/web', '--timeout=60s'])
   })
@@ -190,5 +194,45 @@ describe.skipIf(missing !== '')(`Services where nodes are machines${missing ? ` 
     ])
     const denied = cluster.dinghy('explain-connection', pod, 'svc/data:80', '-n', 'tiers')
     expect([denied.code, denied.stdout]).toEqual([1, expect.stringContaining('no: no rule of')])
+  })
+})
+
+/** A PATH that has everything but this program. */
+function pathWithout(program: string, directory: string): string {
+  const seen = new Set([program])
+  for (const from of (process.env['PATH'] ?? '').split(':').filter((path) => existsSync(path))) {
+    for (const name of readdirSync(from).filter((one) => !seen.has(one))) {
+      seen.add(name)
+      symlinkSync(join(from, name), join(directory, name))
+    }
+  }
+  return directory
+}
+
+describe.skipIf(missing !== '')('Services without nft, in user space', () => {
+  const programs = mkdtempSync(join(tmpdir(), 'dinghy-path-'))
+  const path = process.env['PATH']
+
+  beforeAll(() => {
+    process.env['PATH'] = pathWithout('nft', programs)
+    cluster = new Cluster(2)
+    cluster.up('--network', 'machines')
+    apply(deployment('web', 2), service('web', { type: 'LoadBalancer' }))
+    kubectl(['rollout', 'status', 'deploy/web', '--timeout=60s'])
+  })
+  afterAll(() => {
+    cluster.destroy()
+    process.env['PATH'] = path
+    rmSync(programs, { recursive: true })
+  })
+
+  test('by name from a pod, at both nodes, at the load balancer', async () => {
+    expect(heardFrom('web', 'http://web')).toMatch(/^web-/)
+    const nodePort = kubectl(['get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}'])
+    const balancer = kubectl(['get', 'service', 'web', '-o', 'jsonpath={.status.loadBalancer.ingress[0].ip}'])
+    const places = [...(await nodeAddresses()), '127.0.0.1'].map((address) => `${address}:${nodePort}`)
+    for (const place of [...places, balancer]) {
+      expect(await until(place, () => said(`http://${place}/`))).toMatch(/^web-/)
+    }
   })
 })

@@ -33,6 +33,7 @@ const graceMs = 5_000
 const diskCheckMs = 2_000
 /** For the answer to whoever asked for the stop. */
 const closeWithinMs = 1_000
+const withoutNft = 'nft is not installed: Services are forwarded in user space, and NetworkPolicies are not in force'
 
 /** What `up` needs of the world around it; tests bring their own. */
 export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth' | 'hasBecomeReady'> {
@@ -117,6 +118,7 @@ export async function supervise(
     ensurePki(config, state, url, clock.now())
     // The API server listens on the switch, and nodes live in their namespaces.
     progress.note(await made)
+    if (machines && !config.nft) progress.note(withoutNft)
     // Told to stop meanwhile: what starts now would not be stopped any more.
     if (!stopping.signal.aborted) supervisor.start()
     await writeKubeconfig(state.kubeconfig, kubeconfigFor(config, state, url))

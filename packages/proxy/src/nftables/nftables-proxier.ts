@@ -15,7 +15,7 @@ import { serviceRuleset, type ServiceTableOptions } from './service-ruleset.ts'
 
 export const serviceTable = 'dinghy-proxy'
 
-const lookEveryMs = 5_000
+const lookEveryMs = 10_000
 
 export interface NftablesDeps extends ServiceTableOptions {
   clock: Clock
