@@ -142,11 +142,15 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
     },
     ...(isMachines
       ? [
-          component('gateway', 'proxy', {
-            'proxy-mode': 'gateway',
-            ...identityOf('gateway'),
-            ...(config.rootless ? waysThroughSockets(config, state) : { 'switch-cidr': addresses.nodeRange }),
-          }),
+          {
+            ...component('gateway', 'proxy', {
+              'proxy-mode': 'gateway',
+              ...identityOf('gateway'),
+              ...(config.rootless ? waysThroughSockets(config, state) : { 'switch-cidr': addresses.nodeRange }),
+            }),
+            // An ordinary user has no other way to the API server.
+            isLate: !config.rootless,
+          },
         ]
       : []),
   ]
