@@ -67,6 +67,12 @@ test('in machines mode what belongs to a node lives in its namespace, and all el
     expect.arrayContaining(['--proxy-mode=gateway', '--switch-cidr=172.30.0.0/24']),
   )
   expect(flagsOf('gateway')).toEqual([])
+  expect(flagsOf('ingress', { ...config, lowPorts: true })).toEqual(
+    expect.arrayContaining([
+      '--http-listen=172.30.0.200:80,127.0.0.1:80,127.0.0.1:8080',
+      '--publish-address=172.30.0.200',
+    ]),
+  )
   expect(flagsOf('proxy-node-1', { ...config, nft: false })).toContain('--proxy-mode=userspace')
   const launchers = componentsOf({ ...someConfig, ...config }, state).map(({ name, launcher }) => [name, launcher])
   expect(Object.fromEntries(launchers)).toMatchObject({

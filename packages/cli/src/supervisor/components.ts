@@ -137,19 +137,23 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
     ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen }, {}, machine)] : []),
-    ...(isMachines
-      ? [
-          component('gateway', 'proxy', {
-            'proxy-mode': 'gateway',
-            ...identityOf('gateway'),
-            ...(config.rootless ? waysThroughSockets(config, state) : { 'switch-cidr': addresses.nodeRange }),
-          }),
-        ]
-      : []),
     {
       ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressFlags(config) }, {}, machine),
       isLate: true,
     },
+    ...(isMachines
+      ? [
+          {
+            ...component('gateway', 'proxy', {
+              'proxy-mode': 'gateway',
+              ...identityOf('gateway'),
+              ...(config.rootless ? waysThroughSockets(config, state) : { 'switch-cidr': addresses.nodeRange }),
+            }),
+            // An ordinary user has no other way to the API server.
+            isLate: !config.rootless,
+          },
+        ]
+      : []),
   ]
   const nodes = numbered(config.nodes).flatMap(({ name, number }): ComponentSpec[] => {
     const node = { 'node-name': name, 'node-address': addresses.node(number) }

@@ -87,13 +87,13 @@ export class Supervisor {
   }
 
   #componentOf(spec: ComponentSpec): Component {
-    const { state, clock, onChange, startProcess, askHealth, hasBecomeReady } = this.#deps
-    const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
-    const changed = () => {
-      onChange?.()
+    const { state, clock, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const onChange = () => {
+      this.#deps.onChange?.()
       this.#startLate()
     }
-    return new Component(spec, { clock, paths, onChange: changed, startProcess, askHealth, hasBecomeReady })
+    const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
+    return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
   }
 
   /** One of those that all others wait for, ahead of them. Resolves when its process is there. */
