@@ -69,9 +69,8 @@ describe('a newcomer', () => {
       'scheduler',
       'controller',
       'runtime',
-      ...(isRoot ? ['dns'] : []),
+      ...(isRoot ? ['dns', 'gateway'] : []),
       'ingress',
-      ...(isRoot ? ['gateway'] : []),
       ...['node-1', 'node-2', 'node-3'].flatMap((node) => [`node-agent-${node}`, `proxy-${node}`]),
     ])
     const { items } = await cluster.core.listNode()

@@ -30,7 +30,7 @@ export interface Addresses {
   dnsListen: string
   /** What Services of type LoadBalancer get, as FIRST-LAST; only machines have such addresses to give. */
   loadBalancerPool?: string
-  /** Where Ingresses and Gateways are served. */
+  /** Where Ingresses and Gateways are served; the one before that pool. */
   ingress: string
   /** So many nodes have room here. */
   mostNodes: number

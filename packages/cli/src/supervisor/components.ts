@@ -9,8 +9,9 @@ import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { addressesOf } from '../cluster/addresses.ts'
+import { ingressFlags } from '../cluster/ingress-flags.ts'
 import { machineName } from '../machines/plan.ts'
-import { componentEntry, ingressWiring, runtimeLauncher, waysThroughSockets } from './launchers.ts'
+import { componentEntry, runtimeLauncher, waysThroughSockets } from './launchers.ts'
 import { numbered } from '../cluster/nodes.ts'
 import { UsageError } from '@dinghy/clients/command-line/command'
 
@@ -136,10 +137,6 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
     ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen }, {}, machine)] : []),
-    {
-      ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressWiring(config) }, {}, machine),
-      isLate: true,
-    },
     ...(isMachines
       ? [
           {
@@ -153,6 +150,10 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
           },
         ]
       : []),
+    {
+      ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressFlags(config) }, {}, machine),
+      isLate: true,
+    },
   ]
   const nodes = numbered(config.nodes).flatMap(({ name, number }): ComponentSpec[] => {
     const node = { 'node-name': name, 'node-address': addresses.node(number) }

@@ -33,16 +33,3 @@ export function componentEntry(component: string): string {
 function packageDirectory(component: string): string {
   return dirname(createRequire(import.meta.url).resolve(`@dinghy/${component}/package.json`))
 }
-
-/** At an address of the cluster, and at localhost for the person; ports that are taken are told by its log. */
-export function ingressWiring(config: ClusterConfig): Record<string, string> {
-  const { slot, lowPorts = false } = config
-  const { ingress } = addressesOf(config)
-  const low = (port: number) => (lowPorts ? [`${ingress}:${port}`, `127.0.0.1:${port}`] : [])
-  const high = (port: number) => (lowPorts ? [] : [`${ingress}:${port}`])
-  return {
-    'http-listen': [...low(80), ...high(8080), `127.0.0.1:${8080 + slot}`].join(),
-    'https-listen': [...low(443), ...high(8443), `127.0.0.1:${8443 + slot}`].join(),
-    'publish-address': ingress,
-  }
-}

@@ -17,8 +17,8 @@ const purposes: Record<string, string> = {
   controller: 'Deployments, ReplicaSets, endpoints, nodes',
   runtime: 'images and containers, behind the Docker API',
   dns: 'names of Services and pods',
-  gateway: 'node ports and LoadBalancers, from this machine',
   ingress: 'Ingresses and Gateways',
+  gateway: 'node ports and LoadBalancers, from this machine',
 }
 
 /** After so long without a change, what is missing is named. */
