@@ -69,8 +69,9 @@ describe('a newcomer', () => {
       'scheduler',
       'controller',
       'runtime',
-      ...(isRoot ? ['dns', 'gateway'] : []),
+      ...(isRoot ? ['dns'] : []),
       'ingress',
+      ...(isRoot ? ['gateway'] : []),
       ...['node-1', 'node-2', 'node-3'].flatMap((node) => [`node-agent-${node}`, `proxy-${node}`]),
     ])
     const { items } = await cluster.core.listNode()

@@ -137,6 +137,10 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
     ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen }, {}, machine)] : []),
+    {
+      ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressFlags(config) }, {}, machine),
+      isLate: true,
+    },
     ...(isMachines
       ? [
           {
@@ -150,10 +154,6 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
           },
         ]
       : []),
-    {
-      ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressFlags(config) }, {}, machine),
-      isLate: true,
-    },
   ]
   const nodes = numbered(config.nodes).flatMap(({ name, number }): ComponentSpec[] => {
     const node = { 'node-name': name, 'node-address': addresses.node(number) }
@@ -171,14 +171,14 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       root: state.nodeRoot(name),
       'log-directory': dirname(state.log(name)),
     }
-    const forwarding: FlagValues = isMachines
-      ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace', 'cluster-cidr': addresses.podRange }
-      : {}
+    // Not fixed, so that one can see what a node without nft does.
+    const mode: FlagValues = isMachines ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace' } : {}
+    const podRange: FlagValues = isMachines ? { 'cluster-cidr': addresses.podRange } : {}
     const dialSocket: FlagValues = config.rootless ? { 'dial-socket': state.dialSocket(name) } : {}
-    const proxyFlags = { ...node, ...forwarding, ...dialSocket, ...identityOf('proxy') }
+    const proxyFlags = { ...node, ...podRange, ...dialSocket, ...identityOf('proxy') }
     const specs = [
       component(`node-agent-${name}`, 'node-agent', agentFlags, {}, namespace),
-      component(`proxy-${name}`, 'proxy', proxyFlags, {}, namespace),
+      component(`proxy-${name}`, 'proxy', proxyFlags, mode, namespace),
     ]
     return specs.map((spec) => ({ ...spec, node: name }))
   })

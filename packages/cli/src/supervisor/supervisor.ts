@@ -72,6 +72,7 @@ export class Supervisor {
   #waitingFor: string[] = []
   /** Before, all components but the keepers look like those of a node that is switched off. */
   #isStarted = false
+  /** What starts now would not be stopped any more. */
   #isStopping = false
   /** Those that nobody waits for have been started, or are not to be any more. */
   #isComplete = false
@@ -88,11 +89,7 @@ export class Supervisor {
   #componentOf(spec: ComponentSpec): Component {
     const { state, clock, onChange, startProcess, askHealth, hasBecomeReady } = this.#deps
     const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
-    const changed = () => {
-      onChange?.()
-      this.#startLate()
-    }
-    return new Component(spec, { clock, paths, onChange: changed, startProcess, askHealth, hasBecomeReady })
+    return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
   }
 
   /** One of those that all others wait for, ahead of them. Resolves when its process is there. */
@@ -107,8 +104,7 @@ export class Supervisor {
    * has started, so they come after it, or after a while.
    */
   async start(): Promise<void> {
-    if (this.#isStopping) return
-    for (const component of this.#components.filter(isKeeper)) component.start()
+    await Promise.all([this.startKeeper('api-server'), this.startKeeper('runtime')])
     await this.#named('api-server')?.readyWithin(apiServerPatienceMs)
     if (this.#isStopping) return
     this.#isStarted = true
@@ -304,14 +300,14 @@ export class Supervisor {
     }
   }
 
+  #named(name: string): Component | undefined {
+    return this.#components.find(({ spec }) => spec.name === name)
+  }
+
   #requireMachines(): NodeNetworks {
     const { machines } = this.#deps
     if (!machines) throw new NoCables()
     return machines
-  }
-
-  #named(name: string): Component | undefined {
-    return this.#components.find(({ spec }) => spec.name === name)
   }
 
   #ofNode(name: string): Component[] {
