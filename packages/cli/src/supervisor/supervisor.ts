@@ -87,7 +87,11 @@ export class Supervisor {
   }
 
   #componentOf(spec: ComponentSpec): Component {
-    const { state, clock, onChange, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const { state, clock, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const onChange = () => {
+      this.#deps.onChange?.()
+      this.#startLate()
+    }
     const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
     return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
   }
