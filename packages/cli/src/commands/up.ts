@@ -56,6 +56,7 @@ async function run(options: UpOptions): Promise<number> {
     ...wanted,
     network,
     dns: isRootless || mayListenOn(53),
+    lowPorts: isRootless || mayListenOn(80),
     nft: hasTool('nft'),
     ...(isRootless ? { rootless: true } : {}),
   }

@@ -146,6 +146,24 @@ test('the drivers that need no user namespace need no launcher', () => {
   expect(runtimeLauncher('/r', 'oci')).toEqual([])
 })
 
+test('the ingress has ports 80 and 443 where that is allowed, others in any case, and nobody waits for it', () => {
+  expect(flagsOf('ingress')).toEqual(
+    expect.arrayContaining([
+      '--http-listen=127.95.0.80:8080,127.0.0.1:8111',
+      '--https-listen=127.95.0.80:8443,127.0.0.1:8474',
+      '--publish-address=127.95.0.80',
+    ]),
+  )
+  expect(flagsOf('ingress', { lowPorts: true })).toEqual(
+    expect.arrayContaining([
+      '--http-listen=127.95.0.80:80,127.0.0.1:80,127.0.0.1:8111',
+      '--https-listen=127.95.0.80:443,127.0.0.1:443,127.0.0.1:8474',
+    ]),
+  )
+  const late = componentsOf(someConfig, state).filter(({ isLate }) => isLate)
+  expect(late.map(({ name }) => name)).toEqual(['ingress'])
+})
+
 test('with DNS there is a server behind the tenth address of the Services, and pods ask it', () => {
   const [service, listen] = ['127.127.0.10', '127.95.0.53:5353']
   expect(flagsOf('dns', { dns: true })).toContain(`--listen=${listen}`)

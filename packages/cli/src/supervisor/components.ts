@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { addressesOf } from '../cluster/addresses.ts'
+import { ingressFlags } from '../cluster/ingress-flags.ts'
 import { machineName } from '../machines/plan.ts'
 import { componentEntry, runtimeLauncher, waysThroughSockets } from './launchers.ts'
 import { numbered } from '../cluster/nodes.ts'
@@ -23,6 +24,8 @@ export interface ComponentSpec {
   /** A command that turns into the process when it is given the process' own. */
   launcher?: string[]
   args: string[]
+  /** Started when all others are ready: nobody waits for it. */
+  isLate?: boolean
   /** Flags that say how the processes find one another: not for changing. */
   fixed: string[]
 }
@@ -143,6 +146,10 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
           }),
         ]
       : []),
+    {
+      ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressFlags(config) }, {}, machine),
+      isLate: true,
+    },
   ]
   const nodes = numbered(config.nodes).flatMap(({ name, number }): ComponentSpec[] => {
     const node = { 'node-name': name, 'node-address': addresses.node(number) }
