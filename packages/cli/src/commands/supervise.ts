@@ -9,7 +9,7 @@ import { dirname } from 'node:path'
 import { type Clock, systemClock } from '@dinghy/shared/api/clock'
 import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig-file'
 import { diskTrouble } from '../cluster/disk.ts'
-import { ensurePki, kubeconfigFor } from '../cluster/pki.ts'
+import { ensureControlPlanePki, ensureIdentities, kubeconfigFor } from '../cluster/pki.ts'
 import { freeApiPort, isPortFree } from '../cluster/ports.ts'
 import { readRoutes, whyTaken } from '../cluster/machine-routes.ts'
 import { holdSlot, preferredSlot } from '../cluster/slot.ts'
@@ -112,19 +112,21 @@ export async function supervise(
   let control: Awaited<ReturnType<typeof serveControl>> | undefined
   try {
     // It takes longest until it serves, and needs no certificates.
-    await supervisor.startRuntime()
+    await supervisor.startKeeper('runtime')
     const made = machines?.make()
     const url = apiServerUrl(config)
-    ensurePki(config, state, url, clock.now())
+    ensureControlPlanePki(config, state, clock.now())
     // The API server listens on the switch, and nodes live in their namespaces.
     progress.note(await made)
     if (machines && !config.nft) progress.note(withoutNft)
-    // Told to stop meanwhile: what starts now would not be stopped any more.
-    if (!stopping.signal.aborted) supervisor.start()
+    await supervisor.startKeeper('api-server')
+    ensureIdentities(config, state, url, clock.now())
+    const starting = supervisor.start()
     await writeKubeconfig(state.kubeconfig, kubeconfigFor(config, state, url))
     // Loaded when the components are on their way: what they do takes longer.
     const controlServer = await import('../supervisor/control-server.ts')
     control = await controlServer.serveControl({ supervisor, state, stop })
+    await starting
     const waiting = AbortSignal.any([stopping.signal, started.signal])
     const settled = Promise.race([componentsReady, failed, untilFull(state, clock, waiting), aborted])
     failure = await showWhile(settled, () => progress.missing(), { clock, output: process.stdout })

@@ -5,7 +5,7 @@
 
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 
 /** Resolves when it listens; rejects with node's error. */
 export async function forwardToSocket(

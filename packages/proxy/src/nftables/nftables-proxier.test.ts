@@ -5,7 +5,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { FakeClock } from '@dinghy/shared/api/clock'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Backend } from '../rules/endpoints.ts'
 import type { ServicePortInfo } from '../rules/service-info.ts'

@@ -7,7 +7,7 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import type { Proxier } from '../rules/proxier.ts'
 import type { ServiceInfo, ServicePortInfo } from '../rules/service-info.ts'
 import { KernelTable } from './kernel-table.ts'
