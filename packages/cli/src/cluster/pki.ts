@@ -62,6 +62,7 @@ export function identitiesOf(config: Pick<ClusterConfig, 'network' | 'nodes' | '
     ...(network === 'machines' ? { gateway: { user: 'system:kube-proxy', groups: [] } } : {}),
     // kubeadm's CoreDNS runs as a pod, by this account.
     ...(dns ? { dns: { user: 'system:serviceaccount:kube-system:coredns', groups: ['system:serviceaccounts'] } } : {}),
+    ingress: { user: 'dinghy:ingress', groups: [] },
     ...Object.fromEntries(
       nodes.map(({ name }) => [`kubelet-${name}`, { user: `system:node:${name}`, groups: ['system:nodes'] }]),
     ),

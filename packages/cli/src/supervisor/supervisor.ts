@@ -74,6 +74,8 @@ export class Supervisor {
   #isStarted = false
   /** What starts now would not be stopped any more. */
   #isStopping = false
+  /** Those that nobody waits for have been started, or are not to be any more. */
+  #isComplete = false
 
   constructor(deps: SupervisorDeps) {
     this.config = deps.config
@@ -85,7 +87,11 @@ export class Supervisor {
   }
 
   #componentOf(spec: ComponentSpec): Component {
-    const { state, clock, onChange, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const { state, clock, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const onChange = () => {
+      this.#deps.onChange?.()
+      this.#startLate()
+    }
     const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
     return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
   }
@@ -107,10 +113,14 @@ export class Supervisor {
     if (this.#isStopping) return
     this.#isStarted = true
     const stopped = new Set(this.config.nodes.filter((node) => node.stopped).map((node) => node.name))
-    for (const component of this.#components) {
-      const { node } = component.spec
-      if (node === undefined || !stopped.has(node)) component.start()
-    }
+    const early = this.#components.filter(({ spec }) => !spec.isLate)
+    for (const component of early.filter(({ spec }) => !spec.node || !stopped.has(spec.node))) component.start()
+  }
+
+  #startLate(): void {
+    if (this.#isComplete || !this.ready()) return
+    this.#isComplete = true
+    for (const component of this.#components) if (component.spec.isLate) component.start()
   }
 
   statuses(): ComponentStatus[] {
@@ -215,6 +225,7 @@ export class Supervisor {
   async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
     const { state, hold } = this.#deps
     this.#isStopping = true
+    this.#isComplete = true
     const endings = new Map<string, Ending>()
     await this.#stopAll(
       this.#components.filter((component) => !isKeeper(component)),

@@ -260,5 +260,6 @@ test('watches by another connection when it is told to, and misses nothing', asy
   server.put(ConfigMaps, settings('b'))
   await until(() => heard.length === 2)
   expect(heard).toEqual(['added a@1', 'added b@2'])
+  // The first begins with all that there is, the second where the first was.
   expect(watches().map(({ query }) => query.get('resourceVersion'))).toEqual([null, '1'])
 })
