@@ -15,10 +15,21 @@ import { holdRehearsal } from './rehearsal.mjs'
 import { bundleForSnapshot, makeSnapshot, snapshotFiles } from './snapshot.mjs'
 
 /** Each has a main; the other packages are libraries and become part of these. */
-const packages = ['api-server', 'scheduler', 'controller', 'runtime', 'registry', 'node-agent', 'proxy', 'dns', 'cli']
+const packages = [
+  'api-server',
+  'scheduler',
+  'controller',
+  'runtime',
+  'registry',
+  'node-agent',
+  'proxy',
+  'dns',
+  'ingress',
+  'cli',
+]
 
 /** Those that a start of a cluster waits for wake from a snapshot; `cli` is the supervisor. */
-const withSnapshot = new Set(['api-server', 'scheduler', 'controller', 'runtime', 'node-agent', 'proxy', 'dns', 'cli'])
+const withSnapshot = new Set(packages.filter((name) => name !== 'registry'))
 
 /**
  * What our libraries ask for and never use here: Fastify's two compilers of schemas (we have none, see

@@ -1,13 +1,11 @@
 /**
  * Services and NetworkPolicies where nodes are machines: real packets between real network namespaces, a load that is
  * counted while pods are replaced and proxies killed, and three tiers that may only talk to their neighbours. Then
- * Services once more, where the machine has no nft.
+ * Services once more, as they are where the machine has no nft.
  */
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cluster, root, until } from './harness/cluster.ts'
@@ -130,12 +128,17 @@ describe.skipIf(missing !== '')(`Services where nodes are machines${missing ? ` 
   })
 
   test('a policy of external Local keeps the address of the client', async () => {
-    apply(service('local', { type: 'NodePort', externalTrafficPolicy: 'Local', selector: { app: 'web' } }))
+    apply(service('local', { type: 'LoadBalancer', externalTrafficPolicy: 'Local', selector: { app: 'web' } }))
     const port = kubectl(['get', 'service', 'local', '-o', 'jsonpath={.spec.ports[0].nodePort}'])
     const [first = ''] = await nodeAddresses()
     const machine = first.replace(/\.\d+$/, '.1')
     const words = await until('an answer', () => said(`http://${first}:${port}/`))
     expect(words.split(' ')[1]).toBe(machine)
+    // What a cloud's load balancer would go by.
+    const check = kubectl(['get', 'service', 'local', '-o', 'jsonpath={.spec.healthCheckNodePort}'])
+    const healths = await Promise.all((await nodeAddresses()).map((address) => said(`http://${address}:${check}/`)))
+    const counts = healths.map((text) => (JSON.parse(text) as { localEndpoints: number }).localEndpoints)
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(3)
   })
 
   test('under load, replacing all pods and killing the proxies loses nothing', async () => {
@@ -197,37 +200,19 @@ describe.skipIf(missing !== '')(`Services where nodes are machines${missing ? ` 
   })
 })
 
-/** A PATH that has everything but this program. */
-function pathWithout(program: string, directory: string): string {
-  const seen = new Set([program])
-  for (const from of (process.env['PATH'] ?? '').split(':').filter((path) => existsSync(path))) {
-    for (const name of readdirSync(from).filter((one) => !seen.has(one))) {
-      seen.add(name)
-      symlinkSync(join(from, name), join(directory, name))
-    }
-  }
-  return directory
-}
-
 describe.skipIf(missing !== '')('Services without nft, in user space', () => {
-  const programs = mkdtempSync(join(tmpdir(), 'dinghy-path-'))
-  const path = process.env['PATH']
+  const inUserSpace = ['node-1', 'node-2'].flatMap((node) => ['--set', `proxy-${node}.proxy-mode=userspace`])
 
   beforeAll(() => {
-    process.env['PATH'] = pathWithout('nft', programs)
     cluster = new Cluster(2)
-    cluster.up('--network', 'machines')
+    cluster.up('--network', 'machines', ...inUserSpace)
     apply(deployment('web', 2), service('web', { type: 'LoadBalancer' }))
     kubectl(['rollout', 'status', 'deploy/web', '--timeout=60s'])
   })
-  afterAll(() => {
-    cluster.destroy()
-    process.env['PATH'] = path
-    rmSync(programs, { recursive: true })
-  })
+  afterAll(() => cluster.destroy())
 
   test('by name from a pod, at both nodes, at the load balancer', async () => {
-    expect(heardFrom('web', 'http://web')).toMatch(/^web-/)
+    await until('an answer by name', () => heardFrom('web', 'http://web').startsWith('web-'))
     const nodePort = kubectl(['get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}'])
     const balancer = kubectl(['get', 'service', 'web', '-o', 'jsonpath={.status.loadBalancer.ingress[0].ip}'])
     const places = [...(await nodeAddresses()), '127.0.0.1'].map((address) => `${address}:${nodePort}`)

@@ -110,6 +110,18 @@ const house: Record<string, Plan> = {
     uses: ['shared'],
     floors: ['stub-domains zone', 'cluster-view', 'resolver', 'main'],
   },
+  ingress: {
+    uses: ['shared'],
+    floors: [
+      'routing',
+      'forward gateway status tls',
+      'cluster-model open-ports own-objects',
+      'cluster-view',
+      'ingress-controller',
+      'serve',
+      'main',
+    ],
+  },
   clients: { uses: ['shared'], floors: ['command-line', 'docker kubectl'] },
   compose: {
     uses: ['clients', 'shared'],

@@ -93,6 +93,8 @@ describe.each<[string, [source: string, value: unknown, object?: unknown][]]>([
       ['object.?a == object.?b && object.?a != optional.of(1)', true, {}],
       ['cel.bind(n, size(object.list), n * n)', 9, { list: [1, 2, 3] }],
       ['has(object.a) && !has(object.b)', true, { a: null }],
+      ['has(object.l[0].a) && !has(object.l[0].b)', true, { l: [{ a: null }] }],
+      ['object.l.all(x, has(x.l[0].a.b) || !has(x.l))', true, { l: [{ l: [{ a: { b: 1 } }] }, {}] }],
     ],
   ],
   [
@@ -261,6 +263,12 @@ describe('the estimate of what an expression may cost', () => {
     'int(self.list[0]) + 1 != 2',
   ])('%s: a length does not matter where nobody looks at every character', (source) => {
     expect(estimate(source, unbounded)).toBeLessThan(50)
+  })
+
+  test('the keys of a map count as nothing, as upstream has it', () => {
+    const labels: CelType = { kind: 'map', of: text, maxSize: 8 }
+    expect(estimate('self.all(key, key.matches("^[a-z]+$"))', labels)).toBeLessThan(100)
+    expect(estimate('self.all(key, self[key].matches("^[a-z]+$"))', labels)).toBeGreaterThan(100_000)
   })
 
   test('a field costs next to nothing', () => {

@@ -23,6 +23,7 @@ import { celEquals, toCelValue } from './cel-values.ts'
 import { CostBudget, metered, spend, spendOn } from './cost-budget.ts'
 import { registerAuthorizer } from './library/authorizer.ts'
 import { registerFormats } from './library/format.ts'
+import { allowAnyOperandOfHas } from './library/has.ts'
 import type { Library } from './library/library.ts'
 import { registerLists } from './library/lists.ts'
 import { registerMacros } from './library/macros.ts'
@@ -150,6 +151,7 @@ export class CelEnvironment {
       throw new CelError(`must evaluate to ${wanted}`, 'compile')
     }
     const parsed = this.#running.parse(source)
+    allowAnyOperandOfHas(parsed.ast)
     const { valid, error } = parsed.check()
     if (!valid) throw compileError(error, source)
     watchWork(parsed.ast)
@@ -164,6 +166,7 @@ export class CelEnvironment {
     } catch (cause) {
       throw compileError(cause, source)
     }
+    allowAnyOperandOfHas(parsed.ast)
     const { valid, type, error } = parsed.check()
     if (!valid) throw compileError(error, source)
     return type ?? 'dyn'

@@ -4,7 +4,8 @@
  * Callers may rely on: the headers go out at once; an event's bytes are rendered once and shared by all watchers that
  * want the same form; a client that reads slowly slows only its own stream, and is cut off when storage gives up on it.
  * What happens at once leaves in one write, and the more clients watch, the longer each rests after a write, so that
- * all together never cost more than a part of the processor. Errors after the headers travel as an ERROR event, as upstream; clients then list and watch anew.
+ * all together never cost more than a part of the processor. Errors after the headers travel as an ERROR event, as
+ * upstream; clients then list and watch anew.
  */
 
 import { eventStream } from './event-stream.ts'

@@ -30,8 +30,8 @@ export interface Addresses {
   dnsListen: string
   /** What Services of type LoadBalancer get, as FIRST-LAST; only machines have such addresses to give. */
   loadBalancerPool?: string
-  /** The one before that pool, which is the ingress controller's. */
-  ingress?: string
+  /** Where Ingresses and Gateways are served; the one before that pool. */
+  ingress: string
   /** So many nodes have room here. */
   mostNodes: number
 }
@@ -73,6 +73,7 @@ function ofLoopback(slot: number): Addresses {
     kubernetesService: `${services}.1`,
     dnsService: `${services}.10`,
     dnsListen: `${nodes}.0.53:5353`,
+    ingress: `${nodes}.0.80`,
     mostNodes: 250,
   }
 }

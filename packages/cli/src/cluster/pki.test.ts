@@ -40,6 +40,7 @@ test('a first start makes all of it, and the next one nothing', async () => {
   expect([...files.keys()]).toEqual([
     'identities/admin.conf',
     'identities/controller-manager.conf',
+    'identities/ingress.conf',
     'identities/kubelet-node-1.conf',
     'identities/kubelet-node-2.conf',
     'identities/proxy.conf',

@@ -62,6 +62,7 @@ export function identitiesOf(config: Pick<ClusterConfig, 'network' | 'nodes' | '
     ...(network === 'machines' ? { gateway: { user: 'system:kube-proxy', groups: [] } } : {}),
     // kubeadm's CoreDNS runs as a pod, by this account.
     ...(dns ? { dns: { user: 'system:serviceaccount:kube-system:coredns', groups: ['system:serviceaccounts'] } } : {}),
+    ingress: { user: 'dinghy:ingress', groups: [] },
     ...Object.fromEntries(
       nodes.map(({ name }) => [`kubelet-${name}`, { user: `system:node:${name}`, groups: ['system:nodes'] }]),
     ),
@@ -147,14 +148,6 @@ export function ensureIdentities(config: ClusterConfig, state: StateDir, url: st
   }
 }
 
-function livesInNode(identity: string): boolean {
-  return identity === 'proxy' || identity.startsWith('kubelet-')
-}
-
-function urlInNodes(config: ClusterConfig, url: string): string {
-  return config.network === 'machines' ? `https://${addressesOf(config).machine}:${config.apiPort}` : url
-}
-
 function ensurePairs(wanted: WantedPair[], state: StateDir, now: number): void {
   const authorityOf = {
     ca: ensureAuthority('ca', state, now),
@@ -168,6 +161,14 @@ function ensurePairs(wanted: WantedPair[], state: StateDir, now: number): void {
     const serves = present && whyRenew(present, expected) === undefined
     if (!serves) writePair(directory, name, issueCertificate(authority, { subject, usages, names, ...validity }))
   }
+}
+
+function livesInNode(identity: string): boolean {
+  return identity === 'proxy' || identity.startsWith('kubelet-')
+}
+
+function urlInNodes(config: ClusterConfig, url: string): string {
+  return config.network === 'machines' ? `https://${addressesOf(config).machine}:${config.apiPort}` : url
 }
 
 /** The administrator's own kubeconfig, or a new person's, whose certificate is made for it. */

@@ -51,6 +51,8 @@ export interface ClusterConfig {
   dns?: boolean
   /** An ordinary user's machines: what they have for the machine is a namespace, too (machines/user-namespace.ts). */
   rootless?: boolean
+  /** Whether its ingress may listen on ports 80 and 443 (low-ports.ts), and not on 8080 and 8443 alone. */
+  lowPorts?: boolean
   /** Whether `nft` is installed, by which nodes that are machines forward Services. */
   nft?: boolean
   /** Flags of the components, from `--set` and dinghy.yaml. */

@@ -35,7 +35,7 @@ export function up(): Command {
     .option('-d, --detach', 'return when the cluster is ready, and leave it running')
     .option('--nodes <n>', 'how many nodes; more can be added later (default: 3)')
     .option('--driver <driver>', 'how containers run: auto, linux, process or oci (default: "auto")')
-    .option('--network <mode>', 'auto, machines (each node a network namespace; root) or loopback (default: "auto")')
+    .option('--network <mode>', 'auto, machines (each node a network namespace) or loopback (default: "auto")')
     .option('--config <file>', 'read nodes, driver, network, logLevel and settings from a file such as dinghy.yaml')
     .option('--set <component.flag=value>', "a component's flag, kept for later starts; `settings` lists them", collect)
     .option('--log-level <level>', 'of all components: trace, debug, info, warn, error (default: $LOG_LEVEL, info)')
@@ -56,6 +56,7 @@ async function run(options: UpOptions): Promise<number> {
     ...wanted,
     network,
     dns: isRootless || mayListenOn(53),
+    lowPorts: isRootless || mayListenOn(80),
     nft: hasTool('nft'),
     ...(isRootless ? { rootless: true } : {}),
   }
@@ -67,6 +68,11 @@ async function run(options: UpOptions): Promise<number> {
     console.error(`  eval "$(${dinghyWord()} env${sameCluster(options)})"    points kubectl and docker at it`)
     console.error(`  ${dinghyWord()} down${sameCluster(options)}             stops it`)
     return options.detach ? 0 : 1
+  }
+  // The script that was to make this process root of a user namespace has said why it could not.
+  const refusal = process.env['DINGHY_NOT_ROOTLESS']
+  if (isRootless && !isNestedRoot() && refusal !== undefined) {
+    throw new Error(`an ordinary user's machines need a user namespace, which this system refuses: ${refusal}`)
   }
   await checkSettings(planned.settings ?? {}, specs)
   state.create()

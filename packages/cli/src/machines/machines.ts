@@ -54,8 +54,7 @@ export class Machines {
   }
 
   async #openWayOut(): Promise<string | undefined> {
-    if (this.#config.rootless)
-      return 'an ordinary user’s pods reach no address beyond the cluster and this machine’s nodes'
+    if (this.#config.rootless) return "an ordinary user's pods reach no address beyond the cluster"
     const tool = firewallTool()
     if (tool === undefined) return 'neither nft nor iptables is installed, so pods reach no address beyond the cluster'
     // As Docker does it, and leaves it: others may rely on it by the time we go.

@@ -67,6 +67,12 @@ test('in machines mode what belongs to a node lives in its namespace, and all el
     expect.arrayContaining(['--proxy-mode=gateway', '--switch-cidr=172.30.0.0/24']),
   )
   expect(flagsOf('gateway')).toEqual([])
+  expect(flagsOf('ingress', { ...config, lowPorts: true })).toEqual(
+    expect.arrayContaining([
+      '--http-listen=172.30.0.200:80,127.0.0.1:80,127.0.0.1:8080',
+      '--publish-address=172.30.0.200',
+    ]),
+  )
   expect(flagsOf('proxy-node-1', { ...config, nft: false })).toContain('--proxy-mode=userspace')
   const launchers = componentsOf({ ...someConfig, ...config }, state).map(({ name, launcher }) => [name, launcher])
   expect(Object.fromEntries(launchers)).toMatchObject({
@@ -144,6 +150,24 @@ test.each([
 test('the drivers that need no user namespace need no launcher', () => {
   expect(runtimeLauncher('/r', 'process')).toEqual([])
   expect(runtimeLauncher('/r', 'oci')).toEqual([])
+})
+
+test('the ingress has ports 80 and 443 where that is allowed, others in any case, and nobody waits for it', () => {
+  expect(flagsOf('ingress')).toEqual(
+    expect.arrayContaining([
+      '--http-listen=127.95.0.80:8080,127.0.0.1:8111',
+      '--https-listen=127.95.0.80:8443,127.0.0.1:8474',
+      '--publish-address=127.95.0.80',
+    ]),
+  )
+  expect(flagsOf('ingress', { lowPorts: true })).toEqual(
+    expect.arrayContaining([
+      '--http-listen=127.95.0.80:80,127.0.0.1:80,127.0.0.1:8111',
+      '--https-listen=127.95.0.80:443,127.0.0.1:443,127.0.0.1:8474',
+    ]),
+  )
+  const late = componentsOf(someConfig, state).filter(({ isLate }) => isLate)
+  expect(late.map(({ name }) => name)).toEqual(['ingress'])
 })
 
 test('with DNS there is a server behind the tenth address of the Services, and pods ask it', () => {

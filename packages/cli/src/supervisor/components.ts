@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { addressesOf } from '../cluster/addresses.ts'
+import { ingressFlags } from '../cluster/ingress-flags.ts'
 import { machineName } from '../machines/plan.ts'
 import { componentEntry, runtimeLauncher, waysThroughSockets } from './launchers.ts'
 import { numbered } from '../cluster/nodes.ts'
@@ -23,6 +24,8 @@ export interface ComponentSpec {
   /** A command that turns into the process when it is given the process' own. */
   launcher?: string[]
   args: string[]
+  /** Started when all others are ready: nobody waits for it. */
+  isLate?: boolean
   /** Flags that say how the processes find one another: not for changing. */
   fixed: string[]
 }
@@ -134,13 +137,21 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
     ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen }, {}, machine)] : []),
+    {
+      ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressFlags(config) }, {}, machine),
+      isLate: true,
+    },
     ...(isMachines
       ? [
-          component('gateway', 'proxy', {
-            'proxy-mode': 'gateway',
-            ...identityOf('gateway'),
-            ...(config.rootless ? waysThroughSockets(config, state) : { 'switch-cidr': addresses.nodeRange }),
-          }),
+          {
+            ...component('gateway', 'proxy', {
+              'proxy-mode': 'gateway',
+              ...identityOf('gateway'),
+              ...(config.rootless ? waysThroughSockets(config, state) : { 'switch-cidr': addresses.nodeRange }),
+            }),
+            // An ordinary user has no other way to the API server.
+            isLate: !config.rootless,
+          },
         ]
       : []),
   ]
@@ -160,14 +171,14 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       root: state.nodeRoot(name),
       'log-directory': dirname(state.log(name)),
     }
-    const forwarding: FlagValues = isMachines
-      ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace', 'cluster-cidr': addresses.podRange }
-      : {}
+    // Not fixed, so that one can see what a node without nft does.
+    const mode: FlagValues = isMachines ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace' } : {}
+    const podRange: FlagValues = isMachines ? { 'cluster-cidr': addresses.podRange } : {}
     const dialSocket: FlagValues = config.rootless ? { 'dial-socket': state.dialSocket(name) } : {}
-    const proxyFlags = { ...node, ...forwarding, ...dialSocket, ...identityOf('proxy') }
+    const proxyFlags = { ...node, ...podRange, ...dialSocket, ...identityOf('proxy') }
     const specs = [
       component(`node-agent-${name}`, 'node-agent', agentFlags, {}, namespace),
-      component(`proxy-${name}`, 'proxy', proxyFlags, {}, namespace),
+      component(`proxy-${name}`, 'proxy', proxyFlags, mode, namespace),
     ]
     return specs.map((spec) => ({ ...spec, node: name }))
   })

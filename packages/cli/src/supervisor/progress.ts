@@ -17,6 +17,7 @@ const purposes: Record<string, string> = {
   controller: 'Deployments, ReplicaSets, endpoints, nodes',
   runtime: 'images and containers, behind the Docker API',
   dns: 'names of Services and pods',
+  ingress: 'Ingresses and Gateways',
   gateway: 'node ports and LoadBalancers, from this machine',
 }
 

@@ -51,6 +51,8 @@ const everything = [
   'proxy-node-1',
   'node-agent-node-2',
   'proxy-node-2',
+  // When all others are ready.
+  'ingress',
 ]
 
 test('starts every component but those of a node that is switched off', async () => {
@@ -60,15 +62,16 @@ test('starts every component but those of a node that is switched off', async ()
   await settle(all.stop({ graceMs: 0 }))
   processes = new FakeProcesses()
   const some = await started({ ...someConfig, nodes: [{ name: 'node-1' }, { name: 'node-2', stopped: true }] })
-  expect(processes.started.map(({ name }) => name)).toEqual(everything.slice(0, 6))
+  expect(processes.started.map(({ name }) => name)).toEqual([...everything.slice(0, 6), 'ingress'])
   expect(some.ready()).toBe(true)
   await settle(some.stop({ graceMs: 0 }))
 })
 
 test.each([
-  ['when the API server is ready', 'ready', 100],
-  ['after a while', 'starting', 1_100],
-] as const)('the others are started %s', async (_when, health, afterMs) => {
+  ['when the API server is ready', 'ready', 100, everything],
+  // All but the one that nobody waits for, which waits for them.
+  ['after a while', 'starting', 1_100, everything.filter((name) => name !== 'ingress')],
+] as const)('the others are started %s', async (_when, health, afterMs, expected) => {
   processes.onStart = (process) => {
     if (process.name === 'api-server') process.health = 'starting'
   }
@@ -78,7 +81,7 @@ test.each([
   expect(supervisor.ready()).toBe(false)
   processes.of('api-server').health = health
   await clock.advance(afterMs)
-  expect(processes.started.map(({ name }) => name)).toEqual(everything)
+  expect(processes.started.map(({ name }) => name)).toEqual(expected)
   await settle(supervisor.stop({ graceMs: 0 }))
 })
 

@@ -72,7 +72,10 @@ export class Supervisor {
   #waitingFor: string[] = []
   /** Before, all components but the keepers look like those of a node that is switched off. */
   #isStarted = false
+  /** What starts now would not be stopped any more. */
   #isStopping = false
+  /** Those that nobody waits for have been started, or are not to be any more. */
+  #isComplete = false
 
   constructor(deps: SupervisorDeps) {
     this.config = deps.config
@@ -84,7 +87,11 @@ export class Supervisor {
   }
 
   #componentOf(spec: ComponentSpec): Component {
-    const { state, clock, onChange, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const { state, clock, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const onChange = () => {
+      this.#deps.onChange?.()
+      this.#startLate()
+    }
     const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
     return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
   }
@@ -101,16 +108,19 @@ export class Supervisor {
    * has started, so they come after it, or after a while.
    */
   async start(): Promise<void> {
-    if (this.#isStopping) return
-    for (const component of this.#components.filter(isKeeper)) component.start()
+    await Promise.all([this.startKeeper('api-server'), this.startKeeper('runtime')])
     await this.#named('api-server')?.readyWithin(apiServerPatienceMs)
     if (this.#isStopping) return
     this.#isStarted = true
     const stopped = new Set(this.config.nodes.filter((node) => node.stopped).map((node) => node.name))
-    for (const component of this.#components) {
-      const { node } = component.spec
-      if (node === undefined || !stopped.has(node)) component.start()
-    }
+    const early = this.#components.filter(({ spec }) => !spec.isLate)
+    for (const component of early.filter(({ spec }) => !spec.node || !stopped.has(spec.node))) component.start()
+  }
+
+  #startLate(): void {
+    if (this.#isComplete || !this.ready()) return
+    this.#isComplete = true
+    for (const component of this.#components) if (component.spec.isLate) component.start()
   }
 
   statuses(): ComponentStatus[] {
@@ -215,6 +225,7 @@ export class Supervisor {
   async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
     const { state, hold } = this.#deps
     this.#isStopping = true
+    this.#isComplete = true
     const endings = new Map<string, Ending>()
     await this.#stopAll(
       this.#components.filter((component) => !isKeeper(component)),
@@ -293,14 +304,14 @@ export class Supervisor {
     }
   }
 
+  #named(name: string): Component | undefined {
+    return this.#components.find(({ spec }) => spec.name === name)
+  }
+
   #requireMachines(): NodeNetworks {
     const { machines } = this.#deps
     if (!machines) throw new NoCables()
     return machines
-  }
-
-  #named(name: string): Component | undefined {
-    return this.#components.find(({ spec }) => spec.name === name)
   }
 
   #ofNode(name: string): Component[] {

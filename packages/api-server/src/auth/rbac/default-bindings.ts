@@ -16,6 +16,7 @@ export const clusterBindings: Record<string, readonly string[]> = {
   'system:kube-dns': ['ServiceAccount kube-system/kube-dns'],
   // kubeadm's.
   'system:coredns': ['ServiceAccount kube-system/coredns'],
+  'dinghy:ingress': ['User dinghy:ingress'],
   'system:kube-scheduler': ['User system:kube-scheduler'],
   'system:volume-scheduler': ['User system:kube-scheduler'],
   // The Node authorizer has taken its place, and upstream keeps the binding without subjects.

@@ -16,6 +16,10 @@ const reviews = [
   'create authorization.k8s.io subjectaccessreviews',
 ] as const
 
+const gatewayDefinitions = ['gatewayclasses', 'gateways', 'grpcroutes', 'httproutes', 'referencegrants']
+  .map((plural) => `${plural}.gateway.networking.k8s.io`)
+  .join()
+
 export const clusterRoleRules: Record<string, readonly string[]> = {
   'cluster-admin': ['* * *', '* *'],
   'system:discovery': ['get /api,/api/*,/apis,/apis/*,/healthz,/livez,/openapi,/openapi/*,/readyz,/version,/version/'],
@@ -112,6 +116,20 @@ export const clusterRoleRules: Record<string, readonly string[]> = {
   'system:coredns': [
     'list,watch core endpoints,namespaces,pods,services',
     'list,watch discovery.k8s.io endpointslices',
+  ],
+  // Not upstream's: what an ingress controller and its own objects need (packages/ingress).
+  'dinghy:ingress': [
+    'list,watch core namespaces,secrets,services',
+    'list,watch discovery.k8s.io endpointslices',
+    'list,watch networking.k8s.io ingressclasses,ingresses',
+    'update networking.k8s.io ingresses/status',
+    'list,watch gateway.networking.k8s.io gatewayclasses,gateways,grpcroutes,httproutes,referencegrants',
+    'update gateway.networking.k8s.io gatewayclasses/status,gateways/status,grpcroutes/status,httproutes/status',
+    'create networking.k8s.io ingressclasses',
+    'create gateway.networking.k8s.io gatewayclasses',
+    'create apiextensions.k8s.io customresourcedefinitions',
+    `get,update apiextensions.k8s.io customresourcedefinitions ${gatewayDefinitions}`,
+    events,
   ],
   'system:persistent-volume-provisioner': [
     'create,delete,get,list,watch core persistentvolumes',

@@ -2,7 +2,7 @@
  * `docker exec`: a process that joins the namespaces of a running container, sheds its privileges and changes into the
  * container's root. It is the runtime's child and talks to it over pipes.
  *
- *   spare shell ─► nsenter ─► setpriv ─► sh ┄fork┄► env ─► nsenter ─► the program
+ *   spare shell ─► nsenter ─► setpriv ─► sh ┄fork┄► env ─► unshare ─► the program
  *   machine        toolbox    sheds          in the pid    the container's
  *                  is root    privileges     namespace     root and user
  *
