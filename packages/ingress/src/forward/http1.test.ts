@@ -163,6 +163,22 @@ test('a kept connection that the backend has closed costs a GET nothing, and a P
   server.close()
 })
 
+test('a POST does not take a kept connection that has been closed meanwhile', async () => {
+  let seen = 0
+  const { server, port } = await ingress.backend((asked, response) => {
+    seen += 1
+    void buffer(asked).then((body) => response.end(body))
+  })
+  ingress.serve('web', [port])
+  for (let count = 0; count < 20; count++) {
+    expect((await ingress.ask('/')).status).toBe(200)
+    // It ends while the next request is on its way.
+    server.closeIdleConnections()
+    expect(await ingress.ask('/', { method: 'POST' }, 'body')).toMatchObject({ status: 200, body: 'body' })
+  }
+  expect(seen).toBe(40)
+})
+
 test('a request is not sent again once it may have been seen', async () => {
   const { port, heard, close } = await ingress.rawBackend('HTTP/1.1 200')
   const another = await ingress.backend((_asked, response) => response.end('another'))
