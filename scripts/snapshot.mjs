@@ -83,7 +83,9 @@ export async function makeSnapshot(name, outdir) {
   await rm(facts, { force: true })
   try {
     const flags = [...flagsOf(name), '--no-warnings', '--snapshot-blob', temporary, '--build-snapshot', loader]
-    await promisify(execFile)(process.execPath, [...flags, source, ...(existsSync(cache) ? [cache] : [])])
+    const words = [...flags, source, ...(existsSync(cache) ? [cache] : [])]
+    const { stderr } = await promisify(execFile)(process.execPath, words)
+    if (stderr !== '') console.warn(stderr)
   } catch (error) {
     // Some builds of Node cannot make any. All works without, only its start takes longer.
     console.warn(`no snapshot was made of ${outdir}: ${error.message}`)

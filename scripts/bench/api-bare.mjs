@@ -1,6 +1,6 @@
 /**
- * The floor of the API's numbers: a Node server that parses the JSON of a request, gives it a resourceVersion and
- * answers with it. No routes, no rules, no disk. Prints where it listens.
+ * The floor of the API's numbers: a Node server that parses the JSON of a request, gives it a resourceVersion, answers
+ * with it, and writes it to whoever watches. No routes, no rules, no disk. Prints where it listens.
  *
  * node api-bare.mjs PKI-DIRECTORY: with TLS and client certificates, as the cluster of that directory has them.
  */
@@ -12,7 +12,9 @@ import { join } from 'node:path'
 
 const [pki] = process.argv.slice(2)
 const isSecure = existsSync(join(pki, 'apiserver.crt'))
+/** What was answered last, by path. */
 const objects = new Map()
+const watchers = new Set()
 let revision = 0
 
 const server = isSecure
@@ -30,16 +32,30 @@ function read(name) {
 }
 
 function serve(request, response) {
+  if (request.method === 'GET' && request.url.includes('?watch=true')) return watch(response)
   if (request.method === 'GET') return answer(response, 200, objects.get(request.url) ?? '{}')
   const chunks = []
   request.on('data', (chunk) => chunks.push(chunk))
   request.on('end', () => {
     const sent = JSON.parse(Buffer.concat(chunks).toString())
-    const metadata = { ...sent.metadata, resourceVersion: String(++revision) }
-    const body = JSON.stringify({ ...sent, metadata })
+    const whole = request.method === 'PATCH' ? merged(JSON.parse(objects.get(request.url) ?? '{}'), sent) : sent
+    const metadata = { ...whole.metadata, resourceVersion: String(++revision) }
+    const body = JSON.stringify({ ...whole, metadata })
+    for (const watcher of watchers) watcher.write(`{"type":"MODIFIED","object":${body}}\n`)
     objects.set(request.method === 'POST' ? `${request.url}/${metadata.name}` : request.url, body)
     answer(response, request.method === 'POST' ? 201 : 200, body)
   })
+}
+
+function watch(response) {
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.flushHeaders()
+  watchers.add(response)
+  response.once('close', () => watchers.delete(response))
+}
+
+function merged(object, patch) {
+  return { ...object, data: { ...object.data, ...patch.data } }
 }
 
 function answer(response, code, body) {

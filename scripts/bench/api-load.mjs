@@ -98,7 +98,7 @@ async function list({ namespace, form, times }) {
 }
 
 /** How long after it was sent does a write reach the watchers? All clocks are this process's own. */
-async function watchers({ namespace, watchers: count, eventsPerSecond, seconds }) {
+async function watchers({ namespace, watchers: count, eventsPerSecond, seconds, pid }) {
   const writer = await open()
   const { body } = await writer.send('POST', path(namespace), configMap('watched', 100))
   const revision = JSON.parse(body).metadata.resourceVersion
@@ -112,6 +112,7 @@ async function watchers({ namespace, watchers: count, eventsPerSecond, seconds }
   const query = `?watch=true&resourceVersion=${revision}`
   await Promise.all(all.map((connection) => connection.stream(`${path(namespace)}${query}`, seen)))
   const total = eventsPerSecond * seconds
+  const cpuBefore = cpuMs(pid)
   const startedAt = performance.now()
   const writers = await Promise.all(Array.from({ length: 8 }, open))
   for (let n = 0; n < total; n++) {
@@ -125,7 +126,8 @@ async function watchers({ namespace, watchers: count, eventsPerSecond, seconds }
   const giveUpAt = performance.now() + 5_000
   while (delays.length < expected && performance.now() < giveUpAt)
     await new Promise((resolve) => setTimeout(resolve, 20))
-  return { p99Ms: percentile(delays, 0.99), delivered: delays.length, expected }
+  const share = ((cpuMs(pid) - cpuBefore) / (performance.now() - startedAt)) * 100
+  return { p99Ms: percentile(delays, 0.99), delivered: delays.length, expected, share }
 }
 
 function path(namespace = 'default') {

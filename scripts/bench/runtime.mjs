@@ -13,6 +13,8 @@ import { join } from 'node:path'
 import { root } from '../bootstrap.mjs'
 import { isInstalled, median, run, time, times, until } from './measure.mjs'
 
+const isRoot = process.getuid?.() === 0
+
 export async function* measure() {
   const directory = await mkdtemp(join(tmpdir(), 'dinghy-bench-'))
   const engine = await startRuntime(directory)
@@ -26,16 +28,21 @@ export async function* measure() {
     // First of all: the kernel goes on for a while with what ended containers leave, their namespaces, cgroups and
     // devices.
     const id = await engine.start(['sleep', 'infinity'])
+    const { State } = JSON.parse(await engine.call('GET', `/containers/${id}/json`))
+    const entering = () => run('nsenter', ['--target', String(State.Pid), '--all', 'true'])
+    const canEnter = isRoot && driver !== 'process' && isInstalled('nsenter')
     yield {
       name: `exec of "true" ${of}`,
       value: median(await times(40, () => engine.exec(id, ['true']))),
       unit: 'ms',
       limit: 15,
-      comparison: 'docker 69 ms',
+      comparison: [canEnter && `bare nsenter here ${median(await times(20, entering)).toFixed(1)} ms`, 'docker 69 ms']
+        .filter(Boolean)
+        .join(', '),
     }
     await engine.remove(id)
 
-    const bare = process.getuid?.() === 0 && isInstalled('unshare') ? median(await times(20, bareUnshare)) : undefined
+    const bare = isRoot && isInstalled('unshare') ? median(await times(20, bareUnshare)) : undefined
     // Without a network, as the numbers of the others are.
     yield {
       name: `container create + start + exit of "true", no network ${of}`,
@@ -107,7 +114,7 @@ export async function* measure() {
     await engine.stop()
     await rm(directory, { recursive: true, force: true })
   }
-  if (process.getuid?.() !== 0) return
+  if (!isRoot) return
   for (const ociRuntime of ['crun', 'runc'].filter(isInstalled)) yield* measureOci(ociRuntime, start)
 }
 

@@ -125,6 +125,50 @@ describe.skipIf(!isInstalled('kubectl'))('kubectl', () => {
     expect(kubectl(`get pods -n shop ${as}`)).not.toContain('Forbidden')
     expect(kubectl(`get pods ${as}`)).toContain('User "jane" cannot list')
   })
+
+  test.skipIf(!isInstalled('openssl'))(
+    'a machine that joins by a token is given its certificate by itself',
+    async () => {
+      const secret = {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'bootstrap-token-abcdef', namespace: 'kube-system' },
+        type: 'bootstrap.kubernetes.io/token',
+        stringData: {
+          'token-id': 'abcdef',
+          'token-secret': '0123456789abcdef',
+          'usage-bootstrap-authentication': 'true',
+          'auth-extra-groups': 'system:bootstrappers:kubeadm:default-node-token',
+        },
+      }
+      expect(kubectl('create -f -', JSON.stringify(secret))).toContain('created')
+      kubectl('config set-credentials joining --token=abcdef.0123456789abcdef')
+      const file = (name: string) => join(cluster.stateDir, name)
+      const subject = ['req', '-new', '-newkey', 'rsa:2048', '-nodes', '-subj', '/O=system:nodes/CN=system:node:node-9']
+      const { status } = spawnSync('openssl', [...subject, '-keyout', file('node.key'), '-out', file('node.csr')])
+      expect(status).toBe(0)
+      const request = {
+        apiVersion: 'certificates.k8s.io/v1',
+        kind: 'CertificateSigningRequest',
+        metadata: { name: 'node-9' },
+        spec: {
+          request: readFileSync(file('node.csr')).toString('base64'),
+          signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
+          usages: ['digital signature', 'client auth'],
+        },
+      }
+      expect(kubectl('create --user=joining -f -', JSON.stringify(request))).toContain('created')
+      await until('it is issued', () => /Approved,Issued$/m.test(kubectl('get csr node-9')))
+      expect(kubectl('get csr node-9')).toContain('system:bootstrap:abcdef')
+      expect(kubectl('get csr node-9 -o jsonpath={.status.conditions[*].reason}')).toBe('AutoApproved')
+      writeFileSync(
+        file('node.crt'),
+        Buffer.from(kubectl('get csr node-9 -o jsonpath={.status.certificate}'), 'base64'),
+      )
+      kubectl(`config set-credentials node-9 --client-certificate=${file('node.crt')} --client-key=${file('node.key')}`)
+      expect(kubectl('auth whoami --user=node-9 -o jsonpath={.status.userInfo.username}')).toBe('system:node:node-9')
+    },
+  )
 })
 
 test('no component of the cluster has asked for more than it may', () => {

@@ -102,6 +102,7 @@ describe.skipIf(kubectls.length === 0)('kubectl', () => {
     expect(run('apply -f -', deployment(1))).toBe('deployment.apps/web created')
     expect(run('rollout status deploy/web --timeout=60s')).toContain('successfully rolled out')
     expect(run('explain deployment.spec.strategy')).toMatch(/rollingUpdate/)
+    expect(run('explain --output=plaintext-openapiv2 deployment.spec.strategy')).toMatch(/rollingUpdate\s+<Object>/)
     expect(run('diff --server-side --force-conflicts -f -', deployment(2))).toMatch(/^\+ {2}replicas: 2$/m)
     expect(run('apply --server-side --force-conflicts -f -', deployment(2))).toContain('serverside-applied')
     expect(run('auth can-i create pods')).toBe('yes')

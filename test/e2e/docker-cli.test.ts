@@ -244,7 +244,13 @@ describe.runIf(isInstalled('docker'))('a container’s life', () => {
     ok('run', '-d', '--name', 'linked', '--expose', '80', '-e', 'K=v', 'node', ...waiter)
     const env = ok('run', '--rm', '--link', 'linked:my-web', 'busybox', 'env').split('\n')
     expect(env).toEqual(expect.arrayContaining(['MY_WEB_ENV_K=v', 'MY_WEB_PORT_80_TCP_PROTO=tcp']))
-    ok('rm', '-f', 'linked')
+    ok('run', '--name', 'linking', '--link', 'linked:my-web', 'busybox', 'true')
+    const names = () => docker.listContainers({ all: true }).then((all) => all.flatMap(({ Names }) => Names))
+    expect(await names()).toContain('/linking/my-web')
+    ok('rm', '--link', 'linking/my-web')
+    expect(await names()).not.toContain('/linking/my-web')
+    expect(fails('rm', '--link', 'linking/my-web')).toContain('No such container: linking/my-web')
+    ok('rm', '-f', 'linked', 'linking')
 
     ok('run', '--name', 'told', '--log-opt', 'env=K', '--log-opt', 'tag={{.Name}}', '-e', 'K=v', 'busybox', 'echo', 'x')
     expect(ok('logs', '--details', 'told')).toBe('K=v,tag=told x')
@@ -317,16 +323,19 @@ describe.runIf(isInstalled('docker'))('images', () => {
     expect(fails('build', '--network', 'nosuch', context)).toContain('network mode "nosuch" is not supported')
   })
 
-  test.runIf(isLinuxRoot)('--add-host and --cache-from of a build; a directory that COPY makes', () => {
+  test.runIf(isLinuxRoot)('--add-host, limits and --cache-from of a build; a directory that COPY makes', () => {
     const dockerfile = join(context, 'Dockerfile.more')
     chmodSync(join(context, 'skipped'), 0o700)
-    const steps = ['RUN grep there /etc/hosts', 'RUN echo loud >&2', 'COPY . /made', 'RUN stat -c %a:%u /made']
+    const limited = 'RUN echo $(ulimit -n) $(df -k --output=size /dev/shm)'
+    const steps = ['RUN grep there /etc/hosts', 'RUN echo loud >&2', limited, 'COPY . /made', 'RUN stat -c %a:%u /made']
     writeFileSync(dockerfile, ['FROM busybox', ...steps].join('\n'))
     chmodSync(context, 0o700)
-    const built = ok('build', '-t', 'more', '--add-host', 'there:1.2.3.4', '-f', dockerfile, context)
+    const options = ['--add-host', 'there:1.2.3.4', '--shm-size', '8m', '--ulimit', 'nofile=77']
+    const built = ok('build', '-t', 'more', ...options, '-f', dockerfile, context)
     expect(built).toContain('\n1.2.3.4\tthere\n')
     expect(built).toContain('\u001b[91mloud\n\u001b[0m')
     expect(built).toContain('\n755:0\n')
+    expect(built).toContain('\n77 1K-blocks 8192\n')
     ok('builder', 'prune', '-af')
     const again = ok('build', '--cache-from', 'more', '--add-host', 'there:1.2.3.4', '-f', dockerfile, context)
     expect(again.match(/Using cache/g)).toHaveLength(steps.length)

@@ -1,6 +1,7 @@
 /**
  * Services and NetworkPolicies where nodes are machines: real packets between real network namespaces, a load that is
- * counted while pods are replaced and proxies killed, and three tiers that may only talk to their neighbours.
+ * counted while pods are replaced and proxies killed, and three tiers that may only talk to their neighbours. Then
+ * Services once more, as they are where the machine has no nft.
  */
 
 import { spawn, spawnSync } from 'node:child_process'
@@ -11,7 +12,7 @@ import { Cluster, root, until } from './harness/cluster.ts'
 
 const tools = ['ip', 'nft', 'nsenter'].filter((tool) => spawnSync('which', [tool]).status !== 0)
 const missing = process.getuid?.() === 0 ? tools.join(', ') : 'root'
-const cluster = new Cluster(2, undefined, ['--network', 'machines'])
+let cluster: Cluster
 
 const program = `require('http').createServer((request, response) =>
   response.end(process.env.HOSTNAME + ' ' + request.socket.remoteAddress)).listen(8080, '0.0.0.0')`
@@ -99,7 +100,8 @@ async function load(urls: string[], place: string[] = []): Promise<Load> {
 
 describe.skipIf(missing !== '')(`Services where nodes are machines${missing ? ` (needs ${missing})` : ''}`, () => {
   beforeAll(() => {
-    cluster.up()
+    cluster = new Cluster(2)
+    cluster.up('--network', 'machines')
     apply(deployment('web', 3), service('web', { type: 'LoadBalancer' }))
     kubectl(['rollout', 'status', 'deploy/web', '--timeout=60s'])
   })
@@ -126,12 +128,17 @@ describe.skipIf(missing !== '')(`Services where nodes are machines${missing ? ` 
   })
 
   test('a policy of external Local keeps the address of the client', async () => {
-    apply(service('local', { type: 'NodePort', externalTrafficPolicy: 'Local', selector: { app: 'web' } }))
+    apply(service('local', { type: 'LoadBalancer', externalTrafficPolicy: 'Local', selector: { app: 'web' } }))
     const port = kubectl(['get', 'service', 'local', '-o', 'jsonpath={.spec.ports[0].nodePort}'])
     const [first = ''] = await nodeAddresses()
     const machine = first.replace(/\.\d+$/, '.1')
     const words = await until('an answer', () => said(`http://${first}:${port}/`))
     expect(words.split(' ')[1]).toBe(machine)
+    // What a cloud's load balancer would go by.
+    const check = kubectl(['get', 'service', 'local', '-o', 'jsonpath={.spec.healthCheckNodePort}'])
+    const healths = await Promise.all((await nodeAddresses()).map((address) => said(`http://${address}:${check}/`)))
+    const counts = healths.map((text) => (JSON.parse(text) as { localEndpoints: number }).localEndpoints)
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(3)
   })
 
   test('under load, replacing all pods and killing the proxies loses nothing', async () => {
@@ -190,5 +197,27 @@ describe.skipIf(missing !== '')(`Services where nodes are machines${missing ? ` 
     ])
     const denied = cluster.dinghy('explain-connection', pod, 'svc/data:80', '-n', 'tiers')
     expect([denied.code, denied.stdout]).toEqual([1, expect.stringContaining('no: no rule of')])
+  })
+})
+
+describe.skipIf(missing !== '')('Services without nft, in user space', () => {
+  const inUserSpace = ['node-1', 'node-2'].flatMap((node) => ['--set', `proxy-${node}.proxy-mode=userspace`])
+
+  beforeAll(() => {
+    cluster = new Cluster(2)
+    cluster.up('--network', 'machines', ...inUserSpace)
+    apply(deployment('web', 2), service('web', { type: 'LoadBalancer' }))
+    kubectl(['rollout', 'status', 'deploy/web', '--timeout=60s'])
+  })
+  afterAll(() => cluster.destroy())
+
+  test('by name from a pod, at both nodes, at the load balancer', async () => {
+    await until('an answer by name', () => heardFrom('web', 'http://web').startsWith('web-'))
+    const nodePort = kubectl(['get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}'])
+    const balancer = kubectl(['get', 'service', 'web', '-o', 'jsonpath={.status.loadBalancer.ingress[0].ip}'])
+    const places = [...(await nodeAddresses()), '127.0.0.1'].map((address) => `${address}:${nodePort}`)
+    for (const place of [...places, balancer]) {
+      expect(await until(place, () => said(`http://${place}/`))).toMatch(/^web-/)
+    }
   })
 })

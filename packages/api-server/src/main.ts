@@ -27,7 +27,7 @@ runMain({
     listen: {
       type: 'list',
       default: ['127.0.0.1:6443'],
-      help: 'addresses to serve the API on, host:port; those of this machine only',
+      help: 'addresses to serve the API on, host:port, and unix:FILE after the first; those of this machine only',
     },
     'advertise-address': {
       type: 'string',

@@ -43,11 +43,11 @@ export class OpenApiDocuments {
     return { paths: Object.fromEntries(paths) as object }
   }
 
-  /** GET /openapi/v2 in JSON. */
-  version2(): Buffer {
+  /** GET /openapi/v2 */
+  version2(): object {
     const documents = [...this.#members.keys()].flatMap((path) => this.document(path) ?? [])
     const parsed = documents.map(({ bytes }) => JSON.parse(String(bytes)) as OpenApiV3)
-    return Buffer.from(JSON.stringify(openApiV2(parsed, this.#serverVersion)))
+    return openApiV2(parsed, this.#serverVersion)
   }
 
   /** GET /openapi/v3/<path>, with a path as the index has it: "api/v1", "apis/apps/v1". */
@@ -77,15 +77,4 @@ function describe(definitions: ResourceDefinition[], version: string): object {
   }
   const schemas = Object.assign({}, ...[...collections.values()].map(({ schemas }) => schemas)) as object
   return { openapi: '3.0.0', info: { title: 'Kubernetes', version }, paths, components: { schemas } }
-}
-
-/**
- * GET /openapi/v2 in protobuf, which clients before 1.28 ask for and only need to parse: the message
- * Document{swagger=1: "2.0", info=2: Info{title=1: "Dinghy", version=2: "1.0"}} with nothing in it.
- */
-export function emptyOpenApiV2(): Buffer {
-  const field = (number: number, content: Buffer) =>
-    Buffer.concat([Buffer.from([(number << 3) | 2, content.length]), content])
-  const info = Buffer.concat([field(1, Buffer.from('Dinghy')), field(2, Buffer.from('1.0'))])
-  return Buffer.concat([field(1, Buffer.from('2.0')), field(2, info)])
 }

@@ -5,7 +5,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { ClientTls } from '@dinghy/shared/http/client'
-import { type Listening, parseHostPort, type ServerTls } from '@dinghy/shared/http/listen-address'
+import { type Listening, parseListenAddress, type ServerTls } from '@dinghy/shared/http/listen-address'
 import type { Health } from '@dinghy/shared/process/health'
 import type { Logger } from '@dinghy/shared/process/logger'
 import type { Metrics } from '@dinghy/shared/process/metrics'
@@ -73,7 +73,7 @@ import type { Storage } from './storage/storage.ts'
 import { WebhookClient } from './webhooks/webhook-client.ts'
 
 export interface ServerOptions {
-  /** host:port each; port 0 takes any. */
+  /** host:port each, where port 0 takes any; after the first one also unix:FILE. */
   listen: readonly [string, ...string[]]
   /** Which of its addresses pods find it at; the first one if nothing is said. */
   advertiseAddress?: string | undefined
@@ -282,7 +282,7 @@ async function listenOnAll(
   { listen, tls }: ServerOptions,
 ): Promise<Listening> {
   const [first, ...others] = listen
-  const at = (address: string) => ({ ...parseHostPort(address), tls: tls && listenerTls(tls) })
+  const at = (address: string) => ({ ...parseListenAddress(address), tls: tls && listenerTls(tls) })
   const listening = await http.listen(at(first))
   for (const address of others) await http.listen(at(address))
   return listening

@@ -27,7 +27,7 @@ import { parsePlatform } from '@dinghy/images/distribution/platform'
 import type { BuildCache } from './build-cache.ts'
 import { BuildContext } from './build-context.ts'
 import type { CopySource } from './steps/copy-plan.ts'
-import type { RunCommand } from './steps/run-command.ts'
+import type { RunCommand, RunLimits } from './steps/run-command.ts'
 import type { BuildSecrets } from './steps/secrets.ts'
 import { buildStage } from './stage-builder.ts'
 import { StageOutput } from './stage-output.ts'
@@ -55,6 +55,7 @@ export interface BuildOptions {
   network: 'none' | 'default'
   /** Further lines of /etc/hosts, as "name:address". */
   extraHosts?: readonly string[]
+  limits?: RunLimits
   /** Images of this machine whose steps count as done: what was built elsewhere and pulled. */
   cacheFrom?: readonly string[]
   platform?: Platform | undefined
@@ -211,6 +212,7 @@ class Build {
       useCache: !options.noCache,
       network: options.network,
       extraHosts: options.extraHosts ?? [],
+      limits: options.limits ?? {},
       cacheSources: this.#cacheSources,
       secrets: options.secrets ?? new Map(),
       totalSteps: plan.totalSteps,

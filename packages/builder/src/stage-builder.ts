@@ -43,6 +43,7 @@ import type { CopySource } from './steps/copy-plan.ts'
 import { prepareCopy } from './steps/copy-step.ts'
 import { mountDigest } from './steps/mount-digest.ts'
 import type { RunCommand } from './steps/run-command.ts'
+import type { RunLimits } from './steps/run-command.ts'
 import { runStep } from './steps/run-step.ts'
 import type { BuildSecrets } from './steps/secrets.ts'
 
@@ -68,6 +69,7 @@ interface StageSession {
   useCache: boolean
   network: 'none' | 'default'
   extraHosts: readonly string[]
+  limits: RunLimits
   /** Images whose steps need not be run again. */
   cacheSources: readonly Image[]
   secrets: BuildSecrets
@@ -175,6 +177,7 @@ class StageBuilder {
             config: this.#state.config,
             network: this.#session.network,
             extraHosts,
+            limits: this.#session.limits,
             buildArgs: runArgs(this.#state.config, args.all()),
             secrets: this.#session.secrets,
             layers: this.#image?.layers ?? [],

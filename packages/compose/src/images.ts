@@ -140,6 +140,8 @@ function buildRequest(
   if (build.cache_from.length > 0) query.set('cachefrom', JSON.stringify(build.cache_from))
   for (const host of build.extra_hosts) query.append('extrahosts', host)
   if (build.target !== undefined) query.set('target', build.target)
+  const limits = Object.entries(build.ulimits ?? {}).map(([Name, { soft, hard }]) => ({ Name, Soft: soft, Hard: hard }))
+  if (limits.length > 0) query.set('ulimits', JSON.stringify(limits))
   if (build.network !== undefined) query.set('networkmode', build.network)
   if (build.shm_size !== undefined) query.set('shmsize', String(build.shm_size))
   if (options.noCache || build.no_cache) query.set('nocache', '1')

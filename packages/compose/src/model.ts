@@ -80,6 +80,7 @@ export interface Build {
   extra_hosts: string[]
   network?: string
   shm_size?: number
+  ulimits?: Record<string, { soft: number; hard: number }>
   no_cache?: boolean
   pull?: boolean
   secrets?: BuildSecret[]

@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { expect, test } from 'vitest'
 import { HealthCheckPorts } from './health-check-ports.ts'
 

@@ -5,7 +5,7 @@
  */
 
 import { HttpServer } from '@dinghy/shared/http/server'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import type { ServiceInfo } from './rules/service-info.ts'
 
 interface Port {

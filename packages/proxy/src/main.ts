@@ -10,9 +10,11 @@ import { ApiClient } from '@dinghy/shared/client/api-client'
 import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
 import { kubeconfigFlag } from '@dinghy/shared/process/kubeconfig-flag'
 import { FlagError } from '@dinghy/shared/process/flags'
+import { parseHostPort } from '@dinghy/shared/http/listen-address'
 import { runMain } from '@dinghy/shared/process/main'
 import { gatewayName, startGateway } from './gateway/start-gateway.ts'
 import { Routes } from './gateway/routes.ts'
+import { forwardToSocket } from './gateway/socket-forward.ts'
 import { proxyName, startProxy, type ProxyMode } from './start-proxy.ts'
 import { DialSocket, dialThrough } from './userspace/dial-socket.ts'
 import type { Dial } from './userspace/forwarder.ts'
@@ -42,6 +44,8 @@ runMain({
       type: 'string',
       help: 'gateway: instead of routes, the directory with the sockets proxy-NODE.sock of the nodes',
     },
+    'api-server-listen': { type: 'string', help: 'gateway: where to listen for clients of the API server, host:port' },
+    'api-server-socket': { type: 'string', help: 'gateway: the unix socket where it serves them' },
     'load-balancer-prefix': {
       type: 'string',
       help: 'gateway with --dial-sockets: 127.64.0 listens at 127.64.0.201 in the place of a load balancer at x.x.x.201',
@@ -50,6 +54,10 @@ runMain({
   run: async ({ flags, log, clock, signal, health, metrics, debug }) => {
     const connection = await readKubeconfig(flags.kubeconfig)
     if (flags.proxyMode === 'gateway') {
+      const { apiServerListen, apiServerSocket } = flags
+      if (apiServerListen !== undefined && apiServerSocket !== undefined) {
+        await forwardToSocket(parseHostPort(apiServerListen), apiServerSocket, { log, signal })
+      }
       const client = new ApiClient({ ...connection, userAgent: gatewayName })
       return await startGateway({ client, clock, log, health, debug, ...waysOf(flags) }, signal)
     }

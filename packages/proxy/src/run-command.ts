@@ -4,6 +4,7 @@
 
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
+import { toolEnvironment } from '@dinghy/shared/process/shell'
 
 /** The program has said no; its words are the message. */
 export class CommandError extends Error {
@@ -13,7 +14,7 @@ export class CommandError extends Error {
 /** Resolves with what it prints. Rejects with a CommandError, or with the error of spawn (ENOENT). */
 export async function runCommand(command: string[], input = ''): Promise<string> {
   const [program = '', ...args] = command
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: toolEnvironment })
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', resolve)

@@ -11,7 +11,7 @@
 
 import { keyOf } from '@dinghy/shared/api/keys'
 import type { Node, Pod } from '@dinghy/shared/api/types'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { podRequests, podRequestsAssumed } from './resources.ts'
 import { nodeInfo, type Lookups, type NodeInfo, type Snapshot } from './snapshot.ts'
 

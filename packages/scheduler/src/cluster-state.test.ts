@@ -3,7 +3,7 @@
  */
 import { FakeClock } from '@dinghy/shared/api/clock'
 import type { Node, Pod } from '@dinghy/shared/api/types'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { SchedulerCache } from './cache.ts'
 import { onNode, onPod, type ClusterState } from './event-handlers.ts'

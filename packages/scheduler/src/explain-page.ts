@@ -9,7 +9,7 @@
  */
 
 import type { ApiClient } from '@dinghy/shared/client/api-client'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { explainSchedule, type Explanation } from './explain.ts'
 import { pastCluster } from './past-cluster.ts'
 import type { Profiles } from './profiles.ts'

@@ -4,7 +4,7 @@
  */
 
 import type { Pod } from '@dinghy/shared/api/types'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import type { Extender } from './extender.ts'
 import type { Plugin, Refusal } from './framework.ts'
 import { findFeasibleNodes, scoreNodes, selectHost, type Decision, type Random } from './schedule.ts'

@@ -21,7 +21,7 @@ import {
 import type { KubernetesObject, Pod } from '@dinghy/shared/api/types'
 import type { ApiClient, GetOptions } from '@dinghy/shared/client/api-client'
 import { Lister } from '@dinghy/shared/client/lister'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { SchedulerCache } from './cache.ts'
 import { isFinished } from './event-handlers.ts'
 import { lookupsIn, type ListerOf } from './lookups.ts'

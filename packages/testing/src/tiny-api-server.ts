@@ -20,10 +20,12 @@ import {
   badRequest,
   conflict,
   expired,
+  invalid,
   notFound,
   toStatus,
   type StatusError,
 } from '@dinghy/shared/api/errors'
+import { forbidden } from '@dinghy/shared/api/field-errors'
 import { resourcePath, type Resource } from '@dinghy/shared/api/resources'
 import type { Draft, KubernetesObject, WatchEvent } from '@dinghy/shared/api/types'
 
@@ -58,6 +60,10 @@ export class TinyApiServer {
   answerFor: ((request: SeenRequest) => object | undefined) | undefined
   /** What discovery tells of; requests for others are answered all the same. */
   resources: Resource[] = []
+  /** Whether a watch may begin with all that there is; older servers refuse that. */
+  servesWatchLists = true
+  /** How many of them it breaks off after the first object. */
+  cutBeginnings = 0
   revision = 0
   readonly #objects = new Map<string, KubernetesObject>()
   readonly #history: Change[] = []
@@ -266,16 +272,40 @@ export class TinyApiServer {
   }
 
   #watch({ collection, namespace }: Target, query: URLSearchParams, response: ServerResponse): void {
+    const isWhole = query.get('sendInitialEvents') === 'true'
+    if (isWhole && !this.servesWatchLists) {
+      throw invalid('meta.k8s.io', 'ListOptions', '', [forbidden('sendInitialEvents', 'it is forbidden for watch')])
+    }
     const from = Number(query.get('resourceVersion') ?? this.revision)
     if (from < this.#oldest) throw expired(`too old resource version: ${from} (${this.#oldest})`)
     const offer = ({ revision, path, event }: Change): void => {
       if (revision > from && isIn(path, collection, namespace)) response.write(`${JSON.stringify(event)}\n`)
     }
     response.writeHead(200, { 'Content-Type': 'application/json' }).flushHeaders()
+    if (isWhole) this.#sendEverything(collection, namespace, response)
     for (const change of this.#history) offer(change)
     const watch = { response, offer }
     this.#watches.add(watch)
     response.on('close', () => this.#watches.delete(watch))
+  }
+
+  /** What there is, and the bookmark that says that this was all. */
+  #sendEverything(collection: string, namespace: string | undefined, response: ServerResponse): void {
+    for (const [path, object] of this.#objects) {
+      if (!isIn(path, collection, namespace)) continue
+      response.write(`${JSON.stringify({ type: 'ADDED', object })}\n`)
+      if (this.cutBeginnings > 0) {
+        this.cutBeginnings -= 1
+        return void response.end()
+      }
+    }
+    const annotations = { 'k8s.io/initial-events-end': 'true' }
+    const object = {
+      kind: 'Bookmark',
+      apiVersion: 'v1',
+      metadata: { resourceVersion: String(this.revision), annotations },
+    }
+    response.write(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`)
   }
 }
 

@@ -88,7 +88,7 @@ export class ExtensionServer implements Extension {
 const aggregator: UserInfo = { username: 'system:kube-aggregator', groups: ['system:masters'] }
 
 /** Names of `extra` are percent-encoded: they may hold what a header's name must not. */
-export function remoteHeaders({ username, uid, groups, extra = {} }: UserInfo): Record<string, string | string[]> {
+function remoteHeaders({ username, uid, groups, extra = {} }: UserInfo): Record<string, string | string[]> {
   const extras = Object.entries(extra).map(([key, values]) => [
     `x-remote-extra-${encodeURIComponent(key.toLowerCase())}`,
     values,

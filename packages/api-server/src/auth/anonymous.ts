@@ -7,7 +7,7 @@ import { showsCertificate } from '@dinghy/shared/pki/peer'
 import type { AuthenticationRequest } from './authenticate.ts'
 import type { UserInfo } from './user.ts'
 
-export const anonymousUser: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] }
+const anonymousUser: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] }
 
 /** What upstream's role system:public-info-viewer shows to everybody. */
 const publicPaths = new Set(['/healthz', '/livez', '/readyz', '/version', '/version/'])

@@ -10,7 +10,7 @@
 import { CelError } from './cel-error.ts'
 
 /** What one evaluation may cost. */
-export const perCallLimit = 1_000_000
+const perCallLimit = 1_000_000
 /** What all expressions of one request to one policy, or of one custom resource, may cost together. */
 export const perRequestBudget = 10_000_000
 /** What one authorization check costs: an expression may make two. */

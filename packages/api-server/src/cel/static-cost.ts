@@ -14,7 +14,7 @@ export const staticCostLimitOfDefinition = 100_000_000
 const maxRequestBytes = 3 * 1024 * 1024
 
 /** How many elements, entries or characters a value of this type can have. */
-export function largestSize(type: CelType): number {
+function largestSize(type: CelType): number {
   if (type.kind !== 'object' && type.maxSize !== undefined) return type.maxSize
   switch (type.kind) {
     case 'list':

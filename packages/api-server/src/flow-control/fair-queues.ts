@@ -219,6 +219,7 @@ function isEmpty({ executing, waiting }: Queue): boolean {
 }
 
 function workOf({ waiting, seatsInUse }: Queue): number {
+  if (waiting.length === 0) return seatsInUse
   let seats = seatsInUse
   for (const guest of waiting) seats += guest.seats
   return seats

@@ -147,18 +147,21 @@ export class FlowController {
       this.#schemasOf(request.user).find((one) => matchesSchema(one, request))?.schema ?? this.#schemas.at(-1)
     const level = schema && this.levels.get(schema.spec.priorityLevelConfiguration.name)
     if (!schema || !level) throw new Error('there is no catch-all FlowSchema')
-    const uids = { schemaUid: schema.metadata.uid, levelUid: level.configuration.metadata.uid }
-    if (level.isExempt) return { ...uids, ticket: exempted(level) }
+    const { uid: schemaUid } = schema.metadata
+    const { uid: levelUid } = level.configuration.metadata
+    if (level.isExempt) return { schemaUid, levelUid, ticket: exempted(level) }
     const flow = flowOf(schema, request)
     const guest = level.queues.arrive(flow, seats)
     if (guest === 'rejected') {
       level.counts.rejected++
-      return { ...uids, ticket: undefined }
+      return { schemaUid, levelUid, ticket: undefined }
     }
-    if (guest.state === 'executing') level.counts.dispatched++
-    if (guest.state === 'executing') return { ...uids, ticket: { release: () => this.#leave(level, guest) } }
+    if (guest.state === 'executing') {
+      level.counts.dispatched++
+      return { schemaUid, levelUid, ticket: { release: () => this.#leave(level, guest) } }
+    }
     this.waiting.set(guest, { level: level.name, schema: schema.metadata.name, flow, request })
-    return { ...uids, ...this.#wait(level, guest) }
+    return { schemaUid, levelUid, ...this.#wait(level, guest) }
   }
 
   #schemasOf(user: UserInfo): SchemaOfUser[] {

@@ -14,11 +14,23 @@ export async function decodeRequest<T extends KubernetesObject>(
   target: DecodeTarget,
   options: string,
 ): Promise<T> {
+  const decode = await requestDecoder(exchange, target, options)
+  return decode() as T
+}
+
+/** For who may need the object anew, because it changes what it got: each call decodes the same bytes. */
+export async function requestDecoder(
+  exchange: Exchange,
+  target: DecodeTarget,
+  options: string,
+): Promise<() => KubernetesObject> {
   const body = await exchange.body()
   const validation = fieldValidation(exchange, options)
   const contentType = exchange.request.headers['content-type']
-  const { object, warnings } = decodeBody(body, contentType, target, { fieldValidation: validation })
-  exchange.warnings.push(...warnings)
-  exchange.audit?.received(object)
-  return object as T
+  return () => {
+    const { object, warnings } = decodeBody(body, contentType, target, { fieldValidation: validation })
+    exchange.warnings.push(...warnings)
+    exchange.audit?.received(object)
+    return object
+  }
 }

@@ -34,3 +34,9 @@ test.each(['text/html', 'application/xml;q=1', 'application/json;as=Soup;v=v1;g=
     expect(() => negotiate(accept)).toThrow(/only the following media types are accepted/)
   },
 )
+
+test('what has no columns is given in the next form, or not at all', () => {
+  const without = { hasTable: false }
+  expect(negotiate(`${table},application/json`, without).transform).toBeUndefined()
+  expect(() => negotiate(table, without)).toThrow(/only the following media types are accepted/)
+})

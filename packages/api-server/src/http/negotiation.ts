@@ -24,7 +24,7 @@ const accepted = ['application/json', 'application/yaml', 'application/vnd.kuber
 const jsonTypes = new Set(['application/json', 'application/*', '*/*', 'application/vnd.kubernetes.protobuf'])
 
 /** The first clause that can be met, as upstream (which does not weigh q either). Throws NotAcceptable. */
-export function negotiate(accept: string | undefined): Format {
+export function negotiate(accept: string | undefined, { hasTable = true } = {}): Format {
   if (!accept || accept === 'application/json' || accept.trim() === '') return jsonFormat
   for (const clause of parseAccept(accept)) {
     const mediaType = mediaTypeOf(clause.type)
@@ -32,7 +32,7 @@ export function negotiate(accept: string | undefined): Format {
     const kind = clause.parameters['as']
     if (kind === undefined) return { mediaType, transform: undefined }
     const transform = transformOf(kind, clause.parameters)
-    if (transform) return { mediaType, transform }
+    if (transform && (hasTable || transform.kind !== 'Table')) return { mediaType, transform }
   }
   throw notAcceptable(accepted)
 }

@@ -3,7 +3,8 @@
  * content has another hash; kubectl downloads each only once.
  */
 
-import { emptyOpenApiV2, OpenApiDocuments } from '../openapi.ts'
+import { OpenApiDocuments } from '../openapi.ts'
+import { openApiV2Protobuf } from '../openapi/v2-protobuf.ts'
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Resources } from '../registry/resources.ts'
 import { documentReply, perGeneration } from './document.ts'
@@ -16,12 +17,13 @@ const yearSeconds = 365 * 24 * 3600
 
 export function openApiRoutes(resources: Resources, clock: Clock): PathRoutes {
   const documents = perGeneration(resources, () => new OpenApiDocuments(resources.all(), version.gitVersion))
-  const version2 = perGeneration(resources, () => documents().version2())
+  const version2 = perGeneration(resources, () => Buffer.from(JSON.stringify(documents().version2())))
+  const protobuf = perGeneration(resources, () => openApiV2Protobuf(documents().version2()))
   return {
     '/openapi/v2': (exchange) => {
       const wantsProtobuf = exchange.request.headers.accept?.includes('proto-openapi.spec.v2') ?? false
       return wantsProtobuf
-        ? documentReply(exchange, emptyOpenApiV2(), v2MediaType)
+        ? documentReply(exchange, protobuf(), v2MediaType)
         : documentReply(exchange, version2(), 'application/json')
     },
     '/openapi/v3': (exchange) => documentReply(exchange, JSON.stringify(documents().index()), 'application/json'),

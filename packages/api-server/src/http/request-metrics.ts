@@ -3,7 +3,7 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
-import type { Metrics } from '@dinghy/shared/process/metrics'
+import { Distribution, type Metrics } from '@dinghy/shared/process/metrics'
 import { isLasting } from './flow-control.ts'
 import type { RequestInfo } from './request-info.ts'
 
@@ -19,10 +19,11 @@ const labelNames = ['verb', 'group', 'version', 'resource', 'subresource'] as co
 interface Series {
   labels: Labels
   codes: Map<number, number>
+  durations: Distribution
 }
 
 export function requestMetrics(metrics: Metrics, clock: Clock): RequestMetrics {
-  // Counted here and shown when somebody looks: prom-client's counter would take as long as the rest of a small get.
+  // Counted here and shown when somebody looks: prom-client would take as long as the rest of a small get.
   const series = new Map<string, Series>()
   metrics.observed(
     'apiserver_request_total',
@@ -33,10 +34,13 @@ export function requestMetrics(metrics: Metrics, clock: Clock): RequestMetrics {
       ),
     { labelNames: [...labelNames, 'code'], type: 'counter' },
   )
-  const duration = metrics.histogram(
+  metrics.observedHistogram(
     'apiserver_request_duration_seconds',
     'How long requests took; watches and other lasting ones left out.',
-    { labelNames },
+    () =>
+      [...series.values()]
+        .filter(({ durations }) => durations.count > 0)
+        .map(({ labels, durations: distribution }) => ({ labels, distribution })),
   )
   const lasting = metrics.gauge(
     'apiserver_longrunning_requests',
@@ -51,9 +55,9 @@ export function requestMetrics(metrics: Metrics, clock: Clock): RequestMetrics {
         if (isLasting(info)) lasting.dec(labelsOf(info))
         // Paths are the client's choice and would make endless series; resources are not, once they exist.
         if (code === 404) return
-        const { labels, codes } = seriesOf(series, info)
+        const { codes, durations } = seriesOf(series, info)
         codes.set(code, (codes.get(code) ?? 0) + 1)
-        if (!isLasting(info)) duration.observe(labels, (clock.now() - started) / 1000)
+        if (!isLasting(info)) durations.observe((clock.now() - started) / 1000)
       }
     },
   }
@@ -64,7 +68,7 @@ function seriesOf(series: Map<string, Series>, info: RequestInfo): Series {
   const key = `${verb} ${group} ${version} ${resource} ${subresource}`
   const known = series.get(key)
   if (known) return known
-  const made = { labels: labelsOf(info), codes: new Map<number, number>() }
+  const made = { labels: labelsOf(info), codes: new Map<number, number>(), durations: new Distribution() }
   series.set(key, made)
   return made
 }

@@ -30,7 +30,8 @@ export interface Question<Spec> {
 /** A handler that fills in the status which `judge` returns. */
 export function review<Spec>(judge: (question: Question<Spec>) => object): Handler {
   return async (exchange, definition, services) => {
-    const format = negotiate(exchange.request.headers.accept)
+    // The answer to a question has no columns.
+    const format = negotiate(exchange.request.headers.accept, { hasTable: false })
     const sent = await decodeRequest<KubernetesObject & { spec?: Spec }>(exchange, definition, 'CreateOptions')
     const context = exchange.writeContext(isDryRun(exchange, 'CreateOptions'))
     const object = await admit(exchange, services, { operation: 'CREATE', definition, object: sent, context })

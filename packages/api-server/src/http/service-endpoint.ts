@@ -34,7 +34,7 @@ export function backendOf(reader: Reader, namespace: string, name: string, port:
   return endpointOf(reader, namespace, name, String(port))
 }
 
-export function readyEndpoints(reader: Reader, namespace: string, name: string, portName: string): Endpoint[] {
+function readyEndpoints(reader: Reader, namespace: string, name: string, portName: string): Endpoint[] {
   return slicesOf(reader, namespace, name).flatMap((slice) => {
     const target = slice.ports?.find((one) => (one.name ?? '') === portName)?.port
     const ready = slice.endpoints.filter((endpoint) => endpoint.conditions?.ready !== false)

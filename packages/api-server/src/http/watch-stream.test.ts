@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Json } from '../testing/server-fixture.ts'
 import { serverFixture } from '../testing/server-fixture.ts'
+import { restMs } from './write-pace.ts'
 
 let fixture: Awaited<ReturnType<typeof serverFixture>>
 beforeAll(async () => {
@@ -146,4 +147,25 @@ test.each([
   ['resourceVersion=abc', 400],
 ])('%s is refused', async (query, code) => {
   expect((await fixture.ask('GET', `${secrets}?watch=1&${query}`)).code).toBe(code)
+})
+
+test.each([
+  [1, 0],
+  [100, 0],
+  [120, 2],
+  [600, 10],
+  [100_000, 100],
+])('of %i streams each rests for %i ms after a write', (streams, ms) => {
+  expect(restMs(streams)).toBe(ms)
+})
+
+test('what happens in one turn leaves in one chunk, and no event is lost or told twice', async () => {
+  const watch = await fixture.watch(`${secrets}?watch=true&resourceVersion=${fixture.storage.revision}`)
+  const names = Array.from({ length: 20 }, (_, i) => `many-${i}`)
+  await Promise.all(names.map((name) => create(name)))
+  const seen = []
+  for (const _ of names) seen.push(told(await watch.next()))
+  expect(seen.sort()).toEqual(names.map((name) => `ADDED ${name}`).sort())
+  await Promise.all(names.map(remove))
+  watch.close()
 })

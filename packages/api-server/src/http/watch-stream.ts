@@ -4,7 +4,8 @@
  * Callers may rely on: the headers go out at once; an event's bytes are rendered once and shared by all watchers that
  * want the same form; a client that reads slowly slows only its own stream, and is cut off when storage gives up on it.
  * What happens at once leaves in one write, and the more clients watch, the longer each rests after a write, so that
- * all together never cost more than a part of the processor. Errors after the headers travel as an ERROR event, as upstream; clients then list and watch anew.
+ * all together never cost more than a part of the processor. Errors after the headers travel as an ERROR event, as
+ * upstream; clients then list and watch anew.
  */
 
 import { eventStream } from './event-stream.ts'
@@ -21,9 +22,11 @@ import type { Format } from './negotiation.ts'
 import type { Reply } from './reply.ts'
 import type { TableOptions } from './represent.ts'
 import { metadataOnly, tableOf } from './represent.ts'
+import { WritePace } from './write-pace.ts'
 
 const bookmarkIntervalMs = 60_000
 const minTimeoutSeconds = 1800
+const pace = new WritePace()
 
 export interface WatchStreamOptions {
   clock: Clock
@@ -60,37 +63,23 @@ async function* linesOf(
   const timeout = clock.setTimeout(stop, seconds * 1000)
   const bookmarks = allowBookmarks ? repeat(clock, bookmarkIntervalMs, options.requestBookmark) : undefined
   const render = renderer(definition, options)
-  openStreams++
+  pace.open()
   try {
     for await (const batch of events) {
       const told = allowBookmarks ? batch : batch.filter(({ type }) => type !== 'BOOKMARK')
       if (told.length === 0) continue
       yield told.map(render)
-      await rest(clock)
+      await pace.rest(clock)
     }
   } catch (error) {
     // The stream breaks, and with it the connection.
     if (error instanceof SlowWatcher) throw error
     yield [line('ERROR', JSON.stringify(toStatus(error)))]
   } finally {
-    openStreams--
+    pace.close()
     clock.clear(timeout)
     bookmarks?.()
   }
-}
-
-let openStreams = 0
-/** Of all streams together: a write over TLS takes some 6 µs, whatever is in it. */
-const maxWritesPerMs = 60
-/** Nobody rests for less: where few watch, everything goes out at once. */
-const shortestRestMs = 2
-const longestRestMs = 100
-
-/** What happens meanwhile leaves in one write. */
-function rest(clock: Clock): Promise<void> | undefined {
-  const ms = openStreams / maxWritesPerMs
-  if (ms < shortestRestMs) return undefined
-  return new Promise((resolve) => clock.setTimeout(resolve, Math.min(ms, longestRestMs)))
 }
 
 function repeat(clock: Clock, ms: number, act: () => void): () => void {

@@ -8,13 +8,13 @@ import type { KubernetesObject } from '@dinghy/shared/api/types'
 import { applyPatch } from '../patch/patch.ts'
 import type { ResourceDefinition } from '../registry/resource-definition.ts'
 import { prepare } from '../registry/resources.ts'
-import type { Change } from '../registry/update.ts'
+import type { Change, UpdateOptions } from '../registry/update.ts'
 import type { WriteContext } from '../registry/write-context.ts'
 import type { Entry } from '../storage/storage.ts'
 import { applyChange, isApply, requireValidPatchOptions } from './apply-patch.ts'
 import type { DecodeTarget, FieldValidation } from './decode.ts'
 import { decodeObject } from './decode.ts'
-import { decodeRequest } from './decode-request.ts'
+import { decodeRequest, requestDecoder } from './decode-request.ts'
 import type { Exchange } from './exchange.ts'
 import { negotiate } from './negotiation.ts'
 import { refOf, scopeOf } from './object-ref.ts'
@@ -34,16 +34,17 @@ export async function create(exchange: Exchange, definition: ResourceDefinition,
 
 export async function update(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
   const context = exchange.writeContext(isDryRun(exchange, 'UpdateOptions'))
-  const object = await decodeRequest(exchange, definition, 'UpdateOptions')
-  const make = () => structuredClone(object)
-  return change(
-    exchange,
-    definition,
-    services,
-    make,
-    context,
-    definition.strategy.allowCreateOnUpdate ? make : undefined,
-  )
+  const decode = await requestDecoder(exchange, definition, 'UpdateOptions')
+  // What cannot be decoded is refused before anybody looks for what it is to replace.
+  const first = decode()
+  let isTaken = false
+  const make = () => {
+    const object = isTaken ? decode() : first
+    isTaken = true
+    return object
+  }
+  const createIfMissing = definition.strategy.allowCreateOnUpdate ? make : undefined
+  return change(exchange, definition, services, make, context, { createIfMissing, isReplacement: true })
 }
 
 export async function patch(exchange: Exchange, definition: ResourceDefinition, services: Services): Promise<Reply> {
@@ -53,7 +54,8 @@ export async function patch(exchange: Exchange, definition: ResourceDefinition, 
   const validation = fieldValidation(exchange, 'PatchOptions')
   if (isApply(exchange)) {
     const make = applyChange(exchange, body, definition, validation, context, services.clock.now())
-    return change(exchange, definition, services, make, { ...context, isApply: true }, () => make(undefined))
+    const createIfMissing = () => make(undefined)
+    return change(exchange, definition, services, make, { ...context, isApply: true }, { createIfMissing })
   }
   const patched: Change = (current) => {
     const result = applyPatch({
@@ -94,10 +96,11 @@ async function change(
   services: Services,
   make: Change,
   context: WriteContext,
-  createIfMissing?: () => KubernetesObject,
+  { createIfMissing, isReplacement }: UpdateOptions = {},
 ): Promise<Reply> {
   const { subresource } = exchange.info
-  const options = { subresource, createIfMissing: subresource === undefined ? createIfMissing : undefined }
+  const creates = subresource === undefined ? createIfMissing : undefined
+  const options = { subresource, createIfMissing: creates, isReplacement }
   const { entry, created } = await services.store.update(
     definition,
     refOf(exchange, definition),

@@ -9,7 +9,7 @@
  * A leaf that is in the set is written {}. Immutable: every operation returns a new set.
  */
 
-import { isObject, type JsonObject } from '../shape/json.ts'
+import { isObject, type JsonObject, setOwn } from '../shape/json.ts'
 
 export class FieldSet {
   readonly isMember: boolean
@@ -75,9 +75,10 @@ export class FieldSet {
   }
 
   toFieldsV1(): JsonObject {
-    const entries = [...this.children].sort(([a], [b]) => (a < b ? -1 : 1)).map(([e, child]) => [e, child.toFieldsV1()])
-    const self = this.isMember && this.children.size > 0 ? [['.', {}]] : []
-    return Object.fromEntries([...self, ...entries]) as JsonObject
+    const written: JsonObject = {}
+    if (this.isMember && this.children.size > 0) written['.'] = {}
+    for (const element of [...this.children.keys()].sort()) setOwn(written, element, this.child(element).toFieldsV1())
+    return written
   }
 
   /** Anything that is no field set reads as an empty one: clients may have written it. */

@@ -3,8 +3,8 @@
  * which fields a value has and which differ between two. Follows structured-merge-diff.
  */
 
-import { isDeepStrictEqual } from 'node:util'
 import { badRequest } from '@dinghy/shared/api/errors'
+import { sameJson } from '@dinghy/shared/api/same-json'
 import type { FieldShape, TypeRef, TypeSource } from '@dinghy/shared/schema/type-shape'
 import { isObject, type JsonObject } from '../shape/json.ts'
 import { fieldElement, FieldSet, keyElement, leaf, valueElement } from './field-set.ts'
@@ -96,7 +96,7 @@ const same: Comparison = { changed: FieldSet.empty, removed: FieldSet.empty }
 
 export function compare(before: unknown, after: unknown, place: Place, types: TypeSource): Comparison {
   // One that is not there has no equal: nearly all that a create compares.
-  if (before !== undefined && after !== undefined && isDeepStrictEqual(before, after)) return same
+  if (before !== undefined && after !== undefined && sameJson(before, after)) return same
   const [was, is] = [structureOf(before, place, types), structureOf(after, place, types)]
   if (before !== undefined && after !== undefined && (was === 'leaf' || is === 'leaf' || was !== is)) {
     return { changed: leaf, removed: FieldSet.empty }

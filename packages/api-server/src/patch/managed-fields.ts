@@ -5,7 +5,7 @@
 import type { KubernetesObject, ManagedFieldsEntry } from '@dinghy/shared/api/types'
 import type { TypeSource } from '@dinghy/shared/schema/type-shape'
 import { isObject } from '../shape/json.ts'
-import { FieldSet } from './field-set.ts'
+import { fieldElement, FieldSet, leaf } from './field-set.ts'
 import { compare, type Place } from './field-structure.ts'
 
 export interface Manager {
@@ -62,26 +62,43 @@ export function isSameManager(a: Manager, b: Manager): boolean {
 }
 
 /** Nobody owns what names the object, or what the server keeps for itself. */
-const notOwned = FieldSet.fromFieldsV1({
-  'f:apiVersion': {},
-  'f:kind': {},
-  'f:metadata': {
-    'f:creationTimestamp': {},
-    'f:deletionGracePeriodSeconds': {},
-    'f:deletionTimestamp': {},
-    'f:generation': {},
-    'f:managedFields': {},
-    'f:name': {},
-    'f:namespace': {},
-    'f:resourceVersion': {},
-    'f:selfLink': {},
-    'f:uid': {},
-  },
-})
+const notOwnedFields = new Set(['apiVersion', 'kind'])
+const notOwnedMetadata = new Set([
+  'creationTimestamp',
+  'deletionGracePeriodSeconds',
+  'deletionTimestamp',
+  'generation',
+  'managedFields',
+  'name',
+  'namespace',
+  'resourceVersion',
+  'selfLink',
+  'uid',
+])
+
+const notOwned = FieldSet.of(false, [
+  ...Array.from(notOwnedFields, (name) => [fieldElement(name), leaf] as const),
+  [
+    fieldElement('metadata'),
+    FieldSet.of(
+      false,
+      Array.from(notOwnedMetadata, (name) => [fieldElement(name), leaf]),
+    ),
+  ],
+])
 
 export function ownable(fields: FieldSet): FieldSet {
   const rest = fields.without(notOwned)
   return FieldSet.of(rest.isMember, [...rest.children])
+}
+
+/** The object without what nobody owns, so that nobody compares it. */
+function ownablePart(object: KubernetesObject): object {
+  return { ...without(object, notOwnedFields), metadata: without(object.metadata, notOwnedMetadata) }
+}
+
+function without(object: object, names: ReadonlySet<string>): object {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.has(name)))
 }
 
 /**
@@ -97,13 +114,17 @@ export function ownersAfterUpdate(
   types: TypeSource,
 ): Owner[] {
   const root: Place = { type: { kind: 'object', type } }
-  const { changed, removed } = compare(previous ?? {}, next, root, types)
-  const [taken, gone] = [ownable(changed), ownable(removed)]
+  const { changed: taken, removed: gone } = compare(
+    previous ? ownablePart(previous) : {},
+    ownablePart(next),
+    root,
+    types,
+  )
   const before = readOwners(claimedOwners(previous, next))
-  const mine = before.find((owner) => isSameManager(owner, manager))?.fields ?? FieldSet.empty
-  const owns = mine.union(taken).without(gone)
   const others = before.filter((owner) => !isSameManager(owner, manager))
   const self = before.find((owner) => isSameManager(owner, manager))
+  const mine = self?.fields ?? FieldSet.empty
+  const owns = mine.union(taken).without(gone)
   return [
     ...others.map((owner) => ({ ...owner, fields: owner.fields.without(gone).difference(taken) })),
     { ...manager, fields: owns, time: self && owns.equals(mine) ? self.time : time },

@@ -127,6 +127,24 @@ describe('node ports', () => {
     for (const service of updated) expect(portsOf(service)).toEqual(before)
   })
 
+  test('a load balancer that keeps to nodes with endpoints gets one more to ask at', async () => {
+    const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local' }
+    const first = (await create('a', spec)).spec.healthCheckNodePort
+    expect(first).toBeGreaterThanOrEqual(30000)
+    expect((await create('b', { ...spec, allocateLoadBalancerNodePorts: false })).spec.healthCheckNodePort).not.toBe(
+      first,
+    )
+    expect((await create('c', { type: 'LoadBalancer' })).spec.healthCheckNodePort).toBeUndefined()
+    await expect(create('d', { ...spec, healthCheckNodePort: first })).rejects.toThrow(
+      `failed to allocate requested HealthCheck NodePort ${first}: provided port is already allocated`,
+    )
+    await expect(create('d', { ...spec, healthCheckNodePort: 80 })).rejects.toThrow('30000-30009')
+    const kept = await change('a', (next) => delete next.spec.healthCheckNodePort)
+    expect(kept.spec.healthCheckNodePort).toBe(first)
+    const plain = await change('a', (next) => (next.spec.externalTrafficPolicy = 'Cluster'))
+    expect(plain.spec.healthCheckNodePort).toBeUndefined()
+  })
+
   test('run out', async () => {
     for (let i = 0; i < 10; i++) await create(`s${i}`, { type: 'NodePort' })
     await expect(create('last', { type: 'NodePort' })).rejects.toThrow('failed to allocate a nodePort: range is full')

@@ -7,7 +7,7 @@
  * free.
  */
 
-import { invalid } from '@dinghy/shared/api/errors'
+import { internalError, invalid } from '@dinghy/shared/api/errors'
 import { keyOf } from '@dinghy/shared/api/keys'
 import type { FieldError } from '@dinghy/shared/api/field-errors'
 import * as fieldErrors from '@dinghy/shared/api/field-errors'
@@ -17,7 +17,7 @@ import type { Ipv4Range } from './ipv4-range.ts'
 import { contains, numberToIp } from './ipv4-range.ts'
 import type { Reader } from './reader.ts'
 import type { Allocator } from './reservations.ts'
-import { adaptToType, needsClusterIp, needsNodePorts, nodePortsOf } from './service-type.ts'
+import { adaptToType, needsClusterIp, needsHealthCheck, needsNodePorts, nodePortsOf } from './service-type.ts'
 
 export interface PortRange {
   first: number
@@ -114,8 +114,14 @@ export class ServiceAllocator implements Allocator {
   }
 
   #reservePorts(service: Service, before: Service | undefined, taken: Set<string>): string[] {
-    if (!needsNodePorts(service)) return []
+    const mine = this.#reserveNodePorts(service, before, taken)
+    this.#reserveHealthCheck(service, before, mine, taken)
+    return [...mine.keys()]
+  }
+
+  #reserveNodePorts(service: Service, before: Service | undefined, taken: Set<string>): Map<string, number> {
     const mine = new Map<string, number>()
+    if (!needsNodePorts(service)) return mine
     const held = new Set(before ? nodePortsOf(before).map(({ protocol, port }) => portKey(protocol, port)) : [])
     const ports = service.spec.ports ?? []
     // Wishes first, so that no automatic choice takes a port that another entry of the same Service asks for.
@@ -131,7 +137,34 @@ export class ServiceAllocator implements Allocator {
       port.nodePort ||= shared ?? this.#freePort(service, port, mine, taken)
       mine.set(portKey(port.protocol, port.nodePort), port.nodePort)
     }
-    return [...mine.keys()]
+    return mine
+  }
+
+  /** Where a load balancer asks a node whether it has endpoints: a node port as well. */
+  #reserveHealthCheck(
+    service: Service,
+    before: Service | undefined,
+    mine: Map<string, number>,
+    taken: Set<string>,
+  ): void {
+    const { spec } = service
+    if (!needsHealthCheck(spec)) return
+    const wanted = spec.healthCheckNodePort
+    const port = wanted || this.#freePort(service, { protocol: 'TCP', port: 0 }, mine, taken)
+    const key = portKey('TCP', port)
+    const why =
+      wanted && wanted !== before?.spec.healthCheckNodePort ? this.#whyNotFree(wanted, mine, taken) : undefined
+    // As upstream: no field is at fault, the server is.
+    if (why) throw internalError(new Error(`failed to allocate requested HealthCheck NodePort ${wanted}: ${why}`))
+    spec.healthCheckNodePort = port
+    mine.set(key, port)
+  }
+
+  #whyNotFree(port: number, mine: Map<string, number>, taken: Set<string>): string | undefined {
+    const { first, last } = this.#ports
+    const key = portKey('TCP', port)
+    if (port < first || port > last) return notInRange(first, last)
+    return taken.has(key) || mine.has(key) ? alreadyAllocated : undefined
   }
 
   #requireFreePort(service: Service, port: ServicePort, index: number, held: Set<string>, taken: Set<string>): void {
@@ -139,11 +172,11 @@ export class ServiceAllocator implements Allocator {
     const key = portKey(protocol, nodePort)
     const refuse = (detail: string) =>
       refused(service, [fieldErrors.invalid(`spec.ports[${index}].nodePort`, nodePort, detail)])
-    if (taken.has(key)) throw refuse('provided port is already allocated')
+    if (taken.has(key)) throw refuse(alreadyAllocated)
     const { first, last } = this.#ports
     // A port that was allowed when the Service got it stays, even if the range has been moved since.
     if (!held.has(key) && (nodePort < first || nodePort > last)) {
-      throw refuse(`provided port is not in the valid range. The range of valid ports is ${first}-${last}`)
+      throw refuse(notInRange(first, last))
     }
   }
 
@@ -189,6 +222,12 @@ function scan(
     if (isFree(candidate)) return candidate
   }
   return undefined
+}
+
+const alreadyAllocated = 'provided port is already allocated'
+
+function notInRange(first: number, last: number): string {
+  return `provided port is not in the valid range. The range of valid ports is ${first}-${last}`
 }
 
 function portKey(protocol: string | undefined, port: number): string {

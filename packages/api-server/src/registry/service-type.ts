@@ -7,7 +7,7 @@
  * patchAllocatedValues.
  */
 
-import type { Service, ServicePort } from '@dinghy/shared/api/types'
+import type { Service, ServicePort, ServiceSpec } from '@dinghy/shared/api/types'
 import { sameJson } from '@dinghy/shared/api/same-json'
 
 export function needsClusterIp({ spec }: Service): boolean {
@@ -16,6 +16,11 @@ export function needsClusterIp({ spec }: Service): boolean {
 
 export function needsNodePorts({ spec }: Service): boolean {
   return spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)
+}
+
+/** A load balancer has to ask which nodes have endpoints. */
+export function needsHealthCheck({ type, externalTrafficPolicy }: ServiceSpec): boolean {
+  return type === 'LoadBalancer' && externalTrafficPolicy === 'Local'
 }
 
 export function nodePortsOf({ spec }: Service): { protocol: string | undefined; port: number }[] {
@@ -45,7 +50,7 @@ function dropLost(service: Service, { spec: before }: Service): void {
     drop('loadBalancerClass')
     if (service.status?.loadBalancer) service.status.loadBalancer = {}
   }
-  if (spec.type !== 'LoadBalancer' || spec.externalTrafficPolicy !== 'Local') drop('healthCheckNodePort')
+  if (!needsHealthCheck(spec)) drop('healthCheckNodePort')
   const had = new Set(nodePortNumbers(before.ports))
   if (!isExposed && nodePortNumbers(spec.ports).every((port) => had.has(port))) {
     for (const port of spec.ports ?? []) delete port.nodePort
@@ -58,6 +63,7 @@ function keepAllocated(service: Service, { spec: before }: Service): void {
     if (before.clusterIP) spec.clusterIP = before.clusterIP
     if (before.clusterIPs) spec.clusterIPs = before.clusterIPs
   }
+  if (needsHealthCheck(spec) && before.healthCheckNodePort) spec.healthCheckNodePort ||= before.healthCheckNodePort
   if (!needsNodePorts(service)) return
   const ports = spec.ports ?? []
   const asked = new Set(nodePortNumbers(ports))

@@ -33,6 +33,8 @@ export interface UpdateOptions {
   subresource?: string | undefined
   /** Makes the object that does not exist yet (PUT of some kinds, server-side apply). */
   createIfMissing?: (() => KubernetesObject) | undefined
+  /** The change makes its object without a look at the present one, of which no copy is made for it. */
+  isReplacement?: boolean | undefined
 }
 
 const attempts = 10
@@ -56,7 +58,7 @@ export async function updateObject(
       applyScope(requested, object, ref)
       return { entry: await createObject(parts, requested, ref.namespace, object, context), created: true }
     }
-    const entry = await attemptUpdate(parts, requested, ref, current, change, context, options.subresource)
+    const entry = await attemptUpdate(parts, requested, ref, current, change, context, options)
     if (entry) return { entry, created: false }
   }
   throw conflict(group, plural, ref.name, modified)
@@ -70,12 +72,12 @@ async function attemptUpdate(
   current: Entry,
   change: Change,
   context: WriteContext,
-  subresource: string | undefined,
+  { subresource, isReplacement }: UpdateOptions,
 ): Promise<Entry | undefined> {
   const definition = parts.resources.stored(requested)
   await prepare(requested, [current])
   const previous = objectOf(definition, current)
-  const sent = await change(copyOf(requested, current))
+  const sent = await change(isReplacement ? objectOf(requested, current) : copyOf(requested, current))
   applyScope(requested, sent, ref)
   requireSameRevision(requested, sent, current)
   const rules = rulesFor(definition, subresource)

@@ -13,6 +13,13 @@ export interface StepMount {
   options?: string
 }
 
+/** Of every RUN of a build. */
+export interface RunLimits {
+  /** Of /dev/shm. */
+  shmSizeBytes?: number
+  ulimits?: { name: string; soft: number; hard: number }[]
+}
+
 /** Runs a command to its end and resolves with its exit code, 128 + n when signal n ended it. */
 export type RunCommand = (
   options: {
@@ -27,6 +34,7 @@ export type RunCommand = (
     network?: 'none' | 'default'
     /** "name:address", for /etc/hosts. */
     extraHosts?: readonly string[]
+    limits?: RunLimits
     /** Bytes in the order in which each stream gave them. */
     onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
   },

@@ -19,7 +19,7 @@ import type { Layer, LayerStore } from '@dinghy/images/layers/layer-store'
 import type { RunConfig } from '@dinghy/images/content/oci'
 import type { CopySource } from './copy-plan.ts'
 import { copyToHost } from './copy-to-host.ts'
-import type { RunCommand, StepMount } from './run-command.ts'
+import type { RunCommand, RunLimits, StepMount } from './run-command.ts'
 import { mountSecret, type BuildSecrets } from './secrets.ts'
 
 interface RunStep {
@@ -29,6 +29,7 @@ interface RunStep {
   network: 'none' | 'default'
   /** `--add-host` of the build, as "name:address". */
   extraHosts: readonly string[]
+  limits: RunLimits
   /** Build arguments as NAME=value. */
   buildArgs: string[]
   secrets: BuildSecrets
@@ -84,6 +85,7 @@ export async function runStep(step: RunStep, services: RunServices, signal?: Abo
       mounts,
       network: step.run.network === 'none' ? 'none' : step.network,
       extraHosts: step.extraHosts,
+      limits: step.limits,
       onOutput: textDecoder(step.onOutput),
     }
     const code = await services.runCommand(options, signal)

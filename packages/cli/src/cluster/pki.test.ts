@@ -6,8 +6,13 @@ import { readKubeconfig } from '@dinghy/shared/client/kubeconfig'
 import { newSigningKey } from '@dinghy/shared/pki/signing-key'
 import { subjectOfText } from '@dinghy/shared/pki/subject'
 import { someConfig, temporaryState } from '../testing/temporary-state.ts'
-import { ensurePki, identitiesOf, kubeconfigFor } from './pki.ts'
-import type { StateDir } from './state-dir.ts'
+import { ensureControlPlanePki, ensureIdentities, identitiesOf, kubeconfigFor } from './pki.ts'
+import type { ClusterConfig, StateDir } from './state-dir.ts'
+
+function ensurePki(config: ClusterConfig, state: StateDir, server: string, now: number): void {
+  ensureControlPlanePki(config, state, now)
+  ensureIdentities(config, state, server, now)
+}
 
 const url = 'https://127.0.0.1:6474'
 const now = Date.parse('2026-01-01T00:00:00Z')

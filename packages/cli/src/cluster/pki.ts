@@ -51,12 +51,15 @@ const server = ['digital signature', 'key encipherment', 'server auth']
 const client = ['digital signature', 'key encipherment', 'client auth']
 
 /** Who is who, by the names that upstream's roles are bound to. Pure. */
-export function identitiesOf({ nodes, dns }: Pick<ClusterConfig, 'nodes' | 'dns'>): Record<string, Subject> {
+export function identitiesOf(config: Pick<ClusterConfig, 'network' | 'nodes' | 'dns'>): Record<string, Subject> {
+  const { network, nodes, dns } = config
   return {
     admin: { user: 'kubernetes-admin', groups: ['kubeadm:cluster-admins'] },
     'controller-manager': { user: 'system:kube-controller-manager', groups: [] },
     scheduler: { user: 'system:kube-scheduler', groups: [] },
     proxy: { user: 'system:kube-proxy', groups: [] },
+    // Who leads to the nodes from outside of their networks.
+    ...(network === 'machines' ? { gateway: { user: 'system:kube-proxy', groups: [] } } : {}),
     // kubeadm's CoreDNS runs as a pod, by this account.
     ...(dns ? { dns: { user: 'system:serviceaccount:kube-system:coredns', groups: ['system:serviceaccounts'] } } : {}),
     ingress: { user: 'dinghy:ingress', groups: [] },
@@ -67,7 +70,7 @@ export function identitiesOf({ nodes, dns }: Pick<ClusterConfig, 'nodes' | 'dns'
 }
 
 /** How people, components and pods may call the API server. Pure. */
-export function apiServerNames(config: Pick<ClusterConfig, 'network' | 'slot'>): string[] {
+function apiServerNames(config: Pick<ClusterConfig, 'network' | 'slot'>): string[] {
   const { machine, kubernetesService } = addressesOf(config)
   return [
     'kubernetes',
@@ -83,8 +86,7 @@ export function apiServerNames(config: Pick<ClusterConfig, 'network' | 'slot'>):
   ]
 }
 
-function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
-  const { nodes } = config
+function controlPlanePairs(config: ClusterConfig, state: StateDir): WantedPair[] {
   return [
     {
       directory: state.pki,
@@ -110,36 +112,31 @@ function pairsOf(config: ClusterConfig, state: StateDir): WantedPair[] {
       usages: client,
       names: [],
     },
-    ...numbered(nodes).map(({ name, number }): WantedPair => ({
-      directory: state.kubeletPki(name),
-      name: 'kubelet',
-      authority: 'ca',
-      subject: { user: `system:node:${name}`, groups: ['system:nodes'] },
-      usages: server,
-      names: [name, addressesOf(config).node(number)],
-    })),
   ]
 }
 
-/**
- * Makes what is not there, or does not serve any more. `url` is how components reach the API server; those that live
- * inside nodes which are machines have another way.
- */
-export function ensurePki(config: ClusterConfig, state: StateDir, url: string, now: number): void {
-  const authorityOf = {
-    ca: ensureAuthority('ca', state, now),
-    'front-proxy-ca': ensureAuthority('front-proxy-ca', state, now),
-  }
+function kubeletPairs(config: ClusterConfig, state: StateDir): WantedPair[] {
+  return numbered(config.nodes).map(({ name, number }) => ({
+    directory: state.kubeletPki(name),
+    name: 'kubelet',
+    authority: 'ca',
+    subject: { user: `system:node:${name}`, groups: ['system:nodes'] },
+    usages: server,
+    names: [name, addressesOf(config).node(number)],
+  }))
+}
+
+/** What the API server needs: makes what is not there, or does not serve any more. */
+export function ensureControlPlanePki(config: ClusterConfig, state: StateDir, now: number): void {
+  ensurePairs(controlPlanePairs(config, state), state, now)
   ensureSigningKey(state)
+}
+
+/** What all others need, likewise. `url` is how they reach the API server. */
+export function ensureIdentities(config: ClusterConfig, state: StateDir, url: string, now: number): void {
+  ensurePairs(kubeletPairs(config, state), state, now)
+  const ca = ensureAuthority('ca', state, now)
   const validity = { now, expiresInSeconds: certificateSeconds }
-  for (const { directory, name, authority: signer, subject, usages, names } of pairsOf(config, state)) {
-    const authority = authorityOf[signer]
-    const present = readPair(directory, name)
-    const expected = { authority: authority.certificate, subject, names, now }
-    const serves = present && whyRenew(present, expected) === undefined
-    if (!serves) writePair(directory, name, issueCertificate(authority, { subject, usages, names, ...validity }))
-  }
-  const { ca } = authorityOf
   for (const [name, subject] of Object.entries(identitiesOf(config))) {
     const path = state.identity(name)
     const present = identityIn(JSON.parse(readIfPresent(path) ?? '{}') as Partial<Kubeconfig>)
@@ -148,6 +145,21 @@ export function ensurePki(config: ClusterConfig, state: StateDir, url: string, n
     const server = livesInNode(name) ? urlInNodes(config, url) : url
     const access = { name: clusterEntry(config), user: subject.user, server, authority: ca.certificate }
     writeComponentKubeconfig(path, kubeconfigOf({ ...access, identity }))
+  }
+}
+
+function ensurePairs(wanted: WantedPair[], state: StateDir, now: number): void {
+  const authorityOf = {
+    ca: ensureAuthority('ca', state, now),
+    'front-proxy-ca': ensureAuthority('front-proxy-ca', state, now),
+  }
+  const validity = { now, expiresInSeconds: certificateSeconds }
+  for (const { directory, name, authority: signer, subject, usages, names } of wanted) {
+    const authority = authorityOf[signer]
+    const present = readPair(directory, name)
+    const expected = { authority: authority.certificate, subject, names, now }
+    const serves = present && whyRenew(present, expected) === undefined
+    if (!serves) writePair(directory, name, issueCertificate(authority, { subject, usages, names, ...validity }))
   }
 }
 

@@ -49,6 +49,8 @@ export interface ClusterConfig {
   driver: string
   /** Whether there is a DNS server: programs ask port 53, and not everybody may listen there (low-ports.ts). */
   dns?: boolean
+  /** An ordinary user's machines: what they have for the machine is a namespace, too (machines/user-namespace.ts). */
+  rootless?: boolean
   /** Whether its ingress may listen on ports 80 and 443 (low-ports.ts), and not on 8080 and 8443 alone. */
   lowPorts?: boolean
   /** Whether `nft` is installed, by which nodes that are machines forward Services. */
@@ -109,6 +111,14 @@ export class StateDir {
   /** The same for an ApiClient. */
   get adminUrl(): string {
     return `unix://${this.adminSocket}`
+  }
+  /** The API server as its clients know it, for the gateway that leads there from another network. */
+  get apiServerSocket(): string {
+    return this.#socket('kubernetes.sock')
+  }
+  /** By which the gateway reaches into the network of a node. */
+  dialSocket(node: string): string {
+    return this.#socket(join('run', `proxy-${node}.sock`))
   }
   get supervisorSocket(): string {
     return this.#socket('supervisor.sock')
@@ -230,6 +240,7 @@ const names = [
   'encryption.key',
   'docker.sock',
   'kubernetes-admin.sock',
+  'kubernetes.sock',
   'supervisor.sock',
   'supervisor.pid',
 ]

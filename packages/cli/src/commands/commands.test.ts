@@ -6,7 +6,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { parse } from 'yaml'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { HttpServer } from '@dinghy/shared/http/server'
-import { ensurePki } from '../cluster/pki.ts'
+import { ensureControlPlanePki, ensureIdentities } from '../cluster/pki.ts'
 import type { StateDir } from '../cluster/state-dir.ts'
 import { serveControl } from '../supervisor/control-server.ts'
 import { type StopReport, Supervisor } from '../supervisor/supervisor.ts'
@@ -48,7 +48,7 @@ async function running(report: StopReport = { killed: [], stays: [] }): Promise<
     await server.close(0)
     await supervisor.stop({ graceMs: 0 })
   })
-  supervisor.start()
+  await supervisor.start()
   await expect.poll(() => supervisor.ready()).toBe(true)
   return { state, processes, here: ['--state-dir', state.root] }
 }
@@ -133,7 +133,8 @@ test('env and kubeconfig point at a cluster that is there', async () => {
 
 test('kubeconfig makes files for people, and merges clusters into one', async () => {
   const state = temporaryState()
-  ensurePki(someConfig, state, 'https://127.0.0.1:6474', Date.now())
+  ensureControlPlanePki(someConfig, state, Date.now())
+  ensureIdentities(someConfig, state, 'https://127.0.0.1:6474', Date.now())
   const here = ['--state-dir', state.root]
   const jane = parse((await run('kubeconfig', '--user', 'jane', '--group', 'dev', '--group', 'ops', ...here)).stdout)
   expect(jane['current-context']).toBe('jane@dinghy-two')

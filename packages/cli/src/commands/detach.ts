@@ -15,6 +15,7 @@ import { apiServerUrl } from '../supervisor/components.ts'
 import { askStatus } from '../supervisor/control-client.ts'
 import type { ClusterStatus } from '../supervisor/control-server.ts'
 import { lastWords } from '../supervisor/last-words.ts'
+import { isNestedRoot, rootlessLauncher } from '../machines/user-namespace.ts'
 import { snapshotFlags } from '../supervisor/snapshot.ts'
 import { dinghyWord } from './env.ts'
 import { showWhile } from '@dinghy/clients/command-line/status-line'
@@ -28,12 +29,19 @@ const lateMs = 8_000
 /** What this process has seen to. */
 const done = ['--detach', '-d', '--accept-data-loss']
 
-export async function detach({ cluster, network = 'loopback' }: Plan, state: StateDir, same: string): Promise<number> {
+export async function detach(
+  { cluster, network = 'loopback', rootless }: Plan,
+  state: StateDir,
+  same: string,
+): Promise<number> {
   const log = openSync(state.log('supervisor'), 'a', 0o600)
   const { size: alreadyThere } = fstatSync(log)
   // Decided and told by this process; the last of two options counts.
   const args = [...process.argv.slice(2).filter((arg) => !done.includes(arg)), `--network=${network}`]
-  const child = spawn(process.execPath, [...snapshotFlags(ownBundle), process.argv[1] ?? '', ...args], {
+  const launcher = rootless && !isNestedRoot() ? rootlessLauncher(state.runtimeRoot) : []
+  const node = [process.execPath, ...snapshotFlags(ownBundle), process.argv[1] ?? '']
+  const [program = '', ...words] = [...launcher, ...node, ...args]
+  const child = spawn(program, words, {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     env: withLateAuthorities(process.env),

@@ -11,6 +11,7 @@ import type { Command } from 'commander'
 import { exitWith, UsageError } from '@dinghy/clients/command-line/command'
 import { systemClock } from '@dinghy/shared/api/clock'
 import { showWhile } from '@dinghy/clients/command-line/status-line'
+import type { ClusterConfig, NodeConfig } from '../cluster/state-dir.ts'
 import { holdsNamespace } from '../machines/machines.ts'
 import { addNode, changeNode, statusOfRunning } from '../supervisor/control-client.ts'
 import { send } from '../supervisor/http.ts'
@@ -114,18 +115,31 @@ function shell(): Command {
     .action(
       exitWith(async (options: ClusterOptions, name: string, command: string[]) => {
         const state = stateOf(options)
-        const { network } = await statusOfRunning(state)
+        const { network, pid } = await statusOfRunning(state)
+        const config = state.readConfig()
+        const rootless = config?.rootless ?? false
         if (network !== 'machines') throw new NoCables()
-        const nodes = state.readConfig()?.nodes.map((each) => each.name) ?? []
+        const nodes = config?.nodes.map((each) => each.name) ?? []
         if (!nodes.includes(name)) throw new UnknownNode(name, nodes)
         const file = join(state.machines, name)
-        if (!holdsNamespace(file)) throw new Error(`node ${name} is off; \`dinghy node start ${name}\` plugs it in`)
+        // From outside of an ordinary user's mount namespace the file is empty.
+        const isOn = rootless ? !nodeOf(config, name)?.stopped : holdsNamespace(file)
+        if (!isOn) throw new Error(`node ${name} is off; \`dinghy node start ${name}\` plugs it in`)
         const words = command.length > 0 ? command : [process.env['SHELL'] || '/bin/sh']
-        const child = spawn('nsenter', [`--net=${file}`, '--', ...words], { stdio: 'inherit' })
+        const [program = '', ...before] = rootless ? intoNamespacesOf(pid) : ['env']
+        const child = spawn(program, [...before, 'nsenter', `--net=${file}`, '--', ...words], { stdio: 'inherit' })
         const [code] = (await once(child, 'exit')) as [number | null]
         return code ?? 1
       }),
     )
+}
+
+function nodeOf(config: ClusterConfig | undefined, name: string): NodeConfig | undefined {
+  return config?.nodes.find((each) => each.name === name)
+}
+
+function intoNamespacesOf(pid: number): string[] {
+  return ['nsenter', '--user', '--mount', `--target=${pid}`, '--preserve-credentials', `--wdns=${process.cwd()}`, '--']
 }
 
 function verbOf(verb: string, description: string): Command {

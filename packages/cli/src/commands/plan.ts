@@ -22,7 +22,7 @@ export interface UpOptions extends ClusterOptions {
 
 export type Plan = Pick<
   ClusterConfig,
-  'cluster' | 'network' | 'nodes' | 'driver' | 'dns' | 'lowPorts' | 'nft' | 'settings' | 'logLevel'
+  'cluster' | 'network' | 'nodes' | 'driver' | 'dns' | 'lowPorts' | 'nft' | 'rootless' | 'settings' | 'logLevel'
 >
 
 const networks = ['auto', 'machines', 'loopback'] as const

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { exitWith, plainCommand, quote } from '@dinghy/clients/command-line/command'
 import { StateDir } from '../cluster/state-dir.ts'
-import { componentEntry, runtimeLauncher } from '../supervisor/components.ts'
+import { componentEntry, runtimeLauncher } from '../supervisor/launchers.ts'
 import { bold, dim } from '@dinghy/clients/command-line/colors'
 
 export function runtime(): Command {

@@ -9,7 +9,7 @@ import { dirname } from 'node:path'
 import { type Clock, systemClock } from '@dinghy/shared/api/clock'
 import { writeKubeconfig } from '@dinghy/shared/client/kubeconfig-file'
 import { diskTrouble } from '../cluster/disk.ts'
-import { ensurePki, kubeconfigFor } from '../cluster/pki.ts'
+import { ensureControlPlanePki, ensureIdentities, kubeconfigFor } from '../cluster/pki.ts'
 import { freeApiPort, isPortFree } from '../cluster/ports.ts'
 import { readRoutes, whyTaken } from '../cluster/machine-routes.ts'
 import { holdSlot, preferredSlot } from '../cluster/slot.ts'
@@ -33,6 +33,7 @@ const graceMs = 5_000
 const diskCheckMs = 2_000
 /** For the answer to whoever asked for the stop. */
 const closeWithinMs = 1_000
+const withoutNft = 'nft is not installed: Services are forwarded in user space, and NetworkPolicies are not in force'
 
 /** What `up` needs of the world around it; tests bring their own. */
 export interface SuperviseDeps extends Pick<SupervisorDeps, 'startProcess' | 'askHealth' | 'hasBecomeReady'> {
@@ -55,7 +56,7 @@ export async function supervise(
   const { slot, hold } = await holdSlot({
     wanted: before?.slot,
     preferred: preferredSlot(isOrdinary(state) ? undefined : state.root),
-    ...(plan.network === 'machines' ? { whyTaken: takenBesides(before?.slot) } : {}),
+    ...(plan.network === 'machines' && !plan.rootless ? { whyTaken: takenBesides(before?.slot) } : {}),
   })
   const config = { ...plan, slot, apiPort: await apiPortFor(before, slot) }
   state.writeConfig(config)
@@ -111,17 +112,21 @@ export async function supervise(
   let control: Awaited<ReturnType<typeof serveControl>> | undefined
   try {
     // It takes longest until it serves, and needs no certificates.
-    await supervisor.startRuntime()
+    await supervisor.startKeeper('runtime')
     const made = machines?.make()
     const url = apiServerUrl(config)
-    ensurePki(config, state, url, clock.now())
+    ensureControlPlanePki(config, state, clock.now())
     // The API server listens on the switch, and nodes live in their namespaces.
     progress.note(await made)
-    supervisor.start()
+    if (machines && !config.nft) progress.note(withoutNft)
+    await supervisor.startKeeper('api-server')
+    ensureIdentities(config, state, url, clock.now())
+    const starting = supervisor.start()
     await writeKubeconfig(state.kubeconfig, kubeconfigFor(config, state, url))
     // Loaded when the components are on their way: what they do takes longer.
     const controlServer = await import('../supervisor/control-server.ts')
     control = await controlServer.serveControl({ supervisor, state, stop })
+    await starting
     const waiting = AbortSignal.any([stopping.signal, started.signal])
     const settled = Promise.race([componentsReady, failed, untilFull(state, clock, waiting), aborted])
     failure = await showWhile(settled, () => progress.missing(), { clock, output: process.stdout })

@@ -31,6 +31,8 @@ const forwarding = '/proc/sys/net/ipv4/ip_forward'
 export class Machines {
   readonly #config: ClusterConfig
   readonly #directory: string
+  /** One script after the other: what is being made cannot be taken away. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   /** `config` is the supervisor's, which changes as nodes are stopped, cut and added. */
   constructor(config: ClusterConfig, state: StateDir) {
@@ -44,12 +46,15 @@ export class Machines {
    */
   async make(): Promise<string | undefined> {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
-    const making = this.#act(makeScript(this.#config, (name) => holdsNamespace(join(this.#directory, name))))
-    const [warning] = await Promise.all([this.#openWayOut(), making])
-    return warning
+    return await this.#next(async () => {
+      const making = this.#act(makeScript(this.#config, (name) => holdsNamespace(join(this.#directory, name))))
+      const [warning] = await Promise.all([this.#openWayOut(), making])
+      return warning
+    })
   }
 
   async #openWayOut(): Promise<string | undefined> {
+    if (this.#config.rootless) return "an ordinary user's pods reach no address beyond the cluster"
     const tool = firewallTool()
     if (tool === undefined) return 'neither nft nor iptables is installed, so pods reach no address beyond the cluster'
     // As Docker does it, and leaves it: others may rely on it by the time we go.
@@ -60,13 +65,13 @@ export class Machines {
 
   /** Pulls and plugs the cables as the configuration has it. */
   async plugCables(): Promise<void> {
-    await this.#act(cablesScript(this.#config))
+    await this.#next(() => this.#act(cablesScript(this.#config)))
   }
 
   /** Late as the configuration has it. Throws where the kernel cannot do that. */
   async delay(): Promise<void> {
     if (!hasTool('tc')) throw new Error('a delay needs the program tc (iproute2)')
-    await this.#act(delayScript(this.#config)).catch((error: Error) => {
+    await this.#next(() => this.#act(delayScript(this.#config))).catch((error: Error) => {
       throw error.message.includes('qdisc kind is unknown')
         ? new Error('this kernel has no netem, which delays packets')
         : error
@@ -74,22 +79,32 @@ export class Machines {
   }
 
   async hasten(node: string): Promise<void> {
-    await this.#act(hastenScript(this.#numberOf(node)))
+    await this.#next(() => this.#act(hastenScript(this.#numberOf(node))))
   }
 
   /** Power off: the node's network is gone at once, whatever still lives in it. */
   async takeAway(node: string): Promise<void> {
-    if (holdsNamespace(join(this.#directory, node))) await this.#act(unplugScript(node, this.#numberOf(node)))
+    const script = unplugScript(this.#config, node, this.#numberOf(node))
+    await this.#next(async () => {
+      if (holdsNamespace(join(this.#directory, node))) await this.#act(script)
+    })
   }
 
   /** Of a node that there will not be any more: where its pods were, nobody is sent. */
   async forget(podCidr: string): Promise<void> {
-    await this.#act(forgetScript(this.#config, podCidr))
+    await this.#next(() => this.#act(forgetScript(this.#config, podCidr)))
   }
 
   /** All of it; nothing is left of the cluster on this machine's network. */
   async remove(): Promise<void> {
-    await removeMachines(this.#directory, this.#config.slot)
+    const { slot, rootless } = this.#config
+    await this.#next(() => removeMachines(this.#directory, rootless ? undefined : slot))
+  }
+
+  #next<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(act, act)
+    this.#turn = turn
+    return turn
   }
 
   #numberOf(name: string): number {

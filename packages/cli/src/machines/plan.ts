@@ -15,7 +15,7 @@ import { type Addresses, addressesOf, machineLink } from '../cluster/addresses.t
 import { type NumberedNode, numbered } from '../cluster/nodes.ts'
 import type { ClusterConfig } from '../cluster/state-dir.ts'
 
-export type Layout = Pick<ClusterConfig, 'slot' | 'nodes'>
+export type Layout = Pick<ClusterConfig, 'slot' | 'nodes' | 'rootless'>
 
 /** A file holds each namespace; the scripts run in the directory where they are. */
 export function fileOf(name: string): string {
@@ -23,6 +23,8 @@ export function fileOf(name: string): string {
 }
 
 export const switchName = 'switch'
+/** Of an ordinary user: what the machine is to the nodes. */
+export const machineName = 'machine'
 
 /** Those that are switched on. */
 export function nodesOn({ nodes }: Layout): NumberedNode[] {
@@ -48,7 +50,15 @@ export function machineLines(layout: Layout): string[] {
     `address replace ${addresses.ingress}/32 dev ${link}`,
     `link set ${link} up`,
     ...podRoutes(layout, addresses),
+    serviceRoute(layout),
   ]
+}
+
+/** On the machine, which has no proxy of its own: any node that can be reached will do for a Service. */
+export function serviceRoute(layout: Layout): string {
+  const { node, serviceRange } = addressesOfMachines(layout)
+  const hops = nodesOn(layout).flatMap(({ number, cut }) => (cut ? [] : [`nexthop via ${node(number)}`]))
+  return `route replace ${hops.length === 0 ? 'unreachable ' : ''}${[serviceRange, ...hops].join(' ')}`
 }
 
 /** In the namespace of a node. Its pods are plugged in by its node-agent; one that is not there cannot be reached. */

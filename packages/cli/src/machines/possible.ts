@@ -5,6 +5,7 @@
 
 import { UsageError } from '@dinghy/clients/command-line/command'
 import type { NetworkMode } from '../cluster/addresses.ts'
+import { isNestedRoot } from './user-namespace.ts'
 import { hasTool, runScript } from '@dinghy/shared/process/shell'
 
 export interface Decision {
@@ -15,7 +16,7 @@ export interface Decision {
 
 const tools = ['ip', 'nsenter', 'unshare', 'umount']
 
-/** `auto`: machines where that can be. */
+/** `auto`: machines where that can be; an ordinary user has to ask for them. */
 export async function decideNetwork(asked: 'auto' | NetworkMode, driver: string): Promise<Decision> {
   if (asked === 'loopback') return { network: 'loopback' }
   const reason = whyNoMachines(driver)
@@ -23,14 +24,14 @@ export async function decideNetwork(asked: 'auto' | NetworkMode, driver: string)
     if (reason !== undefined) throw new UsageError(`this cluster's network cannot be machines here: ${reason}`)
     return { network: 'machines' }
   }
-  const why = reason ?? (await whatFails())
+  const isRoot = process.getuid?.() === 0 && !isNestedRoot()
+  const why = reason ?? (isRoot ? await whatFails() : 'an ordinary user has to ask for them: --network machines')
   return why === undefined ? { network: 'machines' } : { network: 'loopback', reason: why }
 }
 
 function whyNoMachines(driver: string): string | undefined {
   if (process.platform !== 'linux') return 'only Linux has network namespaces'
   if (driver === 'process') return 'the process driver has no network namespaces'
-  if (process.getuid?.() !== 0) return 'only root can make them'
   const missing = tools.find((tool) => !hasTool(tool))
   return missing === undefined ? undefined : `the program ${missing} is not installed`
 }

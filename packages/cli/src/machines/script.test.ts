@@ -24,6 +24,7 @@ address replace 172.30.0.200/32 dev dinghy0
 link set dinghy0 up
 route replace 10.244.1.0/24 via 172.30.0.11
 route replace 10.244.2.0/24 via 172.30.0.12
+route replace 10.96.0.0/16 nexthop via 172.30.0.11 nexthop via 172.30.0.12
 END
 : >./node-1; unshare --net=./node-1 ${settingsOf('node')} ip -force -batch - <<END &
 link set lo up
@@ -51,6 +52,17 @@ END
 `)
 })
 
+test('for an ordinary user the machine is one more namespace', () => {
+  const script = makeScript({ ...layout, rootless: true }, () => false)
+  expect(script.startsWith(': >./machine; unshare --net=./machine ip -force -batch - <<END\nlink set lo up\n')).toBe(
+    true,
+  )
+  expect(script).toContain('link add machine type veth peer name dinghy0 netns ./machine')
+  expect(script).toContain(
+    'nsenter --net=./machine ip -force -batch - <<END\naddress replace 172.30.0.1/24 dev dinghy0',
+  )
+})
+
 test('what holds a namespace is entered, and a node that is off is not made', () => {
   const off = { ...layout, nodes: [{ name: 'node-1' }, { name: 'node-2', stopped: true }] }
   const script = makeScript(off, (name) => name === 'switch')
@@ -70,6 +82,9 @@ test('a cut node has its cable pulled, a slow one a queue', () => {
 link set node-1 master switch down
 link set node-2 master switch up
 END
+ ip -force -batch - <<END
+route replace 10.96.0.0/16 nexthop via 172.30.0.12
+END
 `)
   expect(delayScript({ slot: 0, nodes })).toBe(`nsenter --net=./switch tc -force -batch - <<END
 qdisc replace dev node-2 root netem delay 200ms
@@ -79,8 +94,15 @@ END
 })
 
 test('takes a node away with its cable, and namespaces with their files', () => {
-  expect(unplugScript('node-2', 2)).toBe(`nsenter --net=./switch ip -force -batch - <<END
+  const nodes = [
+    { name: 'node-1', cut: true },
+    { name: 'node-2', stopped: true },
+  ]
+  expect(unplugScript({ slot: 0, nodes }, 'node-2', 2)).toBe(`nsenter --net=./switch ip -force -batch - <<END
 link del node-2
+END
+ ip -force -batch - <<END
+route replace unreachable 10.96.0.0/16
 END
 umount -l ./node-2 && rm ./node-2
 `)

@@ -8,11 +8,13 @@ import {
   cableLines,
   delayLines,
   fileOf,
+  machineName,
   type Layout,
   machineLines,
   nodeLines,
   nodesOn,
   portOf,
+  serviceRoute,
   switchLines,
   switchName,
 } from './plan.ts'
@@ -21,7 +23,9 @@ import {
 export type IsPresent = (name: string) => boolean
 
 /** `$$` is the shell, which lives in the machine's namespace. */
-const machineNamespace = '/proc/$$/ns/net'
+function namespaceOfMachine({ rootless }: Layout): string {
+  return rootless ? fileOf(machineName) : '/proc/$$/ns/net'
+}
 
 /** Where the module br_netfilter is loaded, packets that one bridge passes on would meet rules of `ip` tables, too. */
 const switchSettings = 'f=/proc/sys/net/bridge/bridge-nf-call-iptables; [ ! -e $f ] || echo 0 >$f'
@@ -32,25 +36,29 @@ const nodeSettings =
 
 /** Makes everything that is not there, or finds it again. */
 export function makeScript(layout: Layout, isPresent: IsPresent): string {
+  const { rootless } = layout
   return [
+    ...(rootless ? [batch(enter(machineName, isPresent(machineName)), 'ip', ['link set lo up'])] : []),
     batch(
       `${enter(switchName, isPresent(switchName))} ${after(switchSettings)}`,
       'ip',
-      switchLines(layout, machineNamespace),
+      switchLines(layout, namespaceOfMachine(layout)),
     ),
-    batch('', 'ip', machineLines(layout)),
+    batch(onMachine(layout), 'ip', machineLines(layout)),
     ...nodesOn(layout).map(({ name, number }) =>
       batch(`${enter(name, isPresent(name))} ${after(nodeSettings)}`, 'ip', nodeLines(layout, number), ' &'),
     ),
     'wait\n',
-    cablesScript(layout),
+    batch(enter(switchName, true), 'ip', cableLines(layout)),
     delayScript(layout),
   ].join('')
 }
 
 /** Plugs the cables in, or pulls them, as the nodes' configuration has it. */
 export function cablesScript(layout: Layout): string {
-  return batch(enter(switchName, true), 'ip', cableLines(layout))
+  return (
+    batch(enter(switchName, true), 'ip', cableLines(layout)) + batch(onMachine(layout), 'ip', [serviceRoute(layout)])
+  )
 }
 
 export function delayScript(layout: Layout): string {
@@ -63,19 +71,24 @@ export function hastenScript(number: number): string {
 }
 
 /** A namespace ends with its last process; its cable must be gone before that, so that a new one can have its name. */
-export function unplugScript(name: string, number: number): string {
-  return `${batch(enter(switchName, true), 'ip', [`link del ${portOf(number)}`])}${releaseScript([name])}`
+export function unplugScript(layout: Layout, name: string, number: number): string {
+  const unplug = batch(enter(switchName, true), 'ip', [`link del ${portOf(number)}`])
+  return unplug + batch(onMachine(layout), 'ip', [serviceRoute(layout)]) + releaseScript([name])
 }
 
 /** Takes the way to a node's pods from the machine and from all nodes. */
 export function forgetScript(layout: Layout, podCidr: string): string {
-  const namespaces = ['', ...nodesOn(layout).map(({ name }) => enter(name, true))]
+  const namespaces = [onMachine(layout), ...nodesOn(layout).map(({ name }) => enter(name, true))]
   return namespaces.map((namespace) => batch(namespace, 'ip', [`route del ${podCidr}`])).join('')
 }
 
 /** Lets go of namespaces by their files; `-l`, because a process may look at one just now. */
 export function releaseScript(names: string[]): string {
   return names.map((name) => `umount -l ${fileOf(name)} && rm ${fileOf(name)}\n`).join('')
+}
+
+function onMachine({ rootless }: Layout): string {
+  return rootless ? enter(machineName, true) : ''
 }
 
 function enter(name: string, isPresent: boolean): string {

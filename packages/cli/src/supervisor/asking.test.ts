@@ -64,6 +64,17 @@ test('the health of a component by its run file', async () => {
   expect(() => readRunFile(file)).toThrow(SyntaxError)
 })
 
+test('who asks again and again keeps the connection', async () => {
+  const ports: (number | undefined)[] = []
+  const url = await listening(({ app }) => {
+    app.get('/x', ({ raw }) => String(ports.push(raw.socket.remotePort)))
+  })
+  for (const keepAlive of [true, true, false])
+    await send({ method: 'GET', url: `${url}/x`, timeoutMs: 5_000, keepAlive })
+  expect(ports[1]).toBe(ports[0])
+  expect(ports[2]).not.toBe(ports[0])
+})
+
 test('a component has become ready when its run file says so, and whoever watches hears of it', async () => {
   const state = temporaryState()
   const file = state.runFile('scheduler')

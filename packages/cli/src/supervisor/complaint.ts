@@ -29,7 +29,7 @@ export async function complaintOf(status: ComponentStatus, state: StateDir): Pro
 }
 
 /** The reasons in an answer of /readyz; "not yet" is none. Pure. */
-export function complaintIn(text: string): string | undefined {
+function complaintIn(text: string): string | undefined {
   const reasons = [...text.matchAll(/^\[-\]\S+ failed: (.*)$/gm)].map(([, reason]) => reason ?? '')
   return reasons.find((reason) => reason !== 'not yet')
 }

@@ -72,6 +72,8 @@ export class Component {
   #loop: Promise<void> = Promise.resolve()
   #wake = new AbortController()
   #look = new AbortController()
+  /** Aborted when #health becomes another. */
+  #changed = new AbortController()
 
   constructor(spec: ComponentSpec, deps: ComponentDeps) {
     this.spec = spec
@@ -123,8 +125,10 @@ export class Component {
     const giveUpAt = this.#clock.now() + ms
     this.#wake.abort()
     this.#wake = new AbortController()
-    while (this.#health !== 'ready' && this.#wanted && this.#clock.now() < giveUpAt)
-      await this.#clock.sleep(lookEveryMs, this.#wake.signal).catch(ignoreAbort)
+    while (this.#health !== 'ready' && this.#wanted && this.#clock.now() < giveUpAt) {
+      const changed = AbortSignal.any([this.#wake.signal, this.#changed.signal])
+      await this.#clock.sleep(giveUpAt - this.#clock.now(), changed).catch(ignoreAbort)
+    }
     return this.#health === 'ready'
   }
 
@@ -213,6 +217,8 @@ export class Component {
     if (health === 'ready') this.#settled = true
     if (health === this.#health) return
     this.#health = health
+    this.#changed.abort()
+    this.#changed = new AbortController()
     this.#onChange()
   }
 }

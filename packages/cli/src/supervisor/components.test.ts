@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { StateDir } from '../cluster/state-dir.ts'
 import { someConfig } from '../testing/temporary-state.ts'
-import { componentsOf, runtimeLauncher } from './components.ts'
+import { componentsOf } from './components.ts'
+import { runtimeLauncher } from './launchers.ts'
 
 const state = new StateDir('/s')
 
@@ -66,6 +67,12 @@ test('in machines mode what belongs to a node lives in its namespace, and all el
     expect.arrayContaining(['--proxy-mode=gateway', '--switch-cidr=172.30.0.0/24']),
   )
   expect(flagsOf('gateway')).toEqual([])
+  expect(flagsOf('ingress', { ...config, lowPorts: true })).toEqual(
+    expect.arrayContaining([
+      '--http-listen=172.30.0.200:80,127.0.0.1:80,127.0.0.1:8080',
+      '--publish-address=172.30.0.200',
+    ]),
+  )
   expect(flagsOf('proxy-node-1', { ...config, nft: false })).toContain('--proxy-mode=userspace')
   const launchers = componentsOf({ ...someConfig, ...config }, state).map(({ name, launcher }) => [name, launcher])
   expect(Object.fromEntries(launchers)).toMatchObject({
@@ -74,6 +81,36 @@ test('in machines mode what belongs to a node lives in its namespace, and all el
     'node-agent-node-1': ['nsenter', '--net=/s/machines/node-1'],
     'proxy-node-2': ['nsenter', '--net=/s/machines/node-2'],
   })
+})
+
+test('for an ordinary user the machine is a namespace, too; runtime and gateway stay outside', () => {
+  const config = { network: 'machines' as const, slot: 0, dns: true, rootless: true }
+  const launchers = componentsOf({ ...someConfig, ...config }, state).map(({ name, launcher }) => [name, launcher])
+  const inMachine = ['nsenter', '--net=/s/machines/machine']
+  expect(Object.fromEntries(launchers)).toMatchObject({
+    'api-server': inMachine,
+    scheduler: inMachine,
+    controller: inMachine,
+    dns: inMachine,
+    gateway: undefined,
+    'node-agent-node-1': ['nsenter', '--net=/s/machines/node-1'],
+  })
+  expect(flagsOf('api-server', config)).toEqual(
+    expect.arrayContaining([
+      '--listen=127.0.0.1:6474,172.30.0.1:6474,unix:/s/kubernetes.sock',
+      '--debug-address=unix:/s/run/api-server.debug.sock',
+    ]),
+  )
+  expect(flagsOf('gateway', config)).toEqual(
+    expect.arrayContaining([
+      '--dial-sockets=/s/run',
+      '--load-balancer-prefix=127.64.0',
+      '--api-server-listen=127.0.0.1:6474',
+      '--api-server-socket=/s/kubernetes.sock',
+      '--kubeconfig=/s/identities/gateway.conf',
+    ]),
+  )
+  expect(flagsOf('proxy-node-2', config)).toContain('--dial-socket=/s/run/proxy-node-2.sock')
 })
 
 test('each component has an identity of its own', () => {

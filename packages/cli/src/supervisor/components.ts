@@ -5,12 +5,13 @@
  * it, because every component retries until the ones it needs are there.
  */
 
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { type Settings, settingsFor } from '../cluster/settings.ts'
 import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 import { addressesOf } from '../cluster/addresses.ts'
 import { ingressFlags } from '../cluster/ingress-flags.ts'
+import { machineName } from '../machines/plan.ts'
+import { componentEntry, runtimeLauncher, waysThroughSockets } from './launchers.ts'
 import { numbered } from '../cluster/nodes.ts'
 import { UsageError } from '@dinghy/clients/command-line/command'
 
@@ -38,7 +39,16 @@ export function apiServerUrl(config: Pick<ClusterConfig, 'apiPort'>): string {
 export function componentsOf(config: ClusterConfig, state: StateDir): ComponentSpec[] {
   const authority = join(state.pki, 'ca.crt')
   const identityOf = (name: string) => ({ kubeconfig: state.identity(name) })
-  const component = (name: string, kind: string, wiring: FlagValues, defaults: FlagValues = {}): ComponentSpec => {
+  const component = (
+    name: string,
+    kind: string,
+    flags: FlagValues,
+    defaults: FlagValues = {},
+    namespace?: string,
+  ): ComponentSpec => {
+    // In a network of its own a process' loopback address leads nowhere else.
+    const debug: FlagValues = namespace === undefined ? {} : { 'debug-address': `unix:${state.debugSocket(name)}` }
+    const wiring = { ...flags, ...debug }
     const level: FlagValues = config.logLevel === undefined ? {} : { 'log-level': config.logLevel }
     const fixed = ['exit-with-parent', 'run-file', 'check-flags', 'accept-data-loss', ...Object.keys(wiring)]
     const settings = settingsFor(config.settings ?? {}, kind, name)
@@ -50,6 +60,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       name,
       kind,
       fixed,
+      ...(namespace === undefined ? {} : { launcher: ['nsenter', `--net=${join(state.machines, namespace)}`] }),
       args: [componentEntry(kind), ...words, '--exit-with-parent', '--run-file', state.runFile(name)],
     }
   }
@@ -63,12 +74,19 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
   const addresses = addressesOf(config)
   const { apiPort } = config
   const isMachines = config.network === 'machines'
+  /** Where all live that belong to no node, if that is a namespace. */
+  const machine = config.rootless ? machineName : undefined
+  const apiAddresses = [
+    `127.0.0.1:${apiPort}`,
+    ...(isMachines ? [`${addresses.machine}:${apiPort}`] : []),
+    ...(config.rootless ? [`unix:${state.apiServerSocket}`] : []),
+  ]
   const cluster: ComponentSpec[] = [
     component(
       'api-server',
       'api-server',
       {
-        listen: isMachines ? `127.0.0.1:${apiPort},${addresses.machine}:${apiPort}` : `127.0.0.1:${apiPort}`,
+        listen: apiAddresses.join(','),
         ...(isMachines ? { 'advertise-address': addresses.machine } : {}),
         database: state.database,
         'service-cidr': addresses.serviceRange,
@@ -91,8 +109,9 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         // Upstream waits 300 s before it moves pods off a lost node; nobody watches a lab for that long.
         'default-toleration-seconds': '10',
       },
+      machine,
     ),
-    component('scheduler', 'scheduler', identityOf('scheduler'), elected('scheduler')),
+    component('scheduler', 'scheduler', identityOf('scheduler'), elected('scheduler'), machine),
     component(
       'controller',
       'controller',
@@ -105,6 +124,7 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
         ...(addresses.loadBalancerPool ? { 'load-balancer-pool': addresses.loadBalancerPool } : {}),
       },
       elected('controller'),
+      machine,
     ),
     {
       ...component(
@@ -116,28 +136,31 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       ),
       launcher: runtimeLauncher(state.runtimeRoot, config.driver),
     },
-    ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen })] : []),
+    ...(hasDns ? [component('dns', 'dns', { ...identityOf('dns'), listen: addresses.dnsListen }, {}, machine)] : []),
+    {
+      ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressFlags(config) }, {}, machine),
+      isLate: true,
+    },
     ...(isMachines
       ? [
-          component('gateway', 'proxy', {
-            'proxy-mode': 'gateway',
-            'switch-cidr': addresses.nodeRange,
-            ...identityOf('proxy'),
-          }),
+          {
+            ...component('gateway', 'proxy', {
+              'proxy-mode': 'gateway',
+              ...identityOf('gateway'),
+              ...(config.rootless ? waysThroughSockets(config, state) : { 'switch-cidr': addresses.nodeRange }),
+            }),
+            // An ordinary user has no other way to the API server.
+            isLate: !config.rootless,
+          },
         ]
       : []),
-    { ...component('ingress', 'ingress', { ...identityOf('ingress'), ...ingressFlags(config) }), isLate: true },
   ]
   const nodes = numbered(config.nodes).flatMap(({ name, number }): ComponentSpec[] => {
     const node = { 'node-name': name, 'node-address': addresses.node(number) }
-    const namespace = join(state.machines, name)
-    // In a network of its own a process' loopback address leads nowhere else.
-    const debugOf = (process: string): FlagValues =>
-      isMachines ? { 'debug-address': `unix:${state.debugSocket(process)}` } : {}
-    const agent = component(`node-agent-${name}`, 'node-agent', {
+    const namespace = isMachines ? name : undefined
+    const agentFlags: FlagValues = {
       ...node,
-      ...debugOf(`node-agent-${name}`),
-      ...(isMachines ? { network: 'cni', 'network-namespace': namespace } : {}),
+      ...(isMachines ? { network: 'cni', 'network-namespace': join(state.machines, name) } : {}),
       ...identityOf(`kubelet-${name}`),
       'tls-cert-file': join(state.kubeletPki(name), 'kubelet.crt'),
       'tls-private-key-file': join(state.kubeletPki(name), 'kubelet.key'),
@@ -147,17 +170,17 @@ export function componentsOf(config: ClusterConfig, state: StateDir): ComponentS
       'docker-socket': state.dockerSocket,
       root: state.nodeRoot(name),
       'log-directory': dirname(state.log(name)),
-    })
-    const proxy = component(`proxy-${name}`, 'proxy', {
-      ...node,
-      ...debugOf(`proxy-${name}`),
-      ...(isMachines
-        ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace', 'cluster-cidr': addresses.podRange }
-        : {}),
-      ...identityOf('proxy'),
-    })
-    const launcher = isMachines ? ['nsenter', `--net=${namespace}`] : []
-    return [agent, proxy].map((spec) => ({ ...spec, node: name, launcher }))
+    }
+    // Not fixed, so that one can see what a node without nft does.
+    const mode: FlagValues = isMachines ? { 'proxy-mode': config.nft ? 'nftables' : 'userspace' } : {}
+    const podRange: FlagValues = isMachines ? { 'cluster-cidr': addresses.podRange } : {}
+    const dialSocket: FlagValues = config.rootless ? { 'dial-socket': state.dialSocket(name) } : {}
+    const proxyFlags = { ...node, ...podRange, ...dialSocket, ...identityOf('proxy') }
+    const specs = [
+      component(`node-agent-${name}`, 'node-agent', agentFlags, {}, namespace),
+      component(`proxy-${name}`, 'proxy', proxyFlags, mode, namespace),
+    ]
+    return specs.map((spec) => ({ ...spec, node: name }))
   })
   const all = [...cluster, ...nodes]
   refuseUnknown(config.settings ?? {}, all)
@@ -171,19 +194,4 @@ function refuseUnknown(settings: Settings, specs: ComponentSpec[]): void {
   if (unknown !== undefined) {
     throw new UsageError(`there is no component "${unknown}" to set flags of; there are ${kinds.join(', ')}`)
   }
-}
-
-/** An ordinary user's runtime is root of a user namespace, where the kernel allows that; see the script. */
-export function runtimeLauncher(root: string, driver: string): string[] {
-  if (process.platform !== 'linux' || process.getuid?.() === 0 || ['process', 'oci'].includes(driver)) return []
-  return ['/bin/sh', join(packageDirectory('runtime'), 'src', 'drivers', 'linux', 'rootless.sh'), root]
-}
-
-// Components are separate packages that this one never imports; it only knows where their built entry stands.
-export function componentEntry(component: string): string {
-  return join(packageDirectory(component), 'dist', 'bundle', 'main.js')
-}
-
-function packageDirectory(component: string): string {
-  return dirname(createRequire(import.meta.url).resolve(`@dinghy/${component}/package.json`))
 }

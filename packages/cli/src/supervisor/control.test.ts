@@ -43,7 +43,7 @@ async function serving(state: StateDir) {
   }
   const server = await serveControl({ supervisor, state, stop })
   onTestFinished(() => server.close(0))
-  supervisor.start()
+  void supervisor.start()
   await clock.advance(100)
   return { supervisor, processes, stops }
 }

@@ -27,7 +27,7 @@ export async function askHealth(runFile: string, pid: number | undefined, timeou
   const debug = readRunFile(runFile, pid)?.debug
   if (debug === undefined) return 'starting'
   try {
-    const { status } = await send({ method: 'GET', ...onDebugServer(debug, '/readyz'), timeoutMs })
+    const { status } = await send({ method: 'GET', ...onDebugServer(debug, '/readyz'), timeoutMs, keepAlive: true })
     return status === 200 ? 'ready' : 'not ready'
   } catch (error) {
     if (error instanceof NoAnswer) return 'silent'

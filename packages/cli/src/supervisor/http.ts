@@ -9,6 +9,8 @@
  * answers with, which takes 120 ms of CPU, more than all else that `dinghy status` does.
  */
 
+import type { Agent as AgentType } from 'node:http'
+
 export interface Answer {
   status: number
   text: string
@@ -22,6 +24,8 @@ export interface Question {
   body?: object
   /** For the whole exchange, the answer's body included. */
   timeoutMs: number
+  /** For those who ask the same server again and again. */
+  keepAlive?: boolean
 }
 
 /** Somebody listens and does not answer in time. */
@@ -37,14 +41,17 @@ export function onDebugServer(debug: string, path: string): Pick<Question, 'url'
   return debug.startsWith(scheme) ? { url: path, socketPath: debug.slice(scheme.length) } : { url: `${debug}${path}` }
 }
 
-export async function send({ method, url, socketPath, body, timeoutMs }: Question): Promise<Answer> {
+let kept: AgentType | undefined
+
+export async function send({ method, url, socketPath, body, timeoutMs, keepAlive }: Question): Promise<Answer> {
   // Loaded when somebody asks: a supervisor has its components on their way by then.
-  const { request } = await import('node:http')
+  const { Agent, request } = await import('node:http')
+  if (keepAlive) kept ??= new Agent({ keepAlive: true })
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs)
     const sent = request(socketPath === undefined ? url : `http://localhost${url}`, {
       method,
-      agent: false,
+      agent: keepAlive ? kept : false,
       signal,
       ...(socketPath ? { socketPath } : {}),
       ...(body ? { headers: { 'content-type': 'application/json' } } : {}),

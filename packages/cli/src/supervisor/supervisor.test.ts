@@ -29,7 +29,7 @@ async function started(
   const { startProcess, hasBecomeReady } = processes
   const hold = { close: () => (isHeld = false) }
   const supervisor = new Supervisor({ config, state, clock, hold, startProcess, askHealth, hasBecomeReady, machines })
-  supervisor.start()
+  void supervisor.start()
   await clock.advance(100)
   return supervisor
 }
@@ -65,6 +65,34 @@ test('starts every component but those of a node that is switched off', async ()
   expect(processes.started.map(({ name }) => name)).toEqual([...everything.slice(0, 6), 'ingress'])
   expect(some.ready()).toBe(true)
   await settle(some.stop({ graceMs: 0 }))
+})
+
+test.each([
+  ['when the API server is ready', 'ready', 100, everything],
+  // All but the one that nobody waits for, which waits for them.
+  ['after a while', 'starting', 1_100, everything.filter((name) => name !== 'ingress')],
+] as const)('the others are started %s', async (_when, health, afterMs, expected) => {
+  processes.onStart = (process) => {
+    if (process.name === 'api-server') process.health = 'starting'
+  }
+  const supervisor = await started()
+  await clock.advance(900)
+  expect(processes.started.map(({ name }) => name)).toEqual(['api-server', 'runtime'])
+  expect(supervisor.ready()).toBe(false)
+  processes.of('api-server').health = health
+  await clock.advance(afterMs)
+  expect(processes.started.map(({ name }) => name)).toEqual(expected)
+  await settle(supervisor.stop({ graceMs: 0 }))
+})
+
+test('a stop before that starts nobody', async () => {
+  processes.onStart = (process) => {
+    if (process.name === 'api-server') process.health = 'starting'
+  }
+  const supervisor = await started()
+  await settle(supervisor.stop({ graceMs: 0 }))
+  await clock.advance(5_000)
+  expect(processes.started.map(({ name }) => name)).toEqual(['api-server', 'runtime'])
 })
 
 test('a runtime that takes a few seconds to answer is not killed for that', async () => {
@@ -159,7 +187,7 @@ test('a stop ends also if no runtime answers, and says that containers may be le
     answerWithinMs: 30,
   }
   const supervisor = new Supervisor(deps)
-  supervisor.start()
+  void supervisor.start()
   await clock.advance(100)
   const report = await settle(supervisor.stop({ graceMs: 0 }))
   expect(report).toEqual({ killed: ['runtime'], stays: [], containersLeft: true })

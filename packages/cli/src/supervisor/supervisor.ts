@@ -15,7 +15,7 @@ import type { ClusterConfig, NodeConfig, StateDir } from '../cluster/state-dir.t
 import type { Machines } from '../machines/machines.ts'
 import { addressesOf } from '../cluster/addresses.ts'
 import { numbered, withNewNode, withoutNode } from '../cluster/nodes.ts'
-import { ensurePki } from '../cluster/pki.ts'
+import { ensureIdentities } from '../cluster/pki.ts'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
 import { Component, type ComponentDeps, type ComponentStatus, type Ending } from './component.ts'
 import { apiServerUrl, type ComponentSpec, componentsOf } from './components.ts'
@@ -25,6 +25,9 @@ import { watchRunFiles } from './run-files.ts'
 
 /** How long a stop waits for a runtime that is just being started again: only the runtime can stop containers. */
 const runtimePatienceMs = 10_000
+
+/** How long the others wait for the API server before they are started all the same. */
+const apiServerPatienceMs = 2_000
 
 /** On a busy machine one that works may take seconds to answer, and must not be killed for that. */
 const runtimeAnswerMs = 5_000
@@ -67,8 +70,10 @@ export class Supervisor {
   #components: Component[]
   readonly #runFiles: { close(): void }
   #waitingFor: string[] = []
-  /** Before, all components but the runtime look like those of a node that is switched off. */
+  /** Before, all components but the keepers look like those of a node that is switched off. */
   #isStarted = false
+  /** What starts now would not be stopped any more. */
+  #isStopping = false
   /** Those that nobody waits for have been started, or are not to be any more. */
   #isComplete = false
 
@@ -77,34 +82,39 @@ export class Supervisor {
     this.#deps = deps
     this.#components = componentsOf(deps.config, deps.state).map((spec) => this.#componentOf(spec))
     this.#runFiles = watchRunFiles(dirname(deps.state.runFile('any')), (name) => {
-      this.#components.find(({ spec }) => spec.name === name)?.published()
+      this.#named(name)?.published()
     })
   }
 
   #componentOf(spec: ComponentSpec): Component {
-    const { state, clock, onChange, startProcess, askHealth, hasBecomeReady } = this.#deps
-    const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
-    const changed = () => {
-      onChange?.()
+    const { state, clock, startProcess, askHealth, hasBecomeReady } = this.#deps
+    const onChange = () => {
+      this.#deps.onChange?.()
       this.#startLate()
     }
-    return new Component(spec, { clock, paths, onChange: changed, startProcess, askHealth, hasBecomeReady })
+    const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
+    return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
   }
 
-  /** The runtime alone, ahead of the others. Resolves when its process is there. */
-  async startRuntime(): Promise<void> {
-    this.#components.find(({ spec }) => spec.name === 'runtime')?.start()
+  /** One of those that all others wait for, ahead of them. Resolves when its process is there. */
+  async startKeeper(name: 'runtime' | 'api-server'): Promise<void> {
+    if (!this.#isStopping) this.#named(name)?.start()
     // A component starts its process in a turn of its own.
     await setImmediate()
   }
 
-  start(): void {
+  /**
+   * Everything. The others would spend the processor time that the API server needs for its start on looking whether it
+   * has started, so they come after it, or after a while.
+   */
+  async start(): Promise<void> {
+    await Promise.all([this.startKeeper('api-server'), this.startKeeper('runtime')])
+    await this.#named('api-server')?.readyWithin(apiServerPatienceMs)
+    if (this.#isStopping) return
     this.#isStarted = true
     const stopped = new Set(this.config.nodes.filter((node) => node.stopped).map((node) => node.name))
     const early = this.#components.filter(({ spec }) => !spec.isLate)
-    const wanted = early.filter(({ spec }) => !spec.node || !stopped.has(spec.node))
-    // First those that all others wait for.
-    for (const component of wanted.toSorted((a, b) => Number(isKeeper(b)) - Number(isKeeper(a)))) component.start()
+    for (const component of early.filter(({ spec }) => !spec.node || !stopped.has(spec.node))) component.start()
   }
 
   #startLate(): void {
@@ -187,7 +197,7 @@ export class Supervisor {
     this.config.nodes = withNewNode(this.config.nodes)
     state.writeConfig(this.config)
     const name = this.config.nodes.at(-1)?.name ?? ''
-    ensurePki(this.config, state, apiServerUrl(this.config), clock.now())
+    ensureIdentities(this.config, state, apiServerUrl(this.config), clock.now())
     await machines?.make()
     const added = componentsOf(this.config, state).filter(({ node }) => node === name)
     const components = added.map((spec) => this.#componentOf(spec))
@@ -214,6 +224,7 @@ export class Supervisor {
 
   async stop({ graceMs, atOnce = false }: StopOptions): Promise<StopReport> {
     const { state, hold } = this.#deps
+    this.#isStopping = true
     this.#isComplete = true
     const endings = new Map<string, Ending>()
     await this.#stopAll(
@@ -276,7 +287,7 @@ export class Supervisor {
 
   /** Runs what needs the runtime. One that hangs is replaced, once: its containers outlive it. True: it was. */
   async #askRuntime(act: () => Promise<unknown>): Promise<boolean> {
-    const runtime = this.#components.find(({ spec }) => spec.name === 'runtime')
+    const runtime = this.#named('runtime')
     await runtime?.refresh(runtimeAnswerMs)
     const isSilent = runtime?.status().silent ?? false
     if (isSilent) await runtime?.replace()
@@ -291,6 +302,10 @@ export class Supervisor {
       await act()
       return true
     }
+  }
+
+  #named(name: string): Component | undefined {
+    return this.#components.find(({ spec }) => spec.name === name)
   }
 
   #requireMachines(): NodeNetworks {

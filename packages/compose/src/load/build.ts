@@ -4,6 +4,7 @@
 
 import { ComposeError } from '../compose-error.ts'
 import type { Build, BuildSecret } from '../model.ts'
+import { ulimits } from './engine-fields.ts'
 import { extraHosts } from './hosts.ts'
 import {
   booleanOf,
@@ -24,11 +25,11 @@ import { parseBytes } from './units.ts'
 
 const buildFields = words(`
   context dockerfile dockerfile_inline args target labels tags cache_from extra_hosts network shm_size no_cache
-  pull secrets
+  pull secrets ulimits
 `)
 /** Where caches go, and what the image is attested: nothing that the image's own files depend on. */
 const ignoredBuildFields = ['cache_to', 'platforms', 'provenance', 'sbom']
-const refusedBuildFields = words('additional_contexts entitlements isolation privileged ssh ulimits')
+const refusedBuildFields = words('additional_contexts entitlements isolation privileged ssh')
 
 export function parseBuild(value: unknown, env: Record<string, string | undefined>, at: string): Build {
   const tree = typeof value === 'string' ? { context: value } : treeOf(value, at)
@@ -51,6 +52,7 @@ export function parseBuild(value: unknown, env: Record<string, string | undefine
     ...optional('shm_size', tree['shm_size'], (size) => parseBytes(size as string)),
     ...optional('no_cache', tree['no_cache'], (flag) => booleanOf(flag, at)),
     ...optional('pull', tree['pull'], (flag) => booleanOf(flag, at)),
+    ...optional('ulimits', tree['ulimits'], (limits) => ulimits(limits, `${at}.ulimits`)),
     ...optional('secrets', tree['secrets'], (secrets) => buildSecrets(secrets, `${at}.secrets`)),
   }
 }
@@ -65,7 +67,9 @@ function cacheImage(text: string): string[] {
 
 function buildSecrets(value: unknown, at: string): BuildSecret[] {
   return listOf(value, at).map((item) => {
-    const { source, target } = isTree(item) ? item : ({ source: item } as Tree)
+    const tree = isTree(item) ? item : ({ source: item } as Tree)
+    checkFields(tree, ['source', 'target', 'uid', 'gid', 'mode'], at)
+    const { source, target } = tree
     return { source: textOf(source, at), target: textOf(target ?? source, at) }
   })
 }

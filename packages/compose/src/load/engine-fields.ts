@@ -4,7 +4,18 @@
  */
 
 import { ComposeError } from '../compose-error.ts'
-import { booleanOf, isTree, listOf, mappingOf, numberOf, oneOrMore, textMappingOf, textOf, textsOf } from './tree.ts'
+import {
+  booleanOf,
+  checkFields,
+  isTree,
+  listOf,
+  mappingOf,
+  numberOf,
+  oneOrMore,
+  textMappingOf,
+  textOf,
+  textsOf,
+} from './tree.ts'
 import { parseBytes } from './units.ts'
 
 interface EngineField {
@@ -102,11 +113,13 @@ interface Ulimit {
   hard: number
 }
 
-function ulimits(value: unknown, at: string): Record<string, Ulimit> {
+export function ulimits(value: unknown, at: string): Record<string, Ulimit> {
   if (!isTree(value)) throw new ComposeError(`${at} must be a mapping`)
   return Object.fromEntries(
     Object.entries(value).map(([name, limit]) => {
-      const { soft, hard } = isTree(limit) ? limit : { soft: limit, hard: limit }
+      const tree = isTree(limit) ? limit : { soft: limit, hard: limit }
+      checkFields(tree, ['soft', 'hard'], `${at}.${name}`)
+      const { soft, hard } = tree
       return [name, { soft: numberOf(soft, `${at}.${name}`), hard: numberOf(hard, `${at}.${name}`) }]
     }),
   )

@@ -87,6 +87,7 @@ function loadIncluded(entry: Tree, origin: Origin): Tree {
 function withExtends(name: string, value: unknown, siblings: Tree, origin: Origin, path: string[]): Tree {
   if (!isTree(value)) throw new ComposeError(`services.${name} must be a mapping`)
   const { extends: extension, ...own } = value
+  if (isTree(extension)) checkFields(extension, ['service', 'file'], `services.${name}.extends`)
   if (extension === undefined) return own
   const { service, file } = isTree(extension) ? extension : { service: extension, file: undefined }
   const parent = textOf(service, `services.${name}.extends.service`)

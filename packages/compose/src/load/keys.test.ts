@@ -25,7 +25,11 @@ const serviceKeys: [key: string, value: unknown, fate: Fate][] = [
   ['annotations', { a: 'b' }, host({ Annotations: { a: 'b' } })],
   ['attach', false, model({ attach: false })],
   ['blkio_config', { weight: 1 }, 'refused'],
-  ['build', { context: '/x' }, model({ build: { context: '/x' } })],
+  [
+    'build',
+    { context: '/x', ulimits: { nofile: 5 } },
+    model({ build: { context: '/x', ulimits: { nofile: { soft: 5 } } } }),
+  ],
   ['cap_add', ['NET_ADMIN'], host({ CapAdd: ['NET_ADMIN'] })],
   ['cap_drop', ['ALL'], host({ CapDrop: ['ALL'] })],
   ['cgroup', 'host', host({ CgroupnsMode: 'host' })],
@@ -148,7 +152,7 @@ describe('nested keys', () => {
     ...['driver_opts', 'gw_priority', 'interface_name', 'ipv6_address', 'link_local_ips'].map(
       (key): [string, Record<string, unknown>, 'refused'] => [key, { networks: { n: { [key]: 'x' } } }, 'refused'],
     ),
-    ...['additional_contexts', 'entitlements', 'isolation', 'privileged', 'ssh', 'ulimits'].map(
+    ...['additional_contexts', 'entitlements', 'isolation', 'privileged', 'ssh'].map(
       (key): [string, Record<string, unknown>, 'refused'] => [key, { build: { context: '/x', [key]: 'x' } }, 'refused'],
     ),
     [
@@ -201,6 +205,13 @@ test.each<[string, () => unknown]>([
   ['deploy', () => service({ deploy: { replicsa: 1 } })],
   ['limits', () => service({ deploy: { resources: { limits: { cpu: 1 } } } })],
   ['build', () => service({ build: { contxt: '.' } })],
+  ['a port', () => service({ ports: [{ target: 80, publishd: 80 }] })],
+  ['a secret', () => service({ secrets: [{ source: 's', traget: 't' }] })],
+  ['a secret of a build', () => service({ build: { context: '.', secrets: [{ source: 's', traget: 't' }] } })],
+  ['a dependency', () => service({ depends_on: { db: { conditon: 'service_healthy' } } })],
+  ['a file of variables', () => service({ env_file: [{ path: 'f.env', requierd: false }] })],
+  ['a log', () => service({ logging: { drivr: 'none' } })],
+  ['a limit', () => service({ ulimits: { nofile: { sfot: 1 } } })],
   ['an endpoint', () => service({ networks: { n: { alias: 'x' } } })],
   ['a health check', () => service({ healthcheck: { tset: 'x' } })],
   ['a mount', () => service({ volumes: [{ type: 'bind', source: '/a', target: '/b', bind: { create: true } }] })],

@@ -147,7 +147,9 @@ function labelsOf(tree: Tree, context: NormalizeContext, at: string): Record<str
 function filesOf(value: unknown, context: NormalizeContext, at: string): Record<string, string> {
   const files = typeof value === 'string' ? [value] : listOf(value, at)
   const read = files.map((file) => {
-    const { path, required = true, format } = isTree(file) ? file : { path: file }
+    const tree = isTree(file) ? file : { path: file }
+    checkFields(tree, ['path', 'required', 'format'], at)
+    const { path, required = true, format } = tree
     return context.readEnvFile({
       path: textOf(path, at),
       required: required !== false,
@@ -215,7 +217,9 @@ function dependenciesOf(tree: Tree, at: (field: string) => string): Record<strin
 const conditions = ['service_started', 'service_healthy', 'service_completed_successfully']
 
 function parseDependency(value: unknown, at: string): Dependency {
-  const { condition = 'service_started', required = true, restart = false } = treeOf(value, at)
+  const tree = treeOf(value, at)
+  checkFields(tree, ['condition', 'required', 'restart'], at)
+  const { condition = 'service_started', required = true, restart = false } = tree
   if (!conditions.includes(String(condition)))
     throw new ComposeError(`${at}.condition: unknown condition "${String(condition)}"`)
   return {
@@ -268,9 +272,14 @@ function settingsOf(tree: Tree, deploy: Tree, at: (field: string) => string): Re
   )
 }
 
+/** Of a secret or a configuration that a service is given. */
+const referenceFields = ['source', 'target', 'uid', 'gid', 'mode']
+
 function fileReferences(value: unknown, directory: string, at: string): FileReference[] {
   return listOf(value, at).map((item) => {
-    const { source, target, uid, gid, mode } = isTree(item) ? item : ({ source: item } as Tree)
+    const tree = isTree(item) ? item : ({ source: item } as Tree)
+    checkFields(tree, referenceFields, at)
+    const { source, target, uid, gid, mode } = tree
     return {
       source: textOf(source, at),
       target: posix.resolve(directory, textOf(target ?? source, at)),
@@ -293,6 +302,7 @@ function restartOf(deploy: Tree): string | undefined {
 
 function parseLogging(value: unknown, at: string): NonNullable<Service['logging']> {
   const tree = treeOf(value, at)
+  checkFields(tree, ['driver', 'options'], at)
   return {
     ...optional('driver', tree['driver'], String),
     ...optional('options', tree['options'], (options) => textMappingOf(options, `${at}.options`)),

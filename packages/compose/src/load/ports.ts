@@ -4,13 +4,17 @@
 
 import { ComposeError } from '../compose-error.ts'
 import type { Port } from '../model.ts'
-import { isTree, numberOf, optional } from './tree.ts'
+import { checkFields, isTree, numberOf, optional, words } from './tree.ts'
+
+/** `name`, `mode` and `app_protocol` are for people and for swarms. */
+const longFields = words('name mode host_ip target published protocol app_protocol')
 
 /**
  * `8080:80/udp`, `127.0.0.1:8000-8002:80-82`, `[::1]::80`, `80`, or the long form; a range becomes one entry a port.
  */
 export function parsePort(value: unknown, at: string): Port[] {
   if (isTree(value)) {
+    checkFields(value, longFields, at)
     const { target, published, host_ip, protocol = 'tcp' } = value
     return [
       {

@@ -11,6 +11,11 @@ test.each([
   expect(platformName(parsePlatform(text))).toBe(name)
 })
 
+test('a word that names neither a system nor an architecture', () => {
+  expect(() => parsePlatform('foobar')).toThrow('"foobar": unknown operating system or architecture')
+  expect(parsePlatform('linux')).toEqual(hostPlatform())
+})
+
 test.each([
   ['linux/amd64', 'linux/amd64', true],
   ['linux/arm64/v8', 'linux/arm64', true],

@@ -2,7 +2,17 @@
 import { badParameter, notFound } from '@dinghy/shared/docker/errors'
 import { hostPlatform, type Descriptor, type Platform } from '../content/oci.ts'
 
-/** `linux/arm64/v8`, or an architecture alone. */
+/** What may stand alone, as containerd knows it. */
+const systems = new Set(
+  'aix android darwin dragonfly freebsd illumos ios js linux nacl netbsd openbsd plan9 solaris windows zos'.split(' '),
+)
+const architectures = new Set(
+  '386 amd64 amd64p32 arm arm64 arm64be armbe loong64 mips mips64 mips64le mips64p32 mips64p32le mipsle ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm x86_64 x86-64 aarch64 armhf armel i386'.split(
+    ' ',
+  ),
+)
+
+/** `linux/arm64/v8`, or a system or an architecture alone. */
 export function parsePlatform(text: string): Platform {
   const parts = text.toLowerCase().split('/')
   if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]+$/.test(part))) {
@@ -11,7 +21,11 @@ export function parsePlatform(text: string): Platform {
     )
   }
   const [first = '', second, variant] = parts
-  if (second === undefined) return { os: 'linux', ...normalise(first) }
+  if (second === undefined) {
+    if (systems.has(first)) return { ...hostPlatform(), os: first }
+    if (architectures.has(first)) return { os: 'linux', ...normalise(first) }
+    throw badParameter(`${JSON.stringify(text)}: unknown operating system or architecture: invalid argument`)
+  }
   return { os: first, ...normalise(second, variant) }
 }
 

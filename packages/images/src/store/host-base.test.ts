@@ -7,7 +7,7 @@ import { ImageSource } from '../image-source.ts'
 import { isHostBase } from '../content/oci.ts'
 import { parseReference } from '@dinghy/shared/docker/reference'
 import { hostBaseFor, hostBaseLayer, hostBaseWarning } from './host-base.ts'
-import { redisEntrypoint } from './host-files.ts'
+import { nodeEntrypoint, redisEntrypoint } from './host-files.ts'
 import { ImageStore } from './image-store.ts'
 import { viewOf } from './image-view.ts'
 import type { Machine } from './machine.ts'
@@ -150,6 +150,30 @@ test('redis takes connections from everywhere, unless its command says otherwise
     expect(run('redis-server', '--protected-mode', 'yes')).toBe('redis-server --protected-mode yes')
     expect(run('redis-server', '--version')).toBe('redis-server --version')
     expect(run('echo', 'other')).toBe('other')
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
+})
+
+test('options and files that are no programs are for node', () => {
+  const root = mkdtempSync(join(tmpdir(), 'node-'))
+  try {
+    writeFileSync(join(root, 'entrypoint'), nodeEntrypoint, { mode: 0o755 })
+    writeFileSync(join(root, 'node'), '#!/bin/sh\necho node "$@"\n', { mode: 0o755 })
+    writeFileSync(join(root, 'server.js'), '')
+    const run = (...args: string[]): string =>
+      execFileSync('/bin/sh', [join(root, 'entrypoint'), ...args], {
+        cwd: root,
+        env: { PATH: `${root}:/usr/bin:/bin` },
+        encoding: 'utf8',
+      }).trim()
+    expect(run('node')).toBe('node')
+    expect(run('-e', '1 + 1')).toBe('node -e 1 + 1')
+    expect(run('server.js', '--port=1')).toBe('node server.js --port=1')
+    expect(run('./server.js')).toBe('node ./server.js')
+    expect(run('not-there')).toBe('node not-there')
+    expect(run('echo', 'a  b', '*')).toBe('a  b *')
+    expect(run('./node', 'x')).toBe('node x')
   } finally {
     rmSync(root, { recursive: true, force: true })
   }

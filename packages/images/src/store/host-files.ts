@@ -94,3 +94,18 @@ if [ "$1" = redis-server ]; then
 fi
 exec "$@"
 `
+
+/**
+ * As in the official image, options and files that are no programs are for node: `docker run node -e 1`, and a
+ * Dockerfile's `CMD ["server.js"]`. `test -x` alone would not do: some shells find a file that cannot be executed.
+ */
+export const nodeEntrypoint = `#!/bin/sh
+set -e
+is_for_node() {
+  case "$1" in -*) return 0 ;; esac
+  [ -n "$(command -v "$1")" ] || return 0
+  [ -f "$1" ] && [ ! -x "$1" ]
+}
+if is_for_node "$1"; then set -- node "$@"; fi
+exec "$@"
+`

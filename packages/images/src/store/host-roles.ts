@@ -5,7 +5,7 @@
 import { posix } from 'node:path'
 import type { RunConfig } from '../content/oci.ts'
 import type { HostFiles } from './host-files.ts'
-import { nginxFiles, redisEntrypoint } from './host-files.ts'
+import { nginxFiles, nodeEntrypoint, redisEntrypoint } from './host-files.ts'
 import type { Machine } from './machine.ts'
 
 export interface Role {
@@ -39,7 +39,12 @@ export const roles: Role[] = [
   {
     names: ['node'],
     programs: ['node'],
-    run: ({ nodeVersion }) => ({ Cmd: ['node'], Env: [`NODE_VERSION=${nodeVersion.replace(/^v/, '')}`] }),
+    run: ({ nodeVersion }) => ({
+      Entrypoint: ['docker-entrypoint.sh'],
+      Cmd: ['node'],
+      Env: [`NODE_VERSION=${nodeVersion.replace(/^v/, '')}`],
+    }),
+    files: () => ({ '/usr/local/bin/docker-entrypoint.sh': { text: nodeEntrypoint, mode: 0o755 } }),
     expects: ['npm', 'npx'],
     versionArgs: ['--version'],
   },

@@ -9,7 +9,7 @@ import { Leases, Nodes } from '@dinghy/shared/api/resources'
 import { microTime } from '@dinghy/shared/api/time'
 import type { Draft, Lease } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 
 const namespace = 'kube-node-lease'
 /** How many renewals may fail before the lease has run out. */

@@ -7,7 +7,7 @@
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { isNobodyThere, untilListening } from '@dinghy/shared/http/until-listening'
 import type { DockerClient } from '../docker/docker-client.ts'
 import type { PodNetwork } from '../network/pod-network.ts'

@@ -8,7 +8,7 @@
 
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
 import type { Container, Pod } from '@dinghy/shared/api/types'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { runHook } from '../containers/lifecycle-hooks.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { isDockerStatus } from '@dinghy/shared/docker/errors'

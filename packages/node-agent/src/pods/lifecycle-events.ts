@@ -9,7 +9,7 @@
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import { Backoff } from '@dinghy/shared/client/backoff'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { label } from '../observed/labels.ts'
 import type { DockerClient } from '../docker/docker-client.ts'
 import { isUnreachable } from '@dinghy/shared/docker/errors'

@@ -9,7 +9,7 @@
 
 import type { Clock } from '@dinghy/shared/api/clock'
 import type { Container, Pod } from '@dinghy/shared/api/types'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import type { RecordEvent } from '../containers/image-puller.ts'
 import type { Probes } from '../probes/probes.ts'
 import type { PodVolumes } from '../volumes/pod-volumes.ts'

@@ -13,7 +13,7 @@ import { Pods } from '@dinghy/shared/api/resources'
 import type { Pod, PodStatus } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import { Backoff } from '@dinghy/shared/client/backoff'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { isSameStatus, withOurPart } from './pod-status.ts'
 
 interface Entry {

@@ -16,7 +16,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '@dinghy/shared/api/clock'
 import { badRequest, forbidden, toStatus } from '@dinghy/shared/api/errors'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { plainTextError, type ErrorAnswer } from '@dinghy/shared/http/http-error'
 import { isLocalRequest } from '@dinghy/shared/http/local-request'
 import type { ServerTls } from '@dinghy/shared/http/listen-address'

@@ -10,7 +10,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { Status } from '@dinghy/shared/api/errors'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import type { AttachStreams, DockerClient } from '../docker/docker-client.ts'
 import type { HijackedStream } from '@dinghy/shared/docker/engine'
 import { StdcopyParser } from '@dinghy/shared/docker/stdcopy'

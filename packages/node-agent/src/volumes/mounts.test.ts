@@ -1,4 +1,16 @@
-import { mkdir, mkdtemp, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -50,9 +62,59 @@ test('the runtime is told which mounts are parts of volumes', () => {
   expect(mountLabels(container({ volumeMounts: [whole] }))).toEqual({})
 })
 
-test('a subPath that is not there becomes a directory', async () => {
+test('a subPath that is not there becomes a directory with the mode of the volume, wherever the path to it leads', async () => {
+  await chmod(volume, 0o2777)
   await mounted({ subPath: 'new/deep' })
-  expect((await stat(join(volume, 'new/deep'))).isDirectory()).toBe(true)
+  for (const made of ['new', 'new/deep']) {
+    const { mode } = await stat(join(volume, made))
+    expect((mode & 0o7777).toString(8)).toBe('2777')
+  }
+  expect(await mounted({ subPath: 'inside/./new//deep' })).toMatchObject({ Source: '/dir/new/deep' })
+})
+
+test('nothing is made behind a link that leads nowhere yet', async () => {
+  const outside = `${volume}-outside`
+  await mkdir(outside)
+  try {
+    await symlink(join(outside, 'target'), join(volume, 'dangling'))
+    for (const subPath of ['dangling', 'dangling/deep']) {
+      await expect(mounted({ subPath })).rejects.toThrow('leads out of its volume')
+    }
+    expect(await readdir(outside)).toEqual([])
+  } finally {
+    await rm(outside, { recursive: true })
+  }
+})
+
+test('whoever swaps directories and links meanwhile has nothing made elsewhere', async () => {
+  const outside = `${volume}-outside`
+  await mkdir(outside)
+  const swapping = new AbortController()
+  const place = join(volume, 'swapped')
+  // What is tested may make a directory in between: then one of these steps fails, and the next round tries again.
+  const step = (done: Promise<void>) => done.catch(() => undefined)
+  const swap = async () => {
+    while (!swapping.signal.aborted) {
+      await step(rename(place, `${place}.aside`))
+      await step(symlink(outside, place))
+      await step(unlink(place))
+      await step(rename(`${place}.aside`, place))
+    }
+  }
+  await mkdir(place)
+  const swapped = swap()
+  try {
+    for (let i = 0; i < 200; i++) {
+      // It may fail, as long as nothing is made.
+      await mounted({ subPath: `swapped/${i}/deep` }).catch(() => undefined)
+    }
+    swapping.abort()
+    await swapped
+    expect(await readdir(outside)).toEqual([])
+  } finally {
+    swapping.abort()
+    await rm(outside, { recursive: true })
+  }
 })
 
 test.each<[Partial<VolumeMount>, string]>([

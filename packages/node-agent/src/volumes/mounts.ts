@@ -1,12 +1,14 @@
 /**
  * From a container's volumeMounts to bind mounts: which path of this machine appears where, also below a subPath.
  * A subPath must not lead out of its volume, whatever links a container has planted there: it is resolved, then
- * checked. Upstream holds the path open by file descriptors as well; here the runtime is told by a label which mounts
- * are such parts of volumes, and refuses a start in whose way a container has put a link meanwhile.
+ * checked. What is not there yet is made in directories that are held. Upstream holds all of the path until it is
+ * mounted; here the runtime is told by a label which mounts are such parts of volumes, and refuses a start in whose way
+ * a container has put a link meanwhile.
  */
 
-import { mkdir, realpath } from 'node:fs/promises'
-import { dirname, isAbsolute, join, sep } from 'node:path'
+import { constants } from 'node:fs'
+import { mkdir, open, realpath } from 'node:fs/promises'
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
 import type { Container, EphemeralContainer, VolumeMount } from '@dinghy/shared/api/types'
 import { ConfigError } from '../containers/security.ts'
 import { expand } from '../containers/expansion.ts'
@@ -60,35 +62,75 @@ async function resolveSubPath(volume: string, subPath: string): Promise<string> 
   if (isAbsolute(subPath) || subPath.split('/').includes('..')) {
     throw new ConfigError(`subPath "${subPath}" must be a relative path without ".."`)
   }
-  const wanted = join(volume, subPath)
   const root = await realpath(volume)
-  // Before anything is made: making a directory would follow a planted link as well.
-  if (!isWithin(await nearestRealpath(wanted), root))
-    throw new ConfigError(`subPath "${subPath}" leads out of its volume`)
-  return (await realpathIfAny(wanted)) ?? (await madeDirectory(wanted))
+  const { found, missing } = await nearest(join(volume, subPath))
+  if (!isWithin(found, root)) throw leadsOut(subPath)
+  if (missing.length === 0) return found
+  try {
+    const made = await makeDirectories(root, [...relative(root, found).split(sep), ...missing].filter(Boolean))
+    if (isWithin(made, root)) return made
+  } catch (error) {
+    // A link, or a file, where a directory was a moment ago.
+    if (!['ELOOP', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+  throw leadsOut(subPath)
 }
 
-/** A subPath that is not there becomes a directory, as upstream does. */
-async function madeDirectory(path: string): Promise<string> {
-  await mkdir(path, { recursive: true, mode: 0o750 })
-  return await realpath(path)
+function leadsOut(subPath: string): ConfigError {
+  return new ConfigError(`subPath "${subPath}" leads out of its volume`)
 }
 
 function isWithin(path: string, root: string): boolean {
   return path === root || path.startsWith(root + sep)
 }
 
-/** Where the part of the path that exists really is. */
-async function nearestRealpath(path: string): Promise<string> {
-  return (await realpathIfAny(path)) ?? (await nearestRealpath(dirname(path)))
+/** Where the part of the path that exists really is, and the names that are not there yet. */
+async function nearest(path: string): Promise<{ found: string; missing: string[] }> {
+  try {
+    return { found: await realpath(path), missing: [] }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    const { found, missing } = await nearest(dirname(path))
+    return { found, missing: [...missing, basename(path)] }
+  }
 }
 
-async function realpathIfAny(path: string): Promise<string | undefined> {
+const ofDirectories = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
+
+/**
+ * Makes those directories that are not there, with the mode of `root`, as upstream does. Each name is looked up in a
+ * directory that is held by its descriptor, and never through a link: who puts one in the way meanwhile has nothing
+ * made elsewhere, and this throws ELOOP or ENOTDIR. Resolves to where the last one is.
+ */
+async function makeDirectories(root: string, names: string[]): Promise<string> {
+  let held = await open(root, ofDirectories)
+  let path = root
+  // Only on Linux a descriptor has a path; elsewhere nothing keeps containers from any path of this machine.
+  const here = () => (process.platform === 'linux' ? `/proc/self/fd/${held.fd}` : path)
   try {
-    return await realpath(path)
+    const { mode } = await held.stat()
+    for (const name of names) {
+      const isNew = await makeDirectory(join(here(), name))
+      const next = await open(join(here(), name), ofDirectories)
+      await held.close()
+      held = next
+      path = join(path, name)
+      // Past the umask.
+      if (isNew) await held.chmod(mode & 0o7777)
+    }
+    return await realpath(here())
+  } finally {
+    await held.close()
+  }
+}
+
+/** False when something is there. */
+async function makeDirectory(path: string): Promise<boolean> {
+  try {
+    await mkdir(path)
+    return true
   } catch (error) {
-    // Not there yet is an answer.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return false
   }
 }

@@ -12,7 +12,7 @@ import { ConfigMaps, Secrets, type Resource } from '@dinghy/shared/api/resources
 import type { ConfigMap, KubernetesObject, Pod, Secret } from '@dinghy/shared/api/types'
 import type { ApiClient } from '@dinghy/shared/client/api-client'
 import { Informer } from '@dinghy/shared/client/informer'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { referencesOf } from './references.ts'
 
 interface Entry {

@@ -5,7 +5,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { FakeClock } from '@dinghy/shared/api/clock'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Backend } from '../rules/endpoints.ts'
 import type { ServicePortInfo } from '../rules/service-info.ts'
@@ -172,7 +172,7 @@ describe.skipIf(missing !== undefined)(`in a real kernel${missing ? ` (${missing
     await serve(info({ backends: [b] }))
     nft('flush', 'ruleset')
     expect(await lab.ask('a', '10.96.0.10:80')).not.toEqual(['b saw 10.244.1.2'])
-    await clock.advance(5_000)
+    await clock.advance(10_000)
     await expect.poll(() => nft('list', 'table', 'ip', 'dinghy-proxy')).toContain('service/shop/web')
     expect(await lab.ask('a', '10.96.0.10:80')).toEqual(['b saw 10.244.1.2'])
   })

@@ -7,7 +7,7 @@
  */
 
 import type { Clock } from '@dinghy/shared/api/clock'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import type { Proxier } from '../rules/proxier.ts'
 import type { ServiceInfo, ServicePortInfo } from '../rules/service-info.ts'
 import { KernelTable } from './kernel-table.ts'
@@ -15,7 +15,7 @@ import { serviceRuleset, type ServiceTableOptions } from './service-ruleset.ts'
 
 export const serviceTable = 'dinghy-proxy'
 
-const lookEveryMs = 5_000
+const lookEveryMs = 10_000
 
 export interface NftablesDeps extends ServiceTableOptions {
   clock: Clock

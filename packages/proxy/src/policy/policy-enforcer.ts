@@ -24,7 +24,7 @@ export const policyTable = 'dinghy-policy'
 
 /** All is planned at once, so there is one key. */
 const everything = 'network-policies'
-const lookEveryMs = 5_000
+const lookEveryMs = 10_000
 /** Changes come in crowds: a Deployment's pods, say. */
 const gatherMs = 20
 

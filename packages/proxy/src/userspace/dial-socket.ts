@@ -10,7 +10,7 @@
 
 import { chmod, rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import type { Backend } from '../rules/endpoints.ts'
 import { join } from './forwarder.ts'
 

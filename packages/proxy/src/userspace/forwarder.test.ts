@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { systemClock } from '@dinghy/shared/api/clock'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { afterEach, expect, test } from 'vitest'
 import { listenTcp, type Forwarder } from './forwarder.ts'
 import type { Backend } from '../rules/endpoints.ts'

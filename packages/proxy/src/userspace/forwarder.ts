@@ -13,7 +13,7 @@
 
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { Balancer } from './balancer.ts'
 import type { Backend } from '../rules/endpoints.ts'
 import { bindingOf, type Rule } from './rules.ts'

@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { FakeClock } from '@dinghy/shared/api/clock'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Listeners } from './listeners.ts'
 import type { Backend } from '../rules/endpoints.ts'

@@ -12,7 +12,7 @@
  */
 
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { listenTcp, type Forwarder, type ForwarderDeps } from './forwarder.ts'
 import { bindingOf, type Rule } from './rules.ts'
 import { listenUdp } from './udp-forwarder.ts'

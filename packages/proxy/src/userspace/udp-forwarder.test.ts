@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { FakeClock } from '@dinghy/shared/api/clock'
-import type { Logger } from '@dinghy/shared/client/logger'
+import type { Logger } from '@dinghy/shared/client/stderr-logger'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Forwarder } from './forwarder.ts'
 import type { Backend } from '../rules/endpoints.ts'

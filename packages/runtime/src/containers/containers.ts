@@ -25,7 +25,7 @@ import { Container } from './container.ts'
 import { ContainerFiles } from './container-files.ts'
 import { despiteFullDisk } from './full-disk.ts'
 import { completeConfig, completeHostConfig, type CreateBody } from './create-body.ts'
-import { parseLink } from './links.ts'
+import { parseLink, withoutLink } from './links.ts'
 import { checkName, inventName, newId } from './names.ts'
 import { newEndpoint } from './endpoint.ts'
 import { checkNamespaceFile, namespaceFileOf } from './network-namespace-file.ts'
@@ -177,6 +177,16 @@ export class Containers {
     this.#networks.rename(container.id, name)
     this.networking.refresh(container.record)
     this.publish(container, 'rename', { oldName: `/${oldName}` })
+  }
+
+  /** `docker rm --link`: the container `parent` forgets what it calls `alias`. */
+  unlink(parent: string, alias: string): void {
+    const container = this.#byId.get(parent) ?? this.list().find(({ name }) => name === parent)
+    const left = withoutLink(container?.record.hostConfig.Links ?? [], alias)
+    if (container === undefined || left === undefined) throw notFound(`No such container: ${parent}/${alias}`)
+    container.record.hostConfig.Links = left
+    container.save()
+    this.networking.refresh(container.record)
   }
 
   /** The container must not run. `volumes`: its anonymous volumes too. */

@@ -252,7 +252,11 @@ function checkNumbers(hostConfig: HostConfig): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isInteger(value)) throw badParameter(`invalid HostConfig.${name}: it must be an integer`)
   }
-  for (const { Name, Soft, Hard } of Ulimits ?? []) {
+  checkUlimits(Ulimits ?? [])
+}
+
+export function checkUlimits(asked: NonNullable<HostConfig['Ulimits']>): void {
+  for (const { Name, Soft, Hard } of asked) {
     if (!ulimits.has(Name)) throw badParameter(`invalid ulimit type: ${Name ?? ''}`)
     if (!Number.isInteger(Soft) || !Number.isInteger(Hard)) throw badParameter(`invalid ulimit ${Name}: not an integer`)
   }

@@ -140,16 +140,20 @@ function portMap(record: ContainerRecord, published: Published[]): Json {
   )
 }
 
-/** `imageId`: what the image's name means by now, or nothing; where that is not this image, the list shows the id. */
+/**
+ * `imageId`: what the image's name means by now, or nothing; where that is not this image, the list shows the id.
+ * `linkNames` are those by which others link to it.
+ */
 export function summaryJson(
   container: Container,
-  { published, sizes, now, imageId = container.record.imageId }: InspectContext & { imageId?: string },
+  context: InspectContext & { imageId?: string; linkNames?: string[] },
 ): Json {
   const { record } = container
+  const { published, sizes, now, imageId = record.imageId, linkNames = [] } = context
   const { config, hostConfig, state } = record
   return {
     Id: record.id,
-    Names: [`/${record.name}`],
+    Names: [`/${record.name}`, ...linkNames],
     Image: imageId === record.imageId ? config.Image : record.imageId,
     ImageID: record.imageId,
     Command: commandLine(commandOf(config)),

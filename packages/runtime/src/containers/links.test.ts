@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { aliasesOf, linkVariables, parseLink } from './links.ts'
+import type { ContainerRecord } from './record.ts'
+import { aliasesOf, linkNamesOf, linkVariables, parseLink, withoutLink } from './links.ts'
 
 test.each([
   ['db', { target: 'db', alias: 'db' }],
@@ -15,6 +16,14 @@ test.each(['', ':a', 'a:', 'a:b:c'])('%j is refused', (text) => {
 test('one container may have several names', () => {
   const links = ['db:store', 'web', 'abc:short', 'db:data']
   expect(aliasesOf({ id: 'abcdef', name: 'db' }, links)).toEqual(['store', 'short', 'data'])
+})
+
+test('what others call it is listed, until that link is removed', () => {
+  const hostConfig = { Links: ['db:store', 'web'] } as ContainerRecord['hostConfig']
+  expect(linkNamesOf({ id: 'abc', name: 'db' }, [{ name: 'app', hostConfig }])).toEqual(['/app/store'])
+  expect(withoutLink(['db:store', 'web', '/db:data'], 'store')).toEqual(['web', '/db:data'])
+  expect(withoutLink(['db:store', 'web'], 'web')).toEqual(['db:store'])
+  expect(withoutLink(['db:store'], 'db')).toBeUndefined()
 })
 
 test('the variables of a link', () => {

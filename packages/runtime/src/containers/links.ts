@@ -21,6 +21,22 @@ export function parseLink(text: string): Link {
   return { target, alias }
 }
 
+/** The names under which `others` know a container by links on the default network, as `docker ps` lists them. */
+export function linkNamesOf(
+  record: Pick<ContainerRecord, 'id' | 'name'>,
+  others: readonly Pick<ContainerRecord, 'name' | 'hostConfig'>[],
+): string[] {
+  return others.flatMap(({ name, hostConfig }) =>
+    aliasesOf(record, hostConfig.Links ?? []).map((alias) => `/${name}/${alias}`),
+  )
+}
+
+/** `links` without that alias; undefined if there is none of that name. */
+export function withoutLink(links: readonly string[], alias: string): string[] | undefined {
+  const rest = links.filter((link) => split(link).alias !== alias)
+  return rest.length === links.length ? undefined : rest
+}
+
 /** The names that `links`, which have been checked when they were made, give a container, in order. */
 export function aliasesOf({ id, name }: Pick<ContainerRecord, 'id' | 'name'>, links: readonly string[]): string[] {
   const ofThis = links.map(split).filter(({ target }) => target === name || id.startsWith(target))

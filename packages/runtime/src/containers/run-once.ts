@@ -24,6 +24,7 @@ export interface RunOnceOptions {
   network?: 'none' | 'default'
   /** Further lines of /etc/hosts, as "name:address". */
   extraHosts?: readonly string[]
+  limits?: Pick<ContainerSpec, 'shmSizeBytes' | 'ulimits'>
   /** Bytes in the order in which each stream gave them. */
   onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
 }
@@ -47,6 +48,7 @@ export async function runOnce(driver: Driver, options: RunOnceOptions, signal?: 
     hostname: id.slice(0, 12),
     stdin: 'null',
     ...(options.network === 'none' ? { namespaces: { network: 'private' } } : {}),
+    ...options.limits,
     protectHost: true,
   }
   const stdio = new Stdio(runDir)

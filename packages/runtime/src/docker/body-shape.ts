@@ -162,6 +162,8 @@ const mount: Shape = {
   },
 }
 
+export const ulimitShape: Shape = { fields: { Name: 'string', ...all('integer', 'Soft Hard') } }
+
 export const hostConfigShape: Shape = {
   fields: {
     ...all(strings, 'Binds VolumesFrom CapAdd CapDrop Dns DnsOptions DnsSearch ExtraHosts GroupAdd Links SecurityOpt'),
@@ -184,7 +186,7 @@ export const hostConfigShape: Shape = {
     // Listed for their names: what would be refused is refused however it is written.
     ...all('anything', 'BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps'),
     ...all('anything', 'BlkioDeviceWriteIOps KernelMemory KernelMemoryTCP CpuCount CpuPercent'),
-    Ulimits: { listOf: { fields: { Name: 'string', ...all('integer', 'Soft Hard') } } },
+    Ulimits: { listOf: ulimitShape },
     Mounts: { listOf: mount },
   },
 }

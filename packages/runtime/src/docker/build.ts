@@ -10,23 +10,29 @@ import type { EventBus } from '../events.ts'
 import { BuildContext } from '@dinghy/builder/build-context'
 import type { BuildOptions, BuildServices } from '@dinghy/builder/builder'
 import { prepareBuild, runBuild } from '@dinghy/builder/builder'
+import type { RunLimits } from '@dinghy/builder/steps/run-command'
 import { decodeSecrets } from '@dinghy/builder/steps/secrets'
 import { receiveRemote } from '@dinghy/builder/remote-context'
 import { ExpansionError } from '@dinghy/builder/dockerfile/expand'
 import { DockerfileError } from '@dinghy/builder/dockerfile/parse'
 import type { Reference } from '@dinghy/shared/docker/reference'
-import { familiarName, withDefaultTag } from '@dinghy/shared/docker/reference'
+import type { Image } from '@dinghy/images/store/image-store'
 import { decodeCredentialMap } from '@dinghy/images/distribution/credentials'
 import { parsePlatform } from '@dinghy/images/distribution/platform'
 import { badParameter } from '@dinghy/shared/docker/errors'
 import { removeTree } from '@dinghy/shared/process/remove-tree'
 import { messageOf } from '@dinghy/shared/api/message-of'
-import { checkPlain, checkShape, type Shape } from './body-shape.ts'
+import { checkUlimits } from '../containers/create-body.ts'
+import type { HostConfig } from '../containers/record.ts'
+import { checkPlain, checkShape, ulimitShape, type Shape } from './body-shape.ts'
 import { referenceOr400 } from './images.ts'
 import { JsonStream } from './json-stream.ts'
 import type { DockerRequest } from './request.ts'
 import type { Router } from './router.ts'
+import { publishImage, publishTag } from './image-events.ts'
 import { isTrue, sendJson } from './request.ts'
+
+type Ulimit = NonNullable<HostConfig['Ulimits']>[number]
 
 export interface BuildRouteDeps extends BuildServices {
   events: EventBus
@@ -56,8 +62,10 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
           onImage: (ID: string) => (isQuiet ? undefined : stream.send({ aux: { ID } })),
         }
         try {
-          const { id } = await runBuild(prepared, context, deps, events, request.signal)
-          await tagImage(id, tags, deps)
+          const image = await runBuild(prepared, context, deps, events, request.signal)
+          const { id } = image
+          publishImage(deps.events, 'create', image)
+          await tagImage(image, tags, deps)
           const short = id.slice('sha256:'.length, 'sha256:'.length + 12)
           if (isQuiet) stream.send({ stream: `${id}\n` })
           else {
@@ -85,7 +93,7 @@ export function buildRoutes(router: Router, deps: BuildRouteDeps): void {
 
 /** Limits and isolation of the steps of a build; clients send zero and empty lists where nothing was asked for. */
 const unsupportedOptions =
-  'memory memswap cpushares cpuquota cpuperiod cpusetcpus cpusetmems cgroupparent shmsize ulimits securityopt storageopt squash outputs'.split(
+  'memory memswap cpushares cpuquota cpuperiod cpusetcpus cpusetmems cgroupparent securityopt storageopt squash outputs'.split(
     ' ',
   )
 
@@ -110,11 +118,21 @@ function buildOptions({ query, headers }: DockerRequest): BuildOptions {
     pull: isTrue(query.get('pull')),
     network: networkOf(query.get('networkmode') ?? ''),
     extraHosts: query.getAll('extrahosts').map(extraHost),
+    limits: limitsOf(query),
     cacheFrom: parseNames(query.get('cachefrom'), 'cachefrom'),
     ...(platform !== '' ? { platform: parsePlatform(platform) } : {}),
     secrets: decodeSecrets(headers['x-build-secrets']?.toString()),
     credentials: decodeCredentialMap(headers['x-registry-config']?.toString()),
   }
+}
+
+function limitsOf(query: URLSearchParams): RunLimits {
+  const shmSizeBytes = Number(query.get('shmsize') ?? 0)
+  if (!Number.isSafeInteger(shmSizeBytes) || shmSizeBytes < 0) throw badParameter('SHM size can not be less than 0')
+  const asked = (parseJson(query.get('ulimits'), { listOf: ulimitShape }, 'ulimits') ?? []) as Ulimit[]
+  checkUlimits(asked)
+  const ulimits = asked.map(({ Name: name, Soft: soft, Hard: hard }) => ({ name, soft, hard }))
+  return { ...(shmSizeBytes > 0 ? { shmSizeBytes } : {}), ...(ulimits.length > 0 ? { ulimits } : {}) }
 }
 
 /** A build runs on the machine's network or on none; the name of another one must not be lost. */
@@ -147,10 +165,10 @@ async function receiveContext(
   }
 }
 
-async function tagImage(id: string, tags: readonly Reference[], { images, events }: BuildRouteDeps): Promise<void> {
+async function tagImage(image: Image, tags: readonly Reference[], { images, events }: BuildRouteDeps): Promise<void> {
   for (const reference of tags) {
-    await images.tag(id, reference)
-    events.publish('image', 'tag', id, { name: familiarName(withDefaultTag(reference)) })
+    await images.tag(image.id, reference)
+    publishTag(events, image, reference)
   }
 }
 

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import type { Container } from '../containers/container.ts'
 import { checkHostConfig, type CreateBody } from '../containers/create-body.ts'
 import { inspectJson, summaryJson, type InspectContext } from '../containers/inspect.ts'
+import { linkNamesOf } from '../containers/links.ts'
 import { listFilters, matchesFilters, selectContainers } from '../containers/list.ts'
 import type { HostConfig } from '../containers/record.ts'
 import { checkRestartPolicy } from '../containers/restart-policy.ts'
@@ -17,7 +18,7 @@ import { parseMoment } from '../timestamps.ts'
 import { processTable } from '../containers/top.ts'
 import { createShape, hostConfigShape } from './body-shape.ts'
 import type { Deps } from './deps.ts'
-import { badParameter, conflict, serverError } from '@dinghy/shared/docker/errors'
+import { badParameter, conflict, notFound, serverError } from '@dinghy/shared/docker/errors'
 import { parseFilters } from '../filters.ts'
 import { isTrue, sendEmpty, sendJson, type DockerRequest } from './request.ts'
 import type { Router } from './router.ts'
@@ -44,10 +45,15 @@ export function containerRoutes(router: Router, deps: Deps): void {
       { published, descendants: new Map([...ancestors].map(([name, { descendants }]) => [name, descendants])) },
     )
     const withSizes = isTrue(query.get('size'))
+    const linking = containers.records().filter(({ hostConfig }) => hostConfig.Links)
     const named = await images.familiesOf([...new Set(selected.map(({ config }) => config.Image))])
     const shown = selected.map((record) => {
       const found = containers.get(record.id)
-      return summaryJson(found, { ...context(found, withSizes), imageId: named.get(record.config.Image)?.id ?? '' })
+      return summaryJson(found, {
+        ...context(found, withSizes),
+        imageId: named.get(record.config.Image)?.id ?? '',
+        linkNames: linkNamesOf(record, linking),
+      })
     })
     sendJson(reply, 200, shown)
   })
@@ -114,6 +120,13 @@ export function containerRoutes(router: Router, deps: Deps): void {
       throw serverError('Conflict, cannot remove the default link name of the container')
     }
     await lifecycle.remove(find(request), { force: isTrue(query.get('force')), volumes: isTrue(query.get('v')) })
+    sendEmpty(reply, 204)
+  })
+
+  router.add('DELETE', '/containers/:id/:alias', (request, reply) => {
+    const { id = '', alias = '' } = request.params
+    if (!isTrue(request.query.get('link'))) throw notFound(`No such container: ${id}/${alias}`)
+    containers.unlink(id, alias)
     sendEmpty(reply, 204)
   })
 

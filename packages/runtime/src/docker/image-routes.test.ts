@@ -28,8 +28,9 @@ let engine: DockerEngine
 let server: HttpServer
 /** "action id name" of what has happened so far. */
 let told: string[]
+let heard: DockerEvent[]
 /** What each RUN was given. */
-let runs: { extraHosts?: readonly string[] }[]
+let runs: { extraHosts?: readonly string[]; limits?: object }[]
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'image-routes-'))
@@ -37,8 +38,11 @@ beforeEach(async () => {
   images = new ImageStore({ root, clock })
   const events = new EventBus(clock)
   told = []
-  const note = ({ Action, Actor }: DockerEvent) =>
-    void told.push(`${Action} ${Actor.ID.slice(0, 14)} ${Actor.Attributes['name']}`)
+  heard = []
+  const note = (event: DockerEvent) => {
+    heard.push(event)
+    told.push(`${event.Action} ${event.Actor.ID.slice(0, 14)} ${event.Actor.Attributes['name']}`)
+  }
   events.subscribe(note, new AbortController().signal)
   runs = []
   const log = createLogger({ name: 'test', clock: systemClock, write: () => undefined })
@@ -136,6 +140,28 @@ test('events name the image by its id, and the name that they are about', async 
   ])
 })
 
+test('a built image is told of before it has a name, with its labels, until it is deleted', async () => {
+  const body = tar({ Dockerfile: 'FROM scratch\nLABEL who=me name=x' })
+  await readText(await engine.request('POST', '/build?t=app', { body }))
+  const { id } = await images.resolve('app')
+  await engine.text('DELETE', '/images/app')
+  const labels = { who: 'me' }
+  expect(heard.map(({ Action, id: of, Actor }) => [Action, of, Actor.Attributes])).toEqual([
+    ['create', id, { ...labels, name: id }],
+    ['tag', id, { ...labels, name: 'app:latest' }],
+    ['untag', id, { ...labels, name: id }],
+    ['delete', id, { name: id }],
+  ])
+})
+
+test('the limits of a build are those of every RUN', async () => {
+  await imported({ repo: 'base' })
+  const body = tar({ Dockerfile: 'FROM base\nRUN x' })
+  const ulimits = encodeURIComponent('[{"Name":"nofile","Soft":5,"Hard":6}]')
+  await readText(await engine.request('POST', `/build?shmsize=65536&ulimits=${ulimits}`, { body }))
+  expect(runs[0]?.limits).toEqual({ shmSizeBytes: 65_536, ulimits: [{ name: 'nofile', soft: 5, hard: 6 }] })
+})
+
 test('a build hears of hosts and cache sources, and tells of its own tag', async () => {
   await imported({ repo: 'base' })
   const build = async (query: string) => {
@@ -171,6 +197,9 @@ test.each([
   '/build?labels="x"',
   '/build?labels={"A":"%5Cu0000"}',
   '/build?cachefrom={}',
+  '/build?shmsize=-1',
+  '/build?ulimits=[{"Name":"nofile"}]',
+  '/build?ulimits=[{"Name":"x;reboot","Soft":1,"Hard":1}]',
 ])('POST %s is the client’s mistake', async (path) => {
   await expect(engine.text('POST', path)).rejects.toMatchObject({ status: 400 })
 })
@@ -179,8 +208,6 @@ test.each([
   ['memory=1000000', 'memory'],
   ['cpusetcpus=0', 'cpusetcpus'],
   ['cgroupparent=x', 'cgroupparent'],
-  ['shmsize=100', 'shmsize'],
-  ['ulimits=[{"Name":"nofile"}]', 'ulimits'],
   ['squash=1', 'squash'],
   ['securityopt=["x"]', 'securityopt'],
 ])('a build with %s is refused', async (query, option) => {

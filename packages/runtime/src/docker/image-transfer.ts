@@ -26,6 +26,7 @@ import { authShape } from './body-shape.ts'
 import { badParameter, DockerError, notFound, serverError } from '@dinghy/shared/docker/errors'
 import { messageOf } from '@dinghy/shared/api/message-of'
 import { referenceOr400 } from './images.ts'
+import { publishImage, publishTransfer } from './image-events.ts'
 import { JsonStream } from './json-stream.ts'
 import type { DockerRequest } from './request.ts'
 import type { Router } from './router.ts'
@@ -65,7 +66,7 @@ export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): vo
         await asDockerError(() =>
           pushImage(images, image, reference, credentials, (progress) => stream.send(progress), signal),
         )
-        events.publish('image', 'push', familiarName(reference), { name: familiarRepository(reference) })
+        publishTransfer(events, 'push', reference, image)
       }
     })
   })
@@ -73,7 +74,7 @@ export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): vo
   const save = async (names: string[], { signal }: DockerRequest, reply: FastifyReply): Promise<void> => {
     if (names.length === 0) throw badParameter('no image names were given')
     const saved = await imagesToSave(images, names)
-    for (const { image } of saved) events.publish('image', 'save', image.id, { name: image.id })
+    for (const { image } of saved) publishImage(events, 'save', image)
     await reply.type('application/x-tar').send(saveImages(images, saved, signal))
   }
   router.add('GET', '/images/get', (request, reply) => {
@@ -89,7 +90,7 @@ export function imageTransferRoutes(router: Router, deps: ImageTransferDeps): vo
     await stream.run(async () => {
       const { stream: archive, signal } = request
       for (const { id, text } of await orBadArchive(loadImages(images, archive, signal), signal)) {
-        events.publish('image', 'load', id, { name: id })
+        publishImage(events, 'load', await images.resolve(id))
         stream.send({ stream: text })
       }
     })
@@ -122,8 +123,7 @@ async function pull(
     await asDockerError(async () => {
       await deps.source[method](reference, options, (progress) => stream.send(progress), signal)
     })
-    const name = familiarName(withDefaultTag(reference))
-    deps.events.publish('image', 'pull', name, { name: familiarRepository(reference) })
+    publishTransfer(deps.events, 'pull', reference, await deps.images.find(familiarName(withDefaultTag(reference))))
   })
 }
 
@@ -150,7 +150,7 @@ async function importFrom(
       return orBadArchive(importImage(images, tar, { ...options, message, config }, signal), signal)
     })
     if (reference) await images.tag(id, reference)
-    events.publish('image', 'import', id, { name: id })
+    publishImage(events, 'import', await images.resolve(id))
     stream.send({ status: id })
   })
 }

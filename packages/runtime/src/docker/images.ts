@@ -11,13 +11,7 @@ import { chainIds } from '@dinghy/images/layers/chain-id'
 import { patternExpression } from '@dinghy/shared/docker/dockerignore'
 import type { ImageSource } from '@dinghy/images/image-source'
 import type { Image, ImageStore } from '@dinghy/images/store/image-store'
-import {
-  familiarName,
-  familiarRepository,
-  InvalidReferenceError,
-  parseReference,
-  withDefaultTag,
-} from '@dinghy/shared/docker/reference'
+import { familiarRepository, InvalidReferenceError, parseReference } from '@dinghy/shared/docker/reference'
 import type { Reference } from '@dinghy/shared/docker/reference'
 import { booleanFilter } from './boolean-filter.ts'
 import { badParameter, serverError } from '@dinghy/shared/docker/errors'
@@ -27,6 +21,7 @@ import { labelsMatch, parseFilters } from '../filters.ts'
 import { imageInspect, imageSummary } from './image-json.ts'
 import type { DockerRequest } from './request.ts'
 import type { Router } from './router.ts'
+import { publishDeleted, publishImage, publishTag } from './image-events.ts'
 import { isTrue, sendEmpty, sendJson } from './request.ts'
 import { parseTimestamp } from './image-time.ts'
 
@@ -92,7 +87,7 @@ export function imageRoutes(router: Router, deps: ImageRouteDeps): void {
     const tag = query.get('tag') ?? ''
     const reference = referenceOr400((query.get('repo') ?? '') + (tag === '' ? '' : `:${tag}`))
     await images.tag(image.id, reference)
-    events.publish('image', 'tag', image.id, { name: familiarName(withDefaultTag(reference)) })
+    publishTag(events, image, reference)
     sendEmpty(reply, 201)
   })
 
@@ -151,16 +146,16 @@ async function carryOut(
   const inUse = new Set(imageUsers(deps).map(({ imageId }) => imageId))
   for (const action of actions) {
     if ('untag' in action) {
-      const { id } = await images.resolve(action.untag)
+      const image = await images.resolve(action.untag)
       await images.untag(parseReference(action.untag))
-      events.publish('image', 'untag', id, { name: id })
+      publishImage(events, 'untag', image)
       records.push({ Untagged: action.untag })
       continue
     }
     const { id, config } = action.delete
     const { layers, size } = await images.remove(id, { keepLayers: inUse.has(id) })
     freed += size
-    events.publish('image', 'delete', id, { name: id })
+    publishDeleted(events, id)
     records.push({ Deleted: id })
     const chain = chainIds(config.rootfs.diff_ids)
     const gone = config.rootfs.diff_ids.flatMap((diffId, index) =>

@@ -34,14 +34,12 @@ import type {
   PersistentVolumeClaim,
   Pod,
   PodDisruptionBudget,
-  PodTemplate,
   PriorityClass,
   PriorityLevelConfiguration,
   ReplicaSet,
   ReplicationController,
   ResourceQuota,
   Role,
-  RoleBinding,
   RuntimeClass,
   Secret,
   Service,
@@ -97,7 +95,6 @@ function define<T extends KubernetesObject>(
 }
 
 export const Pods = define<Pod>('', 'v1', 'Pod', 'pods')
-export const PodTemplates = define<PodTemplate>('', 'v1', 'PodTemplate', 'podtemplates')
 export const Nodes = define<Node>('', 'v1', 'Node', 'nodes', 'cluster')
 export const Namespaces = define<Namespace>('', 'v1', 'Namespace', 'namespaces', 'cluster')
 export const Services = define<Service>('', 'v1', 'Service', 'services')
@@ -176,7 +173,6 @@ export const RuntimeClasses = define<RuntimeClass>('node.k8s.io', 'v1', 'Runtime
 
 const rbacGroup = 'rbac.authorization.k8s.io'
 export const Roles = define<Role>(rbacGroup, 'v1', 'Role', 'roles')
-export const RoleBindings = define<RoleBinding>(rbacGroup, 'v1', 'RoleBinding', 'rolebindings')
 export const ClusterRoles = define<ClusterRole>(rbacGroup, 'v1', 'ClusterRole', 'clusterroles', 'cluster')
 export const ClusterRoleBindings = define<ClusterRoleBinding>(
   rbacGroup,

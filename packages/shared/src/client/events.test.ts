@@ -6,7 +6,7 @@ import type { ConfigMap } from '../api/types.ts'
 import { ApiClient } from './api-client.ts'
 import { withCause } from './causality.ts'
 import { EventRecorder } from './events.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from './stderr-logger.ts'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 
 let server: TinyApiServer

@@ -14,7 +14,7 @@ import type { Draft, Event, KubernetesObject } from '../api/types.ts'
 import type { ApiClient } from './api-client.ts'
 import { Backoff } from './backoff.ts'
 import { EventCorrelator, type EventFacts } from './event-correlator.ts'
-import { stderrLogger, type Logger } from './logger.ts'
+import { stderrLogger, type Logger } from './stderr-logger.ts'
 
 export type EventType = 'Normal' | 'Warning'
 

@@ -6,7 +6,7 @@ import { parseLabelSelector } from '../api/selectors.ts'
 import type { ConfigMap } from '../api/types.ts'
 import { ApiClient } from './api-client.ts'
 import { Informer, Informers, type Change } from './informer.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from './stderr-logger.ts'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 
 const quiet: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -65,6 +65,28 @@ test('lists, then follows', async () => {
   expect(informer.lister.list().map(keyOf)).toEqual(['default/a'])
 })
 
+test('a beginning that was cut off is not taken for all that there is', async () => {
+  for (const name of ['a', 'b']) server.put(ConfigMaps, settings(name))
+  server.cutBeginnings = 1
+  const { informer, heard } = started()
+  await until(() => server.requests.length > 0)
+  await until(() => informer.hasSynced())
+  expect(heard).toEqual(['added a@1', 'added b@2'])
+  expect(server.requests).toHaveLength(2)
+})
+
+test('from a server whose watches do not begin with what there is, it takes a list first', async () => {
+  server.servesWatchLists = false
+  server.put(ConfigMaps, settings('a'))
+  const { informer, heard } = started()
+  await informer.synced()
+  await until(() => server.watchers === 1)
+  server.put(ConfigMaps, settings('b'))
+  await until(() => heard.length === 2)
+  expect(heard).toEqual(['added a@1', 'added b@2'])
+  expect(server.requests.map(({ query }) => query.has('watch'))).toEqual([true, false, true])
+})
+
 test('handlers find the change already in the lister, and the previous object beside it', async () => {
   server.put(ConfigMaps, settings('a', { x: '1' }))
   const { informer } = started()
@@ -101,7 +123,7 @@ describe('nothing is lost or told twice', () => {
     server.put(ConfigMaps, settings('b'))
     await until(() => heard.length === 2)
     expect(heard).toEqual(['added a@1', 'added b@2'])
-    expect(server.requests.filter(({ query }) => !query.has('watch'))).toHaveLength(1)
+    expect(server.requests.filter(({ query }) => query.has('sendInitialEvents'))).toHaveLength(1)
   })
 
   test('when the server restarts', async () => {
@@ -151,7 +173,7 @@ describe('nothing is lost or told twice', () => {
     server.breakWatches()
     server.put(ConfigMaps, settings('b'))
     await until(() => heard.length === 2)
-    expect(server.requests.filter(({ query }) => !query.has('watch'))).toHaveLength(1)
+    expect(server.requests.filter(({ query }) => query.has('sendInitialEvents'))).toHaveLength(1)
   })
 })
 
@@ -238,5 +260,6 @@ test('watches by another connection when it is told to, and misses nothing', asy
   server.put(ConfigMaps, settings('b'))
   await until(() => heard.length === 2)
   expect(heard).toEqual(['added a@1', 'added b@2'])
-  expect(watches().map(({ query }) => query.get('resourceVersion'))).toEqual(['1', '1'])
+  // The first begins with all that there is, the second where the first was.
+  expect(watches().map(({ query }) => query.get('resourceVersion'))).toEqual([null, '1'])
 })

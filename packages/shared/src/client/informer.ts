@@ -12,7 +12,7 @@ import type { Resource } from '../api/resources.ts'
 import type { KubernetesObject, WatchEvent } from '../api/types.ts'
 import type { ApiClient } from './api-client.ts'
 import { Lister, type IndexFunction } from './lister.ts'
-import { stderrLogger, type Logger } from './logger.ts'
+import { stderrLogger, type Logger } from './stderr-logger.ts'
 import { Reflector, type Selection } from './reflector.ts'
 
 export interface Change<T> {

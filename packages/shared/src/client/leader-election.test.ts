@@ -3,7 +3,7 @@ import { FakeClock } from '../api/clock.ts'
 import { Leases } from '../api/resources.ts'
 import { ApiClient } from './api-client.ts'
 import { runWithLease } from './leader-election.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from './stderr-logger.ts'
 import { TinyApiServer } from '@dinghy/testing/tiny-api-server'
 
 const quiet: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }

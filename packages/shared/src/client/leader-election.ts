@@ -17,7 +17,7 @@ import type { Clock } from '../api/clock.ts'
 import type { Lease } from '../api/types.ts'
 import type { ApiClient } from './api-client.ts'
 import { Backoff } from './backoff.ts'
-import { stderrLogger, type Logger } from './logger.ts'
+import { stderrLogger, type Logger } from './stderr-logger.ts'
 
 export interface LeaseOptions {
   client: ApiClient

@@ -1,12 +1,13 @@
 /**
- * Reflector: keeps a copy of one resource up to date by list + watch.
+ * Reflector: keeps a copy of one resource up to date by one request, a watch that begins with all that there is.
  *
- *        ┌────────► list ──────► replace(all, R) ──┐
- *        │                                         ▼
- *   410 Expired                        watch from R: apply(event), R = its revision ◄──┐
- *        │                                         │                                   │
- *        └──────────────── error ◄─────────────────┴── the connection ends or breaks ──┘
+ *        ┌───► watch from the beginning: replace(all, R) ──┐
+ *        │                                                 ▼ the same stream
+ *   410 Expired                                apply(event), R = its revision ◄── watch from R ──┐
+ *        │                                                 │                                     │
+ *        └────────────────────── error ◄───────────────────┴─── the connection ends or breaks ───┘
  *
+ * Where the server knows no such watch (sendInitialEvents, Kubernetes' WatchList), it is a list and a watch from there.
  * The sink may rely on: no event is lost and none is delivered twice, because a watch always resumes at the revision
  * of the last event (bookmarks move that revision along while nothing of interest happens). When the server no longer
  * remembers the revision, everything is listed anew and the sink works out what changed meanwhile.
@@ -15,11 +16,12 @@
 
 import type { Clock } from '../api/clock.ts'
 import { StatusError, hasReason } from '../api/errors.ts'
+import { keyOf } from '../api/keys.ts'
 import type { Resource } from '../api/resources.ts'
 import type { KubernetesObject, WatchEvent } from '../api/types.ts'
 import type { ApiClient } from './api-client.ts'
 import { Backoff } from './backoff.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from './stderr-logger.ts'
 
 export interface ReflectorSink<T> {
   /** The complete state at `revision`. */
@@ -35,6 +37,9 @@ export interface Selection {
   metadataOnly?: boolean
 }
 
+/** Of the bookmark that ends the beginning. */
+const endAnnotation = 'k8s.io/initial-events-end'
+
 /** How long the server keeps one watch open: random in this range, so that watches do not all end together. */
 const watchSeconds = { least: 300, most: 600 }
 
@@ -47,8 +52,9 @@ export class Reflector<T extends KubernetesObject> {
   readonly #clock: Clock
   readonly #backoff: Backoff
   #connection = new AbortController()
-  /** The last revision that the sink has seen; undefined means "list first". */
+  /** The last revision that the sink has seen; undefined means "from the beginning". */
   #revision: string | undefined
+  #listsFirst = false
 
   constructor(options: {
     client: ApiClient
@@ -83,7 +89,7 @@ export class Reflector<T extends KubernetesObject> {
       if (this.#connection.signal.aborted) this.#connection = new AbortController()
       const connected = AbortSignal.any([signal, this.#connection.signal])
       try {
-        if (this.#revision === undefined) await this.#list(connected)
+        if (this.#revision === undefined && this.#listsFirst) await this.#list(connected)
         if (await this.#watch(connected)) continue
         // Ended without a single event: a server that does this at once must not be asked in a busy loop.
         await this.#backoff.wait(connected)
@@ -105,15 +111,25 @@ export class Reflector<T extends KubernetesObject> {
     const { least, most } = watchSeconds
     const options = {
       ...this.#selection,
-      ...(this.#revision === undefined ? {} : { resourceVersion: this.#revision }),
+      ...(this.#revision === undefined ? fromTheBeginning : { resourceVersion: this.#revision }),
       allowWatchBookmarks: true,
       timeoutSeconds: Math.round(least + Math.random() * (most - least)),
     }
     let arrived = false
+    let beginning = this.#revision === undefined ? new Map<string, T>() : undefined
     for await (const event of this.#client.watch(this.#resource, options, signal)) {
-      if (event.type !== 'BOOKMARK') this.#sink.apply(event)
-      this.#revision = event.object.metadata.resourceVersion
+      const { type, object } = event
+      const { resourceVersion, annotations } = object.metadata
+      if (beginning && annotations?.[endAnnotation] !== 'true') {
+        if (type === 'DELETED') beginning.delete(keyOf(object))
+        else if (type !== 'BOOKMARK') beginning.set(keyOf(object), object)
+        continue
+      }
+      if (beginning) this.#sink.replace([...beginning.values()], resourceVersion)
+      else if (type !== 'BOOKMARK') this.#sink.apply(event)
+      beginning = undefined
       arrived = true
+      this.#revision = resourceVersion
       this.#backoff.reset()
     }
     return arrived
@@ -121,6 +137,10 @@ export class Reflector<T extends KubernetesObject> {
 
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
     const kind = this.#resource.plural
+    if (this.#revision === undefined && !this.#listsFirst && hasReason(error, 'Invalid', 'BadRequest')) {
+      this.#listsFirst = true
+      return
+    }
     if (isRevisionUnknown(error)) {
       this.#log.info({ kind, revision: this.#revision }, 'the server no longer has this revision: listing again')
       this.#revision = undefined
@@ -136,6 +156,8 @@ export class Reflector<T extends KubernetesObject> {
     }
   }
 }
+
+const fromTheBeginning = { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' } as const
 
 /** Too old (compacted away), or newer than anything the server has: its database was replaced. */
 function isRevisionUnknown(error: unknown): boolean {

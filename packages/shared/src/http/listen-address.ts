@@ -18,7 +18,7 @@ export interface ServerTls extends SecureContextOptions {
 
 export type ListenAddress =
   | { host: string; port: number; tls?: ServerTls | undefined }
-  | { socketPath: string; mode?: number }
+  | { socketPath: string; mode?: number; tls?: ServerTls | undefined }
 
 /** Where a server listens in the end: port 0 has become a port. */
 export interface Listening {

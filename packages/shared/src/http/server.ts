@@ -194,7 +194,7 @@ export class HttpServer {
     listener.on('clientError', refuseGarbage)
     listener.on('connection', (socket: Socket) => {
       // What a socket says of itself does not tell: once it is closed, a TCP connection has no address either.
-      if (typeof listener.address() === 'string') ofUnixSockets.add(socket)
+      if (typeof listener.address() === 'string' && !tls) ofUnixSockets.add(socket)
       this.#connections.add(socket)
       socket.once('close', () => this.#connections.delete(socket))
     })
@@ -208,7 +208,10 @@ export class HttpServer {
 
 const ofUnixSockets = new WeakSet<Socket>()
 
-/** Whether the connection of a request was made by way of the file system, whose modes have said who may. */
+/**
+ * Whether the connection of a request was made by way of the file system, whose modes have said who may. Where such a
+ * socket speaks TLS, certificates say it.
+ */
 export function isFromUnixSocket(socket: Socket): boolean {
   return ofUnixSockets.has(socket)
 }

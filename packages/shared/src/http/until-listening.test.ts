@@ -1,8 +1,9 @@
+import { setMaxListeners } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { type Clock, systemClock } from '../api/clock.ts'
 import { untilListening } from './until-listening.ts'
 
@@ -38,6 +39,17 @@ test('waits for a server with growing pauses, and all who wait share them', asyn
   expect(clock.pauses.slice(0, 3)).toEqual(alone)
   serve(path)
   await Promise.all(waits)
+})
+
+test('many may wait: that is no leak', async () => {
+  const warning = vi.spyOn(process, 'emitWarning')
+  onTestFinished(() => warning.mockRestore())
+  const [path, stop] = [temporaryPath(), new AbortController()]
+  setMaxListeners(0, stop.signal)
+  const waits = Array.from({ length: 20 }, () => untilListening({ path }, counting(), stop.signal))
+  serve(path)
+  await Promise.all(waits)
+  expect(warning).not.toHaveBeenCalled()
 })
 
 test('a server that is there is not waited for, and one that goes is waited for again', async () => {

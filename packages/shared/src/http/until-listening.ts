@@ -4,6 +4,7 @@
  * for the same server in this process share these looks, however many informers they are.
  */
 
+import { setMaxListeners } from 'node:events'
 import { connect, type NetConnectOpts } from 'node:net'
 import type { Clock } from '../api/clock.ts'
 
@@ -43,6 +44,8 @@ export async function untilListening(address: NetConnectOpts, clock: Clock, sign
 
 function startWait(key: string, address: NetConnectOpts, clock: Clock): Wait {
   const over = new AbortController()
+  // One for each informer that waits.
+  setMaxListeners(0, over.signal)
   const wait = { waiting: 0, over, listening: look(address, clock, over.signal) }
   waits.set(key, wait)
   return wait

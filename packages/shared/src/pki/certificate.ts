@@ -114,7 +114,7 @@ export function publicKeyOf(certificatePem: string): Buffer {
   return derOf(createPublicKey(certificatePem))
 }
 
-export function pemOf(type: string, der: Buffer): string {
+function pemOf(type: string, der: Buffer): string {
   const lines = der.toString('base64').match(/.{1,64}/g) ?? []
   return `-----BEGIN ${type}-----\n${lines.join('\n')}\n-----END ${type}-----\n`
 }

@@ -27,6 +27,33 @@ export interface Sample {
 /** Upstream's default buckets for latencies, in seconds. */
 const latencyBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
+/** How the latencies of one set of labels are distributed, in seconds. */
+export class Distribution {
+  sum = 0
+  count = 0
+  readonly #within = latencyBuckets.map(() => 0)
+
+  observe(seconds: number): void {
+    this.sum += seconds
+    this.count++
+    const bucket = latencyBuckets.findIndex((limit) => seconds <= limit)
+    if (bucket >= 0) this.#within[bucket] = (this.#within[bucket] ?? 0) + 1
+  }
+
+  /** As Prometheus wants it: each bucket holds those below it, too. */
+  samples(name: string, labels: Sample['labels']): (Sample & { metricName: string })[] {
+    let below = 0
+    const buckets = latencyBuckets.map((limit, i) => ({ le: limit, value: (below += this.#within[i] ?? 0) }))
+    return [
+      ...[...buckets, { le: '+Inf', value: this.count }].map(({ le, value }) => {
+        return { metricName: `${name}_bucket`, labels: { ...labels, le }, value }
+      }),
+      { metricName: `${name}_sum`, ...(labels ? { labels } : {}), value: this.sum },
+      { metricName: `${name}_count`, ...(labels ? { labels } : {}), value: this.count },
+    ]
+  }
+}
+
 export class Metrics {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE
   readonly #registry: RegistryType = new Registry()
@@ -67,6 +94,19 @@ export class Metrics {
           metric.inc(labels, one)
       },
     })
+  }
+
+  /** A histogram of latencies in seconds, whose distributions are counted elsewhere. */
+  observedHistogram(
+    name: string,
+    help: string,
+    read: () => { labels: Sample['labels']; distribution: Distribution }[],
+  ): void {
+    const get = () => {
+      const values = read().flatMap(({ labels, distribution }) => distribution.samples(name, labels))
+      return Promise.resolve({ name, help, type: 'histogram', values, aggregator: 'sum' })
+    }
+    this.#registry.registerMetric({ name, help, get } as unknown as HistogramType)
   }
 
   /** Everything, as `contentType`. */

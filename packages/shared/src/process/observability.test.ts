@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest'
 import { FakeClock } from '../api/clock.ts'
 import { Health, healthText } from './health.ts'
 import { createLogger, writeLine } from './logger.ts'
-import { Metrics } from './metrics.ts'
+import { Distribution, Metrics } from './metrics.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
 
 describe('logger', () => {
@@ -131,6 +131,19 @@ test('metrics in the text format', async () => {
     'latency_seconds_count 3',
   ])
   expect(() => metrics.counter('pods', 'again')).toThrow('already been registered')
+})
+
+test('a histogram that is counted elsewhere reads as one of prom-client does', async () => {
+  const [own, theirs] = [new Metrics(), new Metrics()]
+  const distribution = new Distribution()
+  const histogram = theirs.histogram('latency_seconds', 'Latency.', { labelNames: ['verb'] })
+  own.observedHistogram('latency_seconds', 'Latency.', () => [{ labels: { verb: 'get' }, distribution }])
+  for (const seconds of [0.0005, 0.001, 0.03, 0.03, 4, 60]) {
+    distribution.observe(seconds)
+    histogram.observe({ verb: 'get' }, seconds)
+  }
+  const sorted = (text: string) => text.replaceAll(/\{(.*)\}/g, (_, labels: string) => labels.split(',').sort().join())
+  expect(sorted(await own.text())).toBe(sorted(await theirs.text()))
 })
 
 test('the run file appears whole, is replaced whole, and leaves nothing behind', () => {

@@ -13,7 +13,7 @@ export type RunScript = typeof runScript
 const directories = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/local/sbin', '/usr/sbin', '/sbin']
 
 /** Their messages are read, so they have to be in English. */
-const environment = { PATH: directories.join(':'), LC_ALL: 'C' }
+export const toolEnvironment = { PATH: directories.join(':'), LC_ALL: 'C' }
 
 export function hasTool(name: string): boolean {
   return directories.some((directory) => existsSync(join(directory, name)))
@@ -21,7 +21,7 @@ export function hasTool(name: string): boolean {
 
 /** Resolves to what the script wrote to standard error, and its exit code. */
 export async function runScript(script: string, directory = '/'): Promise<{ code: number | null; stderr: string }> {
-  const child = spawn('/bin/sh', ['-s'], { cwd: directory, env: environment, stdio: ['pipe', 'ignore', 'pipe'] })
+  const child = spawn('/bin/sh', ['-s'], { cwd: directory, env: toolEnvironment, stdio: ['pipe', 'ignore', 'pipe'] })
   const ended = once(child, 'close') as Promise<[number | null]>
   // It ended before it had read everything; its exit code says why.
   child.stdin.on('error', () => undefined)

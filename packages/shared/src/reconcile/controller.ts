@@ -20,7 +20,7 @@ import type { KubernetesObject } from '../api/types.ts'
 import type { ApiClient } from '../client/api-client.ts'
 import { withCause } from '../client/causality.ts'
 import type { Change } from '../client/informer.ts'
-import type { Logger } from '../client/logger.ts'
+import type { Logger } from '../client/stderr-logger.ts'
 import { debugQueues, type QueuedKey } from './gate.ts'
 import { WorkQueue } from './work-queue.ts'
 

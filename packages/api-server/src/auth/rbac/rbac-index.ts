@@ -149,7 +149,7 @@ export class RbacIndex {
   }
 }
 
-export function roleNotFound({ kind, name }: RoleReference): string {
+function roleNotFound({ kind, name }: RoleReference): string {
   return `${kind.toLowerCase()}.rbac.authorization.k8s.io ${JSON.stringify(name)} not found`
 }
 

@@ -13,6 +13,7 @@ import {
   isQualifiedName,
 } from '@dinghy/shared/api/names'
 import type { Service, ServicePort, ServiceSpec } from '@dinghy/shared/api/types'
+import { needsHealthCheck } from '../service-type.ts'
 import { labels, named, oneOf, portNumberOrName, requiredOneOf } from './checks.ts'
 import { notCidr, parseCidr } from './cidr.ts'
 import { notSpecial } from './endpoints.ts'
@@ -277,10 +278,6 @@ function validateTrafficPolicies(spec: ServiceSpec): FieldError[] {
       : requiredOneOf('spec.internalTrafficPolicy', internalTrafficPolicy, policies)),
   )
   return [...errors, ...oneOf('spec.trafficDistribution', spec.trafficDistribution, ['PreferClose'])]
-}
-
-function needsHealthCheck({ type, externalTrafficPolicy }: ServiceSpec): boolean {
-  return type === 'LoadBalancer' && externalTrafficPolicy === 'Local'
 }
 
 /** Clients remember a Service's address; it changes only with a type that has none. */

@@ -23,7 +23,7 @@ function start(script: string, options: Partial<Parameters<typeof startExec>[3]>
 }
 
 test('a command has its variables, both outputs, no input and an exit code, and leaves no file', async () => {
-  const script = 'cat; echo "$given1"; echo oh >&2; exit 4'
+  const script = `cat; cat '${runDir}'/*; echo "$given1"; echo oh >&2; exit 4`
   const { stdin, stdout, stderr, exited } = start(script, { variables: { given1: "it's\ntwo" } })
   expect(stdin).toBeUndefined()
   const [out, error, code] = await Promise.all([text(stdout), stderr && text(stderr), exited])

@@ -2,7 +2,7 @@
  * `docker exec`: a process that joins the namespaces of a running container, sheds its privileges and changes into the
  * container's root. It is the runtime's child and talks to it over pipes.
  *
- *   spare shell ─► nsenter ─► setpriv ─► sh ┄fork┄► env ─► nsenter ─► the program
+ *   spare shell ─► nsenter ─► setpriv ─► sh ┄fork┄► env ─► unshare ─► the program
  *   machine        toolbox    sheds          in the pid    the container's
  *                  is root    privileges     namespace     root and user
  *
@@ -146,13 +146,16 @@ export function startExec(
   const words = tty ? makeTerminal(['sh', '-c', prepare, 'sh', ...command], options.consoleSize) : command
   // A terminal never ends. `script` would turn the end of its input into a character.
   const hasInput = options.stdin || tty
+  const file = join(runDir, `exec-${randomHex(16)}`)
   const script = [
     ...(hasInput ? [] : ['exec </dev/null']),
     ...exportLines(variables),
     `set -- ${words.map(quote).join(' ')}`,
-    `${tty ? 'exec "$@"' : prepare}\n`,
+    // What is in braces is read before any of it is done. From then on no variable of the program is in a file.
+    `{ : >${quote(file)}`,
+    tty ? 'exec "$@"' : prepare,
+    '}\n',
   ]
-  const file = join(runDir, `exec-${randomHex(16)}`)
   const { process: child, stdin, stdout, stderr } = shells.run(file, script.join('\n'))
   shells.refill()
   if (child.pid === undefined) throw serverError('no shell can be started')

@@ -57,9 +57,9 @@ exec 9>&2 2>/dev/null
   # From here on our root directory is the toolbox, and our working directory, which cannot be reached from there,
   # ROOTFS. For the root of the namespace to change, pivot_root has to be called by somebody whose root that is. A
   # shell whose working directory has no name says so at its start: that is not the reason of a failure.
-  exec nsenter --root="$tools" --wd=. sh -c '
+  exec unshare --root="$tools" --wd=. sh -c '
     exec 2>&6 6>&-
-    nsenter --root="$1" --wd=. pivot_root . . 8>&- 9>&- || exit 125
+    unshare --root="$1" --wd=. pivot_root . . 8>&- 9>&- || exit 125
     umount -n -c -l . 8>&- 9>&- || exit 125
     echo "$2 $3" >&8
     shift 3

@@ -243,7 +243,7 @@ test('ulimits', () => {
   expect(limitCommand([{ name: 'nofile', soft: 10, hard: -1 }])).toEqual(['prlimit', '--nofile=10:unlimited', '--'])
 })
 
-const tools = { setpriv: '/bin/setpriv', env: '/bin/env', envSplits: true, nsenter: '/bin/nsenter' }
+const tools = { setpriv: '/bin/setpriv', env: '/bin/env', envSplits: true, unshare: '/bin/unshare' }
 const identity = { uid: 1000, gid: 100, groups: [7, 8], home: '/' }
 function drop(change: Partial<ProcessSpec>, hasEnv = true) {
   return dropCommand(
@@ -272,9 +272,9 @@ test('privileges are shed first, then comes the environment, then the root direc
     '-i',
     '-S',
     '-- ${given1} ${given2}',
-    '/bin/nsenter',
+    '/bin/unshare',
     '--root=.',
-    '--wdns=/app',
+    '--wd=/app',
     '--setuid=1000',
     '--',
     'node',
@@ -292,7 +292,7 @@ test('variables of the dynamic loader reach the program only', () => {
   const { words: command, variables } = drop({ env: ['LD_PRELOAD=/x.so', 'PATH=/bin'] })
   expect(variables).toEqual({ given1: 'PATH=/bin' })
   expect(command.indexOf('LD_PRELOAD=/x.so')).toBe(command.indexOf('/usr/bin/env') + 1)
-  expect(command.indexOf('/usr/bin/env')).toBeGreaterThan(command.indexOf('/bin/nsenter'))
+  expect(command.indexOf('/usr/bin/env')).toBeGreaterThan(command.indexOf('/bin/unshare'))
   expect(() => drop({ env: ['LD_PRELOAD=/x.so'] }, false)).toThrow('need an /usr/bin/env in the image')
 })
 

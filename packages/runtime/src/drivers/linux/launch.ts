@@ -161,7 +161,7 @@ export interface Tools {
   env: string
   /** See canSplit() of environment.ts. */
   envSplits: boolean
-  nsenter: string
+  unshare: string
   /** All that the toolbox holds. */
   last: string[]
 }
@@ -209,9 +209,9 @@ export function dropCommand(
     '--',
     ...afterDrop,
     ...environmentCommand(others.length, tools.env, tools.envSplits),
-    tools.nsenter,
+    tools.unshare,
     '--root=.',
-    `--wdns=${spec.cwd}`,
+    `--wd=${spec.cwd}`,
     `--setuid=${identity.uid}`,
     '--',
     ...(own.length > 0 ? ['/usr/bin/env', ...own] : []),

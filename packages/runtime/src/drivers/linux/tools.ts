@@ -10,9 +10,9 @@ import type { Tools } from './launch.ts'
 import { toolsPath } from '../../tool-environment.ts'
 
 /** Those of the last steps of a start or an exec, which are done from copies of them (toolbox.ts). A shell first. */
-const lastTools = ['sh', 'nsenter', 'setpriv', 'env', 'umount', 'setsid', 'prlimit']
+const lastTools = ['sh', 'unshare', 'setpriv', 'env', 'umount', 'setsid', 'prlimit']
 /** Programs that a start needs; the error names what to install. */
-const requiredTools = ['unshare', 'mount', 'pivot_root', 'mkfifo', 'mknod', 'ldd', ...lastTools]
+const requiredTools = ['nsenter', 'mount', 'pivot_root', 'mkfifo', 'mknod', 'ldd', ...lastTools]
 /** Further ones in a user namespace; see nameLines() in launch.ts. */
 const nestedTools = ['hostname', 'domainname']
 
@@ -27,7 +27,7 @@ export function findTools(): Tools {
     setpriv: path('setpriv'),
     env,
     envSplits: canSplit(env),
-    nsenter: path('nsenter'),
+    unshare: path('unshare'),
     last: lastTools.map(path),
   }
 }

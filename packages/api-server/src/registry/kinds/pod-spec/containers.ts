@@ -94,11 +94,7 @@ const notForEphemeral = [
   'lifecycle',
 ] as const
 
-export function validateEphemeralContainers(
-  spec: PodSpec,
-  volumes: ReadonlyMap<string, Volume>,
-  path: string,
-): FieldError[] {
+function validateEphemeralContainers(spec: PodSpec, volumes: ReadonlyMap<string, Volume>, path: string): FieldError[] {
   const names = new Set([...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name))
   const seen = new Set(names)
   const detail = 'cannot be set for an Ephemeral Container'
