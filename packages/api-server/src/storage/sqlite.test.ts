@@ -267,12 +267,46 @@ describe('on disk', () => {
     disk.shift()?.(null)
     await turn()
     await turn()
-    expect(told).toEqual(['first'])
+    expect(told).toEqual(['first', 'conflict'])
     expect(slow.revision).toBe(1)
     disk.shift()?.(null)
     await turn()
-    expect(told).toEqual(['first', 'second', 'third', 'conflict'])
+    expect(told).toEqual(['first', 'conflict', 'second', 'third'])
     expect(await watch).toEqual(['ADDED /a/1 1', 'MODIFIED /a/1 2', 'ADDED /a/2 3'])
+    slow.close()
+    rmSync(dir, { recursive: true })
+  })
+
+  test('who lost is told before who came late, so that all of many who try again have their turn', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'dinghy-storage-'))
+    const turn = () => new Promise((resolve) => setImmediate(resolve))
+    const forceToDisk = (_file: number, done: (error: Error | null) => void) => {
+      void turn()
+        .then(turn)
+        .then(turn)
+        .then(turn)
+        .then(() => done(null))
+    }
+    const slow = new SqliteStorage({ path: join(dir, 'state.db'), clock, forceToDisk })
+    const attempts = new Map<string, number>()
+    const writer = async (name: string) => {
+      for (let number = 0; number < 20; number++) {
+        for (let attempt = 1, isOver = false; !isOver; attempt++) {
+          attempts.set(name, Math.max(attempts.get(name) ?? 0, attempt))
+          isOver = await slow.write([put('/a/1', slow.get('/a/1')?.revision ?? 0)]).then(
+            () => true,
+            () => false,
+          )
+        }
+        // As a client does, which sends its next request when it has read the answer.
+        await turn()
+        await turn()
+      }
+    }
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+    await Promise.all(names.map(writer))
+    expect(slow.revision).toBe(20 * names.length)
+    expect(Math.max(...attempts.values())).toBeLessThanOrEqual(names.length)
     slow.close()
     rmSync(dir, { recursive: true })
   })

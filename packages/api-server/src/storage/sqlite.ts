@@ -262,8 +262,20 @@ export class SqliteStorage implements Storage {
     for (const event of events) this.#recent.push(event)
     for (const watcher of this.#watchers) watcher.push(events, this.#revision)
     for (const { write, entries } of outcomes) write.resolve(entries)
-    for (const { write, conflict } of conflicts) write.reject(conflict)
+    // Those who lost come first, then those who have become late meanwhile: so who tries again wins in its turn.
+    for (const { write, conflict } of [...conflicts, ...this.#takeLate()]) write.reject(conflict)
     if (this.#queue.length > 0) setImmediate(this.#run)
+  }
+
+  /** What was queued while the disk was busy, and was made of a state that is no longer the present. */
+  #takeLate(): Commit['conflicts'] {
+    const late: Commit['conflicts'] = []
+    this.#queue = this.#queue.filter((write) => {
+      const conflict = findConflict(write.batch, (key) => this.#latest.get(key))
+      if (conflict) late.push({ write, conflict })
+      return conflict === undefined
+    })
+    return late
   }
 
   /**
