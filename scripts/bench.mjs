@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- --json] [-- start|cluster|runtime|api|network] [-- --trace]`: the numbers this project holds
- * itself to, each beside its limit, all measured in this one run. A benchmark, not a test: machines are noisy, so
- * nothing here fails a build.
+ * `npm run bench [-- --json] [-- start|cluster|runtime|api|network|ingress] [-- --trace]`: the numbers this project
+ * holds itself to, each beside its limit, all measured in this one run. A benchmark, not a test: machines are noisy,
+ * so nothing here fails a build.
  */
 
 import { prepare } from './bootstrap.mjs'
@@ -15,6 +15,7 @@ const suites = {
   runtime: './bench/runtime.mjs',
   api: './bench/api.mjs',
   network: './bench/network.mjs',
+  ingress: './bench/ingress.mjs',
 }
 
 // With --json only the result may stand on stdout.

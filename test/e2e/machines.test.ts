@@ -50,27 +50,26 @@ const deployment = {
   },
 }
 
-/** Links, routes, tables and mounts of this machine that a cluster could have made. */
-function leftovers(stateDir: string): string[] {
+/** Links, routes, tables and mounts of this machine that the cluster could have made. Others run beside it. */
+function leftovers({ slot, stateDir }: { slot: number; stateDir: string }): string[] {
   const out = (command: string, ...args: string[]) => spawnSync(command, args, { encoding: 'utf8' }).stdout ?? ''
   const links = out('ip', '-o', 'link')
     .split('\n')
     .flatMap((line) => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? [])
   const routes = out('ip', 'route', 'show', 'table', 'all')
     .split('\n')
-    .filter((line) => /dinghy|172\.30\./.test(line))
+    .filter((line) => new RegExp(`dinghy${slot}\\b|172\\.30\\.${slot}\\.`).test(line))
   const tables = out('nft', 'list', 'tables')
     .split('\n')
-    .filter((line) => /dinghy-\d/.test(line))
+    .filter((line) => line.endsWith(` dinghy-${slot}`))
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .filter((line) => line.includes(stateDir))
-  return [...links.filter((name) => name.startsWith('dinghy')), ...routes, ...tables, ...mounts]
+  return [...links.filter((name) => name === `dinghy${slot}`), ...routes, ...tables, ...mounts]
 }
 
 describe.skipIf(!canBe)('nodes that are machines (root, iproute2)', () => {
   const cluster = new Cluster(2)
-  const before = leftovers(cluster.stateDir)
   beforeAll(() => {
     cluster.up('--network', 'machines')
     const objects = [
@@ -259,8 +258,13 @@ describe.skipIf(!canBe)('nodes that are machines (root, iproute2)', () => {
   }, 240_000)
 
   test('nothing is left of it in the end', () => {
-    expect(leftovers(cluster.stateDir).length).toBeGreaterThan(before.length)
+    const { stateDir } = cluster
+    const { slot } = cluster.status()
+    const before = leftovers({ slot, stateDir })
+    expect(before).toContain(`dinghy${slot}`)
+    expect(before).toContain(`table ip dinghy-${slot}`)
+    expect(before.some((line) => line.includes(`${stateDir}/machines/`))).toBe(true)
     expect(cluster.dinghy('down', '--wipe').code).toBe(0)
-    expect(leftovers(cluster.stateDir)).toEqual(before)
+    expect(leftovers({ slot, stateDir })).toEqual([])
   })
 })

@@ -77,7 +77,7 @@ describe.each(['crun', 'runc'])('the oci driver with %s', (ociRuntime) => {
       ['nope', 127, 'exec: "nope": executable file not found in $PATH'],
       ['/etc', 126, 'exec: "/etc": is a directory: permission denied'],
     ])('what cannot be started: %s', async (program, code, message) => {
-      await expect(run([program])).rejects.toThrow(message)
+      await expect(run([program], {}, { Image: 'busybox' })).rejects.toThrow(message)
       const container = await start(serve)
       expect(await exec(container, [program])).toMatchObject({ text: expect.stringContaining(message) as string, code })
       await container.remove({ force: true })

@@ -35,6 +35,13 @@ export interface ServeOptions {
 
 const tenYearsSeconds = 3650 * 86_400
 
+/** Unlike any other process'. A random number for each request would cost more than all else about its headers. */
+function requestIds(): () => string {
+  const prefix = randomHex(20)
+  let count = 0
+  return () => prefix + (count++).toString(16).padStart(12, '0')
+}
+
 interface Parts {
   view: FullView
   backends: Backends
@@ -71,7 +78,7 @@ export class Serve implements Serving {
         forwarding: {
           pseudonym: `dinghy-${randomHex(8)}`,
           believesClients: this.#options.believesClients,
-          newId: () => randomHex(32),
+          newId: requestIds(),
         },
         idleTimeoutMs,
         logsAccess,

@@ -9,7 +9,9 @@ import { addressesOf } from './addresses.ts'
 import type { ClusterConfig } from './state-dir.ts'
 
 export function ingressFlags(config: Pick<ClusterConfig, 'network' | 'slot' | 'lowPorts'>): Record<string, string> {
-  const { slot, lowPorts = false } = config
+  const { slot, network } = config
+  // In a network that is the cluster's own everybody is its administrator.
+  const lowPorts = config.lowPorts === true || network === 'machines'
   const { ingress } = addressesOf(config)
   const listen = (low: number, high: number) => [
     ...(lowPorts ? [`${ingress}:${low}`, `127.0.0.1:${low}`] : [`${ingress}:${high}`]),

@@ -9,7 +9,7 @@ import { bold, cyan, dim, green, red } from '@dinghy/clients/command-line/colors
 import { exitWith, UsageError } from '@dinghy/clients/command-line/command'
 import { readRunFile } from '../supervisor/health.ts'
 import { statusOfRunning } from '../supervisor/control-client.ts'
-import { send } from '../supervisor/http.ts'
+import { onDebugServer, send } from '../supervisor/http.ts'
 import { clusterCommand, stateOf } from './cluster-command.ts'
 import type { RevisionSeen } from './history.ts'
 import { askAbout, type ObjectOptions, outputOption } from './object-history.ts'
@@ -57,12 +57,12 @@ async function run(options: ExplainOptions, word = ''): Promise<number> {
   const state = stateOf(options)
   const { components } = await statusOfRunning(state)
   const scheduler = components.find((component) => component.name === 'scheduler')
-  const debug = scheduler?.pid === undefined ? undefined : readRunFile(state.runFile('scheduler'), scheduler.pid)
+  const debug = scheduler?.pid === undefined ? undefined : readRunFile(state.runFile('scheduler'), scheduler.pid)?.debug
   if (debug === undefined) throw new Error('the scheduler is not running')
   const ask = async (at: string | undefined): Promise<ScheduleSeen> => {
     const query = new URLSearchParams({ namespace: options.namespace, name, ...(at === undefined ? {} : { at }) })
-    const url = `${debug}/debug/explain-schedule?${query}`
-    const { status, text } = await send({ method: 'GET', url, timeoutMs: answerWithinMs })
+    const question = onDebugServer(debug, `/debug/explain-schedule?${query}`)
+    const { status, text } = await send({ method: 'GET', ...question, timeoutMs: answerWithinMs })
     if (status !== 200) throw new Error(text.trim() || 'the scheduler is not there')
     return JSON.parse(text) as ScheduleSeen
   }

@@ -36,9 +36,14 @@ export interface BackendReceiver {
 export type Reach =
   /** No program has seen a byte of it. */
   | 'not-sent'
+  /** A kept connection was closed before anything was written to it. */
+  | 'not-begun'
   /** It was written to a kept connection that turned out to be closed: most likely not seen. */
   | 'stale'
   | 'sent'
+
+/** RFC 9110, section 9.2.2: sent twice they do what they do once. */
+export const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 export class CallError extends Error {
   override readonly name = 'CallError'

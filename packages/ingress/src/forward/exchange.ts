@@ -18,7 +18,13 @@ import type { Filter, Route, WeightedBackend } from '../routing/model.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import { redirectLocation, rewriteTarget } from '../routing/redirect.ts'
 import { readRequestPath, type RequestPath } from '../routing/request-path.ts'
-import type { BackendCall, BackendReceiver, BackendRequest, CallError } from './backend-call.ts'
+import {
+  type BackendCall,
+  type BackendReceiver,
+  type BackendRequest,
+  type CallError,
+  idempotent,
+} from './backend-call.ts'
 import { type Backends, chooseBackend } from './backends.ts'
 import type { ClientRequest } from './client-request.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -62,7 +68,6 @@ export interface ExchangeDeps {
 
 const mostAttempts = 4
 const mostTargetLength = 8 * 1024
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 export class Exchange implements BackendReceiver, Watched {
   movedAtMs: number
@@ -270,8 +275,7 @@ export class Exchange implements BackendReceiver, Watched {
     this.#letGo()
     const { method, body = 'none' } = this.#request ?? {}
     const isUnread = body === 'none' || !this.#isBodyBegun
-    const mayRepeat =
-      (error.reach === 'not-sent' && isUnread) || (error.reach === 'stale' && isUnread && idempotent.has(method ?? ''))
+    const mayRepeat = isUnread && error.reach !== 'sent' && (error.reach !== 'stale' || idempotent.has(method ?? ''))
     // It is another connection that is wanted after a stale one, not another endpoint.
     if (error.reach === 'not-sent' && endpoint) {
       endpoint.rest()

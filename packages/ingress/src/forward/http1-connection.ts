@@ -7,7 +7,14 @@
 
 import { connect, type Socket } from 'node:net'
 import type { Clock, Timer } from '@dinghy/shared/api/clock'
-import { type BackendCall, type BackendReceiver, type BackendRequest, CallError, type Reach } from './backend-call.ts'
+import {
+  type BackendCall,
+  type BackendReceiver,
+  type BackendRequest,
+  CallError,
+  idempotent,
+  type Reach,
+} from './backend-call.ts'
 import { type AnswerHead, AnswerParser } from './http1-response.ts'
 
 export interface ConnectionOptions {
@@ -32,6 +39,7 @@ export class Http1Connection implements BackendCall {
   #isConnected = false
   /** A request before this one was answered. */
   #wasUsed = false
+  #isBegun = false
   #hasAnswerBegun = false
   #isRequestSent = false
   #isAnswerRead = false
@@ -69,7 +77,11 @@ export class Http1Connection implements BackendCall {
     this.#isRequestSent = request.body === 'none'
     this.#isAnswerRead = false
     this.#parser.expect(request.method)
-    if (this.#isConnected) this.#begin(request, receiver)
+    this.#isBegun = false
+    if (!this.#isConnected) return this
+    // One that may not be sent twice waits for a look at what has come meanwhile: the end of the connection, perhaps.
+    if (idempotent.has(request.method)) this.#begin(request, receiver)
+    else setImmediate(() => this.#receiver === receiver && this.#begin(request, receiver))
     return this
   }
 
@@ -117,6 +129,7 @@ export class Http1Connection implements BackendCall {
   }
 
   #begin(request: BackendRequest, receiver: BackendReceiver): void {
+    this.#isBegun = true
     this.#socket.write(headOf(request), 'latin1')
     receiver.onReady()
   }
@@ -183,8 +196,14 @@ export class Http1Connection implements BackendCall {
     const receiver = this.#receiver
     this.#receiver = undefined
     this.#leave()
-    const reach: Reach = !this.#isConnected ? 'not-sent' : this.#wasUsed && !this.#hasAnswerBegun ? 'stale' : 'sent'
+    const reach = this.#reach()
     receiver?.onError(new CallError(error instanceof Error ? error.message : String(error), reach, error))
+  }
+
+  #reach(): Reach {
+    if (!this.#isConnected) return 'not-sent'
+    if (!this.#isBegun) return 'not-begun'
+    return this.#wasUsed && !this.#hasAnswerBegun ? 'stale' : 'sent'
   }
 
   #leave(): void {

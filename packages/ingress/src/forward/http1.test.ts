@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { type IncomingMessage, request, type ServerResponse } from 'node:http'
-import { createServer as createTcpServer, type Socket } from 'node:net'
+import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Http1Fixture } from '../testing/http1-fixture.ts'
@@ -161,6 +161,26 @@ test('a kept connection that the backend has closed costs a GET nothing, and a P
   expect(await ingress.ask('/', { method: 'POST' })).toMatchObject({ status: 502 })
   expect(seen).toEqual(['GET', 'GET', 'GET', 'POST'])
   server.close()
+})
+
+test('a POST does not take a kept connection whose end has arrived', async () => {
+  const { server, port } = await ingress.backend((asked, response) => {
+    void buffer(asked).then((body) => response.end(body))
+  })
+  ingress.serve('web', [port])
+  const socket = connect(ingress.http, '127.0.0.1')
+  let heard = ''
+  socket.on('data', (chunk: Buffer) => (heard += chunk.toString()))
+  for (let count = 1; count <= 20; count++) {
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await expect.poll(() => heard.match(/200 OK/g)?.length, { interval: 2 }).toBe(2 * count - 1)
+    // Both are on their way to the ingress in the same moment.
+    socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody')
+    server.closeIdleConnections()
+    await expect.poll(() => heard.match(/HTTP\/1.1 \d/g)?.length, { interval: 2 }).toBe(2 * count)
+  }
+  expect(heard).not.toContain('502')
+  socket.destroy()
 })
 
 test('a request is not sent again once it may have been seen', async () => {

@@ -37,40 +37,32 @@ export interface Selection {
   metadataOnly?: boolean
 }
 
+const fromTheBeginning = { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' } as const
 /** Of the bookmark that ends the beginning. */
 const endAnnotation = 'k8s.io/initial-events-end'
-
 /** How long the server keeps one watch open: random in this range, so that watches do not all end together. */
 const watchSeconds = { least: 300, most: 600 }
 
+interface ReflectorDeps<T extends KubernetesObject> {
+  client: ApiClient
+  resource: Resource<T>
+  selection: Selection
+  sink: ReflectorSink<T>
+  clock: Clock
+  log: Logger
+}
+
 export class Reflector<T extends KubernetesObject> {
-  readonly #client: ApiClient
-  readonly #resource: Resource<T>
-  readonly #selection: Selection
-  readonly #sink: ReflectorSink<T>
-  readonly #log: Logger
-  readonly #clock: Clock
+  readonly #deps: ReflectorDeps<T>
   readonly #backoff: Backoff
   #connection = new AbortController()
   /** The last revision that the sink has seen; undefined means "from the beginning". */
   #revision: string | undefined
   #listsFirst = false
 
-  constructor(options: {
-    client: ApiClient
-    resource: Resource<T>
-    selection: Selection
-    sink: ReflectorSink<T>
-    clock: Clock
-    log: Logger
-  }) {
-    this.#client = options.client
-    this.#resource = options.resource
-    this.#selection = options.selection
-    this.#sink = options.sink
-    this.#log = options.log
-    this.#clock = options.clock
-    this.#backoff = new Backoff(options.clock)
+  constructor(deps: ReflectorDeps<T>) {
+    this.#deps = deps
+    this.#backoff = new Backoff(deps.clock)
   }
 
   /** Everything up to here is in the sink; undefined before the first list. */
@@ -101,23 +93,25 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    const list = await this.#client.list(this.#resource, this.#selection, signal)
-    this.#sink.replace(list.items, list.metadata.resourceVersion)
+    const { client, resource, selection, sink } = this.#deps
+    const list = await client.list(resource, selection, signal)
+    sink.replace(list.items, list.metadata.resourceVersion)
     this.#revision = list.metadata.resourceVersion
   }
 
   /** Returns whether anything arrived. */
   async #watch(signal: AbortSignal): Promise<boolean> {
+    const { client, resource, selection, sink } = this.#deps
     const { least, most } = watchSeconds
     const options = {
-      ...this.#selection,
+      ...selection,
       ...(this.#revision === undefined ? fromTheBeginning : { resourceVersion: this.#revision }),
       allowWatchBookmarks: true,
       timeoutSeconds: Math.round(least + Math.random() * (most - least)),
     }
     let arrived = false
     let beginning = this.#revision === undefined ? new Map<string, T>() : undefined
-    for await (const event of this.#client.watch(this.#resource, options, signal)) {
+    for await (const event of client.watch(resource, options, signal)) {
       const { type, object } = event
       const { resourceVersion, annotations } = object.metadata
       if (beginning && annotations?.[endAnnotation] !== 'true') {
@@ -125,8 +119,8 @@ export class Reflector<T extends KubernetesObject> {
         else if (type !== 'BOOKMARK') beginning.set(keyOf(object), object)
         continue
       }
-      if (beginning) this.#sink.replace([...beginning.values()], resourceVersion)
-      else if (type !== 'BOOKMARK') this.#sink.apply(event)
+      if (beginning) sink.replace([...beginning.values()], resourceVersion)
+      else if (type !== 'BOOKMARK') sink.apply(event)
       beginning = undefined
       arrived = true
       this.#revision = resourceVersion
@@ -136,28 +130,23 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
-    const kind = this.#resource.plural
-    if (this.#revision === undefined && !this.#listsFirst && hasReason(error, 'Invalid', 'BadRequest')) {
-      this.#listsFirst = true
-      return
-    }
+    const { client, resource, clock, log } = this.#deps
+    const kind = resource.plural
+    const isFirst = this.#revision === undefined && !this.#listsFirst
+    if (isFirst && hasReason(error, 'Invalid', 'BadRequest')) return void (this.#listsFirst = true)
     if (isRevisionUnknown(error)) {
-      this.#log.info({ kind, revision: this.#revision }, 'the server no longer has this revision: listing again')
+      log.info({ kind, revision: this.#revision }, 'the server no longer has this revision: listing again')
       this.#revision = undefined
     } else if (hasReason(error, 'ServiceUnavailable')) {
-      this.#log.debug({ kind, err: error }, 'the api-server is not reachable: trying again')
+      log.debug({ kind, err: error }, 'the api-server is not reachable: trying again')
     } else {
-      this.#log.warn({ kind, err: error }, 'list or watch failed: trying again')
+      log.warn({ kind, err: error }, 'list or watch failed: trying again')
     }
-    try {
-      await this.#client.pauseAfter(error, this.#backoff, this.#clock, signal)
-    } catch (interruption) {
+    await client.pauseAfter(error, this.#backoff, clock, signal).catch((interruption: unknown) => {
       if (!signal.aborted) throw interruption
-    }
+    })
   }
 }
-
-const fromTheBeginning = { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' } as const
 
 /** Too old (compacted away), or newer than anything the server has: its database was replaced. */
 function isRevisionUnknown(error: unknown): boolean {

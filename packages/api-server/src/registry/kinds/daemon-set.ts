@@ -8,7 +8,8 @@ import { intOrPercent, isOver100Percent, isZero, nonNegative, unchanged } from '
 import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
 import { templateWarnings } from './pod-spec/warnings.ts'
-import { validateSelector, validateStatusCounts, validateTemplate, type StatusCounts } from './workload.ts'
+import { validateSelector, validateTemplate } from './workload.ts'
+import { daemonSetCounts, validateStatusCounts } from './workload-status.ts'
 
 export const daemonSets: KindRules<DaemonSet> = {
   strategy: {
@@ -34,23 +35,9 @@ export const daemonSets: KindRules<DaemonSet> = {
       ...nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit),
     ],
     validateUpdate: (next, previous) => unchanged('spec.selector', next.spec.selector, previous.spec.selector),
-    validateStatusUpdate: (next, previous) => validateStatusCounts(statusCounts, next.status, previous.status),
+    validateStatusUpdate: (next, previous) => validateStatusCounts(daemonSetCounts, next.status, previous.status),
     warnings: (next, previous) => templateWarnings(next, previous, next.spec.template),
   },
-}
-
-const statusCounts: StatusCounts = {
-  counts: [
-    'currentNumberScheduled',
-    'numberMisscheduled',
-    'desiredNumberScheduled',
-    'numberReady',
-    'observedGeneration',
-    'updatedNumberScheduled',
-    'numberAvailable',
-    'numberUnavailable',
-    'collisionCount',
-  ],
 }
 
 function validateUpdateStrategy({ updateStrategy = {} }: DaemonSetSpec): FieldError[] {

@@ -8,7 +8,8 @@ import { intOrPercent, isOver100Percent, isZero, nonNegative, unchanged } from '
 import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
 import { nameWarnings, templateWarnings } from './pod-spec/warnings.ts'
-import { boundedBy, validateSelector, validateStatusCounts, validateTemplate, type StatusCounts } from './workload.ts'
+import { validateSelector, validateTemplate } from './workload.ts'
+import { deploymentCounts, validateStatusCounts } from './workload-status.ts'
 
 export const deployments: KindRules<Deployment> = {
   strategy: {
@@ -37,7 +38,7 @@ export const deployments: KindRules<Deployment> = {
       ...validateDeadline(spec),
     ],
     validateUpdate: (next, previous) => unchanged('spec.selector', next.spec.selector, previous.spec.selector),
-    validateStatusUpdate: (next, previous) => validateStatusCounts(statusCounts, next.status, previous.status),
+    validateStatusUpdate: (next, previous) => validateStatusCounts(deploymentCounts, next.status, previous.status),
     warnings: (next, previous) => [
       ...nameWarnings(next.metadata.name, previous),
       ...templateWarnings(next, previous, next.spec.template),
@@ -48,19 +49,6 @@ export const deployments: KindRules<Deployment> = {
     statusReplicas: ['status', 'replicas'],
     selector: ['spec', 'selector'],
   },
-}
-
-const statusCounts: StatusCounts = {
-  counts: [
-    'observedGeneration',
-    'replicas',
-    'updatedReplicas',
-    'readyReplicas',
-    'availableReplicas',
-    'unavailableReplicas',
-    'collisionCount',
-  ],
-  bounds: boundedBy(['updatedReplicas', 'readyReplicas', 'availableReplicas'], 'cannot be greater than readyReplicas'),
 }
 
 function validateStrategy({ strategy = {} }: DeploymentSpec): FieldError[] {

@@ -8,18 +8,11 @@ import { nonNegative, unchanged } from './checks.ts'
 import type { KindRules } from './kind-rules.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
 import { nameWarnings, templateWarnings } from './pod-spec/warnings.ts'
-import { boundedBy, validateSelector, validateStatusCounts, validateTemplate, type StatusCounts } from './workload.ts'
+import { validateSelector, validateTemplate } from './workload.ts'
+import { replicaSetCounts, validateStatusCounts } from './workload-status.ts'
 
 const selectableFields: KindRules<ReplicaSet | ReplicationController>['selectableFields'] = {
   'status.replicas': ({ status }) => String(status?.replicas ?? 0),
-}
-
-const statusCounts: StatusCounts = {
-  counts: ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
-  bounds: boundedBy(
-    ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
-    'cannot be greater than readyReplicas',
-  ),
 }
 
 const scale = {
@@ -43,7 +36,7 @@ export const replicaSets: KindRules<ReplicaSet> = {
       ...validateTemplate(spec.template, spec.selector, 'ReplicaSet'),
     ],
     validateUpdate: (next, previous) => unchanged('spec.selector', next.spec.selector, previous.spec.selector),
-    validateStatusUpdate: (next, previous) => validateStatusCounts(statusCounts, next.status, previous.status),
+    validateStatusUpdate: (next, previous) => validateStatusCounts(replicaSetCounts, next.status, previous.status),
     warnings: (next, previous) => [
       ...nameWarnings(next.metadata.name, previous),
       ...templateWarnings(next, previous, next.spec.template),
@@ -71,7 +64,7 @@ export const replicationControllers: KindRules<ReplicationController> = {
       ...nonNegative('spec.replicas', spec.replicas),
       ...validateTemplate(spec.template, { matchLabels: spec.selector ?? {} }, 'ReplicationController'),
     ],
-    validateStatusUpdate: (next, previous) => validateStatusCounts(statusCounts, next.status, previous.status),
+    validateStatusUpdate: (next, previous) => validateStatusCounts(replicaSetCounts, next.status, previous.status),
     warnings: (next, previous) => [
       ...nameWarnings(next.metadata.name, previous),
       ...templateWarnings(next, previous, next.spec.template),

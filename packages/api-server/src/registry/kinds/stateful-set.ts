@@ -11,7 +11,8 @@ import { defaultClaim } from './persistent-volume-claim.ts'
 import { validatePodAnnotations } from './pod-spec/annotations.ts'
 import { defaultPodTemplate } from './pod-spec/defaults.ts'
 import { claimWarnings, templateWarnings } from './pod-spec/warnings.ts'
-import { boundedBy, templateMatches, validateSelector, validateStatusCounts, type StatusCounts } from './workload.ts'
+import { templateMatches, validateSelector } from './workload.ts'
+import { statefulSetCounts, validateStatusCounts } from './workload-status.ts'
 
 export const statefulSets: KindRules<StatefulSet> = {
   strategy: {
@@ -49,7 +50,7 @@ export const statefulSets: KindRules<StatefulSet> = {
       ...validateTemplate(spec),
     ],
     validateUpdate,
-    validateStatusUpdate: (next, previous) => validateStatusCounts(statusCounts, next.status, previous.status),
+    validateStatusUpdate: (next, previous) => validateStatusCounts(statefulSetCounts, next.status, previous.status),
     warnings: (next, previous) => [
       ...templateWarnings(next, previous, next.spec.template),
       ...(next.spec.volumeClaimTemplates ?? []).flatMap(({ spec }, i) =>
@@ -67,22 +68,6 @@ export const statefulSets: KindRules<StatefulSet> = {
 
 const unlimitedHistory =
   'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended'
-
-const statusCounts: StatusCounts = {
-  counts: [
-    'replicas',
-    'readyReplicas',
-    'currentReplicas',
-    'updatedReplicas',
-    'availableReplicas',
-    'observedGeneration',
-    'collisionCount',
-  ],
-  bounds: boundedBy(
-    ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'],
-    'cannot be greater than status.readyReplicas',
-  ),
-}
 
 /**
  * Little of the template is looked at: in 1.33 a pod spec that nobody could run is refused when its pods are made, and

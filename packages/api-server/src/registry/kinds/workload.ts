@@ -5,7 +5,7 @@
 import { forbidden, invalid, notSupported, required, StringMap, type FieldError } from '@dinghy/shared/api/field-errors'
 import { labelSelectorFrom, matchesLabels } from '@dinghy/shared/api/selectors'
 import type { LabelSelector, PodTemplateSpec } from '@dinghy/shared/api/types'
-import { isEmptySelector, labelSelector, nonNegative } from './checks.ts'
+import { isEmptySelector, labelSelector } from './checks.ts'
 import { validatePodTemplate } from './pod-spec/pod-spec.ts'
 
 /** `kind` as upstream's messages have it: "deployment", "statefulset". */
@@ -51,38 +51,4 @@ export function templateMatches(
   // No selector at all finds no pods, so it does not find these.
   const path = 'spec.template.metadata.labels'
   return [invalid(path, new StringMap(labels), '`selector` does not match template `labels`')]
-}
-
-/** Counts of a status: none is negative, and no part is greater than the whole. Each kind has its own words. */
-export interface StatusCounts {
-  counts: readonly string[]
-  /** `[part, whole, words]` */
-  bounds?: readonly (readonly [part: string, whole: string, words: string])[]
-}
-
-const withinReplicas = 'cannot be greater than status.replicas'
-
-export function boundedBy(replicas: readonly string[], availableWords: string): StatusCounts['bounds'] {
-  return [
-    ...replicas.map((part) => [part, 'replicas', withinReplicas] as const),
-    ['availableReplicas', 'readyReplicas', availableWords],
-  ]
-}
-
-export function validateStatusCounts(
-  { counts, bounds = [] }: StatusCounts,
-  next: object | undefined,
-  previous: object | undefined,
-): FieldError[] {
-  const now = new Map<string, unknown>(Object.entries(next ?? {}))
-  const count = (field: string) => Number(now.get(field) ?? 0)
-  const errors = counts.flatMap((field) => nonNegative(`status.${field}`, count(field)))
-  for (const [part, whole, words] of bounds) {
-    if (count(part) > count(whole)) errors.push(invalid(`status.${part}`, count(part), words))
-  }
-  const { collisionCount: before } = (previous ?? {}) as { collisionCount?: number }
-  if (before !== undefined && (now.get('collisionCount') === undefined || count('collisionCount') < before)) {
-    errors.push(invalid('status.collisionCount', count('collisionCount'), 'cannot be decremented'))
-  }
-  return errors
 }
