@@ -100,7 +100,8 @@ async function list({ namespace, form, times }) {
 /** How long after it was sent does a write reach the watchers? All clocks are this process's own. */
 async function watchers({ namespace, watchers: count, eventsPerSecond, seconds, pid }) {
   const writer = await open()
-  const { body } = await writer.send('POST', path(namespace), configMap('watched', 100))
+  // With another number than the first event's, which would else change nothing and be no event.
+  const { body } = await writer.send('POST', path(namespace), configMap('watched', 100, -1))
   const revision = JSON.parse(body).metadata.resourceVersion
   const sentAt = []
   const delays = []
