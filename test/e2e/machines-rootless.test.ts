@@ -4,8 +4,10 @@
  */
 
 import { spawnSync } from 'node:child_process'
+import { request } from 'node:http'
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cluster, until } from './harness/cluster.ts'
 import type { User } from './harness/runtime.ts'
@@ -87,6 +89,22 @@ describe.skipIf(refusal !== '')(`machines of an ordinary user${refusal && ` (ski
     expect(await until('an answer at the node port', pageOfNodePort)).toMatch(/^(one|two|far) /)
   })
 
+  test('an Ingress is on localhost outside', async () => {
+    const backend = { service: { name: 'web', port: { number: 80 } } }
+    const rule = { host: 'shop.test', http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }
+    const ingress = {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name: 'shop' },
+      spec: { rules: [rule] },
+    }
+    expect(cluster.kubectl(['apply', '-f', '-'], JSON.stringify(ingress)).code).toBe(0)
+    const port = 8080 + cluster.status().slot
+    const page = async () => await pageOf(port, 'shop.test')
+    expect(await until('an answer of the ingress', page)).toMatch(/^200 (one|two|far) /)
+    expect(await pageOf(port, 'other.test')).toMatch(/^404 /)
+  })
+
   test('exec, logs and port numbers of nodes are inside; a command gets there', () => {
     const addresses = cluster.dinghy('node', 'shell', 'node-2', 'ip', '-o', 'address')
     expect(addresses.stdout, addresses.stderr).toContain('eth0')
@@ -112,6 +130,18 @@ describe.skipIf(refusal !== '')(`machines of an ordinary user${refusal && ` (ski
     await until('all processes are gone', () => networkNamespaces().size === (isRoot ? 0 : 1))
   })
 })
+
+/** Code and body, or nothing while nobody listens. fetch() would not let us say another Host. */
+async function pageOf(port: number, host: string): Promise<string | undefined> {
+  return await new Promise((resolve) => {
+    const sent = request({ port, headers: { host }, timeout: 5_000 }, (response) => {
+      void text(response).then((body) => resolve(`${response.statusCode} ${body}`))
+    })
+    sent.on('timeout', () => sent.destroy())
+    sent.on('error', () => resolve(undefined))
+    sent.end()
+  })
+}
 
 /** Of the processes of that user. */
 function networkNamespaces(): Set<string> {

@@ -14,6 +14,7 @@ import { parseHostPort } from '@dinghy/shared/http/listen-address'
 import { runMain } from '@dinghy/shared/process/main'
 import { gatewayName, startGateway } from './gateway/start-gateway.ts'
 import { Routes } from './gateway/routes.ts'
+import type { Forward } from './gateway/gateway-rules.ts'
 import { forwardToSocket } from './gateway/socket-forward.ts'
 import { proxyName, startProxy, type ProxyMode } from './start-proxy.ts'
 import { DialSocket, dialThrough } from './userspace/dial-socket.ts'
@@ -43,6 +44,10 @@ runMain({
     'dial-sockets': {
       type: 'string',
       help: 'gateway: instead of routes, the directory with the sockets proxy-NODE.sock of the nodes',
+    },
+    forward: {
+      type: 'list',
+      help: 'gateway with --dial-sockets: HOST:PORT=HOST:PORT, where to listen and where that leads inside',
     },
     'api-server-listen': { type: 'string', help: 'gateway: where to listen for clients of the API server, host:port' },
     'api-server-socket': { type: 'string', help: 'gateway: the unix socket where it serves them' },
@@ -74,13 +79,14 @@ runMain({
 })
 
 interface GatewayFlags {
+  forward: string[]
   switchCidr?: string | undefined
   dialSockets?: string | undefined
   loadBalancerPrefix?: string | undefined
 }
 
 /** How the gateway reaches nodes and load balancers: by routes, or through the nodes' sockets. */
-function waysOf({ switchCidr, dialSockets, loadBalancerPrefix: prefix }: GatewayFlags) {
+function waysOf({ switchCidr, dialSockets, loadBalancerPrefix: prefix, forward }: GatewayFlags) {
   const nodePortAddress = '127.0.0.1'
   if (dialSockets === undefined) {
     if (switchCidr === undefined) throw new FlagError('--proxy-mode=gateway needs --switch-cidr or --dial-sockets')
@@ -89,5 +95,10 @@ function waysOf({ switchCidr, dialSockets, loadBalancerPrefix: prefix }: Gateway
   const dial: Dial = (backend) => dialThrough(join(dialSockets, `proxy-${backend.node}.sock`), backend)
   const listenFor = (address: string): string | undefined =>
     prefix === undefined ? undefined : `${prefix}.${address.split('.').at(-1)}`
-  return { nodePortAddress, dial, listenFor }
+  return { nodePortAddress, dial, listenFor, forwards: forward.map(forwardOf) }
+}
+
+function forwardOf(text: string): Forward {
+  const [listen = '', target = ''] = text.split('=')
+  return { listen: parseHostPort(listen), target: parseHostPort(target) }
 }

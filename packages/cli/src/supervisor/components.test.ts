@@ -105,6 +105,7 @@ test('for an ordinary user the machine is a namespace, too; runtime and gateway 
     expect.arrayContaining([
       '--dial-sockets=/s/run',
       '--load-balancer-prefix=127.64.0',
+      '--forward=127.0.0.1:8080=172.30.0.200:80,127.0.0.1:8443=172.30.0.200:443',
       '--api-server-listen=127.0.0.1:6474',
       '--api-server-socket=/s/kubernetes.sock',
       '--kubeconfig=/s/identities/gateway.conf',

@@ -10,10 +10,14 @@ import type { ClusterConfig, StateDir } from '../cluster/state-dir.ts'
 
 /** How the gateway reaches what it may not route to: the API server and the nodes. Its own side is loopback's. */
 export function waysThroughSockets(config: ClusterConfig, state: StateDir): Record<string, string> {
-  const { machine } = addressesOf({ network: 'loopback', slot: config.slot })
+  const { slot } = config
+  const { machine } = addressesOf({ network: 'loopback', slot })
+  const { ingress } = addressesOf(config)
+  const ports = [80, 443].map((port) => `127.0.0.1:${port + 8000 + slot}=${ingress}:${port}`)
   return {
     'dial-sockets': dirname(state.dialSocket('any')),
     'load-balancer-prefix': machine.replace(/\.\d+$/, ''),
+    forward: ports.join(),
     'api-server-listen': `127.0.0.1:${config.apiPort}`,
     'api-server-socket': state.apiServerSocket,
   }

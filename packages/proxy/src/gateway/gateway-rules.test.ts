@@ -1,7 +1,7 @@
 import type { Node } from '@dinghy/shared/api/types'
 import { expect, test } from 'vitest'
 import type { ServicePortInfo } from '../rules/service-info.ts'
-import { gatewayPlan, readyNodes } from './gateway-rules.ts'
+import { forwardRules, gatewayPlan, readyNodes } from './gateway-rules.ts'
 
 const nodes = [
   { name: 'n1', address: '172.30.0.11' },
@@ -77,4 +77,20 @@ test('only nodes that are Ready and have an address', () => {
   expect(readyNodes([node('a', 'True', '1.1.1.1'), node('b', 'Unknown', '1.1.1.2'), node('c', 'True')])).toEqual([
     { name: 'a', address: '1.1.1.1' },
   ])
+})
+
+test('a forward leads inside by way of every Ready node, and nowhere without one', () => {
+  const forward = { listen: { host: '127.0.0.1', port: 8080 }, target: { host: '172.30.0.200', port: 80 } }
+  expect(forwardRules([forward], nodes, 'forwards')).toMatchObject([
+    {
+      address: '127.0.0.1',
+      port: 8080,
+      service: 'forwards',
+      backends: [
+        { address: '172.30.0.200', port: 80, node: 'n1' },
+        { address: '172.30.0.200', port: 80, node: 'n2' },
+      ],
+    },
+  ])
+  expect(forwardRules([forward], [], 'forwards')).toEqual([])
 })

@@ -28,6 +28,12 @@ export interface GatewayOptions {
   listenFor?: ((loadBalancerIP: string) => string | undefined) | undefined
 }
 
+/** An address of the person's machine that leads to one inside of the nodes' network, such as the ingress'. */
+export interface Forward {
+  listen: { host: string; port: number }
+  target: { host: string; port: number }
+}
+
 export interface GatewayNode {
   name: string
   address: string
@@ -64,6 +70,21 @@ export function gatewayPlan({ ports }: ServiceInfo, nodes: GatewayNode[], option
     rules: rules.filter(({ backends }) => backends.length > 0),
     routes: new Map([...routes].map(([address, over]) => [address, [...over].sort()])),
   }
+}
+
+/** Any Ready node can reach the target. `owner` is who the rules belong to, in the place of a Service. */
+export function forwardRules(forwards: readonly Forward[], nodes: GatewayNode[], owner: string): Rule[] {
+  if (nodes.length === 0) return []
+  return forwards.map(({ listen, target }) => ({
+    address: listen.host,
+    port: listen.port,
+    kind: 'NodePort',
+    protocol: 'TCP',
+    service: owner,
+    portName: '',
+    backends: nodes.map(({ name }): Backend => ({ address: target.host, port: target.port, node: name })),
+    keepsToClientNode: false,
+  }))
 }
 
 function nodesFor(info: ServicePortInfo, nodes: GatewayNode[]): GatewayNode[] {

@@ -3,6 +3,7 @@
  * there a person's machine and the cloud's load balancer are on the same network as the nodes.
  *
  *   curl localhost:30080        ──► a Ready node's address, port 30080 ──► that node's proxy
+ *   curl localhost:8080         ──► any Ready node ──► the ingress, for an ordinary user, who has no route there
  *   curl 172.30.0.201           ──► the machine's route over the Ready nodes ──► that node's proxy
  *
  * It decides nothing about endpoints: it leads to nodes, and their proxies do the rest.
@@ -22,7 +23,7 @@ import { serviceInfoOf, serviceNameLabel } from '../rules/service-info.ts'
 import type { Dial } from '../userspace/forwarder.ts'
 import { Listeners } from '../userspace/listeners.ts'
 import type { Rule } from '../userspace/rules.ts'
-import { gatewayPlan, readyNodes, type GatewayOptions } from './gateway-rules.ts'
+import { forwardRules, gatewayPlan, readyNodes, type Forward, type GatewayOptions } from './gateway-rules.ts'
 import type { Routes } from './routes.ts'
 
 export const gatewayName = 'gateway'
@@ -40,7 +41,12 @@ export interface GatewayDeps extends GatewayOptions {
   routes?: Pick<Routes, 'set'> | undefined
   /** How to reach a node, if not by its address. */
   dial?: Dial | undefined
+  /** What else leads inside, by way of any node. */
+  forwards?: readonly Forward[]
 }
+
+/** The key of the forwards in the queue; no Service can have it. */
+const forwardsKey = 'forwards'
 
 export async function startGateway(deps: GatewayDeps, signal: AbortSignal): Promise<void> {
   const { client, clock, log } = deps
@@ -89,9 +95,13 @@ export async function startGateway(deps: GatewayDeps, signal: AbortSignal): Prom
       reconciles: services,
       watches: [
         [slices, serviceKeys],
-        [nodes, exposed],
+        [nodes, () => [...exposed(), forwardsKey]],
       ],
       reconcile: async (key) => {
+        if (key === forwardsKey) {
+          const { forwards = [] } = deps
+          return await listeners.apply(key, forwardRules(forwards, readyNodes(nodes.lister.list()), key))
+        }
         // Routes of an earlier process go only when it is known which of them are wanted.
         if (isFirst) for (const other of exposed()) routes.set(other, planOf(other).routes)
         isFirst = false
