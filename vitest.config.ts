@@ -25,8 +25,8 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          // Each file owns a cluster, which mostly waits for something: two cores carry two of them.
-          maxWorkers: 2,
+          // Each file owns a cluster, which mostly waits for something: two cores carry three of them.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
