@@ -31,7 +31,10 @@ export async function* measure() {
       limit: 1.5,
       comparison: 'kwok 2 s, k3d 13-20 s, kind 14-33 s, minikube 21-51 s',
     }
-    const status = JSON.parse((await cli('status', '-o', 'json')).stdout)
+    const statusOf = async () => JSON.parse((await cli('status', '-o', 'json')).stdout)
+    // Some that nobody waits for start last.
+    await until(async () => (await statusOf()).components.every(({ ready }) => ready), 'all components')
+    const status = await statusOf()
     yield* idle(status)
     yield* pods(status.kubeconfig)
   } finally {

@@ -265,3 +265,19 @@ test('a node is added with all that belongs to it, and removed so that the other
   await expect(supervisor.removeNode('node-2')).rejects.toThrow('a cluster keeps one node')
   await settle(supervisor.stop({ graceMs: 0 }))
 })
+
+test('one that nobody waits for does not count before it has been ready, and does after that', async () => {
+  processes.onStart = (process) => {
+    if (process.name === 'ingress') process.health = 'starting'
+  }
+  const supervisor = await started()
+  expect(supervisor.statuses().find(({ name }) => name === 'ingress')?.ready).toBe(false)
+  expect(supervisor.ready()).toBe(true)
+  processes.of('ingress').health = 'ready'
+  await clock.advance(10_000)
+  expect(supervisor.statuses().find(({ name }) => name === 'ingress')?.ready).toBe(true)
+  processes.of('ingress').health = 'not ready'
+  await clock.advance(10_000)
+  expect(supervisor.ready()).toBe(false)
+  await settle(supervisor.stop({ graceMs: 0 }))
+})

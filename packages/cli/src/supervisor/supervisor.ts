@@ -76,6 +76,8 @@ export class Supervisor {
   #isStopping = false
   /** Those that nobody waits for have been started, or are not to be any more. */
   #isComplete = false
+  /** Those of them that have not been ready yet: until then a cluster is ready without them. */
+  readonly #coming = new Set<string>()
 
   constructor(deps: SupervisorDeps) {
     this.config = deps.config
@@ -89,11 +91,14 @@ export class Supervisor {
   #componentOf(spec: ComponentSpec): Component {
     const { state, clock, startProcess, askHealth, hasBecomeReady } = this.#deps
     const onChange = () => {
+      if (component.status().ready) this.#coming.delete(spec.name)
       this.#deps.onChange?.()
       this.#startLate()
     }
     const paths = { log: state.log(spec.name), runFile: state.runFile(spec.name) }
-    return new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
+    if (spec.isLate) this.#coming.add(spec.name)
+    const component = new Component(spec, { clock, paths, onChange, startProcess, askHealth, hasBecomeReady })
+    return component
   }
 
   /** One of those that all others wait for, ahead of them. Resolves when its process is there. */
@@ -134,7 +139,8 @@ export class Supervisor {
 
   /** Everything that is wanted up is up. */
   ready(): boolean {
-    return this.#isStarted && this.statuses().every((status) => status.ready || status.stopped)
+    const counts = ({ name }: ComponentStatus): boolean => !this.#coming.has(name)
+    return this.#isStarted && this.statuses().every((status) => status.ready || status.stopped || !counts(status))
   }
 
   /** While it stops: the names of what has not ended yet. */
