@@ -54,7 +54,7 @@ export function machineLines(layout: Layout): string[] {
   ]
 }
 
-/** On the machine, which has no proxy of its own: any node that can be reached will do for a Service. */
+/** The machine has no proxy of its own, so it sends what is for a Service to any node whose cable is plugged in. */
 export function serviceRoute(layout: Layout): string {
   const { node, serviceRange } = addressesOfMachines(layout)
   const hops = nodesOn(layout).flatMap(({ number, cut }) => (cut ? [] : [`nexthop via ${node(number)}`]))

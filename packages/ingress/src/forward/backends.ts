@@ -115,7 +115,7 @@ function loadOf(endpoint: Endpoint): number {
   return endpoint.inFlight + (endpoint.rests ? 1e6 : 0)
 }
 
-/** By weight; `random` is from 0 to 1. Undefined: no backend has any. */
+/** Chooses by weight; `random` is at least 0 and less than 1. Returns undefined when no backend has a weight. */
 export function chooseBackend(backends: readonly WeightedBackend[], random: number): WeightedBackend | undefined {
   const [only] = backends
   if (backends.length === 1) return only && only.weight > 0 ? only : undefined

@@ -73,7 +73,7 @@ export interface Route {
   source: RouteSource
   /** Where requests for it arrive: ports as clients of the cluster know them, whatever this process listens on. */
   ports: number[]
-  /** "": any; "*.example.com" */
+  /** The empty text stands for every host, "*.example.com" for those below example.com. */
   host: string
   /** "*." stands for one label in an Ingress and for any number of them in the Gateway API. */
   wildcardLabels: 'one' | 'many'
